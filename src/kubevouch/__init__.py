@@ -1,0 +1,3 @@
+"""kubevouch: from metrics-server 0/3 to verified TLS on every kubelet, without the port going dark."""
+
+__version__ = "0.1.0.dev0"

@@ -1,0 +1,6 @@
+"""`python -m kubevouch`."""
+
+from kubevouch.cli import main
+
+if __name__ == "__main__":
+    main()

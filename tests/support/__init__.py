@@ -1,0 +1,1 @@
+"""What the tests share: certificates that the code under test did not make, and clocks they wind by hand."""
