@@ -1,0 +1,36 @@
+"""The node is this machine: a shell here, as root."""
+
+from collections.abc import Mapping
+
+from kubevouch.node import shell
+from kubevouch.node.errors import Lost, ScriptFailed
+from kubevouch.node.script import Carried, Script, T, answer_in
+
+
+class Local:
+    """Runs scripts in a shell of this machine. One node only: the one whose machine-id is this machine's."""
+
+    name = "local"
+
+    def __init__(self, *, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    async def carry(self, host: str, script: Script[T], *, timeout: float) -> Carried[T]:
+        """Runs the script here; `host` is only named in errors.
+
+        Raises:
+            Lost: no answer within `timeout` seconds; the script was killed.
+            ScriptFailed: it ended without an answer.
+        """
+        where = f"{host} (this machine)"
+        ran = await shell.run(
+            ["sh", "-s"], stdin=script.sealed(), environment=self._environment, timeout=timeout
+        )
+        if ran.status is None:
+            raise Lost(where, f"the {script.name} script did not end within {timeout:.0f} s")
+        complaint = ran.stderr.decode(errors="replace").strip()
+        if ran.status != 0 and not ran.stdout:
+            raise ScriptFailed(
+                where, f"the {script.name} script ended with {ran.status}", complaint
+            )
+        return Carried(answer=answer_in(ran.stdout, script, where=where, complaint=complaint))

@@ -1,0 +1,65 @@
+"""A script for a node, and the answer it owes.
+
+The unit of work on a node is one idempotent POSIX shell script that ends with one line of JSON. Who carries
+it (ssh, a local shell, later a pod) does not know what it does; what it does does not know who carries it.
+"""
+
+from typing import Generic, TypeVar
+
+import msgspec
+
+from kubevouch.node.errors import ScriptFailed
+
+ANSWER_MARK = "kubevouch-answer: "
+"""A line of standard output that begins with this carries the answer: login shells print lines of their own."""
+
+ANSWER_LIMIT = 8 * 1024 * 1024
+
+T = TypeVar("T")
+
+
+class Script(msgspec.Struct, Generic[T], frozen=True):
+    """POSIX shell text, and the shape of the JSON that it prints behind ANSWER_MARK."""
+
+    name: str
+    text: str
+    answer: type[T]
+
+    def sealed(self) -> bytes:
+        """The bytes for a shell's standard input. A shell that gets only a part of them runs nothing.
+
+        `sh` runs what it has read so far; inside a function nothing runs before the last line is there. Its
+        commands get no standard input of their own, which would be the rest of the script.
+        """
+        return f"main() {{\n{self.text}\n}}\nmain </dev/null\n".encode()
+
+    def __repr__(self) -> str:
+        """Without the text: it may carry a key."""
+        return f"<script {self.name}>"
+
+
+class Carried(msgspec.Struct, Generic[T], frozen=True):
+    """An answer, and what the way there proved of the machine that gave it."""
+
+    answer: T
+    host_key: str | None = None
+    """Fingerprint (`ssh-ed25519 SHA256:…`) of the ssh host key that answered; None where the way shows none."""
+
+    peer: str | None = None
+    """The address that was connected to, where the way tells."""
+
+
+def answer_in(stdout: bytes, script: Script[T], *, where: str, complaint: str) -> T:
+    """The answer in what a script printed. Raises ScriptFailed with the script's own complaint if there is none."""
+    mark = ANSWER_MARK.encode()
+    lines = [line for line in stdout.splitlines() if line.startswith(mark)]
+    if not lines:
+        raise ScriptFailed(
+            where, f"the {script.name} script gave no answer", complaint or "it said nothing else"
+        )
+    try:
+        return msgspec.json.decode(lines[-1][len(mark) :], type=script.answer)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ScriptFailed(
+            where, f"the {script.name} script's answer cannot be read: {error}"
+        ) from None

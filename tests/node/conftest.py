@@ -1,0 +1,95 @@
+"""A real sshd on loopback, with keys of its own, for the real ssh."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from kubevouch.node.ssh import Ssh, SshOptions
+
+
+@dataclass(frozen=True)
+class Sshd:
+    """A running sshd and the client configuration that reaches it as host `node-1`."""
+
+    folder: Path
+    config: Path
+    host_key: str
+    """Fingerprint, as ssh prints it."""
+
+    def ssh(self, **options: object) -> Ssh:
+        return Ssh(
+            SshOptions(config=str(self.config), **options),  # type: ignore[arg-type]
+            environment=os.environ,
+        )
+
+
+def _needs(program: str) -> str:
+    found = shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    if found is None:
+        reason = f"{program} is not on this machine"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    server, _, keygen = _needs("sshd"), _needs("ssh"), _needs("ssh-keygen")
+    folder = tmp_path_factory.mktemp("sshd")
+    for name in ("host", "user"):
+        subprocess.run(
+            [keygen, "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True, timeout=60
+        )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "authorized").write_text((folder / "user.pub").read_text())
+    host_key = (folder / "host.pub").read_text().strip()
+    (folder / "known_hosts").write_text(f"node-1,[127.0.0.1]:{port} {host_key}\n")
+    (folder / "sshd_config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\n"
+        f"AuthorizedKeysFile {folder}/authorized\nPidFile {folder}/pid\n"
+        "StrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\n"
+    )
+    (folder / "ssh_config").write_text(
+        f"Host node-1\n  HostName 127.0.0.1\n  Port {port}\n"
+        f"Host stranger\n  HostName 127.0.0.1\n  Port {port}\n  HostKeyAlias stranger\n"
+        f"Host 127.0.0.1\n  Port {port}\n"
+        f"Host *\n  IdentityFile {folder}/user\n  IdentitiesOnly yes\n"
+        f"  UserKnownHostsFile {folder}/known_hosts\n  StrictHostKeyChecking yes\n"
+    )
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # sshd(8): its privilege separation folder
+    log = (folder / "log").open("wb")
+    process = subprocess.Popen(
+        [server, "-D", "-e", "-f", folder / "sshd_config"], stdout=log, stderr=log
+    )
+    try:
+        _wait_for_port(port, process, folder / "log")
+        fingerprint = subprocess.run(
+            [keygen, "-l", "-f", folder / "host.pub"], check=True, capture_output=True, text=True
+        ).stdout.split()[1]
+        yield Sshd(folder, folder / "ssh_config", f"ssh-ed25519 {fingerprint}")
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        log.close()
+
+
+def _wait_for_port(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    for _ in range(600):
+        if process.poll() is not None:
+            pytest.fail(f"sshd did not start: {log.read_text()}")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    pytest.fail("sshd does not listen")

@@ -1,0 +1,179 @@
+"""Carrying a script: locally, and by the real ssh to a real sshd."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from kubevouch.node.errors import Lost, ScriptFailed, Unreachable
+from kubevouch.node.local import Local
+from kubevouch.node.script import Script
+from kubevouch.node.ssh import Ssh, SshOptions
+
+from .conftest import Sshd
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the node's shell must be root's")
+
+
+class Answer(msgspec.Struct, frozen=True):
+    said: str
+
+
+def script(text: str) -> Script[Answer]:
+    return Script(name="test", text=text, answer=Answer)
+
+
+HELLO = script(
+    """echo noise of a login shell; printf 'kubevouch-answer: {"said":"%s"}\\n' "hello" """
+)
+
+
+@pytest.fixture
+def local() -> Local:
+    return Local(environment=os.environ)
+
+
+async def test_a_local_shell_answers(local: Local) -> None:
+    assert (await local.carry("node-1", HELLO, timeout=60)).answer.said == "hello"
+
+
+async def test_the_last_answer_counts(local: Local) -> None:
+    twice = script(
+        """printf 'kubevouch-answer: {"said":"early"}\\nkubevouch-answer: {"said":"late"}\\n' """
+    )
+    assert (await local.carry("node-1", twice, timeout=60)).answer.said == "late"
+
+
+async def test_a_script_without_an_answer_says_what_it_complained_of(local: Local) -> None:
+    with pytest.raises(ScriptFailed, match=r"no answer; .*no space left"):
+        await local.carry("node-1", script("echo no space left >&2"), timeout=60)
+
+
+async def test_an_answer_of_another_shape_is_refused(local: Local) -> None:
+    with pytest.raises(ScriptFailed, match="cannot be read"):
+        await local.carry("node-1", script("echo 'kubevouch-answer: {\"said\":1}'"), timeout=60)
+
+
+async def test_an_answer_cut_in_the_middle_is_refused(local: Local) -> None:
+    with pytest.raises(ScriptFailed, match="cannot be read"):
+        await local.carry("node-1", script("printf 'kubevouch-answer: {\"sa'"), timeout=60)
+
+
+async def test_a_script_that_is_cut_off_runs_nothing(tmp_path: Path) -> None:
+    """`sh -s` runs what it has read: a script without its last line must not have begun."""
+    mark = tmp_path / "mark"
+    sealed = script(f"touch {mark}\n" + "true\n" * 5000).sealed()
+    for length in (len(sealed) // 2, len(sealed) - 20):
+        process = await asyncio.create_subprocess_exec(
+            "sh", "-s", stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        )
+        await process.communicate(sealed[:length])
+        assert not mark.exists()
+    process = await asyncio.create_subprocess_exec("sh", "-s", stdin=asyncio.subprocess.PIPE)
+    await process.communicate(sealed)
+    assert mark.exists()
+
+
+async def test_a_command_in_the_script_cannot_eat_the_rest_of_it(local: Local) -> None:
+    eats = script("cat >/dev/null\n" + HELLO.text)
+    assert (await local.carry("node-1", eats, timeout=60)).answer.said == "hello"
+
+
+async def test_a_flood_of_output_is_bounded_and_the_script_still_ends(local: Local) -> None:
+    flood = script("head -c 40000000 /dev/zero >&2\n" + HELLO.text)
+    assert (await local.carry("node-1", flood, timeout=120)).answer.said == "hello"
+
+
+async def test_a_script_that_hangs_is_killed_with_its_children(
+    local: Local, tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    hangs = script(f"sleep 1000 & echo $! >{pids}\nwait")
+    with pytest.raises(Lost, match="did not end within"):
+        await local.carry("node-1", hangs, timeout=2)
+    with pytest.raises(ProcessLookupError):
+        _reap(int(pids.read_text()))
+
+
+async def test_a_cancelled_caller_leaves_no_process(local: Local, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    task = asyncio.create_task(
+        local.carry(
+            "node-1", script(f"echo $$ >{pids}.new; mv {pids}.new {pids}; sleep 1000"), timeout=900
+        )
+    )
+    while not pids.exists():
+        await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(ProcessLookupError):
+        _reap(int(pids.read_text()))
+
+
+def _reap(pid: int) -> None:
+    """Raises ProcessLookupError when the process is gone or only a zombie is left of it."""
+    os.kill(pid, 0)
+    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    if state == "Z":
+        raise ProcessLookupError
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_a_script_is_never_shown() -> None:
+    assert "secret" not in repr(script("key=secret"))
+
+
+@needs_root
+async def test_ssh_answers_and_tells_whose_host_key_and_address_it_was(sshd: Sshd) -> None:
+    carried = await sshd.ssh().carry("node-1", HELLO, timeout=60)
+    assert carried.answer.said == "hello"
+    assert carried.host_key == sshd.host_key
+    assert carried.peer == "127.0.0.1"
+
+
+@needs_root
+async def test_an_address_is_the_host_if_the_hosts_key_answers_there(sshd: Sshd) -> None:
+    carried = await sshd.ssh().carry("127.0.0.1", HELLO, timeout=60, alias="node-1")
+    assert carried.host_key == sshd.host_key
+
+
+async def test_an_unknown_host_key_is_refused_by_ssh_and_said(sshd: Sshd) -> None:
+    with pytest.raises(Unreachable, match="Host key verification failed"):
+        await sshd.ssh().carry("stranger", HELLO, timeout=60)
+
+
+async def test_a_login_that_is_refused_is_said(sshd: Sshd) -> None:
+    with pytest.raises(Unreachable, match="Permission denied"):
+        await sshd.ssh(user="nobody-of-that-name").carry("node-1", HELLO, timeout=60)
+
+
+async def test_a_host_that_is_not_there_is_unreachable(sshd: Sshd) -> None:
+    config = sshd.folder / "closed"
+    config.write_text("Host *\n HostName 127.0.0.1\n Port 1\n")
+    ssh = Ssh(SshOptions(config=str(config)), environment=os.environ)
+    with pytest.raises(Unreachable, match="Connection refused"):
+        await ssh.carry("node-1", HELLO, timeout=60)
+
+
+@needs_root
+async def test_a_connection_cut_under_way_is_lost_not_unreachable(sshd: Sshd) -> None:
+    """The caller must know that the node may have done something."""
+    with pytest.raises(Lost):
+        await sshd.ssh().carry("node-1", script("kill -9 $PPID; sleep 2"), timeout=60)
+
+
+@pytest.mark.parametrize("host", ["-oProxyCommand=touch x", "", "a b", "a;b", "$(id)", "a\nb", "-"])
+async def test_a_host_that_ssh_would_take_for_something_else_is_refused(host: str) -> None:
+    ssh = Ssh(SshOptions(), environment=os.environ)
+    with pytest.raises(Unreachable, match="not a host name"):
+        await ssh.carry(host, HELLO, timeout=60)
+
+
+async def test_a_machine_without_ssh_says_so(tmp_path: Path) -> None:
+    ssh = Ssh(SshOptions(), environment={"PATH": str(tmp_path)})
+    with pytest.raises(Unreachable, match="ssh: cannot be started"):
+        await ssh.carry("node-1", HELLO, timeout=60)
