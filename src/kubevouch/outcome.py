@@ -1,5 +1,6 @@
 """What a rule answers: pass, refuse, or could not tell. Never two of them, and never silence."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 
@@ -15,7 +16,7 @@ class Outcome(StrEnum):
     CANNOT_TELL = "cannot-tell"
 
 
-def combined(outcomes: "list[Outcome] | tuple[Outcome, ...]") -> Outcome:
+def combined(outcomes: Sequence[Outcome]) -> Outcome:
     """All rules of one question together: one refusal refuses, else one doubt doubts. None at all is a doubt."""
     for foremost in (Outcome.REFUSE, Outcome.CANNOT_TELL):
         if foremost in outcomes:

@@ -1,0 +1,118 @@
+"""What a node's disk and kubelet look like, read on the node itself by survey.sh (which reads only)."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import Literal
+
+import msgspec
+
+from kubevouch.node.script import Script
+
+
+class FileSeen(msgspec.Struct, frozen=True):
+    """A file, link or folder of the node. Texts travel in base64, which msgspec takes off again."""
+
+    path: bytes
+    kind: Literal["file", "link", "folder", "other"]
+    mode: str
+    """Octal, as `stat -c %a` prints it."""
+
+    uid: int
+    gid: int
+    size: int
+    device: int
+    modified: int
+    """Seconds since 1970."""
+
+    target: bytes = b""
+    sha256: str = ""
+    content: bytes = b""
+    """All of a configuration file; of a pki file its CERTIFICATE blocks only."""
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.path.decode(errors="replace").rpartition("/")[2]
+
+    @property
+    def text_path(self) -> str:
+        """Its path, for a person."""
+        return self.path.decode(errors="replace")
+
+
+class UnitSeen(msgspec.Struct, frozen=True):
+    """kubelet.service as systemd shows it; an empty `active` means there is no systemd."""
+
+    active: bytes
+    pid: int
+    age: float
+    """Seconds since its main process started; 0 where that is not known."""
+
+    restarts: int
+
+
+class RunSeen(msgspec.Struct, frozen=True):
+    """A run of ours that left its folder on the node."""
+
+    run: bytes
+    state: bytes
+
+
+class IdentitySeen(msgspec.Struct, frozen=True):
+    """The kubelet's client certificate: whose machine this is, as the cluster knows it."""
+
+    path: bytes
+    pem: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Of the PEM text, for the transaction to compare."""
+        return hashlib.sha256(self.pem).hexdigest()
+
+
+class NodeSurvey(msgspec.Struct, frozen=True):
+    """The answer of survey.sh."""
+
+    machine_id: bytes
+    hostname: bytes
+    boot_id: bytes
+    clock: int
+    missing: bytes
+    unit: UnitSeen
+    argv: bytes
+    """The kubelet's command line, words ended by NUL, as /proc shows it."""
+
+    identity: IdentitySeen
+
+    addresses: tuple[bytes, ...]
+    runs: tuple[RunSeen, ...]
+    root: tuple[FileSeen, ...]
+    pki: tuple[FileSeen, ...]
+    config: tuple[FileSeen, ...]
+    drop_ins: tuple[FileSeen, ...]
+    certificates: tuple[FileSeen, ...]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The kubelet's command line, word by word."""
+        return tuple(word.decode(errors="replace") for word in self.argv.split(b"\0") if word)
+
+    def kubelet_started(self, at: datetime) -> datetime | None:
+        """When the running kubelet started, by our own clock: `at` is when the survey was made."""
+        return at - timedelta(seconds=self.unit.age) if self.unit.age else None
+
+    def skew(self, at: datetime) -> timedelta:
+        """How far the node's clock is ahead of ours (whole seconds, and the time the answer took)."""
+        return datetime.fromtimestamp(self.clock, UTC) - at
+
+
+def script_text(name: str) -> str:
+    """A shell fragment of this room: `identity.sh` is shared with the transaction of `rollout`."""
+    return files("kubevouch.evidence").joinpath(name).read_text(encoding="utf-8")
+
+
+def survey() -> Script[NodeSurvey]:
+    """The script, ready to be carried."""
+    text = script_text("identity.sh") + script_text("survey.sh")
+    return Script(name="survey", text=text, answer=NodeSurvey)

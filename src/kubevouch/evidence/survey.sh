@@ -1,0 +1,111 @@
+# What a node's disk and kubelet look like. Reads only. Needs sh, coreutils, awk, sed; systemd where there is one.
+# Of files that may hold a key only the certificates are shown (identity.sh).
+# Every text travels in base64, so that no name and no content can break the JSON.
+export LC_ALL=C
+PATH=$PATH:/usr/sbin:/sbin
+
+packed() { base64 | tr -d '\n'; }
+text() { printf '%s' "$1" | packed; }
+number() { case $1 in '' | *[!0-9]*) printf 0 ;; *) printf '%s' "$1" ;; esac; }
+digest() { sha256sum | cut -d' ' -f1; }
+shown() { systemctl show kubelet.service --property="$1" 2>/dev/null | cut -d= -f2-; }
+
+# The value of a flag in the kubelet's command line; the last one wins, as in the kubelet.
+flag() {
+  printf '%s' "$argv" | base64 -d | tr '\0' '\n' | awk -v flag="$1" '
+    next_is_value { value = $0; next_is_value = 0; next }
+    $0 == "--" flag || $0 == "-" flag { next_is_value = 1; next }
+    index($0, "--" flag "=") == 1 { value = substr($0, length(flag) + 4) }
+    END { print value }'
+}
+
+# One file: what it is, whose it is, and what may be shown of it (nothing, its certificates, or all up to 1 MiB).
+file() {
+  kind=other target= sha= content=
+  if [ -L "$1" ]; then
+    kind=link target=$(readlink "$1")
+  elif [ -d "$1" ]; then
+    kind=folder
+  elif [ -f "$1" ]; then
+    kind=file sha=$(digest <"$1")
+  fi
+  if [ -f "$1" ]; then
+    case $2 in
+      certificates) content=$(certificates "$1" | head -c 1048576 | packed) ;;
+      all) content=$(head -c 1048577 "$1" | packed) ;;
+    esac
+  fi
+  set -- "$1" $(stat -c '%a %u %g %s %d %Y' "$1" 2>/dev/null)
+  printf '{"path":"%s","kind":"%s","mode":"%s","uid":%s,"gid":%s,"size":%s,"device":%s,"modified":%s,"target":"%s","sha256":"%s","content":"%s"}' \
+    "$(text "$1")" "$kind" "${2:-0}" "$(number "$3")" "$(number "$4")" "$(number "$5")" "$(number "$6")" "$(number "$7")" \
+    "$(text "$target")" "$sha" "$content"
+}
+
+list() { # MODE PATH...: the files that are there, between brackets
+  mode=$1 comma=
+  shift
+  printf '['
+  for entry in "$@"; do
+    { [ -e "$entry" ] || [ -L "$entry" ]; } || continue
+    printf '%s' "$comma"
+    file "$entry" "$mode"
+    comma=,
+  done
+  printf ']'
+}
+
+pid=$(number "$(shown MainPID)")
+[ "$pid" != 0 ] || pid=$(number "$(pidof kubelet 2>/dev/null | cut -d' ' -f1)")
+argv=$([ "$pid" = 0 ] || packed <"/proc/$pid/cmdline")
+config=$(flag config)
+config_real=$([ -z "$config" ] || readlink -f "$config")
+drop_ins=$(flag config-dir)
+root=$(flag root-dir)
+root=${root:-/var/lib/kubelet}
+pki=$(flag cert-dir)
+pki=${pki:-/var/lib/kubelet/pki}
+kubeconfig=$(flag kubeconfig)
+
+identity=$(sed -n 's/^ *client-certificate: *"\{0,1\}\([^" ]*\)"\{0,1\} *$/\1/p' "$kubeconfig" 2>/dev/null | head -n 1)
+if [ -z "$identity" ]; then
+  identity=$pki/kubelet-client-current.pem
+  [ -e "$identity" ] || identity=$kubeconfig
+fi
+
+missing=
+for tool in systemctl systemd-run flock sha256sum base64 stat readlink sync mktemp; do
+  command -v $tool >/dev/null 2>&1 || missing="$missing $tool"
+done
+
+# systemd counts the start in microseconds since boot; so does /proc/uptime, in seconds.
+age=$(awk -v started="$(number "$(shown ExecMainStartTimestampMonotonic)")" \
+  '{ age = $1 - started / 1000000; printf "%.3f", (started > 0 && age > 0) ? age : 0 }' /proc/uptime)
+
+runs=
+for run in "$root"/.kubevouch/*/; do
+  [ -d "$run" ] || continue
+  state=unfinished
+  for marker in armed committed undone; do [ ! -e "$run/$marker" ] || state=$marker; done
+  runs="$runs${runs:+,}{\"run\":\"$(text "$(basename "$run")")\",\"state\":\"$(text "$state")\"}"
+done
+
+set -f
+addresses=
+for address in $(hostname -I 2>/dev/null); do addresses="$addresses${addresses:+,}\"$(text "$address")\""; done
+set +f
+
+printf 'kubevouch-answer: {"machine_id":"%s","hostname":"%s","boot_id":"%s","clock":%s,"missing":"%s",' \
+  "$(text "$(cat /etc/machine-id 2>/dev/null)")" "$(text "$(hostname 2>/dev/null)")" \
+  "$(text "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)")" "$(date +%s)" "$(text "$missing")"
+printf '"unit":{"active":"%s","pid":%s,"age":%s,"restarts":%s},' \
+  "$(text "$(shown ActiveState)")" "$pid" "$age" "$(number "$(shown NRestarts)")"
+printf '"argv":"%s","identity":{"path":"%s","pem":"%s"},"addresses":[%s],"runs":[%s],' \
+  "$argv" "$(text "$identity")" "$(identity_in "$identity" | packed)" "$addresses" "$runs"
+printf '"root":%s,"pki":%s,"config":%s,"drop_ins":%s,"certificates":%s}\n' \
+  "$(list nothing "$root")" "$(list nothing "$pki")" "$(list all ${config_real:+"$config_real"})" \
+  "$([ -n "$drop_ins" ] && [ -d "$drop_ins" ] && find "$drop_ins" -name '*.conf' -type f | sort | {
+    set --
+    while IFS= read -r found; do set -- "$@" "$found"; done
+    list all "$@"
+  } || printf '[]')" \
+  "$(list certificates "$pki"/*)"

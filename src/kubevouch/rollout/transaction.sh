@@ -1,0 +1,140 @@
+# One node's change, one action a call: begin, commit or undo. Each may be called again: what is done stays done.
+# POSIX sh; coreutils, util-linux (flock) and systemd, which the survey has seen.
+#
+# The run's folder on the node is the truth of the run. One marker file in it is renamed from state to state
+# (armed > committed, armed > undone), since a rename needs no space on a full disk; for the same reason the
+# old files are kept by link and rename, and everything new is written before anything is changed.
+#
+# Set above this text: action run machine identity identity_sha root pki config before after content seed seed_crt seed_key
+# undo_script switch
+export LC_ALL=C
+PATH=$PATH:/usr/sbin:/sbin
+umask 077
+trap '' HUP PIPE
+store=$root/.kubevouch
+here=$store/$run
+unit=kubevouch-undo-$run
+
+number() { case $1 in '' | *[!0-9]*) printf 0 ;; *) printf '%s' "$1" ;; esac; }
+shown() { systemctl show kubelet.service --property="$1" 2>/dev/null | cut -d= -f2-; }
+digest() { sha256sum <"$1" 2>/dev/null | cut -d' ' -f1; }
+persist() { sync "$@" 2>/dev/null || sync; }
+
+answer() { # OUTCOME WHY
+  printf 'kubevouch-answer: {"outcome":"%s","why":"%s","active":"%s","pid":%s}\n' "$1" \
+    "$(printf '%s' "$2" | base64 | tr -d '\n')" \
+    "$(printf '%s' "$(shown ActiveState)" | base64 | tr -d '\n')" "$(number "$(shown MainPID)")"
+  exit 0
+}
+refuse() { answer refused "$1"; }
+give_up() { # before anything was changed: take away what was prepared
+  rm -rf "$here"
+  refuse "$1; nothing was changed"
+}
+take_back() { # after something was changed: as the switch would
+  exec 9>&-
+  systemctl stop "$unit.timer" 2>/dev/null
+  complaint=$(sh "$here/undo.sh" 2>&1) || answer undone "$1; undone, but: $complaint"
+  answer undone "$1"
+}
+lock() {
+  exec 9>"$store/lock" || refuse "$store/lock cannot be written"
+  flock -w 30 9 || refuse "another run holds the lock of this node ($store/lock)"
+}
+
+# Whose machine this is, asked again in the same breath as the change.
+right_machine() {
+  [ "$(cat /etc/machine-id 2>/dev/null)" = "$machine" ] ||
+    refuse "this machine's id is not that of the node in the plan"
+}
+
+prepare() {
+  mkdir "$here" "$here/kept" "$here/aside" "$here/strays" || give_up "$here cannot be made"
+  for file in "$pki"/kubelet-server*; do
+    if [ -e "$file" ] || [ -L "$file" ]; then : >"$here/kept/${file##*/}" || give_up "the run's record cannot be written"; fi
+  done
+  ln "$config" "$here/config.before" || give_up "the old $config cannot be kept"
+  cp -a "$config" "$here/config.after" || give_up "the new $config cannot be prepared"
+  printf '%s' "$content" | base64 -d >"$here/config.after" || give_up "the new $config cannot be written"
+  [ "$(digest "$here/config.after")" = "$after" ] || give_up "the new $config was not written whole"
+  case $seed in
+    copy) cp "$pki/kubelet.crt" "$here/seed.crt" && cp "$pki/kubelet.key" "$here/seed.key" ;;
+    fresh)
+      printf '%s' "$seed_crt" | base64 -d >"$here/seed.crt" && printf '%s' "$seed_key" | base64 -d >"$here/seed.key"
+      ;;
+  esac || give_up "the seed certificate cannot be written"
+  [ -s "$here/seed.key" ] || give_up "the seed certificate was not written whole"
+  digest "$here/seed.crt" >"$here/seed.sha256" || give_up "the run's record cannot be written"
+  [ -s "$here/seed.sha256" ] || give_up "the run's record was not written whole"
+  printf '%s' "$undo_script" | base64 -d >"$here/undo.sh" || give_up "the undo script cannot be written"
+  [ "$(base64 <"$here/undo.sh" | tr -d '\n')" = "$undo_script" ] || give_up "the undo script was not written whole"
+  persist "$here"/*
+}
+
+change() {
+  for file in "$pki"/kubelet-server*; do
+    if [ -e "$file" ] || [ -L "$file" ]; then mv "$file" "$here/aside/" || return 1; fi
+  done
+  mv "$here/seed.crt" "$pki/kubelet-server.crt" || return 1
+  mv "$here/seed.key" "$pki/kubelet-server.key" || return 1
+  mv -f "$here/config.after" "$config" || return 1
+  persist "$config" "$pki"
+}
+
+begin() {
+  right_machine
+  [ ! -e "$here/committed" ] || answer committed "done in this run before"
+  [ ! -e "$here/undone" ] || refuse "this run was undone on this node; make a new plan"
+  for armed in "$store"/*/armed; do
+    [ ! -e "$armed" ] || [ "$armed" = "$here/armed" ] || refuse "another run is under way on this node: $armed"
+  done
+  [ ! -e "$here/armed" ] || answer begun "begun in this run before"
+  [ "$(identity_in "$identity" | sha256sum | cut -d' ' -f1)" = "$identity_sha" ] ||
+    refuse "the kubelet's client certificate ($identity) is not the one that was checked"
+  [ "$(digest "$config")" = "$before" ] || refuse "$config has been changed since the plan"
+  mkdir -p "$store" || refuse "$store cannot be made; nothing was changed"
+  lock
+  rm -rf "$here" # of a call that was killed before it had changed anything
+  prepare
+  : >"$here/armed" || give_up "the run's record cannot be written"
+  if ! complaint=$(systemd-run --unit="$unit" --on-active="$switch" --timer-property=AccuracySec=1s \
+    --description="kubevouch: undo run $run unless it is verified" /bin/sh "$here/undo.sh" 2>&1); then
+    give_up "the dead-man's switch cannot be set: $complaint"
+  fi
+  change || take_back "the files could not be put in place"
+  complaint=$(systemctl restart kubelet.service 2>&1) || take_back "the kubelet cannot be restarted: $complaint"
+  answer begun ""
+}
+
+commit() {
+  [ ! -e "$here/committed" ] || answer committed "committed before"
+  [ -e "$here/armed" ] || [ -e "$here/undone" ] || refuse "this run has not begun on this node"
+  lock
+  [ -e "$here/armed" ] || answer undone "the node's own switch has undone it"
+  mv "$here/armed" "$here/committed" || refuse "the run's record cannot be changed"
+  systemctl stop "$unit.timer" 2>/dev/null
+  if [ "$(digest "$pki/kubelet-server.crt")" = "$(cat "$here/seed.sha256")" ]; then
+    rm -f "$pki/kubelet-server.crt" "$pki/kubelet-server.key"
+  fi
+  # Records of older runs: the last three stay.
+  ls -dt "$store"/*/ 2>/dev/null | tail -n +4 | while IFS= read -r old; do
+    [ -e "$old/armed" ] || rm -rf "$old"
+  done
+  persist "$here"
+  answer committed ""
+}
+
+undo() {
+  right_machine
+  [ ! -e "$here/undone" ] || answer undone "undone before"
+  [ -d "$here" ] || refuse "this run has not begun on this node"
+  if [ -e "$here/committed" ]; then
+    [ "$(digest "$config")" = "$after" ] || refuse "$config has been changed since the run; it is left as it is"
+    lock
+    mv "$here/committed" "$here/armed" || refuse "the run's record cannot be changed"
+  fi
+  [ -e "$here/armed" ] || refuse "this run has not changed this node"
+  take_back ""
+}
+
+"$action"

@@ -1,0 +1,263 @@
+"""transaction.sh on real files: what it does, what it refuses, and that a killed call leaves nothing behind."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kubevouch.rollout.transaction import Action, State
+
+from .conftest import CONFIG, SEED, Machine
+
+
+def test_the_folders_compare_unequal_after_any_change(machine: Machine) -> None:
+    """The oracle of this file must be able to fail."""
+    before = machine.tree()
+    machine.config.chmod(0o600)
+    assert machine.tree() != before
+
+
+async def test_begin_puts_the_new_config_and_the_seed_and_sets_old_pairs_aside(
+    machine: Machine,
+) -> None:
+    answer = await machine.call(Action.BEGIN)
+    assert (answer.outcome, answer.reason) == (State.BEGUN, "")
+    assert machine.config.read_bytes() == CONFIG + b"serverTLSBootstrap: true\n"
+    assert machine.config.stat().st_mode & 0o777 == 0o640
+    assert (machine.pki / "kubelet-server.crt").read_bytes() == SEED.chain_pem
+    assert (machine.pki / "kubelet-server.key").read_bytes() == SEED.key_pem
+    assert (machine.pki / "kubelet-server.key").stat().st_mode & 0o777 == 0o600
+    assert not (machine.pki / "kubelet-server-current.pem").is_symlink()
+    assert (machine.pki / "kubelet.crt").exists()
+    assert (machine.root / ".kubevouch").stat().st_mode & 0o777 == 0o700
+
+
+async def test_the_switch_is_set_before_the_kubelet_restarts_and_restarts_it_once(
+    machine: Machine,
+) -> None:
+    await machine.call(Action.BEGIN)
+    assert [call.split()[0:2] for call in machine.calls] == [
+        ["systemd-run", "--unit=kubevouch-undo-run1"],
+        ["systemctl", "restart"],
+    ]
+    assert "--on-active=240" in machine.calls[0]
+
+
+async def test_without_a_seed_of_ours_the_nodes_own_pair_is_copied(machine: Machine) -> None:
+    await machine.call(Action.BEGIN, seed=None)
+    assert (machine.pki / "kubelet-server.crt").read_bytes() == b"the old chain\n"
+    assert (machine.pki / "kubelet-server.key").read_bytes() == b"the old key\n"
+
+
+async def test_begin_again_changes_nothing_more(machine: Machine) -> None:
+    await machine.call(Action.BEGIN)
+    before, calls = machine.tree(), machine.calls
+    assert (await machine.call(Action.BEGIN)).outcome is State.BEGUN
+    assert (machine.tree(), machine.calls) == (before, calls)
+
+
+async def test_the_switch_puts_everything_back(machine: Machine) -> None:
+    before = machine.tree()
+    await machine.call(Action.BEGIN)
+    _what_a_kubelet_writes(machine)
+    assert machine.tree() != before
+    assert machine.switch()
+    assert machine.tree() == before
+    assert machine.calls[-1] == "systemctl restart kubelet.service"
+
+
+async def test_undo_puts_everything_back_and_may_be_called_again(machine: Machine) -> None:
+    before = machine.tree()
+    await machine.call(Action.BEGIN)
+    assert (await machine.call(Action.UNDO)).outcome is State.UNDONE
+    assert machine.tree() == before
+    restarts = len(machine.calls)
+    assert (await machine.call(Action.UNDO)).outcome is State.UNDONE
+    machine.switch()
+    assert len(machine.calls) == restarts
+
+
+async def test_commit_takes_the_seed_away_and_disarms_the_switch(machine: Machine) -> None:
+    await machine.call(Action.BEGIN)
+    assert (await machine.call(Action.COMMIT)).outcome is State.COMMITTED
+    assert machine.calls[-1] == "systemctl stop kubevouch-undo-run1.timer"
+    assert not list(machine.pki.glob("kubelet-server*"))
+    committed = machine.tree()
+    machine.switch()
+    assert machine.tree() == committed
+    assert (await machine.call(Action.COMMIT)).outcome is State.COMMITTED
+    assert (await machine.call(Action.BEGIN)).outcome is State.COMMITTED
+
+
+async def test_commit_leaves_a_kubelet_server_pair_that_is_not_the_seed(machine: Machine) -> None:
+    await machine.call(Action.BEGIN)
+    (machine.pki / "kubelet-server.crt").write_text("somebody's own")
+    await machine.call(Action.COMMIT)
+    assert (machine.pki / "kubelet-server.crt").exists()
+
+
+async def test_undo_after_commit_returns_to_the_former_files(machine: Machine) -> None:
+    before = machine.tree()
+    await machine.call(Action.BEGIN)
+    _what_a_kubelet_writes(machine)
+    await machine.call(Action.COMMIT)
+    assert (await machine.call(Action.UNDO)).outcome is State.UNDONE
+    assert machine.tree() == before
+
+
+async def test_undo_after_commit_leaves_a_config_that_was_edited_since(machine: Machine) -> None:
+    await machine.call(Action.BEGIN)
+    await machine.call(Action.COMMIT)
+    machine.config.write_bytes(CONFIG + b"serverTLSBootstrap: true\nmaxPods: 50\n")
+    before = machine.tree()
+    answer = await machine.call(Action.UNDO)
+    assert answer.outcome is State.REFUSED
+    assert "changed since the run" in answer.reason
+    assert machine.tree() == before
+
+
+async def test_a_commit_that_comes_too_late_says_that_the_switch_was_faster(
+    machine: Machine,
+) -> None:
+    await machine.call(Action.BEGIN)
+    machine.switch()
+    before = machine.tree()
+    assert (await machine.call(Action.COMMIT)).outcome is State.UNDONE
+    assert machine.tree() == before
+
+
+async def test_an_undone_run_does_not_begin_again(machine: Machine) -> None:
+    await machine.call(Action.BEGIN)
+    await machine.call(Action.UNDO)
+    answer = await machine.call(Action.BEGIN)
+    assert (answer.outcome, "make a new plan" in answer.reason) == (State.REFUSED, True)
+
+
+@pytest.mark.parametrize("action", [Action.COMMIT, Action.UNDO])
+async def test_what_has_not_begun_is_neither_committed_nor_undone(
+    machine: Machine, action: Action
+) -> None:
+    before = machine.tree()
+    assert (await machine.call(action)).outcome is State.REFUSED
+    assert machine.tree() == before
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"machine_id": "0" * 32}, "machine's id"),
+        ({"identity_sha256": "0" * 64}, "client certificate"),
+        ({"config_sha256": "0" * 64}, "changed since the plan"),
+    ],
+)
+async def test_another_machine_identity_or_config_stops_before_the_first_byte(
+    machine: Machine, other: dict[str, str], reason: str
+) -> None:
+    before = machine.tree()
+    answer = await machine.call(Action.BEGIN, machine.change(**other))
+    assert answer.outcome is State.REFUSED
+    assert reason in answer.reason
+    assert machine.tree() == before
+    assert not (machine.root / ".kubevouch").exists()
+    assert machine.calls == []
+
+
+async def test_a_content_that_arrives_damaged_is_not_put_in_place(machine: Machine) -> None:
+    before = machine.tree()
+    answer = await machine.call(Action.BEGIN, machine.change(content_sha256="0" * 64))
+    assert (answer.outcome, "nothing was changed" in answer.reason) == (State.REFUSED, True)
+    assert machine.tree() == before
+    assert machine.calls == []
+
+
+async def test_a_switch_that_cannot_be_set_stops_before_any_change(machine: Machine) -> None:
+    before = machine.tree()
+    (machine.folder / "systemd-run-fails").touch()
+    answer = await machine.call(Action.BEGIN)
+    assert answer.outcome is State.REFUSED
+    assert "Failed to start transient timer unit" in answer.reason
+    assert machine.tree() == before
+    assert [path.name for path in (machine.root / ".kubevouch").iterdir()] == ["lock"]
+
+
+async def test_a_kubelet_that_cannot_be_restarted_is_put_back_at_once(machine: Machine) -> None:
+    before = machine.tree()
+    (machine.folder / "restart-fails").touch()
+    answer = await machine.call(Action.BEGIN)
+    assert answer.outcome is State.UNDONE
+    assert "Job for kubelet.service failed" in answer.reason
+    assert machine.tree() == before
+
+
+async def test_two_runs_do_not_meet_on_one_node(machine: Machine) -> None:
+    await machine.call(Action.BEGIN)
+    answer = await machine.call(Action.BEGIN, machine.change(run="run2"))
+    assert (answer.outcome, "another run" in answer.reason) == (State.REFUSED, True)
+
+
+async def test_records_of_the_last_three_runs_stay(machine: Machine) -> None:
+    for number in range(1, 6):
+        change = machine.change(run=f"run{number}")
+        await machine.call(Action.BEGIN, change)
+        await machine.call(Action.COMMIT, change)
+        await machine.call(Action.UNDO, change)
+        os.utime(machine.root / ".kubevouch" / f"run{number}", (number * 1e6, number * 1e6))
+    assert sorted(p.name for p in (machine.root / ".kubevouch").glob("run*")) == [
+        "run3",
+        "run4",
+        "run5",
+    ]
+
+
+def test_a_call_killed_at_any_moment_leaves_the_node_whole(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """Whatever was done when the shell died: the switch, if it was set, puts it back; else nothing was changed."""
+    before = machine.tree()
+    killed = switched = 0
+    while machine.begin_killed_at(killed + 1):
+        killed += 1
+        switched += machine.switch()
+        (machine.folder / "switch").unlink(missing_ok=True)
+        assert machine.tree() == before, f"killed at write {killed}"
+        shutil.rmtree(machine.root / ".kubevouch", ignore_errors=True)
+    assert killed >= 12
+    assert 0 < switched < killed
+
+
+async def test_an_undo_killed_at_any_moment_is_finished_by_the_next(machine: Machine) -> None:
+    before = machine.tree()
+    killed, done = 0, False
+    while not done:
+        await machine.call(Action.BEGIN)
+        _what_a_kubelet_writes(machine)
+        done = not machine.switch_killed_at(killed + 1)
+        machine.switch()
+        assert machine.tree() == before, f"killed at write {killed + 1}"
+        shutil.rmtree(machine.root / ".kubevouch")
+        killed += 1
+    assert killed >= 8
+
+
+async def test_after_a_kill_before_any_change_the_same_call_goes_through(machine: Machine) -> None:
+    assert machine.begin_killed_at(4)
+    assert (await machine.call(Action.BEGIN)).outcome is State.BEGUN
+
+
+async def test_the_seeds_key_is_nowhere_after_commit_and_after_undo(machine: Machine) -> None:
+    for run, end in (("run1", Action.COMMIT), ("run2", Action.UNDO)):
+        change = machine.change(run=run)
+        await machine.call(Action.BEGIN, change)
+        await machine.call(end, change)
+        for path in machine.folder.rglob("*"):
+            if path.is_file():
+                assert SEED.key_pem not in path.read_bytes(), path
+        if end is Action.COMMIT:
+            await machine.call(Action.UNDO, change)
+
+
+def _what_a_kubelet_writes(machine: Machine) -> None:
+    """The issued pair, as the store writes it (client-go util/certificate/certificate_store.go)."""
+    (machine.pki / "kubelet-server-2026.pem").write_text("the issued pair")
+    (machine.pki / "kubelet-server-current.pem").symlink_to(machine.pki / "kubelet-server-2026.pem")
