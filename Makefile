@@ -7,7 +7,7 @@ STATE  ?= expired
 K8S    ?= 1.36.3
 
 .DEFAULT_GOAL := help
-.PHONY: help test check format locks clean
+.PHONY: docs help test check format locks clean oracle real real-long real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -36,6 +36,28 @@ format: $(READY) ## let ruff format and mend what it can
 locks: ## resolve the locks anew (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o locks/kubevouch.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group dev pyproject.toml -o locks/dev.txt
+
+docs: $(READY) ## write docs/findings from the catalogue
+	$(BIN)/python -m kubevouch.diagnose.pages
+
+oracle: $(READY) ## judge the corpus anew with Go and record its answers
+	$(BIN)/python -m real.oracle.corpus
+
+# The bed: a real kubeadm cluster of four machines on this one. Root, Linux and Go; see docs/bed.md.
+real: $(READY) ## boot the bed, run the e2e tests inside its network, take it down
+	$(BIN)/python -m real run --kubernetes $(K8S)
+
+real-long: $(READY) ## the same, with the long tests too
+	$(BIN)/python -m real run --kubernetes $(K8S) --long
+
+real-up: $(READY) ## boot the bed [STATE=expired|no-ip-sans|pending|rotated-expired|healthy] [K8S=1.36.3]
+	$(BIN)/python -m real up --state $(STATE) --kubernetes $(K8S)
+
+real-state: $(READY) ## bring the running bed into STATE
+	$(BIN)/python -m real state --state $(STATE)
+
+real-down: $(READY) ## take the bed down
+	$(BIN)/python -m real down
 
 clean: ## remove the virtual environment and what tools left here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -15,7 +15,14 @@ class Local:
     def __init__(self, *, environment: Mapping[str, str]) -> None:
         self._environment = environment
 
-    async def carry(self, host: str, script: Script[T], *, timeout: float) -> Carried[T]:
+    async def carry(
+        self,
+        host: str,
+        script: Script[T],
+        *,
+        timeout: float,
+        alias: str | None = None,  # noqa: ARG002 - there is no host key here
+    ) -> Carried[T]:
         """Runs the script here; `host` is only named in errors.
 
         Raises:

@@ -1,0 +1,71 @@
+"""Certificates and signing requests as values. No I/O, no clock, no event loop.
+
+What a certificate *is* to Kubernetes is what Go reads in its bytes, so this room reads them as Go does and judges
+them as Go does, in Go's words; `cryptography` does the arithmetic (signatures, keys) and nothing else.
+
+- `bundle`: files of PEM; `certificate`: the value; `kinds`: what it is in a cluster; `describe`, `lifetimes`: in words
+- `verify`: whether metrics-server would trust it; `reasons`: the vocabulary
+- `request`, `quirks`: a signing request, and every way in which it could be read twice
+- `issue`: the self-signed pair that keeps a kubelet's port answering
+- below them, one part of Go's reader or verifier each: `der`, `pem`, `names`, `sans`, `keys`, `signatures`, `moments`,
+  `extensions`, `constraint_values`, `hostnames`, `chains`, `policies`, `constraints`, `constraint_sets`, `domains`,
+  `uris`, `gotext`
+
+docs/x509.md tells where Go, OpenSSL and `cryptography` differ. tests/x509 replays the answers of Go itself.
+"""
+
+from kubevouch.x509.bundle import (
+    Bundle,
+    OtherBlock,
+    key_belongs,
+    read_certificate_der,
+    read_certificates,
+    read_pem,
+    write_certificates,
+)
+from kubevouch.x509.certificate import Certificate
+from kubevouch.x509.describe import describe
+from kubevouch.x509.errors import X509Error
+from kubevouch.x509.gotext import printable, unmapped
+from kubevouch.x509.issue import KeyKind, SelfSigned, kubelet_self_signed
+from kubevouch.x509.keys import PrivateKeyBlock, PublicKey
+from kubevouch.x509.kinds import CertificateKind, classify, node_name_of, self_signed_host
+from kubevouch.x509.lifetimes import remaining_life
+from kubevouch.x509.names import Name
+from kubevouch.x509.quirks import Quirk, QuirkCode
+from kubevouch.x509.reasons import Reason, Verdict
+from kubevouch.x509.request import SigningRequest, read_request
+from kubevouch.x509.verify import verify
+
+__all__ = [
+    "Bundle",
+    "Certificate",
+    "CertificateKind",
+    "KeyKind",
+    "Name",
+    "OtherBlock",
+    "PrivateKeyBlock",
+    "PublicKey",
+    "Quirk",
+    "QuirkCode",
+    "Reason",
+    "SelfSigned",
+    "SigningRequest",
+    "Verdict",
+    "X509Error",
+    "classify",
+    "describe",
+    "key_belongs",
+    "kubelet_self_signed",
+    "node_name_of",
+    "printable",
+    "read_certificate_der",
+    "read_certificates",
+    "read_pem",
+    "read_request",
+    "remaining_life",
+    "self_signed_host",
+    "unmapped",
+    "verify",
+    "write_certificates",
+]

@@ -1,0 +1,175 @@
+"""The verbs of the bed: `python -m real up|state|down|run|exec`. `docs/bed.md` tells what they do; the Makefile calls them."""
+
+import argparse
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from real import e2e, needs, network, operator_place, progress
+from real.boot import Boot
+from real.cluster import machines_of
+from real.errors import BedError, MissingNeed, NotRunning
+from real.layout import KUBERNETES_VERSIONS, Folders
+from real.running import Record
+from real.states import State
+from real.sweep import sweep
+from real.switching import Switch
+
+
+def main() -> int:
+    """Runs one verb and returns the exit status."""
+    environment = dict(os.environ)
+    chosen = _parser().parse_args()
+    folders = Folders.of(environment)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _verb(chosen, folders, environment)
+    except MissingNeed as missing:
+        wanted = chosen.verb != "run" or environment.get("CI") in {"true", "1"}
+        progress.say(f"real: {'a need is missing' if wanted else 'skipped'}: {missing}")
+        return 1 if wanted else 0
+    except BedError as failed:
+        progress.say(f"real: {failed}")
+        return 1
+    except KeyboardInterrupt:
+        progress.say("real: interrupted")
+        return 130
+
+
+def _verb(chosen: argparse.Namespace, folders: Folders, environment: Mapping[str, str]) -> int:
+    if chosen.verb == "exec":
+        return _exec(folders, environment, chosen.command)
+    if chosen.verb == "run":
+        needs.require(folders)
+        with _held(folders, "run"):
+            return _run(folders, environment, chosen)
+    with _held(folders, chosen.verb):
+        if chosen.verb == "up":
+            needs.require(folders)
+            _up(folders, State(chosen.state), chosen.kubernetes)
+            print(operator_place.lines(folders))
+        elif chosen.verb == "state":
+            _switch(folders, State(chosen.state))
+        else:
+            _down(folders)
+    return 0
+
+
+def _up(folders: Folders, state: State, version: str) -> None:
+    """Boots a bed; one that is up with that version of Kubernetes is only brought into the state."""
+    if _is_up(folders, version):
+        progress.say(f"a bed with Kubernetes {version} is up already")
+        _switch(folders, state)
+        return
+    needs.install()
+    with progress.step("what was left is removed"):
+        sweep(folders)
+    Boot(folders, version).run(state)
+    progress.say(f"up: Kubernetes {version}, {state}")
+
+
+def _is_up(folders: Folders, version: str) -> bool:
+    try:
+        facts = Record(folders).read()
+        return facts.version == version and all(machine.leader for machine in machines_of(folders))
+    except NotRunning:
+        return False
+
+
+def _switch(folders: Folders, state: State) -> None:
+    facts = Record(folders).read()
+    network.enter()
+    Switch(folders, facts).to(state)
+    progress.say(f"the bed is {state}")
+
+
+def _down(folders: Folders) -> None:
+    """Takes the bed down, and is not interrupted in it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with progress.step("taken down"):
+        sweep(folders)
+
+
+def _run(folders: Folders, environment: Mapping[str, str], chosen: argparse.Namespace) -> int:
+    """Boots, tests, takes down; the tests' exit status."""
+    if Record(folders).folders.bed.exists():
+        progress.say("a bed is up: it is taken down first")
+    try:
+        sweep(folders)
+        _up(folders, State.EXPIRED, chosen.kubernetes)
+        booted = progress.since_start()
+        status, count = e2e.run(folders, environment, long=chosen.long, extra=chosen.pytest)
+    finally:
+        _down(folders)
+    print(
+        f"real: {count.run} e2e tests run, {count.passed} passed, {count.failed} failed, {count.skipped} skipped,"
+        f" in {progress.duration(progress.since_start())} (boot {progress.duration(booted)})",
+        flush=True,
+    )
+    return status
+
+
+def _exec(folders: Folders, environment: Mapping[str, str], command: list[str]) -> int:
+    """Becomes that command, at the operator's place."""
+    Record(folders).read()
+    network.enter()
+    words = command[1:] if command[:1] == ["--"] else command
+    argv = words or [environment.get("SHELL", "/bin/sh")]
+    try:
+        os.execvpe(argv[0], argv, operator_place.environment(folders, environment))
+    except OSError as failed:
+        raise BedError(argv[0], f"cannot be started: {failed.strerror}") from failed
+
+
+@contextmanager
+def _held(folders: Folders, verb: str) -> Iterator[None]:
+    """One verb at a time. The lock goes with the process, however it ends."""
+    try:
+        file = folders.lock.open("a+")
+    except OSError as failed:
+        raise MissingNeed(
+            str(folders.lock), failed.strerror or "cannot be opened", "the bed needs root"
+        ) from failed
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as held:
+            file.seek(0)
+            raise BedError(
+                str(folders.lock), f"held by {file.read().strip()}", "wait for it to end"
+            ) from held
+        file.truncate(0)
+        file.write(f"`python -m real {verb}`, process {os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m real", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    states = [str(state) for state in State]
+    up = verbs.add_parser("up", help="boot a bed in a state, or bring the one that is up into it")
+    state = verbs.add_parser("state", help="bring the running bed into a state")
+    run = verbs.add_parser("run", help="boot a bed, run tests/e2e inside its network, take it down")
+    verbs.add_parser("down", help="take the bed down, or remove what a killed run left")
+    inside = verbs.add_parser(
+        "exec", help="run a command at the operator's place, with KUBECONFIG and kubectl at hand"
+    )
+    for verb in (up, state):
+        verb.add_argument("--state", choices=states, default=str(State.EXPIRED))
+    for verb in (up, run):
+        verb.add_argument(
+            "--kubernetes", choices=KUBERNETES_VERSIONS, default=KUBERNETES_VERSIONS[0]
+        )
+    run.add_argument("--long", action="store_true", help="also the tests marked long")
+    run.add_argument("pytest", nargs="*", help="more words for pytest, after --")
+    inside.add_argument("command", nargs=argparse.REMAINDER)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

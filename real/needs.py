@@ -1,0 +1,125 @@
+"""What this machine must have for the bed, and the Debian packages that are fetched if they lack.
+
+Nothing here knows where packages come from: apt's own configuration does.
+"""
+
+import os
+import platform
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from real.errors import BedError, MissingNeed
+from real.layout import Folders
+from real.processes import run
+from real.progress import say, step
+
+# Program -> the Debian package that brings it.
+PACKAGES: Mapping[str, str] = {
+    "debootstrap": "debootstrap",
+    "systemd-nspawn": "systemd-container",
+    "ip": "iproute2",
+    "iptables": "iptables",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "nsenter": "util-linux",
+    "unshare": "util-linux",
+    "setpriv": "util-linux",
+    "sysctl": "procps",
+    "mount": "mount",
+}
+GO = (1, 26)
+DISK_GIB = 15
+MEMORY_GIB = 3
+CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids")
+
+
+def require(folders: Folders) -> None:
+    """Says what lacks, before anything is touched.
+
+    Raises:
+        MissingNeed: the first need that this machine does not meet.
+    """
+    if platform.system() != "Linux":
+        raise MissingNeed("the bed", f"this is {platform.system()}", "it needs Linux")
+    if os.geteuid() != 0:
+        raise MissingNeed("the bed", f"this user has uid {os.geteuid()}", "it needs root")
+    _require_cgroups()
+    _require_filesystems(folders)
+    _require_memory()
+    _require_go()
+    if shutil.which("apt-get") is None and lacking():
+        raise MissingNeed(
+            "the bed",
+            f"no {', '.join(lacking())}",
+            "install them; there is no apt-get here to do it",
+        )
+
+
+def lacking() -> list[str]:
+    """Programs that are not on the PATH."""
+    return [program for program in PACKAGES if shutil.which(program) is None]
+
+
+def install() -> None:
+    """Brings the programs that lack, by apt-get and from wherever apt is configured to look."""
+    programs = lacking()
+    if not programs:
+        return
+    packages = sorted({PACKAGES[program] for program in programs})
+    with step(f"Debian packages: {', '.join(packages)}"):
+        run(["apt-get", "update", "-q"], seconds=600)
+        quiet = ("env", "DEBIAN_FRONTEND=noninteractive")
+        run(
+            [*quiet, "apt-get", "install", "-q", "-y", "--no-install-recommends", *packages],
+            seconds=900,
+        )
+    if lacking():
+        raise BedError("apt-get install", f"still no {', '.join(lacking())}")
+
+
+def _require_cgroups() -> None:
+    mounted = {
+        option
+        for line in Path("/proc/self/mountinfo").read_text().splitlines()
+        if " - cgroup " in line
+        for option in line.rsplit(" ", 1)[1].split(",")
+    }
+    missing = [controller for controller in CONTROLLERS if controller not in mounted]
+    if missing:
+        raise MissingNeed(
+            "the bed",
+            f"no cgroup v1 hierarchy for {', '.join(missing)}",
+            "it was built and tried on cgroup v1 only (boot with systemd.unified_cgroup_hierarchy=0)",
+        )
+
+
+def _require_filesystems(folders: Folders) -> None:
+    if not re.search(r"\boverlay$", Path("/proc/filesystems").read_text(), re.MULTILINE):
+        run(["modprobe", "overlay"], check=False)
+    if not re.search(r"\boverlay$", Path("/proc/filesystems").read_text(), re.MULTILINE):
+        raise MissingNeed("the bed", "this kernel has no overlay file system")
+    for folder in (folders.cache, folders.state):
+        there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        free = shutil.disk_usage(there).free >> 30
+        if free < DISK_GIB and not (folders.cache / "rootfs").exists():
+            raise MissingNeed(str(folder), f"{free} GiB free", f"it needs {DISK_GIB}")
+
+
+def _require_memory() -> None:
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    if found and int(found[1]) >> 20 < MEMORY_GIB:
+        raise MissingNeed(
+            "the bed", f"{int(found[1]) >> 20} GiB of memory", f"it needs {MEMORY_GIB}"
+        )
+
+
+def _require_go() -> None:
+    if shutil.which("go") is None:
+        raise MissingNeed("the bed", "no go on the PATH", f"it needs Go {GO[0]}.{GO[1]}")
+    said = run(["go", "version"]).stdout
+    found = re.search(r"go(\d+)\.(\d+)", said)
+    if found is None or (int(found[1]), int(found[2])) < GO:
+        raise MissingNeed("the bed", said.strip(), f"it needs Go {GO[0]}.{GO[1]} or newer")
+    say(said.strip())

@@ -1,0 +1,3 @@
+module kubevouch/real/oracle
+
+go 1.26.0

@@ -1,0 +1,159 @@
+"""The programs of the cluster, built from pinned Go modules and kept outside the checkout.
+
+A folder of `real/programs/` is a module with its `go.sum`; what is built from it lies in the cache under the
+hash of everything that decides the bytes: those files, the flags, the compiler. `go` fetches modules from
+wherever it is configured to, and checks each against `go.sum`.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from real.layout import METRICS_SERVER_VERSION, Folders
+from real.processes import held, run
+from real.progress import step
+
+SOURCES = Path(__file__).parent / "programs"
+_GO_SETTINGS = ("CGO_ENABLED=0", "GOTOOLCHAIN=local", "GOFLAGS=-mod=readonly", "GOWORK=off")
+_KUBERNETES = (
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+    "kubeadm",
+    "kubectl",
+    "kubelet",
+)
+
+
+@dataclass(frozen=True)
+class Module:
+    """A folder of `real/programs/`, the packages to build in it (program -> package), and the version stamps."""
+
+    folder: str
+    packages: Mapping[str, str]
+    stamps: Mapping[str, str]
+
+    def flags(self) -> list[str]:
+        """What `go build` is told, besides where to put what."""
+        stamped = " ".join(f"-X {name}={value}" for name, value in sorted(self.stamps.items()))
+        return ["-trimpath", "-buildvcs=false", "-ldflags", f"-s -w {stamped}".strip()]
+
+    def key(self, compiler: str) -> str:
+        """The hash of all that decides the bytes."""
+        digest = hashlib.sha256()
+        for path in sorted((SOURCES / self.folder).iterdir()):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        digest.update(
+            "\0".join([compiler, *self.flags(), *sorted(self.packages.values())]).encode()
+        )
+        return digest.hexdigest()[:16]
+
+
+def kubernetes(version: str) -> Module:
+    """All programs of a Kubernetes release, stamped as a release: kubeadm and kubectl refuse v0.0.0."""
+    major, minor, _ = version.split(".")
+    facts = {
+        "gitVersion": f"v{version}",
+        "gitMajor": major,
+        "gitMinor": minor,
+        "gitTreeState": "clean",
+    }
+    return Module(
+        folder=f"kubernetes-{version}",
+        packages={name: f"k8s.io/kubernetes/cmd/{name}" for name in _KUBERNETES},
+        stamps={
+            f"{package}.{fact}": value
+            for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+            for fact, value in facts.items()
+        },
+    )
+
+
+ETCD = Module("etcd", {"etcd": "."}, {})
+METRICS_SERVER = Module(
+    "metrics-server",
+    {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"},
+    {"k8s.io/client-go/pkg/version.gitVersion": f"v{METRICS_SERVER_VERSION}"},
+)
+PAUSE = Module("pause", {"pause": "."}, {})
+BURNER = Module("burner", {"burner": "."}, {})
+
+
+def modules(version: str) -> tuple[Module, ...]:
+    """All that a bed of this Kubernetes version is made of."""
+    return (PAUSE, BURNER, ETCD, kubernetes(version), METRICS_SERVER)
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Where each program lies; `key` names all of them together."""
+
+    paths: Mapping[str, Path]
+    key: str
+
+
+def build(folders: Folders, version: str) -> Programs:
+    """Builds what is not in the cache yet.
+
+    Raises:
+        BedError: `go` failed; its own words are in the text.
+    """
+    compiler = run(["go", "version"]).stdout.strip()
+    paths: dict[str, Path] = {}
+    keys = []
+    for module in modules(version):
+        key = module.key(compiler)
+        kept = folders.cache / "programs" / f"{module.folder}-{key}"
+        for name, package in module.packages.items():
+            paths[name] = kept / name
+            if not paths[name].exists():
+                _build_one(module, name, package, kept)
+        keys.append(key)
+    return Programs(paths, hashlib.sha256("".join(keys).encode()).hexdigest()[:16])
+
+
+def etcd_version() -> str:
+    """The pinned release of etcd, as `3.6.16`."""
+    found = re.search(
+        r"go\.etcd\.io/etcd/server/v3 v(\S+)", (SOURCES / "etcd" / "go.mod").read_text()
+    )
+    return found[1] if found else "unknown"
+
+
+def _build_one(module: Module, name: str, package: str, kept: Path) -> None:
+    kept.mkdir(parents=True, exist_ok=True)
+    unfinished = kept / f".{name}.{os.getpid()}"
+    with step(f"built {name} ({module.folder})"):
+        try:
+            run(
+                held(
+                    [
+                        "env",
+                        *_GO_SETTINGS,
+                        "go",
+                        "build",
+                        *module.flags(),
+                        "-o",
+                        unfinished,
+                        package,
+                    ]
+                ),
+                folder=SOURCES / module.folder,
+                seconds=3000,
+            )
+            unfinished.rename(kept / name)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def sweep(folders: Folders, keep: Programs) -> None:
+    """Removes unfinished files of killed builds from the folders that are in use."""
+    for folder in {path.parent for path in keep.paths.values()}:
+        for unfinished in folder.glob(".*"):
+            unfinished.unlink()
+    shutil.rmtree(folders.cache / "unfinished", ignore_errors=True)

@@ -1,0 +1,3 @@
+module kubevouch/real/programs/burner
+
+go 1.26.0

@@ -1,0 +1,3 @@
+module kubevouch/real/programs/pause
+
+go 1.26.0

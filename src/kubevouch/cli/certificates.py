@@ -1,0 +1,19 @@
+"""A certificate for a program: the same fields wherever JSON shows one."""
+
+from kubevouch.x509 import Certificate, classify
+
+
+def certificate_json(certificate: Certificate) -> dict[str, object]:
+    """Stable names; times in RFC 3339."""
+    return {
+        "kind": str(classify(certificate)),
+        "subject": str(certificate.subject),
+        "issuer": str(certificate.issuer),
+        "serial": f"{certificate.serial:x}",
+        "notBefore": certificate.not_before,
+        "notAfter": certificate.not_after,
+        "dnsNames": certificate.dns_names,
+        "ipAddresses": [str(address) for address in certificate.ip_addresses],
+        "key": certificate.key_description,
+        "sha256": certificate.fingerprint,
+    }

@@ -1,0 +1,51 @@
+"""`doctor`: what is wrong between `kubectl top` and the kubelets, and the one cause. Reads only."""
+
+import click
+
+from kubevouch.cli.options import cluster, fail_on, output, terminal_of
+from kubevouch.errors import ExitCode
+
+
+@click.command("doctor", short_help="What is wrong, and the one cause. Reads only.")
+@cluster
+@output("table", "short", "json")
+@fail_on
+@click.option(
+    "--print-role",
+    is_flag=True,
+    help="Print the ClusterRole that the reading verbs need, and exit.",
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    kubeconfig: str | None,
+    context: str | None,
+    output: str,
+    fail_on: str,
+    print_role: bool,
+) -> int:
+    """Looks at the whole way from `kubectl top` to each kubelet, and names the one cause.
+
+    Reads from the API server and dials each kubelet with a bare TLS handshake: no credential is sent to a kubelet,
+    and nothing is written anywhere.
+    """
+    from kubevouch.cli.findings import print_diagnosis
+    from kubevouch.diagnose.finding import Severity
+
+    terminal = terminal_of(ctx)
+    if print_role:
+        from kubevouch.cli.roles import READER
+
+        terminal.out(READER.rstrip())
+        return ExitCode.OK
+    from kubevouch.cli.connect import access_of, with_api
+    from kubevouch.diagnose.doctor import diagnose
+    from kubevouch.evidence.gather import gather
+
+    access = access_of(terminal, kubeconfig, context)
+    evidence = with_api(
+        terminal, access, lambda api, clock: gather(api, clock=clock, progress=terminal.progress)
+    )
+    diagnosis = diagnose(evidence)
+    print_diagnosis(terminal, "doctor", evidence, diagnosis, output)
+    return diagnosis.exit_code(Severity(fail_on))

@@ -1,0 +1,142 @@
+"""What `fix --plan` does: looks at cluster and nodes, makes the plan, writes it, and shows it. Changes nothing."""
+
+import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from kubevouch import __version__
+from kubevouch.cli.connect import access_of, with_api
+from kubevouch.cli.terminal import Terminal
+from kubevouch.cli.watching import Lines
+from kubevouch.clock import Clock
+from kubevouch.errors import ExitCode
+from kubevouch.kube.client import ApiClient
+from kubevouch.node.local import Local
+from kubevouch.node.ssh import Ssh, SshOptions
+from kubevouch.rollout.plan import Change, NodePlan, Plan, write_plan
+from kubevouch.rollout.planning import Wish, gather_plan
+from kubevouch.rollout.surroundings import Surroundings, Way, ordered
+
+
+@dataclass(frozen=True)
+class PlanWish:
+    """What was asked for on the command line."""
+
+    via: Literal["ssh", "local"]
+    nodes: tuple[str, ...]
+    ssh_config: str
+    ssh_user: str
+    accepted: dict[str, tuple[str, ...]]
+
+
+def make_plan(
+    terminal: Terminal,
+    wish: PlanWish,
+    path: Path,
+    kubeconfig: str | None,
+    context: str | None,
+    form: str,
+) -> int:
+    """The plan, in its file and on the terminal. 0: it has something to do, or nothing needs doing."""
+    access = access_of(terminal, kubeconfig, context)
+
+    async def work(api: ApiClient, clock: Clock) -> Plan:
+        around = Surroundings(
+            api=api,
+            way=_way(wish, terminal),
+            clock=clock,
+            watcher=Lines(terminal, clock),
+            stop=lambda: False,
+            random_serial=secrets.randbits,
+        )
+        asked = Wish(
+            run=secrets.token_hex(4),
+            made_by=__version__,
+            via=wish.via,
+            nodes=wish.nodes,
+            ssh_config=wish.ssh_config,
+            ssh_user=wish.ssh_user,
+            accepted=wish.accepted,
+        )
+        return await gather_plan(asked, around)
+
+    plan = with_api(terminal, access, work)
+    write_plan(plan, path)
+    if form == "json":
+        terminal.out(msgspec.json.encode(plan).decode())
+    else:
+        print_plan(terminal, plan, path)
+    return ExitCode.OK if plan.nodes or not plan.left_out else ExitCode.COULD_NOT_TELL
+
+
+def _way(wish: PlanWish, terminal: Terminal) -> Way:
+    if wish.via == "local":
+        return Local(environment=terminal.environment)
+    options = SshOptions(config=wish.ssh_config or None, user=wish.ssh_user or None)
+    return Ssh(options, environment=terminal.environment)
+
+
+def print_plan(terminal: Terminal, plan: Plan, path: Path) -> None:
+    """The plan for a person: order, change, names with their source, safety, undo."""
+    cluster = plan.cluster
+    terminal.out(
+        f"Cluster  {cluster.server}   context {cluster.context or 'service account'}   {cluster.version}"
+        f"   kube-system {cluster.cluster_uid}"
+    )
+    nodes = ordered(plan.nodes)
+    if nodes:
+        terminal.out(
+            f"Order    {' -> '.join(each.node for each in nodes)}"
+            + (" -> ConfigMap" if plan.config_map else "")
+        )
+    for node in nodes:
+        _print_node(terminal, node)
+    for left_out in plan.left_out:
+        terminal.out(f"\n{left_out.node}   LEFT OUT: {left_out.reason}")
+    terminal.out()
+    if plan.config_map is not None:
+        terminal.out(f"ConfigMap kube-system/{plan.config_map.name}, after all nodes")
+        _print_diff(terminal, plan.config_map.diff)
+    if plan.config_map_note:
+        terminal.out(f"ConfigMap  {plan.config_map_note}")
+    for notice in plan.notices:
+        terminal.out(f"Notice   {notice}")
+    if nodes:
+        terminal.out(
+            "Safety   per node: backup, seed (the port keeps answering), dead-man's switch; undone unless proven on the wire"
+        )
+        terminal.out(f"Undo     kubevouch undo {plan.run}")
+    terminal.out(f"Saved    {path}. Nothing was changed.")
+    if nodes:
+        terminal.out(f"NEXT     kubevouch fix --apply {path}")
+
+
+def _print_node(terminal: Terminal, node: NodePlan) -> None:
+    role = "control plane" if node.control_plane else "worker"
+    terminal.out(f"\n{node.node}   {role}   {node.kubelet_version}   machine {node.machine_id}")
+    if node.change is Change.BOOTSTRAP:
+        terminal.out(
+            f"  change     {node.config}   sha256 {node.config_sha256[:12]} -> {node.content_sha256[:12]}"
+        )
+        _print_diff(terminal, node.diff)
+        terminal.out(
+            f"  seed       {'its own self-signed pair' if node.seed == 'copy' else 'a fresh self-signed pair'}, until the issued one is served"
+        )
+        if node.aside:
+            terminal.out(f"  set aside  {', '.join(node.aside)}")
+    else:
+        terminal.out(
+            "  change     nothing is written and nothing restarted: its newest request is approved"
+        )
+    for entry in (*node.names, *node.addresses):
+        terminal.out(f"  may have   {entry.value}   ({entry.source})")
+    terminal.out(f"  proof      at {', '.join(f'{each}:{node.port}' for each in node.dial)}")
+    terminal.out(f"  expect     {node.interruption}")
+
+
+def _print_diff(terminal: Terminal, diff: str) -> None:
+    for line in diff.splitlines():
+        terminal.out(f"    {line}")

@@ -1,0 +1,66 @@
+"""`probe`: one kubelet, host or file: what it presents, and what metrics-server would say of it. Reads only."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kubevouch.cli.options import cluster, output, seconds, terminal_of
+
+if TYPE_CHECKING:
+    from kubevouch.cli.probing import Probed
+    from kubevouch.clock import Clock
+    from kubevouch.kube.client import ApiClient
+
+
+@click.command(
+    "probe", short_help="One kubelet, host or file: its certificate and the verdict. Reads only."
+)
+@click.argument("target")
+@cluster
+@output("table", "json")
+@click.option(
+    "--name", metavar="NAME", help="Judge it for this name or address in place of the one dialled."
+)
+@click.option(
+    "--ca",
+    "ca_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Judge it by these authorities in place of the cluster's; no cluster is asked then.",
+)
+@click.option(
+    "--timeout", type=seconds, default="10s", show_default=True, help="For the handshake."
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    target: str,
+    kubeconfig: str | None,
+    context: str | None,
+    output: str,
+    name: str | None,
+    ca_file: Path | None,
+    timeout: float,
+) -> int:
+    """TARGET is HOST[:PORT], the name of a Node, or a file in PEM or DER.
+
+    Tells what `openssl s_client` and `openssl x509` tell, plus the verdict by the cluster's CA, in the words that
+    metrics-server would log. A host is dialled with a bare TLS handshake: no credential is sent.
+    """
+    from kubevouch.cli.connect import access_of, run_loop, with_api
+    from kubevouch.cli.probing import Wanted, print_probed, probe, trust_in
+    from kubevouch.clock import SystemClock
+
+    terminal = terminal_of(ctx)
+    wanted = Wanted(target, name, timeout)
+    if ca_file is not None:
+        probed = run_loop(probe(None, SystemClock(), wanted, trust_in(ca_file)))
+    else:
+        access = access_of(terminal, kubeconfig, context)
+
+        async def work(api: "ApiClient", clock: "Clock") -> "Probed":
+            return await probe(api, clock, wanted, None)
+
+        probed = with_api(terminal, access, work)
+    return print_probed(terminal, probed, output)

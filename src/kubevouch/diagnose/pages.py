@@ -1,0 +1,44 @@
+"""The documentation of the codes, made from the catalogue: a page a code, and their index."""
+
+from pathlib import Path
+
+from kubevouch.diagnose.catalogue import CATALOGUE, Entry
+
+
+def pages() -> dict[str, str]:
+    """File name -> Markdown."""
+    made = {f"{entry.code}.md": _page(entry) for entry in CATALOGUE.values()}
+    rows = "".join(
+        f"| [{entry.code}]({entry.code}.md) | {entry.severity} | {entry.name} |\n"
+        for entry in CATALOGUE.values()
+    )
+    made["README.md"] = (
+        "# Findings\n\nEvery code that `kubevouch doctor` and `kubevouch verify` can show. "
+        "`kubevouch explain CODE` prints the same without a network.\n\n"
+        "| code | severity | name |\n|---|---|---|\n" + rows
+    )
+    return made
+
+
+def _page(entry: Entry) -> str:
+    related = "".join(f"- {each}\n" for each in entry.related)
+    return (
+        f"# {entry.code} {entry.name}\n\nSeverity: {entry.severity}\n\n"
+        f"**You see.** {entry.see}\n\n**Why.** {entry.why}\n\n**Do.** {entry.do}\n"
+        + (f"\nRelated:\n\n{related}" if related else "")
+    )
+
+
+def write(folder: Path) -> None:
+    """Writes all pages, and removes those of codes that are no more."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = pages()
+    for old in folder.glob("*.md"):
+        if old.name not in made:
+            old.unlink()
+    for name, text in made.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path("docs/findings"))

@@ -1,0 +1,93 @@
+"""A fact with its origin: a value or a doubt, from where, and when."""
+
+import asyncio
+from collections.abc import Awaitable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from kubevouch.clock import Clock
+from kubevouch.kube.errors import BadAnswer, Forbidden, Gone, Invalid, NotFound, TooLarge, Waits
+
+T = TypeVar("T")
+
+
+class Vantage(StrEnum):
+    """Where a fact was measured from."""
+
+    API_SERVER = "the API server"
+    DIALLED = "dialled from here"
+    ON_NODE = "on the node"
+    SCRAPER_LOG = "metrics-server's log"
+
+
+class DoubtKind(StrEnum):
+    """Why there is no value."""
+
+    NOT_ALLOWED = "not-allowed"
+    FAILED = "failed"
+    NOT_ASKED = "not-asked"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why something could not be told. `verb` and `resource` as RBAC writes them, where a role is lacking."""
+
+    kind: DoubtKind
+    text: str
+    verb: str = ""
+    resource: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured(Generic[T]):
+    """A value, or a doubt. A value of None means: looked, and there is none."""
+
+    vantage: Vantage
+    at: datetime
+    value: T | None = None
+    doubt: Doubt | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """It was looked at, and the answer is in `value`."""
+        return self.doubt is None
+
+    def or_else(self, otherwise: T) -> T:
+        """The value, or this where there is none."""
+        return otherwise if self.value is None else self.value
+
+
+class Asking:
+    """Turns a question to the API server into a Measured.
+
+    What concerns one question becomes its doubt. What concerns all of them (no connection, no credential) is raised:
+    there is no evidence then.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def ask(self, question: Awaitable[T]) -> Measured[T]:
+        """The answer; None as the value where the object does not exist."""
+        at = self._clock.now()
+        try:
+            return Measured(Vantage.API_SERVER, at, await question)
+        except NotFound:
+            return Measured(Vantage.API_SERVER, at)
+        except Forbidden as error:
+            doubt = Doubt(DoubtKind.NOT_ALLOWED, str(error), error.verb, error.resource)
+        except (BadAnswer, TooLarge, Waits, Gone, Invalid) as error:
+            doubt = Doubt(DoubtKind.FAILED, str(error))
+        return Measured(Vantage.API_SERVER, at, doubt=doubt)
+
+
+async def together(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:
+    """All at the same time, answers in order; the first error ends the others and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in coroutines]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]

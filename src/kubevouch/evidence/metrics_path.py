@@ -1,0 +1,120 @@
+"""The way from `kubectl top` to a kubelet: APIService, Service, pods, their flags and what they complain of."""
+
+import re
+from collections.abc import Iterable
+
+from kubevouch.evidence.measured import Asking, Doubt, DoubtKind, Measured, Vantage, together
+from kubevouch.evidence.snapshot import MetricsPath, ScrapeFailure
+from kubevouch.kube.client import ApiClient
+from kubevouch.kube.resources import (
+    API_SERVICES,
+    DEPLOYMENTS,
+    NODE_METRICS,
+    PODS,
+    SERVICES,
+    APIService,
+    Deployment,
+    Pod,
+    Service,
+)
+
+API_SERVICE = "v1beta1.metrics.k8s.io"
+_NAMESPACE = "kube-system"
+_LABELS = {"k8s-app": "metrics-server"}
+_LOG_LINES = 100
+_MOST_LOGS = 3
+
+# klog's structured lines: "Failed to scrape node" err="..." node="..." (metrics-server pkg/scraper/scraper.go).
+_FAILURE = re.compile(r'"Failed to scrape node[^"]*" err="((?:[^"\\]|\\.)*)" node="([^"]*)"')
+_ESCAPE = re.compile(r"\\(.)")
+
+
+async def gather_metrics_path(api: ApiClient, asking: Asking) -> MetricsPath:
+    """All of it. What is behind a missing link is looked for where metrics-server's manifests put it."""
+    api_service, node_metrics = await together(
+        asking.ask(api.get(API_SERVICES, API_SERVICE)), asking.ask(api.list_all(NODE_METRICS))
+    )
+    service = await _service(api, asking, api_service)
+    namespace, labels = _place(service)
+    selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    pods, deployments = await together(
+        asking.ask(api.list_all(PODS, namespace, label_selector=selector)),
+        asking.ask(api.list_all(DEPLOYMENTS, namespace)),
+    )
+    return MetricsPath(
+        api_service=api_service,
+        service=service,
+        deployment=_deployment(deployments, labels),
+        pods=pods,
+        failures=await _failures(api, asking, pods),
+        node_metrics=node_metrics,
+        flags=_flags(pods.or_else(())),
+    )
+
+
+async def _service(
+    api: ApiClient, asking: Asking, api_service: Measured[APIService]
+) -> Measured[Service]:
+    named = api_service.value.spec.service if api_service.value else None
+    if named is None:
+        doubt = api_service.doubt or Doubt(DoubtKind.NOT_ASKED, "no APIService names a Service")
+        return Measured(Vantage.API_SERVER, api_service.at, doubt=doubt)
+    return await asking.ask(api.get(SERVICES, named.name, named.namespace))
+
+
+def _place(service: Measured[Service]) -> tuple[str, dict[str, str]]:
+    if service.value is not None and service.value.spec.selector:
+        return service.value.namespace, service.value.spec.selector
+    return _NAMESPACE, _LABELS
+
+
+def _deployment(
+    found: Measured[tuple[Deployment, ...]], labels: dict[str, str]
+) -> Measured[Deployment]:
+    """The one whose pods the Service selects."""
+    chosen = next(
+        (
+            each
+            for each in found.or_else(())
+            if labels.items() <= each.spec.template.metadata.labels.items()
+        ),
+        None,
+    )
+    return Measured(found.vantage, found.at, chosen, found.doubt)
+
+
+def _flags(pods: Iterable[Pod]) -> tuple[str, ...]:
+    for pod in pods:
+        for container in pod.spec.containers:
+            return (*container.command, *container.args)
+    return ()
+
+
+async def _failures(
+    api: ApiClient, asking: Asking, pods: Measured[tuple[Pod, ...]]
+) -> Measured[tuple[ScrapeFailure, ...]]:
+    """Of a few replicas: each scrapes every node."""
+    running = [pod for pod in pods.or_else(()) if pod.status.phase == "Running"][:_MOST_LOGS]
+    logs: list[Measured[str]] = await together(
+        *(
+            asking.ask(api.pod_log(pod.namespace, pod.name, tail_lines=_LOG_LINES))
+            for pod in running
+        )
+    )
+    failures = tuple(
+        failure
+        for pod, log in zip(running, logs, strict=True)
+        if log.value is not None
+        for failure in scrape_failures(log.value, pod.name)
+    )
+    doubts = [log.doubt for log in logs if log.doubt is not None]
+    doubt = doubts[0] if doubts and len(doubts) == len(logs) else None
+    return Measured(Vantage.SCRAPER_LOG, pods.at, None if doubt else failures, doubt or pods.doubt)
+
+
+def scrape_failures(log: str, pod: str) -> tuple[ScrapeFailure, ...]:
+    """The newest failure of each node in a log, by node."""
+    newest: dict[str, ScrapeFailure] = {}
+    for text, node in _FAILURE.findall(log):
+        newest[node] = ScrapeFailure(node, _ESCAPE.sub(r"\1", text), pod)
+    return tuple(newest[node] for node in sorted(newest))

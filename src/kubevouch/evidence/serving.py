@@ -1,0 +1,67 @@
+"""What kubelets present on the wire, at the address that metrics-server would dial, by a bare handshake.
+
+No credential and no byte of HTTP is ever sent to a kubelet.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from kubevouch.clock import Clock
+from kubevouch.evidence.snapshot import Served, Trust, flag_value
+from kubevouch.kube.resources import Node
+from kubevouch.kubelet.dial import Dialled, Target, dial
+from kubevouch.x509 import verify
+
+ADDRESS_TYPES_OF_MANIFESTS = ("InternalIP", "ExternalIP", "Hostname")
+"""The order in metrics-server's own manifests (manifests/base/deployment.yaml)."""
+
+_ADDRESS_TYPES_OF_CODE = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
+"""Without the flag (cmd/metrics-server/app/options/kubelet_client.go)."""
+
+
+def preferred_types(flags: tuple[str, ...]) -> tuple[str, ...]:
+    """The order in which metrics-server picks a node's address; that of the manifests where none runs."""
+    if not flags:
+        return ADDRESS_TYPES_OF_MANIFESTS
+    given = flag_value(flags, "kubelet-preferred-address-types")
+    return tuple(given.split(",")) if given else _ADDRESS_TYPES_OF_CODE
+
+
+def scraped_address(node: Node, types: Sequence[str]) -> str | None:
+    """The first address of the first type that the node has (metrics-server pkg/utils/address_resolver.go)."""
+    for wanted in types:
+        for address in node.status.addresses:
+            if address.type == wanted and address.address:
+                return address.address
+    return None
+
+
+def targets(nodes: Iterable[Node], types: Sequence[str]) -> Iterable[Target]:
+    """Whom to dial: a node without an address is left out."""
+    for node in nodes:
+        address = scraped_address(node, types)
+        if address is not None:
+            yield Target(address, node=node.name, port=node.kubelet_port)
+
+
+async def gather_served(
+    wanted: Iterable[Target], trust: Trust | None, *, clock: Clock, timeout: float = 10.0
+) -> tuple[Served, ...]:
+    """Dials them all and judges each leaf as metrics-server would, in the order of the nodes' names."""
+    found = [
+        judged(each, trust, clock) async for each in dial(wanted, clock=clock, timeout=timeout)
+    ]
+    return tuple(sorted(found, key=lambda served: (served.node, served.address)))
+
+
+def judged(dialled: Dialled, trust: Trust | None, clock: Clock) -> Served:
+    """What was presented, with the verdict on it."""
+    verdict = None
+    if dialled.leaf is not None and trust is not None:
+        verdict = verify(
+            dialled.leaf,
+            intermediates=dialled.chain[1:],
+            roots=trust.certificates,
+            name=dialled.target.address,
+            at=clock.now(),
+        )
+    return Served(dialled.target.node, dialled.target.address, dialled, verdict)

@@ -1,0 +1,135 @@
+"""The snapshot: plain values, gathered by the files beside this one and read by `diagnose`, `policy` and `rollout`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from kubevouch.evidence.measured import Measured
+from kubevouch.kube.resources import (
+    APIService,
+    CertificateSigningRequest,
+    ConfigMap,
+    Deployment,
+    Node,
+    NodeMetrics,
+    Pod,
+    Service,
+)
+from kubevouch.kubelet.dial import Dialled
+from kubevouch.kubelet.problems import Problem
+from kubevouch.x509 import Certificate, Verdict
+
+CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterIdentity:
+    """Which cluster this is. uid: of the namespace kube-system."""
+
+    context: str
+    server: str
+    uid: Measured[str]
+    version: Measured[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The authorities that pods trust, and metrics-server with them (ConfigMap kube-root-ca.crt)."""
+
+    certificates: tuple[Certificate, ...]
+    sha256: str
+    """Of the certificates' DER, sorted: the same bundle however it is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a kubelet presented, and what metrics-server would make of it.
+
+    verdict: None where nothing was presented, or where the trusted authorities are not known.
+    """
+
+    node: str
+    address: str
+    dialled: Dialled
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScrapeFailure:
+    """The newest line of a metrics-server about a node that it could not scrape."""
+
+    node: str
+    text: str
+    pod: str
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsPath:
+    """The way from `kubectl top` to a kubelet."""
+
+    api_service: Measured[APIService]
+    service: Measured[Service]
+    deployment: Measured[Deployment]
+    pods: Measured[tuple[Pod, ...]]
+    failures: Measured[tuple[ScrapeFailure, ...]]
+    node_metrics: Measured[tuple[NodeMetrics, ...]]
+    flags: tuple[str, ...] = ()
+    """metrics-server's command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class KubeletConfigMap:
+    """The kubelet-config ConfigMap: how the next joiner starts. bootstrap: its serverTLSBootstrap."""
+
+    object: ConfigMap
+    text: str
+    bootstrap: bool
+    ignored: tuple[Problem, ...] = ()
+    """Keys that every kubelet will pass over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approver:
+    """Somebody who seems to approve serving requests on this cluster, and how we know."""
+
+    name: str
+    evidence: str
+    running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that was looked at, at one moment."""
+
+    at: datetime
+    cluster: ClusterIdentity
+    trust: Measured[Trust]
+    nodes: Measured[tuple[Node, ...]]
+    served: tuple[Served, ...]
+    requests: Measured[tuple[CertificateSigningRequest, ...]]
+    """Of the signer kubernetes.io/kubelet-serving, oldest first."""
+
+    kubelet_config: Measured[KubeletConfigMap]
+    metrics: MetricsPath
+    approvers: Measured[tuple[Approver, ...]]
+    api_server_flags: Measured[tuple[str, ...]]
+
+    def served_by(self, node: str) -> Served | None:
+        """What that node's kubelet presented at the address that metrics-server dials."""
+        return next((each for each in self.served if each.node == node), None)
+
+
+def is_control_plane(node: Node) -> bool:
+    """By its label, which a node may not set on itself (NodeRestriction: node-role.kubernetes.io/*)."""
+    return CONTROL_PLANE_LABEL in node.metadata.labels
+
+
+def flag_value(flags: tuple[str, ...], name: str) -> str | None:
+    """The value of `--name=value` or `--name value`, the last one; "" for a bare flag; None if it is not there."""
+    found: str | None = None
+    for index, word in enumerate(flags):
+        if word == f"--{name}":
+            following = flags[index + 1] if index + 1 < len(flags) else ""
+            found = "" if following.startswith("-") else following
+        elif word.startswith(f"--{name}="):
+            found = word.partition("=")[2]
+    return found

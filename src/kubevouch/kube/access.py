@@ -1,0 +1,227 @@
+"""Which API server, reached how, as whom: one context of a kubeconfig, or a pod's service account.
+
+The rules are those of client-go's tools/clientcmd/{client_config,validation,merged_client_builder}.go, as kubectl
+applies them; where this differs on purpose, docs/kubeconfig.md says so. Nothing is dialled and no plugin runs.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from kubevouch.kube.errors import KubeconfigError
+from kubevouch.kube.kubeconfig import (
+    Cluster,
+    Context,
+    Kubeconfig,
+    User,
+    names,
+    read_bounded,
+    read_kubeconfig,
+)
+from kubevouch.kube.proxy import checked_proxy, environment_proxy
+from kubevouch.kube.users import can_identify, check_user, without_credentials
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+class ClusterAccess(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is needed to talk to one API server.
+
+    context: its name, "" for a service account. where, cluster: the places of context and cluster, for messages.
+    server: a URL without a slash at the end, a path allowed. roots: the authorities to trust, PEM; None are the
+    system's. proxy: a URL, "" for none.
+    exec_extension: what the cluster's entry keeps for an exec plugin.
+    """
+
+    context: str
+    where: str
+    cluster: str
+    server: str
+    user: User
+    namespace: str
+    roots: bytes | None = None
+    verify: bool = True
+    server_name: str = ""
+    proxy: str = ""
+    compression: bool = True
+    exec_extension: object = None
+
+    def __repr__(self) -> str:
+        """A proxy's URL may hold a password, and an extension anything."""
+        return f"ClusterAccess({self.where!r}, {self.server!r})"
+
+
+def cluster_access(
+    environ: Mapping[str, str],
+    *,
+    kubeconfig: str = "",
+    context: str = "",
+    namespace: str = "",
+    service_account: Path = SERVICE_ACCOUNT,
+) -> ClusterAccess:
+    """What kubectl would use with these flags in this environment. Raises KubeconfigError.
+
+    Without any context to use, a pod's own service account serves.
+    """
+    config = read_kubeconfig(environ, kubeconfig)
+    in_pod = _in_pod(environ, service_account)
+    name = context or config.current_context
+    if not name and in_pod:
+        return _of_service_account(environ, namespace, service_account)
+    if not name and not config.clusters:
+        raise _nothing(config)
+    chosen, cluster, user = _chosen(config, name)
+    access = _resolved(name, chosen, cluster, user, environ)
+    if namespace or chosen.namespace:
+        return msgspec.structs.replace(access, namespace=namespace or chosen.namespace)
+    if in_pod:
+        return msgspec.structs.replace(access, namespace=_pod_namespace(environ, service_account))
+    return access
+
+
+def _nothing(config: Kubeconfig) -> KubeconfigError:
+    looked = ", ".join(config.looked) or "$KUBECONFIG, $HOME"
+    saw = "names no cluster" if config.files else "no such file"
+    return KubeconfigError(looked, saw, "name a kubeconfig with --kubeconfig or $KUBECONFIG")
+
+
+def _chosen(config: Kubeconfig, name: str) -> tuple[Context, Cluster, User]:
+    where = ", ".join(config.files or config.looked)
+    if not name:
+        right = f"choose one with --context: {names(config.contexts)}"
+        raise KubeconfigError(where, "no current-context is set", right)
+    if name not in config.contexts:
+        known = f"contexts here: {names(config.contexts)}" if config.contexts else "it has none"
+        raise KubeconfigError(where, f'context "{name}" does not exist', known)
+    context = config.contexts[name]
+    if not context.cluster:
+        right = f"name one of its clusters: {names(config.clusters)}"
+        raise KubeconfigError(context.where, "names no cluster", right)
+    if context.cluster not in config.clusters:
+        known = f"clusters here: {names(config.clusters)}"
+        raise KubeconfigError(
+            f"{context.where}.cluster", f'cluster "{context.cluster}" does not exist', known
+        )
+    if context.user and context.user not in config.users:
+        known = f"users here: {names(config.users)}"
+        raise KubeconfigError(
+            f"{context.where}.user", f'user "{context.user}" does not exist', known
+        )
+    nobody = User(where=f"{context.where}.user")
+    return context, config.clusters[context.cluster], config.users.get(context.user, nobody)
+
+
+def _resolved(
+    name: str, context: Context, cluster: Cluster, user: User, environ: Mapping[str, str]
+) -> ClusterAccess:
+    check_user(user)
+    roots = _roots(cluster)
+    server = _server(cluster)
+    if cluster.proxy_url:
+        proxy = checked_proxy(cluster.proxy_url, f"{cluster.where}.proxy-url")
+    else:
+        proxy = environment_proxy(server, environ)
+    if server.startswith("http:"):
+        user = without_credentials(user)
+    elif not can_identify(user):
+        raise KubeconfigError(
+            user.where,
+            "no credential: neither token, client certificate, password nor exec plugin",
+            "kubectl would ask for a user name; put a credential there",
+        )
+    return ClusterAccess(
+        context=name,
+        where=context.where,
+        cluster=cluster.where,
+        server=server,
+        user=user,
+        namespace=context.namespace or "default",
+        roots=roots,
+        verify=not cluster.insecure_skip_tls_verify,
+        server_name=cluster.tls_server_name,
+        proxy=proxy,
+        compression=not cluster.disable_compression,
+        exec_extension=cluster.exec_extension,
+    )
+
+
+def _roots(cluster: Cluster) -> bytes | None:
+    data, file = cluster.certificate_authority_data, cluster.certificate_authority
+    where = f"{cluster.where}.certificate-authority"
+    if data and file:
+        raise KubeconfigError(
+            where, "given both as a file and as certificate-authority-data", "remove one of them"
+        )
+    if (data or file) and cluster.insecure_skip_tls_verify:
+        right = "remove insecure-skip-tls-verify: with it the authority would not be looked at"
+        raise KubeconfigError(where, "given together with insecure-skip-tls-verify: true", right)
+    if file:
+        return read_bounded(file, where, "name a file with the cluster's CA in PEM")
+    return data or None
+
+
+def _server(cluster: Cluster) -> str:
+    """A URL without what no path can be put behind. `HOST:PORT` is http, whatever CA is given, as for kubectl."""
+    where, text = f"{cluster.where}.server", cluster.server
+    right = "a URL such as https://HOST:6443 was expected"
+    if not text:
+        raise KubeconfigError(where, "empty", right)
+    parts = _split(text if "://" in text else f"http://{text}")
+    if parts is None:
+        shown = text.rpartition("@")[2]
+        raise KubeconfigError(where, f'not a usable URL: "{shown}"', right)
+    if "@" in parts.netloc:
+        raise KubeconfigError(where, "a user name stands in the URL", "put credentials into a user")
+    return parts._replace(query="", fragment="", path=parts.path.rstrip("/")).geturl()
+
+
+def _split(text: str) -> SplitResult | None:
+    """The parts of an http or https URL with a host, else None."""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    # urlsplit drops some of these without a word.
+    strange = any(character <= " " or character == "\x7f" for character in text)
+    return parts if usable and not strange else None
+
+
+def _in_pod(environ: Mapping[str, str], service_account: Path) -> bool:
+    host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT")
+    return bool(host and port) and (service_account / "token").is_file()
+
+
+def _of_service_account(
+    environ: Mapping[str, str], namespace: str, service_account: Path
+) -> ClusterAccess:
+    """rest.InClusterConfig. The CA file must be there: without it every handshake would fail anyway."""
+    host, port = environ["KUBERNETES_SERVICE_HOST"], environ["KUBERNETES_SERVICE_PORT"]
+    roots = read_bounded(str(service_account / "ca.crt"), "service account: ca.crt")
+    named = User(where="service account", token_file=str(service_account / "token"))
+    cluster = Cluster(
+        where="$KUBERNETES_SERVICE_HOST",
+        server=f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}",
+    )
+    server = _server(cluster)
+    return ClusterAccess(
+        context="",
+        where="service account",
+        cluster="service account",
+        server=server,
+        user=named,
+        namespace=namespace or _pod_namespace(environ, service_account),
+        roots=roots,
+        proxy=environment_proxy(server, environ),
+    )
+
+
+def _pod_namespace(environ: Mapping[str, str], service_account: Path) -> str:
+    if named := environ.get("POD_NAMESPACE"):
+        return named
+    path = service_account / "namespace"
+    if not path.is_file():
+        return "default"
+    return read_bounded(str(path), str(path)).decode(errors="replace").strip() or "default"

@@ -1,0 +1,39 @@
+"""What a request asks for, in RBAC's words, read from its method and path (apiserver's requestinfo.go)."""
+
+from typing import NamedTuple
+from urllib.parse import unquote
+
+
+class Asked(NamedTuple):
+    """A verb and a resource, as `kubectl auth can-i` takes them.
+
+    resource: with group and subresource, `certificatesigningrequests.certificates.k8s.io/approval`; the path for
+    what is no resource.
+    """
+
+    verb: str
+    resource: str
+    namespace: str = ""
+    name: str = ""
+
+
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+def asked(method: str, path: str) -> Asked:
+    """Never fails: an unknown path is a non-resource URL with its method as the verb."""
+    steps = path.strip("/").split("/")
+    group, rest = "", []
+    if len(steps) > 2 and steps[0] == "api":
+        rest = steps[2:]
+    elif len(steps) > 3 and steps[0] == "apis":
+        group, rest = steps[1], steps[3:]
+    if not rest:
+        return Asked(method.lower(), path)
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) > 2:
+        namespace, rest = unquote(rest[1]), rest[2:]
+    plural, name, subresource = [*rest, "", ""][:3]
+    resource = plural + (f".{group}" if group else "") + (f"/{subresource}" if subresource else "")
+    verb = _VERBS.get(method, "get" if name else "list")
+    return Asked(verb, resource, namespace, unquote(name))

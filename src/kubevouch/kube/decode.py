@@ -1,0 +1,80 @@
+"""JSON from the API server into narrow structs.
+
+Go reads null as absent, and writes moments that Python's datetime has no room for (a node can put the year 0 or
+10000 into its own status or lease). Neither may keep a whole list from being read, so what the strict decoder
+refuses is read again with both taken out.
+"""
+
+import functools
+import re
+from collections.abc import Hashable
+from typing import Any, Final, Generic, TypeVar, cast
+
+import msgspec
+
+from kubevouch.kube.errors import BadAnswer
+from kubevouch.kube.resources.meta import Narrow
+
+T = TypeVar("T")
+JSON = Any
+
+# RFC 3339 as Go writes it, with a year that datetime does not know: 0000, -001, 10000.
+_UNREPRESENTABLE: Final = re.compile(r"^(?:0000|-[0-9]+|[0-9]{5,})-[0-9]{2}-[0-9]{2}T")
+
+
+class ListMetadata(Narrow, frozen=True, kw_only=True):
+    """What a list says of itself. `continue_` is the token for the next page, "" on the last."""
+
+    resource_version: str = ""
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class Listed(Narrow, Generic[T], frozen=True, kw_only=True):
+    """One page of a list."""
+
+    metadata: ListMetadata = ListMetadata()
+    items: tuple[T, ...] = ()
+
+
+@functools.cache
+def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
+def decoded(data: bytes, kind: type[T], where: str) -> T:
+    """`data` as `kind`, or BadAnswer at `where`."""
+    decoder: msgspec.json.Decoder[T] = _decoder(cast("Hashable", kind))
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError:
+        return _tolerant(data, kind, where)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise BadAnswer(where, f"an answer that is not JSON ({error})", "") from None
+
+
+def _tolerant(data: bytes, kind: type[T], where: str) -> T:
+    try:
+        return msgspec.convert(_as_go_reads(msgspec.json.decode(data)), kind)
+    except (msgspec.ValidationError, UnicodeError, RecursionError) as error:
+        raise BadAnswer(where, f"an answer of another shape ({error})", "") from None
+
+
+def _as_go_reads(value: JSON) -> JSON:
+    if isinstance(value, dict):
+        return {
+            key: _as_go_reads(inner)
+            for key, inner in value.items()
+            if inner is not None and not _is_no_moment(inner)
+        }
+    if isinstance(value, list):
+        return [_as_go_reads(inner) for inner in value if inner is not None]
+    return value
+
+
+def _is_no_moment(value: JSON) -> bool:
+    return isinstance(value, str) and _UNREPRESENTABLE.match(value) is not None
+
+
+def list_of(kind: type[T]) -> type[Listed[T]]:
+    """The type of a page of `kind`."""
+    return Listed[kind]  # type: ignore[valid-type]

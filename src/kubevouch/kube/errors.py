@@ -1,0 +1,120 @@
+"""What this room raises. The class says what the caller can do about it.
+
+`where` is the API server's URL, or the file and field of a kubeconfig.
+"""
+
+from dataclasses import dataclass
+
+from kubevouch.errors import KubevouchError, UsageError
+
+
+class KubeconfigError(UsageError):
+    """A kubeconfig, or what it points to, is not usable. Whoever wrote it can mend it."""
+
+
+class KubeError(KubevouchError):
+    """The API server did not do what was asked."""
+
+
+class CredentialError(KubeError):
+    """No credential could be had: a token file that is gone, an exec plugin that failed. Nothing was sent."""
+
+
+class Unreachable(KubeError):
+    """No answer: `kind` is one of dns, refused, timeout, reset, network, proxy. Trying again may help."""
+
+    def __init__(self, where: str, saw: str, right: str = "", *, kind: str) -> None:
+        super().__init__(where, saw, right)
+        self.kind = kind
+
+
+class TlsError(KubeError):
+    """The handshake failed: the server's certificate is not trusted, or ours is not wanted."""
+
+
+class NotAnApiServer(KubeError):
+    """Something answers there, but no API server: plain HTTP, a web page, a redirect."""
+
+
+class BadAnswer(KubeError):
+    """An answer that is not what was asked for: JSON that cannot be decoded, or a body cut short."""
+
+
+class TooLarge(KubeError):
+    """An answer longer than the caller allowed. The rest was not read."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One field of an object that the API server refused: `field` is a path such as `spec.usages`."""
+
+    field: str
+    reason: str
+    message: str
+
+
+class Refused(KubeError):
+    """An answer with a status of 400 and above.
+
+    code: the HTTP status. reason: the machine-readable word of a `kind: Status` answer, or "".
+    message: the server's own words. verb and resource: what was asked, as RBAC writes it.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        saw: str,
+        right: str = "",
+        *,
+        code: int,
+        reason: str = "",
+        message: str = "",
+        verb: str = "",
+        resource: str = "",
+    ) -> None:
+        super().__init__(where, saw, right)
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.verb = verb
+        self.resource = resource
+
+
+class Unauthorized(Refused):
+    """401: the credential is missing, unknown or expired. Another one is needed."""
+
+
+class Forbidden(Refused):
+    """403: known, but not allowed to. A Role is needed for `verb` and `resource`, or an admission rule said no."""
+
+
+class NotFound(Refused):
+    """404: no such object, or no such resource (an API group that is not installed or not available)."""
+
+
+class Conflict(Refused):
+    """409: the object has changed since it was read, or exists already. Read again and decide again."""
+
+
+class Gone(Refused):
+    """410: the version asked for is too old. List anew."""
+
+
+class Invalid(Refused):
+    """422: the object breaks a rule. `causes` say which field. Sending it again will not help."""
+
+    causes: tuple[Cause, ...] = ()
+
+
+class Waits(Refused):
+    """The server asks to come back later. `retry_after` is in seconds, None where it did not say."""
+
+    retry_after: float | None = None
+
+
+class TooManyRequests(Waits):
+    """429: more than the server's priority and fairness rules let through."""
+
+
+class ServerError(Waits):
+    """5xx: the server, or something it stands before, failed. `message` tells what, for example of a kubelet."""

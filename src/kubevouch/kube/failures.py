@@ -1,0 +1,119 @@
+"""Requests that got no whole answer, as errors: what aiohttp raised, and what that means here."""
+
+from typing import Final
+
+import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError
+
+from kubevouch.kube.errors import (
+    BadAnswer,
+    KubeError,
+    NotAnApiServer,
+    TlsError,
+    Unreachable,
+)
+from kubevouch.kube.refusals import printable
+from kubevouch.tls import Attempt, FailureKind, HandshakeFailure, failure_of
+
+_ADDRESS: Final = "the server of the kubeconfig's cluster must be its address as seen from here"
+_TRUST: Final = (
+    "its certificate must be valid now, for this name (or tls-server-name), and signed by the "
+    "certificate-authority of the kubeconfig"
+)
+_OURS: Final = (
+    "the client certificate of the kubeconfig must be valid now and signed by the cluster's CA"
+)
+
+_UNREACHABLE: Final = {
+    FailureKind.REFUSED: "refused",
+    FailureKind.UNREACHABLE: "network",
+    FailureKind.OUR_SIDE: "network",
+    FailureKind.CONNECT_TIMEOUT: "timeout",
+    FailureKind.HANDSHAKE_TIMEOUT: "timeout",
+    FailureKind.NAME_UNKNOWN: "dns",
+    FailureKind.RESET: "reset",
+    FailureKind.ENDED: "reset",
+}
+_NOT_TLS: Final = {FailureKind.PLAIN_HTTP, FailureKind.NOT_TLS}
+
+
+def failure(
+    error: aiohttp.ClientError | OSError,
+    *,
+    server: str,
+    proxy: str,
+    connect: float,
+    total: float,
+    certificate: bool,
+) -> KubeError:
+    """The error for a request to `server` that failed so.
+
+    connect, total: its time-outs in seconds. certificate: whether we had one to present.
+    """
+    proxy = proxy.rpartition("@")[2]
+    through = f" through the proxy {proxy}" if proxy else ""
+    if isinstance(error, TimeoutError):
+        return _of_time(error, server, through, connect, total)
+    if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
+        return _of_proxy(error, server, proxy)
+    if isinstance(error, OSError):
+        return _of_handshake(failure_of(error, Attempt(server)), server, through)
+    return _of_answer(error, server, certificate=certificate)
+
+
+def _of_time(
+    error: TimeoutError, server: str, through: str, connect: float, total: float
+) -> KubeError:
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        saw = f"no connection within {connect:g} seconds{through}"
+        return Unreachable(server, saw, _ADDRESS, kind="timeout")
+    saw = f"no whole answer within {total:g} seconds{through}"
+    return Unreachable(server, saw, "ask again when it is less busy", kind="timeout")
+
+
+def _of_proxy(
+    error: aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError,
+    server: str,
+    proxy: str,
+) -> KubeError:
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        saw = f"the proxy {proxy} answered with {error.status}"
+        right = "it must let CONNECT through to this address"
+    else:
+        saw = f"no connection to the proxy {proxy}: {printable(failure_of(error, Attempt(proxy)).text)}"
+        right = "check proxy-url, HTTPS_PROXY and NO_PROXY"
+    return Unreachable(server, saw, right, kind="proxy")
+
+
+def _of_answer(error: aiohttp.ClientError, server: str, *, certificate: bool) -> KubeError:
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        # With TLS 1.3 a server looks at our certificate after the handshake, and may just hang up.
+        right = _OURS if certificate else ""
+        return Unreachable(server, "closed the connection without an answer", right, kind="reset")
+    if _is_encoding(error):
+        return BadAnswer(
+            server, "an answer whose compression cannot be undone", "only gzip was asked for"
+        )
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return Unreachable(server, "broke off in the middle of its answer", kind="reset")
+    text = error.message if isinstance(error, aiohttp.ClientResponseError) else type(error).__name__
+    return NotAnApiServer(server, f"does not speak HTTP as we do ({printable(text)})")
+
+
+def _is_encoding(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, ContentEncodingError):
+        error = error.__cause__
+    return error is not None
+
+
+def _of_handshake(found: HandshakeFailure, server: str, through: str) -> KubeError:
+    text = printable(found.text) + through
+    if kind := _UNREACHABLE.get(found.kind):
+        return Unreachable(server, text, _ADDRESS if kind in ("dns", "refused") else "", kind=kind)
+    if found.kind in _NOT_TLS:
+        return NotAnApiServer(
+            server, text, "an API server speaks TLS; for plain HTTP write http://"
+        )
+    if found.kind is FailureKind.ALERT:
+        return TlsError(server, text, _OURS)
+    return TlsError(server, text, _TRUST if found.kind is FailureKind.NOT_TRUSTED else "")

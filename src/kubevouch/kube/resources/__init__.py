@@ -1,0 +1,115 @@
+"""The kinds of objects this product reads: a table of where each lives, and a narrow struct for each."""
+
+from kubevouch.kube.resources.certificates import (
+    CSRS,
+    CertificateSigningRequest,
+    CsrCondition,
+)
+from kubevouch.kube.resources.events import EVENTS, Event, event
+from kubevouch.kube.resources.meta import (
+    Condition,
+    Metadata,
+    Narrow,
+    Object,
+    OwnerReference,
+    Resource,
+    micro_time,
+)
+from kubevouch.kube.resources.metrics import (
+    NODE_METRICS,
+    POD_METRICS,
+    ContainerMetrics,
+    NodeMetrics,
+    PodMetrics,
+)
+from kubevouch.kube.resources.network import (
+    API_SERVICES,
+    ENDPOINT_SLICES,
+    SERVICES,
+    APIService,
+    EndpointSlice,
+    ObjectReference,
+    Service,
+)
+from kubevouch.kube.resources.nodes import NODES, Node, NodeAddress
+from kubevouch.kube.resources.plain import (
+    CONFIG_MAPS,
+    LEASES,
+    NAMESPACES,
+    ConfigMap,
+    Lease,
+    Namespace,
+)
+from kubevouch.kube.resources.pods import PODS, Container, ContainerStatus, Pod
+from kubevouch.kube.resources.rbac import (
+    CLUSTER_ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    ROLE_BINDINGS,
+    ROLES,
+    PolicyRule,
+    Role,
+    RoleBinding,
+)
+from kubevouch.kube.resources.reviews import (
+    SELF_REVIEWS,
+    SUBJECT_REVIEWS,
+    AccessReview,
+    ResourceAttributes,
+)
+from kubevouch.kube.resources.workloads import AUTOSCALERS, DEPLOYMENTS, Autoscaler, Deployment
+
+__all__ = [
+    "API_SERVICES",
+    "AUTOSCALERS",
+    "CLUSTER_ROLES",
+    "CLUSTER_ROLE_BINDINGS",
+    "CONFIG_MAPS",
+    "CSRS",
+    "DEPLOYMENTS",
+    "ENDPOINT_SLICES",
+    "EVENTS",
+    "LEASES",
+    "NAMESPACES",
+    "NODES",
+    "NODE_METRICS",
+    "PODS",
+    "POD_METRICS",
+    "ROLES",
+    "ROLE_BINDINGS",
+    "SELF_REVIEWS",
+    "SERVICES",
+    "SUBJECT_REVIEWS",
+    "APIService",
+    "AccessReview",
+    "Autoscaler",
+    "CertificateSigningRequest",
+    "Condition",
+    "ConfigMap",
+    "Container",
+    "ContainerMetrics",
+    "ContainerStatus",
+    "CsrCondition",
+    "Deployment",
+    "EndpointSlice",
+    "Event",
+    "Lease",
+    "Metadata",
+    "Namespace",
+    "Narrow",
+    "Node",
+    "NodeAddress",
+    "NodeMetrics",
+    "Object",
+    "ObjectReference",
+    "OwnerReference",
+    "Pod",
+    "PodMetrics",
+    "PolicyRule",
+    "Resource",
+    "ResourceAttributes",
+    "Role",
+    "RoleBinding",
+    "Service",
+    "event",
+    "micro_time",
+]

@@ -1,0 +1,56 @@
+"""CertificateSigningRequests."""
+
+from datetime import datetime
+
+from msgspec import field
+
+from kubevouch.kube.resources.meta import Condition, Narrow, Object, Resource
+
+
+class CsrSpec(Narrow, frozen=True, kw_only=True):
+    """What was asked, and by whom: `username`, `uid`, `groups` and `extra` are the API server's own words.
+
+    request: the PEM text as it was sent, not parsed. expiration_seconds: None if the requestor did not say.
+    """
+
+    request: bytes = b""
+    signer_name: str = ""
+    expiration_seconds: int | None = None
+    usages: tuple[str, ...] = ()
+    username: str = ""
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class CsrCondition(Condition, frozen=True, kw_only=True):
+    """Approved, Denied or Failed."""
+
+    last_update_time: datetime | None = None
+
+
+class CsrStatus(Narrow, frozen=True, kw_only=True):
+    """`certificate` is PEM, empty until it is issued."""
+
+    conditions: tuple[CsrCondition, ...] = ()
+    certificate: bytes = b""
+
+
+class CertificateSigningRequest(Object, frozen=True, kw_only=True):
+    """A CertificateSigningRequest."""
+
+    spec: CsrSpec = CsrSpec()
+    status: CsrStatus = CsrStatus()
+
+    def condition(self, type_: str) -> CsrCondition | None:
+        """The first condition of this type."""
+        return next((found for found in self.status.conditions if found.type == type_), None)
+
+
+CSRS = Resource(
+    "certificates.k8s.io",
+    "v1",
+    "certificatesigningrequests",
+    "CertificateSigningRequest",
+    CertificateSigningRequest,
+)

@@ -1,0 +1,59 @@
+"""Events, which are only ever made."""
+
+from datetime import datetime
+from typing import Any
+
+from kubevouch.kube.resources.meta import Object, Resource, micro_time
+from kubevouch.kube.resources.network import ObjectReference
+
+
+class Event(Object, frozen=True, kw_only=True):
+    """An Event of events.k8s.io/v1."""
+
+    reason: str = ""
+    note: str = ""
+    type: str = ""
+    regarding: ObjectReference = ObjectReference()
+
+
+EVENTS = Resource("events.k8s.io", "v1", "events", "Event", Event, namespaced=True)
+
+
+def event(
+    about: Object,
+    resource: Resource[Any],
+    *,
+    warning: bool,
+    reason: str,
+    action: str,
+    note: str,
+    at: datetime,
+    instance: str,
+) -> dict[str, Any]:
+    """The body of an Event about an object; about a cluster-scoped one it goes to the namespace `default`.
+
+    reason and action: words such as Approved, Approve; at most 128 characters. note: at most 1 kB.
+    instance: which of our processes says it. Limits: pkg/apis/core/validation/events.go.
+    """
+    return {
+        "apiVersion": EVENTS.api_version,
+        "kind": EVENTS.kind,
+        "metadata": {
+            "generateName": f"{about.name[:200]}.",
+            "namespace": about.namespace or "default",
+        },
+        "eventTime": micro_time(at),
+        "type": "Warning" if warning else "Normal",
+        "reason": reason,
+        "action": action,
+        "note": note.encode()[:1023].decode(errors="ignore"),
+        "regarding": {
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "name": about.name,
+            "uid": about.uid,
+            **({"namespace": about.namespace} if about.namespace else {}),
+        },
+        "reportingController": "kubevouch",
+        "reportingInstance": instance[:128],
+    }

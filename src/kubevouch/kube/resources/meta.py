@@ -1,0 +1,113 @@
+"""What every object has, and what it is called in a URL.
+
+All structs here are narrow: they hold the fields that something in this product reads. An object is never
+written back from one of them, since the fields they leave out would be lost.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+
+class Narrow(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """Base of all structs: Kubernetes' JSON names, unknown fields ignored, absent ones at Go's zero value."""
+
+
+class OwnerReference(Narrow, frozen=True, kw_only=True):
+    """Who this object belongs to."""
+
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool = False
+
+
+class Metadata(Narrow, frozen=True, kw_only=True):
+    """ObjectMeta. `creation_timestamp` is aware; None where the server gave none."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    annotations: dict[str, str] = msgspec.field(default_factory=dict)
+    owner_references: tuple[OwnerReference, ...] = ()
+
+
+class Object(Narrow, frozen=True, kw_only=True):
+    """Base of everything that has a name."""
+
+    metadata: Metadata = Metadata()
+
+    @property
+    def name(self) -> str:
+        """The object's metadata.name."""
+        return self.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        """The object's metadata.namespace, "" for what is cluster-scoped."""
+        return self.metadata.namespace
+
+    @property
+    def uid(self) -> str:
+        """The object's metadata.uid."""
+        return self.metadata.uid
+
+
+class Condition(Narrow, frozen=True, kw_only=True):
+    """One condition of a status. `status` is "True", "False" or "Unknown"."""
+
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    last_transition_time: datetime | None = None
+
+    @property
+    def true(self) -> bool:
+        """Whether it holds; Unknown does not."""
+        return self.status == "True"
+
+
+ObjectT = TypeVar("ObjectT", bound=Object)
+
+
+@dataclass(frozen=True)
+class Resource(Generic[ObjectT]):
+    """One kind of object: where it lives in the API, and the struct it is read into."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    struct: type[ObjectT]
+    namespaced: bool = False
+
+    @property
+    def api_version(self) -> str:
+        """`v1`, or `certificates.k8s.io/v1`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """The URL path of a list, an object or a subresource. Names are quoted, so they cannot leave their place."""
+        steps = ["apis", self.group, self.version] if self.group else ["api", self.version]
+        if namespace and self.namespaced:
+            steps += ["namespaces", namespace]
+        steps += [self.plural, *([name] if name else []), *([subresource] if subresource else [])]
+        return "/" + "/".join(_step(step) for step in steps)
+
+
+def _step(text: str) -> str:
+    # Dots alone would be resolved away by whatever reads the path.
+    return text.replace(".", "%2E") if text in {".", ".."} else quote(text, safe="")
+
+
+def micro_time(moment: datetime) -> str:
+    """A moment as metav1.MicroTime: exactly six digits, which Go insists on (apimachinery's micro_time.go)."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,140 @@
+"""Services, EndpointSlices, and the APIServices that lead to them."""
+
+from msgspec import field
+
+from kubevouch.kube.resources.meta import Condition, Narrow, Object, Resource
+
+
+class ServicePort(Narrow, frozen=True, kw_only=True):
+    """`target_port` is a number or the name of a container's port."""
+
+    name: str = ""
+    port: int = 0
+    protocol: str = "TCP"
+    target_port: int | str = 0
+
+
+class ServiceSpec(Narrow, frozen=True, kw_only=True):
+    """Where a Service leads."""
+
+    type: str = ""
+    cluster_ip: str = field(default="", name="clusterIP")
+    cluster_ips: tuple[str, ...] = field(default=(), name="clusterIPs")
+    external_ips: tuple[str, ...] = field(default=(), name="externalIPs")
+    external_name: str = ""
+    selector: dict[str, str] = field(default_factory=dict)
+    ports: tuple[ServicePort, ...] = ()
+
+
+class Ingress(Narrow, frozen=True, kw_only=True):
+    """One address or name of a load balancer."""
+
+    ip: str = ""
+    hostname: str = ""
+
+
+class LoadBalancer(Narrow, frozen=True, kw_only=True):
+    """Where a load balancer answers."""
+
+    ingress: tuple[Ingress, ...] = ()
+
+
+class ServiceStatus(Narrow, frozen=True, kw_only=True):
+    """What a load balancer's controller reports."""
+
+    load_balancer: LoadBalancer = LoadBalancer()
+
+
+class Service(Object, frozen=True, kw_only=True):
+    """A Service."""
+
+    spec: ServiceSpec = ServiceSpec()
+    status: ServiceStatus = ServiceStatus()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every address and name under which it is reached, its DNS name apart."""
+        ingress = self.status.load_balancer.ingress
+        own = (self.spec.cluster_ip, *self.spec.cluster_ips, *self.spec.external_ips)
+        theirs = [text for each in ingress for text in (each.ip, each.hostname)]
+        return tuple(dict.fromkeys(text for text in (*own, *theirs) if text and text != "None"))
+
+
+class EndpointConditions(Narrow, frozen=True, kw_only=True):
+    """None is unknown, to be taken as ready (discovery/v1 types.go)."""
+
+    ready: bool | None = None
+    serving: bool | None = None
+    terminating: bool | None = None
+
+
+class ObjectReference(Narrow, frozen=True, kw_only=True):
+    """A pointer to another object."""
+
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+
+
+class Endpoint(Narrow, frozen=True, kw_only=True):
+    """One pod behind a Service."""
+
+    addresses: tuple[str, ...] = ()
+    conditions: EndpointConditions = EndpointConditions()
+    node_name: str = ""
+    target_ref: ObjectReference | None = None
+
+
+class EndpointPort(Narrow, frozen=True, kw_only=True):
+    """A port of all endpoints of a slice."""
+
+    name: str = ""
+    port: int = 0
+    protocol: str = "TCP"
+
+
+class EndpointSlice(Object, frozen=True, kw_only=True):
+    """An EndpointSlice; its Service is in the label kubernetes.io/service-name."""
+
+    address_type: str = ""
+    endpoints: tuple[Endpoint, ...] = ()
+    ports: tuple[EndpointPort, ...] = ()
+
+
+class ServiceReference(Narrow, frozen=True, kw_only=True):
+    """The Service that serves an API group."""
+
+    namespace: str = ""
+    name: str = ""
+    port: int = 443
+
+
+class APIServiceSpec(Narrow, frozen=True, kw_only=True):
+    """`service` None is served by kube-apiserver itself. `ca_bundle` is PEM."""
+
+    group: str = ""
+    version: str = ""
+    service: ServiceReference | None = None
+    insecure_skip_tls_verify: bool = field(default=False, name="insecureSkipTLSVerify")
+    ca_bundle: bytes = b""
+
+
+class APIServiceStatus(Narrow, frozen=True, kw_only=True):
+    """Condition Available with its reason tells why a group does not answer."""
+
+    conditions: tuple[Condition, ...] = ()
+
+
+class APIService(Object, frozen=True, kw_only=True):
+    """An APIService."""
+
+    spec: APIServiceSpec = APIServiceSpec()
+    status: APIServiceStatus = APIServiceStatus()
+
+
+SERVICES = Resource("", "v1", "services", "Service", Service, namespaced=True)
+ENDPOINT_SLICES = Resource(
+    "discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", EndpointSlice, namespaced=True
+)
+API_SERVICES = Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", APIService)

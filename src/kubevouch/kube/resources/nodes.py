@@ -1,0 +1,87 @@
+"""Nodes, as a node itself and the cluster's other writers describe it: nothing in here is proven."""
+
+from datetime import datetime
+
+from msgspec import field
+
+from kubevouch.kube.resources.meta import Condition, Narrow, Object, Resource
+
+
+class Taint(Narrow, frozen=True, kw_only=True):
+    """A taint of a node."""
+
+    key: str = ""
+    value: str = ""
+    effect: str = ""
+
+
+class NodeSpec(Narrow, frozen=True, kw_only=True):
+    """What is wanted of a node."""
+
+    unschedulable: bool = False
+    taints: tuple[Taint, ...] = ()
+    pod_cidrs: tuple[str, ...] = field(default=(), name="podCIDRs")
+    provider_id: str = field(default="", name="providerID")
+
+
+class NodeAddress(Narrow, frozen=True, kw_only=True):
+    """type: Hostname, InternalIP, ExternalIP, InternalDNS or ExternalDNS."""
+
+    type: str = ""
+    address: str = ""
+
+
+class NodeCondition(Condition, frozen=True, kw_only=True):
+    """With the time of the kubelet's last word on it."""
+
+    last_heartbeat_time: datetime | None = None
+
+
+class NodeInfo(Narrow, frozen=True, kw_only=True):
+    """What the kubelet says of its machine."""
+
+    machine_id: str = field(default="", name="machineID")
+    boot_id: str = field(default="", name="bootID")
+    kubelet_version: str = ""
+    operating_system: str = ""
+    os_image: str = ""
+    architecture: str = ""
+    container_runtime_version: str = ""
+
+
+class _Endpoint(Narrow, frozen=True, kw_only=True):
+    # Capital in the API, too.
+    port: int = field(default=0, name="Port")
+
+
+class _Endpoints(Narrow, frozen=True, kw_only=True):
+    kubelet_endpoint: _Endpoint = _Endpoint()
+
+
+class NodeStatus(Narrow, frozen=True, kw_only=True):
+    """What a kubelet reports."""
+
+    addresses: tuple[NodeAddress, ...] = ()
+    conditions: tuple[NodeCondition, ...] = ()
+    node_info: NodeInfo = NodeInfo()
+    daemon_endpoints: _Endpoints = _Endpoints()
+
+
+class Node(Object, frozen=True, kw_only=True):
+    """A Node."""
+
+    spec: NodeSpec = NodeSpec()
+    status: NodeStatus = NodeStatus()
+
+    @property
+    def kubelet_port(self) -> int:
+        """The port announced in the status, 10250 if none is (pkg/kubelet/client/kubelet_client.go)."""
+        return self.status.daemon_endpoints.kubelet_endpoint.port or 10250
+
+    @property
+    def ready(self) -> bool:
+        """Whether its Ready condition holds."""
+        return any(found.type == "Ready" and found.true for found in self.status.conditions)
+
+
+NODES = Resource("", "v1", "nodes", "Node", Node)

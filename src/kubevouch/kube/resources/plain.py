@@ -1,0 +1,47 @@
+"""ConfigMaps, Namespaces and Leases."""
+
+from datetime import datetime
+
+from msgspec import field
+
+from kubevouch.kube.resources.meta import Narrow, Object, Resource
+
+
+class ConfigMap(Object, frozen=True, kw_only=True):
+    """A ConfigMap. `data` are texts; binaryData is not read."""
+
+    data: dict[str, str] = field(default_factory=dict)
+    immutable: bool = False
+
+
+class NamespaceStatus(Narrow, frozen=True, kw_only=True):
+    """phase: Active or Terminating."""
+
+    phase: str = ""
+
+
+class Namespace(Object, frozen=True, kw_only=True):
+    """A Namespace. The uid of kube-system is what tells one cluster from another."""
+
+    status: NamespaceStatus = NamespaceStatus()
+
+
+class LeaseSpec(Narrow, frozen=True, kw_only=True):
+    """Who holds it, and when it was last renewed."""
+
+    holder_identity: str = ""
+    lease_duration_seconds: int = 0
+    acquire_time: datetime | None = None
+    renew_time: datetime | None = None
+    lease_transitions: int = 0
+
+
+class Lease(Object, frozen=True, kw_only=True):
+    """A Lease."""
+
+    spec: LeaseSpec = LeaseSpec()
+
+
+CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", ConfigMap, namespaced=True)
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace", Namespace)
+LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", Lease, namespaced=True)

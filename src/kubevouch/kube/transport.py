@@ -1,0 +1,133 @@
+"""One HTTP request to one API server, over aiohttp: bytes out, bytes in, bounded in time and size.
+
+It follows no redirect, keeps no cookie, reads no environment, and turns whatever goes wrong on the way into this
+room's errors. Credentials, retries and the meaning of an answer are its caller's business.
+"""
+
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from kubevouch import __version__
+from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.credentials import Credential, impersonation
+from kubevouch.kube.errors import CredentialError, KubeconfigError, TooLarge
+from kubevouch.kube.failures import failure
+from kubevouch.tls import Pair, PairError, TlsError, client_context
+from kubevouch.x509 import X509Error
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one request. Seconds to connect and in all; bytes of a body after decompression."""
+
+    connect: float = 10.0
+    total: float = 30.0
+    body: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer, whole. Header names in lower case."""
+
+    code: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Transport:
+    """Connections to one API server. `async with` it."""
+
+    def __init__(self, access: ClusterAccess) -> None:
+        self._access = access
+        self._headers = [
+            ("User-Agent", f"kubevouch/{__version__}"),
+            ("Accept-Encoding", "gzip" if access.compression else "identity"),
+            *impersonation(access.user),
+        ]
+        self._context = self._context_for(None)
+        self._pair: Pair | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=True
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def send(
+        self,
+        method: str,
+        target: str,
+        credential: Credential,
+        limits: Limits,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes | None = None,
+    ) -> Response:
+        """The answer, whatever its code. `target` is a quoted path with its query. Raises KubeError."""
+        server, proxy = self._access.server, self._access.proxy
+        authorization = (
+            [("Authorization", credential.authorization)] if credential.authorization else []
+        )
+        context = self._context_of(credential.pair)
+        try:
+            async with self._session.request(
+                method,
+                URL(server + target, encoded=True),
+                headers=[*self._headers, *authorization, *headers],
+                data=body,
+                allow_redirects=False,
+                ssl=context,
+                server_hostname=self._access.server_name or None,
+                proxy=proxy or None,
+                timeout=aiohttp.ClientTimeout(limits.total, sock_connect=limits.connect),
+            ) as response:
+                named = {name.lower(): value for name, value in response.headers.items()}
+                return Response(response.status, named, await self._body(response, limits.body))
+        except (aiohttp.ClientError, OSError) as error:
+            # Without its cause: aiohttp's errors carry the headers of the request.
+            raise failure(
+                error,
+                server=server,
+                proxy=proxy,
+                connect=limits.connect,
+                total=limits.total,
+                certificate=credential.pair is not None,
+            ) from None
+
+    async def _body(self, response: aiohttp.ClientResponse, most: int) -> bytes:
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > most:
+                response.close()
+                where = f"{self._access.server}{response.url.path}"
+                raise TooLarge(
+                    where, f"an answer of more than {most} bytes", "the rest was not read"
+                )
+        return bytes(body)
+
+    def _context_of(self, pair: Pair | None) -> ssl.SSLContext:
+        """The context that presents this pair; made anew only when the pair changes."""
+        if pair != self._pair:
+            self._context, self._pair = self._context_for(pair), pair
+        return self._context
+
+    def _context_for(self, pair: Pair | None) -> ssl.SSLContext:
+        access = self._access
+        where = f"{access.cluster}.certificate-authority"
+        try:
+            return client_context(roots=access.roots, pair=pair, verify=access.verify, where=where)
+        except PairError as error:
+            raise CredentialError(
+                access.user.where, f"{error.where}: {error.saw}", error.right
+            ) from None
+        except (X509Error, TlsError) as error:
+            raise KubeconfigError(error.where, error.saw, error.right) from None

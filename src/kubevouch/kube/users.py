@@ -1,0 +1,78 @@
+"""One user of a kubeconfig: which combinations of credentials can be used, by client-go's validation.go.
+
+Where kubectl warns that one field "will override" another it refuses, and so does this.
+"""
+
+from kubevouch.kube.errors import KubeconfigError
+from kubevouch.kube.kubeconfig import ExecConfig, User
+
+_EXEC_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
+_INTERACTIVE = ("Never", "IfAvailable", "Always")
+
+
+def check_user(user: User) -> None:
+    """Raises KubeconfigError for what could not be sent, or would be sent in two ways."""
+    if user.auth_provider is not None:
+        saw = (
+            f'the auth-provider "{user.auth_provider}", a kind of login that client-go has given up'
+        )
+        right = "use the provider's exec plugin (kubelogin, gke-gcloud-auth-plugin, ...)"
+        raise KubeconfigError(f"{user.where}.auth-provider", saw, right)
+    basic = bool(user.username or user.password)
+    if basic and (user.token or user.token_file):
+        saw = "both a token and a user name with password"
+        raise KubeconfigError(user.where, saw, "only one of them can be sent: remove the other")
+    _check_certificate(user)
+    if user.exec is not None:
+        _check_exec(user.exec, f"{user.where}.exec")
+    acting = user.impersonate_uid or user.impersonate_groups or user.impersonate_extra
+    if acting and not user.impersonate:
+        saw = "as-uid, as-groups or as-user-extra without as"
+        raise KubeconfigError(user.where, saw, "name the user to act as with `as`")
+
+
+def can_identify(user: User) -> bool:
+    """Whether there is any credential at all."""
+    certificate = user.client_certificate or user.client_certificate_data
+    return bool(certificate or user.token or user.token_file or user.username or user.exec)
+
+
+def without_credentials(user: User) -> User:
+    """Over plain HTTP nothing secret is sent (client_config.go); whom to act as still is."""
+    return User(
+        where=user.where,
+        impersonate=user.impersonate,
+        impersonate_uid=user.impersonate_uid,
+        impersonate_groups=user.impersonate_groups,
+        impersonate_extra=user.impersonate_extra,
+    )
+
+
+def _check_certificate(user: User) -> None:
+    if not (user.client_certificate or user.client_certificate_data):
+        return
+    for name, file, data in (
+        ("client-certificate", user.client_certificate, user.client_certificate_data),
+        ("client-key", user.client_key, user.client_key_data),
+    ):
+        if file and data:
+            saw = f"given both as a file and as {name}-data"
+            raise KubeconfigError(f"{user.where}.{name}", saw, "remove one of them")
+        if not (file or data):
+            right = "client-key or client-key-data belongs to a client certificate"
+            raise KubeconfigError(f"{user.where}.{name}", "missing", right)
+
+
+def _check_exec(plugin: ExecConfig, where: str) -> None:
+    if not plugin.command:
+        raise KubeconfigError(f"{where}.command", "empty", "the plugin's program was expected")
+    if plugin.api_version not in _EXEC_VERSIONS:
+        saw, right = f'"{plugin.api_version}"', f"{' or '.join(_EXEC_VERSIONS)} was expected"
+        raise KubeconfigError(f"{where}.apiVersion", saw, right)
+    if any(not name for name, _ in plugin.env):
+        raise KubeconfigError(
+            f"{where}.env", "an entry without a name", "name and value are expected"
+        )
+    if plugin.interactive_mode not in _INTERACTIVE:
+        saw, right = f'"{plugin.interactive_mode}"', f"{', '.join(_INTERACTIVE)} are known"
+        raise KubeconfigError(f"{where}.interactiveMode", saw, right)

@@ -1,0 +1,209 @@
+"""A kubelet's configuration: the values that matter here, and one file read with everything that is wrong with it.
+
+The same values come from config.yaml, from its drop-ins, from the kubelet-config ConfigMap and from /configz.
+Sources: staging/src/k8s.io/kubelet/config/v1beta1/types.go, pkg/kubelet/apis/config/v1beta1/defaults.go.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import msgspec
+from yaml.nodes import MappingNode, Node, ScalarNode
+
+from kubevouch.kubelet.document import Document, Tree, Value, place_of, read_document
+from kubevouch.kubelet.known_keys import KEYS, holds_keys, right_case
+from kubevouch.kubelet.problems import Problem, ProblemKind
+
+API_VERSION: Final = "kubelet.config.k8s.io/v1beta1"
+KIND: Final = "KubeletConfiguration"
+BOOTSTRAP_KEY: Final = "serverTLSBootstrap"
+
+
+class X509Authentication(msgspec.Struct, frozen=True):
+    """Who may show a client certificate."""
+
+    client_ca_file: str = msgspec.field(name="clientCAFile", default="")
+
+
+class WebhookAuthentication(msgspec.Struct, frozen=True):
+    """Bearer tokens, judged by the API server (TokenReview)."""
+
+    enabled: bool = True
+
+
+class AnonymousAuthentication(msgspec.Struct, frozen=True):
+    """Requests without any credential."""
+
+    enabled: bool = False
+
+
+class Authentication(msgspec.Struct, frozen=True):
+    """How the kubelet tells who is calling."""
+
+    x509: X509Authentication = X509Authentication()
+    webhook: WebhookAuthentication = WebhookAuthentication()
+    anonymous: AnonymousAuthentication = AnonymousAuthentication()
+
+
+class Authorization(msgspec.Struct, frozen=True):
+    """Whom the kubelet lets in: "Webhook" asks the API server, "AlwaysAllow" nobody."""
+
+    mode: str = "Webhook"
+
+
+class KubeletConfiguration(msgspec.Struct, frozen=True):
+    """The values that decide about serving certificates and about who may read metrics; the kubelet's defaults filled in."""
+
+    server_tls_bootstrap: bool = msgspec.field(name=BOOTSTRAP_KEY, default=False)
+    rotate_certificates: bool = msgspec.field(name="rotateCertificates", default=False)
+    tls_cert_file: str = msgspec.field(name="tlsCertFile", default="")
+    tls_private_key_file: str = msgspec.field(name="tlsPrivateKeyFile", default="")
+    tls_min_version: str = msgspec.field(name="tlsMinVersion", default="")
+    tls_cipher_suites: tuple[str, ...] = msgspec.field(name="tlsCipherSuites", default=())
+    authentication: Authentication = Authentication()
+    authorization: Authorization = Authorization()
+    address: str = "0.0.0.0"  # noqa: S104 - the kubelet's default, not ours
+    port: int = 10250
+    read_only_port: int = msgspec.field(name="readOnlyPort", default=0)
+    healthz_port: int = msgspec.field(name="healthzPort", default=10248)
+    healthz_bind_address: str = msgspec.field(name="healthzBindAddress", default="127.0.0.1")
+    enable_debugging_handlers: bool = msgspec.field(name="enableDebuggingHandlers", default=True)
+    cluster_domain: str = msgspec.field(name="clusterDomain", default="")
+    static_pod_path: str = msgspec.field(name="staticPodPath", default="")
+    feature_gates: dict[str, bool] = msgspec.field(name="featureGates", default_factory=dict)
+
+    @property
+    def bootstrap_gate_off(self) -> bool:
+        """RotateKubeletServerCertificate is off: with serverTLSBootstrap such a kubelet does not start (validation.go)."""
+        own = self.feature_gates.get("RotateKubeletServerCertificate")
+        return not (own if own is not None else self.feature_gates.get("AllBeta", True))
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationFile:
+    """One file, read. `values` is None if a problem is fatal; it is what this file alone would make of a kubelet.
+
+    where: its path, or "kubelet-config ConfigMap". tree: the file's own keys, unknown ones too, without defaults.
+    """
+
+    where: str
+    values: KubeletConfiguration | None = None
+    tree: Tree = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def fatal(self) -> Problem | None:
+        """Why there are no values."""
+        return next((problem for problem in self.problems if problem.fatal), None)
+
+
+def read_configuration(content: bytes, where: str, *, drop_in: bool = False) -> ConfigurationFile:
+    """A configuration file, or a drop-in, of any bytes. Never raises: what is wrong is among the problems.
+
+    A drop-in is read more strictly by the kubelet (a key twice is fatal) and less so (case does not matter).
+    """
+    return configuration_of(read_document(content), where, drop_in=drop_in)
+
+
+def configuration_of(document: Document, where: str, *, drop_in: bool = False) -> ConfigurationFile:
+    """The same of a document that is read already."""
+    problems = [
+        replace(problem, fatal=True)
+        if drop_in and problem.kind is ProblemKind.DUPLICATE_KEY
+        else problem
+        for problem in document.problems
+    ]
+    values = None
+    if document.root is not None:
+        problems += _key_problems(document.root, drop_in=drop_in)
+        problems += _kind_problems(document)
+        try:
+            values = values_of(document.tree)
+        except msgspec.ValidationError as error:
+            problems.append(_type_problem(error, document.root))
+    if any(problem.fatal for problem in problems):
+        values = None
+    return ConfigurationFile(where, values, document.tree, tuple(problems))
+
+
+# A kubelet takes these for "not set".
+_EMPTY: Final = {("port",): 0, ("address",): "", ("healthzBindAddress",): "", ("authorization", "mode"): ""}  # fmt: skip
+
+
+def values_of(tree: Tree) -> KubeletConfiguration:
+    """The values in a tree of keys, the kubelet's defaults filled in.
+
+    Raises:
+        msgspec.ValidationError: a value of another type than the kubelet takes.
+    """
+    return msgspec.convert(_set_only(tree, ()), KubeletConfiguration)
+
+
+def _set_only(tree: Tree, path: tuple[str, ...]) -> Tree:
+    """Without what counts as not set: null, and the empty value of a few. Numbers as JSON has them: 1e4 is 10000."""
+    kept: Tree = {}
+    for key, value in tree.items():
+        here = (*path, key)
+        if value is None or (here in _EMPTY and value == _EMPTY[here]):
+            continue
+        if isinstance(value, float) and value.is_integer():
+            kept[key] = int(value)
+        elif isinstance(value, list):
+            kept[key] = ["" if item is None else item for item in value]
+        else:
+            kept[key] = _set_only(value, here) if isinstance(value, dict) else value
+    return kept
+
+
+def _type_problem(error: msgspec.ValidationError, root: MappingNode) -> Problem:
+    """The words of msgspec: Expected `bool`, got `str` - at `$.serverTLSBootstrap`."""
+    text, _, path = str(error).partition(" - at `$.")
+    key = path.rstrip("`").partition("[")[0]
+    node: Node | None = root
+    for part in key.split("."):
+        found = (
+            [v for k, v in node.value if k.value == part] if isinstance(node, MappingNode) else []
+        )
+        node = found[-1] if found else None
+    line, column = place_of(node) if node is not None else (0, 0)
+    what = f"{key}: {text[:1].lower()}{text[1:]}"
+    return Problem(ProblemKind.WRONG_TYPE, what, line, column, key, fatal=True)
+
+
+def _kind_problems(document: Document) -> list[Problem]:
+    for key, expected in (("apiVersion", API_VERSION), ("kind", KIND)):
+        found = _in_any_case(document.tree, key)
+        if found != expected:
+            saw = "is missing" if found is None else f"is {found!r}"
+            what = f"{key} {saw}; a kubelet takes {expected} only"
+            return [Problem(ProblemKind.WRONG_KIND, what, key=key, fatal=True)]
+    return []
+
+
+def _in_any_case(tree: Tree, key: str) -> Value:
+    """These two keys are looked for before everything else, and by other rules: MetaFactory in apimachinery."""
+    written = [found for found in tree if found.casefold() == key.casefold()]
+    return tree[max(written, key=str.encode)] if written else None
+
+
+def _key_problems(root: MappingNode, *, drop_in: bool, prefix: str = "") -> list[Problem]:
+    """Keys that no kubelet knows, in the order of the file."""
+    problems: list[Problem] = []
+    for key_node, value_node in root.value:
+        dotted = f"{prefix}.{key_node.value}" if prefix else str(key_node.value)
+        if dotted in KEYS:
+            if holds_keys(dotted) and isinstance(value_node, MappingNode):
+                problems += _key_problems(value_node, drop_in=drop_in, prefix=dotted)
+        elif key_node.value != "<<":
+            problems.append(_key_problem(dotted, key_node, drop_in=drop_in))
+    return problems
+
+
+def _key_problem(dotted: str, node: ScalarNode, *, drop_in: bool) -> Problem:
+    meant = right_case(dotted)
+    if meant is None:
+        what = f"the key {dotted} is unknown to kubelets up to 1.36, which ignore it"
+        return Problem(ProblemKind.UNKNOWN_KEY, what, *place_of(node), dotted)
+    effect = "counts in a drop-in only by accident" if drop_in else "is ignored"
+    what = f"the key {dotted} {effect}: it is written {meant}"
+    return Problem(ProblemKind.WRONG_CASE, what, *place_of(node), dotted)

@@ -1,0 +1,40 @@
+"""A kubelet's /configz: the configuration it really runs with, frozen at its start.
+
+It holds defaults, files and flags merged, and the paths of a self-signed pair that no file names. Sources:
+staging/src/k8s.io/component-base/configz/configz.go, initConfigz in cmd/kubelet/app/server.go.
+"""
+
+from typing import Final
+
+import msgspec
+
+from kubevouch.kubelet.configuration import KubeletConfiguration
+from kubevouch.kubelet.errors import AnswerError
+
+LARGEST: Final = 1 << 20
+"""Bytes. A kubelet's answer is about 3,000."""
+
+
+class _Page(msgspec.Struct, frozen=True):
+    kubeletconfig: KubeletConfiguration
+
+
+_DECODER: Final = msgspec.json.Decoder(_Page)
+
+
+def read_configz(body: bytes, where: str) -> KubeletConfiguration:
+    """The configuration in a /configz answer. `where` names the kubelet.
+
+    A key that is absent has its default there: serverTLSBootstrap is left out of the answer when it is false.
+
+    Raises:
+        AnswerError: not such an answer.
+    """
+    right = '{"kubeletconfig": {...}} was expected'
+    if len(body) > LARGEST:
+        raise AnswerError(f"{where}, /configz", f"{len(body)} bytes", right)
+    try:
+        return _DECODER.decode(body).kubeletconfig
+    # The last: JSON nested so deeply that the decoder gives up.
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise AnswerError(f"{where}, /configz", str(error), right) from None

@@ -1,0 +1,170 @@
+"""Bare handshakes with kubelets: what does each present, and how does it fail?
+
+No credential and no byte of HTTP is ever sent, so this is safe towards any peer, an impostor too: a handshake is
+finished, TLS is ended politely (a kubelet logs nothing of it) and the connection is closed.
+
+It works on sockets and memory BIOs and not on asyncio's TLS transports: those hold 256 KiB a connection to read
+application data that never comes, and hide the bytes that tell an alert from plain HTTP. Numbers:
+docs/decisions/0004-bare-handshakes-on-memory-bios.md.
+
+It knows addresses and certificates; whether a certificate is to be trusted is for `x509.verify`.
+"""
+
+import asyncio
+import resource
+import ssl
+from collections.abc import AsyncGenerator, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from kubevouch.clock import Clock
+from kubevouch.kubelet.handshake import Course
+from kubevouch.tls import FailureKind, HandshakeFailure, failure_of, inspection_context, joined
+from kubevouch.x509 import Certificate, X509Error, read_certificate_der
+
+KUBELET_PORT: Final = 10250
+MOST_CERTIFICATES: Final = 16
+"""So many of a chain are read. A kubelet presents one or two; Go's verifier gives up at a hundred signatures."""
+
+_SPARE_FILES: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom to dial. `address` is what scrapers would dial: an IP address or a name, without port.
+
+    node: the Node's name, carried through. server_name: for the TLS name (SNI), where it is not the address; an
+    address as such is never sent (RFC 6066, 3), and kubelets up to 1.35 then serve what they read at their start.
+    """
+
+    address: str
+    node: str = ""
+    port: int = KUBELET_PORT
+    server_name: str = ""
+
+    def __str__(self) -> str:
+        return joined(self.address, self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """What came of it. `failure` is None if and only if the handshake was finished and every certificate read.
+
+    at: when it began. elapsed: seconds, our own waiting in the crowd included. remote: the address that answered
+    ("10.0.0.5:10250"), empty if none was reached. chain: leaf first, at most MOST_CERTIFICATES; `left_out` more
+    were presented. whole: False where this Python shows the leaf only.
+    """
+
+    target: Target
+    at: datetime
+    elapsed: float
+    remote: str = ""
+    tls_version: str = ""
+    """"TLSv1.3" or "TLSv1.2"."""
+    cipher: str = ""
+    """OpenSSL's name of the suite."""
+    chain: tuple[Certificate, ...] = ()
+    left_out: int = 0
+    whole: bool = True
+    failure: HandshakeFailure | None = None
+
+    @property
+    def leaf(self) -> Certificate | None:
+        """The serving certificate, if one was presented and could be read."""
+        return self.chain[0] if self.chain else None
+
+
+async def dial(
+    targets: Iterable[Target],
+    *,
+    clock: Clock,
+    concurrency: int = 1000,
+    timeout: float = 10.0,
+) -> AsyncGenerator[Dialled, None]:
+    """Dials all targets, so many at a time, and yields each as it is done. No target raises; each yields one Dialled.
+
+    Targets are taken one by one as others are done and yielded: what is held does not grow with their number. Fewer
+    are dialled at a time where this process may not open so many files. `timeout` is in seconds of real time, for
+    one target with all its addresses. Close the iterator if you leave it early (contextlib.aclosing).
+    """
+    context = inspection_context()
+    at_once = min(concurrency, _files_to_spare())
+    waiting = iter(targets)
+    running: set[asyncio.Task[Dialled]] = set()
+    done: asyncio.Queue[asyncio.Task[Dialled]] = asyncio.Queue()
+    try:
+        while True:
+            while len(running) < at_once and (target := next(waiting, None)):
+                task = asyncio.create_task(_dial_one(target, context, clock, timeout))
+                task.add_done_callback(done.put_nowait)
+                running.add(task)
+            if not running:
+                return
+            finished = await done.get()
+            # It counts as running while the consumer looks at it: a slow consumer slows the dialling.
+            yield finished.result()
+            running.discard(finished)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def dial_all(
+    targets: Iterable[Target], *, clock: Clock, concurrency: int = 1000, timeout: float = 10.0
+) -> tuple[Dialled, ...]:
+    """The same, gathered, in the order they were done. For as many targets as may be held."""
+    answers = dial(targets, clock=clock, concurrency=concurrency, timeout=timeout)
+    return tuple([answer async for answer in answers])
+
+
+def _files_to_spare() -> int:
+    """How many connections this process may open, with some files left for everything else."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, soft - _SPARE_FILES) if soft != resource.RLIM_INFINITY else 1 << 20
+
+
+async def _dial_one(
+    target: Target, context: ssl.SSLContext, clock: Clock, timeout: float
+) -> Dialled:
+    at, began = clock.now(), clock.monotonic()
+    course = Course(target.address, target.port, target.server_name)
+    failure: HandshakeFailure | None = None
+    try:
+        async with asyncio.timeout(timeout):
+            await course.run(context, timeout)
+    # OSError holds ssl.SSLError and TimeoutError; the other two are addresses and ports that are none.
+    except (OSError, ValueError, OverflowError) as error:
+        failure = failure_of(error, course.attempt)
+    chain, unreadable = _read(course.presented.der, str(target))
+    return Dialled(
+        target=target,
+        at=at,
+        elapsed=clock.monotonic() - began,
+        remote=course.remote,
+        tls_version=course.tls_version,
+        cipher=course.cipher,
+        chain=chain,
+        left_out=max(0, len(course.presented.der) - MOST_CERTIFICATES),
+        whole=course.presented.whole,
+        failure=failure or unreadable,
+    )
+
+
+def _read(
+    presented: tuple[bytes, ...], where: str
+) -> tuple[tuple[Certificate, ...], HandshakeFailure | None]:
+    """The certificates up to the first that cannot be read. Go's client gives up at such a one, wherever it stands."""
+    chain: list[Certificate] = []
+    for number, der in enumerate(presented[:MOST_CERTIFICATES], start=1):
+        try:
+            chain.append(read_certificate_der(der, f"{where}, certificate {number}"))
+        except X509Error as error:
+            words = error.saw.removeprefix("not a certificate: ")
+            return tuple(chain), HandshakeFailure(
+                FailureKind.UNREADABLE_CERTIFICATE,
+                f"presented a certificate that cannot be read: {words}",
+                f"tls: failed to parse certificate from server: {words}",
+            )
+    return tuple(chain), None

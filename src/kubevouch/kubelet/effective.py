@@ -1,0 +1,260 @@
+"""Which configuration is in force on a node, and which source each value comes from.
+
+Order: defaults, the file of --config, the drop-ins of --config-dir one after the other, then flags. Sources:
+NewKubeletCommand, mergeKubeletConfigurations, kubeletConfigFlagPrecedence in cmd/kubelet/app/server.go of 1.36.3; the
+kubelet's own answers are recorded in tests/kubelet/cases.
+
+What /configz shows is the truth about a running kubelet; this is what the next start will make of the files.
+"""
+
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from kubevouch.kubelet.configuration import (
+    BOOTSTRAP_KEY,
+    ConfigurationFile,
+    KubeletConfiguration,
+    values_of,
+)
+from kubevouch.kubelet.document import Tree
+from kubevouch.kubelet.errors import ConfigurationError
+from kubevouch.kubelet.flags import Flags
+from kubevouch.kubelet.known_keys import KEYS, holds_keys, right_case
+
+DEFAULT: Final = "default"
+LEGACY_DEFAULT: Final = "default of a kubelet without --config"
+
+# options.go, applyLegacyDefaults.
+_LEGACY: Final[Tree] = {
+    "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
+    "authorization": {"mode": "AlwaysAllow"},
+    "readOnlyPort": 10255,
+}
+# Defaults that are not the empty value, and values behind a pointer: those are always written out. Others are left
+# out when they are empty (omitempty), which matters where a drop-in spells the same key in another case.
+_WRITTEN_DEFAULTS: Final[Tree] = {
+    "address": "0.0.0.0",  # noqa: S104 - the kubelet's default, not ours
+    "port": 10250,
+    "healthzPort": 10248,
+    "healthzBindAddress": "127.0.0.1",
+    "enableDebuggingHandlers": True,
+    "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True}},
+    "authorization": {"mode": "Webhook"},
+}
+_ALWAYS_WRITTEN: Final = (
+    "healthzPort",
+    "enableDebuggingHandlers",
+    "authentication.anonymous.enabled",
+    "authentication.webhook.enabled",
+)
+# configfiles.go, resolveRelativePaths; of the main file only.
+_PATHS: Final = (
+    "tlsCertFile",
+    "tlsPrivateKeyFile",
+    "staticPodPath",
+    "authentication.x509.clientCAFile",
+)
+
+_SWITCHES: Final = {
+    "rotate-server-certificates": BOOTSTRAP_KEY,
+    "rotate-certificates": "rotateCertificates",
+    "anonymous-auth": "authentication.anonymous.enabled",
+    "authentication-token-webhook": "authentication.webhook.enabled",
+    "enable-debugging-handlers": "enableDebuggingHandlers",
+}
+_TEXTS: Final = {
+    "tls-cert-file": "tlsCertFile",
+    "tls-private-key-file": "tlsPrivateKeyFile",
+    "tls-min-version": "tlsMinVersion",
+    "client-ca-file": "authentication.x509.clientCAFile",
+    "authorization-mode": "authorization.mode",
+    "address": "address",
+    "healthz-bind-address": "healthzBindAddress",
+    "cluster-domain": "clusterDomain",
+    "pod-manifest-path": "staticPodPath",
+}
+_NUMBERS: Final = {"port": "port", "read-only-port": "readOnlyPort", "healthz-port": "healthzPort"}
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """What is in force, and where each dotted key comes from that is not a default.
+
+    Sources read "file /var/lib/kubelet/config.yaml", "drop-in /etc/kubelet.d/10-tls.conf", "flag --rotate-server-certificates".
+    """
+
+    configuration: KubeletConfiguration
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def source_of(self, key: str) -> str:
+        """Where the value of a dotted key comes from; DEFAULT if nobody sets it."""
+        return self.sources.get(key, DEFAULT)
+
+
+def effective(
+    file: ConfigurationFile | None, drop_ins: Sequence[ConfigurationFile], flags: Flags
+) -> Effective:
+    """What a kubelet started with these makes of them. Drop-ins come as `drop_in_order` puts them.
+
+    Raises:
+        ConfigurationError: a file that cannot be read, a flag that cannot be; the kubelet would not start.
+    """
+    for found in (*([file] if file else []), *drop_ins):
+        if found.fatal:
+            raise ConfigurationError(found.where, str(found.fatal))
+    merged = _leaves(_LEGACY, LEGACY_DEFAULT)
+    if file is not None:
+        own = _absolute(_known(file.tree, ""), posixpath.dirname(file.where))
+        merged = _leaves(own, f"file {file.where}")
+    if drop_ins:
+        merged = _merged(merged, drop_ins)
+    for dotted, value, flag in _from_flags(flags):
+        _put(merged, dotted, _Leaf(value, f"flag --{flag}"))
+    tree, sources = _parted(merged)
+    try:
+        return Effective(values_of(tree), sources)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError("the files together", str(error)) from None
+
+
+def _merged(base: dict[str, Any], drop_ins: Sequence[ConfigurationFile]) -> dict[str, Any]:
+    """What the kubelet does: it writes the file, defaults filled in, as JSON, merges, and decodes."""
+    merged = _leaves(_WRITTEN_DEFAULTS, DEFAULT)
+    _merge(merged, base)
+    merged = _written(merged, "")
+    for drop_in in drop_ins:
+        _merge(merged, _leaves(drop_in.tree, f"drop-in {drop_in.where}"))
+    return _folded(merged, "")
+
+
+def drop_in_order(paths: Iterable[str]) -> tuple[str, ...]:
+    """Those of the paths that a kubelet reads as drop-ins (*.conf), in its order: folder by folder, by bytes."""
+    found = [path for path in paths if path.endswith(".conf")]
+    return tuple(sorted(found, key=lambda path: [part.encode() for part in path.split("/")]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    value: Any
+    source: str
+
+
+def _leaves(tree: Tree, source: str) -> dict[str, Any]:
+    """The tree, each value with its source."""
+    return {
+        key: _leaves(value, source) if isinstance(value, dict) else _Leaf(value, source)
+        for key, value in tree.items()
+    }
+
+
+def _merge(into: dict[str, Any], patch: dict[str, Any]) -> None:
+    """JSON merge patch (RFC 7396): mappings merge, null takes away, everything else replaces."""
+    for key, value in patch.items():
+        if isinstance(value, dict):
+            held = into.get(key)
+            into[key] = held if isinstance(held, dict) else {}
+            _merge(into[key], value)
+        elif value.value is None:
+            into.pop(key, None)
+        else:
+            into[key] = value
+
+
+def _known(tree: Tree, prefix: str) -> Tree:
+    """The main file is decoded before drop-ins are merged: what it does not know is gone by then."""
+    kept: Tree = {}
+    for key, value in tree.items():
+        dotted = f"{prefix}.{key}" if prefix else key
+        if dotted in KEYS or not holds_keys(prefix):
+            kept[key] = _known(value, dotted) if isinstance(value, dict) else value
+    return kept
+
+
+def _folded(tree: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """After a merge the kubelet decodes with encoding/json, to which case does not matter.
+
+    Keys come in the order of their bytes, and the last one wins.
+    """
+    if not holds_keys(prefix):
+        return tree
+    kept: dict[str, Any] = {}
+    for key in sorted(tree, key=str.encode):
+        dotted = f"{prefix}.{key}" if prefix else key
+        meant = (right_case(dotted) or dotted).rpartition(".")[2]
+        value = tree[key]
+        if isinstance(value, dict):
+            value = _folded(value, f"{prefix}.{meant}" if prefix else meant)
+        _merge(kept, {meant: value})
+    return kept
+
+
+def _written(tree: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Without the values that are left out as empty."""
+    kept: dict[str, Any] = {}
+    for key, value in tree.items():
+        dotted = f"{prefix}.{key}" if prefix else key
+        if isinstance(value, dict):
+            kept[key] = _written(value, dotted)
+        elif value.value or dotted in _ALWAYS_WRITTEN or not holds_keys(prefix):
+            kept[key] = value
+    return kept
+
+
+def _absolute(tree: Tree, folder: str) -> Tree:
+    merged = _leaves(tree, "")
+    for dotted in _PATHS:
+        found: Any = tree
+        for part in dotted.split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+        if isinstance(found, str) and found and not posixpath.isabs(found):
+            path = posixpath.normpath(posixpath.join(folder, found))
+            _put(merged, dotted, _Leaf(path, ""))
+    return _parted(merged)[0]
+
+
+def _put(tree: dict[str, Any], dotted: str, leaf: _Leaf) -> None:
+    *folders, name = dotted.split(".")
+    for part in folders:
+        held = tree.get(part)
+        tree[part] = held if isinstance(held, dict) else {}
+        tree = tree[part]
+    tree[name] = leaf
+
+
+def _parted(tree: dict[str, Any], prefix: str = "") -> tuple[Tree, dict[str, str]]:
+    """Values and sources apart."""
+    values: Tree = {}
+    sources: dict[str, str] = {}
+    for key, value in tree.items():
+        dotted = f"{prefix}.{key}" if prefix else key
+        if isinstance(value, dict):
+            values[key], within = _parted(value, dotted)
+            sources |= within
+        else:
+            values[key] = value.value
+            if value.source != DEFAULT:
+                sources[dotted] = value.source
+    return values, sources
+
+
+def _from_flags(flags: Flags) -> Iterator[tuple[str, Any, str]]:
+    """(dotted key, value, flag) of every flag that has a key."""
+    for flag, key in _SWITCHES.items():
+        if (switch := flags.switch(flag)) is not None:
+            yield key, switch, flag
+    for flag, key in _TEXTS.items():
+        if (text := flags.get(flag)) is not None:
+            yield key, text, flag
+    for flag, key in _NUMBERS.items():
+        if (number := flags.get(flag)) is not None:
+            if not number.isascii() or not number.isdigit():
+                raise ConfigurationError(f"--{flag}", f"{number!r}", "a number was expected")
+            yield key, int(number), flag
+    if (suites := flags.get("tls-cipher-suites")) is not None:
+        yield "tlsCipherSuites", suites.split(","), "tls-cipher-suites"
+    for gate, state in flags.feature_gates.items():
+        yield f"featureGates.{gate}", state, "feature-gates"

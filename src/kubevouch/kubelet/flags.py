@@ -1,0 +1,133 @@
+"""The command line of a running kubelet, read as pflag reads it. Flags beat every file.
+
+Sources: cmd/kubelet/app/options/options.go and cmd/kubelet/app/server.go of 1.36.3; answers of that kubelet's own
+parser are recorded in tests/kubelet/cases.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from kubevouch.kubelet.errors import ConfigurationError
+
+CERT_DIR: Final = "/var/lib/kubelet/pki"
+ROOT_DIR: Final = "/var/lib/kubelet"
+
+# Flags that take no word after them. The last line: of older kubelets.
+SWITCHES: Final = frozenset(
+    """
+    anonymous-auth authentication-token-webhook cgroups-per-qos contention-profiling cpu-cfs-quota
+    enable-controller-attach-detach enable-debugging-handlers enable-load-reader enable-server exit-on-lock-contention
+    experimental-allocatable-ignore-eviction fail-cgroupv1 fail-swap-on help kernel-memcg-notification
+    local-storage-capacity-isolation log-cadvisor-usage log-text-split-stream make-iptables-util-chains
+    protect-kernel-defaults register-node rotate-certificates rotate-server-certificates runonce seccomp-default
+    serialize-image-pulls storage-driver-secure version
+    add-dir-header alsologtostderr log-json-split-stream logtostderr one-output skip-headers skip-log-headers
+    keep-terminated-pod-volumes redirect-container-streaming really-crash-for-testing
+    """.split()  # noqa: SIM905 - as a list it would be a page
+)
+_TRUE: Final = ("1", "t", "T", "true", "TRUE", "True")
+_FALSE: Final = ("0", "f", "F", "false", "FALSE", "False")
+_RIGHT: Final = "the arguments of a running kubelet were expected"
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What stood on the command line, in order: names without dashes, values as written."""
+
+    given: tuple[tuple[str, str], ...] = ()
+
+    def get(self, name: str) -> str | None:
+        """The last value given, None if the flag was not."""
+        return next((value for found, value in reversed(self.given) if found == name), None)
+
+    def switch(self, name: str) -> bool | None:
+        """The same of a flag that is on or off.
+
+        Raises:
+            ConfigurationError: neither (no kubelet would start so).
+        """
+        value = self.get(name)
+        return None if value is None else _switch(name, value)
+
+    @property
+    def feature_gates(self) -> dict[str, bool]:
+        """All gates of all --feature-gates together."""
+        gates: dict[str, bool] = {}
+        for name, value in self.given:
+            if name == "feature-gates":
+                for word in filter(None, value.split(",")):
+                    gate, equals, state = word.partition("=")
+                    if not equals:
+                        raise ConfigurationError(f"--{name}", f"{word!r}", "name=true was expected")
+                    gates[gate.strip()] = _switch(f"{name} {gate}", state.strip())
+        return gates
+
+    @property
+    def config(self) -> str:
+        """Path of the configuration file; empty: none, and the legacy defaults hold."""
+        return self.get("config") or ""
+
+    @property
+    def config_dir(self) -> str:
+        """Folder of the drop-in files; empty: none."""
+        return self.get("config-dir") or ""
+
+    @property
+    def cert_dir(self) -> str:
+        """Where the kubelet keeps its certificates. There is no key for it in any file."""
+        return self.get("cert-dir") or CERT_DIR
+
+    @property
+    def root_dir(self) -> str:
+        """Where the kubelet keeps its state."""
+        return self.get("root-dir") or ROOT_DIR
+
+    @property
+    def kubeconfig(self) -> str:
+        """Path of the kubelet's kubeconfig; empty: a kubelet without a cluster."""
+        return self.get("kubeconfig") or ""
+
+    @property
+    def hostname_override(self) -> str:
+        """What the kubelet calls its host, empty if the operating system decides."""
+        return self.get("hostname-override") or ""
+
+    @property
+    def node_ips(self) -> tuple[str, ...]:
+        """The addresses the node announces, as written: one, or two of a dual stack; empty if the kubelet chooses."""
+        return tuple(ip.strip() for ip in (self.get("node-ip") or "").split(",") if ip.strip())
+
+
+def read_flags(argv: Sequence[str]) -> Flags:
+    """Flags of a command line, its first word the program, as /proc/<pid>/cmdline shows it.
+
+    Raises:
+        ConfigurationError: words that no kubelet starts with.
+    """
+    given: list[tuple[str, str]] = []
+    words = iter(argv[1:])
+    for word in words:
+        if word == "--" or not word.startswith("-") or word == "-":
+            raise ConfigurationError("kubelet's command line", f"the word {word!r}", _RIGHT)
+        name, equals, value = word.lstrip("-").partition("=")
+        if not word.startswith("--"):
+            # Only -v and -h are short: -v 2, -v=2, -v2, -h.
+            rest = word[2:].removeprefix("=")
+            name, equals, value = word[1:2], rest and "=", rest
+            if name not in ("v", "h"):
+                raise ConfigurationError("kubelet's command line", f"the word {word!r}", _RIGHT)
+        # Both spellings are one flag (WordSepNormalizeFunc).
+        name = name.replace("_", "-")
+        if not equals:
+            value = "true" if name in (*SWITCHES, "h") else next(words, "")
+        given.append((name, value))
+    return Flags(tuple(given))
+
+
+def _switch(name: str, value: str) -> bool:
+    if value in _TRUE:
+        return True
+    if value in _FALSE:
+        return False
+    raise ConfigurationError(f"--{name}", f"{value!r}", "true or false was expected")

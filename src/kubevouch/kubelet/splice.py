@@ -1,0 +1,202 @@
+"""The one-key edit: `serverTLSBootstrap: true` in a configuration file, and not one other byte.
+
+A YAML library that writes the file anew would change line ends, quotes, comments and folds. So the key is found by the
+marks of the parsed nodes, its bytes are spliced, and the result is parsed again: it must hold what the file held and
+that one key, and every other byte must be where it was. Whatever does not fit is refused with the line and the reason;
+a person can edit it.
+
+For `/var/lib/kubelet/config.yaml` and for the `kubelet` text in the kubelet-config ConfigMap alike.
+"""
+
+import codecs
+import difflib
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from yaml.nodes import MappingNode, Node, ScalarNode
+
+from kubevouch.kubelet.configuration import BOOTSTRAP_KEY, ConfigurationFile, configuration_of
+from kubevouch.kubelet.document import Document, Value, place_of, read_document
+from kubevouch.kubelet.problems import Problem, ProblemKind
+from kubevouch.x509 import printable
+
+_BY_HAND: Final = f"set {BOOTSTRAP_KEY}: true by hand"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """The file before and after. The two are equal if there is nothing to do."""
+
+    before: bytes
+    after: bytes
+
+    @property
+    def needed(self) -> bool:
+        """There is something to write."""
+        return self.before != self.after
+
+    def diff(self, path: str) -> str:
+        """A unified diff, as for a plan. Empty if there is nothing to do."""
+        return unified_diff(self.before, self.after, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the file is not edited. `line` and `column` count from 1; 0 where the whole file is meant."""
+
+    reason: str
+    remedy: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        where = f"line {self.line}, column {self.column}: " if self.line else ""
+        return f"{where}{self.reason}; {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Splice:
+    """Characters from start to end give way to `text`."""
+
+    start: int
+    end: int
+    text: str
+
+    def made(self, text: str) -> str:
+        return text[: self.start] + self.text + text[self.end :]
+
+
+def set_server_tls_bootstrap(content: bytes) -> Edit | Refusal:
+    """The file with serverTLSBootstrap true in it, or why not. Any bytes; never raises."""
+    document = read_document(content)
+    file = configuration_of(document, "")
+    if unclear := _obstacle(file, (ProblemKind.DUPLICATE_KEY, ProblemKind.FURTHER_DOCUMENT)):
+        return _refused(unclear, "make the file clear by hand first")
+    if document.tree.get(BOOTSTRAP_KEY) is True:
+        return Edit(content, content)
+    if ignored := _obstacle(file, (ProblemKind.WRONG_CASE,), BOOTSTRAP_KEY):
+        return _refused(ignored, "rename or remove it by hand first")
+    if merge := _obstacle(file, (ProblemKind.MERGE_KEY,), ""):
+        return _refused(merge, _BY_HAND)
+    splices = _splices(document)
+    if isinstance(splices, Refusal):
+        return splices
+    return _proven(content, document, splices)
+
+
+def unified_diff(before: bytes, after: bytes, path: str) -> str:
+    """What `diff -u` prints, for a person's eyes: line ends look all the same, and odd characters are escaped."""
+
+    def lines(content: bytes) -> list[str]:
+        text = content.decode(errors="backslashreplace").removesuffix("\n")
+        return [printable(line.removesuffix("\r")) for line in text.split("\n")]
+
+    made = difflib.unified_diff(lines(before), lines(after), f"a{path}", f"b{path}", lineterm="")
+    return "".join(f"{line}\n" for line in made)
+
+
+def _obstacle(
+    file: ConfigurationFile, kinds: tuple[ProblemKind, ...], key: str | None = None
+) -> Problem | None:
+    """A problem that is fatal, or one of these kinds, about this key in any case if one is given."""
+    if file.fatal:
+        return file.fatal
+    for problem in file.problems:
+        about = key is None or problem.key.casefold() == key.casefold()
+        if problem.kind in kinds and about:
+            return problem
+    return None
+
+
+def _proven(content: bytes, document: Document, splices: list[_Splice]) -> Edit | Refusal:
+    """The first splice after which the file holds one key more and is otherwise the same."""
+    mark = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
+    for splice in splices:
+        made = mark + splice.made(document.text).encode()
+        if _adds_one_key(document, read_document(made)):
+            return Edit(content, made)
+    return Refusal("no place was found where one line adds the key and nothing else", _BY_HAND)
+
+
+def _refused(problem: Problem, remedy: str) -> Refusal:
+    return Refusal(problem.text, remedy, problem.line, problem.column)
+
+
+def _splices(document: Document) -> list[_Splice] | Refusal:
+    """Ways to set the key, the best first. Not all need be right: each is proven before it is used."""
+    root = document.root
+    assert root is not None
+    for key, value in root.value:
+        if isinstance(key, ScalarNode) and key.value == BOOTSTRAP_KEY:
+            return _replacing(document.text, key, value)
+    first, last = root.value[0], root.value[-1]
+    if root.flow_style:
+        quote = '"' if document.json else ""
+        return _into_flow(document.text, root, f"{quote}{BOOTSTRAP_KEY}{quote}: true", last)
+    indent = " " * first[0].start_mark.column
+    return [
+        _line_at(document.text, root.end_mark.index, indent),
+        _line_at(document.text, first[0].start_mark.index - len(indent), indent),
+    ]
+
+
+def _replacing(text: str, key: Node, value: Node) -> list[_Splice] | Refusal:
+    start, end = value.start_mark.index, value.end_mark.index
+    line, column = place_of(key)
+    if start < key.end_mark.index:
+        return Refusal(f"the value of {BOOTSTRAP_KEY} is an alias", _BY_HAND, line, column)
+    written = text[start:end]
+    if written.startswith("&"):
+        return Refusal(f"the value of {BOOTSTRAP_KEY} has an anchor", _BY_HAND, line, column)
+    if written.startswith("!"):
+        return Refusal(f"the value of {BOOTSTRAP_KEY} has a tag", _BY_HAND, line, column)
+    # A key without a value: the mark stands right behind the colon.
+    return [_Splice(start, end, "true" if written else " true")]
+
+
+def _into_flow(text: str, root: MappingNode, entry: str, last: tuple[Node, Node]) -> list[_Splice]:
+    """After the last entry, on a line of its own if that has one; else right after the opening brace."""
+    line_start = max(text.rfind("\n", 0, last[0].start_mark.index), root.start_mark.index) + 1
+    before_key = text[line_start : last[0].start_mark.index]
+    separator = " "
+    if line_start > root.start_mark.index + 1 and not before_key.strip():
+        separator = _line_end(text, line_start) + before_key
+    end = last[1].end_mark.index
+    opened = root.start_mark.index + 1
+    return [_Splice(end, end, f",{separator}{entry}"), _Splice(opened, opened, f"{entry}, ")]
+
+
+def _line_at(text: str, index: int, indent: str) -> _Splice:
+    """A line of its own at the start of a line, or at the end of a file that does not end its last line."""
+    line = f"{indent}{BOOTSTRAP_KEY}: true"
+    end = _line_end(text, index)
+    if index and text[index - 1] not in "\r\n":
+        return _Splice(index, index, end + line)
+    return _Splice(index, index, line + end)
+
+
+def _line_end(text: str, index: int) -> str:
+    """How the line before this place ends; where there is none, how the first line does."""
+    ends = re.findall(r"\r\n|\n|\r", text[:index]) or re.findall(r"\r\n|\n|\r", text)
+    return str(ends[-1]) if ends else "\n"
+
+
+def _adds_one_key(old: Document, new: Document) -> bool:
+    """The new file holds what the old one held, and the key; and nothing is odder about it than before."""
+    if new.root is None or new.json != old.json:
+        return False
+    if not _same(new.tree, {**old.tree, BOOTSTRAP_KEY: True}):
+        return False
+    return [(p.kind, p.key) for p in new.problems] == [(p.kind, p.key) for p in old.problems]
+
+
+def _same(one: Value, other: Value) -> bool:
+    """Equal, and of the same types all through: to Python 1 and true are equal."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return one == other

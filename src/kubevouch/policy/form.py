@@ -1,0 +1,125 @@
+"""What a kubelet's request looks like: canonical bytes, bounded sizes, the key and usages that kubelets send."""
+
+from datetime import timedelta
+
+from kubevouch.policy.question import Question
+from kubevouch.policy.ruling import Reason, Ruling, cannot_tell, listed, passes, refuses, unreadable
+
+_USAGES = frozenset({"digital signature", "server auth"})
+_USAGES_WITH_ENCIPHERMENT = _USAGES | {"key encipherment"}
+
+
+def size(question: Question) -> Ruling:
+    """A kubelet's request is about 500 bytes; nothing larger is worth a parser's time."""
+    seen, allowed = len(question.request.pem), question.limits.pem_bytes
+    if seen > allowed:
+        return refuses(
+            "size",
+            Reason.TOO_LARGE,
+            "it is larger than any kubelet's request",
+            seen=f"{seen} bytes",
+            allowed=f"at most {allowed} bytes",
+        )
+    return passes("size", f"{seen} bytes", f"at most {allowed} bytes")
+
+
+def canonical(question: Question) -> Ruling:
+    """There is one way to read it.
+
+    The signer is Go and we are not: a request with two extension requests, two PEM blocks or a mapped
+    address shows one reader harmless names and gives the other's to the signer.
+    """
+    request = question.request
+    allowed = "one PEM block, one extension request with a subjectAltName, nothing else"
+    if request.parsed is None:
+        return refuses(
+            "canonical",
+            Reason.UNREADABLE,
+            request.unreadable or "it cannot be read",
+            seen="unreadable",
+            allowed=allowed,
+        )
+    quirks = request.parsed.quirks
+    if quirks:
+        return refuses(
+            "canonical",
+            Reason.NOT_CANONICAL,
+            "; ".join(quirk.message for quirk in quirks),
+            seen=listed([quirk.code for quirk in quirks]),
+            allowed=allowed,
+        )
+    return passes("canonical", "canonical", allowed)
+
+
+def usages(question: Question) -> Ruling:
+    """Digital signature and server auth; older kubelets also sent key encipherment. Never client auth."""
+    seen = question.request.usages
+    allowed = "digital signature, server auth (and key encipherment)"
+    if seen is None:
+        return cannot_tell("usages", "a bare request names no usages", allowed=allowed)
+    if len(set(seen)) != len(seen) or set(seen) not in (_USAGES, _USAGES_WITH_ENCIPHERMENT):
+        return refuses(
+            "usages",
+            Reason.WRONG_USAGES,
+            "a serving certificate serves, and does nothing else",
+            seen=listed(seen),
+            allowed=allowed,
+        )
+    return passes("usages", listed(seen), allowed)
+
+
+def key(question: Question) -> Ruling:
+    """The kubelet's key is always ECDSA P-256, and a new one for every request."""
+    parsed, allowed = question.request.parsed, listed(question.limits.keys)
+    if parsed is None:
+        return unreadable("key")
+    if parsed.key_description not in question.limits.keys:
+        return refuses(
+            "key",
+            Reason.WRONG_KEY,
+            "kubelets make no such key",
+            seen=parsed.key_description,
+            allowed=allowed,
+        )
+    return passes("key", parsed.key_description, allowed)
+
+
+def lifetime(question: Question) -> Ruling:
+    """Kubelets leave the lifetime to the signer; one that asks for more than policy allows is held."""
+    seconds, allowed = question.request.expiration_seconds, question.limits.lifetime
+    if seconds is not None and timedelta(seconds=seconds) > allowed:
+        return refuses(
+            "lifetime",
+            Reason.LIFETIME_TOO_LONG,
+            "it asks for a longer life than allowed",
+            seen=f"{seconds} s",
+            allowed=f"at most {allowed.days} days, or unset",
+        )
+    return passes("lifetime", "unset" if seconds is None else f"{seconds} s")
+
+
+def count(question: Question) -> Ruling:
+    """At least one address (as the kubelet itself insists), and not a flood."""
+    parsed, limits = question.request.parsed, question.limits
+    if parsed is None:
+        return unreadable("count")
+    names, addresses = len(parsed.dns_names), len(parsed.ip_addresses)
+    seen = f"{names} names, {addresses} addresses"
+    allowed = f"at most {limits.names} names, 1 to {limits.addresses} addresses"
+    if addresses == 0:
+        return refuses(
+            "count",
+            Reason.NOTHING_ASKED,
+            "no kubelet asks for a certificate without an address",
+            seen=seen,
+            allowed=allowed,
+        )
+    if names > limits.names or addresses > limits.addresses:
+        return refuses(
+            "count",
+            Reason.TOO_MANY_NAMES,
+            "more names or addresses than any node has",
+            seen=seen,
+            allowed=allowed,
+        )
+    return passes("count", seen, allowed)

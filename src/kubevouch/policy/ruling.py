@@ -1,0 +1,87 @@
+"""What a rule says of a request, in one shape for `explain`, `approve`, `fix`, logs and JSON."""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from kubevouch.outcome import Outcome
+from kubevouch.policy.question import Question
+
+
+class Reason(StrEnum):
+    """Why a rule does not pass. One vocabulary for every place that shows a decision."""
+
+    PASSES = "Passes"
+    UNREADABLE = "Unreadable"
+    NOT_CANONICAL = "NotCanonical"
+    TOO_LARGE = "TooLarge"
+    WRONG_SIGNER = "WrongSigner"
+    NOT_A_NODE = "NotANode"
+    WRONG_SUBJECT = "WrongSubject"
+    NO_SUCH_NODE = "NoSuchNode"
+    WRONG_USAGES = "WrongUsages"
+    WRONG_KEY = "WrongKey"
+    LIFETIME_TOO_LONG = "LifetimeTooLong"
+    TOO_MANY_NAMES = "TooManyNames"
+    NOTHING_ASKED = "NothingAsked"
+    NAME_NOT_PLAIN = "NameNotPlain"
+    RESERVED_NAME = "ReservedName"
+    FOREIGN_NAME = "ForeignName"
+    NAME_NOT_ALLOWED = "NameNotAllowed"
+    ADDRESS_NOT_USABLE = "AddressNotUsable"
+    RESERVED_ADDRESS = "ReservedAddress"
+    FOREIGN_ADDRESS = "ForeignAddress"
+    ADDRESS_NOT_ALLOWED = "AddressNotAllowed"
+    NODE_UNKNOWN = "NodeUnknown"
+    ONLY_THE_NODE_SAYS_SO = "OnlyTheNodeSaysSo"
+    ALREADY_DECIDED = "AlreadyDecided"
+    SUPERSEDED = "Superseded"
+    TOO_OLD = "TooOld"
+    NOT_IN_EVIDENCE = "NotInEvidence"
+
+
+class Ruling(msgspec.Struct, frozen=True):
+    """One rule's answer: what it saw, and what it would allow."""
+
+    rule: str
+    outcome: Outcome
+    reason: Reason
+    message: str
+    seen: str = ""
+    allowed: str = ""
+
+
+Rule = Callable[[Question], Ruling]
+
+
+def passes(rule: str, seen: str, allowed: str = "") -> Ruling:
+    """The rule has nothing against it."""
+    return Ruling(rule, Outcome.PASS, Reason.PASSES, "", seen, allowed)
+
+
+def refuses(rule: str, reason: Reason, message: str, *, seen: str, allowed: str = "") -> Ruling:
+    """The rule holds the request."""
+    return Ruling(rule, Outcome.REFUSE, reason, message, seen, allowed)
+
+
+def cannot_tell(
+    rule: str,
+    message: str,
+    reason: Reason = Reason.NOT_IN_EVIDENCE,
+    *,
+    seen: str = "",
+    allowed: str = "",
+) -> Ruling:
+    """The rule lacks evidence. Held as well, but it is not the request that is wrong."""
+    return Ruling(rule, Outcome.CANNOT_TELL, reason, message, seen, allowed)
+
+
+def unreadable(rule: str) -> Ruling:
+    """For every rule that would look inside a request that cannot be read."""
+    return cannot_tell(rule, "the request cannot be read", Reason.UNREADABLE)
+
+
+def listed(values: Sequence[object]) -> str:
+    """Values for a person: comma-separated, or the word none."""
+    return ", ".join(str(value) for value in values) or "none"

@@ -1,0 +1,68 @@
+"""Whether an address in a Node's status is the node's own, by something that the node cannot write.
+
+By ssh: its host key, which the operator's known_hosts vouches for, answers there, and it is the same machine. On this
+machine: an interface here has it. A DNS name proves nothing: whoever answers the resolver could choose.
+"""
+
+from ipaddress import IPv6Address, ip_address
+
+import msgspec
+
+from kubevouch.evidence.survey import NodeSurvey
+from kubevouch.kube.resources import Node
+from kubevouch.node.errors import NodeError
+from kubevouch.node.script import Carried, Script
+from kubevouch.policy.facts import as_address
+from kubevouch.policy.question import Source
+from kubevouch.rollout.surroundings import Surroundings
+
+_PATIENCE = 20.0
+
+
+class _Machine(msgspec.Struct, frozen=True):
+    machine_id: bytes
+
+
+_WHO = Script(
+    name="machine-id",
+    text="""printf 'kubevouch-answer: {"machine_id":"%s"}\\n' "$(base64 </etc/machine-id | tr -d '\\n')" """,
+    answer=_Machine,
+)
+
+
+async def confirm_addresses(
+    node: Node, carried: Carried[NodeSurvey], around: Surroundings
+) -> dict[str, Source]:
+    """The addresses of the node's status that are proven, each with its proof."""
+    claimed = {
+        str(address)
+        for claim in node.status.addresses
+        if (address := as_address(claim.address)) is not None
+    }
+    if around.way.name == "local":
+        here = {str(as_address(text.decode())) for text in carried.answer.addresses}
+        return dict.fromkeys(claimed & here, Source.THIS_MACHINE)
+    confirmed: dict[str, Source] = {}
+    for text in sorted(claimed):
+        if await _answers(text, node.name, carried, around):
+            confirmed[text] = Source.SSH_HOST_KEY
+    return confirmed
+
+
+async def _answers(
+    address: str, host: str, carried: Carried[NodeSurvey], around: Surroundings
+) -> bool:
+    if carried.host_key is None:
+        return False  # a shared connection shows no host key: nothing is proven
+    if carried.peer is not None and as_address(carried.peer.partition("%")[0]) == ip_address(
+        address
+    ):
+        return True
+    if isinstance(ip_address(address), IPv6Address) and ip_address(address).is_link_local:
+        return False
+    try:
+        there = await around.way.carry(address, _WHO, timeout=_PATIENCE, alias=host)
+    except NodeError:
+        return False
+    same_key = there.host_key == carried.host_key
+    return same_key and there.answer.machine_id.strip() == carried.answer.machine_id.strip()

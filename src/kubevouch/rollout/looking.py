@@ -1,0 +1,223 @@
+"""Looks at one node from outside while it changes, and approves its request when the policy passes it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import quote
+
+from kubevouch.evidence.gather import list_requests
+from kubevouch.evidence.measured import Asking, Measured, Vantage
+from kubevouch.evidence.names import ClusterNames
+from kubevouch.evidence.registry import Registry
+from kubevouch.evidence.serving import gather_served
+from kubevouch.evidence.snapshot import Served, Trust
+from kubevouch.kube.errors import Conflict, Forbidden, KubeError, NotFound
+from kubevouch.kube.resources import (
+    CSRS,
+    LEASES,
+    NODE_METRICS,
+    NODES,
+    CertificateSigningRequest,
+)
+from kubevouch.kubelet.dial import Target
+from kubevouch.outcome import Outcome
+from kubevouch.policy.facts import question_of, request_of
+from kubevouch.policy.judge import approval, judge
+from kubevouch.policy.question import NODE_USER, Allowance, Entry
+from kubevouch.rollout.gates import Look, issued_certificate
+from kubevouch.rollout.plan import NodePlan, Plan
+from kubevouch.rollout.surroundings import Surroundings
+
+_DIAL = 5.0
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What stays the same over a run."""
+
+    plan: Plan
+    trust: Trust
+    names: ClusterNames
+    metrics_wanted: bool
+
+
+@dataclass
+class Observation:
+    """One node under change: what was there before, and what has been seen since. Its `look` is a frozen value."""
+
+    around: Surroundings
+    ground: Ground
+    node: NodePlan
+    known: frozenset[str]
+    """Names of its requests before the change: an older one is not what we wait for."""
+
+    leaves_before: frozenset[str]
+    """Fingerprints of what was served before the change."""
+
+    lease_before: datetime | None
+    kubelet_started: datetime | None
+    new_process: bool | None = None
+    approved: set[str] = field(default_factory=set)
+    served_since: datetime | None = None
+    metrics_before: datetime | None = None
+
+    async def look(self) -> Look:
+        """One look; approves the newest request on the way if the policy passes it.
+
+        Raises:
+            KubeError: the API server does not answer; the next look may.
+        """
+        request, held = await self._request()
+        served: tuple[Served, ...] = ()
+        api_path: str | None = "not asked yet"
+        ready: str | None = "not looked at yet"
+        metrics_now = None
+        certificate = issued_certificate(request)
+        if certificate is not None:
+            served = await self._served()
+        if served and all(each.dialled.leaf == certificate for each in served):
+            api_path = await self._api_path()
+            ready = await self._ready()
+            metrics_now = await self._metrics()
+            if self.served_since is None:
+                self.served_since, self.metrics_before = self.around.clock.now(), metrics_now
+        return Look(
+            plan=self.node,
+            new_process=self.new_process,
+            request=request,
+            held=held,
+            approved_here=frozenset(self.approved),
+            served=served,
+            api_path=api_path,
+            ready=ready,
+            metrics_wanted=self.ground.metrics_wanted,
+            metrics_before=self.metrics_before,
+            metrics_now=metrics_now,
+        )
+
+    async def _request(self) -> tuple[CertificateSigningRequest | None, str]:
+        """The newest request of the node since the change, and what holds it."""
+        requests = await list_requests(self.around.api)
+        mine = [r for r in requests if r.spec.username == f"{NODE_USER}{self.node.node}"]
+        new = [request for request in mine if request.name not in self.known]
+        if not new:
+            return None, ""
+        newest = new[-1]
+        if newest.status.conditions:
+            return newest, ""
+        held = await self._decide(newest.name, requests)
+        return newest, held
+
+    async def _decide(self, name: str, requests: tuple[CertificateSigningRequest, ...]) -> str:
+        """Asks the policy about that request, read again, and approves that very version; or says what holds it."""
+        api, clock = self.around.api, self.around.clock
+        asking = Asking(clock)
+        try:
+            raw = await api.get_raw(CSRS, name)
+        except NotFound:
+            return "it was deleted"
+        found = raw.read()
+        registry = Registry(
+            nodes=await asking.ask(api.list_all(NODES)),
+            requests=Measured(Vantage.API_SERVER, clock.now(), requests),
+            names=self.ground.names,
+        )
+        judgement = judge(
+            question_of(
+                request_of(found),
+                registry,
+                at=clock.now(),
+                allowance=allowance_of(self.node),
+                pinned=pins_of(self.ground.plan.nodes),
+                kubelet_started=self.kubelet_started,
+            )
+        )
+        if judgement.outcome is not Outcome.PASS:
+            return "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in judgement.held_by[:3])
+        try:
+            await api.put_approval(raw, approval(f"run {self.ground.plan.run}"))
+        except Conflict:
+            return "it changed while it was judged"
+        self.approved.add(name)
+        self.around.watcher.step(self.node.node, f"{name} approved")
+        return ""
+
+    async def _served(self) -> tuple[Served, ...]:
+        wanted = targets_of(self.node)
+        return await gather_served(
+            wanted, self.ground.trust, clock=self.around.clock, timeout=_DIAL
+        )
+
+    async def serves_as_before(self) -> bool:
+        """Every address serves what it served before the change (nothing, where it served nothing)."""
+        return await leaves_of(self.around, self.node) == self.leaves_before
+
+    async def _api_path(self) -> str | None:
+        path = f"/api/v1/nodes/{quote(self.node.node, safe='')}/proxy/healthz"
+        try:
+            answer = await self.around.api.text(path)
+        except Forbidden:
+            return None  # we may not ask; the wire and the metrics tell enough
+        except KubeError as error:
+            return str(error)
+        return None if answer.strip() == "ok" else f"/healthz says {answer[:80]!r}"
+
+    async def _ready(self) -> str | None:
+        node = await self.around.api.get(NODES, self.node.node)
+        if not node.ready:
+            return "the Node is not Ready"
+        renewed = await lease_time(self.around, self.node.node)
+        if self.new_process and renewed is not None and renewed == self.lease_before:
+            return "the kubelet has not renewed its lease since the restart"
+        return None
+
+    async def _metrics(self) -> datetime | None:
+        try:
+            return (await self.around.api.get(NODE_METRICS, self.node.node)).timestamp
+        except KubeError:
+            return None  # not there yet, or no metrics-server is ready yet: the gate waits
+
+
+async def leaves_of(around: Surroundings, node: NodePlan) -> frozenset[str]:
+    """Fingerprints of what its kubelet serves at the addresses of the plan."""
+    served = await gather_served(targets_of(node), None, clock=around.clock, timeout=_DIAL)
+    return frozenset(each.dialled.leaf.fingerprint for each in served if each.dialled.leaf)
+
+
+async def lease_time(around: Surroundings, node: str) -> datetime | None:
+    """When the kubelet last renewed its lease; None where that cannot be read."""
+    try:
+        return (await around.api.get(LEASES, node, "kube-node-lease")).spec.renew_time
+    except (NotFound, Forbidden):
+        return None
+
+
+async def known_requests(around: Surroundings, node: str) -> frozenset[str]:
+    """Names of all serving requests of a node."""
+    user = f"{NODE_USER}{node}"
+    return frozenset(r.name for r in await list_requests(around.api) if r.spec.username == user)
+
+
+def targets_of(node: NodePlan) -> Iterable[Target]:
+    """Where its certificate must be seen."""
+    return [Target(address, node=node.node, port=node.port) for address in node.dial]
+
+
+def allowance_of(node: NodePlan) -> Allowance:
+    """What the plan lets the node have. Nothing that only the node itself says is in a plan without the operator's yes."""
+    return Allowance(
+        node=node.node,
+        names=node.names,
+        addresses=node.addresses,
+        control_plane=node.control_plane,
+    )
+
+
+def pins_of(nodes: Iterable[NodePlan]) -> list[tuple[str, Entry]]:
+    """(node, entry) of all planned nodes: what is proven to be one node's is no other's."""
+    return [
+        (each.node, entry)
+        for each in nodes
+        for entry in (*each.names, *each.addresses)
+        if entry.source.is_proof
+    ]

@@ -1,0 +1,159 @@
+"""The plan: what is to happen to which node, bound to one cluster and its machines. An index, not the truth.
+
+The truth of a run lies in its folder on each node; the plan says where to look. It holds no secret. It is a file
+that a person reads and another person may sign off, so everything that will be done stands in it.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from kubevouch.errors import UsageError
+from kubevouch.policy.question import Entry
+
+SCHEMA = "kubevouch.plan/1"
+_LARGEST = 64 * 1024 * 1024
+
+
+class Change(StrEnum):
+    """What a node needs."""
+
+    BOOTSTRAP = "bootstrap"
+    """serverTLSBootstrap is off: one line in config.yaml, a seed, a restart, and the approval of its request."""
+
+    APPROVE = "approve"
+    """It is on and the request waits: nothing is written and nothing restarted; the newest request is approved."""
+
+
+class SeedKind(StrEnum):
+    """What keeps the port answering while the request waits."""
+
+    COPY = "copy"
+    """The node's own self-signed pair is still good."""
+
+    FRESH = "fresh"
+    """A new one in the same form, good for a day."""
+
+
+class Binding(msgspec.Struct, frozen=True):
+    """The cluster that the plan is for. Another one is refused, whatever the context is called."""
+
+    context: str
+    server: str
+    cluster_uid: str
+    """UID of the namespace kube-system: there is no other name of a cluster."""
+
+    ca_sha256: str
+    """Of the certificates that pods trust (kube-root-ca.crt)."""
+
+    version: str
+
+
+class NodePlan(msgspec.Struct, frozen=True):
+    """One node."""
+
+    node: str
+    uid: str
+    machine_id: str
+    host: str
+    """What ssh is asked for."""
+
+    host_key: str
+    """Fingerprint of the ssh host key that answered; empty where the way shows none."""
+
+    control_plane: bool
+    kubelet_version: str
+    change: Change
+    dial: tuple[str, ...]
+    """Addresses at which the certificate must be seen on the wire."""
+
+    port: int
+    names: tuple[Entry, ...]
+    addresses: tuple[Entry, ...]
+    root: str = ""
+    pki: str = ""
+    config: str = ""
+    config_sha256: str = ""
+    content_sha256: str = ""
+    diff: str = ""
+    seed: SeedKind = SeedKind.FRESH
+    aside: tuple[str, ...] = ()
+    """Old kubelet-server* files that are moved aside and come back with an undo."""
+
+    interruption: str = ""
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """A node that this plan does not touch, and why."""
+
+    node: str
+    reason: str
+
+
+class ConfigMapPlan(msgspec.Struct, frozen=True):
+    """The kubelet-config ConfigMap, which decides how later joiners start. Changed last."""
+
+    name: str
+    uid: str
+    resource_version: str
+    before: str
+    after: str
+    diff: str
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """All of it."""
+
+    run: str
+    made_at: datetime
+    made_by: str
+    """Version of kubevouch."""
+
+    via: Literal["ssh", "local"]
+    ssh_config: str
+    ssh_user: str
+    cluster: Binding
+    nodes: tuple[NodePlan, ...]
+    left_out: tuple[LeftOut, ...]
+    config_map: ConfigMapPlan | None
+    config_map_note: str
+    """Why there is no change of the ConfigMap, or what comes with it."""
+
+    approver: str
+    """Who approves such requests on this cluster now; empty: nobody."""
+
+    notices: tuple[str, ...] = ()
+    schema: str = SCHEMA
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Writes the plan for a person and for `fix --apply`. Raises UsageError if it cannot be written."""
+    text = msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n"
+    try:
+        path.write_bytes(text)
+    except OSError as error:
+        raise UsageError(str(path), f"cannot be written: {error.strerror}") from None
+
+
+def read_plan(path: Path) -> Plan:
+    """Reads a plan. Raises UsageError for what is none, or of another schema."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise UsageError(str(path), f"cannot be read: {error.strerror}", _RIGHT) from None
+    if len(data) > _LARGEST:
+        raise UsageError(str(path), "is larger than any plan", _RIGHT)
+    try:
+        plan = msgspec.json.decode(data, type=Plan)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(str(path), f"is no plan: {error}", _RIGHT) from None
+    if plan.schema != SCHEMA:
+        raise UsageError(str(path), f"has schema {plan.schema!r}", f"{SCHEMA!r} was expected")
+    return plan
+
+
+_RIGHT = "a file written by `kubevouch fix --plan` was expected"

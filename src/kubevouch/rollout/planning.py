@@ -1,0 +1,166 @@
+"""`fix --plan`: what each node needs, from a snapshot of the cluster and a survey of each machine. Reads only."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Literal
+
+from kubevouch.diagnose.rules.requests import running_approver
+from kubevouch.errors import UsageError
+from kubevouch.evidence.gather import gather
+from kubevouch.evidence.measured import Asking
+from kubevouch.evidence.names import gather_names
+from kubevouch.evidence.snapshot import Evidence
+from kubevouch.evidence.survey import NodeSurvey, survey
+from kubevouch.kube.resources import Node
+from kubevouch.node.errors import NodeError
+from kubevouch.node.script import Carried
+from kubevouch.policy.facts import reserved_of
+from kubevouch.rollout.assess import Judged, assess
+from kubevouch.rollout.confirming import confirm_addresses
+from kubevouch.rollout.errors import StoppedBefore
+from kubevouch.rollout.plan import Binding, Change, LeftOut, NodePlan, Plan
+from kubevouch.rollout.plan_config_map import plan_config_map
+from kubevouch.rollout.surroundings import Surroundings
+
+_SURVEY = 60.0
+_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the operator asks for. nodes: only these; empty for all. accepted: values that they vouch for, by node."""
+
+    run: str
+    made_by: str
+    via: Literal["ssh", "local"]
+    nodes: tuple[str, ...]
+    ssh_config: str
+    ssh_user: str
+    accepted: dict[str, tuple[str, ...]]
+
+
+async def gather_plan(wish: Wish, around: Surroundings) -> Plan:
+    """Looks at everything and decides for each node.
+
+    Raises:
+        StoppedBefore: the cluster cannot be told from another one, so that no plan could be bound to it.
+        UsageError: a node is named that is not there.
+        KubeError: the API server does not answer.
+    """
+    evidence = await gather(around.api, clock=around.clock)
+    names = await gather_names(around.api, Asking(around.clock))
+    binding = _bound(evidence, around)
+    nodes = evidence.nodes.or_else(())
+    chosen = _chosen(nodes, wish)
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def judged(node: Node) -> Judged | LeftOut:
+        async with limit:
+            return await _judged(node, wish, around, evidence)
+
+    seen = await asyncio.gather(*(judged(node) for node in chosen))
+    reserved = reserved_of(names)
+    planned: list[NodePlan] = []
+    left_out: list[LeftOut] = []
+    for each in seen:
+        answer = each if isinstance(each, LeftOut) else assess(each, nodes, reserved)
+        if isinstance(answer, LeftOut):
+            left_out.append(answer)
+        else:
+            planned.append(answer)
+    config_map, note = plan_config_map(evidence, planned, left_out, nodes)
+    approver = running_approver(evidence)
+    return Plan(
+        run=wish.run,
+        made_at=around.clock.now(),
+        made_by=wish.made_by,
+        via=wish.via,
+        ssh_config=wish.ssh_config,
+        ssh_user=wish.ssh_user,
+        cluster=binding,
+        nodes=tuple(planned),
+        left_out=tuple(left_out),
+        config_map=config_map,
+        config_map_note=note,
+        approver=approver.name if approver else "",
+        notices=_notices(planned, has_approver=approver is not None),
+    )
+
+
+def _bound(evidence: Evidence, around: Surroundings) -> Binding:
+    cluster = evidence.cluster
+    if cluster.uid.value is None or evidence.trust.value is None or evidence.nodes.value is None:
+        doubts = (cluster.uid.doubt, evidence.trust.doubt, evidence.nodes.doubt)
+        why = "; ".join(doubt.text for doubt in doubts if doubt)
+        raise StoppedBefore(
+            around.api.access.server, why or "it cannot be told which cluster this is"
+        )
+    return Binding(
+        context=cluster.context,
+        server=cluster.server,
+        cluster_uid=cluster.uid.value,
+        ca_sha256=evidence.trust.value.sha256,
+        version=cluster.version.or_else(""),
+    )
+
+
+def _chosen(nodes: tuple[Node, ...], wish: Wish) -> tuple[Node, ...]:
+    known = {node.name for node in nodes}
+    for name in (*wish.nodes, *wish.accepted):
+        if name not in known:
+            raise UsageError(name, "there is no such Node", f"Nodes: {', '.join(sorted(known))}")
+    return tuple(node for node in nodes if not wish.nodes or node.name in wish.nodes)
+
+
+async def _judged(
+    node: Node, wish: Wish, around: Surroundings, evidence: Evidence
+) -> Judged | LeftOut:
+    """A survey of the node's machine and what its ways prove; or why the node is left out."""
+    if node.status.node_info.operating_system not in ("", "linux"):
+        return LeftOut(node.name, f"it runs {node.status.node_info.operating_system}")
+    if not node.ready:
+        return LeftOut(node.name, "it is NotReady")
+    try:
+        carried: Carried[NodeSurvey] = await around.way.carry(node.name, survey(), timeout=_SURVEY)
+    except NodeError as error:
+        return LeftOut(node.name, str(error))
+    at = around.clock.now()
+    around.watcher.waiting(node.name, "surveyed")
+    confirmed = await confirm_addresses(node, carried, around)
+    return Judged(
+        node=node,
+        survey=carried.answer,
+        at=at,
+        host_key=carried.host_key or "",
+        confirmed=confirmed,
+        accepted=wish.accepted.get(node.name, ()),
+        served=evidence.served_by(node.name),
+        flags=evidence.metrics.flags,
+    )
+
+
+def _notices(planned: list[NodePlan], *, has_approver: bool) -> tuple[str, ...]:
+    notices = []
+    if planned and not has_approver:
+        notices.append(
+            "no approver runs here: later rotations stall at 70 to 90 % of a certificate's life, and at its end "
+            "the port goes dark (KV411). Run an approver before then"
+        )
+    old = sorted(
+        {
+            n.kubelet_version
+            for n in planned
+            if n.change is Change.BOOTSTRAP and _flaps(n.kubelet_version)
+        }
+    )
+    if old:
+        notices.append(
+            f"kubelet {', '.join(old)}: pods with readiness probes may show NotReady for seconds at the restart "
+            "(kubernetes#100277; not from 1.35 on)"
+        )
+    return tuple(notices)
+
+
+def _flaps(version: str) -> bool:
+    parts = version.removeprefix("v").split(".")
+    return len(parts) > 1 and parts[1].isdigit() and (parts[0], int(parts[1])) < ("1", 35)

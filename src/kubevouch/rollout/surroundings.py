@@ -1,0 +1,75 @@
+"""What a run needs of the world, passed in: a client, a way to nodes, a clock, somebody who watches."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from kubevouch.clock import Clock
+from kubevouch.kube.client import ApiClient
+from kubevouch.node.script import Carried, Script, T
+from kubevouch.rollout.plan import NodePlan
+
+
+class Way(Protocol):
+    """Carries a script to a node: `node.ssh.Ssh` or `node.local.Local`."""
+
+    name: str
+
+    async def carry(
+        self, host: str, script: Script[T], *, timeout: float, alias: str | None = None
+    ) -> Carried[T]:
+        """Raises NodeError. alias: the name under which the host's key is known, where it is dialled by address."""
+        ...
+
+
+class Watcher(Protocol):
+    """Somebody who is told what happens, as it happens."""
+
+    def step(self, node: str, text: str) -> None:
+        """The node has come so far."""
+        ...
+
+    def waiting(self, node: str, text: str) -> None:
+        """What the node waits for now; may be drawn over."""
+        ...
+
+    def ended(self, node: str, text: str) -> None:
+        """The node is through, one way or the other."""
+        ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """All of it.
+
+    stop: True once the operator wants to stop after the node in hand. random_serial: a fresh random number of so
+    many bits.
+    """
+
+    api: ApiClient
+    way: Way
+    clock: Clock
+    watcher: Watcher
+    stop: Callable[[], bool]
+    random_serial: Callable[[int], int]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a node may take, in seconds.
+
+    gates: until every gate is passed. switch: after it the node undoes itself; longer than the gates, so that it is
+    we who decide while we can.
+    """
+
+    gates: float = 180.0
+
+    @property
+    def switch(self) -> int:
+        """Seconds from the change to the node's own undo: a third more than the gates, 20 s at least and 60 s at most."""
+        return int(self.gates + min(60.0, max(20.0, self.gates / 3)))
+
+
+def ordered(nodes: tuple[NodePlan, ...]) -> tuple[NodePlan, ...]:
+    """Workers first, control planes last; else as the plan lists them."""
+    return tuple(sorted(nodes, key=lambda each: each.control_plane))

@@ -1,0 +1,88 @@
+"""TLS alerts: a number on the wire, a name in RFC 8446, and a text in Go's logs.
+
+Sources: RFC 8446 appendix B.2 (older names: RFC 5246 and RFC 6066), Go's crypto/tls/alert.go.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+# number: (RFC name, Go's text). Go has no text for those it does not know.
+_KNOWN: Final[dict[int, tuple[str, str]]] = {
+    0: ("close_notify", "close notify"),
+    10: ("unexpected_message", "unexpected message"),
+    20: ("bad_record_mac", "bad record MAC"),
+    21: ("decryption_failed", "decryption failed"),
+    22: ("record_overflow", "record overflow"),
+    30: ("decompression_failure", "decompression failure"),
+    40: ("handshake_failure", "handshake failure"),
+    41: ("no_certificate", ""),
+    42: ("bad_certificate", "bad certificate"),
+    43: ("unsupported_certificate", "unsupported certificate"),
+    44: ("certificate_revoked", "revoked certificate"),
+    45: ("certificate_expired", "expired certificate"),
+    46: ("certificate_unknown", "unknown certificate"),
+    47: ("illegal_parameter", "illegal parameter"),
+    48: ("unknown_ca", "unknown certificate authority"),
+    49: ("access_denied", "access denied"),
+    50: ("decode_error", "error decoding message"),
+    51: ("decrypt_error", "error decrypting message"),
+    60: ("export_restriction", "export restriction"),
+    70: ("protocol_version", "protocol version not supported"),
+    71: ("insufficient_security", "insufficient security level"),
+    80: ("internal_error", "internal error"),
+    86: ("inappropriate_fallback", "inappropriate fallback"),
+    90: ("user_canceled", "user canceled"),
+    100: ("no_renegotiation", "no renegotiation"),
+    109: ("missing_extension", "missing extension"),
+    110: ("unsupported_extension", "unsupported extension"),
+    111: ("certificate_unobtainable", "certificate unobtainable"),
+    112: ("unrecognized_name", "unrecognized name"),
+    113: ("bad_certificate_status_response", "bad certificate status response"),
+    114: ("bad_certificate_hash_value", "bad certificate hash value"),
+    115: ("unknown_psk_identity", "unknown PSK identity"),
+    116: ("certificate_required", "certificate required"),
+    120: ("no_application_protocol", "no application protocol"),
+    121: ("ech_required", "encrypted client hello required"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What a peer said before it hung up. Any number of one byte."""
+
+    number: int
+
+    @property
+    def name(self) -> str:
+        """The RFC's name: "internal_error"; "alert" for a number it does not list."""
+        return _KNOWN.get(self.number, ("alert", ""))[0]
+
+    @property
+    def go_text(self) -> str:
+        """What Go's client and server print: "remote error: tls: internal error"."""
+        known = _KNOWN.get(self.number, ("", ""))[1]
+        return f"remote error: tls: {known or f'alert({self.number})'}"
+
+    def __str__(self) -> str:
+        return f"{self.name}({self.number})"
+
+
+INTERNAL_ERROR: Final = Alert(80)
+"""A kubelet without a valid serving certificate (GetCertificate in pkg/kubelet/kubelet.go)."""
+
+PROTOCOL_VERSION: Final = Alert(70)
+
+_BY_NAME: Final = {name.replace("_", " "): Alert(number) for number, (name, _) in _KNOWN.items()}
+# Where OpenSSL spells one differently.
+_BY_NAME["user cancelled"] = Alert(90)
+
+_PREFIXES: Final = ("sslv3 alert ", "tlsv1 alert ", "tlsv13 alert ", "ssl/tls alert ", "tlsv1 ")
+
+
+def alert_of(reason: str) -> Alert | None:
+    """The alert in one of OpenSSL's reasons ("tlsv1 alert internal error"), None if it tells of none."""
+    text = reason.lower().replace("_", " ")
+    for prefix in _PREFIXES:
+        if text.startswith(prefix):
+            return _BY_NAME.get(text.removeprefix(prefix))
+    return None

@@ -1,0 +1,158 @@
+"""Files of certificates, keys and requests, as values.
+
+CA bundles, `kubelet-server-current.pem` (certificates and an EC key in one file), `kubelet.crt` and `.key`,
+the data embedded in a kubeconfig (once it is out of its base64): all are bytes of PEM here. Private keys are
+looked at and forgotten: what stays is that there was one, and its public half.
+
+Go's readers pass over what they cannot read without a word, so a broken block in `ca.crt` is a CA that
+metrics-server does not have. Here it is an error that names the block.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kubevouch.x509 import pem
+from kubevouch.x509.certificate import Certificate, parse_certificate
+from kubevouch.x509.errors import Malformed, X509Error
+from kubevouch.x509.keys import PrivateKeyBlock, read_private_key
+from kubevouch.x509.request import REQUEST_LABEL, SigningRequest, parse_request
+
+LARGEST_FILE = 1 << 20
+"""Bytes. The CA bundle of a Linux distribution is a fifth of it."""
+MOST_BLOCKS = 1_000
+
+_RIGHT = "PEM as kubeadm and the kubelet write it was expected"
+
+
+@dataclass(frozen=True, slots=True)
+class OtherBlock:
+    """A block of another kind: a CRL, DH parameters, ... Only its label is kept."""
+
+    label: str
+
+
+Content = Certificate | SigningRequest | PrivateKeyBlock | OtherBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What lay in one file, in order."""
+
+    contents: tuple[Content, ...]
+
+    @property
+    def certificates(self) -> tuple[Certificate, ...]:
+        """The certificates; in a serving file the leaf comes first."""
+        return tuple(found for found in self.contents if isinstance(found, Certificate))
+
+    @property
+    def requests(self) -> tuple[SigningRequest, ...]:
+        """The signing requests."""
+        return tuple(found for found in self.contents if isinstance(found, SigningRequest))
+
+    @property
+    def keys(self) -> tuple[PrivateKeyBlock, ...]:
+        """That private keys lay there. Never the keys."""
+        return tuple(found for found in self.contents if isinstance(found, PrivateKeyBlock))
+
+    @property
+    def other_labels(self) -> tuple[str, ...]:
+        """The labels of all other blocks."""
+        return tuple(found.label for found in self.contents if isinstance(found, OtherBlock))
+
+
+def read_pem(data: bytes, where: str) -> Bundle:
+    """Every block of a PEM file. Raises X509Error, which names the file and the block, for anything broken in it."""
+    return Bundle(
+        tuple(
+            _content(block, f"{where}, block {number}")
+            for number, block in enumerate(_blocks(data, where), start=1)
+        )
+    )
+
+
+def read_certificates(data: bytes, where: str) -> tuple[Certificate, ...]:
+    """The certificates of a PEM file, or the one in DER; at least one. Keys and other blocks are passed over."""
+    if data[:1] == b"\x30":
+        return (read_certificate_der(data, where),)
+    found = read_pem(data, where).certificates
+    if not found:
+        raise X509Error(where, "no certificate in it", "a CERTIFICATE block was expected")
+    return found
+
+
+def read_certificate_der(data: bytes, where: str) -> Certificate:
+    """One certificate in DER, as a peer presents it in a handshake. Raises X509Error."""
+    if len(data) > LARGEST_FILE:
+        raise _too_large(data, where)
+    try:
+        return parse_certificate(data)
+    except Malformed as error:
+        raise X509Error(where, f"not a certificate: {error}", "one in DER was expected") from None
+
+
+def key_belongs(certificate: Certificate, data: bytes, where: str) -> bool:
+    """Whether the first private key in this PEM is the certificate's. Raises X509Error if none can be read."""
+    for number, block in enumerate(_blocks(data, where), start=1):
+        if _is_key(block.label):
+            key = _key(block, f"{where}, block {number}")
+            if key.public is None:
+                raise X509Error(
+                    where, "the private key is encrypted", "the kubelet reads none such"
+                )
+            return key.public == certificate.key
+    raise X509Error(where, "no private key in it", "a block that ends in PRIVATE KEY was expected")
+
+
+def write_certificates(certificates: tuple[Certificate, ...]) -> bytes:
+    """The certificates as one PEM file, leaf first if they come so."""
+    return b"".join(pem.encode("CERTIFICATE", certificate.der) for certificate in certificates)
+
+
+def _too_large(data: bytes, where: str) -> X509Error:
+    return X509Error(where, f"{len(data)} bytes", f"at most {LARGEST_FILE} are read")
+
+
+def _blocks(data: bytes, where: str) -> Iterator[pem.Block]:
+    if len(data) > LARGEST_FILE:
+        raise _too_large(data, where)
+    found: list[pem.Block] = []
+    for block in pem.blocks(data):
+        found.append(block)
+        if len(found) > MOST_BLOCKS:
+            raise X509Error(where, f"more than {MOST_BLOCKS} PEM blocks", _RIGHT)
+    line = pem.unread_begin(data, found)
+    if line:
+        raise X509Error(where, f"line {line}: Go reads no PEM block here", _RIGHT)
+    if not found:
+        raise X509Error(where, "no PEM block in it", _RIGHT)
+    return iter(found)
+
+
+def _is_key(label: str) -> bool:
+    return label == "PRIVATE KEY" or label.endswith(" PRIVATE KEY")
+
+
+def _content(block: pem.Block, where: str) -> Content:
+    if block.label == "CERTIFICATE":
+        return _certificate(block, where)
+    if block.label == REQUEST_LABEL:
+        return parse_request(block.body, where)
+    return _key(block, where) if _is_key(block.label) else OtherBlock(block.label)
+
+
+def _certificate(block: pem.Block, where: str) -> Certificate:
+    right = "a CERTIFICATE block in DER was expected"
+    if block.has_headers:
+        raise X509Error(where, "headers in a CERTIFICATE block, which some readers skip", right)
+    try:
+        return parse_certificate(block.body)
+    except Malformed as error:
+        raise X509Error(where, f"not a certificate: {error}", right) from None
+
+
+def _key(block: pem.Block, where: str) -> PrivateKeyBlock:
+    try:
+        return read_private_key(block.label, block.body)
+    except Malformed as error:
+        raise X509Error(where, f"not a private key: {error}", "a key in DER was expected") from None

@@ -1,0 +1,261 @@
+"""A certificate as a value.
+
+Read by our own strict reader, not by `cryptography`: names, times and extensions are what Go sees in the same
+bytes, and what Go refuses is refused with Go's words. Where we still differ from Go:
+
+- a time outside of the years 1 to 9999 in UTC is refused (Python has no such date);
+- an RSA modulus of more than 16,384 bits is refused (OpenSSL verifies none);
+- the words for a host that is no address in a URI, and for a point with too large a coordinate, are ours.
+
+docs/x509.md tells where `cryptography` differs. Source: parseCertificate in Go's crypto/x509/parser.go.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from kubevouch.x509 import der
+from kubevouch.x509.constraint_values import NameConstraints
+from kubevouch.x509.errors import Malformed
+from kubevouch.x509.extensions import (
+    NAME_CONSTRAINTS,
+    Extension,
+    read_extension,
+    read_extensions,
+)
+from kubevouch.x509.gotext import Address
+from kubevouch.x509.keys import PublicKey, read_public_key
+from kubevouch.x509.moments import Moment, read_moment
+from kubevouch.x509.names import Name, read_name
+from kubevouch.x509.sans import SUBJECT_ALT_NAME, AltNames
+from kubevouch.x509.signatures import SignatureAlgorithm, read_algorithm
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """The pieces of a certificate that are compared and verified byte by byte. Whole elements, with their headers."""
+
+    tbs: bytes
+    subject: bytes
+    issuer: bytes
+    spki: bytes
+    signature: bytes
+    """The contents of the signature's BIT STRING."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What a certificate says of certificate policies; object identifiers as their contents' bytes."""
+
+    stated: tuple[bytes, ...] = ()
+    mappings: tuple[tuple[bytes, bytes], ...] = ()
+    require_explicit: int | None = None
+    inhibit_mapping: int | None = None
+    inhibit_any: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Certificate:
+    """An X.509 certificate. Two are equal if their bytes are. Times are aware and in UTC, ids are bytes."""
+
+    der: bytes
+    raw: Raw
+    version: int
+    """1, 2 or 3."""
+    serial: int
+    subject: Name
+    issuer: Name
+    not_before: datetime
+    not_after: datetime
+    validity_texts: tuple[str, str]
+    """The two moments as Go prints them (RFC 3339)."""
+    key: PublicKey
+    signature_algorithm: SignatureAlgorithm
+    extensions: tuple[Extension, ...] = ()
+    alt_names: AltNames = field(default_factory=AltNames)
+    key_usage: tuple[str, ...] = ()
+    """In the words of RFC 5280: "digitalSignature", "keyCertSign", ..."""
+    extended_key_usage: tuple[str, ...] = ()
+    """"serverAuth", "clientAuth", ...; those Go has no word for as dotted numbers."""
+    has_basic_constraints: bool = False
+    is_ca: bool = False
+    path_length: int | None = None
+    subject_key_id: bytes = b""
+    authority_key_id: bytes = b""
+    name_constraints: NameConstraints | None = None
+    policies: Policies = field(default_factory=Policies)
+    unhandled_critical: tuple[str, ...] = ()
+    """Critical extensions that Go does not understand: with one of them nothing is verified."""
+
+    def __eq__(self, other: object) -> bool:
+        return self.der == other.der if isinstance(other, Certificate) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.der)
+
+    def __repr__(self) -> str:
+        return f"<Certificate {self.subject} serial {self.serial:x}>"
+
+    @property
+    def dns_names(self) -> tuple[str, ...]:
+        """The DNS names it is valid for."""
+        return self.alt_names.dns_names
+
+    @property
+    def ip_addresses(self) -> tuple[Address, ...]:
+        """The addresses it is valid for."""
+        return self.alt_names.ip_addresses
+
+    @property
+    def emails(self) -> tuple[str, ...]:
+        """The e-mail addresses among its names."""
+        return self.alt_names.emails
+
+    @property
+    def uris(self) -> tuple[str, ...]:
+        """The URIs among its names, as written."""
+        return self.alt_names.uris
+
+    @property
+    def other_names(self) -> tuple[str, ...]:
+        """The kinds of its names that Go passes over."""
+        return self.alt_names.others
+
+    @property
+    def has_san_extension(self) -> bool:
+        """There is a SAN extension, even an empty one."""
+        return self.value_of(SUBJECT_ALT_NAME) is not None
+
+    @property
+    def has_name_constraints(self) -> bool:
+        """There is a name constraints extension."""
+        return self.value_of(NAME_CONSTRAINTS) is not None
+
+    @property
+    def is_self_issued(self) -> bool:
+        """Subject and issuer are the same bytes."""
+        return self.raw.subject == self.raw.issuer
+
+    @property
+    def key_description(self) -> str:
+        """The key as people say it: "ECDSA P-256", "RSA 2048", "Ed25519"."""
+        return str(self.key)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the whole certificate, hexadecimal; what the API server calls X509SHA256."""
+        return hashlib.sha256(self.der).hexdigest()
+
+    @property
+    def spki_sha256(self) -> str:
+        """SHA-256 of the SubjectPublicKeyInfo, hexadecimal; what kubeadm calls a CA certificate hash."""
+        return hashlib.sha256(self.raw.spki).hexdigest()
+
+    def value_of(self, oid: str) -> bytes | None:
+        """The value of an extension, None if it is not there."""
+        return next((found.value for found in self.extensions if found.oid == oid), None)
+
+
+def parse_certificate(data: bytes) -> Certificate:
+    """The certificate in exactly these bytes. Raises Malformed with Go's text."""
+    outer = der.Reader(data)
+    certificate = outer.inside(der.SEQUENCE, "x509: malformed certificate")
+    tbs = certificate.element(der.SEQUENCE, "x509: malformed tbs certificate")
+    body = der.Reader(tbs.body)
+    version = _version(body)
+    serial = body.integer("x509: malformed serial number")
+    if serial < 0:
+        raise Malformed("x509: negative serial number")
+    algorithm = _algorithm(body, certificate)
+    issuer = body.element(der.SEQUENCE, "x509: malformed issuer").raw
+    issuer_name = read_name(issuer)
+    not_before, not_after = _validity(body)
+    subject = body.element(der.SEQUENCE, "x509: malformed issuer").raw
+    subject_name = read_name(subject)
+    spki = body.element(der.SEQUENCE, "x509: malformed spki").raw
+    key = read_public_key(spki)
+    extensions = _extensions(body, version)
+    read = read_extensions(extensions)
+    signature = der.right_aligned(*certificate.bits("x509: malformed signature"))
+    if not outer.empty:
+        raise Malformed("x509: trailing data")
+    return Certificate(
+        der=data,
+        raw=Raw(tbs.raw, subject, issuer, spki, signature),
+        version=version,
+        serial=serial,
+        subject=subject_name,
+        issuer=issuer_name,
+        not_before=not_before.at,
+        not_after=not_after.at,
+        validity_texts=(not_before.text, not_after.text),
+        key=key,
+        signature_algorithm=algorithm,
+        extensions=extensions,
+        alt_names=read.alt_names,
+        key_usage=read.key_usage,
+        extended_key_usage=read.extended_key_usage,
+        has_basic_constraints=read.basic_constraints,
+        is_ca=read.is_ca,
+        path_length=read.path_length,
+        subject_key_id=read.subject_key_id,
+        authority_key_id=read.authority_key_id,
+        name_constraints=read.name_constraints,
+        policies=Policies(
+            read.policies,
+            read.policy_mappings,
+            read.require_explicit_policy,
+            read.inhibit_policy_mapping,
+            read.inhibit_any_policy,
+        ),
+        unhandled_critical=tuple(read.unhandled_critical),
+    )
+
+
+def _version(body: der.Reader) -> int:
+    """1 to 3; the bytes count from 0."""
+    explicit = body.optional(der.explicit(0), "x509: malformed version")
+    if explicit is None:
+        return 1
+    version = explicit.integer("x509: malformed version", bits=64)
+    if version < 0 or not explicit.empty:
+        raise Malformed("x509: malformed version")
+    if version > 2:
+        raise Malformed("x509: invalid version")
+    return version + 1
+
+
+def _algorithm(body: der.Reader, certificate: der.Reader) -> SignatureAlgorithm:
+    """The signature algorithm, which is stated twice and must be the same."""
+    inner = body.body(der.SEQUENCE, "x509: malformed signature algorithm identifier")
+    outer = certificate.body(der.SEQUENCE, "x509: malformed algorithm identifier")
+    if inner != outer:
+        raise Malformed("x509: inner and outer signature algorithm identifiers don't match")
+    return read_algorithm(inner)
+
+
+def _validity(body: der.Reader) -> tuple[Moment, Moment]:
+    validity = body.inside(der.SEQUENCE, "x509: malformed validity")
+    return read_moment(validity), read_moment(validity)
+
+
+def _extensions(body: der.Reader, version: int) -> tuple[Extension, ...]:
+    if version == 1:
+        return ()
+    body.optional(der.context(1), "x509: malformed issuerUniqueID")
+    body.optional(der.context(2), "x509: malformed subjectUniqueID")
+    if version == 2:
+        return ()
+    explicit = body.optional(der.explicit(3), "x509: malformed extensions")
+    if explicit is None:
+        return ()
+    extensions: dict[str, Extension] = {}
+    sequence = explicit.inside(der.SEQUENCE, "x509: malformed extensions")
+    while not sequence.empty:
+        extension = read_extension(sequence)
+        if extension.oid in extensions:
+            raise Malformed(
+                f'x509: certificate contains duplicate extension with OID "{extension.oid}"'
+            )
+        extensions[extension.oid] = extension
+    return tuple(extensions.values())

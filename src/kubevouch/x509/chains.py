@@ -1,0 +1,170 @@
+"""The chains that lead from a certificate to a trusted root.
+
+Source: buildChains, isValid and alreadyInChain in Go's crypto/x509/verify.go; findPotentialParents in cert_pool.go;
+CheckSignatureFrom in x509.go. Which failure is told when no chain is found depends on the order of every step,
+so the steps stand in Go's order.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from kubevouch.x509.certificate import Certificate
+from kubevouch.x509.extensions import CERT_SIGN
+from kubevouch.x509.gotext import quote, rfc3339
+from kubevouch.x509.keys import KeyAlgorithm
+from kubevouch.x509.reasons import Failure, Reason
+from kubevouch.x509.sans import SUBJECT_ALT_NAME
+from kubevouch.x509.signatures import UNIMPLEMENTED, signature_fault
+
+MOST_SIGNATURE_CHECKS = 100
+"""For one verification: a peer that presents a forest of certificates gets an answer all the same."""
+
+Chain = tuple[Certificate, ...]
+
+_PARENT_CANNOT_SIGN = (
+    "x509: invalid signature: parent certificate cannot sign this kind of certificate"
+)
+
+
+def validity_failure(certificate: Certificate, at: datetime) -> Failure | None:
+    """Why a certificate is no good by itself at this moment, whoever signed it."""
+    if certificate.unhandled_critical:
+        return Failure(
+            Reason.UNHANDLED_EXTENSION, "x509: unhandled critical extension", certificate
+        )
+    expired = "x509: certificate has expired or is not yet valid: current time"
+    not_before, not_after = certificate.validity_texts
+    if at < certificate.not_before:
+        text = f"{expired} {rfc3339(at)} is before {not_before}"
+        return Failure(Reason.NOT_YET_VALID, text, certificate)
+    if at > certificate.not_after:
+        text = f"{expired} {rfc3339(at)} is after {not_after}"
+        return Failure(Reason.EXPIRED, text, certificate)
+    return None
+
+
+class ChainBuilder:
+    """One search for chains. It counts the signatures it checks, over all branches."""
+
+    def __init__(
+        self, roots: Iterable[Certificate], intermediates: Iterable[Certificate], at: datetime
+    ) -> None:
+        self._roots = tuple(dict.fromkeys(roots))
+        self._intermediates = tuple(dict.fromkeys(intermediates))
+        self._at = at
+        self._checks = 0
+
+    def chains(self, leaf: Certificate) -> list[Chain] | Failure:
+        """Every chain from the leaf to a root, roots tried first; or why there is none."""
+        return [(leaf,)] if leaf in self._roots else self._from((leaf,))
+
+    def _from(self, chain: Chain) -> list[Chain] | Failure:
+        found: list[Chain] = []
+        failure: Failure | None = None
+        hint: tuple[str, Certificate] | None = None
+        for candidate, is_root in self._parents(chain[-1]):
+            self._checks += 1
+            if self._checks > MOST_SIGNATURE_CHECKS:
+                failure = _signature_limit(chain[-1])
+                break
+            if candidate.key.algorithm is KeyAlgorithm.UNKNOWN or _in_chain(candidate, chain):
+                continue
+            fault = issuing_fault(chain[-1], candidate)
+            if fault:
+                hint = hint or (fault, candidate)
+                continue
+            failure = self._authority_failure(candidate, chain, is_root=is_root)
+            if failure:
+                continue
+            longer = [(*chain, candidate)] if is_root else self._from((*chain, candidate))
+            if isinstance(longer, Failure):
+                failure = longer
+                if failure.reason is Reason.SIGNATURE_LIMIT:
+                    break
+            else:
+                found += longer
+        return found or failure or _unknown_authority(chain[-1], hint)
+
+    def _parents(self, child: Certificate) -> list[tuple[Certificate, bool]]:
+        """Who may have signed it, by name: roots before intermediates, those with the right key id first."""
+        roots = sorted(_named(self._roots, child), key=lambda parent: _key_id_rank(parent, child))
+        others = sorted(
+            _named(self._intermediates, child), key=lambda parent: _key_id_rank(parent, child)
+        )
+        return [(parent, True) for parent in roots] + [(parent, False) for parent in others]
+
+    def _authority_failure(
+        self, authority: Certificate, chain: Chain, *, is_root: bool
+    ) -> Failure | None:
+        failure = validity_failure(authority, self._at)
+        if failure:
+            return failure
+        if not is_root and not (authority.has_basic_constraints and authority.is_ca):
+            text = "x509: certificate is not authorized to sign other certificates"
+            return Failure(Reason.NOT_A_CA, text, authority)
+        limit = authority.path_length if authority.has_basic_constraints else None
+        if limit is not None and len(chain) - 1 > limit:
+            text = "x509: too many intermediates for path length constraint"
+            return Failure(Reason.PATH_TOO_LONG, text, authority)
+        return None
+
+
+def issuing_fault(child: Certificate, parent: Certificate) -> str:
+    """Why the parent did not sign the child, or may not, in Go's words; empty if it did and may."""
+    if parent.has_basic_constraints and not parent.is_ca:
+        return _PARENT_CANNOT_SIGN
+    if parent.version == 3 and not parent.has_basic_constraints:
+        return _PARENT_CANNOT_SIGN
+    if parent.key_usage and CERT_SIGN not in parent.key_usage:
+        return _PARENT_CANNOT_SIGN
+    if parent.key.algorithm is KeyAlgorithm.UNKNOWN:
+        return UNIMPLEMENTED
+    return signature_fault(
+        child.signature_algorithm, child.raw.tbs, child.raw.signature, parent.key
+    )
+
+
+def _named(pool: Chain, child: Certificate) -> list[Certificate]:
+    return [parent for parent in pool if parent.raw.subject == child.raw.issuer]
+
+
+def _key_id_rank(parent: Certificate, child: Certificate) -> int:
+    """0 for the same id (or none on both sides), 1 if one side has none, 2 if they differ."""
+    if parent.subject_key_id == child.authority_key_id:
+        return 0
+    return 2 if parent.subject_key_id and child.authority_key_id else 1
+
+
+def _in_chain(candidate: Certificate, chain: Chain) -> bool:
+    """The same subject, key and names are there already: cross-signatures would lead round in circles."""
+    names = candidate.value_of(SUBJECT_ALT_NAME)
+    for certificate in chain:
+        if certificate.raw.subject != candidate.raw.subject:
+            continue
+        if certificate.raw.spki != candidate.raw.spki:
+            continue
+        others = certificate.value_of(SUBJECT_ALT_NAME)
+        if names == others:
+            return True
+        if names is None or others is None:
+            return False
+    return False
+
+
+def _signature_limit(certificate: Certificate) -> Failure:
+    text = "x509: signature check attempts limit reached while verifying certificate chain"
+    return Failure(Reason.SIGNATURE_LIMIT, text, certificate)
+
+
+def _unknown_authority(certificate: Certificate, hint: tuple[str, Certificate] | None) -> Failure:
+    text = "x509: certificate signed by unknown authority"
+    if hint is None:
+        return Failure(Reason.UNKNOWN_AUTHORITY, text, certificate)
+    fault, candidate = hint
+    subject = candidate.subject
+    name = subject.common_name or next(iter(subject.organizations), "")
+    text += (
+        f" (possibly because of {quote(fault)} while trying to verify candidate authority "
+        f"certificate {quote(name or f'serial:{candidate.serial}')})"
+    )
+    return Failure(Reason.WRONG_AUTHORITY, text, certificate, candidate)

@@ -1,0 +1,139 @@
+"""Whether the CAs of a chain may sign for the names below them.
+
+Every name of every certificate is held against the constraints of every CA above it, not only the name that was
+dialled. Source: checkChainConstraints in Go's crypto/x509/constraints.go (1.26); RFC 5280, 4.2.1.10.
+"""
+
+from ipaddress import ip_address
+from typing import Protocol, TypeVar
+
+from kubevouch.x509.certificate import Certificate
+from kubevouch.x509.constraint_sets import Domains, Mailbox, Mailboxes, Networks, read_mailbox
+from kubevouch.x509.constraint_values import NameConstraints
+from kubevouch.x509.domains import domain_is_valid
+from kubevouch.x509.gotext import Address, address_text, quote
+from kubevouch.x509.sans import AltNames
+from kubevouch.x509.uris import host_of
+
+Sought_contra = TypeVar("Sought_contra", contravariant=True)
+
+
+class Constraints(Protocol[Sought_contra]):
+    """One side of the constraints on one kind of name."""
+
+    @property
+    def stated(self) -> bool: ...  # noqa: D102 - whether this side says anything about this kind
+
+    def find(self, name: Sought_contra, /) -> str | None: ...  # noqa: D102 - what covers a name
+
+
+class ConstraintFault(Exception):
+    """What stands against a name, in Go's words. It never leaves this file."""
+
+
+def constraint_fault(chain: tuple[Certificate, ...]) -> str:
+    """Which name of the chain is not allowed by a CA above it, in Go's words; empty if all are."""
+    try:
+        for index, certificate in enumerate(chain):
+            above = [
+                authority.name_constraints
+                for authority in chain[index + 1 :]
+                if authority.name_constraints
+            ]
+            if above and certificate.has_san_extension:
+                _check(certificate.alt_names, above)
+    except ConstraintFault as fault:
+        return str(fault)
+    return ""
+
+
+def _check(names: AltNames, constraints: list[NameConstraints]) -> None:
+    uris = [(uri, _uri_domain(uri)) for uri in names.uris]
+    mailboxes = [_mailbox(email) for email in names.emails]
+    for constraint in constraints:
+        _check_addresses(names.ip_addresses, constraint)
+        _check_names(names.dns_names, constraint)
+        _check_uris(uris, constraint)
+        _check_mailboxes(mailboxes, constraint)
+
+
+def _check_addresses(addresses: tuple[Address, ...], constraint: NameConstraints) -> None:
+    permitted = Networks(constraint.permitted.networks)
+    excluded = Networks(constraint.excluded.networks)
+    for address in addresses:
+        shown = f"IP address {quote(address_text(address))}"
+        _judge(shown, address.packed, permitted, excluded)
+
+
+def _check_names(names: tuple[str, ...], constraint: NameConstraints) -> None:
+    permitted = Domains(constraint.permitted.dns, permitted=True)
+    excluded = Domains(constraint.excluded.dns, permitted=False)
+    for name in names:
+        if not domain_is_valid(name):
+            raise ConstraintFault(f"x509: cannot parse dnsName {quote(name)}")
+        _judge(f"DNS name {quote(name)}", name, permitted, excluded)
+
+
+def _check_uris(uris: list[tuple[str, str]], constraint: NameConstraints) -> None:
+    permitted = Domains(constraint.permitted.uri_domains, permitted=True)
+    excluded = Domains(constraint.excluded.uri_domains, permitted=False)
+    for uri, domain in uris:
+        if not domain_is_valid(domain):
+            raise ConstraintFault(f"x509: internal error: URI SAN {quote(uri)} failed to parse")
+        _judge(f"URI {quote(uri)}", domain, permitted, excluded)
+
+
+def _check_mailboxes(mailboxes: list[Mailbox], constraint: NameConstraints) -> None:
+    permitted = Mailboxes(constraint.permitted.emails, permitted=True)
+    excluded = Mailboxes(constraint.excluded.emails, permitted=False)
+    for box in mailboxes:
+        _judge(f"email address {quote('@'.join(box))}", box, permitted, excluded)
+
+
+def _judge(
+    shown: str,
+    name: Sought_contra,
+    permitted: Constraints[Sought_contra],
+    excluded: Constraints[Sought_contra],
+) -> None:
+    """A side that states nothing about a kind of name permits all of them, and excludes none."""
+    if permitted.stated and permitted.find(name) is None:
+        raise ConstraintFault(f"{shown} is not permitted by any constraint")
+    covering = excluded.find(name)
+    if covering is not None:
+        raise ConstraintFault(f"{shown} is excluded by constraint {quote(covering)}")
+
+
+def _mailbox(email: str) -> Mailbox:
+    box = read_mailbox(email)
+    if box is None:
+        raise ConstraintFault(f"cannot parse rfc822Name {quote(email)}")
+    return box
+
+
+def _uri_domain(uri: str) -> str:
+    """The domain of a URI. Constraints know nothing of addresses, or of URIs without a host."""
+    whole = host_of(uri)
+    host = whole.lower()
+    if not host:
+        raise ConstraintFault(
+            f"URI with empty host ({quote(uri)}) cannot be matched against constraints"
+        )
+    if ":" in host and not host.endswith("]"):
+        host, _, port = whole.rpartition(":")
+        if ":" in host and not host.endswith("]"):
+            raise ConstraintFault(
+                f"cannot parse URI host {quote(whole)}: "
+                f"address {host}:{port}: too many colons in address"
+            )
+    if _is_address(host.strip("[]")):
+        raise ConstraintFault(f"URI with IP ({quote(uri)}) cannot be matched against constraints")
+    return host
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,207 @@
+"""DER, read as strictly as Go's cryptobyte reads it, and written.
+
+Why not `cryptography`: what a signer, a kubelet or metrics-server makes of a certificate is what Go reads
+in it, and `cryptography` sometimes reads something else (see docs/x509.md). So the walk over the bytes is
+ours, and this file is all of it: identifiers of one byte, definite minimal lengths, nothing else.
+
+It knows nothing of certificates. Source: golang.org/x/crypto/cryptobyte/asn1.go and ITU-T X.690.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from kubevouch.x509.errors import Malformed
+
+BOOLEAN = 0x01
+INTEGER = 0x02
+BIT_STRING = 0x03
+OCTET_STRING = 0x04
+NULL = 0x05
+OBJECT_IDENTIFIER = 0x06
+UTF8_STRING = 0x0C
+NUMERIC_STRING = 0x12
+PRINTABLE_STRING = 0x13
+T61_STRING = 0x14
+IA5_STRING = 0x16
+UTC_TIME = 0x17
+GENERALIZED_TIME = 0x18
+BMP_STRING = 0x1E
+STRINGS = frozenset(
+    (UTF8_STRING, NUMERIC_STRING, PRINTABLE_STRING, T61_STRING, IA5_STRING, BMP_STRING)
+)
+SEQUENCE = 0x30
+SET = 0x31
+
+
+def context(number: int) -> int:
+    """The identifier of a primitive [number]."""
+    return 0x80 | number
+
+
+def explicit(number: int) -> int:
+    """The identifier of a constructed [number]."""
+    return 0xA0 | number
+
+
+class Element(NamedTuple):
+    """One element: its identifier, its contents, and all of its bytes."""
+
+    tag: int
+    body: bytes
+    raw: bytes
+
+
+class Reader:
+    """Walks over the elements of some bytes. Each `problem` is the text to fail with."""
+
+    __slots__ = ("_at", "_data")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is left."""
+        return self._at >= len(self._data)
+
+    @property
+    def rest(self) -> bytes:
+        """What is left, unread."""
+        return self._data[self._at :]
+
+    def peek(self, tag: int) -> bool:
+        """The next element begins with this identifier."""
+        return self._at < len(self._data) and self._data[self._at] == tag
+
+    def any(self, problem: str) -> Element:
+        """The next element, whatever it is."""
+        data, start = self._data, self._at
+        if len(data) - start < 2 or data[start] & 0x1F == 0x1F:
+            raise Malformed(problem)
+        length, body = data[start + 1], start + 2
+        if length & 0x80:
+            octets = length & 0x7F
+            if not 1 <= octets <= 4 or len(data) < body + octets:
+                raise Malformed(problem)
+            length = int.from_bytes(data[body : body + octets], "big")
+            if length < 0x80 or length >> (8 * (octets - 1)) == 0:
+                raise Malformed(problem)
+            body += octets
+        end = body + length
+        if end > len(data):
+            raise Malformed(problem)
+        self._at = end
+        return Element(data[start], data[body:end], data[start:end])
+
+    def element(self, tag: int, problem: str) -> Element:
+        """The next element, which must carry this identifier."""
+        element = self.any(problem)
+        if element.tag != tag:
+            raise Malformed(problem)
+        return element
+
+    def body(self, tag: int, problem: str) -> bytes:
+        """The contents of the next element, which must carry this identifier."""
+        return self.element(tag, problem).body
+
+    def inside(self, tag: int, problem: str) -> "Reader":
+        """A reader over the contents of the next element, which must carry this identifier."""
+        return Reader(self.element(tag, problem).body)
+
+    def optional(self, tag: int, problem: str) -> "Reader | None":
+        """A reader over the next element if it carries this identifier."""
+        return self.inside(tag, problem) if self.peek(tag) else None
+
+    def integer(self, problem: str, *, tag: int = INTEGER, bits: int = 0) -> int:
+        """A signed INTEGER in its shortest form; of at most so many bits, if given."""
+        body = self.body(tag, problem)
+        if not body or (len(body) > 1 and _padded(body)):
+            raise Malformed(problem)
+        value = int.from_bytes(body, "big", signed=True)
+        if bits and not -(1 << (bits - 1)) <= value < 1 << (bits - 1):
+            raise Malformed(problem)
+        return value
+
+    def boolean(self, problem: str) -> bool:
+        """A BOOLEAN: 00 or FF, nothing between."""
+        body = self.body(BOOLEAN, problem)
+        if body not in {b"\x00", b"\xff"}:
+            raise Malformed(problem)
+        return body == b"\xff"
+
+    def oid(self, problem: str) -> str:
+        """An OBJECT IDENTIFIER in its dotted form; arcs of at most 31 bits, as Go takes them."""
+        text = dotted(self.body(OBJECT_IDENTIFIER, problem))
+        if text is None:
+            raise Malformed(problem)
+        return text
+
+    def bits(self, problem: str) -> tuple[bytes, int]:
+        """A BIT STRING: its octets, and how many bits at the end are padding (zeros)."""
+        body = self.body(BIT_STRING, problem)
+        if not body:
+            raise Malformed(problem)
+        padding, octets = body[0], body[1:]
+        if padding > 7 or (padding and (not octets or octets[-1] & ((1 << padding) - 1))):
+            raise Malformed(problem)
+        return octets, padding
+
+
+def _padded(body: bytes) -> bool:
+    """The first octet of an integer says nothing that the second does not."""
+    return (body[0] == 0 and body[1] < 0x80) or (body[0] == 0xFF and body[1] >= 0x80)
+
+
+def right_aligned(octets: bytes, padding: int) -> bytes:
+    """A bit string with its padding moved to the front, as keys and signatures are taken."""
+    if not padding or not octets:
+        return octets
+    return (int.from_bytes(octets, "big") >> padding).to_bytes(len(octets), "big")
+
+
+@lru_cache(maxsize=1024)
+def dotted(body: bytes) -> str | None:
+    """The dotted form of an object identifier's contents, or None where Go would refuse them."""
+    arcs: list[int] = []
+    value = octets = 0
+    for octet in body:
+        if octets == 5 or value >= 1 << 24 or (octets == 0 and octet == 0x80):
+            return None
+        value, octets = value << 7 | octet & 0x7F, octets + 1
+        if octet < 0x80:
+            if not arcs:
+                arcs += [value // 40, value % 40] if value < 80 else [2, value - 80]
+            else:
+                arcs.append(value)
+            value = octets = 0
+    if octets or not arcs:
+        return None
+    return ".".join(map(str, arcs))
+
+
+def encode(tag: int, *contents: bytes) -> bytes:
+    """One element: identifier, shortest length, contents."""
+    body = b"".join(contents)
+    if len(body) < 0x80:
+        return bytes((tag, len(body))) + body
+    length = len(body).to_bytes((len(body).bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(length))) + length + body
+
+
+def encode_integer(value: int) -> bytes:
+    """An INTEGER in its shortest form."""
+    return encode(INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+
+
+def encode_oid(text: str) -> bytes:
+    """An OBJECT IDENTIFIER from its dotted form."""
+    first, second, *others = map(int, text.split("."))
+    return encode(OBJECT_IDENTIFIER, *map(_base128, (first * 40 + second, *others)))
+
+
+def _base128(value: int) -> bytes:
+    octets = [value & 0x7F]
+    while value := value >> 7:
+        octets.append(0x80 | value & 0x7F)
+    return bytes(reversed(octets))

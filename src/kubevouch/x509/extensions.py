@@ -1,0 +1,249 @@
+"""The extensions of a certificate that Go reads, each into what it says.
+
+Source: processExtensions and its helpers in Go's crypto/x509/parser.go. Extensions that stand here only to be
+checked (CRL distribution points, authority information access) are: Go refuses a certificate whose are broken.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from kubevouch.x509 import der
+from kubevouch.x509.constraint_values import NameConstraints, read_name_constraints
+from kubevouch.x509.errors import Malformed
+from kubevouch.x509.sans import SUBJECT_ALT_NAME, AltNames, read_alt_names
+
+AUTHORITY_INFO_ACCESS = "1.3.6.1.5.5.7.1.1"
+NAME_CONSTRAINTS = "2.5.29.30"
+
+KEY_USAGES = (
+    "digitalSignature", "contentCommitment", "keyEncipherment", "dataEncipherment", "keyAgreement",
+    "keyCertSign", "cRLSign", "encipherOnly", "decipherOnly",
+)  # fmt: skip
+CERT_SIGN = "keyCertSign"
+
+ANY_USAGE = "anyExtendedKeyUsage"
+SERVER_AUTH = "serverAuth"
+CLIENT_AUTH = "clientAuth"
+_EXTENDED_USAGES = {
+    "2.5.29.37.0": ANY_USAGE,
+    "1.3.6.1.5.5.7.3.1": SERVER_AUTH,
+    "1.3.6.1.5.5.7.3.2": CLIENT_AUTH,
+    "1.3.6.1.5.5.7.3.3": "codeSigning",
+    "1.3.6.1.5.5.7.3.4": "emailProtection",
+    "1.3.6.1.5.5.7.3.5": "ipsecEndSystem",
+    "1.3.6.1.5.5.7.3.6": "ipsecTunnel",
+    "1.3.6.1.5.5.7.3.7": "ipsecUser",
+    "1.3.6.1.5.5.7.3.8": "timeStamping",
+    "1.3.6.1.5.5.7.3.9": "OCSPSigning",
+    "1.3.6.1.4.1.311.10.3.3": "msSGC",
+    "2.16.840.1.113730.4.1": "nsSGC",
+    "1.3.6.1.4.1.311.2.1.22": "msCodeCom",
+    "1.3.6.1.4.1.311.61.1.1": "msKernelCode",
+}
+
+
+class Extension(NamedTuple):
+    """One extension as it lay in the bytes."""
+
+    oid: str
+    critical: bool
+    value: bytes
+
+
+@dataclass(slots=True)
+class Read:
+    """What the extensions said so far. Lives only while a certificate is being read."""
+
+    alt_names: AltNames = field(default_factory=AltNames)
+    key_usage: tuple[str, ...] = ()
+    extended_key_usage: tuple[str, ...] = ()
+    basic_constraints: bool = False
+    is_ca: bool = False
+    path_length: int | None = None
+    subject_key_id: bytes = b""
+    authority_key_id: bytes = b""
+    name_constraints: NameConstraints | None = None
+    policies: tuple[bytes, ...] = ()
+    policy_mappings: tuple[tuple[bytes, bytes], ...] = ()
+    require_explicit_policy: int | None = None
+    inhibit_policy_mapping: int | None = None
+    inhibit_any_policy: int | None = None
+    unhandled_critical: list[str] = field(default_factory=list)
+
+
+def read_extension(reader: der.Reader) -> Extension:
+    """The next extension in the list. Raises Malformed with Go's text."""
+    inner = reader.inside(der.SEQUENCE, "x509: malformed extension")
+    oid = inner.oid("x509: malformed extension OID field")
+    critical = False
+    if inner.peek(der.BOOLEAN):
+        critical = inner.boolean("x509: malformed extension critical field")
+    return Extension(
+        oid, critical, inner.body(der.OCTET_STRING, "x509: malformed extension value field")
+    )
+
+
+def read_extensions(extensions: tuple[Extension, ...]) -> Read:
+    """What they all say. Raises Malformed with Go's text."""
+    read = Read()
+    for extension in extensions:
+        reader = _READERS.get(extension.oid)
+        handled = reader(read, extension) if reader else False
+        if extension.critical and not handled:
+            read.unhandled_critical.append(extension.oid)
+    return read
+
+
+def _key_usage(read: Read, extension: Extension) -> bool:
+    octets, _ = der.Reader(extension.value).bits("x509: invalid key usage")
+    bits = int.from_bytes(octets[:2].ljust(2, b"\0"), "big")
+    read.key_usage = tuple(
+        usage for number, usage in enumerate(KEY_USAGES) if bits >> (15 - number) & 1
+    )
+    return True
+
+
+def _basic_constraints(read: Read, extension: Extension) -> bool:
+    problem = "x509: invalid basic constraints"
+    reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
+    read.basic_constraints = True
+    read.is_ca = reader.boolean(problem) if reader.peek(der.BOOLEAN) else False
+    if reader.peek(der.INTEGER):
+        read.path_length = reader.integer(problem, bits=64)
+        if read.path_length < 0:
+            raise Malformed(problem)
+    return True
+
+
+def _alt_names(read: Read, extension: Extension) -> bool:
+    read.alt_names = read_alt_names(extension.value)
+    return not read.alt_names.empty
+
+
+def _name_constraints(read: Read, extension: Extension) -> bool:
+    read.name_constraints, handled = read_name_constraints(extension.value)
+    return handled
+
+
+def _extended_key_usage(read: Read, extension: Extension) -> bool:
+    problem = "x509: invalid extended key usages"
+    reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
+    usages = []
+    while not reader.empty:
+        oid = reader.oid(problem)
+        usages.append(_EXTENDED_USAGES.get(oid, oid))
+    read.extended_key_usage = tuple(usages)
+    return True
+
+
+def _authority_key_id(read: Read, extension: Extension) -> bool:
+    if extension.critical:
+        raise Malformed("x509: authority key identifier incorrectly marked critical")
+    problem = "x509: invalid authority key identifier"
+    reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
+    if reader.peek(der.context(0)):
+        read.authority_key_id = reader.body(der.context(0), problem)
+    return True
+
+
+def _subject_key_id(read: Read, extension: Extension) -> bool:
+    if extension.critical:
+        raise Malformed("x509: subject key identifier incorrectly marked critical")
+    read.subject_key_id = der.Reader(extension.value).body(
+        der.OCTET_STRING, "x509: invalid subject key identifier"
+    )
+    return True
+
+
+def _policies(read: Read, extension: Extension) -> bool:
+    problem = "x509: invalid certificate policies"
+    reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
+    policies: dict[bytes, None] = {}
+    while not reader.empty:
+        policy = reader.inside(der.SEQUENCE, problem).body(der.OBJECT_IDENTIFIER, problem)
+        if policy in policies or not _is_oid(policy):
+            raise Malformed(problem)
+        policies[policy] = None
+    read.policies = tuple(policies)
+    return True
+
+
+def _is_oid(body: bytes) -> bool:
+    """An object identifier with arcs of any size; Go compares policies by their bytes."""
+    starts = all(octet != 0x80 or (at and body[at - 1] & 0x80) for at, octet in enumerate(body))
+    return bool(body) and body[-1] < 0x80 and starts
+
+
+def _policy_mappings(read: Read, extension: Extension) -> bool:
+    problem = "x509: invalid policy mappings extension"
+    reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
+    mappings = []
+    while not reader.empty:
+        pair = reader.inside(der.SEQUENCE, problem)
+        mappings.append(
+            (pair.body(der.OBJECT_IDENTIFIER, problem), pair.body(der.OBJECT_IDENTIFIER, problem))
+        )
+    read.policy_mappings = tuple(mappings)
+    return True
+
+
+def _policy_constraints(read: Read, extension: Extension) -> bool:
+    problem = "x509: invalid policy constraints extension"
+    reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
+    if reader.peek(der.context(0)):
+        read.require_explicit_policy = reader.integer(problem, tag=der.context(0), bits=64)
+    if reader.peek(der.context(1)):
+        read.inhibit_policy_mapping = reader.integer(problem, tag=der.context(1), bits=64)
+    return True
+
+
+def _inhibit_any_policy(read: Read, extension: Extension) -> bool:
+    read.inhibit_any_policy = der.Reader(extension.value).integer(
+        "x509: invalid inhibit any policy extension", bits=64
+    )
+    return True
+
+
+def _distribution_points(read: Read, extension: Extension) -> bool:  # noqa: ARG001
+    problem = "x509: invalid CRL distribution point"
+    points = der.Reader(extension.value).inside(der.SEQUENCE, f"{problem}s")
+    while not points.empty:
+        point = points.inside(der.SEQUENCE, problem)
+        name = point.optional(der.explicit(0), problem)
+        if name is None:
+            continue
+        names = name.inside(der.explicit(0), problem)
+        while names.peek(der.context(6)):
+            names.body(der.context(6), problem)
+    return True
+
+
+def _authority_info_access(read: Read, extension: Extension) -> bool:  # noqa: ARG001
+    if extension.critical:
+        raise Malformed("x509: authority info access incorrectly marked critical")
+    problem = "x509: invalid authority info access"
+    reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
+    while not reader.empty:
+        access = reader.inside(der.SEQUENCE, problem)
+        access.oid(problem)
+        if access.peek(der.context(6)):
+            access.body(der.context(6), problem)
+    return True
+
+
+_READERS: dict[str, Callable[[Read, Extension], bool]] = {
+    "2.5.29.14": _subject_key_id,
+    "2.5.29.15": _key_usage,
+    SUBJECT_ALT_NAME: _alt_names,
+    "2.5.29.19": _basic_constraints,
+    NAME_CONSTRAINTS: _name_constraints,
+    "2.5.29.31": _distribution_points,
+    "2.5.29.32": _policies,
+    "2.5.29.33": _policy_mappings,
+    "2.5.29.35": _authority_key_id,
+    "2.5.29.36": _policy_constraints,
+    "2.5.29.37": _extended_key_usage,
+    "2.5.29.54": _inhibit_any_policy,
+    AUTHORITY_INFO_ACCESS: _authority_info_access,
+}

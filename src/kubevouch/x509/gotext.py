@@ -1,0 +1,65 @@
+"""Words, numbers and addresses the way Go prints and reads them.
+
+An operator compares what kubevouch says with metrics-server's log, so the texts must be the same to the
+letter. Sources: strconv/quote.go, net/ip.go, net/netip/netip.go, time/format.go.
+"""
+
+from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+Address = IPv4Address | IPv6Address
+
+_ESCAPES = {
+    "\a": r"\a", "\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\v": r"\v",
+    '"': r"\"", "\\": r"\\",
+}  # fmt: skip
+
+
+def quote(text: str) -> str:
+    """The `%q` of Go's fmt. Bytes that are no UTF-8 come in as Python escapes them (surrogateescape).
+
+    Which characters of the newest Unicode are printable may differ by a release.
+    """
+    return '"' + "".join(map(_quoted, text)) + '"'
+
+
+def printable(text: str) -> str:
+    """The text with everything escaped that could do something to a terminal. Certificates are written by others."""
+    return "".join(char if char.isprintable() else _quoted(char) for char in text)
+
+
+def _quoted(char: str) -> str:
+    code = ord(char)
+    if char in _ESCAPES:
+        return _ESCAPES[char]
+    if char.isprintable():
+        return char
+    if code < 0x80 or 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code & 0xFF:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def rfc3339(moment: datetime) -> str:
+    """A moment in UTC, without fractions of a second."""
+    return f"{moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()}Z"
+
+
+def parse_address(text: str) -> Address | None:
+    """The address that net.ParseIP reads; None for names, zones and everything else."""
+    if "%" in text:
+        return None
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+def unmapped(address: Address) -> Address:
+    """An IPv4 address in its IPv6 coat (::ffff:a.b.c.d) without it: to Go the two are equal."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped if mapped is not None else address
+
+
+def address_text(address: Address) -> str:
+    """The String of a net.IP: mapped addresses as IPv4, the rest after RFC 5952."""
+    return str(unmapped(address))

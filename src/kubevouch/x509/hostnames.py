@@ -1,0 +1,88 @@
+"""Whether a certificate is valid for the name or address that was dialled.
+
+Source: VerifyHostname and its helpers in Go's crypto/x509/verify.go. The common name is never looked at, except to
+tell that somebody relies on it.
+"""
+
+import re
+
+from kubevouch.x509.certificate import Certificate
+from kubevouch.x509.gotext import Address, address_text, parse_address, unmapped
+from kubevouch.x509.reasons import Failure, Reason
+
+MOST_NAMES_SHOWN = 100
+
+_LABEL = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_-]*")
+_UPPER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+
+
+def hostname_failure(certificate: Certificate, host: str) -> Failure | None:
+    """Why the certificate is not valid for a host, None if it is. An address may stand in [ ]."""
+    bare = host[1:-1] if len(host) >= 3 and host[0] == "[" and host[-1] == "]" else host
+    address = parse_address(bare)
+    if address is not None:
+        if unmapped(address) in map(unmapped, certificate.ip_addresses):
+            return None
+        return _failure(certificate, bare)
+    if any(_covers(name, host) for name in certificate.dns_names):
+        return None
+    return _failure(certificate, host)
+
+
+def _covers(name: str, host: str) -> bool:
+    """Wildcards and a trailing dot count between valid host names only; everything else must be the same."""
+    if _is_hostname(host, pattern=False) and _is_hostname(name, pattern=True):
+        return _matches(name, host)
+    return _lower(name) == _lower(host) and not {name, host}.intersection(("", "."))
+
+
+def _is_hostname(host: str, *, pattern: bool) -> bool:
+    labels = (host if pattern else host.removesuffix(".")).split(".")
+    if pattern and len(labels) > 1 and labels[0] == "*":
+        labels = labels[1:]
+    return all(_LABEL.fullmatch(label) for label in labels)
+
+
+def _matches(pattern: str, host: str) -> bool:
+    wanted = _lower(host.removesuffix(".")).split(".")
+    offered = _lower(pattern).split(".") if pattern else []
+    if offered[:1] == ["*"]:
+        wanted = ["*", *wanted[1:]]
+    return offered == wanted
+
+
+def _lower(text: str) -> str:
+    """Lower case in ASCII only: Unicode has no say in labels."""
+    return text.translate(_UPPER)
+
+
+def _failure(certificate: Certificate, host: str) -> Failure:
+    """The words for it, which depend on what the certificate has and on what was asked (HostnameError.Error)."""
+    if not certificate.has_san_extension and _matches(certificate.subject.common_name, host):
+        text = "certificate relies on legacy Common Name field, use SANs instead"
+        return Failure(Reason.LEGACY_COMMON_NAME, f"x509: {text}", certificate)
+    if parse_address(host) is not None:
+        return _address_failure(certificate, host, certificate.ip_addresses)
+    names = certificate.dns_names
+    if len(names) >= MOST_NAMES_SHOWN:
+        text = f"valid for {len(names)} names, but none matched {host}"
+        return Failure(Reason.NAME_NOT_COVERED, f"x509: certificate is {text}", certificate)
+    valid = ", ".join(names)
+    if not valid:
+        text = f"not valid for any names, but wanted to match {host}"
+        return Failure(Reason.NO_NAMES, f"x509: certificate is {text}", certificate)
+    text = f"valid for {valid}, not {host}"
+    return Failure(Reason.NAME_NOT_COVERED, f"x509: certificate is {text}", certificate)
+
+
+def _address_failure(
+    certificate: Certificate, host: str, addresses: tuple[Address, ...]
+) -> Failure:
+    if not addresses:
+        text = f"cannot validate certificate for {host} because it doesn't contain any IP SANs"
+        return Failure(Reason.NO_ADDRESSES, f"x509: {text}", certificate)
+    if len(addresses) >= MOST_NAMES_SHOWN:
+        text = f"valid for {len(addresses)} IP SANs, but none matched {host}"
+    else:
+        text = f"valid for {', '.join(map(address_text, addresses))}, not {host}"
+    return Failure(Reason.ADDRESS_NOT_COVERED, f"x509: certificate is {text}", certificate)

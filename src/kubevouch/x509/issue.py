@@ -1,0 +1,209 @@
+"""A kubelet's own self-signed pair, made for it.
+
+While a kubelet waits for its first serving certificate it has none, and 10250 answers nobody. A pair in
+`kubelet-server.crt` and `.key`, the last place it looks in, keeps the port answering until the real one comes.
+
+The pair must not be too good. The kubelet compares the certificate it has with the one it would ask for
+(certSatisfiesTemplateLocked in client-go's util/certificate/certificate_manager.go: CN, O, DNS names, addresses) and asks
+for nothing while they agree. So the pair has the form that kubelets give to themselves: CN `<host>@<unix time>`, no
+O, signed by a throw-away CA; with it the kubelet asks at once.
+
+RSA 2048, as the kubelet's own: a client, or a list of cipher suites, that knows only RSA goes on working as before.
+ECDSA is there for whoever needs thousands of pairs (a pair of RSA keys takes about 0.15 s).
+
+The DER is written here and not by `cryptography`, whose builder refuses common names of more than 64 characters:
+`<host>-ca@<unix time>` has more as soon as the host name has 51. Go has no such limit.
+
+Source: GenerateSelfSignedCertKeyWithOptions in client-go's util/cert/cert.go (1.36).
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from kubevouch.x509 import der, pem
+from kubevouch.x509.errors import X509Error
+from kubevouch.x509.gotext import Address, parse_address
+from kubevouch.x509.names import COMMON_NAME, encode_name
+
+BACKDATE = timedelta(hours=1)
+"""So much before now a pair is valid, as the kubelet's: clocks differ."""
+
+_PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+_SHA256_RSA = der.encode(
+    der.SEQUENCE, der.encode_oid("1.2.840.113549.1.1.11"), der.encode(der.NULL)
+)
+_ECDSA_SHA256 = der.encode(der.SEQUENCE, der.encode_oid("1.2.840.10045.4.3.2"))
+_SERVER_AUTH = der.encode_oid("1.3.6.1.5.5.7.3.1")
+_SIGNATURE_AND_ENCIPHERMENT = b"\x05\xa0"
+_AND_CERT_SIGN = b"\x02\xa4"
+
+
+class KeyKind(StrEnum):
+    """What key a pair gets."""
+
+    RSA_2048 = "RSA 2048"
+    ECDSA_P256 = "ECDSA P-256"
+
+
+@dataclass(frozen=True, slots=True)
+class SelfSigned:
+    """A pair for `kubelet-server.crt` and `kubelet-server.key`: leaf and throw-away CA; the leaf's key. PEM."""
+
+    chain_pem: bytes
+    key_pem: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """What the two certificates of a pair differ in."""
+
+    serial: int
+    subject: bytes
+    issuer: bytes
+    extensions: tuple[bytes, ...]
+
+
+def kubelet_self_signed(
+    host: str,
+    *,
+    addresses: Iterable[Address] = (),
+    now: datetime,
+    lifetime: timedelta,
+    serials: tuple[int, int],
+    key_kind: KeyKind = KeyKind.RSA_2048,
+) -> SelfSigned:
+    """A self-signed pair in the kubelet's own form, valid from an hour before `now` until `now + lifetime`.
+
+    Args:
+        host: the host name, as the kubelet has it (lower case); or an address, which then stands among the addresses.
+        addresses: more addresses it is to be valid for. The kubelet itself puts none in.
+        now: an aware moment; its Unix time stands in both common names.
+        lifetime: how long from now on.
+        serials: random positive numbers of at most 63 bits, for the leaf and for its CA.
+        key_kind: the keys come from the system's randomness.
+
+    Raises:
+        X509Error: the host name is empty or not ASCII.
+    """
+    if not host or not host.isascii() or not host.isprintable():
+        raise X509Error("host name", repr(host), "a host name in ASCII was expected")
+    key, ca_key = _new_key(key_kind), _new_key(key_kind)
+    validity = _validity(now - BACKDATE, now + lifetime)
+    ca_name = encode_name((COMMON_NAME, f"{host}-ca@{int(now.timestamp())}"))
+    key_id = hashlib.sha256(_key_bits(ca_key)).digest()[:20]
+    ca = _Body(serials[1], ca_name, ca_name, _ca_extensions(key_id))
+    leaf = _Body(
+        serials[0],
+        encode_name((COMMON_NAME, f"{host}@{int(now.timestamp())}")),
+        ca_name,
+        _leaf_extensions(key_id, host, addresses),
+    )
+    return SelfSigned(
+        b"".join(
+            pem.encode("CERTIFICATE", _certificate(body, validity, subject_key, ca_key))
+            for body, subject_key in ((leaf, key), (ca, ca_key))
+        ),
+        key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()),
+    )
+
+
+def _new_key(kind: KeyKind) -> _PrivateKey:
+    if kind is KeyKind.RSA_2048:
+        return rsa.generate_private_key(65537, 2048)
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _certificate(
+    body: _Body, validity: bytes, subject_key: _PrivateKey, ca_key: _PrivateKey
+) -> bytes:
+    """RFC 5280, 4.1, version 3; extensions in the order in which Go writes them."""
+    rsa_signs = isinstance(ca_key, rsa.RSAPrivateKey)
+    algorithm = _SHA256_RSA if rsa_signs else _ECDSA_SHA256
+    tbs = der.encode(
+        der.SEQUENCE,
+        der.encode(der.explicit(0), der.encode_integer(2)),
+        der.encode_integer(body.serial),
+        algorithm,
+        body.issuer,
+        validity,
+        body.subject,
+        subject_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        der.encode(der.explicit(3), der.encode(der.SEQUENCE, *body.extensions)),
+    )
+    signature = (
+        ca_key.sign(tbs, padding.PKCS1v15(), hashes.SHA256())
+        if isinstance(ca_key, rsa.RSAPrivateKey)
+        else ca_key.sign(tbs, ec.ECDSA(hashes.SHA256()))
+    )
+    return der.encode(der.SEQUENCE, tbs, algorithm, der.encode(der.BIT_STRING, b"\x00", signature))
+
+
+def _ca_extensions(key_id: bytes) -> tuple[bytes, ...]:
+    return (
+        _extension("2.5.29.15", der.encode(der.BIT_STRING, _AND_CERT_SIGN), critical=True),
+        _extension(
+            "2.5.29.19",
+            der.encode(der.SEQUENCE, der.encode(der.BOOLEAN, b"\xff")),
+            critical=True,
+        ),
+        _extension("2.5.29.14", der.encode(der.OCTET_STRING, key_id)),
+    )
+
+
+def _leaf_extensions(key_id: bytes, host: str, addresses: Iterable[Address]) -> tuple[bytes, ...]:
+    usage = der.encode(der.BIT_STRING, _SIGNATURE_AND_ENCIPHERMENT)
+    return (
+        _extension("2.5.29.15", usage, critical=True),
+        _extension("2.5.29.37", der.encode(der.SEQUENCE, _SERVER_AUTH)),
+        _extension("2.5.29.19", der.encode(der.SEQUENCE), critical=True),
+        _extension("2.5.29.35", der.encode(der.SEQUENCE, der.encode(der.context(0), key_id))),
+        _extension("2.5.29.17", der.encode(der.SEQUENCE, *_alt_names(host, addresses))),
+    )
+
+
+def _alt_names(host: str, addresses: Iterable[Address]) -> list[bytes]:
+    own = parse_address(host)
+    names = [] if own is not None else [der.encode(der.context(2), host.encode("ascii"))]
+    wanted = dict.fromkeys((*([] if own is None else [own]), *addresses))
+    return names + [der.encode(der.context(7), address.packed) for address in wanted]
+
+
+def _extension(oid: str, value: bytes, *, critical: bool = False) -> bytes:
+    marked = der.encode(der.BOOLEAN, b"\xff") if critical else b""
+    return der.encode(
+        der.SEQUENCE, der.encode_oid(oid), marked, der.encode(der.OCTET_STRING, value)
+    )
+
+
+def _validity(start: datetime, end: datetime) -> bytes:
+    return der.encode(der.SEQUENCE, _time(start), _time(end))
+
+
+def _time(moment: datetime) -> bytes:
+    """RFC 5280, 4.1.2.5: UTCTime through 2049, GeneralizedTime after."""
+    moment = moment.astimezone(UTC)
+    if moment.year < 2050:
+        return der.encode(der.UTC_TIME, f"{moment:%y%m%d%H%M%SZ}".encode())
+    return der.encode(der.GENERALIZED_TIME, f"{moment:%Y%m%d%H%M%SZ}".encode())
+
+
+def _key_bits(key: _PrivateKey) -> bytes:
+    """The contents of the key's BIT STRING, of which Go makes the key id (RFC 7093, method 1)."""
+    encoding, layout = (
+        (Encoding.DER, PublicFormat.PKCS1)
+        if isinstance(key, rsa.RSAPrivateKey)
+        else (Encoding.X962, PublicFormat.UncompressedPoint)
+    )
+    return key.public_key().public_bytes(encoding, layout)

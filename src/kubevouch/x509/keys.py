@@ -1,0 +1,162 @@
+"""Public keys as values, and what a private key's PEM block says about its public half.
+
+Sources: parsePublicKey in Go's crypto/x509/parser.go; parsePrivateKey in crypto/tls/tls.go.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_private_key,
+)
+
+from kubevouch.x509 import der
+from kubevouch.x509.errors import Malformed
+
+LARGEST_RSA = 16384
+"""Bits. OpenSSL verifies nothing with a longer modulus, Go does; such a key is refused when it is read."""
+
+
+class KeyAlgorithm(StrEnum):
+    """What Go calls the algorithm of a public key."""
+
+    RSA = "RSA"
+    DSA = "DSA"
+    ECDSA = "ECDSA"
+    ED25519 = "Ed25519"
+    UNKNOWN = "unknown"
+
+
+_ALGORITHMS = {
+    "1.2.840.113549.1.1.1": KeyAlgorithm.RSA,
+    "1.2.840.10040.4.1": KeyAlgorithm.DSA,
+    "1.2.840.10045.2.1": KeyAlgorithm.ECDSA,
+    "1.3.101.112": KeyAlgorithm.ED25519,
+}
+CURVES: dict[str, tuple[str, type[ec.EllipticCurve]]] = {
+    "1.3.132.0.33": ("P-224", ec.SECP224R1),
+    "1.2.840.10045.3.1.7": ("P-256", ec.SECP256R1),
+    "1.3.132.0.34": ("P-384", ec.SECP384R1),
+    "1.3.132.0.35": ("P-521", ec.SECP521R1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A public key. Two are equal if they are the same key, however their bytes were wrapped."""
+
+    algorithm: KeyAlgorithm
+    modulus: int = 0
+    exponent: int = 0
+    curve: str = ""
+    point: bytes = b""
+
+    def __str__(self) -> str:
+        """As people say it: "RSA 2048", "ECDSA P-256", "Ed25519"."""
+        match self.algorithm:
+            case KeyAlgorithm.RSA:
+                return f"RSA {self.modulus.bit_length()}"
+            case KeyAlgorithm.ECDSA:
+                return f"ECDSA {CURVES[self.curve][0]}"
+        return str(self.algorithm)
+
+    def __repr__(self) -> str:
+        return f"<PublicKey {self}>"
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateKeyBlock:
+    """That a private key lay there, and whose it is. The key itself is not kept."""
+
+    label: str
+    public: PublicKey | None
+    """None if the key is encrypted."""
+
+
+def read_public_key(spki: bytes) -> PublicKey:
+    """The key in a SubjectPublicKeyInfo element. Raises Malformed with Go's text."""
+    reader = der.Reader(spki).inside(der.SEQUENCE, "x509: malformed spki")
+    identifier = reader.inside(der.SEQUENCE, "x509: malformed public key algorithm identifier")
+    algorithm = _ALGORITHMS.get(identifier.oid("x509: malformed OID"), KeyAlgorithm.UNKNOWN)
+    parameters = None if identifier.empty else identifier.any("x509: malformed parameters")
+    key = der.right_aligned(*reader.bits("x509: malformed subjectPublicKey"))
+    match algorithm:
+        case KeyAlgorithm.RSA:
+            return _rsa(parameters, key)
+        case KeyAlgorithm.ECDSA:
+            return _ecdsa(parameters, key)
+        case KeyAlgorithm.ED25519:
+            return _ed25519(parameters, key)
+        case KeyAlgorithm.DSA:
+            return _dsa(parameters, key)
+    return PublicKey(KeyAlgorithm.UNKNOWN, point=key)
+
+
+def _rsa(parameters: der.Element | None, key: bytes) -> PublicKey:
+    if parameters is None or parameters.raw != b"\x05\x00":
+        raise Malformed("x509: RSA key missing NULL parameters")
+    reader = der.Reader(key).inside(der.SEQUENCE, "x509: invalid RSA public key")
+    modulus = reader.integer("x509: invalid RSA modulus")
+    exponent = reader.integer("x509: invalid RSA public exponent", bits=64)
+    if modulus <= 0:
+        raise Malformed("x509: RSA modulus is not a positive number")
+    if exponent <= 0:
+        raise Malformed("x509: RSA public exponent is not a positive number")
+    if modulus.bit_length() > LARGEST_RSA:
+        raise Malformed(f"an RSA modulus of {modulus.bit_length()} bits, more than {LARGEST_RSA}")
+    return PublicKey(KeyAlgorithm.RSA, modulus=modulus, exponent=exponent)
+
+
+def _ecdsa(parameters: der.Element | None, key: bytes) -> PublicKey:
+    named = der.Reader(parameters.raw if parameters else b"")
+    curve = named.oid("x509: invalid ECDSA parameters")
+    if curve not in CURVES:
+        raise Malformed("x509: unsupported elliptic curve")
+    if not key.startswith(b"\x04"):
+        raise Malformed("ecdsa: invalid uncompressed public key")
+    name, kind = CURVES[curve][0].replace("-", ""), CURVES[curve][1]()
+    if len(key) != 1 + 2 * ((kind.key_size + 7) // 8):
+        raise Malformed(f"invalid {name} point encoding")
+    try:
+        ec.EllipticCurvePublicKey.from_encoded_point(kind, key)
+    except ValueError:
+        raise Malformed(f"{name} point not on curve") from None
+    return PublicKey(KeyAlgorithm.ECDSA, curve=curve, point=key)
+
+
+def _ed25519(parameters: der.Element | None, key: bytes) -> PublicKey:
+    if parameters is not None:
+        raise Malformed("x509: Ed25519 key encoded with illegal parameters")
+    if len(key) != 32:
+        raise Malformed("x509: wrong Ed25519 public key size")
+    return PublicKey(KeyAlgorithm.ED25519, point=key)
+
+
+def _dsa(parameters: der.Element | None, key: bytes) -> PublicKey:
+    """Go reads DSA keys and verifies nothing with them; so do we."""
+    problem = "x509: invalid DSA parameters"
+    y = der.Reader(key).integer("x509: invalid DSA public key")
+    reader = der.Reader(parameters.raw if parameters else b"").inside(der.SEQUENCE, problem)
+    numbers = [y, *(reader.integer(problem) for _ in "pqg")]
+    if min(numbers) <= 0:
+        raise Malformed("x509: zero or negative DSA parameter")
+    return PublicKey(KeyAlgorithm.DSA, point=key + (parameters.raw if parameters else b""))
+
+
+def read_private_key(label: str, body: bytes) -> PrivateKeyBlock:
+    """Whose key this is: PKCS#1, PKCS#8 or SEC 1, whatever the label says. Raises Malformed, without the bytes.
+
+    The numbers of an RSA key are not proven to be a key (that takes 50 ms): what serves with it does that.
+    """
+    if label == "ENCRYPTED PRIVATE KEY":
+        return PrivateKeyBlock(label, None)
+    try:
+        private = load_der_private_key(body, None, unsafe_skip_rsa_key_validation=True)
+        spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise Malformed("tls: failed to parse private key") from None
+    return PrivateKeyBlock(label, read_public_key(spki))

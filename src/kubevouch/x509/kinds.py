@@ -1,0 +1,125 @@
+"""What a certificate is in a Kubernetes cluster, told from its names and usages.
+
+Names prove nothing: whoever wants to trust a certificate verifies it. This is for reports and for finding one's way.
+
+Sources, Kubernetes 1.36: client-go util/cert/cert.go (self-signed pairs), pkg/kubelet/certificate/kubelet.go, kubeadm's
+app/phases/certs/certlist.go and app/phases/kubeconfig/kubeconfig.go; metrics-server, kube-scheduler and
+kube-controller-manager sign for "localhost" by apiserver's MaybeDefaultWithSelfSignedCerts.
+"""
+
+import re
+from enum import StrEnum
+
+from kubevouch.x509.certificate import Certificate
+from kubevouch.x509.extensions import CLIENT_AUTH, SERVER_AUTH
+
+NODE_PREFIX = "system:node:"
+NODES_GROUP = "system:nodes"
+
+_SELF_SIGNED = re.compile(r"(?P<host>.+)@[0-9]+")
+_SELF_SIGNED_CA = re.compile(r"(?P<host>.+)-ca@[0-9]+")
+
+
+class CertificateKind(StrEnum):
+    """What the certificate is; where kubeadm has a word for it (`kubeadm certs check-expiration`), that word."""
+
+    KUBELET_SELF_SIGNED = "kubelet-self-signed"
+    """CN <host>@<unix time>, made by the kubelet itself; nobody vouches for it and it is never renewed."""
+    KUBELET_SERVING = "kubelet-serving"
+    KUBELET_CLIENT = "kubelet-client"
+    COMPONENT_SELF_SIGNED = "component-self-signed"
+    """Made for localhost by metrics-server, the scheduler or the controller manager, which were given none."""
+    SELF_SIGNED_CA = "self-signed-ca"
+    """The throw-away CA of a self-signed pair: its key was never kept."""
+    CA = "ca"
+    ETCD_CA = "etcd-ca"
+    FRONT_PROXY_CA = "front-proxy-ca"
+    OTHER_CA = "other-ca"
+    APISERVER = "apiserver"
+    APISERVER_KUBELET_CLIENT = "apiserver-kubelet-client"
+    APISERVER_ETCD_CLIENT = "apiserver-etcd-client"
+    FRONT_PROXY_CLIENT = "front-proxy-client"
+    ETCD_MEMBER = "etcd-member"
+    """etcd-server or etcd-peer: they differ in nothing but their file."""
+    ETCD_HEALTHCHECK_CLIENT = "etcd-healthcheck-client"
+    ADMIN = "admin.conf"
+    SUPER_ADMIN = "super-admin.conf"
+    CONTROLLER_MANAGER = "controller-manager.conf"
+    SCHEDULER = "scheduler.conf"
+    OTHER = "other"
+
+
+_CAS = {
+    "kubernetes": CertificateKind.CA,
+    "etcd-ca": CertificateKind.ETCD_CA,
+    "front-proxy-ca": CertificateKind.FRONT_PROXY_CA,
+}
+_CLIENTS = {
+    "kube-apiserver-kubelet-client": CertificateKind.APISERVER_KUBELET_CLIENT,
+    "kube-apiserver-etcd-client": CertificateKind.APISERVER_ETCD_CLIENT,
+    "front-proxy-client": CertificateKind.FRONT_PROXY_CLIENT,
+    "kube-etcd-healthcheck-client": CertificateKind.ETCD_HEALTHCHECK_CLIENT,
+    "kubernetes-admin": CertificateKind.ADMIN,
+    "kubernetes-super-admin": CertificateKind.SUPER_ADMIN,
+    "system:kube-controller-manager": CertificateKind.CONTROLLER_MANAGER,
+    "system:kube-scheduler": CertificateKind.SCHEDULER,
+}
+
+
+def classify(certificate: Certificate) -> CertificateKind:
+    """What the certificate is."""
+    name = certificate.subject.common_name
+    if certificate.is_ca and _SELF_SIGNED_CA.fullmatch(name):
+        return CertificateKind.SELF_SIGNED_CA
+    host = self_signed_host(certificate)
+    if host is not None:
+        local = host == "localhost" and bool(certificate.ip_addresses)
+        return (
+            CertificateKind.COMPONENT_SELF_SIGNED if local else CertificateKind.KUBELET_SELF_SIGNED
+        )
+    if certificate.is_ca:
+        return _CAS.get(name, CertificateKind.OTHER_CA)
+    return _leaf(certificate)
+
+
+def _leaf(certificate: Certificate) -> CertificateKind:
+    name = certificate.subject.common_name
+    usages = certificate.extended_key_usage
+    if node_name_of(certificate) is not None:
+        return _kubelet(usages)
+    if CLIENT_AUTH in usages and SERVER_AUTH not in usages:
+        return _CLIENTS.get(name, CertificateKind.OTHER)
+    if SERVER_AUTH in usages and CLIENT_AUTH not in usages and name == "kube-apiserver":
+        return CertificateKind.APISERVER
+    if {SERVER_AUTH, CLIENT_AUTH} <= set(usages) and certificate.issuer.common_name == "etcd-ca":
+        return CertificateKind.ETCD_MEMBER
+    return CertificateKind.OTHER
+
+
+def _kubelet(usages: tuple[str, ...]) -> CertificateKind:
+    if SERVER_AUTH in usages:
+        return CertificateKind.KUBELET_SERVING
+    return CertificateKind.KUBELET_CLIENT if CLIENT_AUTH in usages else CertificateKind.OTHER
+
+
+def node_name_of(certificate: Certificate) -> str | None:
+    """The node of a kubelet's certificate: O is exactly system:nodes and CN system:node:<name>; else None."""
+    name = certificate.subject.common_name
+    if certificate.subject.organizations != (NODES_GROUP,) or not name.startswith(NODE_PREFIX):
+        return None
+    return name.removeprefix(NODE_PREFIX) or None
+
+
+def self_signed_host(certificate: Certificate) -> str | None:
+    """The host of a self-signed pair's leaf (CN <host>@<unix>, issuer <host>-ca@<unix>); else None.
+
+    The two numbers come from two looks at the clock and may differ. Long ago the leaf was its own issuer and a CA.
+    """
+    subject = _SELF_SIGNED.fullmatch(certificate.subject.common_name)
+    if subject is None or certificate.subject.organizations:
+        return None
+    issuer = certificate.issuer.common_name
+    by_ca = _SELF_SIGNED_CA.fullmatch(issuer)
+    if by_ca is not None and by_ca["host"] == subject["host"]:
+        return subject["host"]
+    return subject["host"] if certificate.is_self_issued else None

@@ -1,0 +1,35 @@
+"""How much of a certificate's life is left, in words."""
+
+from datetime import UTC, datetime, timedelta
+
+from kubevouch.x509.certificate import Certificate
+
+_UNITS = (
+    ("day", timedelta(days=1)),
+    ("hour", timedelta(hours=1)),
+    ("minute", timedelta(minutes=1)),
+)
+
+
+def remaining_life(certificate: Certificate, at: datetime) -> str:
+    """What is left at an aware moment: "41 days left", "expired 41 days ago", "valid only in 3 hours"."""
+    if at < certificate.not_before:
+        return f"valid only in {span(certificate.not_before - at)}"
+    if at > certificate.not_after:
+        return f"expired {span(at - certificate.not_after)} ago"
+    return f"{span(certificate.not_after - at)} left"
+
+
+def span(length: timedelta) -> str:
+    """A length of time in its largest unit: days from two of them on, then hours, minutes, seconds."""
+    for word, unit in _UNITS:
+        count = length // unit
+        if count >= 2:
+            return f"{count} {word}s"
+    seconds = int(length.total_seconds())
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
+
+
+def moment_text(moment: datetime) -> str:
+    """A moment in UTC for people: "2026-11-24 21:58:41 UTC"."""
+    return f"{moment.astimezone(UTC).replace(microsecond=0, tzinfo=None)} UTC"

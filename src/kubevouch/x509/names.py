@@ -1,0 +1,171 @@
+"""Distinguished names: who a certificate is for and who signed it.
+
+Sources: parseName and parseASN1String in Go's crypto/x509/parser.go, pkix.Name.String in crypto/x509/pkix.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from kubevouch.x509 import der
+from kubevouch.x509.errors import Malformed
+
+COMMON_NAME = "2.5.4.3"
+SERIAL_NUMBER = "2.5.4.5"
+ORGANIZATION = "2.5.4.10"
+
+_WORDS = {
+    "2.5.4.6": "C",
+    "2.5.4.8": "ST",
+    "2.5.4.7": "L",
+    "2.5.4.9": "STREET",
+    "2.5.4.17": "POSTALCODE",
+    ORGANIZATION: "O",
+    "2.5.4.11": "OU",
+    COMMON_NAME: "CN",
+    SERIAL_NUMBER: "SERIALNUMBER",
+}
+"""The attributes that Go has words for, in the order in which it writes them before turning the list round."""
+
+_SINGLE = (COMMON_NAME, SERIAL_NUMBER)
+_PRINTABLE = frozenset(
+    b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 '()+,-./:=?*&"
+)
+_ESCAPED = ',+"\\<>;'
+
+
+class Attribute(NamedTuple):
+    """One attribute of a name: its dotted type and its text."""
+
+    oid: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name as it stands in the certificate: relative names in order, each with one attribute or more."""
+
+    rdns: tuple[tuple[Attribute, ...], ...] = ()
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """All attributes in order, the grouping forgotten."""
+        return tuple(attribute for rdn in self.rdns for attribute in rdn)
+
+    def values(self, oid: str) -> tuple[str, ...]:
+        """The texts of one kind of attribute, in order."""
+        return tuple(attribute.text for attribute in self.attributes if attribute.oid == oid)
+
+    @property
+    def common_name(self) -> str:
+        """The common name; of several the last, as Go takes it. Empty if there is none."""
+        return next(reversed(self.values(COMMON_NAME)), "")
+
+    @property
+    def organizations(self) -> tuple[str, ...]:
+        """Every O, in order: to Kubernetes the groups of a client."""
+        return self.values(ORGANIZATION)
+
+    def __str__(self) -> str:
+        """As Go writes it, "CN=system:node:w1,O=system:nodes": known attributes last to first, then the others."""
+        known = []
+        for oid, word in _WORDS.items():
+            texts = self.values(oid)
+            if oid in _SINGLE:
+                texts = tuple(text for text in texts[-1:] if text)
+            if texts:
+                known.append("+".join(f"{word}={_escaped(text)}" for text in texts))
+        others = [
+            f"{oid}=#{_string(text).hex()}" for oid, text in self.attributes if oid not in _WORDS
+        ]
+        return ",".join((*reversed(known), *reversed(others)))
+
+
+def _escaped(text: str) -> str:
+    last = len(text.encode()) - 1
+    pieces, at = [], 0
+    for char in text:
+        blank = char == " " and at in {0, last}
+        if char in _ESCAPED or blank or (char == "#" and at == 0):
+            pieces.append("\\")
+        pieces.append(char)
+        at += len(char.encode())
+    return "".join(pieces)
+
+
+def _string(text: str) -> bytes:
+    """The element Go would write for a text: a PrintableString if it can be one, else UTF-8."""
+    body = text.encode()
+    plain = _PRINTABLE.issuperset(body) and not {ord("*"), ord("&")}.intersection(body)
+    return der.encode(der.PRINTABLE_STRING if plain else der.UTF8_STRING, body)
+
+
+def encode_name(*attributes: tuple[str, str]) -> bytes:
+    """A name with one attribute in each relative name, in the bytes Go would write."""
+    return der.encode(
+        der.SEQUENCE,
+        *(
+            der.encode(der.SET, der.encode(der.SEQUENCE, der.encode_oid(oid), _string(text)))
+            for oid, text in attributes
+        ),
+    )
+
+
+def read_name(raw: bytes) -> Name:
+    """The name in these bytes (a whole RDNSequence element). Raises Malformed with Go's text."""
+    problem = "x509: invalid RDNSequence"
+    sequence = der.Reader(raw).inside(der.SEQUENCE, problem)
+    rdns = []
+    while not sequence.empty:
+        members, rdn = sequence.inside(der.SET, problem), []
+        while not members.empty:
+            pair = members.inside(der.SEQUENCE, f"{problem}: invalid attribute")
+            oid = pair.oid(f"{problem}: invalid attribute type")
+            value = pair.any(f"{problem}: invalid attribute value")
+            try:
+                rdn.append(Attribute(oid, read_string(value)))
+            except Malformed as error:
+                raise Malformed(f"{problem}: invalid attribute value: {error}") from None
+        rdns.append(tuple(rdn))
+    return Name(tuple(rdns))
+
+
+def read_string(element: der.Element) -> str:
+    """The text of one of the six string types that Go knows. Raises Malformed with Go's text."""
+    body = element.body
+    match element.tag:
+        case der.PRINTABLE_STRING if _PRINTABLE.issuperset(body):
+            return body.decode("ascii")
+        case der.PRINTABLE_STRING:
+            raise Malformed("invalid PrintableString")
+        case der.UTF8_STRING:
+            return _decoded(body, "utf-8", "invalid UTF-8 string")
+        case der.IA5_STRING:
+            return _decoded(body, "ascii", "invalid IA5String")
+        case der.T61_STRING:
+            return body.decode("latin-1")
+        case der.BMP_STRING:
+            return _two_byte_text(body)
+        case der.NUMERIC_STRING if frozenset(b"0123456789 ").issuperset(body):
+            return body.decode("ascii")
+        case der.NUMERIC_STRING:
+            raise Malformed("invalid NumericString")
+    raise Malformed(f"unsupported string type: {element.tag}")
+
+
+def _decoded(body: bytes, encoding: str, problem: str) -> str:
+    try:
+        return body.decode(encoding)
+    except UnicodeDecodeError:
+        raise Malformed(problem) from None
+
+
+def _two_byte_text(body: bytes) -> str:
+    """A BMPString: UTF-16 without its surrogates and without the code points that are reserved for ever."""
+    if len(body) % 2:
+        raise Malformed("invalid BMPString")
+    text = _decoded(body.removesuffix(b"\x00\x00"), "utf-16-be", "invalid BMPString")
+    if any(
+        char > "\uffff" or char in "\ufffe\uffff" or "\ufdd0" <= char <= "\ufdef" for char in text
+    ):
+        raise Malformed("invalid BMPString")
+    return text

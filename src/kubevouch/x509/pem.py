@@ -1,0 +1,121 @@
+"""PEM, read and written byte for byte as Go does it.
+
+Two PEM readers seldom agree on what lies in a file with text around its blocks, indented lines or headers,
+and the reader that counts is Go's: kubelets, API servers and metrics-server all use it.
+
+Source: Decode and Encode in Go's encoding/pem/pem.go.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_BEGIN = b"-----BEGIN "
+_END = b"\n-----END "
+_DASHES = b"-----"
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Block:
+    """One block: its label, its decoded bytes, whether headers stood in it, and where it lay (offsets in bytes)."""
+
+    label: str
+    body: bytes
+    has_headers: bool
+    start: int
+    end: int
+
+    def __repr__(self) -> str:
+        return f"<Block {self.label!r}, {len(self.body)} bytes>"
+
+
+def blocks(data: bytes) -> Iterator[Block]:
+    """Every block that Go finds, in order. Whatever Go passes over is passed over."""
+    at = 0
+    while (block := _next(data, at)) is not None:
+        yield block
+        at = block.end
+
+
+def encode(label: str, body: bytes) -> bytes:
+    """One block as Go writes it: 64 characters a line, one newline at the end."""
+    text = base64.b64encode(body)
+    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+    return b"\n".join((_BEGIN + label.encode() + _DASHES, *lines, b"")) + (
+        _END[1:] + label.encode() + _DASHES + b"\n"
+    )
+
+
+def unread_begin(data: bytes, found: list[Block]) -> int:
+    """The line (from 1) of the first BEGIN that Go passes over, 0 if it reads them all."""
+    at = 0
+    for start, end in [(block.start, block.end) for block in found] + [(len(data), len(data))]:
+        begin = data.find(_BEGIN, at, start)
+        if begin >= 0:
+            return data.count(b"\n", 0, begin) + 1
+        at = end
+    return 0
+
+
+def _line(data: bytes, at: int) -> tuple[bytes, int]:
+    """The line that begins here, without its end and trailing blanks, and where the next one begins."""
+    newline = data.find(b"\n", at)
+    if newline < 0:
+        return data[at:].rstrip(b" \t"), len(data)
+    return data[at:newline].removesuffix(b"\r").rstrip(b" \t"), newline + 1
+
+
+def _next(data: bytes, start: int) -> Block | None:
+    """Each END is tried with the last BEGIN before it; what does not make a block is skipped."""
+    at = trailer = start
+    while at <= trailer:
+        at = trailer
+        end = data.find(_END, at)
+        if end < 0:
+            return None
+        trailer = end + len(_END)
+        begin = data.rfind(_BEGIN, at, end)
+        if begin < 0 or (begin > at and data[begin - 1 : begin] != b"\n"):
+            continue
+        line, at = _line(data, begin + len(_BEGIN))
+        if not line.endswith(_DASHES):
+            continue
+        label = line.removesuffix(_DASHES)
+        has_headers, at = _headers(data, at)
+        if at >= len(data):
+            return None
+        if has_headers and end < at:
+            continue
+        closing = label + _DASHES
+        if not data.startswith(closing, trailer) or _line(data, trailer + len(closing))[0]:
+            continue
+        body = _decoded(data[at:end])
+        if body is not None:
+            text = label.decode("utf-8", "backslashreplace")
+            return Block(text, body, has_headers, begin, _line(data, trailer)[1])
+    return None
+
+
+def _headers(data: bytes, at: int) -> tuple[bool, int]:
+    """Whether lines with a colon follow, and where they stop."""
+    start = at
+    while at < len(data):
+        line, following = _line(data, at)
+        if b":" not in line:
+            break
+        at = following
+    return at > start, at
+
+
+def _decoded(text: bytes) -> bytes | None:
+    """Base64 with its padding and nothing foreign but blanks and line ends; None if it is not that."""
+    packed = text.translate(None, b" \t\r\n")
+    if len(packed) % 4 or not _BASE64.fullmatch(packed):
+        return None
+    try:
+        return binascii.a2b_base64(packed)
+    except binascii.Error:
+        return None

@@ -1,0 +1,91 @@
+"""Whether a serving certificate is to be trusted, as metrics-server would judge it.
+
+This is Go's Certificate.Verify with DNSName and KeyUsages [ServerAuth], on our own reading of the bytes: the same
+checks in the same order, so the same first failure, in the same words. The system's trust store is never asked.
+Whoever dials must also pass OpenSSL's verification; a disagreement of the two is a finding of its own.
+
+Order: (a) critical extensions and dates of the leaf, (b) the name, (c) a chain to a root, (d) policies, extended key
+usage and name constraints of each chain. The first failure hides the rest: after a repair, verify again.
+
+Source: Certificate.Verify in Go's crypto/x509/verify.go (1.26). tests/x509 replays Go's own verdicts.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from kubevouch.outcome import Outcome
+from kubevouch.x509.certificate import Certificate
+from kubevouch.x509.chains import Chain, ChainBuilder, validity_failure
+from kubevouch.x509.constraints import constraint_fault
+from kubevouch.x509.extensions import ANY_USAGE, SERVER_AUTH
+from kubevouch.x509.hostnames import hostname_failure
+from kubevouch.x509.policies import policies_allow
+from kubevouch.x509.reasons import Failure, Reason, Verdict
+
+
+def verify(
+    leaf: Certificate,
+    *,
+    intermediates: Iterable[Certificate],
+    roots: Iterable[Certificate],
+    name: str,
+    at: datetime,
+) -> Verdict:
+    """Whether `leaf` is good for `name` at the (aware) moment `at`, by a chain that ends in one of `roots`.
+
+    `name` is what was dialled: a host name or an address, [ ] around it or not; "" skips the check of the name.
+    """
+    result = _chains(leaf, ChainBuilder(roots, intermediates, at.astimezone(UTC)), name, at)
+    if isinstance(result, Failure):
+        return Verdict(
+            Outcome.REFUSE, result.reason, result.text, result.at_fault, result.candidate
+        )
+    return Verdict(Outcome.PASS, Reason.TRUSTED, chain=result[0])
+
+
+def _chains(
+    leaf: Certificate, builder: ChainBuilder, name: str, at: datetime
+) -> list[Chain] | Failure:
+    failure = validity_failure(leaf, at)
+    if failure is None and name:
+        failure = hostname_failure(leaf, name)
+    if failure is not None:
+        return failure
+    chains = builder.chains(leaf)
+    return chains if isinstance(chains, Failure) else _allowed(leaf, chains)
+
+
+def _allowed(leaf: Certificate, chains: list[Chain]) -> list[Chain] | Failure:
+    """The chains that may be used to serve with; or what stands against them, foremost what was seen first."""
+    allowed: list[Chain] = []
+    forbidden = misused = 0
+    constraint = ""
+    for chain in chains:
+        if not policies_allow(chain):
+            forbidden += 1
+        elif not _serves(chain):
+            misused += 1
+        elif fault := constraint_fault(chain):
+            constraint = constraint or fault
+        else:
+            allowed.append(chain)
+    if allowed:
+        return allowed
+    if constraint:
+        text = "x509: a root or intermediate certificate is not authorized to sign for this name"
+        return Failure(Reason.NAME_CONSTRAINT, f"{text}: {constraint}", leaf)
+    if misused and not forbidden:
+        text = "x509: certificate specifies an incompatible key usage"
+        return Failure(Reason.WRONG_USAGE, text, leaf)
+    details = [f"{misused} candidate chains with incompatible key usage"] if misused else []
+    details.append(f"{forbidden} candidate chains with invalid policies")
+    text = f"x509: no valid chains built: {', '.join(details)}"
+    return Failure(Reason.NO_VALID_CHAINS, text, leaf)
+
+
+def _serves(chain: Chain) -> bool:
+    """Every certificate that lists usages allows serverAuth, from the root down (checkChainForKeyUsage)."""
+    return all(
+        not usages or ANY_USAGE in usages or SERVER_AUTH in usages
+        for usages in (certificate.extended_key_usage for certificate in chain)
+    )

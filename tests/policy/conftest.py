@@ -1,0 +1,95 @@
+"""A good request of worker-1, and the cluster around it. Each test makes one thing different."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
+
+from kubevouch.policy.judge import Judgement, judge
+from kubevouch.policy.question import (
+    Allowance,
+    Entry,
+    Others,
+    Question,
+    Request,
+    Reserved,
+    Source,
+)
+from kubevouch.x509.errors import X509Error
+from kubevouch.x509.request import read_request
+from tests.support.requests import request
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+NODE = "worker-1.example.com"
+ADDRESS = "192.168.88.112"
+
+
+@dataclass
+class Case:
+    """A question in pieces, good as it stands."""
+
+    pem: bytes = field(default_factory=lambda: request(NODE, [NODE], [ADDRESS]))
+    node: str = NODE
+    names: tuple[Entry, ...] = (Entry(NODE, Source.NODE_NAME),)
+    addresses: tuple[Entry, ...] = (Entry(ADDRESS, Source.SSH_HOST_KEY),)
+    control_plane: bool = False
+    trusts_node: bool = False
+    known: bool = True
+    username: str | None = f"system:node:{NODE}"
+    groups: tuple[str, ...] | None = ("system:nodes", "system:authenticated")
+    signer: str | None = "kubernetes.io/kubelet-serving"
+    usages: tuple[str, ...] | None = ("digital signature", "server auth")
+    expiration_seconds: int | None = None
+    age: timedelta = timedelta(seconds=5)
+    conditions: tuple[str, ...] = ()
+    node_exists: bool | None = True
+    newest: str | None = "csr-1"
+    kubelet_started: datetime | None = None
+
+    def question(self) -> Question:
+        try:
+            parsed, unreadable = read_request(self.pem, "csr-1"), ""
+        except X509Error as error:
+            parsed, unreadable = None, str(error)
+        return Question(
+            request=Request(
+                name="csr-1",
+                pem=self.pem,
+                parsed=parsed,
+                unreadable=unreadable,
+                username=self.username,
+                groups=self.groups,
+                signer=self.signer,
+                usages=self.usages,
+                expiration_seconds=self.expiration_seconds,
+                created=NOW - self.age,
+                conditions=self.conditions,
+            ),
+            at=NOW,
+            node_exists=self.node_exists,
+            allowance=Allowance(
+                node=self.node,
+                names=self.names,
+                addresses=self.addresses,
+                control_plane=self.control_plane,
+                trusts_node=self.trusts_node,
+            )
+            if self.known
+            else None,
+            others=Others(
+                names={"worker-2.example.com": "worker-2"},
+                addresses={ip_address("192.168.88.113"): "worker-2"},
+            ),
+            reserved=Reserved(
+                names={"lb.example.com": "a load balancer"},
+                suffixes={".k8s.example.org": "the cluster's own domain"},
+                addresses={ip_address("192.168.88.250"): "a virtual address"},
+                networks={ip_network("10.96.0.0/12"): "Services"},
+                endpoint_names={"cp-1.example.com": "the API server"},
+                endpoint_addresses={ip_address("192.168.88.111"): "the API server"},
+            ),
+            newest=self.newest,
+            kubelet_started=self.kubelet_started,
+        )
+
+    def judged(self) -> Judgement:
+        return judge(self.question())

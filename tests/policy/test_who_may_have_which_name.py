@@ -1,0 +1,276 @@
+"""Each rule by itself: a good request passes, and what differs in one thing is held by the rule that is named."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from kubevouch.outcome import Outcome
+from kubevouch.policy.judge import RULES, judge
+from kubevouch.policy.question import Entry, Source
+from tests.support.requests import request
+
+from .conftest import ADDRESS, NODE, NOW, Case
+
+CP, CP_ADDRESS = "cp-1.example.com", "192.168.88.111"
+CLAIMED = Source.NODE_STATUS
+
+
+def ask(names: list[str], addresses: list[str]) -> Case:
+    return Case(pem=request(NODE, names, addresses))
+
+
+def allowing(case: Case, *values: str, source: Source = Source.OPERATOR) -> Case:
+    """The same question where the node may also have these: whatever holds it now is another rule."""
+    entries = tuple(Entry(value, source) for value in values)
+    numeric = tuple(
+        e
+        for e in entries
+        if e.value.replace(".", "").replace(":", "").isalnum() and e.value[-1].isdigit()
+    )
+    case.addresses += numeric
+    case.names += tuple(e for e in entries if e not in numeric)
+    return case
+
+
+def control_plane(source: Source, *, labelled: bool = True) -> Case:
+    return Case(
+        pem=request(CP, [CP], [CP_ADDRESS]),
+        node=CP,
+        username=f"system:node:{CP}",
+        names=(Entry(CP, source),),
+        addresses=(Entry(CP_ADDRESS, source),),
+        control_plane=labelled,
+    )
+
+
+GOOD: dict[str, Callable[[], Case]] = {
+    "as a kubelet sends it": Case,
+    "with key encipherment, as older kubelets sent it": lambda: Case(
+        usages=("digital signature", "key encipherment", "server auth")
+    ),
+    "an address only": lambda: ask([], [ADDRESS]),
+    "a subset of what it may have": lambda: allowing(Case(), "10.0.0.7", "worker-1"),
+    "a year asked for": lambda: Case(expiration_seconds=365 * 86400),
+    "a control-plane node with its own endpoint, pinned": lambda: control_plane(
+        Source.SSH_HOST_KEY
+    ),
+    "the node's word, where the operator takes it": lambda: Case(
+        addresses=(Entry(ADDRESS, CLAIMED),), trusts_node=True
+    ),
+    "an IPv6 address of its own": lambda: allowing(ask([NODE], ["fd00::112"]), "fd00::112"),
+}
+
+HELD: dict[str, tuple[str, Callable[[], Case]]] = {
+    "not a request at all": ("canonical", lambda: Case(pem=b"hello")),
+    "half a request": ("canonical", lambda: Case(pem=request(NODE, [NODE], [ADDRESS])[:200])),
+    "text before the block": (
+        "canonical",
+        lambda: Case(pem=b"x\n" + request(NODE, [NODE], [ADDRESS])),
+    ),
+    "a mapped address": ("usable-addresses", lambda: ask([NODE], [f"::ffff:{ADDRESS}"])),
+    "a mapped address, as a quirk": ("canonical", lambda: ask([NODE], [f"::ffff:{ADDRESS}"])),
+    "another node's address, mapped": (
+        "foreign-addresses",
+        lambda: ask([NODE], ["::ffff:192.168.88.113"]),
+    ),
+    "an API server's address, mapped": (
+        "reserved-addresses",
+        lambda: ask([NODE], [f"::ffff:{CP_ADDRESS}"]),
+    ),
+    "a flood of bytes": (
+        "size",
+        lambda: Case(pem=request(NODE, [f"n{i}.example.com" for i in range(500)], [ADDRESS])),
+    ),
+    "another signer": ("signer", lambda: Case(signer="kubernetes.io/kube-apiserver-client")),
+    "a bootstrap token": ("requestor", lambda: Case(username="system:bootstrap:abcdef")),
+    "a node's name without the group": (
+        "requestor",
+        lambda: Case(groups=("system:authenticated",)),
+    ),
+    "the prefix alone": ("requestor", lambda: Case(username="system:node:")),
+    "another node's common name": (
+        "subject",
+        lambda: Case(pem=request("worker-2.example.com", [NODE], [ADDRESS])),
+    ),
+    "a second organization": (
+        "subject",
+        lambda: Case(
+            pem=request(NODE, [NODE], [ADDRESS], organizations=("system:nodes", "system:masters"))
+        ),
+    ),
+    "no organization": (
+        "subject",
+        lambda: Case(pem=request(NODE, [NODE], [ADDRESS], organizations=())),
+    ),
+    "a node that is gone": ("live-node", lambda: Case(node_exists=False)),
+    "client auth": ("usages", lambda: Case(usages=("digital signature", "client auth"))),
+    "server and client auth": (
+        "usages",
+        lambda: Case(usages=("digital signature", "server auth", "client auth")),
+    ),
+    "no usage": ("usages", lambda: Case(usages=())),
+    "an RSA key": (
+        "key",
+        lambda: Case(
+            pem=request(NODE, [NODE], [ADDRESS], key=rsa.generate_private_key(65537, 2048))
+        ),
+    ),
+    "another curve": (
+        "key",
+        lambda: Case(
+            pem=request(NODE, [NODE], [ADDRESS], key=ec.generate_private_key(ec.SECP384R1()))
+        ),
+    ),
+    "ten years": ("lifetime", lambda: Case(expiration_seconds=10 * 365 * 86400)),
+    "no address": ("count", lambda: ask([NODE], [])),
+    "many names": ("count", lambda: ask([f"a{i}.example.com" for i in range(9)], [ADDRESS])),
+    "many addresses": ("count", lambda: ask([NODE], [f"10.0.0.{i}" for i in range(1, 18)])),
+    "a wildcard": (
+        "plain-names",
+        lambda: allowing(ask(["*.example.com"], [ADDRESS]), "*.example.com"),
+    ),
+    "capitals": ("plain-names", lambda: ask([NODE.upper()], [ADDRESS])),
+    "a trailing dot": ("plain-names", lambda: ask([f"{NODE}."], [ADDRESS])),
+    "an underscore": ("plain-names", lambda: ask(["worker_1.example.com"], [ADDRESS])),
+    "an IDN": ("plain-names", lambda: ask(["xn--nxasmq6b.example.com"], [ADDRESS])),
+    "an address written as a name": ("plain-names", lambda: ask([ADDRESS], [ADDRESS])),
+    "kubernetes": (
+        "reserved-names",
+        lambda: allowing(ask(["kubernetes"], [ADDRESS]), "kubernetes"),
+    ),
+    "kubernetes.default.svc": (
+        "reserved-names",
+        lambda: allowing(ask(["kubernetes.default.svc"], [ADDRESS]), "kubernetes.default.svc"),
+    ),
+    "any Service": (
+        "reserved-names",
+        lambda: allowing(ask(["shop.prod.svc"], [ADDRESS]), "shop.prod.svc"),
+    ),
+    "the default domain": ("reserved-names", lambda: ask(["x.cluster.local"], [ADDRESS])),
+    "the cluster's own domain": ("reserved-names", lambda: ask(["x.k8s.example.org"], [ADDRESS])),
+    "the domain itself": ("reserved-names", lambda: ask(["k8s.example.org"], [ADDRESS])),
+    "a load balancer's name": (
+        "reserved-names",
+        lambda: allowing(ask(["lb.example.com"], [ADDRESS]), "lb.example.com"),
+    ),
+    "localhost": ("reserved-names", lambda: allowing(ask(["localhost"], [ADDRESS]), "localhost")),
+    "the API server's name, of a worker": (
+        "reserved-names",
+        lambda: allowing(ask([CP], [ADDRESS]), CP),
+    ),
+    "another node's name": (
+        "foreign-names",
+        lambda: allowing(ask(["worker-2.example.com"], [ADDRESS]), "worker-2.example.com"),
+    ),
+    "a name that begins like its own": (
+        "allowed-names",
+        lambda: ask([f"{NODE}.evil.org"], [ADDRESS]),
+    ),
+    "a name nobody knows": ("allowed-names", lambda: ask(["vault.example.com"], [ADDRESS])),
+    "loopback": ("usable-addresses", lambda: allowing(ask([NODE], ["127.0.0.1"]), "127.0.0.1")),
+    "link-local, where metadata services live": (
+        "usable-addresses",
+        lambda: ask([NODE], ["169.254.169.254"]),
+    ),
+    "multicast": ("usable-addresses", lambda: ask([NODE], ["224.0.0.1"])),
+    "IPv6 loopback": ("usable-addresses", lambda: ask([NODE], ["::1"])),
+    "a Service's address": (
+        "reserved-addresses",
+        lambda: allowing(ask([NODE], ["10.96.0.1"]), "10.96.0.1"),
+    ),
+    "a virtual address": (
+        "reserved-addresses",
+        lambda: allowing(ask([NODE], ["192.168.88.250"]), "192.168.88.250"),
+    ),
+    "the API server's address, of a worker, though pinned": (
+        "reserved-addresses",
+        lambda: allowing(ask([NODE], [CP_ADDRESS]), CP_ADDRESS),
+    ),
+    "a control plane's own endpoint that only it claims": (
+        "reserved-addresses",
+        lambda: control_plane(CLAIMED),
+    ),
+    "an endpoint pinned to what is no control-plane node": (
+        "reserved-addresses",
+        lambda: control_plane(Source.OPERATOR, labelled=False),
+    ),
+    "another node's address": (
+        "foreign-addresses",
+        lambda: allowing(ask([NODE], ["192.168.88.113"]), "192.168.88.113"),
+    ),
+    "an address nobody knows": ("allowed-addresses", lambda: ask([NODE], ["192.168.88.77"])),
+    "its own and one more": ("allowed-addresses", lambda: ask([NODE], [ADDRESS, "192.168.88.77"])),
+    "approved before": ("undecided", lambda: Case(conditions=("Approved",))),
+    "denied before": ("undecided", lambda: Case(conditions=("Denied",))),
+    "superseded": ("newest", lambda: Case(newest="csr-2")),
+    "older than its kubelet": ("fresh", lambda: Case(kubelet_started=NOW - timedelta(seconds=1))),
+    "a quarter of an hour old": ("fresh", lambda: Case(age=timedelta(minutes=15))),
+}
+
+DOUBTED: dict[str, tuple[str, Callable[[], Case]]] = {
+    "whether the Node is there is not known": ("live-node", lambda: Case(node_exists=None)),
+    "no source knows the node": ("allowed-addresses", lambda: Case(known=False)),
+    "no source knows the node's names": ("allowed-names", lambda: Case(known=False)),
+    "only the node says so": (
+        "allowed-addresses",
+        lambda: Case(addresses=(Entry(ADDRESS, CLAIMED),)),
+    ),
+    "only the node names itself so": ("allowed-names", lambda: Case(names=(Entry(NODE, CLAIMED),))),
+    "which is the newest is not known": ("newest", lambda: Case(newest=None)),
+    "a bare file names no signer": ("signer", lambda: Case(signer=None)),
+    "a bare file has no requestor": ("requestor", lambda: Case(username=None)),
+    "a bare file names no usages": ("usages", lambda: Case(usages=None)),
+}
+
+
+@pytest.mark.parametrize("case", GOOD.values(), ids=GOOD.keys())
+def test_a_good_request_passes_every_rule(case: Callable[[], Case]) -> None:
+    judgement = case().judged()
+    assert judgement.held_by == ()
+    assert judgement.outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(("rule", "case"), HELD.values(), ids=HELD.keys())
+def test_what_differs_in_one_thing_is_refused_by_the_rule_for_it(
+    rule: str, case: Callable[[], Case]
+) -> None:
+    judgement = case().judged()
+    assert judgement.outcome is Outcome.REFUSE
+    assert rule in {r.rule for r in judgement.held_by if r.outcome is Outcome.REFUSE}
+    for ruling in judgement.held_by:
+        assert ruling.message
+        assert ruling.outcome is Outcome.CANNOT_TELL or ruling.seen
+
+
+@pytest.mark.parametrize(("rule", "case"), DOUBTED.values(), ids=DOUBTED.keys())
+def test_missing_evidence_is_a_doubt_and_not_a_refusal(rule: str, case: Callable[[], Case]) -> None:
+    judgement = case().judged()
+    assert judgement.outcome is Outcome.CANNOT_TELL
+    assert rule in {r.rule for r in judgement.held_by}
+
+
+def test_every_rule_has_a_case_that_it_refuses() -> None:
+    refusing = {rule for rule, _ in HELD.values()}
+    assert refusing == {ruling.rule for ruling in Case().judged().rulings}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["another node's address", "kubernetes.default.svc", "client auth", "a bootstrap token"],
+)
+def test_without_its_rule_the_hostile_request_would_be_let_through_by_what_remains(
+    name: str,
+) -> None:
+    """Each of these is held by one rule alone: taking it away is seen."""
+    rule, case = HELD[name]
+    remaining = tuple(r for r in RULES if r(Case().question()).rule != rule)
+    held = {r.rule for r in judge(case().question(), remaining).held_by}
+    assert rule not in held
+    assert held <= {"subject", "live-node"}  # who it is hangs on the requestor
+
+
+def test_a_refusal_stands_before_a_doubt() -> None:
+    judgement = Case(known=False, usages=("client auth",)).judged()
+    assert judgement.held_by[0].rule == "usages"

@@ -1,0 +1,21 @@
+"""TLS contexts for the servers of a test, made without the code under test."""
+
+import ssl
+import tempfile
+from pathlib import Path
+
+from tests.support.authority import Pair
+
+
+def server_context(pair: Pair, *, client_ca: bytes | None = None) -> ssl.SSLContext:
+    """Serves a pair; with `client_ca` it asks for a client certificate, verifies one that comes, and requires none."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory() as folder:
+        chain, key = Path(folder, "chain.pem"), Path(folder, "key.pem")
+        chain.write_bytes(pair.chain)
+        key.write_bytes(pair.key)
+        context.load_cert_chain(chain, key)
+    if client_ca is not None:
+        context.load_verify_locations(cadata=client_ca.decode())
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context

@@ -1,0 +1,216 @@
+"""The self-signed pair: in the kubelet's own form, good enough to serve with, and never too good."""
+
+import re
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+
+import pytest
+
+from kubevouch.x509 import (
+    Certificate,
+    CertificateKind,
+    KeyKind,
+    SelfSigned,
+    X509Error,
+    classify,
+    key_belongs,
+    kubelet_self_signed,
+    node_name_of,
+    read_certificate_der,
+    read_pem,
+    self_signed_host,
+    verify,
+)
+from kubevouch.x509.gotext import Address, address_text
+from real.oracle.asn1 import name, null, oid, seq
+from real.oracle.certificates import Authority, leaf
+from real.oracle.keys import ecdsa
+
+NOW = datetime(2026, 11, 24, 12, 0, 30, 500_000, tzinfo=UTC)
+HOST = "w1.example.com"
+ADDRESSES = (IPv4Address("10.0.0.5"), IPv6Address("fd00::5"))
+
+
+def seed(
+    host: str = HOST,
+    *,
+    addresses: tuple[Address, ...] = (),
+    lifetime: timedelta = timedelta(days=3),
+    kind: KeyKind = KeyKind.ECDSA_P256,
+) -> SelfSigned:
+    return kubelet_self_signed(
+        host, addresses=addresses, now=NOW, lifetime=lifetime, serials=(71, 72), key_kind=kind
+    )
+
+
+def pair(made: SelfSigned) -> tuple[Certificate, Certificate]:
+    serving, ca = read_pem(made.chain_pem, "kubelet-server.crt").certificates
+    return serving, ca
+
+
+@pytest.fixture(scope="module")
+def default() -> SelfSigned:
+    """As it is made when nobody says otherwise: with RSA keys."""
+    return kubelet_self_signed(HOST, now=NOW, lifetime=timedelta(days=3), serials=(71, 72))
+
+
+def test_it_has_the_form_that_kubelets_give_to_themselves(default: SelfSigned) -> None:
+    serving, ca = pair(default)
+    assert str(serving.subject) == f"CN={HOST}@1795521630"
+    assert str(serving.issuer) == str(ca.subject) == str(ca.issuer) == f"CN={HOST}-ca@1795521630"
+    assert serving.key_usage == ("digitalSignature", "keyEncipherment")
+    assert serving.extended_key_usage == ("serverAuth",)
+    assert serving.has_basic_constraints
+    assert not serving.is_ca
+    assert serving.dns_names == (HOST,)
+    assert serving.ip_addresses == ()
+    assert ca.key_usage == ("digitalSignature", "keyEncipherment", "keyCertSign")
+    assert ca.is_ca
+    assert not ca.has_san_extension
+    assert serving.authority_key_id == ca.subject_key_id != b""
+    assert (serving.serial, ca.serial) == (71, 72)
+    assert serving.key_description == ca.key_description == "RSA 2048"
+    assert classify(serving) is CertificateKind.KUBELET_SELF_SIGNED
+    assert classify(ca) is CertificateKind.SELF_SIGNED_CA
+    assert self_signed_host(serving) == HOST
+
+
+def test_the_key_is_the_leaf_s_and_stands_in_the_kubelet_s_own_kind_of_block(
+    default: SelfSigned,
+) -> None:
+    serving, ca = pair(default)
+    assert default.key_pem.startswith(b"-----BEGIN RSA PRIVATE KEY-----\n")
+    assert key_belongs(serving, default.key_pem, "key")
+    assert not key_belongs(ca, default.key_pem, "key")
+
+
+def test_its_algorithm_is_written_as_rfc_4055_wants_it(default: SelfSigned) -> None:
+    written = seq(oid("1.2.840.113549.1.1.11"), null())
+    assert [certificate.der.count(written) for certificate in pair(default)] == [2, 2]
+
+
+def test_the_key_is_not_shown() -> None:
+    assert "PRIVATE" not in repr(seed())
+
+
+def test_it_is_valid_from_an_hour_ago_for_as_long_as_asked() -> None:
+    for certificate in pair(seed(lifetime=timedelta(hours=6))):
+        assert certificate.not_before == NOW.replace(microsecond=0) - timedelta(hours=1)
+        assert certificate.not_after == NOW.replace(microsecond=0) + timedelta(hours=6)
+
+
+def test_it_may_outlive_the_two_digits_of_a_year() -> None:
+    serving, _ = pair(seed(lifetime=timedelta(days=365 * 30)))
+    assert serving.not_after.year == 2056
+
+
+def test_go_would_verify_it_by_its_own_ca_for_its_names_and_addresses() -> None:
+    serving, ca = pair(seed(addresses=ADDRESSES))
+    for dialled in (HOST, *map(str, ADDRESSES)):
+        assert verify(serving, intermediates=(), roots=[ca], name=dialled, at=NOW).trusted
+    assert not verify(serving, intermediates=(), roots=[ca], name="10.0.0.6", at=NOW).trusted
+
+
+def test_a_host_that_is_an_address_stands_among_the_addresses_once() -> None:
+    serving, _ = pair(seed("10.0.0.5", addresses=ADDRESSES))
+    assert serving.dns_names == ()
+    assert serving.ip_addresses == ADDRESSES
+
+
+def test_a_long_host_name_is_no_obstacle() -> None:
+    host = ".".join(["a" * 60] * 4)
+    serving, ca = pair(seed(host))
+    assert self_signed_host(serving) == host
+    assert verify(serving, intermediates=(), roots=[ca], name=host, at=NOW).trusted
+
+
+@pytest.mark.parametrize("host", ["", "b\u00fccher", "w1\n"])
+def test_a_host_that_is_no_name_is_refused(host: str) -> None:
+    with pytest.raises(X509Error):
+        seed(host)
+
+
+@pytest.mark.parametrize("kind", list(KeyKind))
+def test_openssl_serves_with_it_and_trusts_it_by_its_ca(tmp_path: Path, kind: KeyKind) -> None:
+    now = datetime.now(UTC)
+    made = kubelet_self_signed(
+        HOST, now=now, lifetime=timedelta(days=3), serials=(1, 2), key_kind=kind
+    )
+    _, ca = pair(made)
+    (tmp_path / "crt").write_bytes(made.chain_pem)
+    (tmp_path / "key").write_bytes(made.key_pem)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.load_verify_locations(cadata=ca.der)
+    presented = _handshake(client, server)
+    assert presented == pair(made)[0].der
+
+
+def _handshake(client: ssl.SSLContext, server: ssl.SSLContext) -> bytes | None:
+    """A handshake through memory; what the server presented."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    there = server.wrap_bio(to_server, to_client, server_side=True)
+    here = client.wrap_bio(to_client, to_server, server_hostname=HOST)
+    for _ in range(4):
+        for side in (here, there):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+    return here.getpeercert(binary_form=True)
+
+
+@dataclass(frozen=True)
+class Template:
+    """What a kubelet asks for: newGetTemplateFn in Kubernetes' pkg/kubelet/certificate/kubelet.go."""
+
+    common_name: str
+    organizations: frozenset[str]
+    dns_names: frozenset[str]
+    addresses: frozenset[str]
+
+
+def satisfies(serving: Certificate, template: Template) -> bool:
+    """certSatisfiesTemplateLocked of client-go's certificate manager, in its order.
+
+    While it says yes, the kubelet asks for no certificate before 70 to 90 % of this one's life is over.
+    """
+    return (
+        serving.subject.common_name == template.common_name
+        and template.dns_names <= set(serving.dns_names)
+        and template.addresses <= set(map(address_text, serving.ip_addresses))
+        and template.organizations <= set(serving.subject.organizations)
+    )
+
+
+def template(node: str) -> Template:
+    return Template(
+        f"system:node:{node}",
+        frozenset({"system:nodes"}),
+        frozenset({HOST}),
+        frozenset(map(str, ADDRESSES)),
+    )
+
+
+@pytest.mark.parametrize("node", [HOST, "w1", f"{HOST}@1795521630"])
+def test_a_seed_never_keeps_the_kubelet_from_asking(node: str) -> None:
+    serving, _ = pair(seed(addresses=ADDRESSES))
+    assert not satisfies(serving, template(node))
+    assert node_name_of(serving) is None
+
+
+def test_a_host_name_made_to_look_like_a_node_does_not_either() -> None:
+    serving, _ = pair(seed(f"system:node:{HOST}", addresses=ADDRESSES))
+    assert not satisfies(serving, template(HOST))
+    assert re.fullmatch(r"system:node:.*@\d+", serving.subject.common_name)
+
+
+def test_the_comparison_would_say_yes_to_the_certificate_that_is_asked_for() -> None:
+    ca = Authority("ca", name(("CN", "kubernetes")), ecdsa("ca"))
+    subject = name(("O", "system:nodes"), ("CN", f"system:node:{HOST}"))
+    issued = leaf(ca, ecdsa("leaf"), dns=[HOST], ips=map(str, ADDRESSES), subject=subject)
+    assert satisfies(read_certificate_der(issued.der(), "issued"), template(HOST))

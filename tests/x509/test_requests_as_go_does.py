@@ -1,0 +1,102 @@
+"""A request without a quirk is what Go reads and accepts; whatever is wrong with the others has a name."""
+
+from base64 import b64decode
+
+import pytest
+from cryptography.x509 import DNSName, SubjectAlternativeName, load_pem_x509_csr
+
+from kubevouch.x509 import QuirkCode, SigningRequest, X509Error, read_request
+from kubevouch.x509.gotext import address_text
+from tests.x509.recorded import Line, judged
+
+REQUESTS = judged("requests")
+EACH = pytest.mark.parametrize(("case", "go"), REQUESTS, ids=[case["case"] for case, _ in REQUESTS])
+
+
+def read(case: Line) -> SigningRequest | X509Error:
+    try:
+        return read_request(b64decode(case["pem"]), "here")
+    except X509Error as error:
+        return error
+
+
+@EACH
+def test_without_a_quirk_it_is_what_go_reads_and_its_signature_is_good(
+    case: Line, go: Line
+) -> None:
+    request = read(case)
+    if isinstance(request, X509Error) or request.quirks:
+        return
+    assert "refused" not in go
+    assert "signature" not in go
+    assert "emails" not in go
+    assert "uris" not in go
+    assert _told(request) == _said(go)
+
+
+@EACH
+def test_even_with_quirks_it_shows_what_the_signer_would_sign(case: Line, go: Line) -> None:
+    request = read(case)
+    if isinstance(request, X509Error) or "refused" in go:
+        return
+    assert _told(request) == _said(go)
+    signed_badly = any(quirk.code is QuirkCode.SIGNATURE for quirk in request.quirks)
+    assert signed_badly == ("signature" in go)
+
+
+@EACH
+def test_what_go_takes_we_read_and_what_it_refuses_is_an_error(case: Line, go: Line) -> None:
+    request = read(case)
+    if isinstance(request, SigningRequest) and "refused" in go:
+        assert request.quirks  # the second best answer, see request.py
+    else:
+        assert isinstance(request, X509Error) == ("refused" in go)
+
+
+@EACH
+def test_what_is_wrong_has_the_name_that_the_case_gives_it(case: Line, go: Line) -> None:
+    del go
+    request = read(case)
+    if isinstance(request, X509Error):
+        assert not case["quirks"]
+        return
+    told = {quirk.code.value for quirk in request.quirks}
+    if case["case"].startswith("spoilt"):
+        return  # made by dice: nobody said what is wrong with them
+    assert set(case["quirks"]) <= told
+    assert bool(told) == bool(case["quirks"])
+
+
+def test_every_quirk_has_a_case() -> None:
+    wanted = {code for case, _ in REQUESTS for code in case["quirks"]}
+    assert wanted == {code.value for code in QuirkCode}
+
+
+def test_another_reader_sees_another_name_where_go_sees_the_lie() -> None:
+    """Why a request with two attributes is never decided on by what it shows."""
+    name = "attributes: Microsoft's first, then the lie"
+    (case, go) = next(pair for pair in REQUESTS if pair[0]["case"] == name)
+    other = load_pem_x509_csr(b64decode(case["pem"]))
+    shown = other.extensions.get_extension_for_class(SubjectAlternativeName).value
+    assert other.is_signature_valid
+    assert shown.get_values_for_type(DNSName) == ["w2"]
+    assert go["dns"] == ["kubernetes.default.svc"]
+
+
+def _told(request: SigningRequest) -> Line:
+    return {
+        "subject": str(request.subject),
+        "dns": list(request.dns_names),
+        "ips": list(map(address_text, request.ip_addresses)),
+        "emails": list(request.alt_names.emails),
+        "uris": list(request.alt_names.uris),
+        "key": request.key_description,
+    }
+
+
+def _said(go: Line) -> Line:
+    return {
+        "subject": go.get("subject", ""),
+        "key": go["key"],
+        **{kind: go.get(kind, []) for kind in ("dns", "ips", "emails", "uris")},
+    }
