@@ -96,7 +96,8 @@ def _down(folders: Folders) -> None:
 
 def _run(folders: Folders, environment: Mapping[str, str], chosen: argparse.Namespace) -> int:
     """Boots, tests, takes down; the tests' exit status."""
-    if Record(folders).folders.bed.exists():
+    e2e.require()
+    if folders.bed.exists():
         progress.say("a bed is up: it is taken down first")
     try:
         sweep(folders)

@@ -43,6 +43,16 @@ class Count:
         return Count(total("tests") - failed - skipped, failed, skipped)
 
 
+def require() -> None:
+    """Says so before anything is booted if there is nothing to run.
+
+    Raises:
+        BedError: there are no tests.
+    """
+    if not (_CHECKOUT / TESTS).is_dir():
+        raise BedError(str(TESTS), "there are no e2e tests")
+
+
 def run(
     folders: Folders, environment: Mapping[str, str], *, long: bool, extra: Sequence[str]
 ) -> tuple[int, Count]:
@@ -51,8 +61,6 @@ def run(
     Raises:
         KeyboardInterrupt: after pytest had its time to end.
     """
-    if not (_CHECKOUT / TESTS).is_dir():
-        raise BedError(str(TESTS), "there are no e2e tests")
     report = folders.operator / "e2e.xml"
     report.unlink(missing_ok=True)
     chosen = () if long else ("-m", "not long")

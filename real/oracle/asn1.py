@@ -33,7 +33,10 @@ def set_of(*contents: bytes) -> bytes:
 
 
 def integer(value: int) -> bytes:
-    return tlv(0x02, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+    return tlv(
+        0x02,
+        value.to_bytes((value if value >= 0 else ~value).bit_length() // 8 + 1, "big", signed=True),
+    )
 
 
 TRUE = bytes((0x01, 1, 0xFF))

@@ -15,9 +15,12 @@ from real.oracle import (
     bundle_cases,
     read_cases,
     request_cases,
+    verify_chains,
     verify_constraints,
     verify_names,
+    verify_policies,
     verify_random,
+    verify_signatures,
     verify_trust,
 )
 from real.oracle.asn1 import name
@@ -35,11 +38,17 @@ def gather() -> Cases:
     """All cases there are."""
     cases = Cases()
     ca = cases.add_authority("ca", authority(name(("CN", "kubernetes")), ecdsa("ca")))
-    verify_names.gather(cases, ca)
-    verify_trust.gather(cases, ca)
-    verify_constraints.gather(cases, ca)
+    for topic in (
+        verify_names,
+        verify_trust,
+        verify_chains,
+        verify_signatures,
+        verify_policies,
+        verify_constraints,
+        read_cases,
+    ):
+        topic.gather(cases, ca)
     verify_random.gather(cases)
-    read_cases.gather(cases, ca)
     request_cases.gather(cases)
     bundle_cases.gather(cases)
     return cases

@@ -1,7 +1,8 @@
 """Records what a real kubelet makes of configuration files, drop-ins and flags: `python -m real.oracle.kubelet_corpus`.
 
 The judge is real/oracle/kubelet, which links the kubelet's own code. Questions and answers lie in
-tests/kubelet/cases/go-configuration.jsonl, the kubelet's keys and flags beside them; `make test` replays them.
+tests/kubelet/cases/go-configuration.jsonl, what it reads in the files we have edited in go-edits.jsonl, its keys and
+flags beside them; plain `make test` replays all of it.
 """
 
 import base64
@@ -10,6 +11,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from kubevouch.kubelet.splice import Edit, set_server_tls_bootstrap
 
 CASES = Path("tests/kubelet/cases")
 _JUDGE = Path(__file__).parent / "kubelet"
@@ -124,6 +127,25 @@ _FILES: dict[str, bytes | str] = {
     "CR alone": ON.replace("\n", "\r"),
     "Latin-1": f"{HEAD}clusterDomain: café\n".encode("latin-1"),
     "UTF-16": ON.encode("utf-16"),
+    "ends with a comment": f"{HEAD}# the end",
+    "ends with an indented comment": f"{HEAD}authentication:\n  anonymous:\n    enabled: false\n  # webhook: {{}}\n",
+    "ends with a block text": f"{HEAD}clusterDomain: |\n  x\n",
+    "ends with a block text and no end of line": f"{HEAD}clusterDomain: |\n  x",
+    "ends with kept blank lines": f"{HEAD}clusterDomain: |+\n  x\n\n",
+    "ends with a folded text and a comment": f"{HEAD}clusterDomain: >\n  x\n\n# c\n\n",
+    "ends with blank lines": f"{HEAD}\n\n",
+    "ends with a list": f"{HEAD}tlsCipherSuites:\n- A\n- B\n",
+    "ends with an alias": f"{HEAD}failSwapOn: &x false\nseccompDefault: *x\n",
+    "indented as a whole": f"---\n  {HEAD.strip().replace(chr(10), chr(10) + '  ')}\n",
+    "a key without value, then a comment": f"{HEAD}serverTLSBootstrap:   # later\nport: 10250\n",
+    "false, then a comment": f"{HEAD}serverTLSBootstrap: false # never\nport: 10250\n",
+    "off in quoted key": f"{HEAD}'serverTLSBootstrap' : off\n",
+    "CR LF and no end of line": HEAD.replace("\n", "\r\n").strip(),
+    "JSON in lines": '{\n    "apiVersion": "kubelet.config.k8s.io/v1beta1",\n    "kind": "KubeletConfiguration"\n}\n',
+    "JSON indented with tabs": '{\n\t"apiVersion": "kubelet.config.k8s.io/v1beta1",\n\t"kind": "KubeletConfiguration"\n}\n',
+    "JSON in lines, false": '{\n "apiVersion": "kubelet.config.k8s.io/v1beta1",\n "serverTLSBootstrap" : false ,\n "kind": "KubeletConfiguration"\n}',
+    "flow style in lines": "# c\n{\n  apiVersion: kubelet.config.k8s.io/v1beta1,\n  kind: KubeletConfiguration, # last\n}\n",
+    "letters of other scripts": f"{HEAD}clusterDomain: 'größe \U0001f600'\n",
     "YAML 1.1 directive": f"%YAML 1.1\n---\n{ON}",
     "YAML 1.2 directive": f"%YAML 1.2\n---\n{ON}",
     "bomb": HEAD
@@ -187,42 +209,91 @@ _TOGETHER: dict[str, tuple[str | None, Mapping[str, str] | None, list[str]]] = {
 }  # fmt: skip
 
 
-def questions() -> list[dict[str, Any]]:
-    """All cases, contents in base64 as Go takes them."""
-    asked: list[dict[str, Any]] = []
-    for name, line in _LINES.items():
-        asked.append(_question(name, f"{HEAD}{line}\n", None, []))
-    for name, content in _FILES.items():
-        asked.append(_question(name, content, None, []))
-    for name, (content_or_none, drop_ins, args) in _TOGETHER.items():
-        asked.append(_question(name, content_or_none, drop_ins, args))
+# The keys that kubevouch reads; an answer holds a hundred more.
+_READ = (
+    "serverTLSBootstrap", "rotateCertificates", "tlsCertFile", "tlsPrivateKeyFile", "tlsMinVersion", "tlsCipherSuites",
+    "authentication", "authorization", "address", "port", "readOnlyPort", "healthzPort", "healthzBindAddress",
+    "enableDebuggingHandlers", "clusterDomain", "staticPodPath", "featureGates",
+)  # fmt: skip
+
+Question = dict[str, Any]
+"""name; config: a text, {"base64": ...} if it is none, null without --config; drop_ins: path -> text; args."""
+
+
+def questions() -> list[Question]:
+    """All cases."""
+    alone: dict[str, str | bytes] = {name: f"{HEAD}{line}\n" for name, line in _LINES.items()}
+    asked: list[Question] = [
+        {"name": name, "config": _shown(content), "drop_ins": None, "args": []}
+        for name, content in (alone | _FILES).items()
+    ]
+    for name, (config, drop_ins, args) in _TOGETHER.items():
+        asked.append({"name": name, "config": config, "drop_ins": drop_ins, "args": args})
     return asked
 
 
-def _question(
-    name: str, config: str | bytes | None, drop_ins: Mapping[str, str] | None, args: list[str]
-) -> dict[str, Any]:
-    packed = None if drop_ins is None else {path: _packed(text) for path, text in drop_ins.items()}
-    whole = None if config is None else _packed(config)
-    return {"name": name, "config": whole, "drop_ins": packed, "args": args}
+def content_of(shown: str | dict[str, str]) -> bytes:
+    """The bytes of a file in a question."""
+    return shown.encode() if isinstance(shown, str) else base64.b64decode(shown["base64"])
 
 
-def _packed(content: str | bytes) -> str:
-    return base64.b64encode(content.encode() if isinstance(content, str) else content).decode()
+def _shown(content: str | bytes) -> str | dict[str, str]:
+    if isinstance(content, str):
+        return content
+    return {"base64": base64.b64encode(content).decode()}
+
+
+def judged(asked: list[Question]) -> list[dict[str, Any]]:
+    """What the kubelet answers to each."""
+    lines = "\n".join(json.dumps(_packed(question)) for question in asked)
+    answers = [json.loads(line) for line in _judge(stdin=lines).splitlines()]
+    for question, answer in zip(asked, answers, strict=True):
+        assert question["name"] == answer["name"]
+        if "configuration" in answer:
+            whole = answer["configuration"]
+            answer["configuration"] = {key: whole[key] for key in _READ if key in whole}
+    return answers
+
+
+def _packed(question: Question) -> Question:
+    """As the judge takes it: contents in base64."""
+
+    def packed(shown: str | dict[str, str]) -> str:
+        return base64.b64encode(content_of(shown)).decode()
+
+    config, drop_ins = question["config"], question["drop_ins"]
+    return {
+        "name": question["name"],
+        "args": question["args"],
+        "config": None if config is None else packed(config),
+        "drop_ins": None
+        if drop_ins is None
+        else {path: packed(text) for path, text in drop_ins.items()},
+    }
 
 
 def record() -> None:
     """Writes the files anew."""
     asked = questions()
-    lines = "\n".join(map(json.dumps, asked))
-    answers = [json.loads(line) for line in _judge(stdin=lines).splitlines()]
     CASES.mkdir(parents=True, exist_ok=True)
-    with (CASES / "go-configuration.jsonl").open("w", encoding="utf-8") as file:
-        for question, answer in zip(asked, answers, strict=True):
-            assert question["name"] == answer["name"]
-            file.write(json.dumps(question | answer) + "\n")
+    _write("go-configuration.jsonl", [q | a for q, a in zip(asked, judged(asked), strict=True)])
+    edited = [question | {"config": after} for question in asked if (after := _edited(question))]
+    _write("go-edits.jsonl", [q | a for q, a in zip(edited, judged(edited), strict=True)])
     (CASES / "go-keys.txt").write_text(_judge("keys"), encoding="utf-8")
     (CASES / "go-flags.txt").write_text(_judge("flags"), encoding="utf-8")
+
+
+def _edited(question: Question) -> str | None:
+    """The file of a question after our edit; None if there is none, or nothing to edit."""
+    if question["config"] is None or question["drop_ins"] or question["args"]:
+        return None
+    edit = set_server_tls_bootstrap(content_of(question["config"]))
+    return edit.after.decode() if isinstance(edit, Edit) and edit.needed else None
+
+
+def _write(name: str, lines: list[dict[str, Any]]) -> None:
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (CASES / name).write_text(text, encoding="utf-8")
 
 
 def _judge(*words: str, stdin: str = "") -> str:

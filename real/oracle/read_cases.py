@@ -37,7 +37,7 @@ from real.oracle.certificates import (
 from real.oracle.dice import Dice
 from real.oracle.keys import BareKey, ecdsa, ed, rsa
 
-SPOILT = 60
+SPOILT = 50
 
 
 def gather(cases: Cases, ca: Authority) -> None:

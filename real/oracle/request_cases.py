@@ -40,7 +40,7 @@ from real.oracle.certificates import (
 from real.oracle.dice import Dice
 from real.oracle.keys import BareKey, Key, ecdsa, ed, pss_algorithm, rsa
 
-SPOILT = 30
+SPOILT = 25
 
 KEY = ecdsa("request")
 NODE = san_value(["w1", "w1.example.com"], ["192.168.88.112", "fd00::112"])

@@ -16,9 +16,9 @@ from typing import Any
 
 from kubevouch.lab.wire.apiserver import WireApiServer
 from kubevouch.lab.wire.faults import answer
+from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
-from tests.support.cluster import MOMENT
 from tests.support.connect_proxy import ConnectProxy, connect_proxy
 from tests.support.contexts import server_context
 

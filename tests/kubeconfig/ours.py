@@ -15,8 +15,8 @@ from kubevouch.kube.access import cluster_access
 from kubevouch.kube.client import ApiClient
 from kubevouch.kube.kubeconfig import Cluster, ExecConfig, User, read_kubeconfig
 from tests.kubeconfig.bench import ASKED, Bench, Case, all_cases, bench
+from tests.support.apiservers import MOMENT, PATIENT
 from tests.support.clocks import WoundClock
-from tests.support.cluster import MOMENT, PATIENT
 
 JSON = Any
 

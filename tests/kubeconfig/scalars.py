@@ -18,7 +18,9 @@ from tests.kubeconfig.bench import run
 JSON = Any
 RECORDED = Path(__file__).parent / "scalars.json"
 
-_WORDS = "y Y yes Yes YES yEs n N no No NO true True TRUE tRue false False FALSE on On ON off Off OFF oN"
+_WORDS = (
+    "y Y yes Yes YES yEs n N no No NO true True TRUE tRue false False FALSE on On ON off Off OFF oN"
+)
 _NUMBERS = (
     "0 00 01 007 08 09 010 -0 -1 +1 1_000 _1 1_ 1__2 0x1F 0X1f 0x 0xg 0o14 0O14 0o8 0b101 0B11 -0b11 +0b1 0b2 "
     "1. .5 -.5 +.5 . .. ... 1.5 1e3 1E3 1e+3 1e-3 1e 1.e3 .5e3 1.5e 1e999 -1e999 1_0.5 1.5_0 .5_0 "
@@ -75,7 +77,9 @@ def texts() -> list[str]:
 
 def kubeconfig(several: list[str]) -> str:
     """A kubeconfig that holds each text as a value of an extension."""
-    items = [f"- name: n{index}\n  extension:\n    v: {text}\n" for index, text in enumerate(several)]
+    items = [
+        f"- name: n{index}\n  extension:\n    v: {text}\n" for index, text in enumerate(several)
+    ]
     return "extensions:\n" + "".join(items)
 
 

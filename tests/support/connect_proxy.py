@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -10,13 +11,14 @@ from dataclasses import dataclass, field
 class ConnectProxy:
     """`refuse` is a status line such as "407 Proxy Authentication Required", "" to let everybody through."""
 
+    scheme: str = "http"
     port: int = 0
     refuse: str = ""
     heads: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError), contextlib.closing(writer):
@@ -38,14 +40,15 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
         while chunk := await source.read(65536):
             sink.write(chunk)
             await sink.drain()
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, NotImplementedError):
         sink.write_eof()
 
 
 @contextlib.asynccontextmanager
-async def connect_proxy() -> AsyncIterator[ConnectProxy]:
-    proxy = ConnectProxy()
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+async def connect_proxy(context: ssl.SSLContext | None = None) -> AsyncIterator[ConnectProxy]:
+    """Listens until the block ends; with a context it speaks TLS itself."""
+    proxy = ConnectProxy("https" if context else "http")
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, ssl=context)
     proxy.port = server.sockets[0].getsockname()[1]
     async with server:
         yield proxy

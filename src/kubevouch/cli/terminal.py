@@ -9,6 +9,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+def harmless(text: str) -> str:
+    """What nodes and certificates say may hold control characters: none of them reaches a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
 class Terminal:
     """The streams and what they can show. Colour only on a terminal and never against NO_COLOR."""
 
@@ -22,11 +32,11 @@ class Terminal:
 
     def out(self, text: str = "") -> None:
         """A line of the result."""
-        self.stdout.write(text + "\n")
+        self.stdout.write(harmless(text) + "\n")
 
     def note(self, text: str) -> None:
         """A line of progress."""
-        self.stderr.write(text + "\n")
+        self.stderr.write(harmless(text) + "\n")
         self.stderr.flush()
 
     def progress(self, text: str) -> None:

@@ -24,12 +24,12 @@ class Lines:
     def waiting(self, node: str, text: str) -> None:
         """Drawn over on a terminal; else a line whenever it changes."""
         if self._terminal.is_live:
-            shown = f"{self._stamp()}  {node}  waits: {text}"[:_LONGEST]
+            shown = f"{self._stamp()}  {node}  waits for {text}"[:_LONGEST]
             self._terminal.stderr.write(_CLEAR + shown)
             self._terminal.stderr.flush()
             self._drawn = True
         elif self._said.get(node) != text:
-            self._line(node, f"waits: {text}")
+            self._line(node, f"waits for {text}")
         self._said[node] = text
 
     def ended(self, node: str, text: str) -> None:

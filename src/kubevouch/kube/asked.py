@@ -31,7 +31,7 @@ def asked(method: str, path: str) -> Asked:
     if not rest:
         return Asked(method.lower(), path)
     namespace = ""
-    if rest[0] == "namespaces" and len(rest) > 2:
+    if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in ("status", "finalize"):
         namespace, rest = unquote(rest[1]), rest[2:]
     plural, name, subresource = [*rest, "", ""][:3]
     resource = plural + (f".{group}" if group else "") + (f"/{subresource}" if subresource else "")

@@ -167,8 +167,8 @@ class ApiClient(Door):
 
         Conflict if it has changed since: the API server then has not taken the condition.
         """
-        whole = with_condition(raw, condition, self._clock.now())
         path = CSRS.path(name=raw.read().name, subresource="approval")
+        whole = with_condition(raw, condition, self._clock.now())
         return await self.read(CertificateSigningRequest, "PUT", path, body=whole)
 
     async def delete(

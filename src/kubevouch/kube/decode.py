@@ -49,14 +49,20 @@ def decoded(data: bytes, kind: type[T], where: str) -> T:
     except msgspec.ValidationError:
         return _tolerant(data, kind, where)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise BadAnswer(where, f"an answer that is not JSON ({error})", "") from None
+        raise _not_json(where, error) from None
 
 
 def _tolerant(data: bytes, kind: type[T], where: str) -> T:
     try:
         return msgspec.convert(_as_go_reads(msgspec.json.decode(data)), kind)
-    except (msgspec.ValidationError, UnicodeError, RecursionError) as error:
-        raise BadAnswer(where, f"an answer of another shape ({error})", "") from None
+    except msgspec.ValidationError as error:
+        raise BadAnswer(where, f"an answer of another shape ({error})") from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise _not_json(where, error) from None
+
+
+def _not_json(where: str, error: Exception) -> BadAnswer:
+    return BadAnswer(where, f"an answer that is not JSON ({error})")
 
 
 def _as_go_reads(value: JSON) -> JSON:

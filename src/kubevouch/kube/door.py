@@ -15,7 +15,7 @@ from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.asked import asked
 from kubevouch.kube.credentials import Credentials, fixed_or_files, goes_before_exec
 from kubevouch.kube.decode import decoded
-from kubevouch.kube.errors import KubeError, Unreachable, Waits
+from kubevouch.kube.errors import KubeError, Unreachable, UnreachableKind, Waits
 from kubevouch.kube.exec_plugin import ExecPlugin
 from kubevouch.kube.refusals import refusal, web_page
 from kubevouch.kube.transport import Limits, Response, Transport
@@ -142,4 +142,5 @@ def _wait(error: KubeError, attempt: int) -> float | None:
     if isinstance(error, Waits):
         after = error.retry_after
         return after if after is not None and after <= _LONGEST_WAIT else None
-    return 0.2 * 2**attempt if isinstance(error, Unreachable) and error.kind == "reset" else None
+    broke = isinstance(error, Unreachable) and error.kind is UnreachableKind.RESET
+    return 0.2 * 2**attempt if broke else None

@@ -4,26 +4,51 @@
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from kubevouch.errors import KubevouchError, UsageError
+
+
+def printable(text: str) -> str:
+    """The same on one line, without what could move a terminal's cursor: files and servers chose some of it."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
 
 
 class KubeconfigError(UsageError):
     """A kubeconfig, or what it points to, is not usable. Whoever wrote it can mend it."""
 
+    def __init__(self, where: str, saw: str, right: str = "") -> None:
+        super().__init__(printable(where), printable(saw), printable(right))
+
 
 class KubeError(KubevouchError):
     """The API server did not do what was asked."""
+
+    def __init__(self, where: str, saw: str, right: str = "") -> None:
+        super().__init__(printable(where), printable(saw), printable(right))
 
 
 class CredentialError(KubeError):
     """No credential could be had: a token file that is gone, an exec plugin that failed. Nothing was sent."""
 
 
-class Unreachable(KubeError):
-    """No answer: `kind` is one of dns, refused, timeout, reset, network, proxy. Trying again may help."""
+class UnreachableKind(StrEnum):
+    """Where a request got stuck."""
 
-    def __init__(self, where: str, saw: str, right: str = "", *, kind: str) -> None:
+    DNS = "dns"
+    REFUSED = "refused"
+    TIMEOUT = "timeout"
+    RESET = "reset"
+    """The connection broke: before the answer, or in the middle of it."""
+    NETWORK = "network"
+    """No route, or this machine could not even try."""
+    PROXY = "proxy"
+
+
+class Unreachable(KubeError):
+    """No whole answer. Trying again may help."""
+
+    def __init__(self, where: str, saw: str, right: str = "", *, kind: UnreachableKind) -> None:
         super().__init__(where, saw, right)
         self.kind = kind
 

@@ -96,7 +96,7 @@ class ExecPlugin:
         command = self._plugin.command
         found = shutil.which(command, path=self._environ.get("PATH", os.defpath))
         if found is None or not os.path.isabs(found):  # noqa: PTH117 - lexical
-            hint = _printable(self._plugin.install_hint)
+            hint = " ".join(self._plugin.install_hint.split())
             right = f"install it{': ' + hint if hint else ''} ({_DOCS})"
             raise self._error(f"executable {command} not found", right)
         return found
@@ -208,11 +208,6 @@ def _cluster_information(access: ClusterAccess) -> dict[str, object]:
         "config": access.exec_extension,
     }
     return {"server": access.server, **{name: value for name, value in fields.items() if value}}
-
-
-def _printable(text: str) -> str:
-    """An install hint on one line, without what could move a terminal's cursor."""
-    return " ".join("".join(c if c.isprintable() or c.isspace() else "?" for c in text).split())
 
 
 async def _end(process: asyncio.subprocess.Process, *, grouped: bool) -> None:

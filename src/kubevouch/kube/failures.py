@@ -11,8 +11,9 @@ from kubevouch.kube.errors import (
     NotAnApiServer,
     TlsError,
     Unreachable,
+    UnreachableKind,
 )
-from kubevouch.kube.refusals import printable
+from kubevouch.kube.refusals import told
 from kubevouch.tls import Attempt, FailureKind, HandshakeFailure, failure_of
 
 _ADDRESS: Final = "the server of the kubeconfig's cluster must be its address as seen from here"
@@ -25,20 +26,21 @@ _OURS: Final = (
 )
 
 _UNREACHABLE: Final = {
-    FailureKind.REFUSED: "refused",
-    FailureKind.UNREACHABLE: "network",
-    FailureKind.OUR_SIDE: "network",
-    FailureKind.CONNECT_TIMEOUT: "timeout",
-    FailureKind.HANDSHAKE_TIMEOUT: "timeout",
-    FailureKind.NAME_UNKNOWN: "dns",
-    FailureKind.RESET: "reset",
-    FailureKind.ENDED: "reset",
+    FailureKind.REFUSED: UnreachableKind.REFUSED,
+    FailureKind.UNREACHABLE: UnreachableKind.NETWORK,
+    FailureKind.OUR_SIDE: UnreachableKind.NETWORK,
+    FailureKind.CONNECT_TIMEOUT: UnreachableKind.TIMEOUT,
+    FailureKind.HANDSHAKE_TIMEOUT: UnreachableKind.TIMEOUT,
+    FailureKind.NAME_UNKNOWN: UnreachableKind.DNS,
+    FailureKind.RESET: UnreachableKind.RESET,
+    FailureKind.ENDED: UnreachableKind.RESET,
 }
+_WRONG_ADDRESS: Final = {UnreachableKind.DNS, UnreachableKind.REFUSED}
 _NOT_TLS: Final = {FailureKind.PLAIN_HTTP, FailureKind.NOT_TLS}
 
 
 def failure(
-    error: aiohttp.ClientError | OSError,
+    error: aiohttp.ClientError | OSError | UnicodeError,
     *,
     server: str,
     proxy: str,
@@ -56,7 +58,10 @@ def failure(
         return _of_time(error, server, through, connect, total)
     if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
         return _of_proxy(error, server, proxy)
-    if isinstance(error, OSError):
+    if isinstance(error, aiohttp.InvalidURL):
+        saw = "not an address that can be dialled"
+        return Unreachable(server, saw, _ADDRESS, kind=UnreachableKind.DNS)
+    if isinstance(error, OSError | UnicodeError):
         return _of_handshake(failure_of(error, Attempt(server)), server, through)
     return _of_answer(error, server, certificate=certificate)
 
@@ -66,9 +71,9 @@ def _of_time(
 ) -> KubeError:
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         saw = f"no connection within {connect:g} seconds{through}"
-        return Unreachable(server, saw, _ADDRESS, kind="timeout")
+        return Unreachable(server, saw, _ADDRESS, kind=UnreachableKind.TIMEOUT)
     saw = f"no whole answer within {total:g} seconds{through}"
-    return Unreachable(server, saw, "ask again when it is less busy", kind="timeout")
+    return Unreachable(server, saw, "ask again when it is less busy", kind=UnreachableKind.TIMEOUT)
 
 
 def _of_proxy(
@@ -80,24 +85,28 @@ def _of_proxy(
         saw = f"the proxy {proxy} answered with {error.status}"
         right = "it must let CONNECT through to this address"
     else:
-        saw = f"no connection to the proxy {proxy}: {printable(failure_of(error, Attempt(proxy)).text)}"
+        saw = f"no connection to the proxy {proxy}: {told(failure_of(error, Attempt(proxy)).text)}"
         right = "check proxy-url, HTTPS_PROXY and NO_PROXY"
-    return Unreachable(server, saw, right, kind="proxy")
+    return Unreachable(server, saw, right, kind=UnreachableKind.PROXY)
 
 
 def _of_answer(error: aiohttp.ClientError, server: str, *, certificate: bool) -> KubeError:
     if isinstance(error, aiohttp.ServerDisconnectedError):
         # With TLS 1.3 a server looks at our certificate after the handshake, and may just hang up.
         right = _OURS if certificate else ""
-        return Unreachable(server, "closed the connection without an answer", right, kind="reset")
+        return Unreachable(
+            server, "closed the connection without an answer", right, kind=UnreachableKind.RESET
+        )
     if _is_encoding(error):
         return BadAnswer(
             server, "an answer whose compression cannot be undone", "only gzip was asked for"
         )
     if isinstance(error, aiohttp.ClientPayloadError):
-        return Unreachable(server, "broke off in the middle of its answer", kind="reset")
+        return Unreachable(
+            server, "broke off in the middle of its answer", kind=UnreachableKind.RESET
+        )
     text = error.message if isinstance(error, aiohttp.ClientResponseError) else type(error).__name__
-    return NotAnApiServer(server, f"does not speak HTTP as we do ({printable(text)})")
+    return NotAnApiServer(server, f"does not speak HTTP as we do ({told(text)})")
 
 
 def _is_encoding(error: BaseException | None) -> bool:
@@ -107,9 +116,9 @@ def _is_encoding(error: BaseException | None) -> bool:
 
 
 def _of_handshake(found: HandshakeFailure, server: str, through: str) -> KubeError:
-    text = printable(found.text) + through
+    text = told(found.text) + through
     if kind := _UNREACHABLE.get(found.kind):
-        return Unreachable(server, text, _ADDRESS if kind in ("dns", "refused") else "", kind=kind)
+        return Unreachable(server, text, _ADDRESS if kind in _WRONG_ADDRESS else "", kind=kind)
     if found.kind in _NOT_TLS:
         return NotAnApiServer(
             server, text, "an API server speaks TLS; for plain HTTP write http://"

@@ -143,7 +143,7 @@ def _scalar(event: yaml.ScalarEvent) -> Value:
     text, tag = event.value, event.tag or ""
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise Unreadable("half of a surrogate pair in a text")
-    if tag in ("", "!"):
+    if not tag:
         return _resolved(text) if event.implicit[0] else text
     if tag == f"{_TAG}binary":
         return _binary(text)
@@ -175,7 +175,7 @@ def _resolved(text: str) -> Value:
 
 
 def _number(text: str) -> int | float | str:
-    plain = text if text[0] == "." else text.replace("_", "")
+    plain = text.replace("_", "")
     if _INTEGER.match(plain) and len(plain) < 70:  # sign, prefix and 64 binary digits
         value = _integer(plain.lower())
         if -(2**63) <= value < 2**64:
@@ -194,6 +194,6 @@ def _integer(plain: str) -> int:
 
 def _binary(text: str) -> str:
     try:
-        return base64.b64decode("".join(text.split()), validate=True).decode()
+        return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True).decode()
     except (binascii.Error, UnicodeError):
         raise Unreadable("a !!binary value is not base64 of text") from None

@@ -79,12 +79,12 @@ def _matches(entry: str, host: str, port: int) -> bool:
 
 def _matches_name(entry: str, host: str, port: int) -> bool:
     name, colon, digits = entry.rpartition(":")
-    if colon and digits.isdecimal():
-        if int(digits) != port:
+    if colon and (digits.isdecimal() or not digits):
+        if digits and int(digits) != port:
             return False
         entry = name.strip("[]")
-    if (address := _address(entry)) is not None:
-        return address == _address(host)
+    if (address := _address(host)) is not None:
+        return address == _address(entry)
     entry = entry.removeprefix("*")
     if entry.startswith("."):
         return host.endswith(entry)

@@ -22,6 +22,7 @@ from kubevouch.kube.errors import (
     TooManyRequests,
     Unauthorized,
     Waits,
+    printable,
 )
 from kubevouch.kube.resources.meta import Narrow
 
@@ -63,9 +64,9 @@ class Status(Narrow, frozen=True, kw_only=True):
     details: StatusDetails | None = None
 
 
-def printable(text: str) -> str:
-    """One line of at most 500 characters, without control characters."""
-    line = " ".join("".join(c if c.isprintable() or c.isspace() else "?" for c in text).split())
+def told(text: str) -> str:
+    """What a server told, on one line of at most 500 characters."""
+    line = printable(" ".join(text.split()))
     return line if len(line) <= MAX_TEXT else line[:MAX_TEXT] + "..."
 
 
@@ -74,13 +75,13 @@ def refusal(
 ) -> KubeError:
     """The error for an answer with a status code other than 2xx. `headers` by lower-case name."""
     if code < 400:
-        to = printable(headers.get("location", ""))
+        to = told(headers.get("location", ""))
         saw = f"answers with a redirect ({code})" + (f" to {to}" if to else "")
         return NotAnApiServer(server, saw, _RIGHT)
     status = _status(body)
     if status is None and (strange := _stranger(server, code, headers, body)):
         return strange
-    message = printable((status.message or "") if status else body.decode(errors="replace"))
+    message = told((status.message or "") if status else body.decode(errors="replace"))
     kind = _CLASSES.get(code, ServerError if code >= 500 else Refused)
     error = kind(
         server,
@@ -96,7 +97,7 @@ def refusal(
         error.retry_after = _retry_after(headers, status)
     if isinstance(error, Invalid) and status and status.details:
         error.causes = tuple(
-            Cause(cause.field or "", cause.reason or "", printable(cause.message or ""))
+            Cause(cause.field or "", cause.reason or "", told(cause.message or ""))
             for cause in status.details.causes or ()
         )
     return error
@@ -124,14 +125,14 @@ def _stranger(
 
 def web_page(server: str, headers: dict[str, str]) -> NotAnApiServer:
     """The error for a success that is not in the form that was asked for."""
-    form = printable(headers.get("content-type", "")) or "no content type"
+    form = told(headers.get("content-type", "")) or "no content type"
     return NotAnApiServer(server, f"answers in another form than JSON ({form})", _RIGHT)
 
 
 def _what(asked: Asked) -> str:
     name = f' "{asked.name}"' if asked.name else ""
     space = f' in namespace "{asked.namespace}"' if asked.namespace else ""
-    return printable(f"{asked.resource}{name}{space}")
+    return told(f"{asked.resource}{name}{space}")
 
 
 def _advice(kind: type[Refused], asked: Asked, code: int) -> str:

@@ -57,7 +57,8 @@ def read_document(content: bytes) -> Document:
     try:
         text = _text(content, problems)
         is_json = _check_json(text, problems)
-        root = _root(text, problems)
+        # PyYAML takes no tabs. In JSON they stand between words only, so that a space marks the same place.
+        root = _root(text.replace("\t", " ") if is_json else text, problems)
         tree = _Reading(problems).mapping(root, "", 0)
     except _Stop as stop:
         return Document(text, problems=(*problems, stop.problem))

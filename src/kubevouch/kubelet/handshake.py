@@ -136,6 +136,9 @@ class Course:
         if address is not None:
             family = socket.AF_INET if address.version == 4 else socket.AF_INET6
             return [(family, (self._host, self._port))]
+        if not self._host:
+            # Some systems take no name for this machine.
+            raise socket.gaierror(socket.EAI_NONAME, "no name")
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         return [(family, place) for family, _, _, _, place in found]

@@ -120,6 +120,7 @@ def _proven(content: bytes, document: Document, splices: list[_Splice]) -> Edit 
 
 
 def _refused(problem: Problem, remedy: str) -> Refusal:
+    remedy = "mend it by hand first" if problem.fatal else remedy
     return Refusal(problem.text, remedy, problem.line, problem.column)
 
 

@@ -47,7 +47,7 @@ async def check(plan: Plan, around: Surroundings) -> Checked:
     )
     surveys = {}
     for node in plan.nodes:
-        around.watcher.waiting(node.node, "checked against the plan")
+        around.watcher.step(node.node, "checked against the plan")
         surveys[node.node] = await survey_again(node, around)
     running = any(pod.status.phase == "Running" for pod in metrics.pods.or_else(()))
     wanted = running and metrics.api_service.value is not None

@@ -105,7 +105,7 @@ def _process(look: Look) -> Standing:
 
 def _request(look: Look) -> Standing:
     if look.request is None:
-        return Standing(Gate.REQUEST, passed=False, text="waits for the kubelet's request")
+        return Standing(Gate.REQUEST, passed=False, text="the kubelet has not asked yet")
     return Standing(Gate.REQUEST, passed=True, text=look.request.name)
 
 
@@ -117,7 +117,7 @@ def _approved(look: Look) -> Standing:
             words = f"{name} is {bad}: {condition.reason} {condition.message}"
             return Standing(Gate.APPROVED, passed=False, text=words)
     if look.request.condition("Approved") is None:
-        text = f"{name} is held: {look.held}" if look.held else f"{name} waits for a decision"
+        text = f"{name} is held: {look.held}" if look.held else f"{name} is not decided yet"
         return Standing(Gate.APPROVED, passed=False, text=text)
     if name not in look.approved_here:
         text = f"{name} was approved by somebody else"
@@ -127,7 +127,7 @@ def _approved(look: Look) -> Standing:
 
 def _issued(look: Look) -> Standing:
     if issued_certificate(look.request) is None:
-        return Standing(Gate.ISSUED, passed=False, text="approved, and not signed yet")
+        return Standing(Gate.ISSUED, passed=False, text="not signed yet")
     return Standing(Gate.ISSUED, passed=True, text="signed")
 
 
@@ -179,7 +179,5 @@ def _metrics(look: Look) -> Standing:
         return Standing(Gate.METRICS, passed=True, text="no metrics-server runs")
     now, before = look.metrics_now, look.metrics_before
     if now is None or (before is not None and now <= before):
-        return Standing(
-            Gate.METRICS, passed=False, text="waits for a fresh sample in the metrics API"
-        )
+        return Standing(Gate.METRICS, passed=False, text="no newer sample in the metrics API yet")
     return Standing(Gate.METRICS, passed=True, text=f"sample of {now:%H:%M:%S}")

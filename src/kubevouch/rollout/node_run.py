@@ -96,7 +96,7 @@ class NodeRun:
             if last.hopeless or clock.monotonic() - began > self.patience.gates:
                 return last
             self.observation.around.watcher.waiting(
-                self.observation.node.node, f"{last.gate}: {last.text}"
+                self.observation.node.node, f"{last.gate} ({last.text})"
             )
             await clock.sleep(_PAUSE)
 

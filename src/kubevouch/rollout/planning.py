@@ -125,7 +125,7 @@ async def _judged(
     except NodeError as error:
         return LeftOut(node.name, str(error))
     at = around.clock.now()
-    around.watcher.waiting(node.name, "surveyed")
+    around.watcher.step(node.name, "surveyed")
     confirmed = await confirm_addresses(node, carried, around)
     return Judged(
         node=node,

@@ -182,9 +182,11 @@ def _of_tls(error: ssl.SSLError, attempt: Attempt) -> HandshakeFailure:
 def _of_check(error: ssl.SSLError) -> HandshakeFailure | None:
     """The handshake was in order, and the peer was not."""
     if isinstance(error, IdentityRefused):
-        return HandshakeFailure(FailureKind.WRONG_IDENTITY, str(error))
+        return HandshakeFailure(FailureKind.WRONG_IDENTITY, printable(str(error)))
     if isinstance(error, ssl.SSLCertVerificationError):
-        return HandshakeFailure(FailureKind.NOT_TRUSTED, f"OpenSSL: {error.verify_message}")
+        return HandshakeFailure(
+            FailureKind.NOT_TRUSTED, printable(f"OpenSSL: {error.verify_message}")
+        )
     return None
 
 

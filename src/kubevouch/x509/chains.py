@@ -14,7 +14,7 @@ from kubevouch.x509.gotext import quote, rfc3339
 from kubevouch.x509.keys import KeyAlgorithm
 from kubevouch.x509.reasons import Failure, Reason
 from kubevouch.x509.sans import SUBJECT_ALT_NAME
-from kubevouch.x509.signatures import UNIMPLEMENTED, signature_fault
+from kubevouch.x509.signatures import signature_fault
 
 MOST_SIGNATURE_CHECKS = 100
 """For one verification: a peer that presents a forest of certificates gets an answer all the same."""
@@ -69,7 +69,7 @@ class ChainBuilder:
                 break
             if candidate.key.algorithm is KeyAlgorithm.UNKNOWN or _in_chain(candidate, chain):
                 continue
-            fault = issuing_fault(chain[-1], candidate)
+            fault = _issuing_fault(chain[-1], candidate)
             if fault:
                 hint = hint or (fault, candidate)
                 continue
@@ -109,7 +109,7 @@ class ChainBuilder:
         return None
 
 
-def issuing_fault(child: Certificate, parent: Certificate) -> str:
+def _issuing_fault(child: Certificate, parent: Certificate) -> str:
     """Why the parent did not sign the child, or may not, in Go's words; empty if it did and may."""
     if parent.has_basic_constraints and not parent.is_ca:
         return _PARENT_CANNOT_SIGN
@@ -117,8 +117,6 @@ def issuing_fault(child: Certificate, parent: Certificate) -> str:
         return _PARENT_CANNOT_SIGN
     if parent.key_usage and CERT_SIGN not in parent.key_usage:
         return _PARENT_CANNOT_SIGN
-    if parent.key.algorithm is KeyAlgorithm.UNKNOWN:
-        return UNIMPLEMENTED
     return signature_fault(
         child.signature_algorithm, child.raw.tbs, child.raw.signature, parent.key
     )

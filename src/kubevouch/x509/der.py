@@ -191,7 +191,10 @@ def encode(tag: int, *contents: bytes) -> bytes:
 
 def encode_integer(value: int) -> bytes:
     """An INTEGER in its shortest form."""
-    return encode(INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+    return encode(
+        INTEGER,
+        value.to_bytes((value if value >= 0 else ~value).bit_length() // 8 + 1, "big", signed=True),
+    )
 
 
 def encode_oid(text: str) -> bytes:

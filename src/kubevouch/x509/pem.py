@@ -115,7 +115,4 @@ def _decoded(text: bytes) -> bytes | None:
     packed = text.translate(None, b" \t\r\n")
     if len(packed) % 4 or not _BASE64.fullmatch(packed):
         return None
-    try:
-        return binascii.a2b_base64(packed)
-    except binascii.Error:
-        return None
+    return binascii.a2b_base64(packed)

@@ -17,7 +17,7 @@ from kubevouch.x509 import der
 from kubevouch.x509.errors import Malformed
 from kubevouch.x509.keys import CURVES, KeyAlgorithm, PublicKey
 
-UNIMPLEMENTED = "x509: cannot verify signature: algorithm unimplemented"
+_UNIMPLEMENTED = "x509: cannot verify signature: algorithm unimplemented"
 _NULL = b"\x05\x00"
 _RSA_PSS = "1.2.840.113549.1.1.10"
 _ED25519 = "1.3.101.112"
@@ -120,7 +120,7 @@ def signature_fault(
     if algorithm.hash == "MD5" or (algorithm.hash == "SHA1" and not sha1_allowed):
         return f"x509: cannot verify signature: insecure algorithm {algorithm.name}"
     if algorithm == UNKNOWN or key.algorithm not in _KEY_TYPES:
-        return UNIMPLEMENTED
+        return _UNIMPLEMENTED
     if algorithm.key is not key.algorithm:
         return (
             f"x509: signature algorithm specifies an {algorithm.key} public key, "

@@ -123,8 +123,10 @@ class Answers:
     def _create(self, wanted: Asked, request: Seen) -> Answer:
         return _json(self.store.create(wanted.kind, _decoded(request), wanted.namespace), 201)
 
-    def _delete(self, wanted: Asked, _: Seen) -> Answer:
-        self.store.delete(wanted.kind, wanted.name, wanted.namespace)
+    def _delete(self, wanted: Asked, request: Seen) -> Answer:
+        options = _decoded(request) if request.body else {}
+        uid = (options.get("preconditions") or {}).get("uid", "")
+        self.store.delete(wanted.kind, wanted.name, wanted.namespace, uid=uid)
         return _json({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
 
     def _change(self, wanted: Asked, request: Seen) -> Answer:

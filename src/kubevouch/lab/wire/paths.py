@@ -34,7 +34,7 @@ def asked(method: str, path: str) -> Asked | None:
     else:
         return None
     namespace = ""
-    if rest[0] == "namespaces" and len(rest) > 2:
+    if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in ("status", "finalize"):
         namespace, rest = rest[1], rest[2:]
     kind = KINDS.get((group, version, rest[0]))
     if kind is None or (namespace and not kind.namespaced) or len(rest) > 3:

@@ -90,18 +90,17 @@ class Store:
         metadata, kept = wanted.setdefault("metadata", {}), stored["metadata"]
         if metadata.get("resourceVersion") not in (None, "", kept["resourceVersion"]):
             raise status.conflict(kind.group, kind.plural, name)
-        if metadata.get("uid") not in (None, "", kept["uid"]):
-            why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {kept['uid']}"
-            raise status.conflict(kind.group, kind.plural, name, why)
+        _check_uid(kind, stored, metadata.get("uid", ""))
         for fixed in ("name", "namespace", "uid", "creationTimestamp", "resourceVersion"):
             metadata.pop(fixed, None)
             if fixed in kept:
                 metadata[fixed] = kept[fixed]
         return stored if wanted == stored else self._keep(kind, where, wanted)
 
-    def delete(self, kind: Kind, name: str, namespace: str = "") -> Object:
-        """Takes it out, or 404."""
+    def delete(self, kind: Kind, name: str, namespace: str = "", *, uid: str = "") -> Object:
+        """Takes it out, or 404; with a uid that is not its own, 409."""
         gone = self.get(kind, name, namespace)
+        _check_uid(kind, gone, uid)
         del self._all(kind)[namespace, name]
         self._latest = next(self._version)
         return gone
@@ -161,3 +160,10 @@ class Store:
         thing["metadata"]["resourceVersion"] = str(self._latest)
         self._all(kind)[where] = thing
         return copy.deepcopy(thing)
+
+
+def _check_uid(kind: Kind, stored: Object, uid: str) -> None:
+    kept = stored["metadata"]["uid"]
+    if uid not in ("", kept):
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {kept}"
+        raise status.conflict(kind.group, kind.plural, stored["metadata"]["name"], why)

@@ -1,0 +1,159 @@
+"""What an e2e test may do to a cluster: run kubevouch and kubectl, go into nodes, break things, look at the audit log.
+
+The tests know nothing else, so that a second kind of cluster can take them as they are.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+
+class Done(Protocol):
+    """A process that has ended."""
+
+    @property
+    def returncode(self) -> int: ...
+    @property
+    def stdout(self) -> str: ...
+    @property
+    def stderr(self) -> str: ...
+
+
+class TreeEntry(Protocol):
+    """A file, link or folder: kind, mode, owner, and sha256 or target. Comparable."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def content(self) -> str: ...
+
+
+class Audited(Protocol):
+    """A request in the API server's audit log."""
+
+    @property
+    def verb(self) -> str: ...
+
+    @property
+    def what(self) -> str: ...
+
+
+class Presented(Protocol):
+    """What a kubelet's port answers a handshake with: outcome ok, refused, alert:<name>, ...; the leaf's DER."""
+
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def leaf(self) -> bytes: ...
+
+
+class UnitEvent(Protocol):
+    """Something that the service manager did with a unit."""
+
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def what(self) -> str: ...
+
+
+class Node(Protocol):
+    """One machine."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    def sh(
+        self, script: str, *arguments: str, check: bool = True, seconds: float = 120
+    ) -> Done: ...
+    def read(self, path: str) -> bytes: ...
+    def write(self, path: str, data: bytes, mode: int = 0o644) -> None: ...
+    def exists(self, path: str) -> bool: ...
+    def tree(self, *folders: str) -> Mapping[str, TreeEntry]: ...
+    def handshake(self) -> Presented: ...
+    def unit_events(self, unit: str, since: datetime) -> tuple[UnitEvent, ...]: ...
+    def cut_ssh(self) -> None: ...
+    def mend(self) -> None: ...
+    def fill(self, folder: str, size: str = "256k") -> None: ...
+    def free(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Ran:
+    """kubevouch, ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def __str__(self) -> str:
+        return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+class Running(Protocol):
+    """kubevouch, still running."""
+
+    def wait_for(self, text: str, seconds: float = 120) -> str:
+        """Waits until it has printed that (either stream); returns all so far."""
+        ...
+
+    def kill(self) -> None:
+        """SIGKILL to it and its children."""
+        ...
+
+    def finish(self, seconds: float = 600) -> Ran:
+        """Waits for its end."""
+        ...
+
+
+class Cluster(Protocol):
+    """The whole of it: one control plane, three workers."""
+
+    @property
+    def nodes(self) -> tuple[Node, ...]: ...
+    @property
+    def workers(self) -> tuple[Node, ...]: ...
+    @property
+    def master(self) -> Node: ...
+    def state(self, state: str) -> None:
+        """Brings it into a state: expired, no-ip-sans, pending, rotated-expired, healthy."""
+        ...
+
+    def kubevouch(
+        self, *arguments: str, kubeconfig: Path | None = None, seconds: float = 600
+    ) -> Ran: ...
+    def start_kubevouch(self, *arguments: str) -> Running: ...
+    def kubectl(
+        self,
+        *arguments: str,
+        stdin: str = "",
+        kubeconfig: Path | None = None,
+        check: bool = True,
+        seconds: float = 60,
+    ) -> Done: ...
+    def ssh_words(self) -> tuple[str, ...]:
+        """The words of `fix` that make ssh reach the nodes."""
+        ...
+
+    def audit_of(self, user: str, since: datetime) -> tuple[Audited, ...]:
+        """What that user asked of the API server since then."""
+        ...
+
+    def user(self, name: str, folder: Path) -> Path:
+        """A kubeconfig of a new user without any right."""
+        ...
+
+    def bind(self, manifest: str, role: str, user: str) -> None:
+        """Applies the manifest of a ClusterRole and binds it to the user."""
+        ...
+
+    def node_kubeconfig(self, node: Node, folder: Path) -> Path:
+        """A kubeconfig with the kubelet's own client certificate: what root on that node has."""
+        ...
+
+    def stop_controller_manager(self) -> None: ...
+    def start_controller_manager(self) -> None: ...
+    def probed(self, log: Path) -> AbstractContextManager[Path]: ...

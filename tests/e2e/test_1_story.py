@@ -1,0 +1,136 @@
+"""From metrics-server 0/3 to `kubectl top`, over ssh, on a cluster whose kubelets' certificates have expired."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from real.prober import read
+
+from .cluster import Cluster
+from .told import (
+    KUBELET,
+    config_map,
+    dark_moments,
+    eventually,
+    findings,
+    gaps,
+    kubelet_files,
+    names,
+    plan,
+    ready_metrics_servers,
+    serving_requests,
+)
+
+
+def test_from_0_of_3_to_kubectl_top_without_a_dark_handshake(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    cluster.state("expired")
+    now = datetime.now(UTC)
+    assert ready_metrics_servers(cluster) == "0/3"
+    log = eventually(lambda: _scrape_failure(cluster), "metrics-server's complaint")
+    assert "x509: certificate has expired or is not yet valid" in log
+
+    doctor = cluster.kubevouch("doctor", "-o", "json")
+    assert doctor.code == 1, doctor
+    assert set(findings(doctor)) == {"KV103", "KV304", "KV501"}
+    assert sorted(findings(doctor)["KV501"]) == names(cluster.nodes)
+    told = cluster.kubevouch("doctor").out
+    cause = told[told.index("CAUSE") :]
+    assert "serverTLSBootstrap is off" in cause
+    for node in cluster.nodes:
+        assert node.name in cause.replace("\n       ", " ")
+
+    path, probes = tmp_path / "plan.json", tmp_path / "probes"
+    plan(cluster, path)
+    with cluster.probed(probes):
+        applied = cluster.kubevouch("fix", "--apply", str(path), "--yes")
+        assert applied.code == 0, applied
+        verified = cluster.kubevouch("verify", "--wait", "2m")
+    assert verified.code == 0, verified
+    cluster.kubectl(
+        *("rollout", "status", "-n", "kube-system", "deployment/metrics-server", "--timeout=90s"),
+        seconds=100,
+    )
+    assert ready_metrics_servers(cluster) == "3/3"
+    top = cluster.kubectl("top", "nodes", "--no-headers").stdout
+    assert sorted(line.split()[0] for line in top.splitlines()) == names(cluster.nodes)
+    assert "<unknown>" not in top
+
+    # The port: never dark; away only while the unit is between its stop and its first accept.
+    assert dark_moments(probes) == []
+    _assert_away_only_while_restarting(cluster, probes, now)
+    for name, seconds in gaps(probes, cluster.nodes).items():
+        took = re.search(rf"^{re.escape(name)} +done +(\d+) s", applied.out, re.MULTILINE)
+        assert took, applied
+        print(f"{name}: {took[1]} s, largest gap of the prober {seconds:.2f} s")
+
+    assert "serverTLSBootstrap: true" in config_map(cluster)
+    approved = [each["status"]["conditions"][0] for each in serving_requests(cluster)]  # type: ignore[index]
+    assert [each["reason"] for each in approved] == ["KubevouchApprove"] * 4
+    assert "no approver runs" in applied.out
+
+
+def _scrape_failure(cluster: Cluster) -> str:
+    words = ("logs", "-n", "kube-system", "-l", "k8s-app=metrics-server")
+    log = cluster.kubectl(*words, check=False).stdout
+    return next((line for line in log.splitlines() if "Failed to scrape node" in line), "")
+
+
+def _assert_away_only_while_restarting(cluster: Cluster, probes: Path, since: datetime) -> None:
+    """Refused or reset only between the unit's stop and the first handshake after it."""
+    attempts = read(probes)
+    for node in cluster.nodes:
+        mine = [each for each in attempts if each.address == node.address]
+        [stop] = [
+            each for each in node.unit_events("kubelet.service", since) if each.what == "stopping"
+        ]
+        stopped = stop.at.timestamp()
+        away = [each for each in mine if each.outcome != "ok"]
+        assert {each.outcome for each in away} <= {"refused", "reset"}, away
+        accepted = [each for each in mine if each.outcome == "ok" and each.began > stopped]
+        # A handshake of the old process may still end well after the stop was asked for.
+        first = min(each.began for each in accepted if not away or each.began > away[0].began)
+        for each in away:
+            assert stopped <= each.ended, (each, stop)
+            assert each.began <= first, (each, first)
+
+
+def test_the_run_can_be_undone_and_is_as_before(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.state("expired")
+    worker = cluster.workers[0]
+    before, data = kubelet_files(worker), config_map(cluster)
+    leaf = worker.handshake().leaf
+    path = tmp_path / "plan.json"
+    made = plan(cluster, path, "--nodes", worker.name)
+    applied = cluster.kubevouch("fix", "--apply", str(path), "--yes")
+    assert applied.code == 0, applied
+    assert worker.handshake().leaf != leaf
+    assert config_map(cluster) == data  # not all nodes are in the plan
+    undone = cluster.kubevouch("undo", str(made["run"]), "--yes")
+    assert undone.code == 0, undone
+    assert kubelet_files(worker) == before
+    assert worker.handshake().leaf == leaf
+
+
+@pytest.mark.parametrize("bad", ["serverTLSBootstrap: false # later", ""])
+def test_a_plan_shows_one_line_and_changes_nothing(
+    cluster: Cluster, tmp_path: Path, bad: str
+) -> None:
+    cluster.state("expired")
+    worker = cluster.workers[1]
+    if bad:
+        content = worker.read(f"{KUBELET}/config.yaml")
+        worker.write(f"{KUBELET}/config.yaml", content + bad.encode() + b"\n")
+    before = kubelet_files(worker)
+    ran = cluster.kubevouch(
+        "fix", "--plan", str(tmp_path / "p.json"), *cluster.ssh_words(), "--nodes", worker.name
+    )
+    assert ran.code == 0, ran
+    added = [
+        line for line in ran.out.splitlines() if line.strip().startswith("+") and "+++" not in line
+    ]
+    assert [line.strip().split("#")[0].strip() for line in added] == ["+serverTLSBootstrap: true"]
+    assert kubelet_files(worker) == before

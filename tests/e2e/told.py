@@ -1,0 +1,100 @@
+"""Sentences that several tests say of a cluster."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from real.prober import Attempt, largest_gap, read
+
+from .cluster import Cluster, Node, Ran
+
+KUBELET = "/var/lib/kubelet"
+# What a kubelet writes by itself, and our own record: all else must be as before.
+NOT_COMPARED = (
+    f"{KUBELET}/.kubevouch",
+    f"{KUBELET}/pods",
+    f"{KUBELET}/plugins",
+    f"{KUBELET}/device-plugins",
+    f"{KUBELET}/pod-resources",
+    f"{KUBELET}/checkpoints",
+    f"{KUBELET}/image_manager",
+    f"{KUBELET}/actuated_pods_state",
+    f"{KUBELET}/allocated_pods_state",
+    f"{KUBELET}/cpu_manager_state",
+    f"{KUBELET}/memory_manager_state",
+    f"{KUBELET}/dra_manager_state",
+)
+
+
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T], what: str, seconds: float = 120) -> T:
+    """Looks until there is something to see, and returns it."""
+    end = time.monotonic() + seconds
+    while not (seen := look()):
+        assert time.monotonic() < end, f"{what} was not seen within {seconds:.0f} s"
+        time.sleep(0.5)
+    return seen
+
+
+def kubelet_files(node: Node) -> dict[str, object]:
+    """Path, mode, owner and content of everything under the kubelet's folders, less what it writes by itself."""
+    return {
+        path: entry
+        for path, entry in node.tree(KUBELET, "/etc/kubernetes").items()
+        if not path.lstrip(".").startswith(NOT_COMPARED)
+    }
+
+
+def config_map(cluster: Cluster) -> str:
+    """The data of kubelet-config."""
+    words = ("get", "configmap", "kubelet-config", "-n", "kube-system", "-o", "jsonpath={.data}")
+    return cluster.kubectl(*words).stdout
+
+
+def findings(ran: Ran) -> dict[str, list[str]]:
+    """Code -> subjects, of `-o json`."""
+    answer = json.loads(ran.out)
+    return {each["code"]: each["subjects"] for each in answer["findings"]}
+
+
+def plan(cluster: Cluster, path: Path, *words: str) -> dict[str, object]:
+    """A plan for these nodes (all, if none is named), made over ssh."""
+    ran = cluster.kubevouch("fix", "--plan", str(path), *cluster.ssh_words(), *words)
+    assert ran.code == 0, ran
+    found: dict[str, object] = json.loads(path.read_text())
+    return found
+
+
+def names(nodes: Sequence[Node]) -> list[str]:
+    """Their names, sorted."""
+    return sorted(node.name for node in nodes)
+
+
+def serving_requests(cluster: Cluster) -> list[dict[str, object]]:
+    """All serving requests, as kubectl shows them."""
+    words = ("get", "csr", "--field-selector=spec.signerName=kubernetes.io/kubelet-serving")
+    items: list[dict[str, object]] = json.loads(cluster.kubectl(*words, "-o", "json").stdout)[
+        "items"
+    ]
+    return items
+
+
+def ready_metrics_servers(cluster: Cluster) -> str:
+    """As kubectl prints it: 0/3, 3/3."""
+    words = ("get", "deployment", "metrics-server", "-n", "kube-system", "--no-headers")
+    return cluster.kubectl(*words).stdout.split()[1]
+
+
+def dark_moments(log: Path) -> list[Attempt]:
+    """Handshakes that ended with a TLS alert."""
+    return [attempt for attempt in read(log) if attempt.outcome.startswith("alert")]
+
+
+def gaps(log: Path, nodes: Sequence[Node]) -> dict[str, float]:
+    """The longest time between two good handshakes, by node, in seconds."""
+    attempts = read(log)
+    return {node.name: largest_gap(attempts, node.address).seconds for node in nodes}

@@ -1,0 +1,373 @@
+"""What goes to the API server, and what comes back of it when all is well."""
+
+import gzip
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from kubevouch import __version__
+from kubevouch.kube.asked import asked
+from kubevouch.kube.client import PAGE, ApiClient
+from kubevouch.kube.errors import Conflict, Forbidden, Gone, Invalid, NotFound, ServerError
+from kubevouch.kube.resources import (
+    CONFIG_MAPS,
+    CSRS,
+    EVENTS,
+    NODES,
+    PODS,
+    CsrCondition,
+    ResourceAttributes,
+    event,
+)
+from kubevouch.lab.wire import faults, kinds, reviews, status
+from kubevouch.lab.wire.apiserver import WireApiServer
+from tests.support.apiservers import MOMENT, TOKEN, access_to, client_of
+from tests.support.authority import Authority
+from tests.support.clocks import WoundClock
+
+NODE = kinds.KINDS["", "v1", "nodes"]
+CONFIG_MAP = kinds.KINDS["", "v1", "configmaps"]
+
+
+def _fill(server: WireApiServer, count: int) -> list[str]:
+    names = [f"node-{index:05d}" for index in range(count)]
+    for name in names:
+        server.store.create(NODE, {"metadata": {"name": name}})
+    return names
+
+
+async def test_a_request_says_who_we_are_and_asks_for_json_and_gzip(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    assert (await api.version()).git_version == "v1.36.3"
+    headers = server.requests[0].headers
+    assert headers["User-Agent"] == f"kubevouch/{__version__}"
+    assert headers["Accept"] == "application/json"
+    assert headers["Accept-Encoding"] == "gzip"
+    assert headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+async def test_a_long_list_comes_page_by_page_and_whole(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    names = _fill(server, 2 * PAGE + 1)
+    assert [node.name for node in await api.list_all(NODES)] == names
+    assert [request.query["limit"] for request in server.requests] == ["500"] * 3
+    assert ["continue" in request.query for request in server.requests] == [False, True, True]
+
+
+async def test_a_list_whose_version_is_gone_begins_anew(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    names = _fill(server, PAGE + 1)
+    expired = faults.refuse(status.expired())
+    server.faults.on("/api/v1/nodes", expired, times=1, where=lambda r: "continue" in r.query)
+    assert [node.name for node in await api.list_all(NODES)] == names
+    assert ["continue" in r.query for r in server.requests] == [False, True, False, True]
+
+
+async def test_a_list_that_is_gone_again_and_again_is_given_up(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    _fill(server, PAGE + 1)
+    server.faults.on(
+        "/api/v1/nodes", faults.refuse(status.expired()), where=lambda r: "continue" in r.query
+    )
+    with pytest.raises(Gone):
+        await api.list_all(NODES)
+    assert len(server.requests) == 8
+
+
+async def test_selectors_and_namespaces_narrow_a_list(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    for space, name, labels in (
+        ("a", "one", {"k": "v"}),
+        ("a", "two", {}),
+        ("b", "three", {"k": "v"}),
+    ):
+        server.store.create(CONFIG_MAP, {"metadata": {"name": name, "labels": labels}}, space)
+    everywhere = await api.list_all(CONFIG_MAPS, label_selector="k=v")
+    assert [found.name for found in everywhere] == ["one", "three"]
+    assert [found.name for found in await api.list_all(CONFIG_MAPS, "a")] == ["one", "two"]
+    chosen = await api.list_all(CONFIG_MAPS, "a", field_selector="metadata.name=two")
+    assert [found.name for found in chosen] == ["two"]
+    assert server.requests[-1].path == "/api/v1/namespaces/a/configmaps"
+
+
+async def test_a_compressed_answer_is_read(api: ApiClient, server: WireApiServer) -> None:
+    body = gzip.compress(json.dumps({"metadata": {"name": "n"}}).encode())
+    play = faults.answer(200, body, Content_Type="application/json", Content_Encoding="gzip")
+    server.faults.on("/api/v1/nodes/n", play)
+    assert (await api.get(NODES, "n")).name == "n"
+
+
+async def test_a_merge_patch_changes_what_it_names_and_keeps_the_rest(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    server.store.create(
+        CONFIG_MAP, {"metadata": {"name": "c"}, "data": {"a": "1"}, "odd": [1]}, "s"
+    )
+    changed = await api.patch(CONFIG_MAPS, "c", {"data": {"b": "2"}}, "s")
+    assert changed.data == {"a": "1", "b": "2"}
+    assert server.store.get(CONFIG_MAP, "c", "s")["odd"] == [1]
+    assert server.requests[-1].headers["Content-Type"] == "application/merge-patch+json"
+
+
+async def test_a_json_patch_is_a_list_of_operations(api: ApiClient, server: WireApiServer) -> None:
+    server.store.create(CONFIG_MAP, {"metadata": {"name": "c"}, "data": {"a/b": "1"}}, "s")
+    changed = await api.patch(
+        CONFIG_MAPS, "c", [{"op": "replace", "path": "/data/a~1b", "value": "2"}], "s"
+    )
+    assert changed.data == {"a/b": "2"}
+    assert server.requests[-1].headers["Content-Type"] == "application/json-patch+json"
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [{"data": {"a": "2"}}, [{"op": "add", "path": "/data", "value": {"a": "2"}}]],
+    ids=["merge", "json"],
+)
+async def test_a_patch_bound_to_a_version_is_refused_when_the_object_has_changed(
+    api: ApiClient, server: WireApiServer, patch: Any
+) -> None:
+    made = server.store.create(CONFIG_MAP, {"metadata": {"name": "c"}, "data": {"a": "1"}}, "s")
+    version = made["metadata"]["resourceVersion"]
+    assert (await api.patch(CONFIG_MAPS, "c", patch, "s", resource_version=version)).data == {
+        "a": "2"
+    }
+    with pytest.raises(Conflict) as caught:
+        await api.patch(CONFIG_MAPS, "c", {"data": {"a": "3"}}, "s", resource_version=version)
+    assert caught.value.reason == "Conflict"
+    with pytest.raises(Conflict):
+        await api.patch(CONFIG_MAPS, "c", patch, "s", resource_version=version)
+    assert server.store.get(CONFIG_MAP, "c", "s")["data"] == {"a": "2"}
+
+
+async def test_making_what_is_there_is_a_conflict_that_says_so(api: ApiClient) -> None:
+    made = await api.create(CONFIG_MAPS, {"metadata": {"name": "c"}, "data": {"k": "v"}}, "s")
+    assert (made.name, made.namespace, made.data) == ("c", "s", {"k": "v"})
+    with pytest.raises(Conflict) as caught:
+        await api.create(CONFIG_MAPS, {"metadata": {"name": "c"}}, "s")
+    assert caught.value.reason == "AlreadyExists"
+
+
+async def test_deleting_may_be_bound_to_one_object(api: ApiClient, server: WireApiServer) -> None:
+    made = await api.create(CONFIG_MAPS, {"metadata": {"name": "c"}}, "s")
+    with pytest.raises(Conflict):
+        await api.delete(CONFIG_MAPS, "c", "s", uid="another")
+    await api.delete(CONFIG_MAPS, "c", "s", uid=made.uid)
+    with pytest.raises(NotFound) as caught:
+        await api.get(CONFIG_MAPS, "c", "s")
+    assert caught.value.message == 'configmaps "c" not found'
+    with pytest.raises(NotFound):
+        await api.delete(CONFIG_MAPS, "c", "s")
+
+
+CSR = {
+    "metadata": {"name": "csr-1", "labels": {"x": "y"}, "managedFields": [{"manager": "kubelet"}]},
+    "spec": {
+        "request": "eA==",
+        "signerName": "kubernetes.io/kubelet-serving",
+        "usages": ["digital signature", "server auth"],
+        "fromTheFuture": {"big": 12345678901234567890, "float": 1.5, "null": None},
+    },
+    "status": {"conditions": [{"type": "Odd", "status": "True", "extra": 1}], "alsoNew": "kept"},
+    "unknown": [1, {"deep": True}],
+}
+
+
+@pytest.mark.parametrize("way", ["get_raw", "list_raw"])
+async def test_an_approval_is_the_whole_object_with_one_condition_more(
+    api: ApiClient, server: WireApiServer, way: str
+) -> None:
+    server.store.create(kinds.CSRS, CSR)
+    before = server.store.get(kinds.CSRS, "csr-1")
+    raw = await api.get_raw(CSRS, "csr-1") if way == "get_raw" else (await api.list_raw(CSRS))[0]
+    assert raw.read().spec.signer_name == "kubernetes.io/kubelet-serving"
+
+    condition = CsrCondition(type="Approved", status="True", reason="Vouched", message="all rules")
+    approved = await api.put_approval(raw, condition)
+    assert [found.type for found in approved.status.conditions] == ["Odd", "Approved"]
+
+    put = server.requests[-1]
+    assert (put.method, put.path.rpartition("/")[2]) == ("PUT", "approval")
+    sent = json.loads(put.body)
+    added = {
+        "type": "Approved",
+        "status": "True",
+        "reason": "Vouched",
+        "message": "all rules",
+        "lastUpdateTime": "2026-11-24T12:00:00Z",
+    }
+    expected = {**before, "status": {**before["status"]}}
+    expected["status"]["conditions"] = [*before["status"]["conditions"], added]
+    assert sent == expected
+
+
+async def test_an_approval_of_what_has_changed_is_a_conflict(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    server.store.create(kinds.CSRS, CSR)
+    raw = await api.get_raw(CSRS, "csr-1")
+    await api.patch(CSRS, "csr-1", {"metadata": {"labels": {"x": "z"}}})
+    with pytest.raises(Conflict):
+        await api.put_approval(raw, CsrCondition(type="Approved"))
+    assert "Approved" not in str(server.store.get(kinds.CSRS, "csr-1"))
+
+
+async def test_an_approval_of_another_object_of_that_name_is_a_conflict(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    server.store.create(kinds.CSRS, CSR)
+    raw = await api.get_raw(CSRS, "csr-1")
+    await api.delete(CSRS, "csr-1")
+    server.store.create(kinds.CSRS, CSR)
+    with pytest.raises(Conflict):
+        await api.put_approval(raw, CsrCondition(type="Approved"))
+
+
+async def test_approving_what_is_denied_names_the_field(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    server.store.create(kinds.CSRS, CSR)
+    await api.put_approval(await api.get_raw(CSRS, "csr-1"), CsrCondition(type="Denied"))
+    with pytest.raises(Invalid) as caught:
+        await api.put_approval(await api.get_raw(CSRS, "csr-1"), CsrCondition(type="Approved"))
+    assert [(cause.field, cause.reason) for cause in caught.value.causes] == [
+        ("status.conditions[2].type", "FieldValueInvalid")
+    ]
+    assert "mutually exclusive" in caught.value.causes[0].message
+
+
+async def test_the_end_of_a_log_is_read(api: ApiClient, server: WireApiServer) -> None:
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c"}, {"name": "d"}]}}
+    server.store.create(kinds.PODS, pod, "s")
+    server.logs["s", "p", "c"] = "".join(f"line {index}\n" for index in range(1000))
+    server.logs["s", "p", "d"] = "\xff other\n"
+    assert await api.pod_log("s", "p", tail_lines=2) == "line 998\nline 999\n"
+    assert await api.pod_log("s", "p", limit_bytes=6) == "line 8"
+    assert await api.pod_log("s", "p", "d") == "\xff other\n"
+    assert server.requests[-1].query == {
+        "tailLines": "200",
+        "limitBytes": str(1024 * 1024),
+        "container": "d",
+    }
+
+
+async def test_a_log_that_the_kubelet_does_not_give_says_why(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    text = 'Get "https://10.0.0.5:10250/containerLogs/s/p/c": remote error: tls: internal error'
+    error = status.StatusError(500, "InternalError", text)
+    server.faults.on("/api/v1/namespaces/s/pods/p/log", faults.refuse(error))
+    with pytest.raises(ServerError) as caught:
+        await api.pod_log("s", "p")
+    assert caught.value.message == text
+    assert caught.value.resource == "pods/log"
+
+
+async def test_may_i_is_asked_with_what_is_asked_and_nothing_else(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    server.authorize = lambda asked: asked.resource == "nodes"
+    yes = await api.self_subject_access_review(ResourceAttributes(verb="list", resource="nodes"))
+    no = await api.self_subject_access_review(
+        ResourceAttributes(verb="get", resource="pods", subresource="log", namespace="kube-system")
+    )
+    assert (yes.allowed, no.allowed) == (True, False)
+    bodies = [json.loads(request.body)["spec"]["resourceAttributes"] for request in server.requests]
+    assert bodies == [
+        {"verb": "list", "resource": "nodes"},
+        {"verb": "get", "resource": "pods", "subresource": "log", "namespace": "kube-system"},
+    ]
+
+
+async def test_what_is_forbidden_says_which_verb_on_what(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    server.authorize = reviews.nothing
+    with pytest.raises(Forbidden) as listing:
+        await api.list_all(NODES)
+    assert (listing.value.verb, listing.value.resource) == ("list", "nodes")
+    assert 'User "somebody" cannot list resource "nodes"' in listing.value.message
+    with pytest.raises(Forbidden) as approving:
+        await api.request("PUT", CSRS.path(name="c", subresource="approval"), body={})
+    assert (approving.value.verb, approving.value.resource) == (
+        "update",
+        "certificatesigningrequests.certificates.k8s.io/approval",
+    )
+    with pytest.raises(Forbidden) as logs:
+        await api.pod_log("s", "p")
+    assert (logs.value.verb, logs.value.resource) == ("get", "pods/log")
+
+
+async def test_an_event_about_a_cluster_scoped_object_goes_to_default(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    server.store.create(kinds.CSRS, CSR)
+    about = await api.get(CSRS, "csr-1")
+    body = event(
+        about,
+        CSRS,
+        warning=True,
+        reason="Held",
+        action="Approve",
+        note="é" * 1000,
+        at=MOMENT,
+        instance="kubevouch-1",
+    )
+    made = await api.create(EVENTS, body, "default")
+    assert (made.namespace, made.reason, made.type) == ("default", "Held", "Warning")
+    assert made.regarding.uid == about.uid
+    stored = server.store.get(kinds.KINDS["events.k8s.io", "v1", "events"], made.name, "default")
+    assert stored["eventTime"] == "2026-11-24T12:00:00.000000Z"
+    # The note may hold 1,023 bytes, and no half of a character.
+    assert len(stored["note"].encode()) <= 1023
+    assert set(stored["note"]) == {"é"}
+
+
+async def test_a_path_of_the_server_goes_before_every_path(
+    server: WireApiServer, authority: Authority, clock: WoundClock
+) -> None:
+    server.faults.on(
+        "/clusters/one/version", faults.answer(200, "{}", Content_Type="application/json")
+    )
+    access = msgspec.structs.replace(
+        access_to(server, authority), server=f"{server.url}/clusters/one"
+    )
+    async with client_of(access, clock) as api:
+        await api.version()
+
+
+async def test_a_strange_name_reaches_the_server_as_it_is(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    for name in ("a/b", "../x", "a?b#c", "ä"):
+        with pytest.raises(NotFound):
+            await api.get(PODS, name, "s")
+    assert [request.path for request in server.requests] == [
+        f"/api/v1/namespaces/s/pods/{name}" for name in ("a/b", "../x", "a?b#c", "ä")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "told"),
+    [
+        ("GET", "/api/v1/nodes", ("list", "nodes", "", "")),
+        ("GET", "/api/v1/nodes/n%2Fx", ("get", "nodes", "", "n/x")),
+        ("PATCH", "/api/v1/namespaces/s", ("patch", "namespaces", "", "s")),
+        ("PUT", "/api/v1/namespaces/s/status", ("update", "namespaces/status", "", "s")),
+        ("DELETE", "/api/v1/namespaces/s/pods/p", ("delete", "pods", "s", "p")),
+        ("POST", "/apis/apps/v1/namespaces/s/deployments", ("create", "deployments.apps", "s", "")),
+        ("GET", "/apis/apps/v1", ("get", "/apis/apps/v1", "", "")),
+        ("GET", "/version", ("get", "/version", "", "")),
+        ("GET", "/", ("get", "/", "", "")),
+    ],
+)
+def test_a_request_is_told_in_the_words_of_rbac(
+    method: str, path: str, told: tuple[str, ...]
+) -> None:
+    assert tuple(asked(method, path)) == told

@@ -1,0 +1,308 @@
+"""Objects as a real API server wrote them, read into narrow structs."""
+
+import contextlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubevouch.kube import resources
+from kubevouch.kube.decode import Listed, decoded, list_of
+from kubevouch.kube.errors import BadAnswer
+from kubevouch.kube.resources import (
+    APIService,
+    CertificateSigningRequest,
+    ConfigMap,
+    Deployment,
+    EndpointSlice,
+    Lease,
+    Node,
+    NodeMetrics,
+    Object,
+    Pod,
+    Resource,
+    Role,
+    RoleBinding,
+    Service,
+    micro_time,
+)
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "kubeadm-1.36"
+# What `kubectl get -o json` wrote on a real cluster.
+KINDS: dict[str, type[Object]] = {
+    "nodes": Node,
+    "pods": Pod,
+    "csr": CertificateSigningRequest,
+    "leases": Lease,
+    "endpointslices": EndpointSlice,
+    "clusterrolebinding": RoleBinding,
+    "deploy-metrics-server": Deployment,
+    "svc-metrics-server": Service,
+    "apiservice-v1beta1-metrics-k8s-io": APIService,
+    "cm-kubelet-config": ConfigMap,
+}
+EVERY = [value for value in vars(resources).values() if isinstance(value, Resource)]
+
+
+def _read(name: str) -> tuple[Any, ...]:
+    data = (FIXTURES / f"{name}.json").read_bytes()
+    if b'"items"' in data:
+        return decoded(data, list_of(KINDS[name]), name).items
+    return (decoded(data, KINDS[name], name),)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_recorded_object_has_its_metadata(name: str) -> None:
+    whole = json.loads((FIXTURES / f"{name}.json").read_text())
+    raw = whole.get("items", [whole])
+    found = _read(name)
+    assert [(o.name, o.namespace, o.uid) for o in found] == [
+        (o["metadata"]["name"], o["metadata"].get("namespace", ""), o["metadata"]["uid"])
+        for o in raw
+    ]
+    for thing, original in zip(found, raw, strict=True):
+        created = datetime.fromisoformat(original["metadata"]["creationTimestamp"])
+        assert thing.metadata.creation_timestamp == created
+        assert thing.metadata.resource_version == original["metadata"]["resourceVersion"]
+
+
+def test_a_node_tells_its_addresses_port_and_machine() -> None:
+    node: Node = _read("nodes")[0]
+    assert [(a.type, a.address) for a in node.status.addresses] == [
+        ("InternalIP", "192.168.88.111"),
+        ("Hostname", "k8s-master.internal.example.com"),
+    ]
+    assert node.kubelet_port == 10250
+    assert node.ready
+    info = node.status.node_info
+    assert (info.machine_id, info.kubelet_version) == (
+        "00ffcf288a8c4536bf2b6a02ecb8c9d1",
+        "v1.36.3",
+    )
+    assert (info.operating_system, info.architecture) == ("linux", "amd64")
+    assert info.container_runtime_version == "containerd://1.6.20"
+    assert node.spec.pod_cidrs == ("10.244.0.0/24",)
+    assert [taint.key for taint in node.spec.taints] == ["node-role.kubernetes.io/control-plane"]
+
+
+def test_a_node_that_announces_another_port_or_none() -> None:
+    one = {"status": {"daemonEndpoints": {"kubeletEndpoint": {"Port": 4194}}}}
+    assert decoded(json.dumps(one).encode(), Node, "x").kubelet_port == 4194
+    assert decoded(b"{}", Node, "x").kubelet_port == 10250
+
+
+def test_a_signing_request_is_whole() -> None:
+    serving, client = _read("csr")[0], _read("csr")[1]
+    spec = serving.spec
+    assert spec.request.startswith(b"-----BEGIN CERTIFICATE REQUEST-----")
+    assert spec.username == "system:node:k8s-master.internal.example.com"
+    assert spec.groups == ("system:nodes", "system:authenticated")
+    assert spec.usages == ("digital signature", "server auth")
+    assert spec.signer_name == "kubernetes.io/kubelet-serving"
+    assert spec.expiration_seconds is None
+    assert list(spec.extra) == ["authentication.kubernetes.io/credential-id"]
+    assert serving.status.certificate.startswith(b"-----BEGIN CERTIFICATE-----")
+    approved = serving.condition("Approved")
+    assert approved is not None
+    assert approved.true
+    assert isinstance(approved.last_update_time, datetime)
+    assert serving.condition("Denied") is None
+    assert client.spec.username == "system:bootstrap:abcdef"
+
+
+def test_pods_tell_program_flags_and_who_mirrors_them() -> None:
+    pods: dict[str, Pod] = {pod.name: pod for pod in _read("pods")}
+    server = next(pod for name, pod in pods.items() if name.startswith("kube-apiserver"))
+    assert server.is_mirror
+    assert server.spec.host_network
+    assert server.spec.containers[0].command[0] == "kube-apiserver"
+    assert server.metadata.owner_references[0].kind == "Node"
+    metrics = next(pod for name, pod in pods.items() if name.startswith("metrics-server"))
+    assert not metrics.is_mirror
+    assert any(
+        arg.startswith("--kubelet-preferred-address-types")
+        for arg in metrics.spec.containers[0].args
+    )
+    assert metrics.ready
+    assert metrics.status.container_statuses[0].state.running is not None
+
+
+def test_a_lease_has_its_microseconds_and_writes_six_digits() -> None:
+    lease = next(found for found in _read("leases") if found.spec.renew_time)
+    raw = json.loads((FIXTURES / "leases.json").read_text())["items"]
+    original = next(item for item in raw if item["metadata"]["name"] == lease.name)
+    assert lease.spec.renew_time is not None
+    assert lease.spec.renew_time.tzinfo is not None
+    assert micro_time(lease.spec.renew_time) == original["spec"]["renewTime"]
+    assert micro_time(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "2026-01-02T03:04:05.000000Z"
+
+
+def test_the_path_to_metrics_is_told_by_service_slice_and_apiservice() -> None:
+    apiservice, service, slices = (
+        _read("apiservice-v1beta1-metrics-k8s-io")[0],
+        _read("svc-metrics-server")[0],
+        _read("endpointslices"),
+    )
+    assert apiservice.spec.service is not None
+    assert (apiservice.spec.service.name, apiservice.spec.service.port) == ("metrics-server", 443)
+    assert apiservice.status.conditions[0].type == "Available"
+    assert service.spec.ports[0].target_port in ("https", 10250)
+    assert slices[0].endpoints[0].target_ref is not None
+    assert slices[0].endpoints[0].target_ref.kind == "Pod"
+    assert slices[0].metadata.labels["kubernetes.io/service-name"] == "metrics-server"
+
+
+def test_a_binding_tells_role_and_subjects() -> None:
+    bindings = {found.name: found for found in _read("clusterrolebinding")}
+    kubelets = bindings["kubeadm:node-autoapprove-certificate-rotation"]
+    assert kubelets.role_ref.kind == "ClusterRole"
+    assert [(subject.kind, subject.name) for subject in kubelets.subjects] == [
+        ("Group", "system:nodes")
+    ]
+
+
+def test_metrics_have_time_window_and_quantities() -> None:
+    listed = (
+        b'{"kind":"NodeMetricsList","apiVersion":"metrics.k8s.io/v1beta1","metadata":{},"items":[{"metadata":'
+        b'{"name":"n1","creationTimestamp":"2025-01-01T00:00:30Z"},"timestamp":"2025-01-01T00:00:15Z",'
+        b'"window":"15.123s","usage":{"cpu":"156433217n","memory":"1037608Ki"}}]}'
+    )
+    found = decoded(listed, list_of(NodeMetrics), "x").items[0]
+    assert found.timestamp == datetime(2025, 1, 1, 0, 0, 15, tzinfo=UTC)
+    assert (found.window, found.usage) == ("15.123s", {"cpu": "156433217n", "memory": "1037608Ki"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "empty"),
+    [
+        (Role, '{"metadata": {"name": "a"}, "rules": null}', ("rules", ())),
+        (EndpointSlice, '{"metadata": {"name": "a"}, "endpoints": null}', ("endpoints", ())),
+        (ConfigMap, '{"metadata": {"name": "a", "labels": null}, "data": null}', ("data", {})),
+        (
+            Deployment,
+            '{"metadata": {"name": "a"}, "status": null}',
+            ("status", Deployment().status),
+        ),
+    ],
+)
+def test_null_is_absent(kind: type[Object], text: str, empty: tuple[str, Any]) -> None:
+    found = decoded(text.encode(), kind, "x")
+    assert (found.name, getattr(found, empty[0])) == ("a", empty[1])
+
+
+def test_no_items_is_an_empty_list() -> None:
+    for text in (b'{"items": null}', b"{}", b'{"items": []}', b'{"items": null, "metadata": null}'):
+        assert decoded(text, list_of(Pod), "x") == Listed()
+
+
+@pytest.mark.parametrize(
+    "moment", ["0000-01-01T00:00:00Z", "-001-12-31T00:01:00.000000Z", "10000-01-01T00:00:00Z"]
+)
+def test_a_moment_that_python_has_no_room_for_harms_only_itself(moment: str) -> None:
+    # Go's time.Time holds them, and a node writes its own status and lease.
+    listed = {
+        "items": [
+            {"metadata": {"name": "good"}, "spec": {"renewTime": "2026-11-24T23:03:09.925417Z"}},
+            {"metadata": {"name": "bad"}, "spec": {"renewTime": moment, "holderIdentity": "me"}},
+        ]
+    }
+    good, bad = decoded(json.dumps(listed).encode(), list_of(Lease), "x").items
+    assert good.spec.renew_time is not None
+    assert (bad.spec.renew_time, bad.spec.holder_identity) == (None, "me")
+
+
+def test_the_first_moment_of_all_is_a_moment() -> None:
+    data = b'{"spec": {"renewTime": "0001-01-01T00:00:00.000000Z"}}'
+    assert decoded(data, Lease, "x").spec.renew_time == datetime(1, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"metadata": {"name": 1}}', "metadata.name"),
+        ('{"spec": {"renewTime": "yesterday"}}', "spec.renewTime"),
+        ('{"spec": {"leaseDurationSeconds": "40"}}', "spec.leaseDurationSeconds"),
+        ("[]", "object"),
+    ],
+)
+def test_another_shape_is_an_error_that_names_the_field(text: str, place: str) -> None:
+    with pytest.raises(BadAnswer, match=place):
+        decoded(text.encode(), Lease, "https://api")
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_an_object_or_a_bad_answer(data: bytes) -> None:
+    _decodes(data)
+
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.just("0000-01-01T00:00:00Z"),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["metadata", "name", "items", "spec", "status", "conditions"]), inner
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(_JSON)
+def test_any_json_is_an_object_or_a_bad_answer(value: Any) -> None:
+    _decodes(json.dumps(value).encode())
+
+
+def _decodes(data: bytes) -> None:
+    for kind in (list_of(CertificateSigningRequest), list_of(Node)):
+        with contextlib.suppress(BadAnswer):
+            assert isinstance(decoded(data, kind, "x"), Listed)
+
+
+def test_json_nested_too_deeply_is_a_bad_answer() -> None:
+    deep = b'{"metadata":' * 100_000
+    with pytest.raises(BadAnswer):
+        decoded(deep, Node, "x")
+    with pytest.raises(BadAnswer):
+        decoded(
+            b'{"items": null, "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", list_of(Node), "x"
+        )
+
+
+@pytest.mark.parametrize(
+    "resource", EVERY, ids=lambda resource: f"{resource.group}/{resource.plural}"
+)
+def test_every_resource_reads_an_empty_object(resource: Resource[Any]) -> None:
+    empty = decoded(b"{}", resource.struct, "x")
+    assert empty == resource.struct()
+    assert msgspec.json.decode(msgspec.json.encode(empty), type=resource.struct) == empty
+
+
+def test_paths_are_those_of_the_api() -> None:
+    assert resources.NODES.path() == "/api/v1/nodes"
+    assert resources.PODS.path("ns", "p", "log") == "/api/v1/namespaces/ns/pods/p/log"
+    assert resources.PODS.path() == "/api/v1/pods"
+    assert resources.CSRS.path(name="csr-x", subresource="approval") == (
+        "/apis/certificates.k8s.io/v1/certificatesigningrequests/csr-x/approval"
+    )
+    assert resources.NODES.path("ignored", "n") == "/api/v1/nodes/n"
+
+
+@pytest.mark.parametrize(
+    "name", ["../../secrets", "a/b", "..", ".", "a?b", "a#b", "a%2fb", "a b", "\n"]
+)
+def test_a_name_cannot_leave_its_place_in_a_path(name: str) -> None:
+    path = resources.NODES.path(name=name)
+    assert path.startswith("/api/v1/nodes/")
+    last = path.removeprefix("/api/v1/nodes/")
+    assert not set(last) & set("/?# \n")
+    assert last not in (".", "..")

@@ -1,0 +1,470 @@
+"""Everything that can go wrong between us and an API server: a class that says what to do, and no trace."""
+
+import asyncio
+import contextlib
+import gzip
+import re
+import socket
+import traceback
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from kubevouch.errors import ExitCode
+from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.client import ApiClient
+from kubevouch.kube.errors import (
+    BadAnswer,
+    CredentialError,
+    Forbidden,
+    Gone,
+    Invalid,
+    KubeconfigError,
+    KubeError,
+    NotAnApiServer,
+    NotFound,
+    Refused,
+    ServerError,
+    TlsError,
+    TooLarge,
+    TooManyRequests,
+    Unauthorized,
+    Unreachable,
+)
+from kubevouch.kube.kubeconfig import User
+from kubevouch.kube.resources import CONFIG_MAPS, NODES
+from kubevouch.kube.transport import Limits
+from kubevouch.lab.wire import faults, status
+from kubevouch.lab.wire.apiserver import WireApiServer
+from kubevouch.lab.wire.faults import Play
+from kubevouch.lab.wire.kinds import KINDS
+from tests.support.apiservers import MOMENT, PATIENT, TOKEN, access_to, client_of
+from tests.support.authority import Authority
+from tests.support.clocks import WoundClock
+from tests.support.connect_proxy import connect_proxy
+from tests.support.contexts import server_context
+
+JSON = "application/json"
+SMALL = Limits(connect=30, total=60, body=1024 * 1024)
+PATH = "/api/v1/nodes/n"
+NODE = KINDS["", "v1", "nodes"]
+
+ANSWERS: dict[str, tuple[Play, type[KubeError], str]] = {
+    "no such credential": (faults.refuse(status.unauthorized()), Unauthorized, "credential"),
+    "forbidden": (
+        faults.refuse(status.forbidden("", "nodes", "n", 'User "u" cannot get')),
+        Forbidden,
+        'cannot get nodes "n": nodes "n" is forbidden.*a Role must allow "get" on "nodes"',
+    ),
+    "no such object": (faults.refuse(status.not_found("", "nodes", "n")), NotFound, "not found"),
+    "no such path": (faults.answer(404, "404 page not found\n"), NotFound, "404 page not found"),
+    "expired": (faults.refuse(status.expired()), Gone, "too old"),
+    "too many": (
+        faults.answer(429, "slow down", Content_Type="text/plain"),
+        TooManyRequests,
+        "slow down",
+    ),
+    "an error of the server": (
+        faults.answer(500, "boom", Content_Type="text/plain"),
+        ServerError,
+        "boom; HTTP 500",
+    ),
+    "an aggregated API whose backend is dark": (
+        faults.answer(
+            503,
+            "error trying to reach service: tls: failed to verify certificate",
+            Content_Type="text/plain",
+        ),
+        ServerError,
+        "error trying to reach service: tls: failed to verify certificate",
+    ),
+    "a load balancer without a server": (faults.html(502), ServerError, "HTTP 502"),
+    "a method that is not allowed": (
+        faults.refuse(status.method_not_allowed("", "nodes", "get")),
+        Refused,
+        "HTTP 405",
+    ),
+    "a login page": (faults.html(200), NotAnApiServer, "another form than JSON"),
+    "a web server": (faults.html(404), NotAnApiServer, "web page"),
+    "a redirect": (
+        faults.redirect("https://login.example/?next=/api"),
+        NotAnApiServer,
+        "redirect .302. to https://login.example/",
+    ),
+    "a redirect that keeps the method": (faults.redirect("/", 307), NotAnApiServer, "redirect"),
+    "a TLS server asked in plain HTTP": (
+        faults.answer(400, "Client sent an HTTP request to an HTTPS server.\n"),
+        NotAnApiServer,
+        "put https://",
+    ),
+    "half of a JSON text": (
+        faults.answer(200, '{"metadata": {"na', Content_Type=JSON),
+        BadAnswer,
+        "not JSON",
+    ),
+    "no text at all": (faults.answer(200, "", Content_Type=JSON), BadAnswer, "not JSON"),
+    "another kind of JSON": (
+        faults.answer(200, '{"metadata": []}', Content_Type=JSON),
+        BadAnswer,
+        "metadata",
+    ),
+    "bytes that are not gzip": (
+        faults.answer(200, b"hello", Content_Type=JSON, Content_Encoding="gzip"),
+        BadAnswer,
+        "compression",
+    ),
+    "a compression that was not asked for": (
+        faults.answer(200, b"hello", Content_Type=JSON, Content_Encoding="br"),
+        BadAnswer,
+        "only gzip",
+    ),
+    "more than was allowed": (faults.flood(8), TooLarge, "more than 1048576 bytes"),
+    "a gzip bomb": (
+        faults.answer(
+            200,
+            gzip.compress(b" " * 64 * 1024 * 1024),
+            Content_Type=JSON,
+            Content_Encoding="gzip",
+        ),
+        TooLarge,
+        "more than 1048576 bytes",
+    ),
+    "an error without end": (
+        faults.answer(500, b"x" * 2 * 1024 * 1024, Content_Type="text/plain"),
+        TooLarge,
+        "more than",
+    ),
+    "an error that moves the cursor": (
+        faults.answer(500, "\x1b[2J\x07 gone\n\n\nnext", Content_Type="text/plain"),
+        ServerError,
+        r"\?\[2J\? gone next",
+    ),
+}
+
+
+@pytest.mark.parametrize(("play", "kind", "text"), ANSWERS.values(), ids=list(ANSWERS))
+async def test_an_answer_that_is_none_is_an_error_of_its_kind(
+    server: WireApiServer, authority: Authority, play: Play, kind: type[KubeError], text: str
+) -> None:
+    server.faults.on(PATH, play)
+    async with client_of(access_to(server, authority), limits=SMALL) as api:
+        with pytest.raises(kind) as caught:
+            await api.get(NODES, "n")
+    error = caught.value
+    assert type(error) is kind
+    assert re.search(text, str(error))
+    assert str(error).startswith(server.url)
+    assert str(error).isprintable()
+    assert error.exit_code is ExitCode.COULD_NOT_TELL
+    # No redirect was followed, and nothing was sent twice.
+    assert len(server.requests) == 1
+
+
+async def test_the_causes_of_a_422_are_told_field_by_field(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    causes = [("FieldValueRequired", "spec.usages", "Required value"), ("X", "spec.y", "no")]
+    error = status.invalid("certificates.k8s.io", "CertificateSigningRequest", "c", causes)
+    server.faults.on("*", faults.refuse(error))
+    with pytest.raises(Invalid) as caught:
+        await api.create(CONFIG_MAPS, {"metadata": {"name": "c"}}, "s")
+    assert [(c.field, c.reason, c.message) for c in caught.value.causes] == [
+        ("spec.usages", "FieldValueRequired", "Required value"),
+        ("spec.y", "X", "no"),
+    ]
+    assert caught.value.verb == "create"
+
+
+async def test_a_get_comes_back_when_the_server_says(
+    api: ApiClient, server: WireApiServer, clock: WoundClock
+) -> None:
+    server.store.create(NODE, {"metadata": {"name": "n"}})
+    server.faults.on(PATH, faults.refuse(status.too_many_requests(7)), times=1)
+    unavailable = status.StatusError(503, "ServiceUnavailable", "x", {"retryAfterSeconds": 3})
+    server.faults.on(PATH, faults.refuse(unavailable), times=1)
+    assert (await api.get(NODES, "n")).name == "n"
+    assert clock.now() - MOMENT == timedelta(seconds=10)
+    assert len(server.requests) == 3
+
+
+async def test_a_get_comes_back_a_few_times_only(api: ApiClient, server: WireApiServer) -> None:
+    server.faults.on(PATH, faults.refuse(status.too_many_requests(1)))
+    with pytest.raises(TooManyRequests) as caught:
+        await api.get(NODES, "n")
+    assert caught.value.retry_after == 1
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("after", ["3600", "Wed, 21 Oct 2026 07:28:00 GMT", "-1", "9" * 40, "1.5"])
+async def test_a_get_does_not_wait_for_long_nor_for_nonsense(
+    api: ApiClient, server: WireApiServer, clock: WoundClock, after: str
+) -> None:
+    server.faults.on(PATH, faults.answer(429, "", Retry_After=after))
+    with pytest.raises(TooManyRequests):
+        await api.get(NODES, "n")
+    assert len(server.requests) == 1
+    assert clock.now() == MOMENT
+
+
+@pytest.mark.parametrize(
+    "play",
+    [faults.reset(), faults.reset(b'{"meta'), faults.truncated(b'{"meta')],
+    ids=["before the answer", "in the middle", "ended in the middle"],
+)
+async def test_a_get_is_sent_again_when_the_connection_breaks(
+    api: ApiClient, server: WireApiServer, play: Play
+) -> None:
+    server.store.create(NODE, {"metadata": {"name": "n"}})
+    server.faults.on(PATH, play, times=2)
+    assert (await api.get(NODES, "n")).name == "n"
+    assert len(server.requests) == 3
+    server.faults.on(PATH, play)
+    with pytest.raises(Unreachable) as caught:
+        await api.get(NODES, "n")
+    assert caught.value.kind == "reset"
+    assert len(server.requests) == 7
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize(
+    "play",
+    [faults.reset(), faults.refuse(status.too_many_requests(1)), faults.reset(b"{")],
+    ids=["reset", "429", "reset in the answer"],
+)
+async def test_a_write_is_never_sent_again(
+    api: ApiClient, server: WireApiServer, method: str, play: Play
+) -> None:
+    server.faults.on("*", play)
+    with pytest.raises((Unreachable, TooManyRequests)):
+        await api.request(method, "/api/v1/namespaces/s/configmaps/c", body={})
+    assert [request.method for request in server.requests] == [method]
+
+
+async def test_a_server_that_does_not_answer_is_given_up(
+    server: WireApiServer, authority: Authority
+) -> None:
+    server.faults.on("*", faults.silence())
+    async with client_of(access_to(server, authority), limits=Limits(connect=30, total=0.5)) as api:
+        with pytest.raises(Unreachable, match=r"no whole answer within 0\.5 seconds") as caught:
+            await api.version()
+    assert caught.value.kind == "timeout"
+    assert len(server.requests) == 1
+
+
+async def test_a_time_out_may_be_given_with_a_request(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    server.faults.on("*", faults.silence())
+    with pytest.raises(Unreachable, match=r"0\.3 seconds"):
+        await api.request("GET", "/version", limits=Limits(total=0.3))
+
+
+@contextlib.asynccontextmanager
+async def _listener(answer: bytes | None) -> AsyncIterator[str]:
+    """Accepts connections; says something, or nothing at all and waits."""
+    over = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer):
+            if answer is None:
+                await over.wait()
+                return
+            await reader.read(1)
+            writer.write(answer)
+            with contextlib.suppress(OSError):
+                await writer.drain()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        host, port = server.sockets[0].getsockname()
+        yield f"https://{host}:{port}"
+        over.set()
+
+
+async def test_a_server_that_accepts_and_does_not_shake_hands_is_given_up(
+    server: WireApiServer, authority: Authority
+) -> None:
+    async with _listener(None) as url:
+        access = msgspec.structs.replace(access_to(server, authority), server=url)
+        async with client_of(access, limits=Limits(connect=0.5, total=30)) as api:
+            with pytest.raises(Unreachable, match=r"no connection within 0\.5 seconds") as caught:
+                await api.version()
+    assert caught.value.kind == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", NotAnApiServer),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", NotAnApiServer),
+        (b"\x15\x03\x01\x00\x02\x02\x50", TlsError),
+        (b"\x16\x03\x03\xff\xff" + b"\0" * 50, KubeError),
+        (b"", Unreachable),
+    ],
+    ids=["plain HTTP", "ssh", "an alert", "garbage", "nothing"],
+)
+async def test_what_does_not_speak_tls_is_told(
+    server: WireApiServer, authority: Authority, answer: bytes, kind: type[KubeError]
+) -> None:
+    async with _listener(answer) as url:
+        access = msgspec.structs.replace(access_to(server, authority), server=url)
+        async with client_of(access) as api:
+            with pytest.raises(kind) as caught:
+                await api.version()
+    assert str(caught.value).startswith(url)
+
+
+async def test_an_alert_is_told_by_its_name(server: WireApiServer, authority: Authority) -> None:
+    async with _listener(b"\x15\x03\x03\x00\x02\x02\x50") as url:
+        access = msgspec.structs.replace(access_to(server, authority), server=url)
+        async with client_of(access) as api:
+            with pytest.raises(TlsError, match=r"internal_error\(80\)"):
+                await api.version()
+
+
+@pytest.mark.parametrize("answer", [b"hello\r\n\r\n", b"\0" * 100, b"HTTP/1.1 999999 x\r\n\r\n"])
+async def test_what_does_not_speak_http_is_told(
+    server: WireApiServer, authority: Authority, answer: bytes
+) -> None:
+    async with _listener(answer) as url:
+        plain = url.replace("https", "http")
+        access = msgspec.structs.replace(access_to(server, authority), server=plain)
+        async with client_of(access) as api:
+            with pytest.raises(NotAnApiServer, match="does not speak HTTP"):
+                await api.version()
+
+
+async def test_nobody_listening_is_told(server: WireApiServer, authority: Authority) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"https://127.0.0.1:{free.getsockname()[1]}"
+        access = msgspec.structs.replace(access_to(server, authority), server=url)
+        async with client_of(access) as api:
+            with pytest.raises(Unreachable, match="connection refused") as caught:
+                await api.version()
+    assert caught.value.kind == "refused"
+
+
+async def test_a_name_that_does_not_resolve_is_told(
+    server: WireApiServer, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    access = msgspec.structs.replace(access_to(server, authority), server="https://api.invalid:1")
+    async with client_of(access) as api:
+        with pytest.raises(Unreachable, match=r"https://api\.invalid:1: no such host") as caught:
+            await api.version()
+    assert caught.value.kind == "dns"
+
+
+async def _version(access: ClusterAccess) -> None:
+    async with client_of(access) as api:
+        await api.version()
+
+
+async def test_a_certificate_of_another_authority_is_told(
+    server: WireApiServer, authority: Authority
+) -> None:
+    access = access_to(server, authority)
+    with pytest.raises(TlsError, match="signed by the certificate-authority of the kubeconfig"):
+        await _version(msgspec.structs.replace(access, roots=Authority("another").pem))
+    with pytest.raises(TlsError, match=r"other\.example"):
+        await _version(msgspec.structs.replace(access, server_name="other.example"))
+    await _version(msgspec.structs.replace(access, roots=None, verify=False))
+    assert len(server.requests) == 1
+
+
+async def test_an_expired_certificate_is_told(authority: Authority) -> None:
+    pair = authority.serving(
+        "127.0.0.1",
+        not_before=datetime(2020, 1, 1, tzinfo=UTC),
+        not_after=datetime(2021, 1, 1, tzinfo=UTC),
+    )
+    async with WireApiServer(server_context(pair), WoundClock(MOMENT)) as server:
+        with pytest.raises(TlsError, match="expired"):
+            await _version(access_to(server, authority))
+        assert server.requests == []
+
+
+async def test_a_client_certificate_that_is_not_wanted_is_told(
+    server: WireApiServer, authority: Authority
+) -> None:
+    pair = Authority("another").client("me")
+    user = User(where="users[test]", client_certificate_data=pair.chain, client_key_data=pair.key)
+    # With TLS 1.3 the server hangs up after its handshake; what reaches us is a matter of timing.
+    with pytest.raises((TlsError, Unreachable), match="client certificate"):
+        await _version(access_to(server, authority, user))
+
+
+async def test_a_ca_bundle_or_client_key_that_is_broken_is_told_before_anything_is_sent(
+    server: WireApiServer, authority: Authority
+) -> None:
+    access = access_to(server, authority)
+    with pytest.raises(KubeconfigError, match="certificate-authority"):
+        await _version(msgspec.structs.replace(access, roots=b"-----BEGIN CERTIFICATE-----\nx"))
+    one, other = authority.client("one"), authority.client("other")
+    user = User(where="users[test]", client_certificate_data=one.chain, client_key_data=other.key)
+    with pytest.raises(CredentialError, match="does not belong"):
+        await _version(access_to(server, authority, user))
+    assert server.requests == []
+
+
+async def test_a_proxy_lets_us_through_and_a_proxy_that_does_not_is_told(
+    server: WireApiServer, authority: Authority
+) -> None:
+    async with connect_proxy() as proxy:
+        access = msgspec.structs.replace(access_to(server, authority), proxy=proxy.url)
+        await _version(access)
+        assert proxy.heads[0].startswith(f"CONNECT 127.0.0.1:{server.port} ")
+        assert TOKEN not in proxy.heads[0]
+        proxy.refuse = "407 Proxy Authentication Required"
+        with pytest.raises(Unreachable, match=r"the proxy .* answered with 407") as caught:
+            await _version(access)
+        assert caught.value.kind == "proxy"
+    with pytest.raises(Unreachable, match="no connection to the proxy") as caught:
+        await _version(access)
+    assert caught.value.kind == "proxy"
+    assert len(server.requests) == 1
+
+
+async def test_behind_a_proxy_the_server_is_verified_as_ever(
+    server: WireApiServer, authority: Authority
+) -> None:
+    async with connect_proxy() as proxy:
+        access = msgspec.structs.replace(access_to(server, authority), proxy=proxy.url)
+        with pytest.raises(TlsError):
+            await _version(msgspec.structs.replace(access, roots=Authority("another").pem))
+        with pytest.raises(TlsError):
+            await _version(msgspec.structs.replace(access, server_name="other.example"))
+
+
+async def test_a_proxy_may_speak_tls_itself(server: WireApiServer, authority: Authority) -> None:
+    async with connect_proxy(server_context(authority.serving("127.0.0.1"))) as proxy:
+        access = msgspec.structs.replace(access_to(server, authority), proxy=proxy.url)
+        await _version(access)
+    assert len(server.requests) == 1
+
+
+async def test_no_error_and_no_trace_holds_the_token(
+    server: WireApiServer, authority: Authority
+) -> None:
+    plays = [faults.reset(), faults.html(200), faults.refuse(status.unauthorized())]
+    bad_encoding = faults.answer(200, b"x", Content_Type=JSON, Content_Encoding="br")
+    for play in [*plays, bad_encoding]:
+        server.faults.clear()
+        server.faults.on("*", play)
+        async with client_of(access_to(server, authority)) as api:
+            with pytest.raises(KubeError) as caught:
+                await api.version()
+        assert TOKEN not in "".join(traceback.format_exception(caught.value))
+        assert TOKEN not in repr(caught.value)
+
+
+async def test_nothing_is_left_open(server: WireApiServer, authority: Authority) -> None:
+    # Warnings are errors here: an unclosed session or transport would fail the run.
+    async with client_of(access_to(server, authority), limits=PATIENT) as api:
+        await asyncio.gather(*(api.version() for _ in range(20)))

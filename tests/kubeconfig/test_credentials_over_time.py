@@ -1,0 +1,339 @@
+"""Credentials that change under a running client: token files, certificates, exec plugins."""
+
+import asyncio
+import json
+import os
+import stat
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from kubevouch.kube.credentials import TOKEN_FILE_SECONDS
+from kubevouch.kube.errors import CredentialError, KubeconfigError, Unauthorized
+from kubevouch.kube.exec_plugin import ExecPlugin
+from kubevouch.kube.kubeconfig import ExecConfig, User
+from kubevouch.lab.wire.apiserver import WireApiServer
+from tests.support.apiservers import MOMENT, access_to, api_server, client_of
+from tests.support.authority import Authority
+from tests.support.clocks import WoundClock
+
+V1 = "client.authentication.k8s.io/v1"
+Plugin = Callable[..., User]
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture
+async def server(authority: Authority) -> AsyncIterator[WireApiServer]:
+    async with api_server(authority) as running:
+        yield running
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Plugin:
+    """Writes a plugin that prints the text of `$FOLDER/answer` and a line into `$FOLDER/calls` for each call."""
+
+    def write(script: str = 'cat "$FOLDER/answer"', **fields: Any) -> User:
+        program = tmp_path / "plugin"
+        program.write_text(f'#!/bin/sh\necho called >> "$FOLDER/calls"\n{script}\n')
+        program.chmod(0o700)
+        config = ExecConfig(
+            command=str(program),
+            env=(("FOLDER", str(tmp_path)),),
+            api_version=V1,
+            interactive_mode="Never",
+            **fields,
+        )
+        return User(where="users[test]", exec=config)
+
+    return write
+
+
+def _answer(folder: Path, **status: str) -> None:
+    credential = {"kind": "ExecCredential", "apiVersion": V1, "status": status}
+    (folder / "answer").write_text(json.dumps(credential))
+
+
+def _calls(folder: Path) -> int:
+    calls = folder / "calls"
+    return len(calls.read_text().splitlines()) if calls.exists() else 0
+
+
+def _sent(server: WireApiServer) -> list[str]:
+    return [request.headers.get("Authorization", "") for request in server.requests]
+
+
+async def test_a_token_file_is_read_again_when_due_and_after_a_401(
+    server: WireApiServer, authority: Authority, tmp_path: Path
+) -> None:
+    file, clock = tmp_path / "token", WoundClock(MOMENT)
+    file.write_text("one\n")
+    user = User(where="users[test]", token_file=str(file))
+    async with client_of(access_to(server, authority, user), clock) as api:
+        await api.version()
+        file.write_text("two")
+        await api.version()
+        clock.wind(timedelta(seconds=TOKEN_FILE_SECONDS))
+        await api.version()
+        assert _sent(server) == ["Bearer one", "Bearer one", "Bearer two"]
+
+        server.tokens = {"three": "somebody"}
+        file.write_text("three")
+        await api.version()
+        assert _sent(server)[3:] == ["Bearer two", "Bearer three"]
+
+
+async def test_a_refused_token_that_did_not_change_is_not_sent_again(
+    server: WireApiServer, authority: Authority, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("one")
+    server.tokens = {}
+    user = User(where="users[test]", token_file=str(file))
+    async with client_of(access_to(server, authority, user)) as api:
+        with pytest.raises(Unauthorized):
+            await api.version()
+    assert _sent(server) == ["Bearer one"]
+
+
+async def test_while_a_token_file_is_being_replaced_the_last_token_serves(
+    server: WireApiServer, authority: Authority, tmp_path: Path
+) -> None:
+    file, clock = tmp_path / "token", WoundClock(MOMENT)
+    file.write_text("one")
+    user = User(where="users[test]", token_file=str(file))
+    async with client_of(access_to(server, authority, user), clock) as api:
+        await api.version()
+        file.unlink()
+        clock.wind(timedelta(seconds=TOKEN_FILE_SECONDS))
+        await api.version()
+    assert _sent(server) == ["Bearer one", "Bearer one"]
+
+
+async def test_a_replaced_client_certificate_is_presented_after_a_while(
+    server: WireApiServer, authority: Authority, tmp_path: Path
+) -> None:
+    # kubelet-client-current.pem: certificate and key in one file, replaced at rotation.
+    file, clock = tmp_path / "client.pem", WoundClock(MOMENT)
+    user = User(where="users[test]", client_certificate=str(file), client_key=str(file))
+    seen = []
+    async with client_of(access_to(server, authority, user), clock) as api:
+        for name in ("before", "after"):
+            pair = authority.client(name)
+            file.write_bytes(pair.chain + pair.key)
+            clock.wind(timedelta(seconds=TOKEN_FILE_SECONDS))
+            await api.version()
+            certificate = server.requests[-1].certificate
+            seen.append(certificate and certificate.common_name)
+    assert seen == ["before", "after"]
+
+
+async def test_a_plugin_is_asked_once_for_many_requests(
+    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+) -> None:
+    _answer(tmp_path, token="one")
+    async with client_of(access_to(server, authority, plugin())) as api:
+        await asyncio.gather(*(api.version() for _ in range(5)))
+    assert _sent(server) == ["Bearer one"] * 5
+    assert _calls(tmp_path) == 1
+
+
+async def test_a_plugin_is_asked_again_when_its_credential_has_expired(
+    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+) -> None:
+    clock = WoundClock(MOMENT)
+    _answer(tmp_path, token="one", expirationTimestamp="2026-11-24T12:10:00Z")
+    async with client_of(access_to(server, authority, plugin()), clock) as api:
+        await api.version()
+        _answer(tmp_path, token="two", expirationTimestamp="2026-11-24T14:00:00+01:00")
+        clock.wind(timedelta(minutes=10))
+        await api.version()
+        clock.wind(timedelta(seconds=1))
+        await api.version()
+        clock.wind(timedelta(minutes=40))
+        await api.version()
+    assert _sent(server) == ["Bearer one", "Bearer one", "Bearer two", "Bearer two"]
+    assert _calls(tmp_path) == 2
+
+
+async def test_a_refused_credential_of_a_plugin_is_renewed_once(
+    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+) -> None:
+    _answer(tmp_path, token="old")
+    server.tokens = {"old": "somebody"}
+    async with client_of(access_to(server, authority, plugin())) as api:
+        await api.version()
+        server.tokens = {"new": "somebody"}
+        _answer(tmp_path, token="new")
+        await api.version()
+        assert _sent(server) == ["Bearer old", "Bearer old", "Bearer new"]
+
+        server.tokens = {}
+        with pytest.raises(Unauthorized):
+            await api.version()
+    # The plugin gave the same token again: it was not sent a second time.
+    assert _sent(server)[3:] == ["Bearer new"]
+    assert _calls(tmp_path) == 3
+
+
+async def test_requests_refused_together_ask_the_plugin_once(
+    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+) -> None:
+    _answer(tmp_path, token="old")
+    server.tokens = {"new": "somebody"}
+    async with client_of(
+        access_to(
+            server,
+            authority,
+            plugin(
+                'cat "$FOLDER/answer"; [ -e "$FOLDER/next" ] && mv "$FOLDER/next" "$FOLDER/answer"; exit 0'
+            ),
+        )
+    ) as api:
+        credential = {"kind": "ExecCredential", "apiVersion": V1, "status": {"token": "new"}}
+        (tmp_path / "next").write_text(json.dumps(credential))
+        await asyncio.gather(*(api.version() for _ in range(4)))
+    assert _calls(tmp_path) == 2
+
+
+async def test_a_write_refused_with_401_is_sent_again_with_the_new_credential(
+    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+) -> None:
+    _answer(tmp_path, token="old")
+    server.tokens = {"old": "somebody"}
+    async with client_of(access_to(server, authority, plugin())) as api:
+        await api.version()
+        server.tokens = {"new": "somebody"}
+        _answer(tmp_path, token="new")
+        await api.request(
+            "POST", "/api/v1/namespaces/a/configmaps", body={"metadata": {"name": "made"}}
+        )
+    assert [request.method for request in server.requests] == ["GET", "POST", "POST"]
+
+
+async def test_a_plugin_that_gives_another_certificate_gets_another_connection(
+    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+) -> None:
+    clock, seen = WoundClock(MOMENT), []
+    async with client_of(access_to(server, authority, plugin()), clock) as api:
+        for name in ("one", "two"):
+            pair = authority.client(name)
+            _answer(
+                tmp_path,
+                clientCertificateData=pair.chain.decode(),
+                clientKeyData=pair.key.decode(),
+                expirationTimestamp=(clock.now() + timedelta(minutes=1)).isoformat(),
+            )
+            await api.version()
+            certificate = server.requests[-1].certificate
+            seen.append(certificate and certificate.common_name)
+            clock.wind(timedelta(minutes=2))
+    assert seen == ["one", "two"]
+
+
+async def test_a_plugin_whose_certificate_is_broken_is_an_error_of_the_plugin(
+    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+) -> None:
+    _answer(tmp_path, clientCertificateData="x", clientKeyData="y")
+    async with client_of(access_to(server, authority, plugin())) as api:
+        with pytest.raises(CredentialError, match="users"):
+            await api.version()
+
+
+async def test_a_plugin_that_does_not_end_is_ended_with_its_children(
+    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+) -> None:
+    # A child that holds the pipe open, in a session of the plugin's own.
+    user = plugin(
+        'sleep 600 & echo $! > "$FOLDER/child"; mkfifo "$FOLDER/never"; read x < "$FOLDER/never"'
+    )
+    access = access_to(server, authority, user)
+    assert user.exec
+    credentials = ExecPlugin(access, user.exec, WoundClock(MOMENT), dict(os.environ), seconds=1.0)
+    with pytest.raises(CredentialError, match="did not end within 1 second"):
+        await credentials.current()
+    child = int((tmp_path / "child").read_text())
+    await _gone(child)
+
+
+async def _gone(pid: int) -> None:
+    """Waits until a process is no more, or a zombie that nobody collects here."""
+    for _ in range(600):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return
+        if state in "ZX":
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("the plugin's child is still there")
+
+
+async def test_a_plugin_that_prints_without_end_is_ended(
+    server: WireApiServer, authority: Authority, plugin: Plugin
+) -> None:
+    async with client_of(
+        access_to(server, authority, plugin("while :; do echo yes yes yes yes; done"))
+    ) as api:
+        with pytest.raises(CredentialError, match="more than 1048576 bytes"):
+            await api.version()
+    assert server.requests == []
+
+
+async def test_a_plugin_inherits_our_environment_and_not_our_input(
+    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+) -> None:
+    _answer(tmp_path, token="one")
+    script = 'printf "%s" "$OURS" > "$FOLDER/ours"; cat > "$FOLDER/input"; cat "$FOLDER/answer"'
+    environ = {"PATH": "/usr/bin:/bin", "OURS": "inherited"}
+    async with client_of(access_to(server, authority, plugin(script)), environ=environ) as api:
+        await api.version()
+    assert (tmp_path / "ours").read_text() == "inherited"
+    assert (tmp_path / "input").read_text() == ""
+
+
+async def test_a_plugin_that_may_not_be_run_is_a_clear_error(
+    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+) -> None:
+    user = plugin()
+    (tmp_path / "plugin").chmod(stat.S_IRUSR)
+    async with client_of(access_to(server, authority, user)) as api:
+        with pytest.raises(CredentialError, match="not found"):
+            await api.version()
+    (tmp_path / "plugin").write_bytes(b"\x7fELF no program")
+    (tmp_path / "plugin").chmod(0o700)
+    async with client_of(access_to(server, authority, user)) as api:
+        with pytest.raises(CredentialError, match="cannot run"):
+            await api.version()
+
+
+async def test_a_plugin_with_a_hostile_argument_is_a_clear_error(
+    server: WireApiServer, authority: Authority, plugin: Plugin
+) -> None:
+    user = plugin()
+    assert user.exec
+    hostile = msgspec.structs.replace(user.exec, args=("a\0b",))
+    user = msgspec.structs.replace(user, exec=hostile)
+    async with client_of(access_to(server, authority, user)) as api:
+        with pytest.raises(CredentialError, match="cannot run"):
+            await api.version()
+
+
+async def test_a_token_file_that_is_not_there_at_first_is_an_error_and_then_it_serves(
+    server: WireApiServer, authority: Authority, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    user = User(where="users[test]", token_file=str(file))
+    async with client_of(access_to(server, authority, user)) as api:
+        with pytest.raises(KubeconfigError, match="tokenFile"):
+            await api.version()
+        file.write_text("late")
+        await api.version()
+    assert _sent(server) == ["Bearer late"]

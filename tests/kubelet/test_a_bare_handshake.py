@@ -1,0 +1,176 @@
+"""What one kubelet presents: told exactly, with no credential and no byte of HTTP."""
+
+import asyncio
+import ssl
+from datetime import UTC, datetime
+
+import pytest
+import trustme
+
+from kubevouch.clock import SystemClock
+from kubevouch.kubelet.dial import MOST_CERTIFICATES, Dialled, Target, dial_all
+from kubevouch.lab.wire.kubelet import NO_CERTIFICATE, Serve, WireKubelet
+from kubevouch.tls import FailureKind
+from tests.support.authority import Authority, Pair
+from tests.support.contexts import server_context
+
+
+async def one(target: Target, clock: SystemClock, timeout: float = 20.0) -> Dialled:
+    [answer] = await dial_all([target], clock=clock, timeout=timeout)
+    return answer
+
+
+async def gone(kubelet: WireKubelet) -> None:
+    """Until the kubelet has seen the end of every connection."""
+    async with asyncio.timeout(30):
+        while kubelet.open:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_chain_version_and_suite_are_told(
+    host: str, serving: ssl.SSLContext, clock: SystemClock
+) -> None:
+    before = datetime.now(UTC)
+    async with WireKubelet(Serve(serving), clock, host=host) as kubelet:
+        target = Target(host, node="n1", port=kubelet.port)
+        answer = await one(target, clock)
+    assert answer.failure is None
+    assert answer.target is target
+    assert answer.leaf is not None
+    assert "system:node:n1" in str(answer.leaf.subject)
+    assert answer.tls_version == "TLSv1.3"
+    assert answer.cipher.startswith("TLS_")
+    assert answer.remote == str(target)
+    assert before <= answer.at <= datetime.now(UTC)
+    assert answer.elapsed > 0
+    assert answer.whole
+
+
+async def test_tls_1_2_is_told(authority: Authority, clock: SystemClock) -> None:
+    context = server_context(authority.serving("127.0.0.1"))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    async with WireKubelet(Serve(context), clock) as kubelet:
+        answer = await one(Target(kubelet.host, port=kubelet.port), clock)
+    assert (answer.failure, answer.tls_version) == (None, "TLSv1.2")
+
+
+async def test_nothing_is_sent_and_the_end_is_polite(
+    serving: ssl.SSLContext, clock: SystemClock
+) -> None:
+    """A kubelet logs a line for every handshake that breaks off, and none for one that ends so."""
+    async with WireKubelet(Serve(serving), clock) as kubelet:
+        await one(Target(kubelet.host, port=kubelet.port), clock)
+        await gone(kubelet)
+        [seen] = kubelet.seen
+        assert bytes(seen.sent) == b""
+        assert seen.client_certificate is None
+        assert seen.shook_hands
+        assert seen.said_goodbye
+
+
+async def test_an_expired_certificate_of_nobodys_ca_is_shown_all_the_same(
+    clock: SystemClock,
+) -> None:
+    """The seed's state: self-signed, no IP SAN, long over."""
+    pair = Authority("n1-ca@1759196659").serving(
+        "n1",
+        not_before=datetime(2024, 1, 1, tzinfo=UTC),
+        not_after=datetime(2025, 1, 1, tzinfo=UTC),
+    )
+    async with WireKubelet(Serve(server_context(pair)), clock) as kubelet:
+        answer = await one(Target(kubelet.host, port=kubelet.port), clock)
+    assert answer.failure is None
+    assert answer.leaf is not None
+    assert answer.leaf.not_after == datetime(2025, 1, 1, tzinfo=UTC)
+
+
+async def test_the_chain_comes_in_the_order_it_was_sent(clock: SystemClock) -> None:
+    intermediate = trustme.CA().create_child_ca()
+    leaf = intermediate.issue_cert("n1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    leaf.configure_cert(context)
+    async with WireKubelet(Serve(context), clock) as kubelet:
+        answer = await one(Target(kubelet.host, port=kubelet.port), clock)
+    sent = [ssl.PEM_cert_to_DER_cert(pem.bytes().decode()) for pem in leaf.cert_chain_pems]
+    assert [certificate.der for certificate in answer.chain] == sent
+
+
+async def test_a_kubelet_gets_its_certificate_while_it_runs(
+    serving: ssl.SSLContext, clock: SystemClock
+) -> None:
+    async with WireKubelet(NO_CERTIFICATE, clock) as kubelet:
+        target = Target(kubelet.host, port=kubelet.port)
+        dark = await one(target, clock)
+        kubelet.behaviour = Serve(serving)
+        bright = await one(target, clock)
+    assert dark.failure is not None
+    assert str(dark.failure.alert) == "internal_error(80)"
+    assert dark.chain == ()
+    assert bright.failure is None
+
+
+@pytest.mark.parametrize(
+    ("address", "server_name", "sent"),
+    [
+        ("127.0.0.1", "", None),
+        ("localhost", "", "localhost"),
+        ("127.0.0.1", "n1.example", "n1.example"),
+    ],
+)
+async def test_an_address_is_dialled_without_a_name_and_a_name_with_it(
+    address: str, server_name: str, sent: str | None, authority: Authority, clock: SystemClock
+) -> None:
+    names: list[str | None] = []
+    context = server_context(authority.serving("127.0.0.1"))
+    context.sni_callback = lambda _tls, name, _context: names.append(name)
+    async with WireKubelet(Serve(context), clock) as kubelet:
+        answer = await one(Target(address, port=kubelet.port, server_name=server_name), clock)
+    assert answer.failure is None
+    assert names == [sent]
+
+
+async def test_a_certificate_that_go_cannot_read_fails_as_in_go(
+    authority: Authority, clock: SystemClock
+) -> None:
+    """OpenSSL takes a negative serial number; Go's client breaks off."""
+    pair = with_negative_serial(authority.serving("127.0.0.1"))
+    async with WireKubelet(Serve(server_context(pair)), clock) as kubelet:
+        answer = await one(Target(kubelet.host, port=kubelet.port), clock)
+    assert answer.failure is not None
+    assert answer.failure.kind is FailureKind.UNREADABLE_CERTIFICATE
+    expected = "tls: failed to parse certificate from server: x509: negative serial number"
+    assert answer.failure.go_text == expected
+    assert answer.chain == ()
+
+
+async def test_a_long_chain_is_read_in_part_and_the_rest_counted(
+    authority: Authority, clock: SystemClock
+) -> None:
+    pair = authority.serving("127.0.0.1")
+    more = MOST_CERTIFICATES + 4
+    long = Pair(pair.chain + authority.pem * more, pair.key)
+    async with WireKubelet(Serve(server_context(long)), clock) as kubelet:
+        answer = await one(Target(kubelet.host, port=kubelet.port), clock)
+    assert answer.failure is None
+    assert len(answer.chain) == MOST_CERTIFICATES
+    assert answer.left_out == 1 + more - MOST_CERTIFICATES
+
+
+async def test_a_huge_chain_is_broken_off(authority: Authority, clock: SystemClock) -> None:
+    pair = authority.serving("127.0.0.1")
+    huge = Pair(pair.chain + authority.pem * 400, pair.key)
+    async with WireKubelet(Serve(server_context(huge)), clock) as kubelet:
+        answer = await one(Target(kubelet.host, port=kubelet.port), clock)
+    assert answer.failure is not None
+    assert answer.failure.kind is FailureKind.BROKEN
+    assert answer.chain == ()
+
+
+def with_negative_serial(pair: Pair) -> Pair:
+    der = bytearray(ssl.PEM_cert_to_DER_cert(pair.chain.decode()))
+    # Certificate, TBSCertificate, [0] version 3, then the serial's INTEGER: two headers of four bytes, five of version.
+    at = 4 + 4 + 5
+    assert der[at] == 0x02
+    der[at + 2] |= 0x80
+    return Pair(ssl.DER_cert_to_PEM_cert(bytes(der)).encode(), pair.key)

@@ -1,0 +1,79 @@
+"""Files, drop-ins and flags mean here what they mean to a kubelet. Its own answers are recorded."""
+
+import pytest
+
+from kubevouch.kubelet.configuration import read_configuration
+from kubevouch.kubelet.effective import Effective, drop_in_order, effective
+from kubevouch.kubelet.errors import KubeletError
+from kubevouch.kubelet.flags import SWITCHES, read_flags
+from kubevouch.kubelet.known_keys import KEYS
+from kubevouch.kubelet.problems import ProblemKind
+from tests.kubelet.judged import CASES, Case, recorded
+
+ALL = recorded("go-configuration.jsonl")
+
+# A kubelet reads these, we do not: refused in clear words rather than guessed at.
+BEYOND_US = {
+    "a tab before the value": ProblemKind.NOT_YAML,
+    "a tab after the value": ProblemKind.NOT_YAML,
+    "nested deeply": ProblemKind.NESTED_TOO_DEEPLY,
+    "UTF-16": ProblemKind.NOT_UTF8,
+}
+# A kubelet refuses these, we do not: kubelets of other versions have other flags.
+BEYOND_IT = {"unknown flag"}
+
+
+def ours(case: Case) -> Effective:
+    file = None
+    if case.config is not None:
+        file = read_configuration(case.content, "FOLDER/config.yaml")
+    drop_ins = case.drop_ins or {}
+    read = [
+        read_configuration(drop_ins[path].encode(), path, drop_in=True)
+        for path in drop_in_order(drop_ins)
+    ]
+    return effective(file, read, read_flags(["/usr/bin/kubelet", *case.args]))
+
+
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+def test_the_configuration_in_force_is_the_kubelets_own(case: Case) -> None:
+    if case.name in BEYOND_US:
+        assert case.values is not None
+        fatal = read_configuration(case.content, "").fatal
+        assert fatal is not None
+        assert fatal.kind is BEYOND_US[case.name]
+    elif case.values is None and case.name not in BEYOND_IT:
+        with pytest.raises(KubeletError):
+            ours(case)
+    elif case.values is not None:
+        assert ours(case).configuration == case.values
+
+
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+def test_what_a_kubelet_warns_of_is_a_problem_here(case: Case) -> None:
+    if case.config is None or case.name in BEYOND_US:
+        return
+    kinds = {problem.kind for problem in read_configuration(case.content, "").problems}
+    if ProblemKind.MERGE_KEY in kinds:
+        # Noted for itself; a kubelet warns where one also stands in the way of a key.
+        return
+    passed_over = {ProblemKind.DUPLICATE_KEY, ProblemKind.UNKNOWN_KEY, ProblemKind.WRONG_CASE}
+    assert bool(case.warning) == bool(kinds & passed_over) or case.error
+
+
+def test_flags_that_have_no_key_are_read_too() -> None:
+    [case] = [case for case in ALL if case.name == "flags with values"]
+    flags = read_flags(["kubelet", *case.args])
+    assert flags.cert_dir == case.cert_dir == "/x"
+    assert flags.hostname_override == case.hostname_override == "H1"
+    assert flags.node_ips == (case.node_ip,) == ("1.2.3.4",)
+
+
+def test_the_keys_are_the_kubelets() -> None:
+    assert set((CASES / "go-keys.txt").read_text().split()) == KEYS
+
+
+def test_flags_without_a_value_are_the_kubelets() -> None:
+    lines = [line.split(" ") for line in (CASES / "go-flags.txt").read_text().splitlines()]
+    assert {words[0] for words in lines if words[3] == "true"} <= SWITCHES
+    assert not {words[0] for words in lines if words[3] != "true"} & SWITCHES

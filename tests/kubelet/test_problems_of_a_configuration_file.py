@@ -1,0 +1,122 @@
+"""What is wrong with a configuration file is named, with its place; nothing makes the reader fail."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubevouch.kubelet.configuration import read_configuration
+from kubevouch.kubelet.document import LARGEST, read_document
+from kubevouch.kubelet.problems import Problem, ProblemKind
+from tests.kubelet.judged import HEAD
+
+CONFIG = "/var/lib/kubelet/config.yaml"
+
+
+def problems(content: bytes, *, drop_in: bool = False) -> list[tuple[str, int, int, str, bool]]:
+    found = read_configuration(content, "", drop_in=drop_in).problems
+    return [(p.kind.value, p.line, p.column, p.key, p.fatal) for p in found]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (HEAD, []),
+        (HEAD + b"ServerTLSBootstrap: true\n", [("wrong-case", 3, 1, "ServerTLSBootstrap", False)]),
+        (HEAD + b"authentication:\n  x509:\n    clientCAfile: /a\n", [("wrong-case", 5, 5, "authentication.x509.clientCAfile", False)]),
+        (HEAD + b"serverTlsBootstrapp: true\n", [("unknown-key", 3, 1, "serverTlsBootstrapp", False)]),
+        (HEAD + b"port: 1\nport: 2\n", [("duplicate-key", 4, 1, "port", False)]),
+        (HEAD + b"evictionHard: {a: b, a: c}\n", [("duplicate-key", 3, 22, "evictionHard.a", False)]),
+        (HEAD + b"evictionHard: {Anything: b}\n", []),
+        (HEAD + b"failSwapOn: &x true\nseccompDefault: *x\n", [("alias", 4, 17, "", False)]),
+        (HEAD + b"evictionHard: &x {a: b}\nevictionSoft:\n  <<: *x\n", [("alias", 5, 7, "", False), ("merge-key", 5, 3, "evictionSoft", False)]),
+        (HEAD + b"---\na: b\n", [("further-document", 3, 1, "", False)]),
+        (HEAD + b"...\n]\n", [("further-document", 4, 1, "", False)]),
+        (HEAD.replace(b"\n", b"\r\n"), [("crlf", 1, 0, "", False)]),
+        (b"\xef\xbb\xbf" + HEAD, [("bom", 1, 1, "", False)]),
+        (b'{"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration"}', [("json", 1, 1, "", False)]),
+        (b"", [("empty", 0, 0, "", True)]),
+        (b"# nothing\n", [("empty", 0, 0, "", True)]),
+        (b"- a\n", [("not-a-mapping", 1, 1, "", True)]),
+        (b"# c\nhello\n", [("not-a-mapping", 2, 1, "", True)]),
+        (b"a: b\n", [("unknown-key", 1, 1, "a", False), ("wrong-kind", 0, 0, "apiVersion", True)]),
+        (b"apiVersion: kubelet.config.k8s.io/v1beta1\nkind: X\n", [("wrong-kind", 0, 0, "kind", True)]),
+        (HEAD + b"serverTLSBootstrap: 'true'\n", [("wrong-type", 3, 21, "serverTLSBootstrap", True)]),
+        (HEAD + b"authentication:\n  webhook:\n    enabled: 1\n", [("wrong-type", 5, 14, "authentication.webhook.enabled", True)]),
+        (HEAD + b"a:\n\tb: c\n", [("not-yaml", 4, 1, "", True)]),
+        (HEAD + b"a: [\n", [("not-yaml", 4, 1, "", True)]),
+        (HEAD + b"a: caf\xe9\n", [("not-utf-8", 3, 7, "", True)]),
+        (HEAD + b"a: b\0\n", [("not-yaml", 3, 5, "", True)]),
+        (b"{a: b}", [("not-json", 1, 2, "", True)]),
+        (HEAD + b"a: " + b"[" * 90 + b"]" * 90, [("nested-too-deeply", 3, 68, "", True)]),
+        (b'{"a":' + b"[" * 30_000 + b"]" * 30_000 + b"}", [("nested-too-deeply", 1, 1, "", True)]),
+        (HEAD + b"#" * LARGEST, [("too-large", 0, 0, "", True)]),
+        (HEAD + b"a: *b\n", [("alias", 3, 4, "", False), ("not-yaml", 3, 4, "", True)]),
+    ],
+    ids=lambda value: repr(value[-40:]) if isinstance(value, bytes) else "",
+)  # fmt: skip
+def test_problems_are_named_with_their_place(
+    content: bytes, expected: list[tuple[str, int, int, str, bool]]
+) -> None:
+    assert problems(content) == expected
+
+
+def test_a_bomb_of_aliases_stays_small() -> None:
+    lines = [b"a: &a [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [
+        b"%c: &%c [%s]" % (after, after, b", ".join([b"*%c" % before] * 10))
+        for before, after in zip(b"abcdefgh", b"bcdefghi", strict=True)
+    ]
+    document = read_document(HEAD + b"\n".join(lines))
+    assert document.root is None
+    assert document.problems[-1].kind is ProblemKind.TOO_MANY_ALIASES
+
+
+def test_an_alias_within_itself_ends() -> None:
+    document = read_document(HEAD + b"a: &a [*a]\n")
+    assert document.problems[-1].kind in (
+        ProblemKind.NESTED_TOO_DEEPLY,
+        ProblemKind.TOO_MANY_ALIASES,
+        ProblemKind.NOT_YAML,
+    )
+
+
+def test_a_drop_in_is_read_more_strictly_and_less() -> None:
+    twice = HEAD + b"port: 1\nport: 2\n"
+    assert problems(twice, drop_in=True) == [("duplicate-key", 4, 1, "port", True)]
+    [other] = read_configuration(HEAD + b"Port: 1\n", "", drop_in=True).problems
+    assert "counts in a drop-in only by accident: it is written port" in other.text
+
+
+def test_a_problem_reads_as_a_person_says_it() -> None:
+    [problem] = read_configuration(HEAD + b"ServerTLSBootstrap: true\n", "").problems
+    assert str(problem) == (
+        "line 3, column 1: the key ServerTLSBootstrap is ignored: it is written serverTLSBootstrap"
+    )
+    assert str(Problem(ProblemKind.EMPTY, "empty")) == "empty"
+
+
+def test_kubeadms_own_file_is_without_problems(cases: Path) -> None:
+    before = read_configuration((cases / "kubeadm-1.36-config.yaml").read_bytes(), CONFIG)
+    after = read_configuration((cases / "kubeadm-1.36-config-fixed.yaml").read_bytes(), CONFIG)
+    assert before.problems == after.problems == ()
+    assert before.values is not None
+    assert after.values is not None
+    assert not before.values.server_tls_bootstrap
+    assert after.values.server_tls_bootstrap
+    assert before.values.rotate_certificates
+    assert before.values.authentication.x509.client_ca_file == "/etc/kubernetes/pki/ca.crt"
+    assert before.values.static_pod_path == "/etc/kubernetes/manifests"
+
+
+@given(st.binary(max_size=300) | st.binary(max_size=200).map(lambda tail: HEAD + tail))
+def test_any_bytes_are_read_or_told_to_be_unreadable(content: bytes) -> None:
+    file = read_configuration(content, "x")
+    assert (file.values is None) == (file.fatal is not None)
+
+
+@given(st.text(alphabet="{}[]:,-&*!|>'\"%@`#?<~ \n\tabTrue01.\\\ufeff\x85", max_size=80))
+def test_any_text_of_yamls_own_characters_is_read_or_told_to_be_unreadable(text: str) -> None:
+    file = read_configuration(HEAD + text.encode(), "x")
+    assert (file.values is None) == (file.fatal is not None)

@@ -1,0 +1,13 @@
+import pytest
+
+from tests.support.authority import Authority
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture(scope="session")
+def stranger() -> Authority:
+    return Authority("somebody else")

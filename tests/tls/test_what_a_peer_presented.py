@@ -1,0 +1,50 @@
+"""The presented chain, on every Python, also of a peer that nobody can verify."""
+
+import ssl
+
+import trustme
+
+from kubevouch.tls import Presented, inspection_context, presented
+
+
+def shaken(server: ssl.SSLContext) -> ssl.SSLObject:
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = inspection_context().wrap_bio(to_client, to_server)
+    theirs = server.wrap_bio(to_server, to_client, server_side=True)
+    while True:
+        try:
+            ours.do_handshake()
+        except ssl.SSLWantReadError:
+            try:
+                theirs.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+        else:
+            return ours
+
+
+def test_leaf_and_intermediate_come_in_order_though_nobody_trusts_them() -> None:
+    intermediate = trustme.CA().create_child_ca()
+    leaf = intermediate.issue_cert("n1")
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    leaf.configure_cert(server)
+    sent = [ssl.PEM_cert_to_DER_cert(pem.bytes().decode()) for pem in leaf.cert_chain_pems]
+    assert len(sent) == 2
+    assert presented(shaken(server)) == Presented(tuple(sent), whole=True)
+
+
+def test_where_python_hides_the_chain_the_leaf_is_shown_and_said_to_be_all() -> None:
+    class Closed:
+        def __init__(self, leaf: bytes | None) -> None:
+            self._leaf = leaf
+
+        def getpeercert(self, *, binary_form: bool) -> bytes | None:
+            return self._leaf if binary_form else None
+
+    assert presented(Closed(b"leaf")) == Presented((b"leaf",), whole=False)  # type: ignore[arg-type]
+    assert presented(Closed(None)) == Presented((), whole=False)  # type: ignore[arg-type]
+
+
+def test_before_a_handshake_nothing_was_presented() -> None:
+    tls = inspection_context().wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO())
+    assert presented(tls).der == ()
