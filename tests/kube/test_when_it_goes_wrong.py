@@ -425,9 +425,11 @@ async def test_a_proxy_lets_us_through_and_a_proxy_that_does_not_is_told(
         with pytest.raises(Unreachable, match=r"the proxy .* answered with 407") as caught:
             await _version(access)
         assert caught.value.kind == "proxy"
+    secret = proxy.url.replace("//", "//me:plugh@")
     with pytest.raises(Unreachable, match="no connection to the proxy") as caught:
-        await _version(access)
+        await _version(msgspec.structs.replace(access, proxy=secret))
     assert caught.value.kind == "proxy"
+    assert "plugh" not in str(caught.value)
     assert len(server.requests) == 1
 
 

@@ -119,7 +119,10 @@ class Bench:
         if not info.exists():
             return None
         found = json.loads(self.empty(info.read_text()))
-        return {"information": found, "arguments": arguments.read_text().split("\n")[:-1]}
+        return {
+            "information": found,
+            "arguments": self.empty(arguments.read_text()).split("\n")[:-1],
+        }
 
     def lay(self, case: Case) -> None:
         """Fills the folder with the case's files and forgets what was seen before."""

@@ -54,7 +54,8 @@ def _essence(view: JSON) -> JSON:
 
 def _first_line(text: str) -> str:
     lines = [line for line in text.splitlines() if line and not line.startswith(("E1", "W1", "I1"))]
-    return lines[0] if lines else ""
+    # A list of duplicates is printed with all its bytes.
+    return lines[0].partition(" in list: ")[0] if lines else ""
 
 
 async def record(kubectl: str) -> None:

@@ -52,8 +52,6 @@ async def test_the_server_sees_what_kubectl_would_send(case: Case, at: Bench) ->
     else:
         assert found["sent"] == recorded["sent"]
         assert bool(found["error"]) == bool(recorded["error"])
-    if recorded["plugin"]:
-        recorded["plugin"]["arguments"][0] = found["plugin"]["arguments"][0]
     assert found["plugin"] == recorded["plugin"]
 
 
@@ -78,6 +76,4 @@ async def test_kubectl_still_answers_as_recorded(case: Case, at: Bench) -> None:
     # The texts of errors change from version to version, and hold times and addresses.
     for answer in (found, recorded):
         answer["error"] = bool(answer["error"])
-        if answer["plugin"]:
-            answer["plugin"]["arguments"][0] = ""
     assert found == recorded

@@ -149,7 +149,7 @@ _LABEL: Final = re.compile(
     rb'[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"[ \t]*(,?)'
 )
 _NUMBERS: Final = re.compile(
-    rb"[ \t]*([-+]?(?:[0-9.eE+-]{1,64}|nan|inf|infinity))(?:[ \t]+(-?[0-9]{1,19}))?[ \t]*",
+    rb"[ \t]*([-+]?(?:[0-9.eE+-]{1,64}|nan|infinity|inf))(?:[ \t]+(-?[0-9]{1,19}))?[ \t]*",
     re.IGNORECASE,
 )
 _ESCAPE: Final = re.compile(rb'\\([\\"n])')

@@ -1,6 +1,7 @@
 """`fix --apply`: the whole run. Everything is checked before the first write; then node by node; the ConfigMap last."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from kubevouch.evidence.measured import Asking, together
 from kubevouch.evidence.metrics_path import gather_metrics_path
@@ -21,6 +22,9 @@ from kubevouch.rollout.plan import Change, NodePlan, Plan
 from kubevouch.rollout.result import Ending, NodeResult, RunResult
 from kubevouch.rollout.surroundings import Patience, Surroundings, ordered
 
+_CLOCKS = timedelta(seconds=5)
+"""The API server's seconds are whole, and its clock is not ours."""
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -29,6 +33,8 @@ class Checked:
     plan: Plan
     ground: Ground
     surveys: dict[str, NodeSurvey]
+    surveyed: dict[str, datetime]
+    """When, by our clock."""
 
 
 async def check(plan: Plan, around: Surroundings) -> Checked:
@@ -45,36 +51,45 @@ async def check(plan: Plan, around: Surroundings) -> Checked:
     names, metrics = await together(
         gather_names(around.api, asking), gather_metrics_path(around.api, asking)
     )
-    surveys = {}
+    surveys, surveyed = {}, {}
     for node in plan.nodes:
-        around.watcher.step(node.node, "checked against the plan")
         surveys[node.node] = await survey_again(node, around)
+        surveyed[node.node] = around.clock.now()
+        around.watcher.step(node.node, "is as planned")
     running = any(pod.status.phase == "Running" for pod in metrics.pods.or_else(()))
     wanted = running and metrics.api_service.value is not None
-    return Checked(plan, Ground(plan, trust, names, wanted), surveys)
+    return Checked(plan, Ground(plan, trust, names, wanted), surveys, surveyed)
 
 
 async def apply(checked: Checked, around: Surroundings, patience: Patience) -> RunResult:
-    """Changes the nodes in order, each proven before the next; stops at the first that is not."""
-    results: list[NodeResult] = []
-    interrupted = False
+    """Changes the nodes in order, each proven before the next; stops at the first that is not.
+
+    Nodes on which nothing is written or restarted come first, all at the same time: there is nothing to undo.
+    """
     nodes = ordered(checked.plan.nodes)
-    for index, node in enumerate(nodes):
-        if interrupted or (results and results[-1].ending is not Ending.DONE):
+    waiting = [node for node in nodes if node.change is Change.APPROVE]
+    runs = [await _prepare(node, checked, around, patience) for node in waiting]
+    results = await together(*(_through(run, around) for run in runs))
+    interrupted = False
+    changing = [node for node in nodes if node.change is Change.BOOTSTRAP]
+    for index, node in enumerate(changing):
+        if interrupted or any(each.ending is not Ending.DONE for each in results):
             results.append(NodeResult(node.node, Ending.UNTOUCHED))
             continue
-        run = await _prepare(node, checked, around, patience)
-        result = await run.run()
-        around.watcher.ended(node.node, _told(result))
-        results.append(result)
-        interrupted = around.stop() and index + 1 < len(nodes)
-    all_done = all(each.ending is Ending.DONE for each in results)
+        results.append(await _through(await _prepare(node, checked, around, patience), around))
+        interrupted = around.stop() and index + 1 < len(changing)
     said, failed = "", False
-    if all_done and checked.plan.config_map is not None:
+    if checked.plan.config_map is not None and all(e.ending is Ending.DONE for e in results):
         said = await write_config_map(around.api, checked.plan.config_map)
         failed = bool(said)
         said = said or f"ConfigMap {checked.plan.config_map.name} updated"
     return RunResult(checked.plan.run, tuple(results), said, failed, interrupted)
+
+
+async def _through(run: NodeRun, around: Surroundings) -> NodeResult:
+    result = await run.run()
+    around.watcher.ended(result.node, _told(result))
+    return result
 
 
 async def _prepare(
@@ -84,6 +99,7 @@ async def _prepare(
     seen = checked.surveys[node.node]
     bootstrap = node.change is Change.BOOTSTRAP
     known = await known_requests(around, node.node)
+    started = seen.kubelet_started(checked.surveyed[node.node])
     observation = Observation(
         around=around,
         ground=checked.ground,
@@ -91,8 +107,7 @@ async def _prepare(
         known=known if bootstrap else frozenset(),
         leaves_before=await leaves_of(around, node),
         lease_before=await lease_time(around, node.node),
-        # The API server's seconds are whole: a request of the second in which the kubelet started is not older.
-        kubelet_started=None if bootstrap else seen.kubelet_started(around.clock.now()),
+        kubelet_started=None if bootstrap else started and started - _CLOCKS,
     )
     return NodeRun(
         observation=observation,

@@ -63,7 +63,8 @@ def not_dialled(evidence: Evidence) -> Iterator[Finding]:
 def inconclusive(evidence: Evidence) -> Iterator[Finding]:
     """KV903: whatever else could not be read."""
     for doubt in _doubts(evidence):
-        if doubt.kind is DoubtKind.FAILED:
+        # A log that cannot be fetched is what a dark kubelet looks like; the wire tells that better.
+        if doubt.kind is DoubtKind.FAILED and doubt is not evidence.metrics.failures.doubt:
             yield finding("KV903", doubt.text)
     if evidence.nodes.is_known and not evidence.nodes.value:
         yield finding("KV903", "the API server knows no node")

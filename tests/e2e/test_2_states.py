@@ -1,0 +1,120 @@
+"""The other states that a site is found in: named, and mended."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .cluster import Cluster, Node
+from .told import (
+    KUBELET,
+    config_map,
+    dark_moments,
+    eventually,
+    findings,
+    kubelet_files,
+    names,
+    plan,
+    serving_requests,
+)
+
+CASES = {
+    # state: (the codes that doctor names, words of its cause, what each node needs)
+    "pending": ({"KV103", "KV307", "KV401"}, "nothing on this cluster approves them", "approve"),
+    "rotated-expired": (
+        {"KV103", "KV307", "KV401"},
+        "nothing on this cluster approves them",
+        "approve",
+    ),
+    "no-ip-sans": ({"KV103", "KV302", "KV501"}, "they hold no IP address", "bootstrap"),
+}
+
+
+@pytest.mark.parametrize("state", CASES)
+def test_a_state_is_named_and_mended(cluster: Cluster, tmp_path: Path, state: str) -> None:
+    codes, cause, change = CASES[state]
+    cluster.state(state)
+    doctor = cluster.kubevouch("doctor", "-o", "json")
+    assert doctor.code == 1, doctor
+    assert set(findings(doctor)) - {"KV407"} == codes
+    for code in codes - {"KV103"}:
+        assert sorted(findings(doctor)[code]) == names(cluster.nodes)
+    assert cause in json.loads(doctor.out)["cause"]["text"]
+
+    path = tmp_path / "plan.json"
+    made = plan(cluster, path)
+    assert {each["change"] for each in made["nodes"]} == {change}  # type: ignore[attr-defined]
+    before = {node.name: _config_and_start(node) for node in cluster.nodes}
+    applied = cluster.kubevouch("fix", "--apply", str(path), "--yes")
+    assert applied.code == 0, applied
+    verified = cluster.kubevouch("verify", "--wait", "2m")
+    assert verified.code == 0, verified
+    assert "serverTLSBootstrap: true" in config_map(cluster)
+    if change == "approve":  # nothing was written, nothing restarted
+        assert {node.name: _config_and_start(node) for node in cluster.nodes} == before
+
+
+def _config_and_start(node: Node) -> tuple[bytes, str]:
+    started = node.sh("systemctl show kubelet -p ExecMainStartTimestampMonotonic").stdout
+    return node.read(f"{KUBELET}/config.yaml"), started
+
+
+def test_a_healthy_cluster_has_one_warning_and_nothing_to_do(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    cluster.state("healthy")
+    doctor = cluster.kubevouch("doctor", "-o", "json")
+    assert doctor.code == 0, doctor
+    assert list(findings(doctor)) == ["KV411"]
+    told = cluster.kubevouch("doctor").out
+    assert "rotation stalls from 2027-" in told
+    assert "ports go dark from 2027-" in told
+    ran = cluster.kubevouch("fix", "--plan", str(tmp_path / "plan.json"), *cluster.ssh_words())
+    made = json.loads((tmp_path / "plan.json").read_text())
+    assert made["nodes"] == []
+    assert len(made["left_out"]) == 4
+    assert ran.out.count("nothing to do") == 4
+
+
+def test_a_pair_approved_long_ago_and_left_behind_does_not_darken_the_port(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """Half-done: bootstrap is off again, but an expired kubelet-server-current.pem still lies there and would win."""
+    cluster.state("rotated-expired")
+    worker = cluster.workers[0]
+    old = worker.read(f"{KUBELET}/pki/kubelet-server-current.pem")
+    cluster.state("expired")
+    worker.write(f"{KUBELET}/pki/kubelet-server-2025-09-30-12-00-00.pem", old, 0o600)
+    worker.sh(
+        f"ln -s {KUBELET}/pki/kubelet-server-2025-09-30-12-00-00.pem {KUBELET}/pki/kubelet-server-current.pem"
+    )
+    before = kubelet_files(worker)
+    path, probes = tmp_path / "plan.json", tmp_path / "probes"
+    made = plan(cluster, path, "--nodes", worker.name)
+    assert "kubelet-server-current.pem" in made["nodes"][0]["aside"]  # type: ignore[index]
+    with cluster.probed(probes):
+        applied = cluster.kubevouch("fix", "--apply", str(path), "--yes")
+    assert applied.code == 0, applied
+    assert dark_moments(probes) == []
+    assert cluster.kubevouch("undo", str(made["run"]), "--yes").code == 0
+    assert kubelet_files(worker) == before
+
+
+def test_a_superseded_request_is_named_and_never_approved(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.state("pending")
+    worker = cluster.workers[2]
+    old = {each["metadata"]["name"] for each in serving_requests(cluster)}  # type: ignore[index]
+    worker.sh("systemctl restart kubelet")
+    eventually(lambda: len(serving_requests(cluster)) > len(old), "a newer request")
+    found = findings(cluster.kubevouch("doctor", "-o", "json"))
+    [superseded] = found["KV407"]
+    assert superseded in old
+    ran = cluster.kubevouch("csr", "approve", superseded, "--trust-node-status", "--yes")
+    assert ran.code == 1, ran
+    assert "newest" in ran.out
+    path = tmp_path / "plan.json"
+    plan(cluster, path, "--nodes", worker.name)
+    applied = cluster.kubevouch("fix", "--apply", str(path), "--yes")
+    assert applied.code == 0, applied
+    left = next(e for e in serving_requests(cluster) if e["metadata"]["name"] == superseded)  # type: ignore[index]
+    assert not left["status"]

@@ -1,0 +1,144 @@
+"""What root on a worker would try while `fix` waits for that node's request. Each differs from a good twin in one thing."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from .cluster import Cluster, Node
+from .hostile import Hostile, manifest
+from .told import eventually, plan, serving_requests
+
+SERVER = ("digital signature", "server auth")
+KINDS: dict[str, Hostile] = {
+    "another node's address": Hostile("foreign-addresses", addresses=("192.168.88.113",)),
+    "another node's address, mapped": Hostile(
+        "foreign-addresses", addresses=("::ffff:192.168.88.113",)
+    ),
+    "the API server's address": Hostile("reserved-addresses", addresses=("192.168.88.111",)),
+    "a Service's address": Hostile("reserved-addresses", addresses=("10.96.0.1",)),
+    "kubernetes.default.svc": Hostile("reserved-names", names=("kubernetes.default.svc",)),
+    "kubernetes.default.svc, hidden": Hostile("canonical", hidden=("kubernetes.default.svc",)),
+    "a wildcard": Hostile("plain-names", names=("*.internal.example.com",)),
+    "client auth": Hostile("usages", usages=("digital signature", "client auth")),
+}
+
+
+@pytest.fixture(scope="module")
+def waiting(cluster: Cluster) -> Cluster:
+    """Every kubelet waits for a decision."""
+    cluster.state("pending")
+    return cluster
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_node_stops_with_the_rule_named_and_the_good_twin_is_approved(
+    waiting: Cluster, tmp_path: Path, kind: str
+) -> None:
+    cluster, hostile, node = waiting, KINDS[kind], waiting.workers[0]
+    path = tmp_path / "plan.json"
+    plan(cluster, path, "--nodes", node.name)
+    kubeconfig = cluster.node_kubeconfig(node, tmp_path)
+    number = list(KINDS).index(kind)
+    bad, good = f"hostile-{number}", f"twin-{number}"
+    pem = hostile.pem(node.name, node.address)
+    words = ("create", "-f", "-")
+    try:
+        cluster.kubectl(*words, stdin=manifest(bad, pem, hostile.usages), kubeconfig=kubeconfig)
+        ran = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--gate-timeout", "4s")
+        assert ran.code == 4, ran
+        assert f"{bad} is held" in ran.out, ran
+        assert f"{hostile.rule} (" in ran.out, ran
+        assert not _status(cluster, bad)
+        explained = cluster.kubevouch("csr", "explain", bad, "--plan", str(path))
+        assert explained.code == 1, explained
+        assert f"HOLD   {hostile.rule}" in explained.out
+
+        twin = Hostile("").pem(node.name, node.address)
+        cluster.kubectl(*words, stdin=manifest(good, twin, SERVER), kubeconfig=kubeconfig)
+        approved = cluster.kubevouch("csr", "approve", good, "--plan", str(path), "--yes")
+        assert approved.code == 0, approved
+        assert _status(cluster, good)
+    finally:
+        cluster.kubectl("delete", "csr", bad, good, "--ignore-not-found")
+
+
+def _status(cluster: Cluster, name: str) -> object:
+    return next(e["status"] for e in serving_requests(cluster) if e["metadata"]["name"] == name)  # type: ignore[index]
+
+
+def test_addresses_that_a_node_adds_after_the_plan_are_not_its_own(
+    waiting: Cluster, tmp_path: Path
+) -> None:
+    """The plan was made from the truth; then the node rewrites its status and asks for what it wrote."""
+    cluster, node = waiting, waiting.workers[0]
+    path = tmp_path / "plan.json"
+    plan(cluster, path, "--nodes", node.name)
+    kubeconfig = cluster.node_kubeconfig(node, tmp_path)
+    lie = "192.168.88.77"
+    pem = Hostile("", addresses=(node.address, lie)).pem(node.name, node.address)
+    with _lying(cluster, node, kubeconfig, lie):
+        cluster.kubectl(
+            "create", "-f", "-", stdin=manifest("after-plan", pem, SERVER), kubeconfig=kubeconfig
+        )
+        try:
+            ran = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--gate-timeout", "4s")
+            assert ran.code == 4, ran
+            assert "allowed-addresses (AddressNotAllowed)" in ran.out, ran
+            assert not _status(cluster, "after-plan")
+        finally:
+            cluster.kubectl("delete", "csr", "after-plan", "--ignore-not-found")
+
+
+@pytest.mark.parametrize(
+    ("lie", "why"),
+    [
+        ("192.168.88.113", "which is also k8s-worker-2.internal.example.com's"),
+        ("192.168.88.111", "reserved"),
+        ("192.168.88.77", "only the node itself says that it is 192.168.88.77"),
+    ],
+)
+def test_addresses_that_a_node_adds_before_the_plan_leave_it_out(
+    waiting: Cluster, tmp_path: Path, lie: str, why: str
+) -> None:
+    cluster, node = waiting, waiting.workers[0]
+    kubeconfig = cluster.node_kubeconfig(node, tmp_path)
+    path = tmp_path / "plan.json"
+    with _lying(cluster, node, kubeconfig, lie):
+        ran = cluster.kubevouch(
+            "fix", "--plan", str(path), *cluster.ssh_words(), "--nodes", node.name
+        )
+    assert f"{node.name}   LEFT OUT: " in ran.out, ran
+    assert why in ran.out, ran
+    assert ran.code == 3, ran
+
+
+@contextmanager
+def _lying(cluster: Cluster, node: Node, kubeconfig: Path, lie: str) -> Iterator[None]:
+    """Root on the node keeps an address in the Node's status that is not its own; the kubelet would take it out again."""
+    claims = [("InternalIP", node.address), ("InternalIP", lie), ("Hostname", node.name)]
+    addresses = [{"type": type_, "address": address} for type_, address in claims]
+    patch = json.dumps({"status": {"addresses": addresses}})
+    words = ("patch", "node", node.name, "--subresource=status", "--type=merge", "-p", patch)
+    stop = threading.Event()
+
+    def keep() -> None:
+        while not stop.is_set():
+            cluster.kubectl(*words, kubeconfig=kubeconfig, check=False)
+            stop.wait(0.1)
+
+    def seen() -> bool:
+        return lie in cluster.kubectl("get", "node", node.name, "-o", "json").stdout
+
+    liar = threading.Thread(target=keep)
+    liar.start()
+    try:
+        eventually(seen, "the lie in the Node's status", seconds=30)
+        yield
+    finally:
+        stop.set()
+        liar.join()
+        eventually(lambda: not seen(), "the kubelet's own addresses again", seconds=330)
