@@ -38,6 +38,11 @@ class Entry(msgspec.Struct, frozen=True, rename="camel"):
     response_status: _Status = _Status()
 
     @property
+    def user_name(self) -> str:
+        """Who asked."""
+        return self.user.username
+
+    @property
     def what(self) -> str:
         """`resource[/subresource]`, or the path of a request that is not for a resource."""
         ref = self.object_ref

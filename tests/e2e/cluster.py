@@ -39,6 +39,8 @@ class Audited(Protocol):
 
     @property
     def what(self) -> str: ...
+    @property
+    def user_name(self) -> str: ...
 
 
 class Presented(Protocol):
@@ -136,6 +138,10 @@ class Cluster(Protocol):
     ) -> Done: ...
     def ssh_words(self) -> tuple[str, ...]:
         """The words of `fix` that make ssh reach the nodes."""
+        ...
+
+    def audit(self, since: datetime) -> tuple[Audited, ...]:
+        """What anybody asked of the API server since then."""
         ...
 
     def audit_of(self, user: str, since: datetime) -> tuple[Audited, ...]:

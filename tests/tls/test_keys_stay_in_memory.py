@@ -86,7 +86,7 @@ def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_the_passphrase(pair
         serialization.PrivateFormat.TraditionalOpenSSL,
         serialization.BestAvailableEncryption(b"secret"),
     )
-    with pytest.raises(PairError, match="encrypted"):
+    with pytest.raises(PairError, match="the pair: the private key is encrypted"):
         loaded(Pair(pair.chain, locked))
 
 

@@ -101,9 +101,10 @@ printf '"unit":{"active":"%s","pid":%s,"age":%s,"restarts":%s},' \
   "$(text "$(shown ActiveState)")" "$pid" "$age" "$(number "$(shown NRestarts)")"
 printf '"argv":"%s","identity":{"path":"%s","pem":"%s"},"addresses":[%s],"runs":[%s],' \
   "$argv" "$(text "$identity")" "$(identity_in "$identity" | packed)" "$addresses" "$runs"
+# Drop-ins as the kubelet walks them (filepath.WalkDir): not below a link, but files behind links.
 printf '"root":%s,"pki":%s,"config":%s,"drop_ins":%s,"certificates":%s}\n' \
   "$(list nothing "$root")" "$(list nothing "$pki")" "$(list all ${config_real:+"$config_real"})" \
-  "$([ -n "$drop_ins" ] && [ -d "$drop_ins" ] && find "$drop_ins" -name '*.conf' -type f | sort | {
+  "$([ -n "$drop_ins" ] && [ -d "$drop_ins" ] && [ ! -L "$drop_ins" ] && find "$drop_ins" -name '*.conf' ! -type d | sort | {
     set --
     while IFS= read -r found; do set -- "$@" "$found"; done
     list all "$@"

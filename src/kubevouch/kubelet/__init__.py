@@ -1,0 +1,14 @@
+"""The only door to kubelets, and what their files mean.
+
+On the wire, with no credential ever:
+- `dial`: bare handshakes with many kubelets, and what each presented; `handshake` is one of them
+
+What a kubelet answers and what lies on its disk, as values (no I/O):
+- `configz`, `resource_metrics`: two of its pages
+- `configuration`: the values that matter and one file with its problems; `effective`: which source decides; `flags`:
+  its command line; `pki`: which certificate the next start serves
+- `splice`: the one-key edit
+- below them: `document` (YAML with places, bounded), `scalars` (what Go makes of a word), `known_keys`, `problems`
+
+It knows certificates and TLS, and neither the API server nor nodes.
+"""

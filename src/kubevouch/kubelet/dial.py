@@ -21,7 +21,7 @@ from typing import Final
 from kubevouch.clock import Clock
 from kubevouch.kubelet.handshake import Course
 from kubevouch.tls import FailureKind, HandshakeFailure, failure_of, inspection_context, joined
-from kubevouch.x509 import Certificate, X509Error, read_certificate_der
+from kubevouch.x509 import Certificate, X509Error, printable, read_certificate_der
 
 KUBELET_PORT: Final = 10250
 MOST_CERTIFICATES: Final = 16
@@ -102,9 +102,9 @@ async def dial(
             if not running:
                 return
             finished = await done.get()
-            # It counts as running while the consumer looks at it: a slow consumer slows the dialling.
-            yield finished.result()
             running.discard(finished)
+            # The next one starts when the consumer comes back: a slow consumer slows the dialling.
+            yield finished.result()
     finally:
         for task in running:
             task.cancel()
@@ -136,7 +136,12 @@ async def _dial_one(
             await course.run(context, timeout)
     # OSError holds ssl.SSLError and TimeoutError; the other two are addresses and ports that are none.
     except (OSError, ValueError, OverflowError) as error:
-        failure = failure_of(error, course.attempt)
+        # Time may run out while the connection is closed: by then all is known.
+        if not course.presented.der:
+            failure = failure_of(error, course.attempt)
+    else:
+        if not course.presented.der:
+            failure = HandshakeFailure(FailureKind.BROKEN, "presented no certificate")
     chain, unreadable = _read(course.presented.der, str(target))
     return Dialled(
         target=target,
@@ -161,7 +166,7 @@ def _read(
         try:
             chain.append(read_certificate_der(der, f"{where}, certificate {number}"))
         except X509Error as error:
-            words = error.saw.removeprefix("not a certificate: ")
+            words = printable(error.saw.removeprefix("not a certificate: "))
             return tuple(chain), HandshakeFailure(
                 FailureKind.UNREADABLE_CERTIFICATE,
                 f"presented a certificate that cannot be read: {words}",

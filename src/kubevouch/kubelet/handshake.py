@@ -33,8 +33,8 @@ class Course:
     def __init__(self, host: str, port: int, server_name: str) -> None:
         self._host = host
         self._port = port
-        # No SNI for a bare address, as Go: what a kubelet up to 1.35 serves depends on it.
-        self._server_name = server_name or ("" if parse_address(host) else host)
+        # Python sends no SNI for an address, as Go; it does for one with a zone (fe80::1%eth0), which Go does not.
+        self._server_name = server_name or ("" if ":" in host else host)
         self._connected = False
         self._local = ""
         self._records = _Records()

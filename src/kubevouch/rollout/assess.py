@@ -31,6 +31,10 @@ _SKEW = timedelta(minutes=4)
 """The signer backdates by 5 minutes (pkg/controller/certificates/authority/policies.go)."""
 
 
+_WHOLE_SECONDS = 2
+"""Times of files, and the node's clock as the survey reads it, are cut to whole seconds."""
+
+
 @dataclass(frozen=True)
 class Judged:
     """All that is known of one node when it is decided what it needs. confirmed: addresses that are proven."""
@@ -137,7 +141,8 @@ def _restart_pending(survey: NodeSurvey) -> bool:
     """The file was written after the kubelet had started."""
     if not survey.config or not survey.unit.age:
         return False
-    return survey.config[0].modified > survey.clock - survey.unit.age
+    started = survey.clock - survey.unit.age
+    return survey.config[0].modified > started + _WHOLE_SECONDS
 
 
 def _entries(

@@ -10,7 +10,14 @@ Object = Mapping[str, Any]
 Matches = Callable[[Object], bool]
 
 # Which fields may be selected on, beside metadata.name and metadata.namespace; every registry has its own list.
-_FIELDS = {"spec.signerName", "spec.nodeName", "status.phase", "spec.unschedulable", "type"}
+_FIELDS = {
+    "spec.signerName",
+    "spec.nodeName",
+    "spec.serviceAccountName",
+    "status.phase",
+    "spec.unschedulable",
+    "type",
+}
 
 _IN = re.compile(r"^(?P<key>\S+)\s+(?P<not>not)?in\s*\((?P<values>[^)]*)\)$")
 _COMMA = re.compile(r",(?![^(]*\))")

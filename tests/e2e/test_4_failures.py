@@ -1,0 +1,186 @@
+"""What can go wrong on the way: the node is as before, by us or by its own switch, or was never touched."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from .cluster import Cluster, Node
+from .told import (
+    KUBELET,
+    config_map,
+    dark_moments,
+    eventually,
+    kubelet_files,
+    plan,
+    serving_requests,
+)
+
+UNIT = "/etc/systemd/system/kubelet.service.d/99-broken.conf"
+
+
+@pytest.fixture(scope="module")
+def expired(cluster: Cluster) -> Cluster:
+    """Every test of this file leaves its node as it was."""
+    cluster.state("expired")
+    return cluster
+
+
+@pytest.fixture
+def node(expired: Cluster, tmp_path: Path) -> Iterator[Node]:
+    """A worker that must be as before: its files, the certificate it serves, and the ConfigMap."""
+    node = expired.workers[0]
+    files, leaf, data = kubelet_files(node), node.handshake().leaf, config_map(expired)
+    assert files
+    assert leaf
+    yield node
+    assert kubelet_files(node) == files
+    eventually(lambda: node.handshake().leaf == leaf, "the former certificate")
+    assert config_map(expired) == data
+    assert node.sh("systemctl list-timers --all 'kubevouch-*' --no-legend").stdout == ""
+
+
+def _plan(cluster: Cluster, node: Node, folder: Path) -> Path:
+    path = folder / "plan.json"
+    plan(cluster, path, "--nodes", node.name)
+    return path
+
+
+def test_a_kubelet_that_does_not_come_back_is_put_back(
+    expired: Cluster, node: Node, tmp_path: Path
+) -> None:
+    """The new start fails as long as the new configuration is there."""
+    path = _plan(expired, node, tmp_path)
+    script = f"! grep -q serverTLSBootstrap {KUBELET}/config.yaml"
+    node.write(UNIT, f"[Service]\nExecStartPre=/bin/sh -c '{script}'\n".encode())
+    node.sh("systemctl daemon-reload")
+    try:
+        ran = expired.kubevouch("fix", "--apply", str(path), "--yes", "--gate-timeout", "10s")
+        assert ran.code == 5, ran
+        assert f"{node.name}  undone" in ran.err, ran
+        eventually(lambda: node.handshake().outcome == "ok", "an answer on the port")
+    finally:
+        node.sh(f"rm -f {UNIT}; systemctl daemon-reload; systemctl start kubelet")
+
+
+def test_a_request_that_nobody_signs_is_put_back(
+    expired: Cluster, node: Node, tmp_path: Path
+) -> None:
+    path, probes = _plan(expired, node, tmp_path), tmp_path / "probes"
+    expired.stop_controller_manager()
+    with expired.probed(probes):
+        ran = expired.kubevouch("fix", "--apply", str(path), "--yes", "--gate-timeout", "10s")
+    assert ran.code == 5, ran
+    assert "not signed yet" in ran.out, ran
+    assert dark_moments(probes) == []
+
+
+def test_fix_killed_after_the_restart_is_put_back_by_the_nodes_own_switch(
+    expired: Cluster, node: Node, tmp_path: Path
+) -> None:
+    path, probes = _plan(expired, node, tmp_path), tmp_path / "probes"
+    files = kubelet_files(node)
+    with expired.probed(probes):
+        words = ("fix", "--apply", str(path), "--yes", "--gate-timeout", "10s")
+        running = expired.start_kubevouch(*words)
+        running.wait_for("restarted")
+        running.kill()
+        assert kubelet_files(node) != files
+        eventually(lambda: kubelet_files(node) == files, "the switch", seconds=180)
+    assert dark_moments(probes) == []
+
+
+def test_ssh_cut_after_the_restart_is_put_back_by_the_nodes_own_switch(
+    expired: Cluster, node: Node, tmp_path: Path
+) -> None:
+    path = _plan(expired, node, tmp_path)
+    words = ("fix", "--apply", str(path), "--yes", "--gate-timeout", "20s")
+    running = expired.start_kubevouch(*words)
+    running.wait_for("restarted")
+    node.cut_ssh()
+    ran = running.finish()
+    assert ran.code == 5, ran
+    assert "its own switch has undone it" in ran.out, ran
+
+
+def test_a_full_disk_stops_it_before_harm(expired: Cluster, node: Node, tmp_path: Path) -> None:
+    path = _plan(expired, node, tmp_path)
+    node.fill(f"{KUBELET}/.kubevouch")
+    started = _started(node)
+    ran = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    assert ran.code == 4, ran
+    assert f"{node.name}  stopped" in ran.err, ran
+    assert "nothing was changed" in ran.out, ran
+    assert _started(node) == started
+
+
+def test_a_file_changed_since_the_plan_stops_the_run_before_its_first_write(
+    expired: Cluster, node: Node, tmp_path: Path
+) -> None:
+    path = _plan(expired, node, tmp_path)
+    config = node.read(f"{KUBELET}/config.yaml")
+    node.sh(f"printf '# somebody was here\\n' >>{KUBELET}/config.yaml")
+    started = _started(node)
+    try:
+        ran = expired.kubevouch("fix", "--apply", str(path), "--yes")
+        assert ran.code == 4, ran
+        assert node.name in ran.err, ran
+        assert "has been changed since the plan" in ran.err, ran
+        assert _started(node) == started
+    finally:
+        node.sh(
+            f"head -c {len(config)} {KUBELET}/config.yaml >/tmp/c; cat /tmp/c >{KUBELET}/config.yaml"
+        )
+
+
+def test_a_plan_for_another_cluster_or_machine_is_refused(
+    expired: Cluster, node: Node, tmp_path: Path
+) -> None:
+    path = _plan(expired, node, tmp_path)
+    text = path.read_text()
+    machine = node.read("/etc/machine-id").decode().strip()
+    for old, new, why in (
+        ('"cluster_uid": "', '"cluster_uid": "0', "not the cluster of the plan"),
+        ('"ca_sha256": "', '"ca_sha256": "0', "CA has changed"),
+        (machine, "0" * 32, "machine's id"),
+        ('"host_key": "ssh-', '"host_key": "other-', "another ssh host key"),
+    ):
+        assert old in text
+        path.write_text(text.replace(old, new))
+        ran = expired.kubevouch("fix", "--apply", str(path), "--yes")
+        assert ran.code == 4, ran
+        assert why in ran.err, ran
+
+
+def test_without_a_terminal_and_without_yes_nothing_is_written(
+    expired: Cluster, node: Node, tmp_path: Path
+) -> None:
+    ran = expired.kubevouch("fix", "--apply", str(_plan(expired, node, tmp_path)))
+    assert ran.code == 2, ran
+    assert "--yes was expected" in ran.err, ran
+
+
+def test_somebody_without_rights_is_told_so_before_the_first_write(
+    expired: Cluster, node: Node, tmp_path: Path, now: datetime
+) -> None:
+    path = _plan(expired, node, tmp_path)
+    from kubevouch.cli.roles import READER
+
+    name = f"looker-{int(now.timestamp())}"
+    kubeconfig = expired.user(name, tmp_path)
+    expired.bind(READER, "kubevouch-reader", name)
+    ran = expired.kubevouch("fix", "--apply", str(path), "--yes", kubeconfig=kubeconfig)
+    assert ran.code == 4, ran
+    assert "not allowed to update certificatesigningrequests/approval" in ran.err, ran
+
+
+def _started(node: Node) -> str:
+    return node.sh("systemctl show kubelet -p ExecMainStartTimestampMonotonic").stdout
+
+
+def test_no_request_of_those_runs_was_left_approved_without_use(expired: Cluster) -> None:
+    """Approvals that were given while a node was changed stay in the API; nothing else was approved."""
+    for each in serving_requests(expired):
+        for condition in each["status"].get("conditions", []):  # type: ignore[attr-defined]
+            assert condition["reason"] == "KubevouchApprove"
