@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO, cast
 
 import pytest
 
@@ -39,19 +40,22 @@ class _Running:
         )
         self._text = {"out": "", "err": ""}
         self._news = threading.Condition()
+        assert self._process.stdout
+        assert self._process.stderr
         streams = {"out": self._process.stdout, "err": self._process.stderr}
         self._readers = [
-            threading.Thread(target=self._read, args=(name, stream), daemon=True)
+            threading.Thread(target=self._read, args=(name, cast("TextIO", stream)), daemon=True)
             for name, stream in streams.items()
         ]
         for reader in self._readers:
             reader.start()
 
-    def _read(self, name: str, stream: object) -> None:
-        for line in stream:  # type: ignore[attr-defined]
-            with self._news:
-                self._text[name] += line
-                self._news.notify_all()
+    def _read(self, name: str, stream: TextIO) -> None:
+        with stream:
+            for line in stream:
+                with self._news:
+                    self._text[name] += line
+                    self._news.notify_all()
 
     def wait_for(self, text: str, seconds: float = 120) -> str:
         with self._news:
@@ -69,7 +73,7 @@ class _Running:
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(timeout=30)
+        self.finish(30)
 
     def finish(self, seconds: float = 600) -> Ran:
         code = self._process.wait(timeout=seconds)

@@ -40,7 +40,7 @@ def make_plan(
     context: str | None,
     form: str,
 ) -> int:
-    """The plan, in its file and on the terminal. 0: it has something to do, or nothing needs doing."""
+    """The plan, in its file and on the terminal. 3: it has nothing to do, and some nodes could not be planned for."""
     access = access_of(terminal, kubeconfig, context)
 
     async def work(api: ApiClient, clock: Clock) -> Plan:
@@ -69,7 +69,8 @@ def make_plan(
         terminal.out(msgspec.json.encode(plan).decode())
     else:
         print_plan(terminal, plan, path)
-    return ExitCode.OK if plan.nodes or not plan.left_out else ExitCode.COULD_NOT_TELL
+    fine = bool(plan.nodes) or all(each.is_well for each in plan.left_out)
+    return ExitCode.OK if fine else ExitCode.COULD_NOT_TELL
 
 
 def _way(wish: PlanWish, terminal: Terminal) -> Way:
@@ -95,7 +96,8 @@ def print_plan(terminal: Terminal, plan: Plan, path: Path) -> None:
     for node in nodes:
         _print_node(terminal, node)
     for left_out in plan.left_out:
-        terminal.out(f"\n{left_out.node}   LEFT OUT: {left_out.reason}")
+        word = "" if left_out.is_well else "LEFT OUT: "
+        terminal.out(f"\n{left_out.node}   {word}{left_out.reason}")
     terminal.out()
     if plan.config_map is not None:
         terminal.out(f"ConfigMap kube-system/{plan.config_map.name}, after all nodes")

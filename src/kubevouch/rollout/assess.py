@@ -52,13 +52,21 @@ class Judged:
 class _Out(Exception):
     """The node is left out."""
 
+    is_well = False
+
+
+class _Well(_Out):
+    """It needs nothing."""
+
+    is_well = True
+
 
 def assess(seen: Judged, nodes: Sequence[Node], reserved: Reserved) -> NodePlan | LeftOut:
     """The node's plan, or why it has none."""
     try:
         return _assess(seen, nodes, reserved)
     except _Out as out:
-        return LeftOut(seen.node.name, str(out))
+        return LeftOut(seen.node.name, str(out), out.is_well)
     except ConfigurationError as error:
         return LeftOut(seen.node.name, str(error))
 
@@ -73,7 +81,7 @@ def _assess(seen: Judged, nodes: Sequence[Node], reserved: Reserved) -> NodePlan
         )
     in_force = _in_force(survey)
     if _all_well(seen, in_force):
-        raise _Out("nothing to do: it serves a certificate of the cluster's CA that verifies")
+        raise _Well("nothing to do: it serves a certificate of the cluster's CA that verifies")
     names, addresses = _entries(seen, nodes, reserved)
     dial = scraped_address(node, preferred_types(seen.flags))
     if dial is None:

@@ -87,10 +87,11 @@ class NodePlan(msgspec.Struct, frozen=True):
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """A node that this plan does not touch, and why."""
+    """A node that this plan does not touch, and why. is_well: it needs nothing."""
 
     node: str
     reason: str
+    is_well: bool = False
 
 
 class ConfigMapPlan(msgspec.Struct, frozen=True):
