@@ -7,7 +7,7 @@ STATE  ?= expired
 K8S    ?= 1.36.3
 
 .DEFAULT_GOAL := help
-.PHONY: docs help test check format locks clean oracle real real-long real-up real-state real-down
+.PHONY: docs story help test check format locks clean oracle real real-long real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -42,6 +42,9 @@ docs: $(READY) ## write docs/findings from the catalogue
 
 oracle: $(READY) ## judge the corpus anew with Go and record its answers
 	$(BIN)/python -m real.oracle.corpus
+
+story: $(READY) ## boot the bed and tell the story on it: from 0/3 to kubectl top [FAST=1]
+	$(BIN)/python -m real story $(if $(FAST),--fast)
 
 # The bed: a real kubeadm cluster of four machines on this one. Root, Linux and Go; see docs/bed.md.
 real: $(READY) ## boot the bed, run the e2e tests inside its network, take it down

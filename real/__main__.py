@@ -1,4 +1,4 @@
-"""The verbs of the bed: `python -m real up|state|down|run|exec`. `docs/bed.md` tells what they do; the Makefile calls them."""
+"""The verbs of the bed: `python -m real up|state|down|run|story|exec`. `docs/bed.md` tells what they do; the Makefile calls them."""
 
 import argparse
 import fcntl
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from real import e2e, needs, network, operator_place, progress
+from real import e2e, needs, network, operator_place, progress, story
 from real.boot import Boot
 from real.cluster import machines_of
 from real.errors import BedError, MissingNeed, NotRunning
@@ -47,7 +47,9 @@ def _verb(chosen: argparse.Namespace, folders: Folders, environment: Mapping[str
         with _held(folders, "run"):
             return _run(folders, environment, chosen)
     with _held(folders, chosen.verb):
-        if chosen.verb == "up":
+        if chosen.verb == "story":
+            _story(folders, environment, fast=chosen.fast)
+        elif chosen.verb == "up":
             needs.require(folders)
             _up(folders, State(chosen.state), chosen.kubernetes)
             print(operator_place.lines(folders))
@@ -92,6 +94,16 @@ def _down(folders: Folders) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with progress.step("taken down"):
         sweep(folders)
+
+
+def _story(folders: Folders, environment: Mapping[str, str], *, fast: bool) -> None:
+    """Boots a bed if none is up, and tells the story on it."""
+    needs.require(folders)
+    _up(folders, State.EXPIRED, KUBERNETES_VERSIONS[0])
+    network.enter()
+    story.tell(folders, operator_place.environment(folders, environment), fast=fast)
+    print("\n# The bed is still up. `make real-down` takes it down; until then:\n")
+    print(operator_place.lines(folders))
 
 
 def _run(folders: Folders, environment: Mapping[str, str], chosen: argparse.Namespace) -> int:
@@ -166,6 +178,8 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument(
             "--kubernetes", choices=KUBERNETES_VERSIONS, default=KUBERNETES_VERSIONS[0]
         )
+    told = verbs.add_parser("story", help="boot a bed if none is up, and tell the story on it")
+    told.add_argument("--fast", action="store_true", help="without pauses")
     run.add_argument("--long", action="store_true", help="also the tests marked long")
     run.add_argument("pytest", nargs="*", help="more words for pytest, after --")
     inside.add_argument("command", nargs=argparse.REMAINDER)

@@ -15,6 +15,7 @@ from kubevouch.cli.terminal import Terminal
 from kubevouch.cli.watching import Lines
 from kubevouch.clock import Clock
 from kubevouch.diagnose.doctor import diagnose
+from kubevouch.diagnose.make import counted
 from kubevouch.diagnose.rules import requests
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.gather import gather
@@ -25,7 +26,7 @@ from kubevouch.node.ssh import Ssh, SshOptions
 from kubevouch.rollout.apply import apply, check
 from kubevouch.rollout.plan import Change, Plan, read_plan
 from kubevouch.rollout.result import Ending, RunResult
-from kubevouch.rollout.surroundings import Patience, Surroundings, Way, ordered
+from kubevouch.rollout.surroundings import Patience, Surroundings, Way
 from kubevouch.rollout.undo import undo
 
 
@@ -52,9 +53,8 @@ def apply_plan(
     access = access_of(terminal, kubeconfig, context)
     writes = [each for each in plan.nodes if each.change is Change.BOOTSTRAP]
     what = (
-        f"change {len(writes)} and approve a request of {len(plan.nodes)} nodes on {access.server}"
-        f" (context {access.context or 'service account'}), in this order: "
-        f"{', '.join(each.node for each in ordered(plan.nodes))}; undo with `kubevouch undo {plan.run}`"
+        f"change {counted(len(writes), 'node')} and approve a request of {len(plan.nodes)}, on {access.server} "
+        f"(context {access.context or 'service account'}); undo with `kubevouch undo {plan.run}`"
     )
 
     async def work(api: ApiClient, clock: Clock) -> RunResult:

@@ -16,7 +16,7 @@ from kubevouch.errors import ExitCode
 from kubevouch.kube.client import ApiClient
 from kubevouch.node.local import Local
 from kubevouch.node.ssh import Ssh, SshOptions
-from kubevouch.rollout.plan import Change, NodePlan, Plan, write_plan
+from kubevouch.rollout.plan import Change, NodePlan, Plan, SeedKind, write_plan
 from kubevouch.rollout.planning import Wish, gather_plan
 from kubevouch.rollout.surroundings import Surroundings, Way, ordered
 
@@ -89,26 +89,27 @@ def print_plan(terminal: Terminal, plan: Plan, path: Path) -> None:
     )
     nodes = ordered(plan.nodes)
     if nodes:
-        terminal.out(
-            f"Order    {' -> '.join(each.node for each in nodes)}"
-            + (" -> ConfigMap" if plan.config_map else "")
-        )
+        last = [f"ConfigMap {plan.config_map.name}"] if plan.config_map else []
+        terminal.out(f"Order    {' -> '.join([each.node for each in nodes] + last)}")
+    for change in _changes(nodes):
+        _print_change(terminal, change)
+    if plan.config_map is not None:
+        terminal.out(f"\nChange   ConfigMap kube-system/{plan.config_map.name}, after all nodes")
+        _print_diff(terminal, plan.config_map.diff)
     for node in nodes:
         _print_node(terminal, node)
     for left_out in plan.left_out:
         word = "" if left_out.is_well else "LEFT OUT: "
         terminal.out(f"\n{left_out.node}   {word}{left_out.reason}")
     terminal.out()
-    if plan.config_map is not None:
-        terminal.out(f"ConfigMap kube-system/{plan.config_map.name}, after all nodes")
-        _print_diff(terminal, plan.config_map.diff)
     if plan.config_map_note:
         terminal.out(f"ConfigMap  {plan.config_map_note}")
     for notice in plan.notices:
         terminal.out(f"Notice   {notice}")
     if nodes:
         terminal.out(
-            "Safety   per node: backup, seed (the port keeps answering), dead-man's switch; undone unless proven on the wire"
+            "Safety   per node: backup, seed (the port keeps answering), dead-man's switch;\n"
+            "         a node that is not proven on the wire in time is undone"
         )
         terminal.out(f"Undo     kubevouch undo {plan.run}")
     terminal.out(f"Saved    {path}. Nothing was changed.")
@@ -116,27 +117,41 @@ def print_plan(terminal: Terminal, plan: Plan, path: Path) -> None:
         terminal.out(f"NEXT     kubevouch fix --apply {path}")
 
 
+def _changes(nodes: tuple[NodePlan, ...]) -> list[list[NodePlan]]:
+    """Nodes on which the very same bytes become the very same bytes, together."""
+    found: dict[tuple[str, ...], list[NodePlan]] = {}
+    for node in nodes:
+        key = (node.change, node.config, node.config_sha256, node.content_sha256, node.diff)
+        found.setdefault(key, []).append(node)
+    return list(found.values())
+
+
+def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
+    first = nodes[0]
+    on = f"on {', '.join(each.node for each in nodes)}"
+    if first.change is Change.APPROVE:
+        terminal.out(f"\nChange   nothing is written or restarted {on}:")
+        terminal.out("         the newest request of each is approved, after it was checked")
+        return
+    hashes = f"sha256 {first.config_sha256[:12]} -> {first.content_sha256[:12]}"
+    terminal.out(f"\nChange   {first.config}   {hashes}   {on}")
+    _print_diff(terminal, first.diff)
+    terminal.out(f"Expect   {first.interruption}")
+
+
 def _print_node(terminal: Terminal, node: NodePlan) -> None:
     role = "control plane" if node.control_plane else "worker"
     terminal.out(f"\n{node.node}   {role}   {node.kubelet_version}   machine {node.machine_id}")
-    if node.change is Change.BOOTSTRAP:
-        terminal.out(
-            f"  change     {node.config}   sha256 {node.config_sha256[:12]} -> {node.content_sha256[:12]}"
-        )
-        _print_diff(terminal, node.diff)
-        terminal.out(
-            f"  seed       {'its own self-signed pair' if node.seed == 'copy' else 'a fresh self-signed pair'}, until the issued one is served"
-        )
-        if node.aside:
-            terminal.out(f"  set aside  {', '.join(node.aside)}")
-    else:
-        terminal.out(
-            "  change     nothing is written and nothing restarted: its newest request is approved"
-        )
     for entry in (*node.names, *node.addresses):
         terminal.out(f"  may have   {entry.value}   ({entry.source})")
     terminal.out(f"  proof      at {', '.join(f'{each}:{node.port}' for each in node.dial)}")
-    terminal.out(f"  expect     {node.interruption}")
+    if node.change is Change.BOOTSTRAP:
+        seed = (
+            "its own self-signed pair" if node.seed is SeedKind.COPY else "a fresh self-signed pair"
+        )
+        terminal.out(f"  seed       {seed}, until the issued certificate is served")
+    if node.aside:
+        terminal.out(f"  set aside  {', '.join(node.aside)}")
 
 
 def _print_diff(terminal: Terminal, diff: str) -> None:

@@ -1,10 +1,11 @@
 """A run for somebody who watches: plain lines when piped; on a terminal the last line is drawn over."""
 
-from kubevouch.cli.terminal import Terminal
+from kubevouch.cli.terminal import Terminal, harmless
 from kubevouch.clock import Clock
 
 _CLEAR = "\r\x1b[K"
 _LONGEST = 110
+_PATIENCE = 5.0
 
 
 class Lines:
@@ -14,7 +15,8 @@ class Lines:
         self._terminal = terminal
         self._clock = clock
         self._began = clock.monotonic()
-        self._said: dict[str, str] = {}
+        self._waits: dict[str, tuple[str, float, bool]] = {}
+        """By node: what it waits for, since when, and whether that was told."""
         self._drawn = False
 
     def step(self, node: str, text: str) -> None:
@@ -22,15 +24,21 @@ class Lines:
         self._line(node, text)
 
     def waiting(self, node: str, text: str) -> None:
-        """Drawn over on a terminal; else a line whenever it changes."""
+        """Drawn over on a terminal; else a line once it has been the same for a while."""
         if self._terminal.is_live:
             shown = f"{self._stamp()}  {node}  waits for {text}"[:_LONGEST]
-            self._terminal.stderr.write(_CLEAR + shown)
+            self._terminal.stderr.write(_CLEAR + harmless(shown))
             self._terminal.stderr.flush()
             self._drawn = True
-        elif self._said.get(node) != text:
+            return
+        said, since, told = self._waits.get(node, ("", 0.0, False))
+        now = self._clock.monotonic()
+        if said != text:
+            since, told = now, False
+        elif not told and now - since >= _PATIENCE:
             self._line(node, f"waits for {text}")
-        self._said[node] = text
+            told = True
+        self._waits[node] = (text, since, told)
 
     def ended(self, node: str, text: str) -> None:
         """A line that stays."""

@@ -239,7 +239,7 @@ def _with_change(plan: NodePlan, survey: NodeSurvey, seen: Judged) -> NodePlan:
 
 
 _ONLY_A_RESTART = "(no change: the file says so already; the kubelet has not been restarted since)"
-_INTERRUPTION = "port 10250 refuses connections for about a second while the kubelet restarts; no pod is restarted"
+_INTERRUPTION = "the port refuses connections for about a second, while the kubelet restarts; no pod is restarted"
 
 
 def _check_wins(config: FileSeen, content: bytes, survey: NodeSurvey) -> None:

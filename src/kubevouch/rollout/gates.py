@@ -159,7 +159,8 @@ def _served(look: Look) -> Standing:
             return Standing(Gate.SERVED, passed=False, text=text)
     if not look.served:
         return Standing(Gate.SERVED, passed=False, text="not dialled yet")
-    return Standing(Gate.SERVED, passed=True, text=f"{len(look.served)} addresses")
+    where = ", ".join(str(served.dialled.target) for served in look.served)
+    return Standing(Gate.SERVED, passed=True, text=where)
 
 
 def _api_path(look: Look) -> Standing:
@@ -176,7 +177,7 @@ def _ready(look: Look) -> Standing:
 
 def _metrics(look: Look) -> Standing:
     if not look.metrics_wanted:
-        return Standing(Gate.METRICS, passed=True, text="no metrics-server runs")
+        return Standing(Gate.METRICS, passed=True, text="not asked, since no metrics-server runs")
     now, before = look.metrics_now, look.metrics_before
     if now is None or (before is not None and now <= before):
         return Standing(Gate.METRICS, passed=False, text="no newer sample in the metrics API yet")

@@ -21,6 +21,13 @@ _CARRY = 90.0
 _PAUSE = 1.0
 _RETRY = 5.0
 
+# What a person who watches wants to know on the way; the other gates are told only while they are waited for.
+_TOLD = {
+    Gate.NAMES: "signed for",
+    Gate.SERVED: "serves it at",
+    Gate.METRICS: "in the metrics API:",
+}
+
 
 @dataclass
 class NodeRun:
@@ -87,8 +94,8 @@ class NodeRun:
             except KubeError as error:
                 seen = (Standing(Gate.ANSWERS, passed=False, text=str(error)),)
             for standing in seen[reported:]:
-                if standing.passed:
-                    self._step(f"{standing.gate}: {standing.text}")
+                if standing.passed and standing.gate in _TOLD:
+                    self._step(f"{_TOLD[standing.gate]} {standing.text}")
             reported = max(reported, sum(each.passed for each in seen))
             last = seen[-1]
             if last.passed:
