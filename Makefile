@@ -7,7 +7,7 @@ STATE  ?= expired
 K8S    ?= 1.36.3
 
 .DEFAULT_GOAL := help
-.PHONY: docs story help test check format locks clean oracle real real-long real-up real-state real-down
+.PHONY: docs story bench help test check format locks clean oracle real real-long real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -61,6 +61,9 @@ real-state: $(READY) ## bring the running bed into STATE
 
 real-down: $(READY) ## take the bed down
 	$(BIN)/python -m real down
+
+bench: $(READY) ## speed as ratios against named peers; doctor where a bed is up
+	$(BIN)/python -m bench
 
 clean: ## remove the virtual environment and what tools left here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

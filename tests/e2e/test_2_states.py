@@ -76,6 +76,7 @@ def test_a_healthy_cluster_has_one_warning_and_nothing_to_do(
     assert ran.out.count("nothing to do") == 4
 
 
+@pytest.mark.long
 def test_a_pair_approved_long_ago_and_left_behind_does_not_darken_the_port(
     cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -100,6 +101,7 @@ def test_a_pair_approved_long_ago_and_left_behind_does_not_darken_the_port(
     assert kubelet_files(worker) == before
 
 
+@pytest.mark.long
 def test_a_superseded_request_is_named_and_never_approved(cluster: Cluster, tmp_path: Path) -> None:
     cluster.state("pending")
     worker = cluster.workers[2]
