@@ -11,7 +11,6 @@ from kubevouch.diagnose.make import wire_text
 from kubevouch.diagnose.rules.wire import code_of
 from kubevouch.evidence.snapshot import Served
 from kubevouch.kube.resources import CertificateSigningRequest
-from kubevouch.policy.facts import as_address
 from kubevouch.rollout.plan import NodePlan
 from kubevouch.x509 import Certificate, X509Error, node_name_of, read_certificates
 
@@ -135,15 +134,12 @@ def _names(look: Look) -> Standing:
     """Issued is asked for, and asked for is allowed; this looks at what was signed in the end."""
     certificate = issued_certificate(look.request)
     assert certificate is not None
-    may = {entry.value for entry in (*look.plan.names, *look.plan.addresses)}
-    has = {*certificate.dns_names, *map(str, certificate.ip_addresses)}
-    missing = [
-        address for address in look.plan.dial if str(as_address(address) or address) not in has
-    ]
-    if node_name_of(certificate) != look.plan.node or not has <= may or missing:
-        text = f"the signed certificate is for {', '.join(sorted(has))} ({certificate.subject})"
-        return Standing(Gate.NAMES, passed=False, text=text, hopeless=not has <= may)
-    return Standing(Gate.NAMES, passed=True, text=", ".join(sorted(has)))
+    planned = {entry.value for entry in (*look.plan.names, *look.plan.addresses)}
+    signed = {*certificate.dns_names, *map(str, certificate.ip_addresses)}
+    if node_name_of(certificate) != look.plan.node or signed != planned:
+        text = f"the signed certificate is for {', '.join(sorted(signed))} ({certificate.subject})"
+        return Standing(Gate.NAMES, passed=False, text=text, hopeless=True)
+    return Standing(Gate.NAMES, passed=True, text=", ".join(sorted(signed)))
 
 
 def _served(look: Look) -> Standing:

@@ -1,0 +1,113 @@
+"""Nodes on which something is odd: a plan says what, changes nothing, and goes on with the others."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .cluster import Cluster, Node
+from .told import KUBELET, plan
+
+CONFIG = f"{KUBELET}/config.yaml"
+
+
+@pytest.fixture(scope="module")
+def expired(cluster: Cluster) -> Cluster:
+    """In these tests nothing is applied."""
+    cluster.state("expired")
+    return cluster
+
+
+@pytest.fixture
+def config(expired: Cluster) -> Iterator[bytes]:
+    """A worker's config.yaml, which is put back."""
+    node = expired.workers[0]
+    content = node.read(CONFIG)
+    yield content
+    node.write(CONFIG, content)
+
+
+REFUSED = {
+    "a key that is there twice": (b"maxPods: 1\nmaxPods: 2\n", "the key maxPods again"),
+    "the key in another case": (b"ServerTLSBootstrap: true\n", "ServerTLSBootstrap"),
+    "an alias as its value": (b"x: &a false\nserverTLSBootstrap: *a\n", "alias"),
+    "a second document": (b"---\nkind: Other\n", "document"),
+    "no YAML": (b"a: [b\n", "YAML"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_config_that_cannot_be_edited_safely_leaves_the_node_out(
+    expired: Cluster, config: bytes, tmp_path: Path, what: str
+) -> None:
+    added, why = REFUSED[what]
+    node = expired.workers[0]
+    node.write(CONFIG, config + added)
+    ran = _plan(expired, node, tmp_path)
+    assert ran[0] == 3, ran
+    assert f"{node.name}   LEFT OUT: " in ran[1], ran
+    assert why in ran[1], ran
+    assert node.read(CONFIG) == config + added
+
+
+def test_crlf_and_anchors_elsewhere_are_kept(
+    expired: Cluster, config: bytes, tmp_path: Path
+) -> None:
+    node = expired.workers[0]
+    odd = (
+        config.replace(b"\n", b"\r\n")
+        + b"evictionHard: &e {memory.available: 100Mi}\r\nevictionSoft: {}\r\n"
+    )
+    node.write(CONFIG, odd)
+    code, out = _plan(expired, node, tmp_path)
+    assert code == 0, out
+    assert "+serverTLSBootstrap: true" in out
+
+
+def test_flags_that_win_and_files_that_are_pinned_leave_the_node_out(
+    expired: Cluster, tmp_path: Path
+) -> None:
+    node = expired.workers[0]
+    drop_in = "/etc/systemd/system/kubelet.service.d/98-flags.conf"
+    for flag, why in (
+        ("--rotate-server-certificates=false", "flag --rotate-server-certificates"),
+        (
+            f"--tls-cert-file={KUBELET}/pki/kubelet.crt --tls-private-key-file={KUBELET}/pki/kubelet.key",
+            "tlsCertFile is set",
+        ),
+    ):
+        args = f"--node-ip={node.address} {flag}"
+        node.write(
+            drop_in,
+            f'[Service]\nEnvironment="KUBELET_EXTRA_ARGS={args}"\nEnvironmentFile=\n'.encode(),
+        )
+        try:
+            node.sh("systemctl daemon-reload; systemctl restart kubelet")
+            code, out = _plan(expired, node, tmp_path)
+            assert code == 3, out
+            assert why in out, out
+        finally:
+            node.sh(f"rm -f {drop_in}; systemctl daemon-reload; systemctl restart kubelet")
+
+
+def test_nodes_that_cannot_be_reached_are_named_and_left_out(
+    expired: Cluster, tmp_path: Path
+) -> None:
+    node = expired.workers[0]
+    node.cut_ssh()
+    made = plan(expired, tmp_path / "plan.json")
+    assert [each["node"] for each in made["left_out"]] == [node.name]  # type: ignore[attr-defined]
+    assert len(made["nodes"]) == 3  # type: ignore[arg-type]
+
+
+def test_a_user_with_sudo_will_do(expired: Cluster, tmp_path: Path) -> None:
+    node = expired.workers[0]
+    made = plan(expired, tmp_path / "plan.json", "--nodes", node.name, "--ssh-user", "ops")
+    assert [each["node"] for each in made["nodes"]] == [node.name]  # type: ignore[attr-defined]
+
+
+def _plan(cluster: Cluster, node: Node, folder: Path) -> tuple[int, str]:
+    path = folder / "plan.json"
+    ran = cluster.kubevouch("fix", "--plan", str(path), *cluster.ssh_words(), "--nodes", node.name)
+    assert "Traceback" not in ran.err
+    return ran.code, ran.out
