@@ -4,8 +4,10 @@ The truth of a run lies in its folder on each node; the plan says where to look.
 that a person reads and another person may sign off, so everything that will be done stands in it.
 """
 
+import re
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +18,7 @@ from kubevouch.policy.question import Entry
 
 SCHEMA = "kubevouch.plan/1"
 _LARGEST = 64 * 1024 * 1024
+_RUN = re.compile(r"[0-9a-f]{4,32}")
 
 
 class Change(StrEnum):
@@ -154,7 +157,23 @@ def read_plan(path: Path) -> Plan:
         raise UsageError(str(path), f"is no plan: {error}", _RIGHT) from None
     if plan.schema != SCHEMA:
         raise UsageError(str(path), f"has schema {plan.schema!r}", f"{SCHEMA!r} was expected")
+    if not _RUN.fullmatch(plan.run):
+        raise UsageError(
+            str(path), f"has a run named {plan.run!r}", "hexadecimal digits were expected"
+        )
+    for node in plan.nodes:
+        for entry in node.addresses:
+            if not _is_address(entry.value):
+                raise UsageError(str(path), f"{node.node}: {entry.value!r} is no address")
     return plan
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 _RIGHT = "a file written by `kubevouch fix --plan` was expected"

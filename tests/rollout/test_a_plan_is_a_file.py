@@ -1,0 +1,89 @@
+"""The plan file: what is written is read again; anything else is refused with a line."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubevouch.errors import KubevouchError, UsageError
+from kubevouch.policy.question import Entry, Source
+from kubevouch.rollout.plan import Binding, Change, LeftOut, NodePlan, Plan, read_plan, write_plan
+
+PLAN = Plan(
+    run="abcd",
+    made_at=datetime(2026, 11, 24, tzinfo=UTC),
+    made_by="0",
+    via="ssh",
+    ssh_config="",
+    ssh_user="",
+    cluster=Binding("c", "https://10.0.0.1:6443", "uid", "sha", "v1.36.3"),
+    nodes=(
+        NodePlan(
+            node="w1",
+            uid="u",
+            machine_id="m",
+            host="w1",
+            host_key="",
+            control_plane=False,
+            kubelet_version="v1.36.3",
+            change=Change.APPROVE,
+            dial=("10.0.0.5",),
+            port=10250,
+            names=(Entry("w1", Source.NODE_NAME),),
+            addresses=(Entry("10.0.0.5", Source.SSH_HOST_KEY),),
+        ),
+    ),
+    left_out=(LeftOut("w2", "it is NotReady"),),
+    config_map=None,
+    config_map_note="",
+    approver="",
+)
+
+
+def test_a_plan_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    write_plan(PLAN, path)
+    assert read_plan(path) == PLAN
+    assert path.read_text().startswith("{\n  ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("kubevouch.plan/1", "kubevouch.plan/2"),
+        ('"via": "ssh"', '"via": "telnet"'),
+        ('"port": 10250', '"port": "10250"'),
+        ("its ssh host key answered there", "trust me"),
+        ('"10.0.0.5"', '"not an address"'),
+        ('"run": "abcd"', '"run": "../../etc"'),
+        ('"run": "abcd"', '"run": "a b;c"'),
+        ("}", ""),
+    ],
+)
+def test_a_plan_that_was_bent_is_refused(tmp_path: Path, old: str, new: str) -> None:
+    path = tmp_path / "plan.json"
+    write_plan(PLAN, path)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(UsageError, match=str(path)):
+        read_plan(path)
+
+
+@given(data=st.binary(max_size=500))
+def test_any_bytes_are_a_plan_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("plan") / "plan.json"
+    path.write_bytes(data)
+    with pytest.raises(KubevouchError):
+        read_plan(path)
+
+
+def test_a_plan_that_cannot_be_read_or_written_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_plan(tmp_path / "none.json")
+    with pytest.raises(UsageError, match="cannot be written"):
+        write_plan(PLAN, tmp_path)

@@ -1,0 +1,195 @@
+"""Endings of nodes become one exit code; a node's state machine ends truthfully, whatever the way and the wire do."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from kubevouch.errors import ExitCode
+from kubevouch.node.errors import Lost, NodeError, Unreachable
+from kubevouch.node.script import Carried, Script
+from kubevouch.rollout import node_run
+from kubevouch.rollout.gates import Gate, Standing
+from kubevouch.rollout.node_run import NodeRun
+from kubevouch.rollout.result import Ending, NodeResult, RunResult
+from kubevouch.rollout.surroundings import Patience
+from kubevouch.rollout.transaction import NodeChange, State, TransactionAnswer
+from tests.support.clocks import WoundClock
+
+DONE, UNDONE, STOPPED, UNKNOWN, UNTOUCHED = Ending
+
+
+@pytest.mark.parametrize(
+    ("endings", "code"),
+    [
+        ([], ExitCode.OK),
+        ([DONE, DONE], ExitCode.OK),
+        ([UNDONE, UNTOUCHED], ExitCode.UNDONE),
+        ([DONE, UNDONE, UNTOUCHED], ExitCode.STOPPED),
+        ([STOPPED, UNTOUCHED], ExitCode.STOPPED),
+        ([DONE, STOPPED], ExitCode.STOPPED),
+        ([UNKNOWN], ExitCode.STOPPED),
+        ([DONE, UNKNOWN, UNTOUCHED], ExitCode.STOPPED),
+    ],
+)
+def test_the_exit_code_says_what_came_of_the_nodes(endings: list[Ending], code: ExitCode) -> None:
+    nodes = tuple(NodeResult(f"n{i}", ending) for i, ending in enumerate(endings))
+    assert RunResult("r", nodes, "").exit_code is code
+
+
+def test_interrupted_is_130_and_a_failed_config_map_is_no_success() -> None:
+    nodes = (NodeResult("n1", DONE), NodeResult("n2", UNTOUCHED))
+    assert RunResult("r", nodes, "", interrupted=True).exit_code is ExitCode.INTERRUPTED
+    assert (
+        RunResult("r", nodes[:1], "changed", config_map_failed=True).exit_code is ExitCode.STOPPED
+    )
+
+
+def answer(outcome: State, why: str = "", pid: int = 2) -> TransactionAnswer:
+    return TransactionAnswer(outcome, why.encode(), b"active", pid)
+
+
+BEGUN, COMMITTED, WAS_UNDONE = answer(State.BEGUN), answer(State.COMMITTED), answer(State.UNDONE)
+REFUSED = answer(State.REFUSED, "config.yaml has been changed since the plan")
+NOT_BEGUN = answer(State.REFUSED, "this run has not begun on this node")
+GONE, CUT = Unreachable("n1", "connection refused"), Lost("n1", "cut")
+PASSED, MISSING = True, False
+
+
+@dataclass
+class Script_:
+    """What the way answers to begin, commit and undo in turn (the last one for ever), and whether the gates pass."""
+
+    begin: TransactionAnswer | NodeError
+    gates: bool = PASSED
+    end: Sequence[TransactionAnswer | NodeError] = (COMMITTED,)
+    as_before: bool = False
+
+
+CASES: dict[str, tuple[Script_, Ending, str]] = {
+    "begun, proven, committed": (Script_(BEGUN), DONE, ""),
+    "no shell": (Script_(GONE), STOPPED, "nothing was changed"),
+    "refused before harm": (Script_(REFUSED), STOPPED, "changed since the plan"),
+    "the kubelet did not restart": (Script_(WAS_UNDONE), UNDONE, ""),
+    "done in this run before": (Script_(COMMITTED), DONE, "before"),
+    "not proven, undone by us": (Script_(BEGUN, MISSING, [WAS_UNDONE]), UNDONE, "request"),
+    "not proven, undone at the third try": (
+        Script_(BEGUN, MISSING, [CUT, GONE, WAS_UNDONE]),
+        UNDONE,
+        "undone",
+    ),
+    "not proven, and out of reach; the wire shows the switch": (
+        Script_(BEGUN, MISSING, [GONE], as_before=True),
+        UNDONE,
+        "its own switch has undone it",
+    ),
+    "not proven, and out of reach; nothing can be seen": (
+        Script_(BEGUN, MISSING, [GONE]),
+        UNKNOWN,
+        "could not be seen",
+    ),
+    "proven, and out of reach for the commit": (
+        Script_(BEGUN, PASSED, [GONE], as_before=True),
+        UNDONE,
+        "its own switch has undone it",
+    ),
+    "proven, but the switch was faster": (Script_(BEGUN, PASSED, [WAS_UNDONE]), UNDONE, "switch"),
+    "the way broke at begin, which had begun": (Script_(CUT, PASSED, [WAS_UNDONE]), UNDONE, "cut"),
+    "the way broke at begin, which had not begun": (
+        Script_(CUT, PASSED, [NOT_BEGUN]),
+        STOPPED,
+        "nothing was changed",
+    ),
+}
+
+
+@dataclass
+class Way:
+    """Answers as its script says."""
+
+    script: Script_
+    name: str = "scripted"
+    said: list[str] = field(default_factory=list)
+
+    async def carry(
+        self, host: str, script: Script[TransactionAnswer], *, timeout: float, alias: str = ""
+    ) -> Carried[TransactionAnswer]:
+        self.said.append(script.name)
+        if "begin" in script.name:
+            found = self.script.begin
+        else:
+            index = sum("begin" not in name for name in self.said) - 1
+            found = self.script.end[min(index, len(self.script.end) - 1)]
+        if isinstance(found, NodeError):
+            raise found
+        return Carried(found)
+
+
+class Observed:
+    """A node seen from outside: all gates passed, or the request missing for ever."""
+
+    def __init__(self, script: Script_, way: Way, clock: WoundClock) -> None:
+        self.approved: set[str] = set()
+        self.new_process: bool | None = None
+        self._as_before = script.as_before
+        self.around = type(
+            "Around", (), {"clock": clock, "way": way, "watcher": _Silent(), "stop": lambda: False}
+        )
+        self.node = type("Node", (), {"node": "n1", "host": "n1"})
+
+    async def look(self) -> None:
+        return None
+
+    async def serves_as_before(self) -> bool:
+        return self._as_before
+
+
+class _Silent:
+    def step(self, node: str, text: str) -> None: ...
+    def waiting(self, node: str, text: str) -> None: ...
+    def ended(self, node: str, text: str) -> None: ...
+
+
+@pytest.mark.parametrize(("script", "ending", "why"), CASES.values(), ids=CASES.keys())
+async def test_a_node_ends_as_it_really_is(
+    script: Script_, ending: Ending, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = Standing(Gate.REQUEST, script.gates, "the kubelet has not asked yet")
+    monkeypatch.setattr(node_run, "standings", lambda _: (missing,))
+    clock = WoundClock()
+    run = NodeRun(
+        observation=Observed(script, Way(script), clock),  # type: ignore[arg-type]
+        patience=Patience(30),
+        change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 60),
+        seed=None,
+        pid_before=1,
+    )
+    async with asyncio.timeout(60):
+        result = await run.run()
+    assert result.ending is ending, result
+    assert why in result.why
+    assert clock.monotonic() < 10 * Patience(30).switch
+
+
+async def test_a_node_that_is_not_proven_is_never_committed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script = Script_(BEGUN, MISSING, [WAS_UNDONE])
+    way = Way(script)
+    missing = Standing(Gate.METRICS, passed=False, text="no newer sample")
+    monkeypatch.setattr(node_run, "standings", lambda _: (missing,))
+    run = NodeRun(
+        observation=Observed(script, way, WoundClock()),  # type: ignore[arg-type]
+        patience=Patience(30),
+        change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 60),
+        seed=None,
+        pid_before=1,
+    )
+    await run.run()
+    assert way.said == ["transaction (begin)", "transaction (undo)"]
+
+
+def test_the_switch_goes_off_after_the_gates_are_given_up() -> None:
+    for gates in (1.0, 10.0, 180.0, 3600.0):
+        assert gates + 20 <= Patience(gates).switch <= gates + 60
