@@ -1,4 +1,4 @@
-"""Plain and tagged scalars of YAML, and what Go makes of each: kubectl as the oracle.
+"""Plain and tagged scalars of YAML, keys and merges, and what Go makes of each: kubectl as the oracle.
 
     python -m tests.kubeconfig.scalars [PATH-OF-KUBECTL]
 
@@ -67,12 +67,47 @@ _TAGGED = (
     "''",
     '"<<"',
 )
+_EDGES = (
+    "+9223372036854775807 +9223372036854775808 +18446744073709551615 0x7FFFFFFFFFFFFFFF 0xFFFFFFFFFFFFFFFF "
+    "0x10000000000000000 -0xFFFFFFFFFFFFFFFF -0x8000000000000000 01777777777777777777777 02000000000000000000000 "
+    "0o1777777777777777777777 0o2000000000000000000000 00000000000000000000000000000000000000000000000000000000000000000000001 "
+    ".5_ ._5 .5__0 .5e1_0 -._5 +.5_ 5_.5 0_1 0_ 1e+0_3 1e-999"
+)
+_KEYS_AND_MERGES = (
+    "{yes: a, 12: b, 0x1F: c, x: d, 'yes': e}",
+    "{1.5: a, .5: b, 1e3: c, 1e6: d, 123456.7: e, 1234567.0: f, 0.0001: g, 0.00001: h, 1e39: i, 1e-50: j}",
+    "{9223372036854775807: a}",
+    "{9223372036854775808: a}",
+    "{~: a}",
+    "{[a]: b}",
+    "{{a: b}: c}",
+    "{2001-01-01: a, 12:30:45: b}",
+    "{!!binary aGk=: a, !!str 1: b, !!float 2: c}",
+    "{a: 1, a: 2}",
+    "{<<: {a: 1}, a: 2}",
+    "{a: 2, <<: {a: 1}}",
+    "{<<: [{a: 1}, {a: 2, b: 3}]}",
+    "{<<: [[{a: 1}]]}",
+    "{<<: 1}",
+    "{<<: ~}",
+    "{<<: []}",
+    "{'<<': {a: 1}}",
+    "{!!merge <<: {a: 1}}",
+    "{!!str <<: {a: 1}}",
+    "{x: &x {a: 1}, <<: *x}",
+    "{x: &x {a: 1}, <<: [*x, {b: 2}]}",
+    "{x: &x [{a: 1}], <<: *x}",
+    "{x: &x 1, y: &x 2, z: *x}",
+    "{x: &k yes, *k : a}",
+    "{x: *x}",
+    "[&a [*a]]",
+)
 
 
 def texts() -> list[str]:
     """All of them, as they would stand behind `v: `."""
     plain = [*_WORDS.split(), *_NUMBERS.split(), *_OTHERS.split(), ""]
-    return [*dict.fromkeys([*plain, *_TAGGED])]
+    return [*dict.fromkeys([*plain, *_TAGGED, *_EDGES.split(), *_KEYS_AND_MERGES])]
 
 
 def kubeconfig(several: list[str]) -> str:

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from kubevouch import goyaml
 from kubevouch.errors import KubevouchError
-from kubevouch.kube import goyaml
 from kubevouch.kube.kubeconfig import parse
 from tests.kubeconfig import scalars
 
@@ -23,7 +23,7 @@ RECORDED = json.loads(scalars.RECORDED.read_text())
 def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both parsers: the one that is used, and the one that stands in where PyYAML was built without it."""
     chosen = yaml.CSafeLoader if request.param == "libyaml" else yaml.SafeLoader
-    monkeypatch.setattr(goyaml, "_LOADER", chosen)
+    monkeypatch.setattr("kubevouch.goyaml.reader._LOADER", chosen)
 
 
 def _value(text: str) -> Any:

@@ -17,8 +17,9 @@ class Pair:
 class Authority:
     """A certificate authority of a test: a cluster's CA, or somebody else's."""
 
-    def __init__(self, name: str = "kubernetes") -> None:
-        self._ca = trustme.CA(organization_name=name)
+    def __init__(self, name: str = "kubernetes", unit: str | None = None) -> None:
+        """Two authorities of the same name and unit bear the same subject, and differ in their keys."""
+        self._ca = trustme.CA(organization_name=name, organization_unit_name=unit)
 
     @property
     def pem(self) -> bytes:

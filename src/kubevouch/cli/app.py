@@ -1,6 +1,5 @@
 """The program: its verbs, and the one place where an error becomes a line and an exit code."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -10,7 +9,7 @@ import click
 
 from kubevouch import __version__
 from kubevouch.cli.terminal import Terminal
-from kubevouch.errors import ExitCode, KubevouchError
+from kubevouch.errors import ExitCode, KubevouchError, UsageError
 
 # Each verb is in the file of its name, as `command`.
 _VERBS = ("doctor", "explain", "probe", "csr", "fix", "undo", "verify")
@@ -22,6 +21,18 @@ class Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The order in which an operator meets them."""
         return list(_VERBS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb that is meant; the nearest one is named where there is none."""
+        if args and args[0] not in _VERBS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], _VERBS, n=1)
+            right = f"is it {close[0]}?" if close else f"there are {', '.join(_VERBS)}"
+            raise UsageError(args[0], "there is no such verb", right)
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The verb, or None."""
@@ -50,30 +61,69 @@ def program() -> None:
 
 
 def run(arguments: Sequence[str], *, program: str, environment: Mapping[str, str]) -> int:
-    """Runs one command line to its exit code. Nothing is raised, and no trace is ever printed."""
+    """Runs one command line to its exit code. Nothing is raised, and no trace is ever printed, whatever we forgot."""
     terminal = Terminal(sys.stdin, sys.stdout, sys.stderr, environment)  # noqa: TID251 - the one place
     name = "kubectl vouch" if PurePath(program).name.startswith("kubectl") else "kubevouch"
     try:
         return _invoke(arguments, name, terminal)
-    except KubevouchError as error:
-        terminal.error(str(error))
-        return error.exit_code
-    except click.ClickException as error:
-        error.show(file=terminal.stderr)
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        terminal.error("interrupted")
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # The reader has gone (`| head`): that is not ours to complain of, and neither is the flush at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), terminal.stdout.fileno())
-        return ExitCode.OK
+    except SystemExit:
+        return ExitCode.OK  # so click ends when the reader of a help text has gone
+    except (Exception, KeyboardInterrupt) as error:
+        if environment.get("KUBEVOUCH_TRACE"):
+            raise
+        if isinstance(error, OSError):
+            terminal.abandon(terminal.stdout)
+        text, code = _told(error)
+        terminal.note(text)
+        return code
+
+
+def _told(error: BaseException) -> tuple[str, int]:
+    """What an operator is told instead of a trace, and the exit code."""
+    match error:
+        case KeyboardInterrupt() | click.Abort():
+            return "Error: interrupted", ExitCode.INTERRUPTED
+        case KubevouchError():
+            return f"Error: {error}", error.exit_code
+        case click.ClickException():
+            return _usage(error), error.exit_code
+        case OSError():
+            where = error.filename or "standard output"
+            text, code = f"{where}: {error.strerror or error}", ExitCode.COULD_NOT_TELL
+        case _:
+            text = f"kubevouch: a fault of its own: {type(error).__name__}: {error}; {_TRACE}"
+            code = ExitCode.COULD_NOT_TELL
+    return f"Error: {text}", code
+
+
+_TRACE = "with KUBEVOUCH_TRACE=1 in its environment it tells where"
+
+
+def _usage(error: click.ClickException) -> str:
+    """A command line that is none, in click's words; without any word, the help."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error.format_message()
+    lines = [f"Error: {error.format_message()}"]
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        lines[:0] = [error.ctx.get_usage(), f"Try '{error.ctx.command_path} --help' for help."]
+    return "\n".join(lines)
 
 
 def _invoke(arguments: Sequence[str], name: str, terminal: Terminal) -> int:
+    if any(not _is_text(each) for each in arguments):
+        raise UsageError("the command line", "is not UTF-8")
     answer = program_of(arguments, name, terminal)
-    terminal.stdout.flush()
+    terminal.flush()
     return int(answer) if isinstance(answer, int) else ExitCode.OK
+
+
+def _is_text(argument: str) -> bool:
+    """Python keeps bytes that are no text as halves of surrogate pairs, which nobody else takes."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def program_of(arguments: Sequence[str], name: str, terminal: Terminal) -> object:

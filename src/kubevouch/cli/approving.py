@@ -1,6 +1,6 @@
 """Approving requests by name: the policy first, one by one."""
 
-from kubevouch.cli.csr import print_judgement
+from kubevouch.cli.judgements import print_judgement
 from kubevouch.cli.sources import Sources
 from kubevouch.cli.terminal import Terminal
 from kubevouch.clock import Clock

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from kubevouch.clock import Clock
     from kubevouch.evidence.registry import Registry
     from kubevouch.kube.client import ApiClient
-    from kubevouch.policy.judge import Judgement
 
 
 @click.group("csr", short_help="Serving requests: list, explain rule by rule, approve.")
@@ -63,7 +62,9 @@ def _sources(
     return Sources.of(allow, plan_file, trust_node_status=trust_node_status)
 
 
-@command.command("list")
+@command.command(
+    "list", short_help="What waits, what it asks for, and what the policy says. Reads only."
+)
 @cluster
 @output("table", "json")
 @allowing
@@ -78,11 +79,10 @@ def list_(
     trust_node_status: bool,
 ) -> int:
     """Serving requests with what they ask for, and what the policy says. Reads only."""
-    import msgspec
-
     from kubevouch.cli.connect import access_of, with_api
+    from kubevouch.cli.documents import print_document
+    from kubevouch.cli.judgements import COLUMNS, request_json, request_row
     from kubevouch.policy.facts import request_of
-    from kubevouch.policy.question import NODE_USER
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
@@ -91,51 +91,25 @@ def list_(
     found = registry.requests.or_else(())
     judgements = [sources.judged(request_of(each), registry, at) for each in found]
     if output == "json":
-        terminal.out(msgspec.json.encode(judgements).decode())
-        return _doubted(terminal, registry)
-    rows = []
-    for each, judgement in zip(found, judgements, strict=True):
-        asked = request_of(each).parsed
-        values = [*asked.dns_names, *map(str, asked.ip_addresses)] if asked else ["unreadable"]
-        state = ",".join(c.type for c in each.status.conditions) or "Pending"
-        if each.status.certificate:
-            state += ",Issued"
-        created = each.metadata.creation_timestamp
-        age = f"{int((at - created).total_seconds())}s" if created else "?"
-        pending = state == "Pending"
-        rows.append(
-            (
-                each.name,
-                age,
-                each.spec.username.removeprefix(NODE_USER),
-                ",".join(values),
-                state,
-                _in_short(judgement) if pending else "",
-            )
-        )
-    if rows:
-        terminal.table(("NAME", "AGE", "NODE", "ASKS FOR", "CONDITION", "POLICY"), rows)
-    else:
+        content = {"requests": list(map(request_json, found, judgements))}
+        print_document(terminal, "kubevouch.requests/1", content)
+    elif found:
+        judged = zip(found, judgements, strict=True)
+        terminal.table(COLUMNS, [request_row(each, by, at) for each, by in judged])
+    elif registry.requests.is_known:
         terminal.note("no request for the signer kubernetes.io/kubelet-serving")
     return _doubted(terminal, registry)
 
 
-def _in_short(judgement: "Judgement") -> str:
-    if judgement.outcome is Outcome.PASS:
-        return "would approve"
-    first = judgement.held_by[0]
-    return f"holds: {first.rule} ({first.reason})"
-
-
 def _doubted(terminal: "Terminal", registry: "Registry") -> int:
-    doubt = registry.requests.doubt
-    if doubt is None:
-        return ExitCode.OK
-    terminal.error(doubt.text)
-    return ExitCode.COULD_NOT_TELL
+    """Without the requests there is nothing to tell; without the nodes no request can pass."""
+    doubts = [each.doubt for each in (registry.requests, registry.nodes) if each.doubt]
+    for doubt in doubts:
+        terminal.error(doubt.text)
+    return ExitCode.COULD_NOT_TELL if doubts else ExitCode.OK
 
 
-@command.command("explain")
+@command.command("explain", short_help="One request, rule by rule. Reads only.")
 @click.argument("request")
 @cluster
 @output("table", "json")
@@ -156,9 +130,9 @@ def explain(
     REQUEST is the name of an object in the cluster, or a file: PEM, or a CertificateSigningRequest in YAML or JSON.
     A file is judged against the cluster too.
     """
-    import msgspec
-
     from kubevouch.cli.connect import access_of, with_api
+    from kubevouch.cli.documents import print_document
+    from kubevouch.cli.judgements import print_judgement
     from kubevouch.cli.requests import request_named
 
     terminal = terminal_of(ctx)
@@ -167,7 +141,12 @@ def explain(
     registry, at = with_api(terminal, access, _registry)
     judgement = sources.judged(request_named(request, registry), registry, at)
     if output == "json":
-        terminal.out(msgspec.json.encode(judgement).decode())
+        content = {
+            "name": judgement.request,
+            "outcome": judgement.outcome,
+            "rulings": judgement.rulings,
+        }
+        print_document(terminal, "kubevouch.judgement/1", content)
     else:
         print_judgement(terminal, judgement)
     return _EXIT[judgement.outcome]
@@ -180,25 +159,7 @@ _EXIT = {
 }
 
 
-def print_judgement(terminal: "Terminal", judgement: "Judgement") -> None:
-    """Each rule with the value seen and allowed, and the outcome of all."""
-    width = max(len(ruling.rule) for ruling in judgement.rulings)
-    words = {Outcome.PASS: "pass", Outcome.REFUSE: "HOLD", Outcome.CANNOT_TELL: "doubt"}
-    for ruling in judgement.rulings:
-        terminal.out(f"{words[ruling.outcome]:<6} {ruling.rule:<{width}}  {ruling.seen}")
-        if ruling.outcome is not Outcome.PASS:
-            terminal.out(f"{'':<6} {'':<{width}}  {ruling.reason}: {ruling.message}")
-            if ruling.allowed:
-                terminal.out(f"{'':<6} {'':<{width}}  allowed: {ruling.allowed}")
-    terminal.out()
-    if judgement.outcome is Outcome.PASS:
-        terminal.out(f"{judgement.request}: every rule passes")
-    else:
-        rules = ", ".join(ruling.rule for ruling in judgement.held_by)
-        terminal.out(f"{judgement.request}: held by {rules}")
-
-
-@command.command("approve")
+@command.command("approve", short_help="Approve by name, if every rule passes. Writes.")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @cluster
 @allowing

@@ -2,7 +2,7 @@
 
 import click
 
-from kubevouch.cli.options import cluster, fail_on, output, terminal_of
+from kubevouch.cli.options import cluster, fail_on, handshake_timeout, output, terminal_of
 from kubevouch.errors import ExitCode
 
 
@@ -10,6 +10,7 @@ from kubevouch.errors import ExitCode
 @cluster
 @output("table", "short", "json")
 @fail_on
+@handshake_timeout
 @click.option(
     "--print-role",
     is_flag=True,
@@ -22,6 +23,7 @@ def command(
     context: str | None,
     output: str,
     fail_on: str,
+    timeout: float,
     print_role: bool,
 ) -> int:
     """Looks at the whole way from `kubectl top` to each kubelet, and names the one cause.
@@ -44,8 +46,13 @@ def command(
 
     access = access_of(terminal, kubeconfig, context)
     evidence = with_api(
-        terminal, access, lambda api, clock: gather(api, clock=clock, progress=terminal.progress)
+        terminal,
+        access,
+        lambda api, clock: gather(
+            api, clock=clock, progress=terminal.progress, dial_timeout=timeout
+        ),
     )
-    diagnosis = diagnose(evidence)
-    print_diagnosis(terminal, "doctor", evidence, diagnosis, output)
-    return diagnosis.exit_code(Severity(fail_on))
+    severity = Severity(fail_on)
+    return print_diagnosis(
+        terminal, "doctor", evidence, diagnose(evidence), form=output, fail_on=severity
+    )

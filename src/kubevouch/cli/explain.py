@@ -1,12 +1,15 @@
 """`explain CODE`: what a finding means, offline."""
 
-import textwrap
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from kubevouch.cli.options import output, terminal_of
 from kubevouch.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from kubevouch.cli.terminal import Terminal
+    from kubevouch.diagnose.catalogue import Entry
 
 
 @click.command("explain", short_help="What a finding's code means, and what mends it.")
@@ -18,22 +21,24 @@ def command(ctx: click.Context, code: str | None, output: str) -> int:
 
     Needs no cluster.
     """
-    import msgspec
-
+    from kubevouch.cli.documents import print_document
     from kubevouch.diagnose.catalogue import CATALOGUE
 
     terminal = terminal_of(ctx)
-    if code is None:
-        if output == "json":
-            terminal.out(msgspec.json.encode(list(CATALOGUE.values())).decode())
-            return ExitCode.OK
-        rows = [(entry.code, entry.severity, entry.name) for entry in CATALOGUE.values()]
-        terminal.table(("CODE", "SEVERITY", "NAME"), rows)
-        return ExitCode.OK
-    entry = CATALOGUE.get(code.upper()) or _unknown(code, list(CATALOGUE))
+    entries = list(CATALOGUE.values())
+    if code is not None:
+        entries = [CATALOGUE.get(code.strip().upper()) or _unknown(code, list(CATALOGUE))]
     if output == "json":
-        terminal.out(msgspec.json.encode(entry).decode())
-        return ExitCode.OK
+        print_document(terminal, "kubevouch.codes/1", {"codes": entries})
+    elif code is None:
+        rows = [(entry.code, entry.severity, entry.name) for entry in entries]
+        terminal.table(("CODE", "SEVERITY", "NAME"), rows)
+    else:
+        _print(terminal, entries[0])
+    return ExitCode.OK
+
+
+def _print(terminal: "Terminal", entry: "Entry") -> None:
     terminal.out(f"{entry.code}  {entry.name}  ({entry.severity})")
     for heading, text in (
         ("You see", entry.see),
@@ -43,17 +48,7 @@ def command(ctx: click.Context, code: str | None, output: str) -> int:
     ):
         if text:
             terminal.out()
-            terminal.out(
-                textwrap.fill(
-                    text,
-                    88,
-                    initial_indent=f"{heading:<9}",
-                    subsequent_indent=" " * 9,
-                    break_long_words=False,
-                    break_on_hyphens=False,
-                )
-            )
-    return ExitCode.OK
+            terminal.wrapped(text, f"{heading:<9}")
 
 
 def _unknown(code: str, known: list[str]) -> NoReturn:

@@ -80,3 +80,15 @@ def fail_on(function: F) -> F:
         show_default=True,
         help="Exit with 1 if there is a finding of this severity or worse.",
     )(function)
+
+
+def handshake_timeout(function: F) -> F:
+    """--timeout: for each kubelet's handshake."""
+    return click.option(
+        "--timeout",
+        type=seconds,
+        default="10s",
+        show_default=True,
+        metavar="DURATION",
+        help="How long to wait for a kubelet's handshake.",
+    )(function)

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from kubevouch.kube.client import ApiClient
 
 
-@click.command(
-    "probe", short_help="One kubelet, host or file: its certificate and the verdict. Reads only."
-)
+@click.command("probe", short_help="A kubelet, host or file: certificate and verdict. Reads only.")
 @click.argument("target")
 @cluster
 @output("table", "json")
@@ -51,16 +49,23 @@ def command(
     from kubevouch.cli.connect import access_of, run_loop, with_api
     from kubevouch.cli.probing import Wanted, print_probed, probe, trust_in
     from kubevouch.clock import SystemClock
+    from kubevouch.kube.errors import KubeconfigError
 
     terminal = terminal_of(ctx)
     wanted = Wanted(target, name, timeout)
     if ca_file is not None:
-        probed = run_loop(probe(None, SystemClock(), wanted, trust_in(ca_file)))
-    else:
+        probed = run_loop(probe(None, SystemClock(), wanted, trust=trust_in(ca_file)))
+        return print_probed(terminal, probed, output)
+    try:
         access = access_of(terminal, kubeconfig, context)
+    except KubeconfigError as error:
+        if kubeconfig or context:
+            raise
+        # A certificate can be shown without any cluster, on a node, say.
+        probed = run_loop(probe(None, SystemClock(), wanted, doubt=str(error)))
+        return print_probed(terminal, probed, output)
 
-        async def work(api: "ApiClient", clock: "Clock") -> "Probed":
-            return await probe(api, clock, wanted, None)
+    async def work(api: "ApiClient", clock: "Clock") -> "Probed":
+        return await probe(api, clock, wanted)
 
-        probed = with_api(terminal, access, work)
-    return print_probed(terminal, probed, output)
+    return print_probed(terminal, with_api(terminal, access, work), output)

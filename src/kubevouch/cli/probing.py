@@ -4,10 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-import msgspec
-
 from kubevouch.cli.certificates import certificate_json
-from kubevouch.cli.terminal import Terminal
+from kubevouch.cli.documents import print_document
+from kubevouch.cli.terminal import Colour, Terminal
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError
 from kubevouch.evidence.identity import gather_trust, trust_of
@@ -21,8 +20,8 @@ from kubevouch.kubelet.dial import KUBELET_PORT, Target, dial_all
 from kubevouch.x509 import (
     Certificate,
     Verdict,
+    X509Error,
     describe,
-    printable,
     read_certificates,
     verify,
 )
@@ -55,24 +54,40 @@ class Probed:
 
 def trust_in(path: Path) -> Trust:
     """Authorities in a file. Raises UsageError if there are none."""
-    return trust_of(read_certificates(_bytes_of(path), str(path)))
+    return trust_of(_certificates_in(path))
+
+
+def _certificates_in(path: Path) -> tuple[Certificate, ...]:
+    try:
+        return read_certificates(_bytes_of(path), str(path))
+    except X509Error as error:
+        raise UsageError(error.where, error.saw, error.right) from None
 
 
 def _bytes_of(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(_LARGEST + 1)
+            data = file.read(_LARGEST + 1)
     except OSError as error:
         raise UsageError(str(path), f"cannot be read: {error.strerror}") from None
+    if len(data) > _LARGEST:
+        raise UsageError(str(path), f"is larger than {_LARGEST} bytes", "PEM or DER was expected")
+    return data
 
 
-async def probe(api: ApiClient | None, clock: Clock, wanted: Wanted, trust: Trust | None) -> Probed:
-    """Dials or reads the target and judges it.
+async def probe(
+    api: ApiClient | None,
+    clock: Clock,
+    wanted: Wanted,
+    *,
+    trust: Trust | None = None,
+    doubt: str = "",
+) -> Probed:
+    """Dials or reads the target and judges it: by `trust`, else by the cluster's CA. doubt: why there is neither.
 
     Raises:
         UsageError: the target is neither a file nor anything that can be dialled.
     """
-    doubt = ""
     if trust is None and api is not None:
         try:
             known = await gather_trust(api, Asking(clock))
@@ -96,8 +111,7 @@ async def probe(api: ApiClient | None, clock: Clock, wanted: Wanted, trust: Trus
 
 
 def _of_file(path: Path, wanted: Wanted, clock: Clock) -> Probed:
-    chain = read_certificates(_bytes_of(path), str(path))
-    return Probed(str(path), clock.now(), chain, wanted.name or "")
+    return Probed(str(path), clock.now(), _certificates_in(path), wanted.name or "")
 
 
 async def _target(api: ApiClient | None, word: str) -> Target:
@@ -126,7 +140,8 @@ def host_and_port(word: str) -> Target:
     elif word.count(":") == 1:
         host, _, port = word.partition(":")
     if "/" in word:
-        raise UsageError(word, "there is no such file")
+        saw = "is a folder" if Path(word).is_dir() else "there is no such file"
+        raise UsageError(word, saw)
     if not host or (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)):
         raise UsageError(word, "is no file, Node or HOST[:PORT]", "192.168.88.112:10250, say")
     return Target(host, port=int(port) if port else KUBELET_PORT)
@@ -149,7 +164,7 @@ async def _of_wire(target: Target, wanted: Wanted, clock: Clock) -> Probed:
 def print_probed(terminal: Terminal, probed: Probed, form: str) -> int:
     """The result, and the exit code: 0 trusted, 1 not, 3 where that cannot be told."""
     if form == "json":
-        terminal.out(msgspec.json.encode(_as_json(probed)).decode())
+        print_document(terminal, "kubevouch.probe/1", _as_json(probed))
     else:
         _print(terminal, probed)
     if probed.failure:
@@ -160,9 +175,8 @@ def print_probed(terminal: Terminal, probed: Probed, form: str) -> int:
 
 
 def _print(terminal: Terminal, probed: Probed) -> None:
-    terminal.out(
-        f"{printable(probed.what)}   {probed.at:%Y-%m-%d %H:%M:%S} UTC   {probed.tls}".rstrip()
-    )
+    head = f"{probed.what}   {probed.at:%Y-%m-%d %H:%M:%S} UTC   {probed.tls}"
+    terminal.wrapped(head.rstrip())
     for number, certificate in enumerate(probed.chain):
         terminal.out()
         terminal.out("leaf" if number == 0 else f"certificate {number + 1} of the chain")
@@ -170,23 +184,25 @@ def _print(terminal: Terminal, probed: Probed) -> None:
             terminal.out(f"  {line}")
     terminal.out()
     if probed.failure:
-        terminal.out(f"REFUSED   metrics-server would log: {printable(probed.failure)}")
+        terminal.out("FAILED", Colour.BAD)
+        terminal.wrapped(probed.failure, _WOULD_LOG)
     elif probed.verdict is None:
-        terminal.out(f"NO VERDICT   the cluster's CA is not known: {probed.doubt}")
+        terminal.out("NO VERDICT", Colour.WARNING)
+        terminal.wrapped(f"the cluster's CA is not known: {probed.doubt}", "  ")
     elif probed.verdict.trusted:
-        terminal.out(
-            f"TRUSTED   by the cluster's CA, for {probed.name or 'any name (none was given)'}"
-        )
+        terminal.out("TRUSTED", Colour.GOOD)
+        terminal.wrapped(f"for {probed.name or 'any name (none was given with --name)'}", "  ")
     else:
-        terminal.out(
-            f"NOT TRUSTED   metrics-server would log: {printable(probed.verdict.logged_text)}"
-        )
+        terminal.out("NOT TRUSTED", Colour.BAD)
+        terminal.wrapped(probed.verdict.logged_text, _WOULD_LOG)
+
+
+_WOULD_LOG = "  metrics-server would log  "
 
 
 def _as_json(probed: Probed) -> dict[str, object]:
     verdict = probed.verdict
     return {
-        "schemaVersion": "kubevouch.probe/1",
         "target": probed.what,
         "at": probed.at,
         "tls": probed.tls or None,

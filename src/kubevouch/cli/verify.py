@@ -1,10 +1,12 @@
 """`verify`: that all of it holds, now, on every node. Reads only."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
-from kubevouch.cli.options import cluster, fail_on, output, seconds, terminal_of
+from kubevouch.cli.options import cluster, fail_on, handshake_timeout, output, seconds, terminal_of
+from kubevouch.cli.terminal import one_line
 
 if TYPE_CHECKING:
     from kubevouch.cli.terminal import Terminal
@@ -21,6 +23,7 @@ _PAUSE = 3.0
 @cluster
 @output("table", "short", "json")
 @fail_on
+@handshake_timeout
 @click.option(
     "--wait",
     type=seconds,
@@ -35,6 +38,7 @@ def command(
     context: str | None,
     output: str,
     fail_on: str,
+    timeout: float,
     wait: float,
 ) -> int:
     """The metrics API answers for every node, with fresh numbers, and every kubelet's certificate verifies.
@@ -50,29 +54,56 @@ def command(
     severity = Severity(fail_on)
 
     async def work(api: "ApiClient", clock: "Clock") -> "tuple[Evidence, Diagnosis]":
-        return await _until_it_holds(api, clock, terminal, severity=severity, wait=wait)
+        patience = Patience(wait, timeout)
+        return await _until_it_holds(api, clock, terminal, severity, patience)
 
     evidence, diagnosis = with_api(terminal, access, work)
-    print_diagnosis(terminal, "verify", evidence, diagnosis, output)
-    return diagnosis.exit_code(severity)
+    return print_diagnosis(terminal, "verify", evidence, diagnosis, form=output, fail_on=severity)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds: for all of it to hold, and for one handshake."""
+
+    wait: float
+    handshake: float
 
 
 async def _until_it_holds(
-    api: "ApiClient", clock: "Clock", terminal: "Terminal", *, severity: "Severity", wait: float
+    api: "ApiClient",
+    clock: "Clock",
+    terminal: "Terminal",
+    severity: "Severity",
+    patience: Patience,
 ) -> "tuple[Evidence, Diagnosis]":
     from kubevouch.diagnose.doctor import VERIFY, diagnose
     from kubevouch.errors import ExitCode
     from kubevouch.evidence.gather import gather
+    from kubevouch.kube.errors import Unreachable
 
     began, said = clock.monotonic(), ""
     while True:
-        evidence = await gather(api, clock=clock)
-        diagnosis = diagnose(evidence, VERIFY)
-        left = wait - (clock.monotonic() - began)
-        if diagnosis.exit_code(severity) is ExitCode.OK or left <= 0:
-            return evidence, diagnosis
-        now = "; ".join(f"{each.code} {each.title}" for each in diagnosis.findings[:2])
+        left = patience.wait - (clock.monotonic() - began)
+        try:
+            evidence = await gather(api, clock=clock, dial_timeout=patience.handshake)
+        except Unreachable as error:
+            if left <= 0:
+                raise
+            now = str(error)
+        else:
+            diagnosis = diagnose(evidence, VERIFY)
+            if left <= 0:
+                return evidence, diagnosis
+            now = _what_it_waits_for(diagnosis, severity)
         if now != said:
             terminal.note(f"waiting: {now}")
             said = now
         await clock.sleep(min(_PAUSE, left))
+
+
+def _what_it_waits_for(diagnosis: "Diagnosis", severity: "Severity") -> str:
+    """What keeps it from holding: the first two, worst first."""
+    bad = [each for each in diagnosis.findings if each.severity.at_least(severity)]
+    unknown = [each for each in diagnosis.findings if each.code.startswith("KV9")]
+    shown = sorted(bad, key=lambda each: each.severity.rank)[:2] or unknown[:2]
+    return "; ".join(f"{each.code} {one_line(each.title)}" for each in shown)

@@ -98,7 +98,7 @@ _ENTRIES = (
     Entry(
         "KV112",
         "PartialMetrics",
-        WARNING,
+        ERROR,
         "`kubectl top nodes` shows `<unknown>` for some nodes, or leaves them out, while metrics-server is Ready.",
         "One node's metrics are enough for metrics-server to be Ready; those that it cannot read are simply missing.",
         "Follow the cause of each node that is named.",

@@ -31,6 +31,8 @@ class Proof(msgspec.Struct, frozen=True):
     seen: str
     vantage: str
     at: datetime
+    address: str = ""
+    """What was dialled; empty where nothing was."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -47,6 +49,3 @@ class Finding(msgspec.Struct, frozen=True):
     proofs: tuple[Proof, ...] = ()
     because_of: str = ""
     """The code that this one is only a symptom of; empty for a cause."""
-
-    next: str = ""
-    """The one command to run; empty where the catalogue's advice is all there is."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from kubevouch.diagnose.catalogue import CATALOGUE
 from kubevouch.diagnose.finding import Finding, Proof, Severity
-from kubevouch.evidence.measured import Measured
+from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.snapshot import Served
 
 
@@ -41,13 +41,14 @@ def named(names: Sequence[str], most: int = 8) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
-def wire_proof(served: Served) -> Proof:
-    """What was seen on port 10250 of a node, in metrics-server's words."""
+def wire_proof(served: Served, seen: str | None = None) -> Proof:
+    """What was seen on port 10250 of a node: in metrics-server's words, if not in others."""
     return Proof(
         subject=served.node,
-        seen=wire_text(served),
-        vantage=f"{served.dialled.target} dialled from here",
+        seen=wire_text(served) if seen is None else seen,
+        vantage=str(Vantage.DIALLED),
         at=served.dialled.at,
+        address=str(served.dialled.target),
     )
 
 

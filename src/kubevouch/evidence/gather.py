@@ -8,6 +8,7 @@ from kubevouch.evidence.identity import gather_identity, gather_trust
 from kubevouch.evidence.kubelet_config import gather_kubelet_config
 from kubevouch.evidence.measured import Asking, Measured, together
 from kubevouch.evidence.metrics_path import gather_metrics_path
+from kubevouch.evidence.names import ClusterNames, gather_names
 from kubevouch.evidence.serving import gather_served, preferred_types, targets
 from kubevouch.evidence.snapshot import Evidence, MetricsPath
 from kubevouch.kube.client import ApiClient
@@ -33,16 +34,18 @@ async def gather(
     progress("asking the API server")
     nodes: Measured[tuple[Node, ...]]
     metrics: MetricsPath
-    identity, trust, nodes, requests, kubelet_config, metrics, approvers, flags = await together(
+    requested: tuple[Measured[tuple[CertificateSigningRequest, ...]], ClusterNames | None]
+    identity, trust, nodes, requested, kubelet_config, metrics, approvers, flags = await together(
         gather_identity(api, asking),
         gather_trust(api, asking),
         asking.ask(api.list_all(NODES)),
-        gather_requests(api, asking),
+        _gather_requests(api, asking),
         gather_kubelet_config(api, asking),
         gather_metrics_path(api, asking),
         gather_approvers(api, asking),
         asking.ask(_api_server_flags(api)),
     )
+    requests, names = requested
     found = nodes.or_else(())
     progress(f"dialling {len(found)} kubelets")
     wanted = targets(found, preferred_types(metrics.flags))
@@ -53,6 +56,7 @@ async def gather(
         nodes=nodes,
         served=await gather_served(wanted, trust.value, clock=clock, timeout=dial_timeout),
         requests=requests,
+        names=names,
         kubelet_config=kubelet_config,
         metrics=metrics,
         approvers=approvers,
@@ -60,15 +64,18 @@ async def gather(
     )
 
 
-async def gather_requests(
+async def _gather_requests(
     api: ApiClient, asking: Asking
-) -> Measured[tuple[CertificateSigningRequest, ...]]:
-    """Requests to the kubelet-serving signer, oldest first."""
-    return await asking.ask(list_requests(api))
+) -> tuple[Measured[tuple[CertificateSigningRequest, ...]], ClusterNames | None]:
+    """Serving requests; and where one waits for a decision, the names that it must not ask for."""
+    requests = await asking.ask(list_requests(api))
+    if any(not each.status.conditions for each in requests.or_else(())):
+        return requests, await gather_names(api, asking)
+    return requests, None
 
 
 async def list_requests(api: ApiClient) -> tuple[CertificateSigningRequest, ...]:
-    """The same, for whoever handles errors itself."""
+    """Requests to the kubelet-serving signer, oldest first."""
     found = await api.list_all(CSRS, field_selector=f"spec.signerName={SERVING_SIGNER}")
     return tuple(sorted(found, key=by_age))
 
@@ -79,7 +86,7 @@ def by_age(request: CertificateSigningRequest) -> tuple[float, int, str]:
     version = request.metadata.resource_version
     return (
         created.timestamp() if created else 0.0,
-        int(version) if version.isdigit() else 0,
+        int(version) if version.isascii() and version.isdigit() and len(version) < 32 else 0,
         request.name,
     )
 

@@ -1,10 +1,12 @@
-# Public certificates out of files that may hold keys too. Whole CERTIFICATE blocks only: one that is cut off ends
-# at the next BEGIN and is not shown.
+# Public certificates out of files that may hold keys too. Whole blocks only, line by line: whatever is neither base64
+# nor the END of this very block ends it unshown (a key on the same line, half a certificate, lines ended by CR alone).
 certificates() {
   awk '
-    /-----BEGIN/ { inside = ($0 ~ /^-----BEGIN CERTIFICATE-----/); block = "" }
-    inside { block = block $0 "\n" }
-    /-----END CERTIFICATE-----/ { if (inside) printf "%s", block; inside = 0 }' "$1" 2>/dev/null
+    { line = $0; sub(/[ \t\r]*$/, "", line) }
+    line == "-----BEGIN CERTIFICATE-----" { block = $0 "\n"; inside = 1; next }
+    inside && line == "-----END CERTIFICATE-----" { printf "%s%s\n", block, $0; inside = 0; next }
+    inside && line ~ /^[A-Za-z0-9+\/=]+$/ { block = block $0 "\n"; next }
+    { inside = 0 }' "$1" 2>/dev/null
 }
 # The kubelet's client certificate: a PEM file, or embedded in a kubeconfig.
 identity_in() {

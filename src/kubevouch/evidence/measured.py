@@ -8,7 +8,15 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from kubevouch.clock import Clock
-from kubevouch.kube.errors import BadAnswer, Forbidden, Gone, Invalid, NotFound, TooLarge, Waits
+from kubevouch.kube.errors import (
+    BadAnswer,
+    Forbidden,
+    NotFound,
+    Refused,
+    TooLarge,
+    Unauthorized,
+    Unreachable,
+)
 
 T = TypeVar("T")
 
@@ -32,12 +40,11 @@ class DoubtKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why something could not be told. `verb` and `resource` as RBAC writes them, where a role is lacking."""
+    """Why something could not be told. `lacking`: what a role must allow, each as `list pods`."""
 
     kind: DoubtKind
     text: str
-    verb: str = ""
-    resource: str = ""
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +67,40 @@ class Measured(Generic[T]):
 
 
 class Asking:
-    """Turns a question to the API server into a Measured.
+    """Turns questions to one API server into Measured answers.
 
     What concerns one question becomes its doubt. What concerns all of them (no connection, no credential) is raised:
-    there is no evidence then.
+    there is no evidence then. A question without an answer is a doubt only once another one has had an answer.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._answered = False
 
     async def ask(self, question: Awaitable[T]) -> Measured[T]:
         """The answer; None as the value where the object does not exist."""
         at = self._clock.now()
         try:
-            return Measured(Vantage.API_SERVER, at, await question)
+            answer = await question
         except NotFound:
+            self._answered = True
             return Measured(Vantage.API_SERVER, at)
+        except Unauthorized:
+            raise
         except Forbidden as error:
-            doubt = Doubt(DoubtKind.NOT_ALLOWED, str(error), error.verb, error.resource)
-        except (BadAnswer, TooLarge, Waits, Gone, Invalid) as error:
+            self._answered = True
+            lacking = (f"{error.verb} {error.resource}",)
+            doubt = Doubt(DoubtKind.NOT_ALLOWED, str(error), lacking)
+        except (Refused, BadAnswer, TooLarge) as error:
+            self._answered = True
             doubt = Doubt(DoubtKind.FAILED, str(error))
+        except Unreachable as error:
+            if not self._answered:
+                raise
+            doubt = Doubt(DoubtKind.FAILED, str(error))
+        else:
+            self._answered = True
+            return Measured(Vantage.API_SERVER, at, answer)
         return Measured(Vantage.API_SERVER, at, doubt=doubt)
 
 

@@ -1,10 +1,11 @@
 """The way from `kubectl top` to a kubelet: APIService, Service, pods, their flags and what they complain of."""
 
 import re
-from collections.abc import Iterable
+import sys
+from dataclasses import replace
 
 from kubevouch.evidence.measured import Asking, Doubt, DoubtKind, Measured, Vantage, together
-from kubevouch.evidence.snapshot import MetricsPath, ScrapeFailure
+from kubevouch.evidence.snapshot import MetricsPath, ScrapeFailure, scraper_of
 from kubevouch.kube.client import ApiClient
 from kubevouch.kube.resources import (
     API_SERVICES,
@@ -26,7 +27,9 @@ _MOST_LOGS = 3
 
 # klog's structured lines: "Failed to scrape node" err="..." node="..." (metrics-server pkg/scraper/scraper.go).
 _FAILURE = re.compile(r'"Failed to scrape node[^"]*" err="((?:[^"\\]|\\.)*)" node="([^"]*)"')
-_ESCAPE = re.compile(r"\\(.)")
+# What strconv.Quote writes (klog's internal/serialize/keyvalues.go).
+_ESCAPE = re.compile(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)")
+_CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
 async def gather_metrics_path(api: ApiClient, asking: Asking) -> MetricsPath:
@@ -41,6 +44,9 @@ async def gather_metrics_path(api: ApiClient, asking: Asking) -> MetricsPath:
         asking.ask(api.list_all(PODS, namespace, label_selector=selector)),
         asking.ask(api.list_all(DEPLOYMENTS, namespace)),
     )
+    # Looked for in a guessed place and not found: that tells nothing.
+    if not pods.value and _is_unread(service):
+        pods = replace(pods, value=None, doubt=pods.doubt or service.doubt)
     return MetricsPath(
         api_service=api_service,
         service=service,
@@ -48,7 +54,6 @@ async def gather_metrics_path(api: ApiClient, asking: Asking) -> MetricsPath:
         pods=pods,
         failures=await _failures(api, asking, pods),
         node_metrics=node_metrics,
-        flags=_flags(pods.or_else(())),
     )
 
 
@@ -68,6 +73,10 @@ def _place(service: Measured[Service]) -> tuple[str, dict[str, str]]:
     return _NAMESPACE, _LABELS
 
 
+def _is_unread(service: Measured[Service]) -> bool:
+    return service.doubt is not None and service.doubt.kind is not DoubtKind.NOT_ASKED
+
+
 def _deployment(
     found: Measured[tuple[Deployment, ...]], labels: dict[str, str]
 ) -> Measured[Deployment]:
@@ -83,13 +92,6 @@ def _deployment(
     return Measured(found.vantage, found.at, chosen, found.doubt)
 
 
-def _flags(pods: Iterable[Pod]) -> tuple[str, ...]:
-    for pod in pods:
-        for container in pod.spec.containers:
-            return (*container.command, *container.args)
-    return ()
-
-
 async def _failures(
     api: ApiClient, asking: Asking, pods: Measured[tuple[Pod, ...]]
 ) -> Measured[tuple[ScrapeFailure, ...]]:
@@ -97,7 +99,9 @@ async def _failures(
     running = [pod for pod in pods.or_else(()) if pod.status.phase == "Running"][:_MOST_LOGS]
     logs: list[Measured[str]] = await together(
         *(
-            asking.ask(api.pod_log(pod.namespace, pod.name, tail_lines=_LOG_LINES))
+            asking.ask(
+                api.pod_log(pod.namespace, pod.name, scraper_of(pod).name, tail_lines=_LOG_LINES)
+            )
             for pod in running
         )
     )
@@ -116,5 +120,15 @@ def scrape_failures(log: str, pod: str) -> tuple[ScrapeFailure, ...]:
     """The newest failure of each node in a log, by node."""
     newest: dict[str, ScrapeFailure] = {}
     for text, node in _FAILURE.findall(log):
-        newest[node] = ScrapeFailure(node, _ESCAPE.sub(r"\1", text), pod)
+        newest[node] = ScrapeFailure(node, _ESCAPE.sub(_unquoted, text), pod)
     return tuple(newest[node] for node in sorted(newest))
+
+
+def _unquoted(escape: re.Match[str]) -> str:
+    said = escape[1]
+    if len(said) == 1:
+        return _CONTROLS.get(said, said)
+    number = int(said[1:], 16)
+    # Half of a surrogate pair is no character, and Go writes none.
+    usable = number <= sys.maxunicode and not 0xD800 <= number <= 0xDFFF
+    return chr(number) if usable else escape[0]

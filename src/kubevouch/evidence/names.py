@@ -4,12 +4,12 @@ Read from what operators and controllers write, not nodes: the kubeconfig's serv
 Services and the endpoints of `kubernetes`.
 """
 
+import contextlib
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
-import yaml
-
+from kubevouch import goyaml
 from kubevouch.evidence.measured import Asking, Doubt, Measured, together
 from kubevouch.kube.client import ApiClient
 from kubevouch.kube.resources import (
@@ -81,20 +81,35 @@ def _of_kubeadm(
     """Service networks, DNS domain and control-plane endpoint of kubeadm's ClusterConfiguration; as far as it is one."""
     text = found.value.data.get("ClusterConfiguration", "") if found.value else ""
     try:
-        said = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError):
+        said = goyaml.read(text.encode())
+    except goyaml.Unreadable:
         said = None
-    if not isinstance(said, dict):
-        return (), "cluster.local", {}
-    networking = said.get("networking")
-    networking = networking if isinstance(networking, dict) else {}
-    networks = []
-    for subnet in str(networking.get("serviceSubnet") or "").split(","):
-        try:
-            networks.append(ip_network(subnet.strip()))
-        except ValueError:
-            continue
-    endpoint = str(said.get("controlPlaneEndpoint") or "")
-    host = urlsplit(f"//{endpoint}").hostname if endpoint else None
-    named = {host: "the control plane's endpoint"} if host else {}
-    return tuple(networks), str(networking.get("dnsDomain") or "cluster.local"), named
+    networking = said.get("networking") if isinstance(said, dict) else None
+    host = _host(_text(said, "controlPlaneEndpoint"))
+    return (
+        _networks(_text(networking, "serviceSubnet")),
+        _text(networking, "dnsDomain") or "cluster.local",
+        {host: "the control plane's endpoint"} if host else {},
+    )
+
+
+def _text(within: goyaml.Value, key: str) -> str:
+    value = within.get(key) if isinstance(within, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def _host(endpoint: str) -> str:
+    """Of HOST or HOST:PORT, an IPv6 address in brackets."""
+    try:
+        return urlsplit(f"//{endpoint}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _networks(subnets: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """One, or two with a comma between them."""
+    found = []
+    for subnet in subnets.split(","):
+        with contextlib.suppress(ValueError):
+            found.append(ip_network(subnet.strip()))
+    return tuple(found)

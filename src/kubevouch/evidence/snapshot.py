@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kubevouch.evidence.measured import Measured
+from kubevouch.evidence.names import ClusterNames
 from kubevouch.kube.resources import (
     APIService,
     CertificateSigningRequest,
+    Condition,
     ConfigMap,
+    Container,
     Deployment,
     Node,
     NodeMetrics,
@@ -72,8 +75,30 @@ class MetricsPath:
     pods: Measured[tuple[Pod, ...]]
     failures: Measured[tuple[ScrapeFailure, ...]]
     node_metrics: Measured[tuple[NodeMetrics, ...]]
-    flags: tuple[str, ...] = ()
-    """metrics-server's command line."""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """metrics-server's command line; empty where no pod of its is there, or none may be seen (`pods` tells)."""
+        for pod in self.pods.or_else(()):
+            container = scraper_of(pod)
+            return (*container.command, *container.args)
+        return ()
+
+    @property
+    def available(self) -> Condition | None:
+        """The APIService's own word on whether it answers; None where there is none, or it cannot be read."""
+        conditions = self.api_service.value.status.conditions if self.api_service.value else ()
+        return next((each for each in conditions if each.type == "Available"), None)
+
+    @property
+    def measured_nodes(self) -> frozenset[str] | None:
+        """Nodes that the metrics API has an answer for; None where that is not known.
+
+        An API that is known not to answer has none.
+        """
+        if self.node_metrics.is_known:
+            return frozenset(each.name for each in self.node_metrics.or_else(()))
+        return frozenset() if self.available is not None and not self.available.true else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +133,9 @@ class Evidence:
     requests: Measured[tuple[CertificateSigningRequest, ...]]
     """Of the signer kubernetes.io/kubelet-serving, oldest first."""
 
+    names: ClusterNames | None
+    """What no request may ask for; None where no request waits for a decision: then nobody asked."""
+
     kubelet_config: Measured[KubeletConfigMap]
     metrics: MetricsPath
     approvers: Measured[tuple[Approver, ...]]
@@ -116,6 +144,12 @@ class Evidence:
     def served_by(self, node: str) -> Served | None:
         """What that node's kubelet presented at the address that metrics-server dials."""
         return next((each for each in self.served if each.node == node), None)
+
+
+def scraper_of(pod: Pod) -> Container:
+    """metrics-server's container in a pod that may have others beside it: by its name, else the first."""
+    containers = pod.spec.containers or (Container(),)
+    return next((each for each in containers if each.name == "metrics-server"), containers[0])
 
 
 def is_control_plane(node: Node) -> bool:

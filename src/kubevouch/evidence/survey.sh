@@ -73,13 +73,15 @@ if [ -z "$identity" ]; then
 fi
 
 missing=
-for tool in systemctl systemd-run flock sha256sum base64 stat readlink sync mktemp; do
+for tool in systemctl systemd-run flock sha256sum base64 stat readlink sync mktemp \
+  awk cut date find head sed sort tr; do
   command -v $tool >/dev/null 2>&1 || missing="$missing $tool"
 done
 
 # systemd counts the start in microseconds since boot; so does /proc/uptime, in seconds.
 age=$(awk -v started="$(number "$(shown ExecMainStartTimestampMonotonic)")" \
   '{ age = $1 - started / 1000000; printf "%.3f", (started > 0 && age > 0) ? age : 0 }' /proc/uptime)
+age=${age:-0}
 
 runs=
 for run in "$root"/.kubevouch/*/; do
@@ -96,17 +98,32 @@ set +f
 
 printf 'kubevouch-answer: {"machine_id":"%s","hostname":"%s","boot_id":"%s","clock":%s,"missing":"%s",' \
   "$(text "$(cat /etc/machine-id 2>/dev/null)")" "$(text "$(hostname 2>/dev/null)")" \
-  "$(text "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)")" "$(date +%s)" "$(text "$missing")"
+  "$(text "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)")" "$(number "$(date +%s)")" "$(text "$missing")"
 printf '"unit":{"active":"%s","pid":%s,"age":%s,"restarts":%s},' \
   "$(text "$(shown ActiveState)")" "$pid" "$age" "$(number "$(shown NRestarts)")"
 printf '"argv":"%s","identity":{"path":"%s","pem":"%s"},"addresses":[%s],"runs":[%s],' \
   "$argv" "$(text "$identity")" "$(identity_in "$identity" | packed)" "$addresses" "$runs"
-# Drop-ins as the kubelet walks them (filepath.WalkDir): not below a link, but files behind links.
+# Drop-ins as the kubelet walks them (filepath.WalkDir): not below a link, but files behind links; what lies in a/ comes
+# before a.conf, so / sorts first. A name may hold a newline: it travels as another character, a line is a whole name.
+drop_ins_found() {
+  [ -n "$drop_ins" ] && [ -d "$drop_ins" ] && [ ! -L "$drop_ins" ] || return 0
+  find "$drop_ins" -name '*.conf' ! -type d -print0 | tr '\n\0/' '\2\n\1' | sort | tr '\1' /
+}
+newline='
+'
 printf '"root":%s,"pki":%s,"config":%s,"drop_ins":%s,"certificates":%s}\n' \
   "$(list nothing "$root")" "$(list nothing "$pki")" "$(list all ${config_real:+"$config_real"})" \
-  "$([ -n "$drop_ins" ] && [ -d "$drop_ins" ] && [ ! -L "$drop_ins" ] && find "$drop_ins" -name '*.conf' ! -type d | sort | {
+  "$(drop_ins_found | {
+    mark=$(printf '\002')
     set --
-    while IFS= read -r found; do set -- "$@" "$found"; done
+    while IFS= read -r found; do
+      name=
+      while case $found in *"$mark"*) ;; *) false ;; esac; do
+        name=$name${found%%"$mark"*}$newline
+        found=${found#*"$mark"}
+      done
+      set -- "$@" "$name$found"
+    done
     list all "$@"
-  } || printf '[]')" \
+  })" \
   "$(list certificates "$pki"/*)"

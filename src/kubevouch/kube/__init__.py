@@ -1,7 +1,7 @@
 """The only door to the API server.
 
 - `kubeconfig`, `access`: which cluster, reached how, as whom, as kubectl would say (docs/kubeconfig.md);
-  below them `goyaml`, `fields`, `users`, `proxy`
+  below them `fields`, `users`, `proxy`
 - `credentials`, `exec_plugin`: what is sent to prove who we are, and how it is renewed
 - `client`: the verbs; `door`: one request with credentials and retries; `transport`: the bytes on the wire
 - `resources`: where each kind lives, and narrow structs to read it into; `decode`, `raw`: reading, and writing back

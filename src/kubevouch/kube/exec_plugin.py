@@ -15,8 +15,8 @@ import signal
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from kubevouch import goyaml
 from kubevouch.clock import Clock
-from kubevouch.kube import goyaml
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.credentials import Credential, bearer
 from kubevouch.kube.errors import CredentialError, KubeconfigError

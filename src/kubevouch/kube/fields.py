@@ -8,8 +8,8 @@ import base64
 import binascii
 from collections.abc import Iterator
 
+from kubevouch.goyaml import Value
 from kubevouch.kube.errors import KubeconfigError
-from kubevouch.kube.goyaml import Value
 
 _KINDS = {
     bool: "a boolean",

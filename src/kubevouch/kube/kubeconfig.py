@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from kubevouch.kube import goyaml
+from kubevouch import goyaml
 from kubevouch.kube.errors import KubeconfigError
 from kubevouch.kube.fields import Fields
 

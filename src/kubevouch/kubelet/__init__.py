@@ -8,7 +8,7 @@ What a kubelet answers and what lies on its disk, as values (no I/O):
 - `configuration`: the values that matter and one file with its problems; `effective`: which source decides; `flags`:
   its command line; `pki`: which certificate the next start serves
 - `splice`: the one-key edit
-- below them: `document` (YAML with places, bounded), `scalars` (what Go makes of a word), `known_keys`, `problems`
+- below them: `document` (a YAML file with its places and problems), `known_keys`, `problems`
 
 It knows certificates and TLS, and neither the API server nor nodes.
 """

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
-from yaml.nodes import MappingNode, Node, ScalarNode
 
-from kubevouch.kubelet.document import Document, Tree, Value, place_of, read_document
+from kubevouch.goyaml import Node, Place
+from kubevouch.kubelet.document import Document, Tree, Value, read_document
 from kubevouch.kubelet.known_keys import KEYS, holds_keys, right_case
 from kubevouch.kubelet.problems import Problem, ProblemKind
 
@@ -155,17 +155,15 @@ def _set_only(tree: Tree, path: tuple[str, ...]) -> Tree:
     return kept
 
 
-def _type_problem(error: msgspec.ValidationError, root: MappingNode) -> Problem:
+def _type_problem(error: msgspec.ValidationError, root: Node) -> Problem:
     """The words of msgspec: Expected `bool`, got `str` - at `$.serverTLSBootstrap`."""
     text, _, path = str(error).partition(" - at `$.")
     key = path.rstrip("`").partition("[")[0]
     node: Node | None = root
     for part in key.split("."):
-        found = (
-            [v for k, v in node.value if k.value == part] if isinstance(node, MappingNode) else []
-        )
+        found = [entry.node for entry in node.entries if entry.key == part] if node else []
         node = found[-1] if found else None
-    line, column = place_of(node) if node is not None else (0, 0)
+    line, column = node.start[:2] if node else (0, 0)
     what = f"{key}: {text[:1].lower()}{text[1:]}"
     return Problem(ProblemKind.WRONG_TYPE, what, line, column, key, fatal=True)
 
@@ -186,24 +184,24 @@ def _in_any_case(tree: Tree, key: str) -> Value:
     return tree[max(written, key=str.encode)] if written else None
 
 
-def _key_problems(root: MappingNode, *, drop_in: bool, prefix: str = "") -> list[Problem]:
+def _key_problems(root: Node, *, drop_in: bool, prefix: str = "") -> list[Problem]:
     """Keys that no kubelet knows, in the order of the file."""
     problems: list[Problem] = []
-    for key_node, value_node in root.value:
-        dotted = f"{prefix}.{key_node.value}" if prefix else str(key_node.value)
+    for entry in root.entries:
+        dotted = f"{prefix}.{entry.key}" if prefix else entry.key
         if dotted in KEYS:
-            if holds_keys(dotted) and isinstance(value_node, MappingNode):
-                problems += _key_problems(value_node, drop_in=drop_in, prefix=dotted)
-        elif key_node.value != "<<":
-            problems.append(_key_problem(dotted, key_node, drop_in=drop_in))
+            if holds_keys(dotted):
+                problems += _key_problems(entry.node, drop_in=drop_in, prefix=dotted)
+        elif not entry.merges:
+            problems.append(_key_problem(dotted, entry.key_node.start, drop_in=drop_in))
     return problems
 
 
-def _key_problem(dotted: str, node: ScalarNode, *, drop_in: bool) -> Problem:
+def _key_problem(dotted: str, place: Place, *, drop_in: bool) -> Problem:
     meant = right_case(dotted)
     if meant is None:
         what = f"the key {dotted} is unknown to kubelets up to 1.36, which ignore it"
-        return Problem(ProblemKind.UNKNOWN_KEY, what, *place_of(node), dotted)
+        return Problem(ProblemKind.UNKNOWN_KEY, what, *place[:2], dotted)
     effect = "counts in a drop-in only by accident" if drop_in else "is ignored"
     what = f"the key {dotted} {effect}: it is written {meant}"
-    return Problem(ProblemKind.WRONG_CASE, what, *place_of(node), dotted)
+    return Problem(ProblemKind.WRONG_CASE, what, *place[:2], dotted)

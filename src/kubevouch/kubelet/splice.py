@@ -14,10 +14,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from yaml.nodes import MappingNode, Node, ScalarNode
-
+from kubevouch.goyaml import Entry, Node
 from kubevouch.kubelet.configuration import BOOTSTRAP_KEY, ConfigurationFile, configuration_of
-from kubevouch.kubelet.document import Document, Value, place_of, read_document
+from kubevouch.kubelet.document import Document, Value, read_document
 from kubevouch.kubelet.problems import Problem, ProblemKind
 from kubevouch.x509 import printable
 
@@ -128,24 +127,24 @@ def _splices(document: Document) -> list[_Splice] | Refusal:
     """Ways to set the key, the best first. Not all need be right: each is proven before it is used."""
     root = document.root
     assert root is not None
-    for key, value in root.value:
-        if isinstance(key, ScalarNode) and key.value == BOOTSTRAP_KEY:
-            return _replacing(document.text, key, value)
-    first, last = root.value[0], root.value[-1]
-    if root.flow_style:
+    for entry in root.entries:
+        if entry.key == BOOTSTRAP_KEY:
+            return _replacing(document.text, entry)
+    first, last = root.entries[0].key_node.start, root.entries[-1]
+    if root.flow:
         quote = '"' if document.json else ""
         return _into_flow(document.text, root, f"{quote}{BOOTSTRAP_KEY}{quote}: true", last)
-    indent = " " * first[0].start_mark.column
+    indent = " " * (first.column - 1)
     return [
-        _line_at(document.text, root.end_mark.index, indent),
-        _line_at(document.text, first[0].start_mark.index - len(indent), indent),
+        _line_at(document.text, root.end.offset, indent),
+        _line_at(document.text, first.offset - len(indent), indent),
     ]
 
 
-def _replacing(text: str, key: Node, value: Node) -> list[_Splice] | Refusal:
-    start, end = value.start_mark.index, value.end_mark.index
-    line, column = place_of(key)
-    if start < key.end_mark.index:
+def _replacing(text: str, entry: Entry) -> list[_Splice] | Refusal:
+    start, end = entry.node.start.offset, entry.node.end.offset
+    line, column, _ = entry.key_node.start
+    if start < entry.key_node.end.offset:
         return Refusal(f"the value of {BOOTSTRAP_KEY} is an alias", _BY_HAND, line, column)
     written = text[start:end]
     if written.startswith("&"):
@@ -156,15 +155,15 @@ def _replacing(text: str, key: Node, value: Node) -> list[_Splice] | Refusal:
     return [_Splice(start, end, "true" if written else " true")]
 
 
-def _into_flow(text: str, root: MappingNode, entry: str, last: tuple[Node, Node]) -> list[_Splice]:
+def _into_flow(text: str, root: Node, entry: str, last: Entry) -> list[_Splice]:
     """After the last entry, on a line of its own if that has one; else right after the opening brace."""
-    line_start = max(text.rfind("\n", 0, last[0].start_mark.index), root.start_mark.index) + 1
-    before_key = text[line_start : last[0].start_mark.index]
+    opened = root.start.offset + 1
+    line_start = max(text.rfind("\n", 0, last.key_node.start.offset), root.start.offset) + 1
+    before_key = text[line_start : last.key_node.start.offset]
     separator = " "
-    if line_start > root.start_mark.index + 1 and not before_key.strip():
+    if line_start > opened and not before_key.strip():
         separator = _line_end(text, line_start) + before_key
-    end = last[1].end_mark.index
-    opened = root.start_mark.index + 1
+    end = last.node.end.offset
     return [_Splice(end, end, f",{separator}{entry}"), _Splice(opened, opened, f"{entry}, ")]
 
 

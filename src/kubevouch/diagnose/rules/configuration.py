@@ -32,25 +32,24 @@ def bootstrapping(evidence: Evidence) -> list[str]:
 
 def bootstrap_off(evidence: Evidence) -> Iterator[Finding]:
     """KV501."""
-    nodes = signing_themselves(evidence)
-    if not nodes:
+    found = [
+        (served, leaf)
+        for served in evidence.served
+        if (leaf := served.dialled.leaf) and is_self_signed(leaf)
+    ]
+    if not found:
         return
-    known = evidence.kubelet_config
-    said = ""
-    if known.value is not None:
-        said = f"; ConfigMap {known.value.object.name}: {'on' if known.value.bootstrap else 'off'}"
-    total = counted(len(evidence.served), "node")
-    proofs = []
-    if known.value is not None:
-        word = (
-            "serverTLSBootstrap: true" if known.value.bootstrap else "no serverTLSBootstrap: true"
-        )
-        proofs.append(api_proof(f"ConfigMap {known.value.object.name}", word, known))
+    known, said = evidence.kubelet_config.value, ""
+    if known is not None:
+        said = f"; ConfigMap {known.object.name}: {'on' if known.bootstrap else 'off'}"
     yield finding(
         "KV501",
-        f"serverTLSBootstrap is off on {len(nodes)} of {total}{said}",
-        subjects=nodes,
-        proofs=proofs,
+        f"serverTLSBootstrap is off on {len(found)} of {counted(len(evidence.served), 'node')}{said}",
+        subjects=[served.node for served, _ in found],
+        proofs=[
+            wire_proof(served, f"its own CA's certificate, made {leaf.not_before:%Y-%m-%d}")
+            for served, leaf in found
+        ],
     )
 
 

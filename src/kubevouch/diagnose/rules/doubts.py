@@ -5,66 +5,72 @@ from typing import Any
 
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import counted, finding, named, wire_proof
-from kubevouch.diagnose.rules.wire import code_of
-from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
+from kubevouch.diagnose.rules.wire import is_ours, sights, surely_unreachable
+from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.snapshot import Evidence
-from kubevouch.tls.failure import FailureKind
 
 
 def _doubts(evidence: Evidence) -> Iterator[Doubt]:
-    measured: tuple[Measured[Any], ...] = (
+    """Each once. metrics-server's log is not among them: that it cannot be had is what a dark kubelet looks like."""
+    metrics = evidence.metrics
+    measured: list[Measured[Any]] = [
         evidence.cluster.uid,
         evidence.cluster.version,
         evidence.trust,
         evidence.nodes,
         evidence.requests,
         evidence.kubelet_config,
-        evidence.metrics.api_service,
-        evidence.metrics.service,
-        evidence.metrics.deployment,
-        evidence.metrics.pods,
-        evidence.metrics.failures,
+        metrics.api_service,
+        metrics.service,
+        metrics.deployment,
+        metrics.pods,
         evidence.approvers,
         evidence.api_server_flags,
-    )
-    seen = set()
-    for each in measured:
-        if each.doubt is not None and each.doubt not in seen:
-            seen.add(each.doubt)
-            yield each.doubt
+    ]
+    # An API that is known to be away says so in a finding of its own.
+    if metrics.measured_nodes is None:
+        measured.append(metrics.node_metrics)
+    found = [each.doubt for each in measured if each.doubt is not None]
+    found += evidence.names.doubts if evidence.names else ()
+    yield from dict.fromkeys(found)
 
 
 def not_allowed(evidence: Evidence) -> Iterator[Finding]:
     """KV901: one finding, with every verb that is lacking."""
-    lacking = [d for d in _doubts(evidence) if d.kind is DoubtKind.NOT_ALLOWED]
-    if lacking:
-        asked = sorted({f"{doubt.verb} {doubt.resource}" for doubt in lacking})
-        yield finding("KV901", f"not allowed to {named(asked)}", subjects=asked)
+    log = evidence.metrics.failures.doubt
+    doubts = [*_doubts(evidence), *([log] if log else [])]
+    asked = sorted({a for d in doubts if d.kind is DoubtKind.NOT_ALLOWED for a in d.lacking})
+    if asked:
+        yield finding("KV901", f"not allowed to {named(asked, most=len(asked))}", subjects=asked)
 
 
 def not_dialled(evidence: Evidence) -> Iterator[Finding]:
-    """KV902: nothing was reached from here, or this machine could not even try; metrics-server's log may tell more."""
-    silent = [s for s in evidence.served if code_of(s) == "KV201"]
-    ours = [
-        s
-        for s in evidence.served
-        if s.dialled.failure is not None and s.dialled.failure.kind is FailureKind.OUR_SIDE
+    """KV902: this machine could not reach them, or could not even try, and metrics-server's log does not tell more."""
+    sure = {sight.node for sight in surely_unreachable(evidence)}
+    told = {s.node for s in sights(evidence) if s.proof.vantage == Vantage.SCRAPER_LOG}
+    unknown = [
+        served
+        for sight, served in zip(sights(evidence), evidence.served, strict=True)
+        if (sight.code == "KV201" or is_ours(served)) and served.node not in sure | told
     ]
-    all_silent = bool(silent) and len(silent) == len(evidence.served)
-    told = {failure.node for failure in evidence.metrics.failures.or_else(())}
-    unknown = ours + [s for s in silent if all_silent and s.node not in told]
     if unknown:
         title = f"{counted(len(unknown), 'kubelet')} could not be dialled from here"
-        yield finding(
-            "KV902", title, subjects=[s.node for s in unknown], proofs=map(wire_proof, unknown)
-        )
+        proofs = [wire_proof(served) for served in unknown]
+        yield finding("KV902", title, subjects=[s.node for s in unknown], proofs=proofs)
 
 
 def inconclusive(evidence: Evidence) -> Iterator[Finding]:
     """KV903: whatever else could not be read."""
     for doubt in _doubts(evidence):
-        # A log that cannot be fetched is what a dark kubelet looks like; the wire tells that better.
-        if doubt.kind is DoubtKind.FAILED and doubt is not evidence.metrics.failures.doubt:
+        if doubt.kind is DoubtKind.FAILED:
             yield finding("KV903", doubt.text)
     if evidence.nodes.is_known and not evidence.nodes.value:
         yield finding("KV903", "the API server knows no node")
+    dialled = {served.node for served in evidence.served}
+    away = [node.name for node in evidence.nodes.or_else(()) if node.name not in dialled]
+    if away:
+        title = f"{counted(len(away), 'node')} without an address that metrics-server would dial"
+        yield finding("KV903", title, subjects=away)
+    service = evidence.metrics.api_service.value
+    if service is not None and evidence.metrics.available is None:
+        yield finding("KV903", f"APIService {service.name} does not say whether it is available")

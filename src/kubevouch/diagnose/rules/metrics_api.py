@@ -1,14 +1,12 @@
 """KV1xx: the metrics API and metrics-server."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from kubevouch.diagnose.finding import Finding
-from kubevouch.diagnose.make import api_proof, counted, finding, named
-from kubevouch.evidence.serving import preferred_types, scraped_address
+from kubevouch.diagnose.make import api_proof, counted, finding
 from kubevouch.evidence.snapshot import Evidence, MetricsPath
-from kubevouch.kube.resources import Condition, Pod
-from kubevouch.x509 import Reason, verify
+from kubevouch.kube.resources import Pod
 
 _STALE = timedelta(minutes=5)
 _WIRING = {"ServiceNotFound", "ServicePortError", "EndpointsNotFound"}
@@ -23,30 +21,42 @@ def api_service_missing(evidence: Evidence) -> Iterator[Finding]:
         yield finding("KV101", "nothing serves the metrics API (no APIService)", proofs=[proof])
 
 
-def _availability(metrics: MetricsPath) -> Condition | None:
-    conditions = metrics.api_service.value.status.conditions if metrics.api_service.value else ()
-    return next((each for each in conditions if each.type == "Available"), None)
-
-
 def api_service_unavailable(evidence: Evidence) -> Iterator[Finding]:
     """KV102, KV103, KV104: the APIService is there and does not answer."""
     metrics = evidence.metrics
-    condition = _availability(metrics)
+    condition = metrics.available
     if condition is None or condition.true:
         return
     proof = api_proof(
         "v1beta1.metrics.k8s.io", f"{condition.reason}: {condition.message}", metrics.api_service
     )
-    pods = metrics.pods.or_else(())
-    unready = bool(pods) and not any(pod.ready for pod in pods)
-    if condition.reason == "MissingEndpoints" and unready:
-        title = f"metrics-server {ready_count(metrics)} ready; APIService says MissingEndpoints"
-        yield finding("KV103", title, proofs=[proof])
-    elif condition.reason in _WIRING or condition.reason == "MissingEndpoints":
-        title = f"the metrics APIService leads nowhere: {condition.reason}"
-        yield finding("KV102", title, proofs=[proof])
-    else:
-        yield finding("KV104", f"the metrics APIService fails: {condition.reason}", proofs=[proof])
+    code = _why_unavailable(condition.reason, metrics)
+    yield finding(code, _TITLES[code](condition.reason, metrics), proofs=[proof])
+
+
+def _why_unavailable(reason: str, metrics: MetricsPath) -> str:
+    """The code: whether pods are there and ready decides who is to blame for missing endpoints."""
+    if reason in _WIRING:
+        return "KV102"
+    if reason != "MissingEndpoints":
+        return "KV104"
+    if metrics.pods.value:
+        return "KV102" if any(pod.ready for pod in metrics.pods.value) else "KV103"
+    if not (metrics.pods.is_known and metrics.deployment.is_known):
+        return "KV903"
+    return "KV103" if metrics.deployment.value else "KV102"
+
+
+_TITLES: dict[str, Callable[[str, MetricsPath], str]] = {
+    "KV102": lambda reason, _: f"the metrics APIService leads nowhere: {reason}",
+    "KV103": lambda reason, metrics: (
+        f"metrics-server {ready_count(metrics)} ready; APIService says {reason}"
+    ),
+    "KV104": lambda reason, _: f"the metrics APIService fails: {reason}",
+    "KV903": lambda reason, _: (
+        f"APIService says {reason}; whether metrics-server runs could not be told"
+    ),
+}
 
 
 def ready_count(metrics: MetricsPath) -> str:
@@ -61,7 +71,13 @@ def ready_count(metrics: MetricsPath) -> str:
 def pods_broken(evidence: Evidence) -> Iterator[Finding]:
     """KV108: metrics-server's pods do not run at all."""
     pods = evidence.metrics.pods
-    broken = [(pod, why) for pod in pods.or_else(()) if (why := _why_broken(pod))]
+    # Where another one is ready, what is left of an evicted pod is only litter.
+    serves = any(pod.ready for pod in pods.or_else(()))
+    broken = [
+        (pod, why)
+        for pod in pods.or_else(())
+        if (why := _why_broken(pod)) and not (serves and pod.status.phase == "Failed")
+    ]
     if broken:
         yield finding(
             "KV108",
@@ -76,6 +92,9 @@ def _why_broken(pod: Pod) -> str:
         waiting = status.state.waiting
         if waiting is not None and waiting.reason != "ContainerCreating":
             return f"{waiting.reason}: {waiting.message}".strip(": ")
+    for condition in pod.status.conditions:
+        if condition.type == "PodScheduled" and not condition.true:
+            return f"Pending: {condition.reason}: {condition.message}".strip(": ")
     return f"{pod.status.phase} {pod.status.reason}".strip() if pod.status.phase == "Failed" else ""
 
 
@@ -89,57 +108,16 @@ def insecure_flag(evidence: Evidence) -> Iterator[Finding]:
             yield finding("KV109", title, proofs=[proof])
 
 
-def address_type(evidence: Evidence) -> Iterator[Finding]:
-    """KV110: the certificate would do, for another of the node's addresses."""
-    trust = evidence.trust.value
-    if trust is None:
-        return
-    types = preferred_types(evidence.metrics.flags)
-    misdialled: dict[str, str] = {}
-    for node in evidence.nodes.or_else(()):
-        served = evidence.served_by(node.name)
-        if served is None or served.dialled.leaf is None or served.verdict is None:
-            continue
-        if served.verdict.reason not in (
-            Reason.ADDRESS_NOT_COVERED,
-            Reason.NAME_NOT_COVERED,
-            Reason.NO_ADDRESSES,
-        ):
-            continue
-        for other in dict.fromkeys(address.type for address in node.status.addresses):
-            address = scraped_address(node, [other])
-            verdict = address and verify(
-                served.dialled.leaf,
-                intermediates=served.dialled.chain[1:],
-                roots=trust.certificates,
-                name=address,
-                at=evidence.at,
-            )
-            if verdict and verdict.trusted:
-                misdialled[node.name] = other
-                break
-    if misdialled:
-        order = ",".join(dict.fromkeys([*misdialled.values(), *types]))
-        yield finding(
-            "KV110",
-            f"metrics-server dials {types[0]}, but the certificates of "
-            f"{counted(len(misdialled), 'node')} hold {named(sorted(set(misdialled.values())))}: "
-            f"--kubelet-preferred-address-types={order} would do",
-            subjects=sorted(misdialled),
-        )
-
-
 def partial_metrics(evidence: Evidence) -> Iterator[Finding]:
-    """KV112: metrics-server answers, and some nodes are not in its answer."""
-    found = evidence.metrics.node_metrics
-    if not found.value or evidence.nodes.value is None:
+    """KV112: the metrics API answers, and some nodes are not in its answer, or none is."""
+    found, available = evidence.metrics.node_metrics, evidence.metrics.available
+    if found.value is None or available is None or not available.true:
         return
     present = {each.name for each in found.value}
-    missing = [
-        node.name for node in evidence.nodes.value if node.ready and node.name not in present
-    ]
+    nodes = evidence.nodes.or_else(())
+    missing = [node.name for node in nodes if node.ready and node.name not in present]
     if missing:
-        title = f"no metrics of {len(missing)} of {counted(len(evidence.nodes.value), 'node')}"
+        title = f"no metrics of {len(missing)} of {counted(len(nodes), 'node')}"
         proofs = [api_proof(name, "no NodeMetrics", found) for name in missing]
         yield finding("KV112", title, subjects=missing, proofs=proofs)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from kubevouch.diagnose.finding import Finding
-from kubevouch.diagnose.make import api_proof, counted, finding, named
+from kubevouch.diagnose.make import api_proof, counted, days, finding, named
 from kubevouch.diagnose.rules.wire import is_dark
 from kubevouch.evidence.approvers import lately_approved
 from kubevouch.evidence.snapshot import Approver, Evidence
@@ -26,6 +26,12 @@ def running_approver(evidence: Evidence) -> Approver | None:
         if approver.running:
             return approver
     return lately_approved(evidence.requests.or_else(()))
+
+
+def has_no_approver(evidence: Evidence) -> bool:
+    """Looked everywhere, and there is none. False also where that is not known."""
+    known = evidence.approvers.is_known and evidence.requests.is_known
+    return known and running_approver(evidence) is None
 
 
 def _node(request: CertificateSigningRequest) -> str:
@@ -51,6 +57,17 @@ def _newest(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
     return {_node(request): request for request in evidence.requests.or_else(())}
 
 
+def _since_issued(evidence: Evidence) -> dict[str, list[CertificateSigningRequest]]:
+    """Requests of each node that are younger than the last one that was issued: older trouble is over."""
+    found: dict[str, list[CertificateSigningRequest]] = defaultdict(list)
+    for request in evidence.requests.or_else(()):
+        if request.status.certificate:
+            found[_node(request)].clear()
+        else:
+            found[_node(request)].append(request)
+    return found
+
+
 def pending(evidence: Evidence) -> Iterator[Finding]:
     """KV401, KV402: requests that wait, with nobody to decide, or with somebody who does not."""
     newest = _newest(evidence)
@@ -59,68 +76,76 @@ def pending(evidence: Evidence) -> Iterator[Finding]:
     }
     if not waiting or not evidence.approvers.is_known:
         return
-    proofs = [
-        api_proof(r.name, f"Pending, by {r.spec.username}", evidence.requests)
-        for r in waiting.values()
-    ]
     approver = running_approver(evidence)
     if approver is None:
         title = f"{counted(len(waiting), 'serving request')} pending, and nothing on this cluster approves them"
-        yield finding("KV401", title, subjects=sorted(waiting), proofs=proofs)
+        yield _about("KV401", title, waiting, evidence)
         return
     late = {node: r for node, r in waiting.items() if _age(r, evidence.at) > _PATIENCE}
     if late:
         title = f"{counted(len(late), 'serving request')} pending for more than 2 minutes, although {approver.name} approves"
-        yield finding("KV402", title, subjects=sorted(late), proofs=proofs)
+        yield _about("KV402", title, late, evidence)
+
+
+def _about(
+    code: str, title: str, found: dict[str, CertificateSigningRequest], evidence: Evidence
+) -> Finding:
+    """A finding about nodes, each with the request that proves it."""
+    proofs = [
+        api_proof(request.name, _state(request, evidence.at), evidence.requests)
+        for _, request in sorted(found.items())
+    ]
+    return finding(code, title, subjects=sorted(found), proofs=proofs)
+
+
+def _state(request: CertificateSigningRequest, at: datetime) -> str:
+    """Whose it is, how old, and the last word on it."""
+    said = f"{_node(request)}, {days(request.metadata.creation_timestamp or at, at)} old: "
+    for condition in reversed(request.status.conditions):
+        text = f"{condition.type}: {condition.reason}: {condition.message}".rstrip(": ")
+        return said + text + (", no certificate" if condition.type == "Approved" else "")
+    return f"{said}Pending"
 
 
 def denied(evidence: Evidence) -> Iterator[Finding]:
     """KV403."""
-    by_node: dict[str, list[CertificateSigningRequest]] = defaultdict(list)
-    for request in evidence.requests.or_else(()):
-        if request.condition("Denied"):
-            by_node[_node(request)].append(request)
-    looping = {node: found for node, found in by_node.items() if len(found) >= _LOOP}
+    looping: dict[str, CertificateSigningRequest] = {}
+    for node, requests in _since_issued(evidence).items():
+        refused = [each for each in requests if each.condition("Denied")]
+        if len(refused) >= _LOOP:
+            looping[node] = refused[-1]
     if looping:
-        proofs = [
-            api_proof(
-                found[-1].name,
-                f"Denied: {condition.reason}: {condition.message}",
-                evidence.requests,
-            )
-            for found in looping.values()
-            if (condition := found[-1].condition("Denied"))
-        ]
         title = f"serving requests of {counted(len(looping), 'node')} are denied again and again"
-        yield finding("KV403", title, subjects=sorted(looping), proofs=proofs)
+        yield _about("KV403", title, looping, evidence)
 
 
 def not_issued(evidence: Evidence) -> Iterator[Finding]:
     """KV404."""
-    stuck = [
-        request
-        for request in evidence.requests.or_else(())
+    stuck = {
+        node: request
+        for node, requests in _since_issued(evidence).items()
+        for request in requests
         if (approved := request.condition("Approved"))
-        and not request.status.certificate
         and not request.condition("Failed")
         and approved.last_update_time
         and evidence.at - approved.last_update_time > _ISSUE_PATIENCE
-    ]
+    }
     if stuck:
         title = f"{counted(len(stuck), 'serving request')} approved and not issued: nobody signs"
-        proofs = [api_proof(r.name, "Approved, no certificate", evidence.requests) for r in stuck]
-        yield finding("KV404", title, subjects=[r.name for r in stuck], proofs=proofs)
+        yield _about("KV404", title, stuck, evidence)
 
 
 def rejected(evidence: Evidence) -> Iterator[Finding]:
     """KV405."""
-    failed = [(r, c) for r in _newest(evidence).values() if (c := r.condition("Failed"))]
+    failed = {
+        node: request
+        for node, requests in _since_issued(evidence).items()
+        for request in requests
+        if request.condition("Failed")
+    }
     if failed:
-        proofs = [
-            api_proof(r.name, f"{c.reason}: {c.message}", evidence.requests) for r, c in failed
-        ]
         title = f"the signer rejected {counted(len(failed), 'serving request')}"
-        yield finding("KV405", title, subjects=[r.name for r, _ in failed], proofs=proofs)
+        yield _about("KV405", title, failed, evidence)
 
 
 def never_made(evidence: Evidence) -> Iterator[Finding]:
@@ -145,22 +170,24 @@ def superseded(evidence: Evidence) -> Iterator[Finding]:
 
 def fuse(evidence: Evidence) -> Iterator[Finding]:
     """KV411: bootstrap is on, all is well, and nobody will approve the next certificate."""
-    if not evidence.approvers.is_known or running_approver(evidence) is not None:
+    if not has_no_approver(evidence):
         return
-    burning = [
-        leaf
+    burning = {
+        served.node: leaf
         for served in evidence.served
         if served.verdict
         and served.verdict.trusted
         and (leaf := served.dialled.leaf)
         and classify(leaf) is CertificateKind.KUBELET_SERVING
-    ]
+    }
     if not burning:
         return
-    stalls = min(c.not_before + (c.not_after - c.not_before) * EARLIEST_ROTATION for c in burning)
-    dark = min(c.not_after for c in burning)
+    stalls = min(
+        c.not_before + (c.not_after - c.not_before) * EARLIEST_ROTATION for c in burning.values()
+    )
+    dark = min(c.not_after for c in burning.values())
     yield finding(
         "KV411",
         f"no approver runs: rotation stalls from {stalls:%Y-%m-%d}, ports go dark from {dark:%Y-%m-%d}",
-        subjects=sorted(s.node for s in evidence.served if s.verdict and s.verdict.trusted),
+        subjects=sorted(burning),
     )

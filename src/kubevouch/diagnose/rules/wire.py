@@ -1,18 +1,19 @@
-"""KV2xx and KV3xx: reaching kubelets, and the certificate on the wire.
+"""What is known of each kubelet's port: as dialled from here, else as metrics-server's log tells.
 
-A node has one of these findings, the first in the order in which Go checks (dates, names, authority, usage): the
-first failure hides the rest. What is behind it stands in the proof.
+A node has one code, the first in the order in which Go checks (dates, names, authority, usage): the first failure
+hides the rest.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+import re
+from dataclasses import dataclass
 from datetime import datetime
 
-from kubevouch.diagnose.finding import Finding, Proof
-from kubevouch.diagnose.make import counted, days, finding, wire_proof, wire_text
-from kubevouch.evidence.snapshot import Evidence, Served
+from kubevouch.diagnose.finding import Proof
+from kubevouch.diagnose.make import wire_proof
+from kubevouch.evidence.measured import Vantage
+from kubevouch.evidence.snapshot import Evidence, ScrapeFailure, Served
 from kubevouch.tls.failure import FailureKind
-from kubevouch.x509 import Certificate, CertificateKind, Reason, classify, node_name_of
+from kubevouch.x509 import Certificate, CertificateKind, Reason, classify
 
 _UNREACHABLE = {
     FailureKind.REFUSED,
@@ -31,8 +32,47 @@ _CODES = {
     Reason.UNKNOWN_AUTHORITY: "KV308",
     Reason.WRONG_AUTHORITY: "KV308",
 }
+_BY_NAME = {"KV302", "KV303"}
 _INTERNAL_ERROR = 80
-_OVERDUE = 0.92
+
+# By Go's words (crypto/x509/verify.go, net/net.go), in the order in which they are looked for.
+_IN_LOG = (
+    ("is not yet valid: current time", "KV304"),
+    ("doesn't contain any IP SANs", "KV302"),
+    ("x509: certificate is valid for ", "KV303"),
+    ("x509: certificate is not valid for any names", "KV303"),
+    ("relies on legacy Common Name", "KV303"),
+    ("signed by unknown authority (possibly", "KV308"),
+    ("x509: ", "KV311"),
+    ("remote error: tls: internal error", "KV307"),
+    ("dial tcp", "KV201"),
+    # Its own patience ends before that of a connection attempt (metrics-server pkg/scraper/scraper.go).
+    ("context deadline exceeded", "KV201"),
+)
+_AFTER = re.compile(r"current time \S+ is after (\S+)$")
+_BEFORE = re.compile(r"current time \S+ is before ")
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One kubelet's port. code: empty where all is well, or where it could not be told. leaf: None if not seen."""
+
+    node: str
+    code: str
+    proof: Proof
+    leaf: Certificate | None = None
+
+    @property
+    def ended(self) -> datetime | None:
+        """When its certificate expired: by the certificate itself, or by Go's text in the log."""
+        if self.leaf is not None:
+            return self.leaf.not_after
+        said = _AFTER.search(self.proof.seen)
+        try:
+            ended = datetime.fromisoformat(said[1]) if said else None
+        except ValueError:
+            return None
+        return ended if ended and ended.tzinfo else None
 
 
 def is_self_signed(certificate: Certificate) -> bool:
@@ -50,10 +90,21 @@ def is_dark(served: Served) -> bool:
     )
 
 
+def is_ours(served: Served) -> bool:
+    """This machine could not even try: that tells nothing of the kubelet."""
+    failure = served.dialled.failure
+    return failure is not None and failure.kind is FailureKind.OUR_SIDE
+
+
+def is_silent(served: Served) -> bool:
+    """No connection came about."""
+    failure = served.dialled.failure
+    return failure is not None and failure.kind in _UNREACHABLE
+
+
 def code_of(served: Served) -> str:
     """The one code for what was seen on the wire; empty if all is well, or if it could not be told."""
-    failure = served.dialled.failure
-    if failure is not None:
+    if served.dialled.failure is not None:
         return _code_of_failure(served)
     leaf, verdict = served.dialled.leaf, served.verdict
     if leaf is None or verdict is None or verdict.trusted:
@@ -66,194 +117,68 @@ def code_of(served: Served) -> str:
 
 
 def _code_of_failure(served: Served) -> str:
-    failure = served.dialled.failure
-    assert failure is not None
     if is_dark(served):
         return "KV307"
-    if failure.kind in _UNREACHABLE:
+    if is_silent(served):
         return "KV201"
-    return "" if failure.kind is FailureKind.OUR_SIDE else "KV202"
+    return "" if is_ours(served) else "KV202"
 
 
-def unreachable(evidence: Evidence) -> Iterator[Finding]:
-    """KV201: only where something else reaches a kubelet, or metrics-server cannot either; else KV902 tells."""
-    by_code = _by_code(evidence)
-    silent = by_code["KV201"]
-    if not silent:
-        return
-    scraped = {failure.node for failure in evidence.metrics.failures.or_else(())}
-    measured = {each.name for each in evidence.metrics.node_metrics.or_else(())}
-    reached = any(served.dialled.failure is None or is_dark(served) for served in evidence.served)
-    sure = [s for s in silent if (reached or s.node in scraped) and s.node not in measured]
-    if sure:
-        title = f"{counted(len(sure), 'kubelet')} cannot be reached on port 10250"
-        yield _on_nodes("KV201", title, sure)
+def code_in_log(text: str) -> str:
+    """The code for what metrics-server logged; empty for what has none here, such as a 403 of the kubelet."""
+    code = next((code for words, code in _IN_LOG if words in text), "")
+    return "KV306" if code == "KV304" and _BEFORE.search(text) else code
 
 
-def no_answer(evidence: Evidence) -> Iterator[Finding]:
-    """KV202."""
-    mute = _by_code(evidence)["KV202"]
-    if mute:
-        title = f"{counted(len(mute), 'kubelet')} accept connections and give no TLS answer"
-        yield _on_nodes("KV202", title, mute)
+def sights(evidence: Evidence) -> tuple[Sight, ...]:
+    """Every kubelet that was dialled, once."""
+    logged = _logged(evidence)
+    return tuple(_sight(served, evidence, logged.get(served.node)) for served in evidence.served)
 
 
-def dark(evidence: Evidence) -> Iterator[Finding]:
-    """KV307."""
-    found = _by_code(evidence)["KV307"]
-    if found:
-        title = (
-            f"{counted(len(found), 'node')} without a serving certificate (tls: internal error): "
-            "scrapes, logs and exec fail there"
-        )
-        yield _on_nodes("KV307", title, found)
+def _sight(served: Served, evidence: Evidence, logged: Sight | None) -> Sight:
+    if logged is not None and (is_silent(served) or is_ours(served)):
+        return logged
+    code, leaf = code_of(served), served.dialled.leaf
+    # Without metrics-server's flags the dialled address is a guess: that a name is missing there is no finding then.
+    guessed = code in _BY_NAME and not evidence.metrics.pods.is_known
+    if guessed and not (leaf is not None and is_self_signed(leaf)):
+        code = ""
+    return Sight(served.node, code, wire_proof(served), leaf)
 
 
-def expired(evidence: Evidence) -> Iterator[Finding]:
-    """KV304."""
-    found = _by_code(evidence)["KV304"]
-    if found:
-        ends = sorted(leaf.not_after for served in found if (leaf := served.dialled.leaf))
-        yield _on_nodes(
-            "KV304",
-            f"{counted(len(found), 'node')} serve a certificate that expired {_ago(ends, evidence.at)}",
-            found,
-        )
-
-
-def _ago(ends: list[datetime], at: datetime) -> str:
-    first, last = days(ends[0], at), days(ends[-1], at)
-    return f"{first} ago" if first == last else f"{last} to {first} ago"
-
-
-def no_addresses(evidence: Evidence) -> Iterator[Finding]:
-    """KV302."""
-    found = _by_code(evidence)["KV302"]
-    if found:
-        yield _on_nodes(
-            "KV302",
-            f"{counted(len(found), 'node')} serve a certificate without any IP address",
-            found,
-        )
-
-
-def self_signed(evidence: Evidence) -> Iterator[Finding]:
-    """KV301: where that is the first thing that Go objects to."""
-    found = _by_code(evidence)["KV301"]
-    if found:
-        yield _on_nodes(
-            "KV301",
-            f"{counted(len(found), 'node')} serve a certificate that they signed themselves",
-            found,
-        )
-
-
-def not_covered(evidence: Evidence) -> Iterator[Finding]:
-    """KV303."""
-    found = _by_code(evidence)["KV303"]
-    if found:
-        yield _on_nodes(
-            "KV303",
-            f"{counted(len(found), 'node')} serve a certificate for other names than the one dialled",
-            found,
-        )
-
-
-def not_yet_valid(evidence: Evidence) -> Iterator[Finding]:
-    """KV306."""
-    found = _by_code(evidence)["KV306"]
-    if found:
-        yield _on_nodes(
-            "KV306",
-            f"{counted(len(found), 'node')} serve a certificate that is not valid yet",
-            found,
-        )
-
-
-def other_ca(evidence: Evidence) -> Iterator[Finding]:
-    """KV308."""
-    found = _by_code(evidence)["KV308"]
-    if found:
-        yield _on_nodes(
-            "KV308",
-            f"{counted(len(found), 'node')} serve a certificate of another CA than the cluster's",
-            found,
-        )
-
-
-def other_failure(evidence: Evidence) -> Iterator[Finding]:
-    """KV311."""
-    found = _by_code(evidence)["KV311"]
-    if found:
-        yield _on_nodes(
-            "KV311",
-            f"{counted(len(found), 'node')} serve a certificate that does not verify",
-            found,
-        )
-
-
-def overdue(evidence: Evidence) -> Iterator[Finding]:
-    """KV305: trusted, and nearly used up."""
-    late = [served for served in _trusted(evidence) if _used(served, evidence.at) > _OVERDUE]
-    if late:
-        title = f"{counted(len(late), 'node')} with more than 92 % of the certificate's life used"
-        yield finding(
-            "KV305", title, subjects=[s.node for s in late], proofs=[_life(s) for s in late]
-        )
-
-
-def _used(served: Served, at: datetime) -> float:
-    leaf = served.dialled.leaf
-    assert leaf is not None
-    return (at - leaf.not_before) / (leaf.not_after - leaf.not_before)
-
-
-def _life(served: Served) -> Proof:
-    leaf = served.dialled.leaf
-    assert leaf is not None
-    seen = f"valid from {leaf.not_before:%Y-%m-%d %H:%M} to {leaf.not_after:%Y-%m-%d %H:%M} UTC"
-    return Proof(served.node, seen, f"{served.dialled.target} dialled from here", served.dialled.at)
-
-
-def not_node_name(evidence: Evidence) -> Iterator[Finding]:
-    """KV309: trusted, and not by the name of its node."""
-    strange = [
-        served
-        for served in _trusted(evidence)
-        if served.dialled.leaf and node_name_of(served.dialled.leaf) != served.node
-    ]
-    if strange:
-        proofs = [
-            Proof(
-                s.node,
-                f"subject {s.dialled.leaf.subject}" if s.dialled.leaf else "",
-                f"{s.dialled.target} dialled from here",
-                s.dialled.at,
-            )
-            for s in strange
-        ]
-        title = (
-            f"{counted(len(strange), 'node')} serve a certificate whose CN is not the node's name"
-        )
-        yield finding("KV309", title, subjects=[s.node for s in strange], proofs=proofs)
-
-
-def _trusted(evidence: Evidence) -> Iterator[Served]:
-    return (served for served in evidence.served if served.verdict and served.verdict.trusted)
-
-
-def _by_code(evidence: Evidence) -> dict[str, list[Served]]:
-    found: dict[str, list[Served]] = defaultdict(list)
-    for served in evidence.served:
-        found[code_of(served)].append(served)
+def _logged(evidence: Evidence) -> dict[str, Sight]:
+    """What the log tells, by node: of nodes without metrics only, since a success leaves no line."""
+    measured = evidence.metrics.measured_nodes
+    if measured is None:
+        return {}
+    found: dict[str, Sight] = {}
+    for failure in evidence.metrics.failures.or_else(()):
+        code = code_in_log(failure.text)
+        if code and failure.node not in measured:
+            found.setdefault(failure.node, Sight(failure.node, code, _proof(failure, evidence)))
     return found
 
 
-def _on_nodes(code: str, title: str, served: Iterable[Served]) -> Finding:
-    listed = list(served)
-    return finding(
-        code,
-        title,
-        subjects=[each.node for each in listed],
-        proofs=[wire_proof(each) for each in listed if wire_text(each)],
+def _proof(failure: ScrapeFailure, evidence: Evidence) -> Proof:
+    return Proof(
+        subject=failure.node,
+        seen=failure.text,
+        vantage=str(Vantage.SCRAPER_LOG),
+        at=evidence.metrics.failures.at,
+    )
+
+
+def surely_unreachable(evidence: Evidence) -> tuple[Sight, ...]:
+    """Not reached from here although others are, or not by metrics-server either; and nobody has metrics of it."""
+    measured = evidence.metrics.measured_nodes
+    if measured is None:
+        return ()
+    others = any(not is_silent(served) and not is_ours(served) for served in evidence.served)
+    return tuple(
+        sight
+        for sight in sights(evidence)
+        if sight.code == "KV201"
+        and sight.node not in measured
+        and (others or sight.proof.vantage == Vantage.SCRAPER_LOG)
     )

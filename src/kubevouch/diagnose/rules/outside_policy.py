@@ -1,0 +1,71 @@
+"""KV412: a request that waits and asks for what is another node's, or the cluster's own."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from kubevouch.diagnose.finding import Finding
+from kubevouch.diagnose.make import api_proof, counted, finding
+from kubevouch.evidence.registry import Registry
+from kubevouch.evidence.snapshot import Evidence, is_control_plane
+from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.outcome import Outcome
+from kubevouch.policy.addresses import foreign_addresses, reserved_addresses
+from kubevouch.policy.facts import as_address, question_of, request_of
+from kubevouch.policy.identity import requestor_node
+from kubevouch.policy.names import foreign_names, reserved_names
+from kubevouch.policy.question import Question
+from kubevouch.policy.ruling import Ruling
+
+_RULES = (reserved_names, foreign_names, reserved_addresses, foreign_addresses)
+
+
+def outside_policy(evidence: Evidence) -> Iterator[Finding]:
+    """KV412: refused by a rule that no flag overrides. What another rule holds may be an honest mistake."""
+    if evidence.names is None:
+        return
+    registry = Registry(evidence.nodes, evidence.requests, evidence.names)
+    proofs = []
+    for request in evidence.requests.or_else(()):
+        if not request.status.conditions and (refused := _refused(request, registry, evidence)):
+            asked = ", ".join(ruling.seen for ruling in refused)
+            who = requestor_node(request_of(request)) or request.spec.username
+            proofs.append(api_proof(request.name, f"{who} asks for {asked}", evidence.requests))
+    if proofs:
+        what = counted(len(proofs), "pending request asks", "pending requests ask")
+        title = f"{what} for another node's, or the cluster's own, names or addresses"
+        yield finding("KV412", title, subjects=[p.subject for p in proofs], proofs=proofs)
+
+
+def _refused(
+    request: CertificateSigningRequest, registry: Registry, evidence: Evidence
+) -> list[Ruling]:
+    question = question_of(request_of(request), registry, at=evidence.at, allowance=None)
+    question = _own_endpoint_allowed(question, registry)
+    rulings = [rule(question) for rule in _RULES]
+    return [ruling for ruling in rulings if ruling.outcome is Outcome.REFUSE]
+
+
+def _own_endpoint_allowed(question: Question, registry: Registry) -> Question:
+    """A control-plane node has its API server's address as its own: asking for it is no attempt.
+
+    The policy wants a pin for that; here the node's own word does, since the label that makes it a control plane is
+    not the node's to write. Where the nodes could not be read, any of them might be one.
+    """
+    reserved = question.reserved
+    if not registry.nodes.is_known:
+        anyones = msgspec.structs.replace(reserved, endpoint_names={}, endpoint_addresses={})
+        return msgspec.structs.replace(question, reserved=anyones)
+    node = registry.node(requestor_node(question.request) or "")
+    if node is None or not is_control_plane(node):
+        return question
+    own = {claim.address.lower() for claim in node.status.addresses} | {node.name.lower()}
+    addresses = {as_address(each) for each in own}
+    others = msgspec.structs.replace(
+        reserved,
+        endpoint_names={n: w for n, w in reserved.endpoint_names.items() if n not in own},
+        endpoint_addresses={
+            a: w for a, w in reserved.endpoint_addresses.items() if a not in addresses
+        },
+    )
+    return msgspec.structs.replace(question, reserved=others)

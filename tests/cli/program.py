@@ -1,0 +1,154 @@
+"""kubevouch as a process of its own, beside the servers of the test: what it prints, and how it ends."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+KUBEVOUCH = (sys.executable, "-m", "kubevouch")
+LONGEST = 120.0
+"""Seconds: a hang is a failure. Generous, for two noisy cores."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A process that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def __str__(self) -> str:
+        return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+@dataclass
+class Program:
+    """What it is started with: this environment and nothing else of ours."""
+
+    home: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        base = {"HOME": str(self.home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+        return base | self.environment
+
+    async def __call__(
+        self, *words: str, stdin: bytes = b"", environment: Mapping[str, str] = {}
+    ) -> Ran:
+        """Runs it to its end. It never shows a trace, nor that it did not foresee what happened."""
+        process = await self.started(*words, environment=environment)
+        async with asyncio.timeout(LONGEST):
+            out, err = await process.communicate(stdin)
+        return _ended(process, out, err)
+
+    async def several(
+        self, *lines: Sequence[str], environments: Sequence[Mapping[str, str]] = ()
+    ) -> list[Ran]:
+        """Many command lines, one after the other, for the price of one start."""
+        extra = environments or [{}] * len(lines)
+        asked = [
+            {"words": list(words), "environment": {**self._environment, **more}}
+            for words, more in zip(lines, extra, strict=True)
+        ]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(Path(__file__).with_name("several.py")),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=self.home,
+        )
+        async with asyncio.timeout(LONGEST):
+            out, err = await process.communicate(json.dumps(asked).encode())
+        assert (process.returncode, err) == (0, b""), err.decode()
+        return [_seen(Ran(**each)) for each in json.loads(out)]
+
+    async def started(
+        self, *words: str, environment: Mapping[str, str] = {}
+    ) -> asyncio.subprocess.Process:
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(
+            *KUBEVOUCH,
+            *words,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            env={**self._environment, **environment},
+            cwd=self.home,
+        )
+
+    async def interrupted(self, *words: str, once: Callable[[], bool]) -> Ran:
+        """Ctrl-C, as soon as that is so."""
+        process = await self.started(*words)
+        async with asyncio.timeout(LONGEST):
+            while not once():
+                await asyncio.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            out, err = await process.communicate()
+        return _ended(process, out, err)
+
+    async def in_shell(self, line: str) -> Ran:
+        """A line for bash, with the program as `kubevouch`."""
+        argv = " ".join(KUBEVOUCH)
+        process = await asyncio.create_subprocess_exec(
+            "bash",
+            "-c",
+            f'kubevouch() {{ {argv} "$@"; }}; {line}',
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self._environment,
+            cwd=self.home,
+        )
+        async with asyncio.timeout(LONGEST):
+            out, err = await process.communicate()
+        return _ended(process, out, err)
+
+    async def on_a_terminal(self, *words: str, environment: Mapping[str, str] = {}) -> Ran:
+        """With a terminal for its result; standard error stays apart."""
+        ours, theirs = os.openpty()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *KUBEVOUCH,
+                *words,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=asyncio.subprocess.PIPE,
+                env={**self._environment, **environment},
+            )
+        finally:
+            os.close(theirs)
+        reading = asyncio.get_running_loop().run_in_executor(None, _all_of, ours)
+        async with asyncio.timeout(LONGEST):
+            _, err = await process.communicate()
+            out = await reading
+        return _ended(process, out, err)
+
+
+def _all_of(terminal: int) -> bytes:
+    """Until its other end is closed: Linux then says EIO."""
+    found = b""
+    with contextlib.suppress(OSError):
+        while data := os.read(terminal, 65536):
+            found += data
+    os.close(terminal)
+    return found
+
+
+def _ended(process: asyncio.subprocess.Process, out: bytes, err: bytes) -> Ran:
+    assert process.returncode is not None
+    return _seen(Ran(process.returncode, out.decode(), err.decode()))
+
+
+def _seen(ran: Ran) -> Ran:
+    """Never a trace, and never something that nobody foresaw."""
+    for trace in ("Traceback", "a fault of its own", "Exception ignored"):
+        assert trace not in ran.err, ran
+    return ran

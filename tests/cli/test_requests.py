@@ -1,0 +1,212 @@
+"""`csr list | explain | approve` against a cluster with honest and hostile requests."""
+
+import json
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from kubevouch.lab.wire.kinds import CSRS
+from tests.cli.program import Program
+from tests.support.bombs import ALIASES, MERGES
+from tests.support.requests import request
+from tests.support.stage import Stage
+
+NODE = "k8s-worker-1.internal.example.com"
+
+
+@pytest.fixture
+def case() -> str:
+    return "requests-for-reserved-names"
+
+
+async def test_the_list_says_what_each_asks_for_and_what_the_policy_says(
+    kubevouch: Program, stage: Stage
+) -> None:
+    ran = await kubevouch("csr", "list", "--trust-node-status")
+    assert (ran.code, ran.err) == (0, "")
+    rows = [line.split("   ") for line in ran.out.splitlines()]
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    assert cells[0] == ["NAME", "AGE", "NODE", "ASKS FOR", "CONDITION", "POLICY"]
+    by_name = {row[0]: row for row in cells[1:]}
+    assert list(by_name) == ["csr-1", "csr-2", "csr-3", "csr-4"]
+    assert by_name["csr-1"][3:] == [
+        "kubernetes.default.svc, 127.0.88.112",
+        "Pending",
+        "holds: reserved-names",
+    ]
+    assert by_name["csr-2"][3] == "its name, 127.0.88.113, 10.96.0.1"
+    assert by_name["csr-3"][3].startswith("K8S-MASTER")
+    assert by_name["csr-4"][2:4] == ["k8s-master.internal.example.com", "its name, 127.0.88.111"]
+
+
+async def test_the_list_as_json(kubevouch: Program, stage: Stage) -> None:
+    ran = await kubevouch("csr", "list", "-o", "json")
+    found = {each["name"]: each for each in json.loads(ran.out)["requests"]}
+    first = found["csr-1"]
+    assert first["requestor"] == f"system:node:{NODE}"
+    assert first["asksFor"] == ["kubernetes.default.svc", "127.0.88.112"]
+    assert (first["condition"], first["outcome"]) == ("Pending", "refuse")
+    refused = [each["rule"] for each in first["rulings"] if each["outcome"] == "refuse"]
+    assert "reserved-names" in refused
+
+
+def csr(name: str, pem: bytes, username: str = f"system:node:{NODE}") -> dict[str, object]:
+    return {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "metadata": {"name": name, "uid": name, "creationTimestamp": "2026-11-24T12:00:00Z"},
+        "spec": {
+            "signerName": "kubernetes.io/kubelet-serving",
+            "username": username,
+            "groups": ["system:nodes"],
+            "usages": ["digital signature", "server auth"],
+            "request": b64encode(pem).decode(),
+        },
+        "status": {},
+    }
+
+
+def odd_names() -> bytes:
+    """Names that only an IA5String can hold."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "\x1b[2J\nNAME   AGE")])
+    names = [
+        x509.DNSName("\x1b]0;owned\x07\nevil   1s"),
+        x509.UniformResourceIdentifier("spiffe://x"),
+    ]
+    builder = x509.CertificateSigningRequestBuilder(subject)
+    san = x509.SubjectAlternativeName(names)
+    key = ec.generate_private_key(ec.SECP256R1())
+    return (
+        builder.add_extension(san, critical=False)
+        .sign(key, hashes.SHA256())
+        .public_bytes(Encoding.PEM)
+    )
+
+
+HOSTILE = {
+    "unreadable": b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n",
+    "empty": b"",
+    "binary": bytes(range(256)),
+    "two blocks": request(NODE, [NODE], ["127.0.88.112"]) * 2,
+    "huge": b"-----BEGIN CERTIFICATE REQUEST-----\n" + b"A" * 60_000,
+    "odd names": odd_names(),
+    "many names": request(NODE, [f"n{i}.example.com" for i in range(300)], []),
+}
+
+
+async def test_hostile_requests_are_listed_and_none_breaks_the_list(
+    kubevouch: Program, stage: Stage
+) -> None:
+    for name, pem in HOSTILE.items():
+        stage.server.store.put(CSRS, csr(name.replace(" ", "-"), pem))
+    evil = csr("evil-user", HOSTILE["empty"], "system:node:x\x1b[2J\nforged   1s   y")
+    stage.server.store.put(CSRS, evil)
+    ran = await kubevouch("csr", "list", "--trust-node-status")
+    assert ran.code == 0, ran
+    lines = ran.out.splitlines()
+    assert len(lines) == 1 + 4 + len(HOSTILE) + 1
+    assert "\x1b" not in ran.out
+    assert sum("unreadable" in line for line in lines[1:]) >= 4
+    assert "would approve" not in ran.out.replace("csr-4", "")
+    names = [*(each.replace(" ", "-") for each in HOSTILE), "evil-user"]
+    explain = [("csr", "explain", name, "--trust-node-status") for name in names]
+    for explained in await kubevouch.several(*explain):
+        assert explained.code == 1, explained
+        assert "HOLD   " in explained.out
+        assert "\x1b" not in explained.out
+
+
+async def test_a_request_is_explained_rule_by_rule(kubevouch: Program, stage: Stage) -> None:
+    ran, told = await kubevouch.several(
+        ("csr", "explain", "csr-2", "--trust-node-status"),
+        ("csr", "explain", "csr-2", "-o", "json"),
+    )
+    assert ran.code == 1
+    lines = ran.out.splitlines()
+    assert any(line.startswith("pass   signer ") for line in lines)
+    held = [line.split()[1] for line in lines if line.startswith("HOLD")]
+    assert "reserved-addresses" in held
+    assert "127.0.88.112" not in ran.out
+    assert "10.96.0.1 (Service default/kubernetes)" in ran.out
+    assert lines[-1].startswith(f"csr-2: held by {', '.join(held)}"[:40])
+    document = json.loads(told.out)
+    assert document["schemaVersion"] == "kubevouch.judgement/1"
+    assert {"rule", "outcome", "reason", "message", "seen", "allowed"} == set(
+        document["rulings"][0]
+    )
+
+
+GOOD = csr("from-a-file", request(NODE, [NODE], ["127.0.88.112"]))
+FILES = {
+    "request.pem": request(NODE, [NODE], ["127.0.88.112"]),
+    "request.yaml": yaml.safe_dump(GOOD).encode(),
+    "request.json": json.dumps(GOOD).encode(),
+}
+
+
+async def test_a_request_in_a_file_is_judged_against_the_cluster(
+    kubevouch: Program, stage: Stage
+) -> None:
+    for name, content in FILES.items():
+        (kubevouch.home / name).write_bytes(content)
+    answers = await kubevouch.several(*(("csr", "explain", name) for name in FILES))
+    for name, ran in zip(FILES, answers, strict=True):
+        # 127.0.88.112 is loopback: no node's. A bare request says neither who made it nor for what.
+        assert ran.code == 1
+        assert "HOLD   usable-addresses" in ran.out
+        assert ("doubt  signer" in ran.out) is (name == "request.pem")
+        assert "pass   canonical" in ran.out
+
+
+BAD_FILES = {
+    "half.pem": (FILES["request.pem"][:150], 1, "HOLD   canonical"),
+    "list.yaml": (b"- 1\n", 2, "is no CertificateSigningRequest"),
+    "pod.yaml": (b"kind: Pod\n", 2, "is no CertificateSigningRequest"),
+    "number.yaml": (b"kind: CertificateSigningRequest\nspec: 5\n", 2, "Expected `object`, got `int`"),
+    "text.yaml": (b"kind: CertificateSigningRequest\nspec: {request: '%%%'}\n", 2, "Invalid base64"),
+    "aliases.yaml": (ALIASES.encode() + b"kind: CertificateSigningRequest\nspec: *i\n", 2, "more than"),
+    "merges.yaml": (MERGES.encode() + b"kind: CertificateSigningRequest\nspec: *i\n", 2, ""),
+    "deep.yaml": (b"[" * 50_000, 2, "nest"),
+    "date.yaml": (b"kind: 2001-99-99\n", 2, "is no CertificateSigningRequest"),
+    "not.yaml": (b"kind: [\n", 2, "not.yaml, line 2: not YAML: "),
+    "binary": (bytes(range(256)), 2, "not YAML"),
+    "empty": (b"", 2, "is no CertificateSigningRequest"),
+    "large": (b"x" * (1024 * 1024 + 1), 2, "is larger than any request"),
+}  # fmt: skip
+
+
+async def test_a_file_that_is_no_request(kubevouch: Program, stage: Stage) -> None:
+    for name, (content, _, _) in BAD_FILES.items():
+        (kubevouch.home / name).write_bytes(content)
+    answers = await kubevouch.several(*(("csr", "explain", name) for name in BAD_FILES))
+    for (name, (_, code, told)), ran in zip(BAD_FILES.items(), answers, strict=True):
+        assert ran.code == code, (name, ran)
+        assert told in ran.out + ran.err, (name, ran)
+
+
+async def test_a_name_that_is_none(kubevouch: Program, stage: Stage) -> None:
+    ran = await kubevouch("csr", "explain", "csr-9")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(
+        "Error: csr-9: no such serving request; the name of a request, or a file"
+    )
+
+
+async def test_approve_asks_first_and_the_policy_before_it_writes(
+    kubevouch: Program, stage: Stage, tmp_path: Path
+) -> None:
+    refused = await kubevouch("csr", "approve", "csr-1", "--trust-node-status")
+    assert refused.code == 2
+    assert "This will approve csr-1 on https://127.0.0.1:" in refused.err
+    assert "--yes was expected" in refused.err
+    held = await kubevouch("csr", "approve", "csr-1", "csr-2", "--trust-node-status", "--yes")
+    assert held.code == 1
+    assert held.out.count("held by") == 2
+    assert {each.method for each in stage.server.requests} == {"GET"}

@@ -1,0 +1,231 @@
+"""The program as such: help, exit codes, where words go, what it costs to start, how it ends early."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kubevouch.diagnose.catalogue import CATALOGUE
+from kubevouch.lab.wire import faults
+from tests.cli.program import Program
+from tests.support.stage import Stage
+
+VERBS = {
+    (): "Usage: kubevouch [OPTIONS] COMMAND",
+    ("doctor",): "Usage: kubevouch doctor [OPTIONS]",
+    ("explain",): "Usage: kubevouch explain [OPTIONS] [CODE]",
+    ("probe",): "Usage: kubevouch probe [OPTIONS] TARGET",
+    ("csr",): "Usage: kubevouch csr [OPTIONS] COMMAND",
+    ("csr", "list"): "Usage: kubevouch csr list [OPTIONS]",
+    ("csr", "explain"): "Usage: kubevouch csr explain [OPTIONS] REQUEST",
+    ("csr", "approve"): "Usage: kubevouch csr approve [OPTIONS] NAME...",
+    ("fix",): "Usage: kubevouch fix [OPTIONS]",
+    ("undo",): "Usage: kubevouch undo [OPTIONS] RUN",
+    ("verify",): "Usage: kubevouch verify [OPTIONS]",
+}
+
+
+async def test_every_verb_has_its_help(kubevouch: Program) -> None:
+    answers = await kubevouch.several(*((*verb, "--help") for verb in VERBS))
+    for (verb, usage), ran in zip(VERBS.items(), answers, strict=True):
+        assert (ran.code, ran.err) == (0, ""), verb
+        assert ran.out.startswith(usage)
+        assert "..." not in ran.out.replace("NAME...", "").replace("ARGS]...", ""), "cut off"
+        assert all(len(line) <= 100 for line in ran.out.splitlines())
+
+
+async def test_help_lists_the_verbs_in_the_order_of_the_story(kubevouch: Program) -> None:
+    ran = await kubevouch("-h")
+    listed = re.findall(r"^  (\w+)  +\S", ran.out.partition("Commands:")[2], re.MULTILINE)
+    assert listed == ["doctor", "explain", "probe", "csr", "fix", "undo", "verify"]
+
+
+NO_COMMAND_LINES = {
+    (): "Usage: kubevouch",
+    ("docter",): "docter: there is no such verb; is it doctor?",
+    ("zzz",): "zzz: there is no such verb; there are doctor, explain",
+    ("doctor", "--bogus"): "No such option '--bogus'",
+    ("doctor", "-o", "yaml"): "'yaml' is not one of 'table', 'short', 'json'",
+    ("doctor", "--fail-on", "fatal"): "'fatal' is not one of",
+    ("verify", "--wait", "2 fortnights"): "'2 fortnights' is not a duration such as 90s",
+    ("verify", "--wait", "-5"): "is not a duration",
+    ("probe",): "Missing argument 'TARGET'",
+    ("csr", "explain"): "Missing argument 'REQUEST'",
+    ("csr", "approve"): "Missing argument 'NAME...'",
+    ("fix",): "one of --plan FILE and --apply FILE was expected",
+    ("explain", "KV3O4"): "there is no such code; KV304 is the nearest",
+    ("explain", "quux"): "there is no such code; `kubevouch explain` lists all",
+    ("csr", "list", "--allow", "worker-1"): "worker-1: is not NODE=VALUE",
+}
+
+
+async def test_a_command_line_that_is_none_is_2_and_says_what_would_be_right(
+    kubevouch: Program, stage: Stage
+) -> None:
+    answers = await kubevouch.several(*NO_COMMAND_LINES)
+    for (words, told), ran in zip(NO_COMMAND_LINES.items(), answers, strict=True):
+        assert (ran.code, ran.out) == (2, ""), words
+        assert told in ran.err, words
+    assert stage.server.requests == []
+
+
+async def test_bytes_that_are_no_text_are_refused(kubevouch: Program) -> None:
+    ran = await kubevouch.in_shell(r"kubevouch probe $'\xff\x1b[31m'")
+    assert ran.code == 2
+    assert ran.err == "Error: the command line: is not UTF-8\n"
+
+
+async def test_explain_needs_no_cluster_and_no_home(kubevouch: Program) -> None:
+    nothing = {"HOME": "", "KUBECONFIG": "/nowhere"}
+    lines = [(), ("kv304",), ("-o", "json"), ("KV304", "-o", "json")]
+    listed, one, all_json, one_json = await kubevouch.several(
+        *(("explain", *words) for words in lines), environments=[nothing] * len(lines)
+    )
+    assert [each.code for each in (listed, one, all_json, one_json)] == [0, 0, 0, 0]
+    assert re.findall(r"^(KV\d+)", listed.out, re.MULTILINE) == list(CATALOGUE)
+    assert one.out.startswith("KV304  Expired  (critical)\n\nYou see  ")
+    for heading in ("Why", "Do", "Related"):
+        assert f"\n{heading}  " in one.out
+    told = json.loads(all_json.out)
+    assert told["schemaVersion"] == "kubevouch.codes/1"
+    assert [each["code"] for each in told["codes"]] == list(CATALOGUE)
+    assert [each["name"] for each in json.loads(one_json.out)["codes"]] == ["Expired"]
+
+
+READING = {
+    ("doctor",): (1, "kubevouch.findings/1"),
+    ("verify",): (1, "kubevouch.findings/1"),
+    ("probe", "k8s-worker-1.internal.example.com"): (1, "kubevouch.probe/1"),
+    ("csr", "list"): (0, "kubevouch.requests/1"),
+}
+
+
+async def test_the_result_goes_to_stdout_and_json_is_json(kubevouch: Program, stage: Stage) -> None:
+    lines = [(*words, *form) for words in READING for form in ((), ("-o", "json"))]
+    answers = iter(await kubevouch.several(*lines))
+    for words, (code, schema) in READING.items():
+        table, document = next(answers), next(answers)
+        assert (table.code, document.code) == (code, code), words
+        told = json.loads(document.out)
+        assert (told["schemaVersion"], "kubevouch" in told) == (schema, True)
+        assert document.out.count("\n") == 1
+        # Nobody watches a pipe: no progress there.
+        assert document.err == ""
+        assert table.err == ("" if words != ("csr", "list") else NO_REQUEST)
+        assert "\x1b" not in table.out + table.err
+
+
+NO_REQUEST = "no request for the signer kubernetes.io/kubelet-serving\n"
+
+
+@pytest.mark.parametrize("case", ["healthy"])
+async def test_fail_on_moves_the_threshold_in_every_form(kubevouch: Program, stage: Stage) -> None:
+    codes = {"critical": 0, "error": 0, "warning": 1, "info": 1}
+    forms = ("table", "short", "json")
+    lines = [("doctor", "-o", form, "--fail-on", each) for form in forms for each in codes]
+    answers = await kubevouch.several(*lines)
+    assert [ran.code for ran in answers] == [*codes.values()] * len(forms)
+    assert [each["code"] for each in json.loads(answers[-1].out)["findings"]] == ["KV411"]
+
+
+async def test_colour_on_a_terminal_and_never_against_the_operators_will(
+    kubevouch: Program, stage: Stage
+) -> None:
+    environments = [{"TERM": "xterm"}, {"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}, {}]
+    shown, *plain = await asyncio.gather(
+        *(kubevouch.on_a_terminal("doctor", environment=each) for each in environments)
+    )
+    assert "\x1b[31;1mCAUSE\x1b[0m" in shown.out, shown
+    for each in plain:
+        assert "\x1b" not in each.out
+        assert "CAUSE" in each.out
+
+
+async def test_a_reader_that_leaves_is_no_error_and_the_code_is_what_it_would_have_been(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """`true` reads nothing and has gone before the first line."""
+    ran = await kubevouch.in_shell(
+        "kubevouch doctor | true; echo ${PIPESTATUS[0]}; kubevouch doctor -o json | head -c 10 >/dev/null; "
+        "echo ${PIPESTATUS[0]}; kubevouch --help | true; echo ${PIPESTATUS[0]}"
+    )
+    assert (ran.out, ran.err) == ("1\n1\n0\n", ""), ran
+
+
+STREAMS = {
+    "kubevouch explain >/dev/full": (3, "Error: standard output: No space left on device\n"),
+    "kubevouch --help >/dev/full": (3, "Error: standard output: No space left on device\n"),
+    "kubevouch explain >&-": (0, ""),
+    "kubevouch explain KV999 >&- 2>&- <&-": (2, ""),
+    "kubevouch doctor 2>&-": (1, ""),
+}
+
+
+async def test_streams_that_cannot_be_written_to(kubevouch: Program, stage: Stage) -> None:
+    answers = await asyncio.gather(*(kubevouch.in_shell(line) for line in STREAMS))
+    for (line, expected), ran in zip(STREAMS.items(), answers, strict=True):
+        assert (ran.code, ran.err) == expected, line
+
+
+async def test_a_terminal_that_knows_ascii_only_gets_escapes(kubevouch: Program) -> None:
+    ran = await kubevouch("explain", "Ü", environment={"PYTHONIOENCODING": "ascii"})
+    assert ran.code == 2
+    assert ran.err.startswith("Error: explain \\xdc: there is no such code")
+
+
+@pytest.mark.parametrize("verb", ["doctor", "verify"])
+async def test_ctrl_c_is_130(kubevouch: Program, stage: Stage, verb: str) -> None:
+    stage.server.faults.on("/*", faults.silence())
+    ran = await kubevouch.interrupted(verb, once=lambda: bool(stage.server.requests))
+    assert (ran.code, ran.out, ran.err) == (130, "", "\nError: interrupted\n"), ran
+
+
+@pytest.mark.parametrize("case", ["kubelet-never-answers"])
+async def test_ctrl_c_while_a_kubelet_keeps_silent(kubevouch: Program, stage: Stage) -> None:
+    silent = stage.kubelets["k8s-worker-3"]
+    ran = await kubevouch.interrupted("doctor", "--timeout", "10m", once=lambda: silent.open > 0)
+    assert (ran.code, ran.err) == (130, "\nError: interrupted\n")
+
+
+HEAVY = ("aiohttp", "asyncio", "cryptography", "msgspec", "rich", "ssl", "subprocess", "yaml")
+
+
+@pytest.mark.parametrize("module", ["kubevouch.cli", "kubevouch.cli.app"])
+def test_starting_costs_click_and_little_more(module: str) -> None:
+    code = f"import sys, {module}; print(*sorted(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = set(ran.stdout.split())
+    assert not loaded & set(HEAVY), loaded & set(HEAVY)
+    assert {each for each in loaded if each.startswith("kubevouch.")} <= {
+        "kubevouch.cli",
+        "kubevouch.cli.app",
+        "kubevouch.cli.terminal",
+        "kubevouch.errors",
+    }
+
+
+def test_help_of_a_verb_loads_nothing_of_what_the_verb_needs() -> None:
+    code = (
+        "import sys; from kubevouch.cli.app import run\n"
+        "run(['doctor', '--help'], program='kubevouch', environment={})\n"
+        "print(*sorted(sys.modules), file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not set(ran.stderr.split()) & set(HEAVY)
+
+
+async def test_kubectl_finds_it_as_a_plugin(kubevouch: Program, tmp_path: Path) -> None:
+    plugin = tmp_path / "kubectl-vouch"
+    plugin.write_text(
+        f"#!{sys.executable}\nimport sys\nfrom kubevouch.cli import main\nsys.exit(main())\n"
+    )
+    plugin.chmod(0o755)
+    process = await asyncio.create_subprocess_exec(
+        str(plugin), "doctor", "--help", stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert out.decode().startswith("Usage: kubectl vouch doctor [OPTIONS]")

@@ -1,0 +1,79 @@
+"""What doctor and verify show, word for word: one file a case in `shown/`, at a moment that stands still.
+
+With UPDATE_SHOWN=1 in the environment the files are written anew; read the difference before you keep it.
+"""
+
+import io
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from kubevouch import __version__
+from kubevouch.cli.findings import print_diagnosis
+from kubevouch.cli.terminal import WIDTH, Terminal
+from kubevouch.diagnose.doctor import DOCTOR, VERIFY, diagnose
+from kubevouch.diagnose.finding import Severity
+from tests.diagnose.cases import CASES, snapshot
+
+SHOWN = Path(__file__).parent / "shown"
+RULES = {"doctor": DOCTOR, "verify": VERIFY}
+PORT = re.compile(r"(127\.0\.\d+\.\d+):\d+")
+
+
+async def printed(name: str, verb: str, form: str) -> str:
+    evidence = await snapshot(name)
+    out = io.StringIO()
+    terminal = Terminal(None, out, None, {})
+    found = diagnose(evidence, RULES[verb])
+    print_diagnosis(terminal, verb, evidence, found, form=form, fail_on=Severity.ERROR)
+    return PORT.sub(r"\1:10250", out.getvalue()).replace(__version__, "VERSION")
+
+
+SCREENS = [
+    ("expired", "doctor", "table"),
+    ("expired", "doctor", "short"),
+    ("expired", "verify", "table"),
+    ("pending", "doctor", "table"),
+    ("healthy", "doctor", "table"),
+    ("healthy", "verify", "table"),
+    ("request-for-another-nodes-address", "doctor", "table"),
+    ("address-type-mismatch", "doctor", "table"),
+    ("expired-seen-from-a-laptop", "doctor", "table"),
+    ("not-allowed-to-do-anything", "doctor", "table"),
+    ("kubelet-down", "verify", "table"),
+]
+
+
+@pytest.mark.parametrize(("name", "verb", "form"), SCREENS)
+async def test_the_screen_of(name: str, verb: str, form: str) -> None:
+    path = SHOWN / f"{verb}-{name}{'' if form == 'table' else f'-{form}'}.txt"
+    shown = await printed(name, verb, form)
+    if os.environ.get("UPDATE_SHOWN"):
+        path.write_text(shown, encoding="utf-8")
+    assert shown == path.read_text(encoding="utf-8")
+
+
+def test_no_screen_is_left_over() -> None:
+    kept = {f"{v}-{n}{'' if f == 'table' else f'-{f}'}.txt" for n, v, f in SCREENS}
+    assert {path.name for path in SHOWN.iterdir()} == kept
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_every_case_fits_the_screen_and_says_the_same_in_every_form(name: str) -> None:
+    table = await printed(name, "doctor", "table")
+    for line in table.splitlines():
+        assert len(line) <= WIDTH or " " not in line.strip(), line
+        assert line == line.rstrip()
+        assert line.isascii()
+    short = await printed(name, "doctor", "short")
+    document = json.loads(await printed(name, "doctor", "json"))
+    codes = [each["code"] for each in document["findings"]]
+    assert re.findall(r"^  \w+ +(KV\d+)", table, re.MULTILINE) == codes
+    assert re.findall(r"^\w+ +(KV\d+)", short, re.MULTILINE) == codes
+    assert ("CAUSE" in table) == ("CAUSE" in short) == (document["cause"] is not None)
+    assert document["schemaVersion"] == "kubevouch.findings/1"
+    assert document["status"] == ("ProblemDetected" if codes else "OK")
+    assert sum(document["counts"].values()) == len(codes)

@@ -1,0 +1,347 @@
+"""What an operator, a cluster or a stranger may hand it: a clear line, the right exit code, no trace, no hang."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import threading
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from kubevouch.clock import SystemClock
+from kubevouch.lab.wire import faults, kubelet, reviews, status
+from kubevouch.lab.wire.apiserver import WireApiServer
+from kubevouch.lab.wire.kinds import KINDS
+from kubevouch.lab.wire.nobody import closed_port
+from tests.cli.program import Program
+from tests.diagnose.cases import CASES
+from tests.support.authority import Authority
+from tests.support.bombs import ALIASES
+from tests.support.contexts import server_context
+from tests.support.stage import Stage, cluster_ca, kubeconfig_of, staged
+
+READING = [("doctor",), ("verify",), ("csr", "list"), ("csr", "explain", "csr-1")]
+
+KUBECONFIGS: dict[str, tuple[bytes | None, str]] = {
+    "empty": (b"", "names no cluster"),
+    "a folder": (None, "kubeconfig"),
+    "binary": (bytes(range(256)), "kubeconfig"),
+    "a bomb of anchors": (ALIASES.encode() + b"clusters: *i\n", "kubeconfig"),
+    "a list": (b"- 1\n", "kubeconfig"),
+    "a key": (b"-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n", "kubeconfig"),
+    "no such context": (b"current-context: gone\ncontexts: []\nclusters: []\n", "gone"),
+    "no server": (
+        json.dumps(kubeconfig_of({})).encode(),
+        "a URL such as https://HOST:6443 was expected",
+    ),
+    "half a CA": (
+        json.dumps(
+            kubeconfig_of({"server": "https://127.0.0.1:1", "certificate-authority-data": "LS0t"})
+        ).encode(),
+        "certificate-authority",
+    ),
+}
+
+
+async def test_a_kubeconfig_that_is_none(kubevouch: Program) -> None:
+    environments = []
+    for name, (content, _) in KUBECONFIGS.items():
+        path = kubevouch.home / name
+        path.mkdir() if content is None else path.write_bytes(content)
+        environments.append({"KUBECONFIG": str(path)})
+    lines = [("doctor",)] * len(KUBECONFIGS)
+    answers = await kubevouch.several(*lines, environments=environments)
+    for (name, (_, told)), ran in zip(KUBECONFIGS.items(), answers, strict=True):
+        assert (ran.code, ran.out) == (2, ""), (name, ran)
+        [line] = ran.err.splitlines()
+        assert line.startswith("Error: ")
+        assert told in line, name
+        assert "SECRET" not in line
+
+
+async def test_no_kubeconfig_at_all(kubevouch: Program) -> None:
+    ran = await kubevouch("doctor")
+    assert ran.code == 2
+    path = kubevouch.home / ".kube" / "config"
+    right = "name a kubeconfig with --kubeconfig or $KUBECONFIG"
+    assert ran.err == f"Error: {path}: no such file; {right}\n"
+
+
+@contextlib.contextmanager
+def deaf_server() -> Iterator[str]:
+    """Accepts connections, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(60)
+        kept: list[socket.socket] = []
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    kept.append(listening.accept()[0])
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"https://127.0.0.1:{listening.getsockname()[1]}"
+        for each in kept:
+            each.close()
+
+
+def leading_to(server: str, folder: Path, roots: bytes | None = None) -> dict[str, str]:
+    """The environment with a kubeconfig for that server."""
+    cluster: dict[str, object] = {"server": server}
+    if roots is not None:
+        cluster["certificate-authority-data"] = b64encode(roots).decode()
+    path = folder / f"kubeconfig-{len(list(folder.iterdir()))}"
+    path.write_text(json.dumps(kubeconfig_of(cluster)))
+    return {"KUBECONFIG": str(path)}
+
+
+async def test_a_dead_api_server(kubevouch: Program) -> None:
+    with closed_port() as port:
+        nobody = leading_to(f"https://127.0.0.1:{port}", kubevouch.home)
+        for ran in await kubevouch.several(*READING, environments=[nobody] * len(READING)):
+            assert (ran.code, ran.out) == (3, ""), ran
+            assert ran.err.startswith(f"Error: https://127.0.0.1:{port}: connection refused; ")
+            assert ran.err.count("\n") == 1
+
+
+async def test_whoever_never_answers_is_given_up(kubevouch: Program) -> None:
+    """An API server that accepts connections and says nothing; a kubelet that does so. All at once: they take time."""
+    async with staged(CASES["kubelet-never-answers"], SystemClock()) as stage:
+        lead = {"KUBECONFIG": str(stage.kubeconfig(kubevouch.home))}
+        silent = stage.kubelets["k8s-worker-3"]
+        target = f"{silent.host}:{silent.port}"
+        with deaf_server() as server:
+            deaf, doctor, verify, probe = await asyncio.gather(
+                kubevouch("doctor", environment=leading_to(server, kubevouch.home)),
+                kubevouch("doctor", "--timeout", "5s", environment=lead),
+                kubevouch("verify", "--timeout", "5s", environment=lead),
+                kubevouch("probe", target, "--timeout", "1s", environment=lead),
+            )
+    assert (deaf.code, deaf.out) == (3, ""), deaf
+    assert deaf.err.startswith(f"Error: {server}: no connection within 10 seconds"), deaf
+    for ran in (doctor, verify):
+        assert ran.code == 1, ran
+        assert "KV202  1 kubelet accepts connections and does not finish" in ran.out
+    assert probe.code == 1
+    assert probe.out.endswith(
+        "FAILED\n  metrics-server would log  net/http: TLS handshake timeout\n"
+    )
+
+
+async def test_an_api_server_that_is_none(kubevouch: Program) -> None:
+    clock, authority = SystemClock(), Authority()
+    ended = clock.now() - timedelta(days=1)
+    old = authority.serving("127.0.0.1", not_before=ended - timedelta(days=365), not_after=ended)
+    pair = authority.serving("127.0.0.1")
+    async with (
+        WireApiServer(None, clock) as plain,
+        WireApiServer(server_context(pair), clock) as page,
+        WireApiServer(server_context(old), clock) as expired,
+    ):
+        page.faults.on("/*", faults.html(200))
+        https = plain.url.replace("http:", "https:")
+        peers = {
+            "plain HTTP": (https, None),
+            "answers in another form than JSON (text/html": (page.url, authority.pem),
+            "signed by the certificate-authority of the kubeconfig": (page.url, Authority().pem),
+            "certificate has expired": (expired.url, authority.pem),
+        }
+        lines = [(told, words) for told in peers for words in READING]
+        environments = {
+            told: leading_to(url, kubevouch.home, roots) for told, (url, roots) in peers.items()
+        }
+        answers = await kubevouch.several(
+            *(words for _, words in lines), environments=[environments[told] for told, _ in lines]
+        )
+    for (told, words), ran in zip(lines, answers, strict=True):
+        assert (ran.code, ran.out) == (3, ""), (words, ran)
+        assert told in ran.err, (words, ran)
+        assert ran.err.count("\n") == 1
+
+
+async def test_a_credential_that_is_not_known(kubevouch: Program, stage: Stage) -> None:
+    stage.server.tokens = {}
+    for ran in await kubevouch.several(*READING):
+        assert (ran.code, ran.out) == (3, ""), ran
+        assert "the credential of this context is missing, unknown" in ran.err
+        assert ran.err.count("\n") == 1
+
+
+async def test_403_on_everything_names_each_verb_that_lacks(
+    kubevouch: Program, stage: Stage
+) -> None:
+    stage.server.authorize = reviews.nothing
+    ran, verify, listed, explained = await kubevouch.several(*READING)
+    assert (ran.code, ran.err) == (3, ""), ran
+    told = " ".join(ran.out.split())
+    assert "KV901 not allowed to get apiservices.apiregistration.k8s.io, get configmaps" in told
+    assert "list nodes, list nodes.metrics.k8s.io, list pods" in told
+    assert "NEXT kubevouch doctor --print-role" in told
+    assert "  ok  " not in ran.out
+    assert verify.code == 3
+    assert listed.code == 3
+    assert "cannot list certificatesigningrequests" in listed.err
+    assert explained.code == 3
+    assert 'a Role must allow "list"' in explained.err
+
+
+async def test_verify_ends_as_soon_as_it_holds(kubevouch: Program, stage: Stage) -> None:
+    """The story's cluster is mended while it waits; it would wait for an hour."""
+    process = await kubevouch.started("verify", "--wait", "1h", "--timeout", "30s")
+    assert process.stderr is not None
+    waiting = (await process.stderr.readline()).decode()
+    assert waiting.startswith("waiting: KV304 4 nodes serve a certificate that expired"), waiting
+    stage.server.faults.on("/*", faults.reset(), times=30)
+    async with staged(CASES["healthy"], SystemClock()) as mended:
+        for name, fixed in mended.kubelets.items():
+            stage.kubelets[name].behaviour = fixed.behaviour
+        stage.server.faults.clear()
+        stage.server.store = mended.server.store
+        _at_the_ports_of(stage)
+        out, err = await process.communicate()
+    assert process.returncode == 0, (out, err)
+    assert out.decode().endswith(
+        "OK     the metrics API has fresh numbers of every node, and every kubelet's certificate verifies\n"
+    )
+
+
+def _at_the_ports_of(stage: Stage) -> None:
+    """The other cluster's objects, with this one's kubelet ports."""
+    nodes = KINDS["", "v1", "nodes"]
+    for name, listening in stage.kubelets.items():
+        node = stage.server.store.get(nodes, f"{name}.internal.example.com")
+        node["status"]["daemonEndpoints"] = {"kubeletEndpoint": {"Port": listening.port}}
+        stage.server.store.put(nodes, node)
+
+
+async def test_verify_waits_no_longer_than_it_was_told(kubevouch: Program, stage: Stage) -> None:
+    ran = await kubevouch("verify", "--wait", "1s")
+    assert ran.code == 1
+    assert ran.err.startswith("waiting: KV304")
+    assert "NEXT   kubevouch doctor" in ran.out
+
+
+KEY = "-----BEGIN EC PRIVATE KEY-----\nU0VDUkVUU0VDUkVU\n-----END EC PRIVATE KEY-----\n"
+FILES: dict[str, tuple[bytes, str]] = {
+    "half a certificate": (cluster_ca().pem[:200], "reads no PEM block"),
+    "a key": (
+        cluster_ca().serving("x").key,
+        "no certificate in it; a CERTIFICATE block was expected",
+    ),
+    "a broken key": (KEY.encode(), "not a private key"),
+    "empty": (b"", "no PEM block in it"),
+    "binary": (bytes(range(256)) * 10, ""),
+    "too large": (b"x" * (1024 * 1024 + 1), "is larger than 1048576 bytes"),
+    "with \x1b[31m in its name": (b"no certificate", ""),
+}
+
+
+async def test_probing_a_file_that_is_no_certificate(kubevouch: Program) -> None:
+    for name, (content, _) in FILES.items():
+        (kubevouch.home / name).write_bytes(content)
+    answers = await kubevouch.several(*(("probe", name) for name in FILES))
+    for (name, (_, told)), ran in zip(FILES.items(), answers, strict=True):
+        assert (ran.code, ran.out) == (2, ""), (name, ran)
+        assert ran.err.startswith("Error: " + name.replace("\x1b", "\\x1b")), ran
+        assert told in ran.err, ran
+        assert "U0VDUkVU" not in ran.err
+        assert ran.err.count("\n") == 1
+
+
+async def test_probing_a_file_beside_a_key_and_without_any_cluster(kubevouch: Program) -> None:
+    pair = cluster_ca().serving("worker-1", node="worker-1")
+    (kubevouch.home / "both.pem").write_bytes(pair.chain + pair.key)
+    (kubevouch.home / "ca.crt").write_bytes(cluster_ca().pem)
+    judged = ("probe", "both.pem", "--ca", "ca.crt", "--name")
+    alone, trusted, other = answers = await kubevouch.several(
+        ("probe", "both.pem"), (*judged, "worker-1"), (*judged, "worker-2", "-o", "json")
+    )
+    assert [ran.code for ran in answers] == [3, 0, 1]
+    assert "kind         kubelet-serving" in alone.out
+    assert "NO VERDICT\n  the cluster's CA is not known:" in alone.out
+    assert trusted.out.endswith("TRUSTED\n  for worker-1\n")
+    verdict = json.loads(other.out)["verdict"]
+    told = "x509: certificate is valid for worker-1, not worker-2"
+    assert verdict["metricsServerLogs"].endswith(told)
+    for ran in answers:
+        assert "PRIVATE" not in ran.out + ran.err
+
+
+async def test_a_chosen_kubeconfig_that_is_none_is_an_error_for_probe_too(
+    kubevouch: Program,
+) -> None:
+    ran = await kubevouch("probe", "127.0.0.1:1", "--kubeconfig", "/nowhere")
+    assert ran.code == 2
+    assert "/nowhere" in ran.err
+
+
+NOTHING = {
+    "nowhere/file.pem": "there is no such file",
+    "/": "is a folder",
+    "host:port": "is no file, Node or HOST[:PORT]",
+    "host:99999": "is no file, Node or HOST[:PORT]",
+    "": "is no file, Node or HOST[:PORT]",
+}
+
+
+async def test_probing_nothing(kubevouch: Program) -> None:
+    answers = await kubevouch.several(*(("probe", target) for target in NOTHING))
+    for (target, told), ran in zip(NOTHING.items(), answers, strict=True):
+        assert (ran.code, ran.out) == (2, ""), target
+        assert told in ran.err, target
+
+
+WAYS = {
+    "plain HTTP": (kubelet.PLAIN_HTTP, "http: server gave HTTP response to HTTPS client"),
+    "no certificate": (kubelet.NO_CERTIFICATE, "remote error: tls: internal error"),
+    "hangs up": (kubelet.HANG_UP, "EOF"),
+}
+
+
+async def test_probing_a_port_that_comes_to_no_handshake(kubevouch: Program) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        ports = [
+            await stack.enter_async_context(kubelet.WireKubelet(behaviour, SystemClock()))
+            for behaviour, _ in WAYS.values()
+        ]
+        lines = [("probe", f"127.0.0.1:{port.port}") for port in ports]
+        answers = await kubevouch.several(*lines)
+    for (name, (_, told)), ran in zip(WAYS.items(), answers, strict=True):
+        assert ran.code == 1, (name, ran)
+        assert ran.out.endswith(f"FAILED\n  metrics-server would log  {told}\n"), ran
+
+
+async def test_control_characters_never_reach_the_terminal(kubevouch: Program) -> None:
+    """What certificates, nodes, requests and API servers say may be meant for the operator's screen."""
+    evil = "\x1b]0;owned\x07\x1b[2J\r\nCAUSE  all is well\u202e"
+    clock = SystemClock()
+    async with staged(CASES["expired"], clock) as stage:
+        kubevouch.environment["KUBECONFIG"] = str(stage.kubeconfig(kubevouch.home))
+        pair = Authority().serving("127.0.88.112", node=evil)
+        stage.kubelets["k8s-worker-1"].behaviour = kubelet.Serve(server_context(pair))
+        conditions = [{"type": "Available", "status": "False", "reason": evil, "message": evil}]
+        _patched(stage, "apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io", conditions)
+        stage.server.version["gitVersion"] = evil
+        stage.server.faults.on(
+            "/api/v1/namespaces/kube-system/configmaps/kubelet-config",
+            faults.refuse(status.forbidden("", "configmaps", evil, evil)),
+        )
+        ran, probed, document = await kubevouch.several(
+            ("doctor",), ("probe", "k8s-worker-1.internal.example.com"), ("doctor", "-o", "json")
+        )
+    assert "owned" in ran.out
+    assert "owned" in probed.out
+    for each in (ran, probed, document):
+        for character in "\x1b\x07\r\u202e":
+            assert character not in each.out + each.err, each
+        assert "\nCAUSE  all is well" not in each.out
+    assert json.loads(document.out)["cluster"]["version"] == evil
+
+
+def _patched(stage: Stage, path: str, conditions: list[dict[str, str]]) -> None:
+    group, version, plural, name = path.split("/")
+    kind = KINDS[group, version, plural]
+    found = stage.server.store.get(kind, name)
+    stage.server.store.put(kind, {**found, "status": {"conditions": conditions}})

@@ -1,0 +1,195 @@
+"""Facts are taken away from what was seen of every case: nothing new may be found then, and nothing be declared well."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kubevouch.diagnose.doctor import DOCTOR, VERIFY, diagnose
+from kubevouch.diagnose.finding import Severity
+from kubevouch.diagnose.rules import Rule
+from kubevouch.errors import ExitCode
+from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
+from kubevouch.evidence.snapshot import Evidence, MetricsPath, Served
+from kubevouch.kubelet.dial import Dialled
+from kubevouch.tls.failure import FailureKind, HandshakeFailure
+from tests.diagnose.cases import CASES, SEEN, looked_at, snapshot
+
+Taking = Callable[[Evidence, Doubt], Evidence]
+
+
+def _unread(measured: Measured[Any], doubt: Doubt) -> Measured[Any]:
+    return replace(measured, value=None, doubt=measured.doubt or doubt)
+
+
+def _field(name: str) -> Taking:
+    def take(evidence: Evidence, doubt: Doubt) -> Evidence:
+        gone: Any = {name: _unread(getattr(evidence, name), doubt)}
+        return replace(evidence, **gone)
+
+    return take
+
+
+def _metrics(*names: str) -> Taking:
+    def take(evidence: Evidence, doubt: Doubt) -> Evidence:
+        path: MetricsPath = evidence.metrics
+        gone = {name: _unread(getattr(path, name), doubt) for name in names}
+        return replace(evidence, metrics=replace(path, **gone))
+
+    return take
+
+
+def _without_trust(evidence: Evidence, doubt: Doubt) -> Evidence:
+    served = tuple(replace(each, verdict=None) for each in evidence.served)
+    return replace(evidence, trust=_unread(evidence.trust, doubt), served=served)
+
+
+def _without_nodes(evidence: Evidence, doubt: Doubt) -> Evidence:
+    """Whom nobody can list nobody dials."""
+    return replace(evidence, nodes=_unread(evidence.nodes, doubt), served=())
+
+
+def _without_requests(evidence: Evidence, doubt: Doubt) -> Evidence:
+    return replace(evidence, requests=_unread(evidence.requests, doubt), names=None)
+
+
+def _without_services(evidence: Evidence, doubt: Doubt) -> Evidence:
+    if evidence.names is None:
+        return evidence
+    return replace(evidence, names=replace(evidence.names, virtual={}, doubts=(doubt,)))
+
+
+def _not_dialled(index: int) -> Taking:
+    def take(evidence: Evidence, _: Doubt) -> Evidence:
+        served = list(evidence.served)
+        if index < len(served):
+            served[index] = _out_of_files(served[index])
+        return replace(evidence, served=tuple(served))
+
+    return take
+
+
+def _out_of_files(served: Served) -> Served:
+    failure = HandshakeFailure(FailureKind.OUR_SIDE, "too many open files")
+    dialled = Dialled(served.dialled.target, served.dialled.at, 0.0, failure=failure)
+    return replace(served, dialled=dialled, verdict=None)
+
+
+FACTS: dict[str, Taking] = {
+    "uid": lambda e, d: replace(e, cluster=replace(e.cluster, uid=_unread(e.cluster.uid, d))),
+    "trust": _without_trust,
+    "nodes": _without_nodes,
+    "requests": _without_requests,
+    "services": _without_services,
+    "kubelet_config": _field("kubelet_config"),
+    "approvers": _field("approvers"),
+    "api_server_flags": _field("api_server_flags"),
+    "api_service": _metrics("api_service", "service"),
+    "service": _metrics("service"),
+    "deployment": _metrics("deployment"),
+    "pods": _metrics("pods", "failures"),
+    "failures": _metrics("failures"),
+    "node_metrics": _metrics("node_metrics"),
+    **{f"port {index}": _not_dialled(index) for index in range(4)},
+}
+DOUBTS = (
+    Doubt(DoubtKind.NOT_ALLOWED, "forbidden", ("list things",)),
+    Doubt(DoubtKind.FAILED, "etcdserver: request timed out"),
+)
+
+
+@pytest.fixture(scope="module")
+def everything() -> None:
+    for name in CASES:
+        asyncio.run(snapshot(name))
+
+
+@pytest.mark.usefixtures("everything")
+@settings(max_examples=600, deadline=None)
+@given(
+    name=st.sampled_from(sorted(CASES)),
+    taken=st.sets(st.sampled_from(sorted(FACTS)), min_size=1),
+    doubt=st.sampled_from(DOUBTS),
+    rules=st.sampled_from((DOCTOR, VERIFY)),
+)
+def test_a_fact_less_never_makes_a_finding_more(
+    name: str, taken: set[str], doubt: Doubt, rules: tuple[Rule, ...]
+) -> None:
+    evidence = less = SEEN[name]
+    for fact in taken:
+        less = FACTS[fact](less, doubt)
+    before, after = diagnose(evidence, rules), diagnose(less, rules)
+    known, told = _sure(before.findings), _sure(after.findings)
+    assert told <= known, f"without {sorted(taken)}: {sorted(told - known)}"
+    if before.exit_code(Severity.ERROR) is not ExitCode.OK:
+        assert after.exit_code(Severity.ERROR) is not ExitCode.OK, f"without {sorted(taken)}"
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_each_fact_alone_never_makes_a_finding_more(name: str) -> None:
+    evidence = await snapshot(name)
+    known = _sure(diagnose(evidence).findings)
+    for fact, take in FACTS.items():
+        told = _sure(diagnose(take(evidence, DOUBTS[0])).findings)
+        assert told <= known, f"without {fact}: {sorted(told - known)}"
+
+
+def _sure(findings: tuple[Any, ...]) -> set[tuple[str, str]]:
+    """(code, subject) of all findings about the cluster."""
+    return {
+        (each.code, subject)
+        for each in findings
+        if not each.code.startswith("KV9")
+        for subject in (*each.subjects, "")
+    }
+
+
+@pytest.mark.parametrize("fact", [each for each in FACTS if each not in ("failures", "services")])
+@pytest.mark.parametrize("doubt", DOUBTS, ids=["not-allowed", "failed"])
+async def test_what_could_not_be_read_is_said(fact: str, doubt: Doubt) -> None:
+    """`services` are only asked for while a request waits; a log that cannot be read is told by the wire."""
+    evidence = await snapshot("healthy-with-approver")
+    for rules in (DOCTOR, VERIFY):
+        found = diagnose(FACTS[fact](evidence, doubt), rules)
+        assert found.exit_code(Severity.ERROR) is ExitCode.COULD_NOT_TELL
+
+
+RIGHTS = (
+    "get namespaces",
+    "get configmaps",
+    "get services",
+    "get apiservices.*",
+    "get pods/log",
+    "list pods",
+    "list nodes",
+    "list nodes.metrics.k8s.io",
+    "list deployments.apps",
+    "list services",
+    "list endpointslices.*",
+    "list certificatesigningrequests.*",
+    "list clusterroles.*",
+    "list clusterrolebindings.*",
+)
+# Cases in which a guess in place of an answer would show: what metrics-server dials, who approves, whose address it is.
+GUESSABLE = (
+    "metrics-server-dials-names",
+    "approver-holds",
+    "request-for-another-nodes-address",
+    "expired-seen-from-a-laptop",
+)
+
+
+@pytest.mark.parametrize("name", GUESSABLE)
+@pytest.mark.parametrize("right", RIGHTS)
+async def test_a_right_less_never_makes_a_finding_more(name: str, right: str) -> None:
+    before = diagnose(await snapshot(name))
+    after = diagnose(await looked_at(msgspec.structs.replace(CASES[name], denied=(right,))))
+    known, told = _sure(before.findings), _sure(after.findings)
+    assert told <= known, sorted(told - known)
+    if before.exit_code(Severity.ERROR) is not ExitCode.OK:
+        assert after.exit_code(Severity.ERROR) is not ExitCode.OK

@@ -1,0 +1,45 @@
+"""A cluster on the wire, and what doctor makes of it: findings, the one cause, the exit code. A case a file."""
+
+from fnmatch import fnmatchcase
+
+import pytest
+
+from kubevouch.diagnose.catalogue import CATALOGUE
+from kubevouch.diagnose.doctor import VERIFY, Diagnosis, diagnose
+from kubevouch.diagnose.finding import Severity
+from tests.diagnose.cases import CASES, snapshot
+from tests.support.stage import short
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_doctor_finds_what_is_wrong_and_nothing_else(name: str) -> None:
+    expected = CASES[name].expected
+    evidence = await snapshot(name)
+    found = diagnose(evidence)
+    told = _told(found)
+    assert sorted(each.code for each in found.findings) == list(expected.finds), told
+    assert (found.cause.code if found.cause else None) == expected.cause, told
+    assert found.exit_code(Severity.ERROR) == expected.exit, told
+    if expected.next is not None:
+        assert found.cause and found.cause.next == expected.next, told
+    for code, subjects in expected.about.items():
+        about = [short(s) for each in found.findings if each.code == code for s in each.subjects]
+        assert sorted(about) == sorted(subjects), told
+    for code, behind in expected.because.items():
+        assert [e.because_of for e in found.findings if e.code == code] == [behind], told
+    for what, words in expected.says.items():
+        texts = [e.title for e in found.findings if e.code == what]
+        texts += [found.cause.text] if found.cause and what == "cause" else []
+        assert any(fnmatchcase(text, words) for text in texts), told
+    verified = diagnose(evidence, VERIFY).exit_code(Severity.ERROR)
+    assert verified == (expected.exit if expected.verify is None else expected.verify), told
+
+
+def _told(found: Diagnosis) -> str:
+    lines = [f"{e.code} {e.title} {e.subjects} <- {e.because_of}" for e in found.findings]
+    return "\n".join([*lines, str(found.cause)])
+
+
+def test_every_code_has_a_case() -> None:
+    """A code of the catalogue that no cluster can show would be a promise that nobody keeps."""
+    assert {code for case in CASES.values() for code in case.expected.finds} == set(CATALOGUE)

@@ -1,0 +1,297 @@
+"""survey.sh on a made-up machine: folders on this disk, a process that looks like a kubelet, real shells and tools.
+
+What must hold whatever lies there: the answer can be read, and no line of a key is in it.
+"""
+
+import base64
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from kubevouch.evidence.survey import NodeSurvey, survey
+from kubevouch.node.local import Local
+from kubevouch.x509 import read_certificates
+from tests.support.apiservers import MOMENT
+from tests.support.authority import Authority
+from tests.support.self_signed import kubelet_self_signed
+
+PAIR = kubelet_self_signed("worker-1", MOMENT, MOMENT + timedelta(days=365))
+CLIENT = Authority().client("system:node:worker-1", "system:nodes")
+SECRET = "SECRETsecretSECRETsecretSECRETsecretSECRETsecretSECRETsecretSECR"
+KEY = f"-----BEGIN EC PRIVATE KEY-----\n{SECRET}\nAAAA\n-----END EC PRIVATE KEY-----\n"
+CERTIFICATE = PAIR.chain.decode()
+HALF = "".join(CERTIFICATE.splitlines(keepends=True)[:3])
+
+
+@dataclass
+class Machine:
+    """Its kubelet is a shell that waits; its service manager a script that knows that shell's number."""
+
+    folder: Path
+    flags: tuple[str, ...] = ()
+    shells: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def root(self) -> Path:
+        return self.folder / "lib kubelet"
+
+    @property
+    def pki(self) -> Path:
+        return self.root / "pki"
+
+    def runs(self, *flags: str) -> None:
+        """A kubelet with these words behind its name."""
+        argv = ["kubelet", "-c", "read nothing", *flags]
+        kubelet = subprocess.Popen(argv, executable="/bin/sh", stdin=subprocess.PIPE)
+        self.shells.append(kubelet)
+        systemctl = self.folder / "bin" / "systemctl"
+        systemctl.write_text(
+            "#!/bin/sh\n"
+            f'case "$*" in *MainPID*) echo MainPID={kubelet.pid} ;; *ActiveState*) echo ActiveState=active ;;\n'
+            "*NRestarts*) echo NRestarts=3 ;; *Monotonic*) echo ExecMainStartTimestampMonotonic=1000000 ;; esac\n"
+        )
+        systemctl.chmod(0o755)
+
+    def runs_as_kubeadm_starts_it(self, *more: str) -> None:
+        self.runs(
+            f"--kubeconfig={self.folder}/kubelet.conf",
+            f"--config={self.root}/config.yaml",
+            f"--root-dir={self.root}",
+            "--cert-dir",
+            str(self.pki),
+            *more,
+        )
+
+    async def survey(self, path: str | None = None) -> NodeSurvey:
+        environment = {"PATH": path or f"{self.folder}/bin:{os.environ['PATH']}"}
+        way = Local(environment=environment)
+        return (await way.carry("worker-1", survey(), timeout=120)).answer
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path)
+    machine.pki.mkdir(parents=True)
+    (tmp_path / "bin").mkdir()
+    (machine.root / "config.yaml").write_text("kind: KubeletConfiguration\n")
+    (machine.pki / "kubelet.crt").write_bytes(PAIR.chain)
+    (machine.pki / "kubelet.key").write_text(KEY)
+    (machine.pki / "kubelet.key").chmod(0o600)
+    combined = machine.pki / "kubelet-client-2026.pem"
+    combined.write_bytes(CLIENT.chain + KEY.encode())
+    (machine.pki / "kubelet-client-current.pem").symlink_to(combined)
+    (tmp_path / "kubelet.conf").write_text(
+        f"users:\n- user:\n    client-certificate: {machine.pki}/kubelet-client-current.pem\n"
+    )
+    yield machine
+    for shell in machine.shells:
+        shell.communicate(timeout=60)
+
+
+def shown(survey: NodeSurvey) -> bytes:
+    """Every text of the answer."""
+    files = (*survey.root, *survey.pki, *survey.config, *survey.drop_ins, *survey.certificates)
+    texts = [each for file in files for each in (file.content, file.path, file.target)]
+    return b"\0".join([*texts, survey.identity.pem, survey.argv, survey.missing])
+
+
+async def test_what_is_there_is_told(machine: Machine) -> None:
+    (machine.root / ".kubevouch" / "abc1").mkdir(parents=True)
+    (machine.root / ".kubevouch" / "abc1" / "committed").touch()
+    (machine.root / ".kubevouch" / "abc2").mkdir()
+    machine.runs_as_kubeadm_starts_it()
+    seen = await machine.survey()
+    assert seen.machine_id.decode().strip() == Path("/etc/machine-id").read_text().strip()
+    assert (seen.unit.active, seen.unit.pid, seen.unit.restarts) == (
+        b"active",
+        machine.shells[0].pid,
+        3,
+    )
+    assert seen.unit.age > 0
+    assert seen.words[3:] == (
+        f"--kubeconfig={machine.folder}/kubelet.conf",
+        f"--config={machine.root}/config.yaml",
+        f"--root-dir={machine.root}",
+        "--cert-dir",
+        str(machine.pki),
+    )
+    [config] = seen.config
+    assert (config.content, config.kind) == (b"kind: KubeletConfiguration\n", "file")
+    assert config.sha256 == _sha256(machine.root / "config.yaml")
+    assert [(each.run, each.state) for each in seen.runs] == [
+        (b"abc1", b"committed"),
+        (b"abc2", b"unfinished"),
+    ]
+    by_name = {each.name: each for each in seen.certificates}
+    assert list(by_name) == [
+        "kubelet-client-2026.pem",
+        "kubelet-client-current.pem",
+        "kubelet.crt",
+        "kubelet.key",
+    ]
+    assert by_name["kubelet.crt"].content == PAIR.chain
+    assert (by_name["kubelet.key"].content, by_name["kubelet.key"].mode) == (b"", "600")
+    link = by_name["kubelet-client-current.pem"]
+    assert (link.kind, link.target.decode()) == ("link", f"{machine.pki}/kubelet-client-2026.pem")
+    assert seen.identity.pem == link.content == CLIENT.chain
+    assert SECRET.encode() not in shown(seen)
+
+
+def _sha256(path: Path) -> str:
+    ran = subprocess.run(["sha256sum", path], check=True, capture_output=True, text=True)
+    return ran.stdout.split()[0]
+
+
+# Files that a kubelet's pki folder may hold: what is shown of each must be certificates, whole ones, and no key.
+ODD_FILES = {
+    "key after half a certificate": HALF + KEY + CERTIFICATE,
+    "key on the line of half a certificate": HALF.rstrip("\n") + KEY + CERTIFICATE,
+    "key between certificates": CERTIFICATE + KEY + CERTIFICATE,
+    "key first": KEY + CERTIFICATE,
+    "no newline at the end": CERTIFICATE + KEY.rstrip("\n"),
+    "certificate without its last newline": KEY + CERTIFICATE.rstrip("\n"),
+    "CR LF": (CERTIFICATE + KEY).replace("\n", "\r\n"),
+    "CR alone": (CERTIFICATE + KEY).replace("\n", "\r"),
+    "all on one line": (CERTIFICATE + KEY).replace("\n", " "),
+    "begins of both on one line": f"-----BEGIN CERTIFICATE-----{KEY}-----END CERTIFICATE-----\n",
+    "a key in a certificate's lines": f"-----BEGIN CERTIFICATE-----\n{KEY}-----END CERTIFICATE-----\n",
+    "a key with four dashes": HALF + KEY.replace("-----BEGIN", "----BEGIN") + CERTIFICATE,
+    "a key with headers": HALF + KEY.replace("KEY-----\n", "KEY-----\nProc-Type: 4\n\n") + CERTIFICATE,
+    "indented": "".join(f"  {line}\n" for line in (KEY + CERTIFICATE).splitlines()),
+    "text around": f"subject: x\n{CERTIFICATE}some text\n{KEY}",
+    "NUL bytes": CERTIFICATE + "\0" + KEY + "\0" + CERTIFICATE,
+    "PKCS#8": CERTIFICATE + KEY.replace("EC PRIVATE", "PRIVATE"),
+    "only a key": KEY,
+    "only half a certificate": HALF,
+    "empty": "",
+}  # fmt: skip
+
+
+async def test_no_line_of_a_key_is_ever_shown(machine: Machine) -> None:
+    for name, content in ODD_FILES.items():
+        (machine.pki / f"{name}.pem").write_bytes(content.encode())
+        (machine.root / f"{name}.conf").write_text(f"client-certificate: {machine.pki}/{name}.pem")
+    machine.runs_as_kubeadm_starts_it()
+    seen = await machine.survey()
+    assert SECRET.encode() not in shown(seen)
+    files = {each.name.removesuffix(".pem"): each for each in seen.certificates}
+    assert set(ODD_FILES) <= set(files)
+    for name in ODD_FILES:
+        public = files[name].content
+        assert public.count(b"BEGIN") == public.count(b"END CERTIFICATE")
+        if public:
+            assert len(read_certificates(public, name)) == public.count(b"BEGIN"), name
+    for whole in (
+        "key between certificates",
+        "key first",
+        "no newline at the end",
+        "CR LF",
+        "PKCS#8",
+    ):
+        assert files[whole].content, whole
+
+
+@pytest.mark.parametrize("name", ODD_FILES)
+async def test_nor_where_it_says_whose_machine_it_is(machine: Machine, name: str) -> None:
+    """The kubelet's client certificate: a file that a kubeconfig names, or one embedded in it."""
+    odd = machine.folder / "odd.pem"
+    odd.write_bytes(ODD_FILES[name].encode())
+    embedded = base64.b64encode(ODD_FILES[name].encode()).decode()
+    for text in (f"client-certificate: {odd}\n", f"client-certificate-data: {embedded}\n"):
+        (machine.folder / "kubelet.conf").write_text(f"users:\n- user:\n    {text}{KEY}")
+        machine.runs(f"--kubeconfig={machine.folder}/kubelet.conf", f"--cert-dir={machine.folder}")
+        seen = await machine.survey()
+        assert SECRET.encode() not in shown(seen)
+
+
+STRANGE = (
+    "with 'quotes' and \"more\"",
+    "with\nnewline",
+    " blanks at both ends ",
+    "$(touch x)`y`",
+    "ü\\n%s",
+    "*",
+)
+
+
+async def test_strange_names_stay_names(machine: Machine) -> None:
+    drop_ins = machine.folder / "drop ins"
+    (drop_ins / "deeper").mkdir(parents=True)
+    for name in STRANGE:
+        (machine.pki / name).write_bytes(PAIR.chain)
+        (drop_ins / f"{name}.conf").write_text(name)
+    (drop_ins / "deeper" / "10.conf").write_text("deeper")
+    (drop_ins / "deeper.conf").write_text("deeper too")
+    (drop_ins / "README").write_text("no drop-in")
+    os.mkfifo(machine.pki / "pipe")
+    (machine.pki / "dangling").symlink_to("no such\nfile")
+    machine.runs_as_kubeadm_starts_it("--config-dir", str(drop_ins))
+    seen = await machine.survey()
+    files = {each.path.decode().removeprefix(f"{machine.pki}/"): each for each in seen.certificates}
+    for name in STRANGE:
+        assert files[name].content == PAIR.chain, name
+    assert files["pipe"].kind == "other"
+    assert (files["dangling"].kind, files["dangling"].target) == ("link", b"no such\nfile")
+    walked = [each.content.decode() for each in seen.drop_ins]
+    assert sorted(walked) == sorted([*STRANGE, "deeper", "deeper too"])
+    # The kubelet's own order: by name within a folder, and "deeper" is the name of a folder.
+    assert walked.index("deeper too") == walked.index("deeper") + 1
+    flat = [each.path for each in seen.drop_ins if b"deeper" not in each.path]
+    assert flat == sorted(flat)
+    assert not (machine.folder / "x").exists()
+
+
+async def test_a_flag_is_read_as_the_kubelet_reads_it(machine: Machine) -> None:
+    other = machine.folder / "other pki"
+    other.mkdir()
+    (other / "here.crt").write_bytes(PAIR.chain)
+    machine.runs(
+        f"--cert-dir={machine.pki}", "--config", str(machine.root / "none"), "-cert-dir", str(other)
+    )
+    seen = await machine.survey()
+    assert [each.name for each in seen.certificates] == ["here.crt"]
+    assert seen.config == ()
+
+
+async def test_without_a_kubelet_the_answer_says_so(machine: Machine) -> None:
+    systemctl = machine.folder / "bin" / "systemctl"
+    systemctl.write_text("#!/bin/sh\nexit 1\n")
+    systemctl.chmod(0o755)
+    pidof = machine.folder / "bin" / "pidof"
+    pidof.write_text("#!/bin/sh\nexit 1\n")
+    pidof.chmod(0o755)
+    seen = await machine.survey()
+    assert (seen.unit.active, seen.unit.pid, seen.words) == (b"", 0, ())
+
+
+async def test_missing_tools_are_named_and_the_answer_can_still_be_read(
+    machine: Machine, tmp_path: Path
+) -> None:
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    shell = shutil.which("sh")
+    assert shell is not None
+    for tool in ("sh", "base64", "tr"):
+        (bare / tool).symlink_to(shutil.which(tool) or shell)
+    seen = await machine.survey(path=str(bare))
+    missing = set(seen.missing.decode().split())
+    assert {"systemctl", "flock", "sha256sum", "stat", "mktemp"} <= missing
+    assert "base64" not in missing
+
+
+def test_times_are_by_our_own_clock() -> None:
+    raw = (
+        b'{"machine_id":"","hostname":"","boot_id":"","clock":%d,"missing":"",'
+        b'"unit":{"active":"","pid":1,"age":90.5,"restarts":0},"argv":"","identity":{"path":"","pem":""},'
+        b'"addresses":[],"runs":[],"root":[],"pki":[],"config":[],"drop_ins":[],"certificates":[]}'
+    ) % (MOMENT.timestamp() + 7)
+    seen = msgspec.json.decode(raw, type=NodeSurvey)
+    assert seen.kubelet_started(MOMENT) == MOMENT - timedelta(seconds=90.5)
+    assert seen.skew(MOMENT) == timedelta(seconds=7)

@@ -1,0 +1,297 @@
+"""One snapshot over the wire: everything at once, bounded, read only, and each bad answer a doubt of its own."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from aiohttp import web
+
+from kubevouch.cli.roles import READER
+from kubevouch.evidence.gather import gather
+from kubevouch.evidence.measured import DoubtKind, Measured
+from kubevouch.evidence.snapshot import Evidence
+from kubevouch.kube.client import PAGE
+from kubevouch.kube.errors import NotAnApiServer, TlsError, Unauthorized, Unreachable
+from kubevouch.kube.transport import Limits
+from kubevouch.lab.wire import faults, reviews, status
+from kubevouch.lab.wire.nobody import closed_port
+from tests.support.apiservers import MOMENT, PATIENT, client_of
+from tests.support.authority import Authority
+from tests.support.clocks import WoundClock
+from tests.support.scenario import Expected, Request, Scenario
+from tests.support.stage import Stage, kind_of, staged
+
+NOTHING_EXPECTED = Expected(finds=(), exit=0)
+HEALTHY = Scenario(title="healthy", expected=NOTHING_EXPECTED)
+WAITING = Scenario(
+    title="a request waits", requests=(Request(node="k8s-worker-1"),), expected=NOTHING_EXPECTED
+)
+SYSTEM = "/api/v1/namespaces/kube-system"
+# What is asked for, and where its answer lies in the snapshot.
+QUESTIONS: dict[str, tuple[str, Callable[[Evidence], Measured[Any]]]] = {
+    "nodes": ("/api/v1/nodes", lambda e: e.nodes),
+    "requests": (
+        "/apis/certificates.k8s.io/v1/certificatesigningrequests",
+        lambda e: e.requests,
+    ),
+    "uid": (SYSTEM, lambda e: e.cluster.uid),
+    "version": ("/version", lambda e: e.cluster.version),
+    "trust": (f"{SYSTEM}/configmaps/kube-root-ca.crt", lambda e: e.trust),
+    "kubelet-config": (f"{SYSTEM}/configmaps/kubelet-config", lambda e: e.kubelet_config),
+    "api-service": (
+        "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io",
+        lambda e: e.metrics.api_service,
+    ),
+    "service": (f"{SYSTEM}/services/metrics-server", lambda e: e.metrics.service),
+    "pods": (f"{SYSTEM}/pods", lambda e: e.metrics.pods),
+    "deployment": (
+        "/apis/apps/v1/namespaces/kube-system/deployments",
+        lambda e: e.metrics.deployment,
+    ),
+    "logs": (f"{SYSTEM}/pods/metrics-server-*", lambda e: e.metrics.failures),
+    "node-metrics": ("/apis/metrics.k8s.io/v1beta1/nodes", lambda e: e.metrics.node_metrics),
+    "roles": ("/apis/rbac.authorization.k8s.io/v1/clusterroles", lambda e: e.approvers),
+    "bindings": (
+        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+        lambda e: e.approvers,
+    ),
+}
+BAD_ANSWERS = {
+    "forbidden": (faults.refuse(status.forbidden("", "things", "", "no")), DoubtKind.NOT_ALLOWED),
+    "400": (faults.refuse(status.bad_request("a container name must be specified")), DoubtKind.FAILED),
+    "500": (faults.refuse(status.StatusError(500, "InternalError", "etcd")), DoubtKind.FAILED),
+    "too busy": (faults.refuse(status.too_many_requests(1)), DoubtKind.FAILED),
+    "no JSON": (faults.answer(200, "{" * 100, Content_Type="application/json"), DoubtKind.FAILED),
+    "other JSON": (
+        faults.answer(200, '{"metadata": 1, "items": 2, "gitVersion": 3}', Content_Type="application/json"),
+        DoubtKind.FAILED,
+    ),
+    "cut short": (faults.truncated(b'{"items": ['), DoubtKind.FAILED),
+}  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def seen(
+    scenario: Scenario, limits: Limits = PATIENT
+) -> AsyncIterator[tuple[Stage, Callable[[], Any]]]:
+    clock = WoundClock(MOMENT)
+    async with (
+        staged(scenario, clock) as stage,
+        client_of(stage.access, clock, limits) as api,
+    ):
+        yield stage, lambda: gather(api, clock=clock)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+async def test_a_bad_answer_is_a_doubt_of_the_right_kind_and_the_rest_is_known(
+    question: str,
+) -> None:
+    path, answer_in = QUESTIONS[question]
+    async with seen(HEALTHY) as (stage, look):
+        for name, (play, kind) in BAD_ANSWERS.items():
+            if question == "logs" and "JSON" in name:
+                continue  # a log is text: nothing in it is wrong
+            stage.server.faults.on(path, play)
+            evidence = await look()
+            stage.server.faults.clear()
+            doubt = answer_in(evidence).doubt
+            assert doubt is not None and doubt.kind is kind, (name, answer_in(evidence))
+            assert doubt.text, name
+            # Its own answer, and what can only be asked after it.
+            unknown = {each for each, (_, of) in QUESTIONS.items() if not of(evidence).is_known}
+            assert unknown <= {question, *_BEHIND.get(question, ())}, name
+        evidence = await look()
+        assert all(of(evidence).is_known for _, of in QUESTIONS.values())
+
+
+_BEHIND = {
+    "api-service": ("service",),
+    "pods": ("logs",),
+    "roles": ("bindings",),
+    "bindings": ("roles",),
+}
+
+
+async def test_everything_that_can_be_is_asked_before_anything_is_answered() -> None:
+    """Each of the first questions is held back until the others have come, too: one after the other they never would."""
+    first = {
+        QUESTIONS[each][0]
+        for each in (
+            "nodes", "requests", "uid", "version", "trust", "kubelet-config", "api-service", "node-metrics", "roles",
+            "bindings",
+        )
+    }  # fmt: skip
+    async with seen(HEALTHY) as (stage, look):
+        here = _Crowd(first)
+        for path in first:
+            stage.server.faults.on(path, here.play)
+        async with asyncio.timeout(60):
+            await look()
+        assert here.came == first
+
+
+class _Crowd:
+    """Answers nobody before all have come."""
+
+    def __init__(self, wanted: set[str]) -> None:
+        self.came: set[str] = set()
+        self._wanted = wanted
+        self._all = asyncio.Event()
+
+    async def play(self, request: web.Request) -> web.StreamResponse:
+        self.came.add(request.path)
+        if self.came == self._wanted:
+            self._all.set()
+        await self._all.wait()
+        raise status.StatusError(500, "InternalError", "all have come")
+
+
+async def test_a_list_of_several_pages_is_whole_and_sorted_by_age() -> None:
+    async with seen(WAITING) as (stage, look):
+        store, csrs = stage.server.store, kind_of("CertificateSigningRequest")
+        model = store.get(csrs, "csr-1")
+        for number in range(PAGE + 7):
+            metadata = {
+                "name": f"csr-page-{(number * 7919) % 1000:03}-{number}",
+                "creationTimestamp": f"2026-11-24T{number % 11:02}:{number % 60:02}:00Z",
+                "resourceVersion": str(number),
+                "uid": f"uid-{number}",
+            }
+            store.put(csrs, {**model, "metadata": metadata})
+        evidence = await look()
+        found = evidence.requests.value
+        assert len(found) == PAGE + 8
+        ages = [each.metadata.creation_timestamp for each in found]
+        assert ages == sorted(ages)
+        lists = [r for r in stage.server.requests if r.path == QUESTIONS["requests"][0]]
+        assert [("continue" in each.query) for each in lists] == [False, True]
+
+
+async def test_one_slow_answer_does_not_take_the_others_with_it() -> None:
+    async with seen(HEALTHY, Limits(connect=30, total=3)) as (stage, look):
+        stage.server.faults.on(QUESTIONS["deployment"][0], faults.silence())
+        evidence = await look()
+        doubt = evidence.metrics.deployment.doubt
+        assert doubt.kind is DoubtKind.FAILED
+        assert "no whole answer within 3 seconds" in doubt.text
+        assert evidence.nodes.is_known and evidence.approvers.is_known
+
+
+async def test_a_server_that_answers_nothing_is_raised() -> None:
+    async with seen(HEALTHY, Limits(connect=30, total=1)) as (stage, look):
+        stage.server.faults.on("/*", faults.silence())
+        with pytest.raises(Unreachable, match="no whole answer"):
+            await look()
+
+
+@pytest.mark.parametrize(
+    ("play", "error"),
+    [
+        (faults.refuse(status.unauthorized()), Unauthorized),
+        (faults.html(200), NotAnApiServer),
+        (faults.redirect("https://login.example.com"), NotAnApiServer),
+    ],
+    ids=["401", "a web page", "a redirect"],
+)
+async def test_what_concerns_all_questions_is_raised(
+    play: faults.Play, error: type[Exception]
+) -> None:
+    async with seen(HEALTHY) as (stage, look):
+        stage.server.faults.on("/*", play)
+        with pytest.raises(error):
+            await look()
+
+
+async def test_nobody_there_is_raised() -> None:
+    clock = WoundClock(MOMENT)
+    async with staged(HEALTHY, clock) as stage:
+        with closed_port() as port:
+            nobody = msgspec.structs.replace(stage.access, server=f"https://127.0.0.1:{port}")
+            async with client_of(nobody, clock) as api:
+                with pytest.raises(Unreachable):
+                    await gather(api, clock=clock)
+
+
+async def test_another_ca_is_raised() -> None:
+    clock = WoundClock(MOMENT)
+    async with staged(HEALTHY, clock) as stage:
+        foreign = msgspec.structs.replace(stage.access, roots=Authority().pem)
+        async with client_of(foreign, clock) as api:
+            with pytest.raises(TlsError):
+                await gather(api, clock=clock)
+
+
+async def test_what_is_not_there_is_known_not_to_be_there() -> None:
+    gone = Scenario(
+        title="bare",
+        objects={"APIService/*": None, "ConfigMap/kubelet-config": None, "Deployment/*": None},
+        expected=NOTHING_EXPECTED,
+    )
+    async with seen(gone) as (_, look):
+        evidence = await look()
+    for found in (
+        evidence.metrics.api_service,
+        evidence.kubelet_config,
+        evidence.metrics.deployment,
+    ):
+        assert found.is_known and found.value is None
+
+
+async def test_it_reads_and_sends_no_byte_to_a_kubelet() -> None:
+    async with seen(WAITING) as (stage, look):
+        await look()
+        assert {each.method for each in stage.server.requests} == {"GET"}
+        assert len(stage.kubelets) == 4
+        for kubelet in stage.kubelets.values():
+            async with asyncio.timeout(60):
+                while kubelet.open:  # it has still to read the last of it
+                    await asyncio.sleep(0)
+            assert [each.shook_hands for each in kubelet.seen] == [True]
+            assert kubelet.sent == b""
+            assert kubelet.seen[0].client_certificate is None
+
+
+async def test_the_clusters_names_are_read_only_while_a_request_waits() -> None:
+    """A list of all Services costs more than the rest together on a large cluster."""
+    for scenario, asked in ((HEALTHY, False), (WAITING, True)):
+        async with seen(scenario) as (stage, look):
+            evidence = await look()
+            paths = {each.path for each in stage.server.requests}
+            assert ("/api/v1/services" in paths) is asked
+            assert (evidence.names is not None) is asked
+
+
+@pytest.mark.parametrize("scenario", [HEALTHY, WAITING], ids=["healthy", "waiting"])
+async def test_the_printed_role_is_enough(scenario: Scenario) -> None:
+    """Every question to the authorizer is one that the reader role has a rule for, and Secrets are never asked for."""
+    rules = yaml.safe_load(READER)["rules"]
+
+    def allowed(asked: reviews.Attributes) -> bool:
+        return any(
+            asked.verb in rule["verbs"]
+            and asked.group in rule["apiGroups"]
+            and asked.resource in rule["resources"]
+            for rule in rules
+        )
+
+    async with seen(scenario) as (stage, look):
+        stage.server.authorize = allowed
+        evidence = await look()
+    assert all(of(evidence).is_known for _, of in QUESTIONS.values())
+    assert evidence.names is None or not evidence.names.doubts
+
+
+async def test_without_any_right_each_doubt_names_the_right_that_lacks() -> None:
+    async with seen(HEALTHY) as (stage, look):
+        stage.server.authorize = reviews.nothing
+        evidence = await look()
+    assert evidence.nodes.doubt.lacking == ("list nodes",)
+    assert evidence.approvers.doubt.lacking == (
+        "list clusterroles.rbac.authorization.k8s.io",
+        "list clusterrolebindings.rbac.authorization.k8s.io",
+    )
+    assert evidence.served == ()

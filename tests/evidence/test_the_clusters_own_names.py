@@ -1,0 +1,148 @@
+"""What no kubelet may be called: read from what operators and controllers write, whatever they wrote."""
+
+from ipaddress import ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubevouch.evidence.measured import Asking, Measured, Vantage
+from kubevouch.evidence.names import _of_kubeadm, gather_names
+from kubevouch.evidence.registry import gather_registry
+from kubevouch.evidence.serving import preferred_types, scraped_address, targets
+from kubevouch.evidence.snapshot import flag_value
+from kubevouch.kube.resources import ConfigMap, Node, NodeAddress
+from kubevouch.kube.resources.meta import Metadata
+from kubevouch.kube.resources.nodes import NodeStatus
+from kubevouch.lab.wire import faults, status
+from tests.support.apiservers import MOMENT, client_of
+from tests.support.bombs import ALIASES
+from tests.support.clocks import WoundClock
+from tests.support.scenario import Expected, Request, Scenario
+from tests.support.stage import staged
+
+LOAD_BALANCER = {
+    "kind": "Service",
+    "metadata": {"name": "lb", "namespace": "web"},
+    "spec": {"clusterIP": "10.96.3.4", "externalIPs": ["198.51.100.7"]},
+    "status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}, {"hostname": "lb.example.com"}]}},
+}  # fmt: skip
+SCENARIO = Scenario(
+    title="names",
+    add=(LOAD_BALANCER,),
+    requests=(Request(node="k8s-worker-2", age="9m"), Request(node="k8s-worker-1", age="1m")),
+    expected=Expected(finds=(), exit=0),
+)
+
+
+async def test_services_endpoints_and_kubeadm_tell_the_clusters_own_names() -> None:
+    clock = WoundClock(MOMENT)
+    async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
+        names = await gather_names(api, Asking(clock))
+    assert set(names.endpoints) == {"127.0.0.1", "127.0.88.111"}
+    assert names.virtual["203.0.113.9"] == "Service web/lb"
+    assert set(names.virtual) >= {
+        "lb.example.com",
+        "198.51.100.7",
+        "10.96.3.4",
+        "10.96.0.1",
+        "10.96.234.196",
+    }
+    assert names.service_networks == (ip_network("10.96.0.0/12"),)
+    assert names.domain == "cluster.local"
+    assert names.doubts == ()
+
+
+async def test_what_could_not_be_read_is_named_and_the_rest_is_there() -> None:
+    clock = WoundClock(MOMENT)
+    async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
+        refusal = status.forbidden("", "services", "", "no")
+        stage.server.faults.on("/api/v1/services", faults.refuse(refusal))
+        names = await gather_names(api, Asking(clock))
+    assert [each.lacking for each in names.doubts] == [("list services",)]
+    assert "127.0.88.111" in names.endpoints
+
+
+async def test_the_registry_has_nodes_requests_by_age_and_names() -> None:
+    clock = WoundClock(MOMENT)
+    async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
+        registry = await gather_registry(api, Asking(clock))
+    assert [each.name for each in registry.requests.or_else(())] == ["csr-1", "csr-2"]
+    assert registry.node("k8s-worker-1.internal.example.com") is not None
+    assert registry.node("k8s-worker-9.internal.example.com") is None
+    assert registry.names.virtual
+
+
+def kubeadm(text: str) -> Measured[ConfigMap]:
+    return Measured(Vantage.API_SERVER, MOMENT, ConfigMap(data={"ClusterConfiguration": text}))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "controlPlaneEndpoint: 'api.example.com:6443'\nnetworking: {serviceSubnet: '10.96.0.0/12,fd00::/108', dnsDomain: k8s.example.org}",
+            ((ip_network("10.96.0.0/12"), ip_network("fd00::/108")), "k8s.example.org", "api.example.com"),
+        ),
+        ("controlPlaneEndpoint: '[fd00::1]:6443'", ((), "cluster.local", "fd00::1")),
+        ("controlPlaneEndpoint: '[fd00::1'", ((), "cluster.local", "")),
+        ("networking: {serviceSubnet: 10.96.0.0/99, dnsDomain: 5}", ((), "cluster.local", "")),
+        ("networking: [1]", ((), "cluster.local", "")),
+        ("networking: 2001-99-99", ((), "cluster.local", "")),
+        (ALIASES + "networking: {serviceSubnet: *i, dnsDomain: *i}", ((), "cluster.local", "")),
+        ("", ((), "cluster.local", "")),
+    ],
+    ids=["all", "IPv6", "half a bracket", "no network", "a list", "no date", "a bomb of aliases", "empty"],
+)  # fmt: skip
+def test_kubeadms_configuration_is_read_as_far_as_it_is_one(
+    text: str, expected: tuple[object, str, str]
+) -> None:
+    networks, domain, named = _of_kubeadm(kubeadm(text))
+    assert (networks, domain, next(iter(named), "")) == expected
+
+
+@given(st.text() | st.text("controlPlaneEndpoint: networking{}[]&*<>\n-'\"/0123456789.,"))
+def test_any_text_may_stand_there(text: str) -> None:
+    _of_kubeadm(kubeadm(text))
+
+
+@pytest.mark.parametrize(
+    ("flags", "value"),
+    [
+        (("--a=1",), "1"),
+        (("--a", "1"), "1"),
+        (("--a=1", "--a=2"), "2"),
+        (("--a", "1", "--a=2"), "2"),
+        (("--a",), ""),
+        (("--a", "--b"), ""),
+        (("--a=",), ""),
+        (("--a=b=c",), "b=c"),
+        (("--ab=1", "-a=1", "a"), None),
+        ((), None),
+    ],
+)
+def test_a_flag_is_read_as_pflag_reads_it(flags: tuple[str, ...], value: str | None) -> None:
+    assert flag_value(flags, "a") == value
+
+
+def test_metrics_server_dials_the_first_type_that_the_node_has() -> None:
+    """pkg/utils/address_resolver.go; the orders are those of the manifests and of the code without its flag."""
+    node = Node(
+        metadata=Metadata(name="n"),
+        status=NodeStatus(
+            addresses=(
+                NodeAddress(type="Hostname", address="n.example.com"),
+                NodeAddress(type="InternalIP", address=""),
+                NodeAddress(type="InternalIP", address="10.0.0.5"),
+                NodeAddress(type="InternalIP", address="10.0.0.6"),
+            )
+        ),
+    )
+    order = "--kubelet-preferred-address-types=InternalDNS,InternalIP,Hostname"
+    assert scraped_address(node, preferred_types(())) == "10.0.0.5"
+    assert scraped_address(node, preferred_types(("--secure-port=10250",))) == "n.example.com"
+    assert scraped_address(node, preferred_types((order,))) == "10.0.0.5"
+    assert scraped_address(node, ("ExternalIP",)) is None
+    assert list(targets([node], ("ExternalIP",))) == []
+    [target] = targets([node], ("Hostname",))
+    assert (target.address, target.node, target.port) == ("n.example.com", "n", 10250)

@@ -1,0 +1,101 @@
+"""metrics-server's log: the newest complaint about each node, and nothing that a log may hold breaks it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from kubevouch.diagnose.rules.wire import code_in_log
+from kubevouch.evidence.metrics_path import scrape_failures
+
+RECORDED = Path(__file__).parents[1] / "fixtures" / "story" / "expired.log"
+
+
+def quoted(text: str) -> str:
+    """As Go's strconv.Quote writes text without line breaks (klog's internal/serialize/keyvalues.go)."""
+    named = {'"': '\\"', "\\": "\\\\", "\t": "\\t", "\r": "\\r", "\x07": "\\a", "\x1b": "\\x1b"}
+    return '"' + "".join(named.get(each, each) for each in text) + '"'
+
+
+def line(error: str, node: str, message: str = "Failed to scrape node") -> str:
+    return f'E1124 23:00:45.443783       1 scraper.go:149] "{message}" err={quoted(error)} node="{node}"'
+
+
+def test_the_newest_complaint_about_each_node_of_a_real_log() -> None:
+    log = RECORDED.read_text(encoding="utf-8")
+    found = scrape_failures(log, "metrics-server-0")
+    assert [each.node.split(".")[0] for each in found] == [
+        "k8s-master",
+        "k8s-worker-1",
+        "k8s-worker-2",
+        "k8s-worker-3",
+    ]
+    newest = re.findall(r"current time (\S+) is after", log)[-1]
+    for each in found:
+        assert each.pod == "metrics-server-0"
+        assert each.text.startswith('Get "https://192.168.88.11')
+        assert f"current time {newest} is after" in each.text
+        assert code_in_log(each.text) == "KV304"
+
+
+def test_a_time_out_has_words_of_its_own() -> None:
+    said = line('Get "https://10.0.0.5:10250/metrics/resource": context deadline exceeded', "n")
+    [found] = scrape_failures(
+        said.replace('node"', 'node, timeout to access kubelet"', 1) + ' timeout="13.5s"', "p"
+    )
+    assert found.text.endswith("context deadline exceeded")
+
+
+@given(
+    error=st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"])),
+    before=st.text(),
+    after=st.text(),
+)
+@example(error='a "quoted\\" \t\x1b[31mred', before="", after="")
+def test_what_klog_has_quoted_is_read_back(error: str, before: str, after: str) -> None:
+    # A quotation mark left open before the line is no log of klog's.
+    log = "\n".join((before.replace('"', ""), line(error, "worker-1"), after))
+    found = {each.node: each.text for each in scrape_failures(log, "p")}
+    if "Failed to scrape" not in after:
+        assert found == {"worker-1": error}
+
+
+@given(st.text() | st.lists(st.sampled_from(
+    ['"Failed to scrape node', '"', " err=", ' err="', ' node="', "\\", "x\\ud800", "\\U00110000", "\n", "node"]
+)).map("".join))  # fmt: skip
+def test_any_text_is_a_log(text: str) -> None:
+    found = scrape_failures(text, "p")
+    assert [each.node for each in found] == sorted({each.node for each in found})
+    for each in found:
+        each.text.encode()  # it can be shown, and sent as JSON
+
+
+# Go's words for each, from Go's own sources; the prefix is net/http's.
+TEXTS = {
+    "x509: certificate has expired or is not yet valid: current time 2026-11-24T23:00:45Z is after 2026-09-30T21:58:44Z": "KV304",
+    "x509: certificate has expired or is not yet valid: current time 2026-11-24T23:00:45Z is before 2026-12-30T21:58:44Z": "KV306",
+    "x509: cannot validate certificate for 10.0.0.5 because it doesn't contain any IP SANs": "KV302",
+    "x509: certificate is valid for 10.0.0.6, not 10.0.0.5": "KV303",
+    "x509: certificate is not valid for any names, but wanted to match worker-1": "KV303",
+    "x509: certificate relies on legacy Common Name field, use SANs instead": "KV303",
+    'x509: certificate signed by unknown authority (possibly because of "crypto/rsa: verification error" '
+    'while trying to verify candidate authority certificate "kubernetes")': "KV308",
+    "x509: certificate signed by unknown authority": "KV311",
+    "remote error: tls: internal error": "KV307",
+    "dial tcp 10.0.0.5:10250: connect: connection refused": "KV201",
+    "dial tcp 10.0.0.5:10250: i/o timeout": "KV201",
+    "dial tcp: lookup worker-1 on 10.96.0.10:53: no such host": "KV201",
+    "context deadline exceeded": "KV201",
+    "request failed, status: \"403 Forbidden\"": "",
+    "": "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "code"), TEXTS.items())
+def test_gos_words_have_their_codes(text: str, code: str) -> None:
+    whole = (
+        f'Get "https://10.0.0.5:10250/metrics/resource": tls: failed to verify certificate: {text}'
+    )
+    assert code_in_log(whole) == code

@@ -1,0 +1,186 @@
+"""Who approves on a cluster: from a real cluster's roles, and with the two approvers that people install."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from kubevouch.evidence.approvers import approving_accounts, gather_approvers, lately_approved
+from kubevouch.evidence.measured import Asking, DoubtKind
+from kubevouch.kube.resources import (
+    CertificateSigningRequest,
+    CsrCondition,
+    PolicyRule,
+    Role,
+    RoleBinding,
+)
+from kubevouch.kube.resources.certificates import CsrStatus
+from kubevouch.kube.resources.meta import Metadata
+from kubevouch.kube.resources.rbac import RoleRef, Subject
+from kubevouch.lab.wire.reviews import Attributes
+from tests.support.apiservers import MOMENT, client_of
+from tests.support.clocks import WoundClock
+from tests.support.scenario import Expected, Scenario
+from tests.support.stage import staged
+
+RECORDED = json.loads(
+    (Path(__file__).parents[1] / "fixtures" / "story" / "rbac.json").read_text(encoding="utf-8")
+)["items"]
+ROLES = [msgspec.convert(r, Role) for r in RECORDED if r["kind"] == "ClusterRole"]
+BINDINGS = [msgspec.convert(b, RoleBinding) for b in RECORDED if b["kind"] == "ClusterRoleBinding"]
+SERVING = "kubernetes.io/kubelet-serving"
+
+
+def role(name: str, *signers: str, verb: str = "approve", resource: str = "signers") -> Role:
+    rule = PolicyRule(
+        verbs=(verb,),
+        api_groups=("certificates.k8s.io",),
+        resources=(resource,),
+        resource_names=signers,
+    )
+    return Role(metadata=Metadata(name=name), rules=(rule,))
+
+
+def bound(role_name: str, *subjects: Subject) -> RoleBinding:
+    return RoleBinding(role_ref=RoleRef(kind="ClusterRole", name=role_name), subjects=subjects)
+
+
+def account(namespace: str, name: str) -> Subject:
+    return Subject(kind="ServiceAccount", namespace=namespace, name=name)
+
+
+def test_a_cluster_as_kubeadm_makes_it_has_no_approver() -> None:
+    """Not cluster-admin, nor the controllers that may do much: the certificate controller approves client requests."""
+    assert {"cluster-admin", "system:controller:certificate-controller"} <= {r.name for r in ROLES}
+    assert {each.role_ref.name for each in BINDINGS} >= {"cluster-admin"}
+    assert approving_accounts(ROLES, BINDINGS) == ()
+
+
+def test_a_workload_that_is_cluster_admin_is_no_approver_for_that() -> None:
+    admin = bound("cluster-admin", account("ci", "deployer"))
+    assert approving_accounts(ROLES, [*BINDINGS, admin]) == ()
+
+
+# As published: postfinance's deploy/k8s/clusterrole.yaml, alex1989hu's deploy/base/clusterroles.yaml, Kubernetes' own.
+PUBLISHED = {
+    "kubelet-csr-approver": (role("kubelet-csr-approver", SERVING), "kube-system"),
+    "kubelet-serving-cert-approver": (
+        role("certificates:kubelet-serving-cert-approver", SERVING),
+        "kubelet-serving-cert-approver",
+    ),
+    "by Kubernetes' own role": (None, "platform"),
+    "for all of Kubernetes' signers": (role("wide", "kubernetes.io/*"), "platform"),
+    "for every signer": (role("widest"), "platform"),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_an_approver_is_known_by_the_role_that_is_made_for_it(name: str) -> None:
+    theirs, namespace = PUBLISHED[name]
+    roles = [*ROLES, *([theirs] if theirs else [])]
+    bound_to = theirs.name if theirs else "system:certificates.k8s.io:kubelet-serving-approver"
+    found = approving_accounts(
+        roles, [*BINDINGS, bound(bound_to, account(namespace, "the-approver"))]
+    )
+    assert found == ((namespace, "the-approver", bound_to),)
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        role("client", "kubernetes.io/kube-apiserver-client-kubelet"),
+        role("signer", SERVING, verb="sign"),
+        role("approval", verb="update", resource="certificatesigningrequests/approval"),
+    ],
+    ids=lambda each: each.name,
+)
+def test_a_role_for_something_near_is_none(theirs: Role) -> None:
+    assert approving_accounts([theirs], [bound(theirs.name, account("a", "b"))]) == ()
+
+
+@pytest.mark.parametrize(
+    ("subject", "found"),
+    [
+        (Subject(kind="User", name="system:serviceaccount:kube-system:approver"), True),
+        (Subject(kind="User", name="alice"), False),
+        (Subject(kind="Group", name="system:serviceaccounts"), False),
+        (Subject(kind="User", name="system:serviceaccount:kube-system"), False),
+        (Subject(kind="User", name="system:serviceaccount:a:b,spec.nodeName=c"), False),
+        (Subject(kind="ServiceAccount", name="approver"), False),
+    ],
+    ids=lambda each: getattr(each, "name", str(each)),
+)
+def test_only_a_service_account_is_a_workload(subject: Subject, found: bool) -> None:
+    theirs = role("theirs", SERVING)
+    assert bool(approving_accounts([theirs], [bound("theirs", subject)])) is found
+
+
+def approver(ready: str) -> Scenario:
+    subject = {"kind": "ServiceAccount", "name": "approver", "namespace": "security"}
+    rule = {"verbs": ["approve"], "resources": ["signers"], "resourceNames": [SERVING]}
+    pod = {
+        "kind": "Pod",
+        "metadata": {"name": "approver-0", "namespace": "security"},
+        "spec": {
+            "nodeName": "k8s-worker-1.internal.example.com",
+            "serviceAccountName": "approver",
+        },
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]},
+    }
+    other = {**pod, "metadata": {"name": "other", "namespace": "security"}}
+    other["spec"] = {**pod["spec"], "serviceAccountName": "default"}  # type: ignore[dict-item]
+    return Scenario(
+        title="an approver",
+        add=(
+            {"kind": "ClusterRole", "metadata": {"name": "theirs"}, "rules": [rule]},
+            {
+                "kind": "ClusterRoleBinding",
+                "metadata": {"name": "theirs"},
+                "roleRef": {"kind": "ClusterRole", "name": "theirs"},
+                "subjects": [subject],
+            },
+            pod,
+            {**other, "status": {"conditions": [{"type": "Ready", "status": "True"}]}},
+        ),
+        expected=Expected(finds=(), exit=0),
+    )
+
+
+@pytest.mark.parametrize(("ready", "running"), [("True", True), ("False", False)])
+async def test_it_runs_if_a_pod_of_its_account_is_ready(ready: str, running: bool) -> None:
+    clock = WoundClock(MOMENT)
+    async with staged(approver(ready), clock) as stage, client_of(stage.access, clock) as api:
+        found = await gather_approvers(api, Asking(clock))
+    assert found.value is not None
+    [one] = found.value
+    assert (one.name, one.running) == ("security/approver", running)
+
+
+async def test_an_approver_whose_pods_may_not_be_seen_is_a_doubt_and_not_a_no() -> None:
+    clock = WoundClock(MOMENT)
+    async with staged(approver("True"), clock) as stage, client_of(stage.access, clock) as api:
+
+        def allowed(asked: Attributes) -> bool:
+            return (asked.resource, asked.namespace) != ("pods", "security")
+
+        stage.server.authorize = allowed
+        found = await gather_approvers(api, Asking(clock))
+    assert found.doubt is not None
+    assert found.doubt.kind is DoubtKind.NOT_ALLOWED
+    assert found.doubt.lacking == ("list pods",)
+
+
+def approved(reason: str) -> CertificateSigningRequest:
+    at = datetime(2026, 11, 24, 11, 59, tzinfo=UTC)
+    condition = CsrCondition(type="Approved", status="True", reason=reason, last_update_time=at)
+    return CertificateSigningRequest(status=CsrStatus(conditions=(condition,)))
+
+
+def test_somebody_who_approved_lately_is_one_too_but_no_person_and_not_we() -> None:
+    by_hand = [approved("KubectlApprove"), approved("KubevouchApprove")]
+    assert lately_approved([*by_hand, CertificateSigningRequest()]) is None
+    found = lately_approved([*by_hand, approved("AutoApproved by kubelet-serving-cert-approver")])
+    assert found is not None
+    assert found.running

@@ -1,0 +1,342 @@
+"""A scenario on the wire: a scripted API server with recorded objects, and a kubelet's port for each node, real TLS.
+
+Recorded times are moved so that the recording ends now. Recorded addresses are moved to loopback.
+"""
+
+import contextlib
+import copy
+import json
+import re
+import socket
+from base64 import b64encode
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kubevouch.clock import Clock
+from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.kubeconfig import User
+from kubevouch.lab.wire import faults, kubelet, status
+from kubevouch.lab.wire.apiserver import WireApiServer
+from kubevouch.lab.wire.kinds import KINDS, Kind
+from kubevouch.lab.wire.patches import merge_patched
+from kubevouch.lab.wire.reviews import Attributes
+from tests.support.authority import Authority, Pair
+from tests.support.contexts import server_context
+from tests.support.requests import request
+from tests.support.scenario import Kubelet, Request, Scenario, duration
+from tests.support.self_signed import DatedAuthority, kubelet_self_signed
+
+RECORDED = Path(__file__).parents[1] / "fixtures" / "story"
+DOMAIN = ".internal.example.com"
+TOKEN = "the-token"
+_ENDED = {
+    "expired": datetime(2026, 11, 24, 23, 1, 20, tzinfo=UTC),
+    "pending": datetime(2026, 11, 24, 23, 2, 0, tzinfo=UTC),
+    "fixed": datetime(2026, 11, 24, 23, 3, 30, tzinfo=UTC),
+}
+_TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_BY_KIND = {kind.kind: kind for kind in KINDS.values()}
+_METRICS = "/apis/metrics.k8s.io/v1beta1/nodes"
+_PORTS: dict[str, kubelet.Behaviour] = {
+    "dark": kubelet.NO_CERTIFICATE,
+    "silent": kubelet.SILENCE,
+    "plain-http": kubelet.PLAIN_HTTP,
+    "hangs-up": kubelet.HANG_UP,
+}
+
+Object = dict[str, Any]
+
+
+@cache
+def cluster_ca() -> Authority:
+    return Authority("kubernetes", unit="the cluster")
+
+
+@cache
+def _other_ca(kind: str) -> Authority:
+    """An impostor has the very name of the cluster's."""
+    return Authority("kubernetes", unit="the cluster" if kind == "impostor" else "another")
+
+
+@cache
+def _server_pair() -> Pair:
+    return cluster_ca().serving("127.0.0.1", "localhost")
+
+
+@dataclass
+class Stage:
+    """What a test may look at and change while it stands."""
+
+    server: WireApiServer
+    kubelets: dict[str, kubelet.WireKubelet] = field(default_factory=dict)
+
+    @property
+    def access(self) -> ClusterAccess:
+        return ClusterAccess(
+            context="story",
+            where="kubeconfig: contexts[story]",
+            cluster="kubeconfig: clusters[story]",
+            server=self.server.url,
+            user=User(where="users[reader]", token=TOKEN),
+            namespace="default",
+            roots=cluster_ca().pem,
+        )
+
+    def kubeconfig(self, folder: Path, *, roots: bytes | None = None, server: str = "") -> Path:
+        """A file with the same, for a process of its own."""
+        cluster: Object = {"server": server or self.server.url}
+        if self.server.url.startswith("https"):
+            data = b64encode(cluster_ca().pem if roots is None else roots).decode()
+            cluster["certificate-authority-data"] = data
+        path = folder / "kubeconfig"
+        path.write_text(json.dumps(kubeconfig_of(cluster)))
+        return path
+
+
+def kubeconfig_of(cluster: Object) -> Object:
+    """A kubeconfig (JSON is YAML) for one cluster, and a reader with a token."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "story",
+        "contexts": [{"name": "story", "context": {"cluster": "story", "user": "reader"}}],
+        "clusters": [{"name": "story", "cluster": cluster}],
+        "users": [{"name": "reader", "user": {"token": TOKEN}}],
+    }
+
+
+@contextlib.asynccontextmanager
+async def staged(scenario: Scenario, clock: Clock) -> AsyncIterator[Stage]:
+    """The whole cluster, until the block ends."""
+    now = clock.now()
+    dated = None
+    if scenario.ca_ends is not None:
+        dated = DatedAuthority(now - timedelta(days=3000), now + duration(scenario.ca_ends))
+    async with contextlib.AsyncExitStack() as stack:
+        context = server_context(_server_pair())
+        server = await stack.enter_async_context(WireApiServer(context, clock))
+        stage = Stage(server)
+        objects = _objects(scenario, now)
+        for node in [each for each in objects if each["kind"] == "Node"]:
+            if _addresses(node):
+                port = await _opened(stack, stage, scenario, node, clock, dated)
+                node["status"]["daemonEndpoints"] = {"kubeletEndpoint": {"Port": port}}
+            objects += _metrics(scenario, node["metadata"]["name"], now)
+        objects += [
+            _request(wanted, number, now, objects)
+            for number, wanted in enumerate(scenario.requests or (), start=1)
+        ]
+        bundle = (dated or cluster_ca()).pem.decode()
+        objects.append(_config_map("kube-root-ca.crt", {"ca.crt": bundle}))
+        for each in objects:
+            server.store.put(_BY_KIND[each["kind"]], each)
+        _serve_metrics(server, objects)
+        _serve_logs(server, scenario, objects, now)
+        server.authorize = lambda asked: not _is_denied(scenario, asked)
+        yield stage
+
+
+def short(node: str) -> str:
+    return node.removesuffix(DOMAIN)
+
+
+def _objects(scenario: Scenario, now: datetime) -> list[Object]:
+    """The recorded objects of a state, as this scenario has them."""
+    moved = now - _ENDED[scenario.state]
+    found: list[Object] = []
+    for name in ("cluster", "rbac", scenario.state):
+        text = (RECORDED / f"{name}.json").read_text(encoding="utf-8")
+        found += json.loads(_here_and_now(text, moved))["items"]
+    if scenario.requests is not None:
+        found = [each for each in found if each["kind"] != "CertificateSigningRequest"]
+    found.append({"kind": "Namespace", "metadata": {"name": "kube-system", "uid": "the-cluster"}})
+    found += [_stamped(each) for each in copy.deepcopy(scenario.add)]
+    for each in found:
+        _with_flags(each, scenario)
+        if each["metadata"]["name"] == "kubelet-config":
+            each["data"]["kubelet"] += scenario.kubelet_config
+    for key, patch in scenario.objects.items():
+        hit = [
+            each for each in found if fnmatchcase(f"{each['kind']}/{each['metadata']['name']}", key)
+        ]
+        assert hit, f"the recording has no {key}"
+        for each in hit:
+            found.remove(each)
+            if patch is not None:
+                found.append(merge_patched(each, patch))
+    return found
+
+
+def _here_and_now(text: str, moved: timedelta) -> str:
+    def later(found: re.Match[str]) -> str:
+        return f"{datetime.fromisoformat(found[0]) + moved:%Y-%m-%dT%H:%M:%SZ}"
+
+    return _TIME.sub(later, text).replace("192.168.88.", "127.0.88.")
+
+
+def _stamped(thing: Object) -> Object:
+    thing["metadata"] = {"uid": f"uid-{thing['metadata']['name']}", **thing["metadata"]}
+    return thing
+
+
+def _with_flags(thing: Object, scenario: Scenario) -> None:
+    for program, words in scenario.flags.items():
+        if thing["kind"] == "Pod" and thing["metadata"]["name"].startswith(f"{program}-"):
+            container = thing["spec"]["containers"][0]
+            container["args"] = [*container.get("args", []), *words]
+
+
+async def _opened(
+    stack: contextlib.AsyncExitStack,
+    stage: Stage,
+    scenario: Scenario,
+    node: Object,
+    clock: Clock,
+    dated: DatedAuthority | None,
+) -> int:
+    """Something on the node's port, or nothing; the port's number."""
+    name, host = node["metadata"]["name"], _addresses(node)[0]
+    wanted = scenario.kubelet(short(name))
+    if wanted.port == "refuses":
+        return stack.enter_context(_taken(host))
+    behaviour = _PORTS.get(wanted.port)
+    if behaviour is None:
+        pair = _pair(wanted, node, clock.now(), dated)
+        behaviour = kubelet.Serve(server_context(pair))
+    opened = kubelet.WireKubelet(behaviour, clock, host=host)
+    stage.kubelets[short(name)] = await stack.enter_async_context(opened)
+    return opened.port
+
+
+@contextlib.contextmanager
+def _taken(host: str) -> Iterator[int]:
+    """Bound, and nobody listens: connections are refused."""
+    with socket.socket() as bound:
+        bound.bind((host, 0))
+        yield bound.getsockname()[1]
+
+
+def _addresses(node: Object) -> list[str]:
+    return [each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP"]
+
+
+def _pair(wanted: Kubelet, node: Object, now: datetime, dated: DatedAuthority | None) -> Pair:
+    name = node["metadata"]["name"]
+    starts, ends = now + duration(wanted.starts), now + duration(wanted.ends)
+    if wanted.by == "itself":
+        # A year old when it ends, as the kubelet makes them.
+        host = wanted.names[0] if wanted.names else name
+        return kubelet_self_signed(host, min(starts, ends - timedelta(days=365)), ends)
+    names = (name,) if wanted.names is None else wanted.names
+    addresses = _addresses(node) if wanted.addresses is None else wanted.addresses
+    starts = min(starts, ends - timedelta(days=365)) if ends < now else starts
+    if dated is not None and wanted.by == "cluster":
+        return dated.serving(*names, *addresses, node=name, not_before=starts, not_after=ends)
+    ca = cluster_ca() if wanted.by == "cluster" else _other_ca(wanted.by)
+    return ca.serving(*names, *addresses, node=wanted.cn or name, not_before=starts, not_after=ends)
+
+
+def _metrics(scenario: Scenario, node: str, now: datetime) -> Iterator[Object]:
+    age = scenario.metrics.get(short(node), scenario.metrics.get("all", "20s"))
+    if age is not None:
+        at = f"{now - duration(age):%Y-%m-%dT%H:%M:%SZ}"
+        yield _stamped({
+            "kind": "NodeMetrics",
+            "metadata": {"name": node},
+            "timestamp": at,
+            "window": "15s",
+            "usage": {"cpu": "41607005n", "memory": "191772Ki"},
+        })  # fmt: skip
+
+
+def _request(wanted: Request, number: int, now: datetime, objects: list[Object]) -> Object:
+    """A request as the API server keeps it; the later in the list, the later it was stored."""
+    nodes = [each for each in objects if each["kind"] == "Node"]
+    [node] = [each for each in nodes if short(each["metadata"]["name"]) == wanted.node]
+    name = node["metadata"]["name"]
+    names = (name,) if wanted.names is None else wanted.names
+    addresses = _addresses(node) if wanted.addresses is None else wanted.addresses
+    conditions = [
+        {
+            "type": each.type,
+            "status": "True",
+            "reason": each.reason,
+            "message": each.message,
+            "lastUpdateTime": f"{now - duration(each.age):%Y-%m-%dT%H:%M:%SZ}",
+        }
+        for each in wanted.conditions
+    ]
+    found: Object = {
+        "kind": "CertificateSigningRequest",
+        "metadata": {
+            "name": f"csr-{number}",
+            "uid": f"uid-csr-{number}",
+            "creationTimestamp": f"{now - duration(wanted.age):%Y-%m-%dT%H:%M:%SZ}",
+            "resourceVersion": str(1000 + number),
+        },
+        "spec": {
+            "signerName": "kubernetes.io/kubelet-serving",
+            "username": wanted.user or f"system:node:{name}",
+            "groups": ["system:nodes", "system:authenticated"],
+            "usages": ["digital signature", "server auth"],
+            "request": b64encode(request(name, names, addresses)).decode(),
+        },
+        "status": {"conditions": conditions} if conditions else {},
+    }
+    if wanted.issued:
+        found["status"]["certificate"] = b64encode(b"issued").decode()
+    return found
+
+
+def _config_map(name: str, data: dict[str, str]) -> Object:
+    metadata = {"name": name, "namespace": "kube-system", "uid": f"uid-{name}"}
+    return {"kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def _serve_metrics(server: WireApiServer, objects: list[Object]) -> None:
+    """The aggregator: 404 without an APIService, 503 while it is not available (kube-aggregator, handler_proxy.go)."""
+    services = [each for each in objects if each["kind"] == "APIService"]
+    conditions = [c for each in services for c in each["status"].get("conditions", [])]
+    available = any(c["type"] == "Available" and c["status"] == "True" for c in conditions)
+    if services and available:
+        return
+    code, text = (503, "service unavailable\n") if services else (404, "404 page not found\n")
+    asked = Attributes("", "list", "metrics.k8s.io", "nodes")
+    server.faults.on(
+        _METRICS,
+        faults.answer(code, text, Content_Type="text/plain; charset=utf-8"),
+        where=lambda _: server.authorize(asked),
+    )
+
+
+def _serve_logs(
+    server: WireApiServer, scenario: Scenario, objects: list[Object], now: datetime
+) -> None:
+    """The API server fetches a log from the kubelet: one without a certificate gives none."""
+    text = scenario.log
+    if text == "recorded":
+        text = (RECORDED / "expired.log").read_text(encoding="utf-8")
+    text = _here_and_now(text, now - _ENDED[scenario.state])
+    for pod in [each for each in objects if each["kind"] == "Pod"]:
+        name, node = pod["metadata"]["name"], pod["spec"]["nodeName"]
+        if not name.startswith("metrics-server-"):
+            continue
+        server.logs["kube-system", name, "metrics-server"] = text
+        if scenario.kubelet(short(node)).port in _PORTS:
+            what = f'Get "https://{node}:10250/containerLogs": remote error: tls: internal error'
+            path = f"/api/v1/namespaces/kube-system/pods/{name}/log"
+            server.faults.on(path, faults.refuse(status.StatusError(500, "InternalError", what)))
+
+
+def _is_denied(scenario: Scenario, asked: Attributes) -> bool:
+    what = f"{asked.resource}.{asked.group}" if asked.group else asked.resource
+    return any(fnmatchcase(f"{asked.verb} {what}", rule) for rule in scenario.denied)
+
+
+def kind_of(name: str) -> Kind:
+    return _BY_KIND[name]
