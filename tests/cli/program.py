@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 KUBEVOUCH = (sys.executable, "-m", "kubevouch")
-LONGEST = 120.0
+LONGEST = 60.0
 """Seconds: a hang is a failure. Generous, for two noisy cores."""
 
 
@@ -43,10 +43,7 @@ class Program:
         self, *words: str, stdin: bytes = b"", environment: Mapping[str, str] = {}
     ) -> Ran:
         """Runs it to its end. It never shows a trace, nor that it did not foresee what happened."""
-        process = await self.started(*words, environment=environment)
-        async with asyncio.timeout(LONGEST):
-            out, err = await process.communicate(stdin)
-        return _ended(process, out, err)
+        return await ended(await self.started(*words, environment=environment), stdin)
 
     async def several(
         self, *lines: Sequence[str], environments: Sequence[Mapping[str, str]] = ()
@@ -65,10 +62,9 @@ class Program:
             stderr=asyncio.subprocess.PIPE,
             cwd=self.home,
         )
-        async with asyncio.timeout(LONGEST):
-            out, err = await process.communicate(json.dumps(asked).encode())
-        assert (process.returncode, err) == (0, b""), err.decode()
-        return [_seen(Ran(**each)) for each in json.loads(out)]
+        ran = await ended(process, json.dumps(asked).encode())
+        assert (ran.code, ran.err) == (0, ""), ran
+        return [_seen(Ran(**each)) for each in json.loads(ran.out)]
 
     async def started(
         self, *words: str, environment: Mapping[str, str] = {}
@@ -90,9 +86,8 @@ class Program:
         async with asyncio.timeout(LONGEST):
             while not once():
                 await asyncio.sleep(0.01)
-            process.send_signal(signal.SIGINT)
-            out, err = await process.communicate()
-        return _ended(process, out, err)
+        process.send_signal(signal.SIGINT)
+        return await ended(process)
 
     async def in_shell(self, line: str) -> Ran:
         """A line for bash, with the program as `kubevouch`."""
@@ -107,9 +102,7 @@ class Program:
             env=self._environment,
             cwd=self.home,
         )
-        async with asyncio.timeout(LONGEST):
-            out, err = await process.communicate()
-        return _ended(process, out, err)
+        return await ended(process)
 
     async def on_a_terminal(self, *words: str, environment: Mapping[str, str] = {}) -> Ran:
         """With a terminal for its result; standard error stays apart."""
@@ -126,10 +119,8 @@ class Program:
         finally:
             os.close(theirs)
         reading = asyncio.get_running_loop().run_in_executor(None, _all_of, ours)
-        async with asyncio.timeout(LONGEST):
-            _, err = await process.communicate()
-            out = await reading
-        return _ended(process, out, err)
+        ran = await ended(process)
+        return Ran(ran.code, (await reading).decode(), ran.err)
 
 
 def _all_of(terminal: int) -> bytes:
@@ -142,9 +133,17 @@ def _all_of(terminal: int) -> bytes:
     return found
 
 
-def _ended(process: asyncio.subprocess.Process, out: bytes, err: bytes) -> Ran:
+async def ended(process: asyncio.subprocess.Process, stdin: bytes | None = None) -> Ran:
+    """Its end; or that it hangs, which is a failure, and its end then, too."""
+    try:
+        async with asyncio.timeout(LONGEST):
+            out, err = await process.communicate(stdin)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise
     assert process.returncode is not None
-    return _seen(Ran(process.returncode, out.decode(), err.decode()))
+    return _seen(Ran(process.returncode, (out or b"").decode(), (err or b"").decode()))
 
 
 def _seen(ran: Ran) -> Ran:

@@ -11,7 +11,7 @@ import pytest
 
 from kubevouch.diagnose.catalogue import CATALOGUE
 from kubevouch.lab.wire import faults
-from tests.cli.program import Program
+from tests.cli.program import Program, ended
 from tests.support.stage import Stage
 
 VERBS = {
@@ -227,5 +227,4 @@ async def test_kubectl_finds_it_as_a_plugin(kubevouch: Program, tmp_path: Path) 
     process = await asyncio.create_subprocess_exec(
         str(plugin), "doctor", "--help", stdout=asyncio.subprocess.PIPE
     )
-    out, _ = await process.communicate()
-    assert out.decode().startswith("Usage: kubectl vouch doctor [OPTIONS]")
+    assert (await ended(process)).out.startswith("Usage: kubectl vouch doctor [OPTIONS]")

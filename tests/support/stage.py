@@ -155,7 +155,7 @@ def _objects(scenario: Scenario, now: datetime) -> list[Object]:
     if scenario.requests is not None:
         found = [each for each in found if each["kind"] != "CertificateSigningRequest"]
     found.append({"kind": "Namespace", "metadata": {"name": "kube-system", "uid": "the-cluster"}})
-    found += [_stamped(each) for each in copy.deepcopy(scenario.add)]
+    found += [_stamped(each) for each in copy.deepcopy([*scenario.add, *_approver(scenario)])]
     for each in found:
         _with_flags(each, scenario)
         if each["metadata"]["name"] == "kubelet-config":
@@ -170,6 +170,32 @@ def _objects(scenario: Scenario, now: datetime) -> list[Object]:
             if patch is not None:
                 found.append(merge_patched(each, patch))
     return found
+
+
+def _approver(scenario: Scenario) -> list[Object]:
+    """postfinance's, as its deploy/k8s/*.yaml make it."""
+    if scenario.approver == "none":
+        return []
+    name, namespace = "kubelet-csr-approver", "kube-system"
+    signer = "kubernetes.io/kubelet-serving"
+    rule = {"verbs": ["approve"], "resources": ["signers"], "resourceNames": [signer]}
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+    ready = {"type": "Ready", "status": str(scenario.approver == "runs")}
+    return [
+        {"kind": "ClusterRole", "metadata": {"name": name}, "rules": [rule]},
+        {
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {"kind": "ClusterRole", "name": name},
+            "subjects": [subject],
+        },
+        {
+            "kind": "Pod",
+            "metadata": {"name": f"{name}-0", "namespace": namespace},
+            "spec": {"nodeName": f"k8s-worker-1{DOMAIN}", "serviceAccountName": name},
+            "status": {"phase": "Running", "conditions": [ready]},
+        },
+    ]
 
 
 def _here_and_now(text: str, moved: timedelta) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kubevouch.evidence.snapshot import Evidence
     from kubevouch.kube.client import ApiClient
 
-_PAUSE = 3.0
+_PAUSE = 2.0
 
 
 @click.command("verify", short_help="Proves that all of it holds. Reads only.")
@@ -92,7 +92,7 @@ async def _until_it_holds(
             now = str(error)
         else:
             diagnosis = diagnose(evidence, VERIFY)
-            if left <= 0:
+            if diagnosis.exit_code(severity) is ExitCode.OK or left <= 0:
                 return evidence, diagnosis
             now = _what_it_waits_for(diagnosis, severity)
         if now != said:
