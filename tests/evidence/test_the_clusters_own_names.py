@@ -39,11 +39,12 @@ async def test_services_endpoints_and_kubeadm_tell_the_clusters_own_names() -> N
     clock = WoundClock(MOMENT)
     async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
         names = await gather_names(api, Asking(clock))
-    assert set(names.endpoints) == {"127.0.0.1", "127.0.88.111"}
+    assert set(names.own_endpoints) == {"127.0.88.111"}
     assert names.virtual["203.0.113.9"] == "Service web/lb"
+    assert names.external == {"198.51.100.7": "Service web/lb"}
     assert set(names.virtual) >= {
+        "127.0.0.1",
         "lb.example.com",
-        "198.51.100.7",
         "10.96.3.4",
         "10.96.0.1",
         "10.96.234.196",
@@ -60,7 +61,7 @@ async def test_what_could_not_be_read_is_named_and_the_rest_is_there() -> None:
         stage.server.faults.on("/api/v1/services", faults.refuse(refusal))
         names = await gather_names(api, Asking(clock))
     assert [each.lacking for each in names.doubts] == [("list services",)]
-    assert "127.0.88.111" in names.endpoints
+    assert "127.0.88.111" in names.own_endpoints
 
 
 async def test_the_registry_has_nodes_requests_by_age_and_names() -> None:
@@ -97,8 +98,20 @@ def kubeadm(text: str) -> Measured[ConfigMap]:
 def test_kubeadms_configuration_is_read_as_far_as_it_is_one(
     text: str, expected: tuple[object, str, str]
 ) -> None:
-    networks, domain, named = _of_kubeadm(kubeadm(text))
-    assert (networks, domain, next(iter(named), "")) == expected
+    said = _of_kubeadm(kubeadm(text))
+    assert (said.networks, said.domain, next(iter(said.endpoints), "")) == expected
+
+
+def test_the_api_servers_other_names_and_a_network_written_by_its_host_count() -> None:
+    """Go's net.ParseCIDR takes 10.96.0.1/12 for 10.96.0.0/12."""
+    said = _of_kubeadm(
+        kubeadm(
+            "apiServer: {certSANs: [10.0.0.250, api.example.com, 7]}\n"
+            "controlPlaneEndpoint: vip.example.com:6443\nnetworking: {serviceSubnet: 10.96.0.1/12}"
+        )
+    )
+    assert set(said.endpoints) == {"10.0.0.250", "api.example.com", "7", "vip.example.com"}
+    assert said.networks == (ip_network("10.96.0.0/12"),)
 
 
 @given(st.text() | st.text("controlPlaneEndpoint: networking{}[]&*<>\n-'\"/0123456789.,"))

@@ -10,7 +10,7 @@ import pytest
 
 from kubevouch.node.errors import Lost, ScriptFailed, Unreachable
 from kubevouch.node.local import Local
-from kubevouch.node.script import Script
+from kubevouch.node.script import Place, Script
 from kubevouch.node.ssh import Ssh, SshOptions
 
 from .conftest import Sshd
@@ -114,6 +114,13 @@ async def test_a_cancelled_caller_leaves_no_process(local: Local, tmp_path: Path
         _reap(int(pids.read_text()))
 
 
+async def test_a_child_that_stays_in_the_background_is_not_waited_for(local: Local) -> None:
+    """An ssh that goes to the background keeps standard error open: that must not hold us."""
+    script_ = script(f"sleep 300 & echo $! >&2\n{HELLO.text}")
+    async with asyncio.timeout(60):
+        assert (await local.carry("node-1", script_, timeout=250)).answer.said == "hello"
+
+
 def _reap(pid: int) -> None:
     """Raises ProcessLookupError when the process is gone or only a zombie is left of it."""
     os.kill(pid, 0)
@@ -128,17 +135,54 @@ def test_a_script_is_never_shown() -> None:
 
 
 @needs_root
-async def test_ssh_answers_and_tells_whose_host_key_and_address_it_was(sshd: Sshd) -> None:
+async def test_ssh_answers_and_tells_whose_host_key_it_was(sshd: Sshd) -> None:
     carried = await sshd.ssh().carry("node-1", HELLO, timeout=60)
     assert carried.answer.said == "hello"
     assert carried.host_key == sshd.host_key
-    assert carried.peer == "127.0.0.1"
+    assert carried.known_as is not None
 
 
 @needs_root
-async def test_an_address_is_the_host_if_the_hosts_key_answers_there(sshd: Sshd) -> None:
-    carried = await sshd.ssh().carry("127.0.0.1", HELLO, timeout=60, alias="node-1")
+async def test_an_address_is_the_hosts_if_its_key_answers_there(sshd: Sshd) -> None:
+    known_as = (await sshd.ssh().carry("node-1", HELLO, timeout=60)).known_as
+    assert known_as
+    place = Place("127.0.0.1", known_as)
+    carried = await sshd.ssh().carry("node-1", HELLO, timeout=60, at=place)
     assert carried.host_key == sshd.host_key
+    with pytest.raises(Unreachable):
+        await sshd.ssh().carry("node-1", HELLO, timeout=60, at=Place("127.0.0.1", "somebody-else"))
+
+
+@needs_root
+async def test_what_the_far_side_prints_proves_nothing(sshd: Sshd) -> None:
+    """Standard error is the far side's to write to: lines like ssh's own are not ssh's."""
+    forged = script(
+        "echo 'debug1: Server host key: ssh-ed25519 SHA256:forged' >&2\n"
+        "echo \"debug1: Host 'vip' is known and matches the ED25519 host key.\" >&2\n" + HELLO.text
+    )
+    carried = await sshd.ssh().carry("node-1", forged, timeout=60)
+    assert carried.host_key == sshd.host_key
+    assert carried.known_as != "vip"
+
+
+@needs_root
+async def test_nothing_of_the_operators_goes_along_and_keys_are_always_checked(sshd: Sshd) -> None:
+    """Whatever their configuration says."""
+    config = sshd.folder / "generous"
+    config.write_text(
+        "Host *\n  ForwardAgent yes\n  ForwardX11 yes\n  SendEnv SECRET_*\n  StrictHostKeyChecking no\n"
+        "  RemoteCommand id\n  ControlMaster auto\n  ControlPersist yes\n"
+        f"  ControlPath {sshd.folder}/mux-%C\n" + sshd.config.read_text()
+    )
+    ssh = Ssh(SshOptions(config=str(config)), environment={**os.environ, "SECRET_1": "x"})
+    looks = script(
+        """printf 'kubevouch-answer: {"said":"%s"}\\n' "$SSH_AUTH_SOCK$DISPLAY$SECRET_1" """
+    )
+    async with asyncio.timeout(60):
+        assert (await ssh.carry("node-1", looks, timeout=50)).answer.said == ""
+    assert list(sshd.folder.glob("mux-*")) == []
+    with pytest.raises(Unreachable, match="Host key verification failed"):
+        await ssh.carry("stranger", HELLO, timeout=60)
 
 
 async def test_an_unknown_host_key_is_refused_by_ssh_and_said(sshd: Sshd) -> None:

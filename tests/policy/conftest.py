@@ -6,9 +6,11 @@ from ipaddress import ip_address, ip_network
 
 from kubevouch.policy.judge import Judgement, judge
 from kubevouch.policy.question import (
+    Address,
     Allowance,
     Entry,
     Others,
+    Owner,
     Question,
     Request,
     Reserved,
@@ -44,6 +46,10 @@ class Case:
     node_exists: bool | None = True
     newest: str | None = "csr-1"
     kubelet_started: datetime | None = None
+    other_names: dict[str, Owner] = field(default_factory=dict)
+    other_addresses: dict[Address, Owner] = field(default_factory=dict)
+    external: bool = False
+    """A Service calls this node's address its own external one."""
 
     def question(self) -> Question:
         try:
@@ -76,15 +82,20 @@ class Case:
             if self.known
             else None,
             others=Others(
-                names={"worker-2.example.com": "worker-2"},
-                addresses={ip_address("192.168.88.113"): "worker-2"},
+                names={"worker-2.example.com": Owner("worker-2", proven=True), **self.other_names},
+                addresses={
+                    ip_address("192.168.88.113"): Owner("worker-2", proven=True),
+                    **self.other_addresses,
+                },
             ),
             reserved=Reserved(
-                names={"lb.example.com": "a load balancer"},
+                names={"lb.example.com": "a load balancer", "cp-1.example.com": "the API server"},
                 suffixes={".k8s.example.org": "the cluster's own domain"},
                 addresses={ip_address("192.168.88.250"): "a virtual address"},
                 networks={ip_network("10.96.0.0/12"): "Services"},
-                endpoint_names={"cp-1.example.com": "the API server"},
+                external_addresses={ip_address("192.168.88.112"): "Service shop/web"}
+                if self.external
+                else {},
                 endpoint_addresses={ip_address("192.168.88.111"): "the API server"},
             ),
             newest=self.newest,

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from ipaddress import ip_address
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from kubevouch.outcome import Outcome
 from kubevouch.policy.judge import RULES, judge
-from kubevouch.policy.question import Entry, Source
+from kubevouch.policy.question import Entry, Owner, Source
 from tests.support.requests import request
 
 from .conftest import ADDRESS, NODE, NOW, Case
@@ -58,6 +59,14 @@ GOOD: dict[str, Callable[[], Case]] = {
     ),
     "the node's word, where the operator takes it": lambda: Case(
         addresses=(Entry(ADDRESS, CLAIMED),), trusts_node=True
+    ),
+    "what another node merely says is its, too": lambda: Case(
+        other_names={NODE: Owner("worker-3", proven=False)},
+        other_addresses={ip_address(ADDRESS): Owner("worker-3", proven=False)},
+    ),
+    "a Service's external address that is proven to be its own": lambda: Case(external=True),
+    "a control-plane node by whose name the API server is reached": lambda: control_plane(
+        Source.SSH_HOST_KEY
     ),
     "an IPv6 address of its own": lambda: allowing(ask([NODE], ["fd00::112"]), "fd00::112"),
 }
@@ -199,6 +208,33 @@ HELD: dict[str, tuple[str, Callable[[], Case]]] = {
     "another node's address": (
         "foreign-addresses",
         lambda: allowing(ask([NODE], ["192.168.88.113"]), "192.168.88.113"),
+    ),
+    "a proven address that is proven to be another's, too": (
+        "foreign-addresses",
+        lambda: Case(other_addresses={ip_address(ADDRESS): Owner("worker-3", proven=True)}),
+    ),
+    "an address that it claims and another one, too": (
+        "foreign-addresses",
+        lambda: Case(
+            addresses=(Entry(ADDRESS, CLAIMED),),
+            trusts_node=True,
+            other_addresses={ip_address(ADDRESS): Owner("worker-3", proven=False)},
+        ),
+    ),
+    "a Service's external address that it only claims": (
+        "reserved-addresses",
+        lambda: Case(addresses=(Entry(ADDRESS, CLAIMED),), trusts_node=True, external=True),
+    ),
+    "another control plane's name, though it is one itself": (
+        "reserved-names",
+        lambda: Case(
+            pem=request("cp-2.example.com", [CP], ["192.168.88.120"]),
+            node="cp-2.example.com",
+            username="system:node:cp-2.example.com",
+            names=(Entry(CP, Source.OPERATOR),),
+            addresses=(Entry("192.168.88.120", Source.SSH_HOST_KEY),),
+            control_plane=True,
+        ),
     ),
     "an address nobody knows": ("allowed-addresses", lambda: ask([NODE], ["192.168.88.77"])),
     "its own and one more": ("allowed-addresses", lambda: ask([NODE], [ADDRESS, "192.168.88.77"])),

@@ -92,6 +92,7 @@ class Machine:
             "content": content,
             "content_sha256": hashlib.sha256(content).hexdigest(),
             "switch_seconds": 240,
+            "units": str(self.folder / "units"),
         }
         return NodeChange(**(values | other))  # type: ignore[arg-type]
 
@@ -171,6 +172,7 @@ def machine(tmp_path: Path) -> Machine:
     for script in (*real.values(), *(tmp_path / "bin").iterdir()):
         script.chmod(0o755)
     machine.pki.mkdir(parents=True)
+    (tmp_path / "units").mkdir()
     machine.config.write_bytes(CONFIG)
     machine.config.chmod(0o640)
     for name, content, mode in (

@@ -1,7 +1,9 @@
 """transaction.sh on real files: what it does, what it refuses, and that a killed call leaves nothing behind."""
 
+import asyncio
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -139,8 +141,92 @@ async def test_what_has_not_begun_is_neither_committed_nor_undone(
     machine: Machine, action: Action
 ) -> None:
     before = machine.tree()
-    assert (await machine.call(action)).outcome is State.REFUSED
+    assert (await machine.call(action)).outcome is State.NOTHING
     assert machine.tree() == before
+    assert machine.calls == []
+
+
+async def test_a_begin_that_comes_after_its_undo_finds_that_it_is_too_late(
+    machine: Machine,
+) -> None:
+    """The way broke, the caller gave up and undid; then the shell that was still there goes on."""
+    await machine.call(Action.UNDO)
+    before = machine.tree()
+    answer = await machine.call(Action.BEGIN)
+    assert (answer.outcome, "undone" in answer.reason) == (State.REFUSED, True)
+    assert machine.tree() == before
+
+
+async def test_the_same_call_twice_at_the_same_time_is_done_once(machine: Machine) -> None:
+    before = machine.tree()
+    first, second = await asyncio.gather(machine.call(Action.BEGIN), machine.call(Action.BEGIN))
+    assert (first.outcome, second.outcome) == (State.BEGUN, State.BEGUN)
+    assert sum(call.startswith("systemd-run") for call in machine.calls) == 1
+    machine.switch()
+    assert machine.tree() == before
+
+
+async def test_of_two_runs_at_the_same_time_one_is_refused(machine: Machine) -> None:
+    before = machine.tree()
+    answers = await asyncio.gather(
+        machine.call(Action.BEGIN, machine.change(run="run1")),
+        machine.call(Action.BEGIN, machine.change(run="run2")),
+    )
+    assert sorted(answer.outcome for answer in answers) == [State.BEGUN, State.REFUSED]
+    machine.switch()
+    assert machine.tree() == before
+
+
+async def test_a_commit_finds_a_config_that_was_overwritten_meanwhile_and_takes_it_back(
+    machine: Machine,
+) -> None:
+    """A `kubeadm upgrade` between the restart and the proof: the next restart would read the old setting."""
+    before = machine.tree()
+    await machine.call(Action.BEGIN)
+    machine.config.write_bytes(CONFIG + b"maxPods: 50\n")
+    answer = await machine.call(Action.COMMIT)
+    assert (answer.outcome, "changed since" in answer.reason) == (State.UNDONE, True)
+    assert machine.tree() == before
+    kept = machine.root / ".kubevouch" / "run1" / "strays" / "config.yaml"
+    assert kept.read_bytes() == CONFIG + b"maxPods: 50\n"
+
+
+async def test_an_undo_that_fails_says_so_and_can_be_called_again(machine: Machine) -> None:
+    before = machine.tree()
+    await machine.call(Action.BEGIN)
+    undo = machine.root / ".kubevouch" / "run1" / "undo.sh"
+    whole = undo.read_text()
+    undo.write_text("exit 1\n")
+    answer = await machine.call(Action.UNDO)
+    assert answer.outcome is State.HALF
+    assert machine.tree() != before
+    undo.write_text(whole)
+    assert (await machine.call(Action.UNDO)).outcome is State.UNDONE
+    assert machine.tree() == before
+
+
+async def test_after_a_restart_of_the_machine_the_next_start_undoes_it(machine: Machine) -> None:
+    before, units = machine.tree(), machine.folder / "units"
+    await machine.call(Action.BEGIN)
+    [unit] = units.glob("*.service")
+    assert (units / "multi-user.target.wants" / unit.name).resolve() == unit
+    words = [line for line in unit.read_text().splitlines() if line.startswith("ExecStart=")]
+    subprocess.run(
+        words[0].removeprefix("ExecStart=").split(), env=machine.environment, check=True, timeout=60
+    )
+    assert machine.tree() == before
+    assert list(units.glob("**/*.service")) == []
+
+
+async def test_a_commit_takes_the_unit_away(machine: Machine) -> None:
+    await machine.call(Action.BEGIN)
+    await machine.call(Action.COMMIT)
+    assert list((machine.folder / "units").glob("**/*.service")) == []
+
+
+async def test_a_machine_without_an_id_is_no_machine_of_a_plan(machine: Machine) -> None:
+    answer = await machine.call(Action.BEGIN, machine.change(machine_id=""))
+    assert (answer.outcome, machine.calls) == (State.REFUSED, [])
 
 
 @pytest.mark.parametrize(

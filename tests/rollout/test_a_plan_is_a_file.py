@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,6 +60,9 @@ def test_a_plan_comes_back_as_it_was_written(tmp_path: Path) -> None:
         ('"10.0.0.5"', '"not an address"'),
         ('"run": "abcd"', '"run": "../../etc"'),
         ('"run": "abcd"', '"run": "a b;c"'),
+        ('"port": 10250', '"port": 70000'),
+        ('"machine_id": "m"', '"machine_id": ""'),
+        ('"machine_id": "m"', '"machine_id": "a b"'),
         ("}", ""),
     ],
 )
@@ -70,6 +74,26 @@ def test_a_plan_that_was_bent_is_refused(tmp_path: Path, old: str, new: str) -> 
     path.write_text(text.replace(old, new))
     with pytest.raises(UsageError, match=str(path)):
         read_plan(path)
+
+
+@pytest.mark.parametrize("field", ["root", "pki", "config"])
+@pytest.mark.parametrize("path", ["", "relative", "/var/../etc", "/a/.."])
+def test_a_path_that_leads_elsewhere_is_refused(tmp_path: Path, field: str, path: str) -> None:
+    places = {"root": "/var/lib/kubelet", "pki": "/var/lib/kubelet/pki", "config": "/k/config.yaml"}
+    node = msgspec.structs.replace(PLAN.nodes[0], change=Change.BOOTSTRAP, **places)
+    good = msgspec.structs.replace(PLAN, nodes=(node,))
+    bad = msgspec.structs.replace(PLAN, nodes=(msgspec.structs.replace(node, **{field: path}),))
+    write_plan(good, tmp_path / "good.json")
+    write_plan(bad, tmp_path / "bad.json")
+    assert read_plan(tmp_path / "good.json") == good
+    with pytest.raises(UsageError, match="not absolute"):
+        read_plan(tmp_path / "bad.json")
+
+
+def test_a_node_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
+    write_plan(msgspec.structs.replace(PLAN, nodes=PLAN.nodes * 2), tmp_path / "plan.json")
+    with pytest.raises(UsageError, match="twice"):
+        read_plan(tmp_path / "plan.json")
 
 
 @given(data=st.binary(max_size=500))

@@ -14,7 +14,7 @@ from kubevouch.rollout.gates import Gate, Standing
 from kubevouch.rollout.node_run import NodeRun
 from kubevouch.rollout.result import Ending, NodeResult, RunResult
 from kubevouch.rollout.surroundings import Patience
-from kubevouch.rollout.transaction import NodeChange, State, TransactionAnswer
+from kubevouch.rollout.transaction import NodeChange, Seed, State, TransactionAnswer
 from tests.support.clocks import WoundClock
 
 DONE, UNDONE, STOPPED, UNKNOWN, UNTOUCHED = Ending
@@ -52,52 +52,86 @@ def answer(outcome: State, why: str = "", pid: int = 2) -> TransactionAnswer:
 
 BEGUN, COMMITTED, WAS_UNDONE = answer(State.BEGUN), answer(State.COMMITTED), answer(State.UNDONE)
 REFUSED = answer(State.REFUSED, "config.yaml has been changed since the plan")
-NOT_BEGUN = answer(State.REFUSED, "this run has not begun on this node")
+NOT_BEGUN = answer(State.NOTHING, "this run has not changed this node")
+HALF = answer(State.HALF, "config.yaml is immutable")
+BUSY = answer(State.BUSY, "another call holds the lock")
+BROKEN = TransactionAnswer(State.UNDONE, b"", b"failed", 0)
+FRESH = Seed(b"chain", b"key")
 GONE, CUT = Unreachable("n1", "connection refused"), Lost("n1", "cut")
 PASSED, MISSING = True, False
 
 
 @dataclass
-class Script_:
+class Course:
     """What the way answers to begin, commit and undo in turn (the last one for ever), and whether the gates pass."""
 
     begin: TransactionAnswer | NodeError
     gates: bool = PASSED
     end: Sequence[TransactionAnswer | NodeError] = (COMMITTED,)
     as_before: bool = False
+    """The wire shows what it showed before the change."""
+
+    well: bool = False
+    """The wire shows a trusted certificate of this node."""
+
+    seed: Seed | None = FRESH
 
 
-CASES: dict[str, tuple[Script_, Ending, str]] = {
-    "begun, proven, committed": (Script_(BEGUN), DONE, ""),
-    "no shell": (Script_(GONE), STOPPED, "nothing was changed"),
-    "refused before harm": (Script_(REFUSED), STOPPED, "changed since the plan"),
-    "the kubelet did not restart": (Script_(WAS_UNDONE), UNDONE, ""),
-    "done in this run before": (Script_(COMMITTED), DONE, "before"),
-    "not proven, undone by us": (Script_(BEGUN, MISSING, [WAS_UNDONE]), UNDONE, "request"),
+CASES: dict[str, tuple[Course, Ending, str]] = {
+    "begun, proven, committed": (Course(BEGUN), DONE, ""),
+    "no shell": (Course(GONE), STOPPED, "nothing was changed"),
+    "refused before harm": (Course(REFUSED), STOPPED, "changed since the plan"),
+    "the kubelet did not restart": (Course(WAS_UNDONE), UNDONE, ""),
+    "done in this run before": (Course(COMMITTED, well=True), DONE, "before"),
+    "a node that only says that it is done": (Course(COMMITTED), UNKNOWN, "does not bear that out"),
+    "a node that answers what nobody asked": (Course(NOT_BEGUN, well=True), UNKNOWN, "nothing"),
+    "another call is at work there": (Course(BUSY), STOPPED, "lock"),
+    "the kubelet did not restart, nor again with the old files": (
+        Course(BROKEN),
+        UNKNOWN,
+        "does not run",
+    ),
+    "undone by half": (Course(BEGUN, MISSING, [HALF]), UNKNOWN, "immutable"),
+    "undone, and the kubelet does not run": (
+        Course(BEGUN, MISSING, [BROKEN]),
+        UNKNOWN,
+        "does not run",
+    ),
+    "not proven, undone once the lock is free": (
+        Course(BEGUN, MISSING, [BUSY, BUSY, WAS_UNDONE]),
+        UNDONE,
+        "undone",
+    ),
+    "before and after look the same: the wire tells nothing": (
+        Course(BEGUN, MISSING, [GONE], as_before=True, seed=None),
+        UNKNOWN,
+        "could not be seen",
+    ),
+    "not proven, undone by us": (Course(BEGUN, MISSING, [WAS_UNDONE]), UNDONE, "request"),
     "not proven, undone at the third try": (
-        Script_(BEGUN, MISSING, [CUT, GONE, WAS_UNDONE]),
+        Course(BEGUN, MISSING, [CUT, GONE, WAS_UNDONE]),
         UNDONE,
         "undone",
     ),
     "not proven, and out of reach; the wire shows the switch": (
-        Script_(BEGUN, MISSING, [GONE], as_before=True),
+        Course(BEGUN, MISSING, [GONE], as_before=True),
         UNDONE,
         "its own switch has undone it",
     ),
     "not proven, and out of reach; nothing can be seen": (
-        Script_(BEGUN, MISSING, [GONE]),
+        Course(BEGUN, MISSING, [GONE]),
         UNKNOWN,
         "could not be seen",
     ),
     "proven, and out of reach for the commit": (
-        Script_(BEGUN, PASSED, [GONE], as_before=True),
+        Course(BEGUN, PASSED, [GONE], as_before=True),
         UNDONE,
         "its own switch has undone it",
     ),
-    "proven, but the switch was faster": (Script_(BEGUN, PASSED, [WAS_UNDONE]), UNDONE, "switch"),
-    "the way broke at begin, which had begun": (Script_(CUT, PASSED, [WAS_UNDONE]), UNDONE, "cut"),
+    "proven, but the switch was faster": (Course(BEGUN, PASSED, [WAS_UNDONE]), UNDONE, "undone"),
+    "the way broke at begin, which had begun": (Course(CUT, PASSED, [WAS_UNDONE]), UNDONE, "cut"),
     "the way broke at begin, which had not begun": (
-        Script_(CUT, PASSED, [NOT_BEGUN]),
+        Course(CUT, PASSED, [NOT_BEGUN]),
         STOPPED,
         "nothing was changed",
     ),
@@ -108,7 +142,7 @@ CASES: dict[str, tuple[Script_, Ending, str]] = {
 class Way:
     """Answers as its script says."""
 
-    script: Script_
+    script: Course
     name: str = "scripted"
     said: list[str] = field(default_factory=list)
 
@@ -129,10 +163,11 @@ class Way:
 class Observed:
     """A node seen from outside: all gates passed, or the request missing for ever."""
 
-    def __init__(self, script: Script_, way: Way, clock: WoundClock) -> None:
+    def __init__(self, script: Course, way: Way, clock: WoundClock) -> None:
         self.approved: set[str] = set()
         self.new_process: bool | None = None
         self._as_before = script.as_before
+        self._well = script.well
         self.around = type(
             "Around", (), {"clock": clock, "way": way, "watcher": _Silent(), "stop": lambda: False}
         )
@@ -144,6 +179,9 @@ class Observed:
     async def serves_as_before(self) -> bool:
         return self._as_before
 
+    async def serves_well(self) -> bool:
+        return self._well
+
 
 class _Silent:
     def step(self, node: str, text: str) -> None: ...
@@ -153,7 +191,7 @@ class _Silent:
 
 @pytest.mark.parametrize(("script", "ending", "why"), CASES.values(), ids=CASES.keys())
 async def test_a_node_ends_as_it_really_is(
-    script: Script_, ending: Ending, why: str, monkeypatch: pytest.MonkeyPatch
+    script: Course, ending: Ending, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     missing = Standing(Gate.REQUEST, script.gates, "the kubelet has not asked yet")
     monkeypatch.setattr(node_run, "standings", lambda _: (missing,))
@@ -162,7 +200,7 @@ async def test_a_node_ends_as_it_really_is(
         observation=Observed(script, Way(script), clock),  # type: ignore[arg-type]
         patience=Patience(30),
         change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 60),
-        seed=None,
+        seed=script.seed,
         pid_before=1,
     )
     async with asyncio.timeout(60):
@@ -175,7 +213,7 @@ async def test_a_node_ends_as_it_really_is(
 async def test_a_node_that_is_not_proven_is_never_committed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    script = Script_(BEGUN, MISSING, [WAS_UNDONE])
+    script = Course(BEGUN, MISSING, [WAS_UNDONE])
     way = Way(script)
     missing = Standing(Gate.METRICS, passed=False, text="no newer sample")
     monkeypatch.setattr(node_run, "standings", lambda _: (missing,))

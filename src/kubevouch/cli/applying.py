@@ -23,7 +23,7 @@ from kubevouch.kube.client import ApiClient
 from kubevouch.kube.errors import KubeError
 from kubevouch.node.local import Local
 from kubevouch.node.ssh import Ssh, SshOptions
-from kubevouch.rollout.apply import apply, check
+from kubevouch.rollout.apply import Checked, apply, check
 from kubevouch.rollout.plan import Change, Plan, read_plan
 from kubevouch.rollout.result import Ending, RunResult
 from kubevouch.rollout.surroundings import Patience, Surroundings, Way
@@ -57,15 +57,21 @@ def apply_plan(
         f"(context {access.context or 'service account'}); undo with `kubevouch undo {plan.run}`"
     )
 
-    async def work(api: ApiClient, clock: Clock) -> RunResult:
-        with _stopping(terminal) as stop:
-            around = _surroundings(api, clock, plan, terminal, stop)
-            checked = await check(plan, around)
-            await asyncio.to_thread(terminal.confirm, what, yes=yes)
-            keep_run(plan, terminal.environment)
-            return await apply(checked, around, Patience(gate_timeout))
+    patience = Patience(gate_timeout)
 
-    result = with_api(terminal, access, work)
+    async def checking(api: ApiClient, clock: Clock) -> Checked:
+        around = _surroundings(api, clock, plan, terminal, lambda: False)
+        return await check(plan, around, patience)
+
+    checked = with_api(terminal, access, checking)
+    terminal.confirm(what, yes=yes)
+    keep_run(plan, terminal.environment)
+
+    async def changing(api: ApiClient, clock: Clock) -> RunResult:
+        with _stopping(terminal) as stop:
+            return await apply(checked, _surroundings(api, clock, plan, terminal, stop), patience)
+
+    result = with_api(terminal, access, changing)
     _print_result(terminal, result, form)
     if result.exit_code is ExitCode.OK:
         _tell_the_fuse(terminal, with_api(terminal, access, _fuse))
@@ -97,7 +103,9 @@ def undo_plan(
 
     result = with_api(terminal, access, work)
     _print_result(terminal, result, form)
-    fine = all(each.ending in (Ending.UNDONE, Ending.STOPPED) for each in result.nodes)
+    if result.interrupted:
+        return ExitCode.INTERRUPTED
+    fine = all(each.ending in (Ending.UNDONE, Ending.DONE) for each in result.nodes)
     return ExitCode.OK if fine and not result.config_map_failed else ExitCode.STOPPED
 
 

@@ -77,7 +77,6 @@ async def _until_it_holds(
     patience: Patience,
 ) -> "tuple[Evidence, Diagnosis]":
     from kubevouch.diagnose.doctor import VERIFY, diagnose
-    from kubevouch.errors import ExitCode
     from kubevouch.evidence.gather import gather
     from kubevouch.kube.errors import Unreachable
 

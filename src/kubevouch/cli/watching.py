@@ -1,6 +1,6 @@
 """A run for somebody who watches: plain lines when piped; on a terminal the last line is drawn over."""
 
-from kubevouch.cli.terminal import Terminal, harmless
+from kubevouch.cli.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 
 _CLEAR = "\r\x1b[K"
@@ -27,7 +27,7 @@ class Lines:
         """Drawn over on a terminal; else a line once it has been the same for a while."""
         if self._terminal.is_live:
             shown = f"{self._stamp()}  {node}  waits for {text}"[:_LONGEST]
-            self._terminal.stderr.write(_CLEAR + harmless(shown))
+            self._terminal.stderr.write(_CLEAR + one_line(shown))
             self._terminal.stderr.flush()
             self._drawn = True
             return
@@ -48,7 +48,7 @@ class Lines:
         if self._drawn:
             self._terminal.stderr.write(_CLEAR)
             self._drawn = False
-        self._terminal.note(f"{self._stamp()}  {node}  {text}")
+        self._terminal.note(one_line(f"{self._stamp()}  {node}  {text}"))
 
     def _stamp(self) -> str:
         passed = int(self._clock.monotonic() - self._began)

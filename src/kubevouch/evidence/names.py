@@ -5,7 +5,7 @@ Services and the endpoints of `kubernetes`.
 """
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
@@ -28,11 +28,15 @@ _SERVICE_OF = "kubernetes.io/service-name"
 class ClusterNames:
     """Names and addresses as texts, each with what it is."""
 
-    endpoints: dict[str, str]
-    """Where API servers are reached: a control-plane node may have its own by pin."""
+    own_endpoints: dict[str, str]
+    """What API servers say of themselves (the endpoints of `kubernetes`): a control-plane node has its own among them."""
 
     virtual: dict[str, str]
-    """Services, load balancers, external addresses: no node's, ever."""
+    """Names and addresses of the API that are no API server's own (load balancers, virtual addresses), Services, load
+    balancers of Services: no node's, ever."""
+
+    external: dict[str, str]
+    """spec.externalIPs of Services: on bare metal often nodes' own; anybody who may make a Service can name any."""
 
     service_networks: tuple[IPv4Network | IPv6Network, ...]
     domain: str
@@ -54,42 +58,59 @@ async def gather_names(api: ApiClient, asking: Asking) -> ClusterNames:
             api.list_all(ENDPOINT_SLICES, "default", label_selector=f"{_SERVICE_OF}=kubernetes")
         ),
     )
-    networks, domain, endpoint = _of_kubeadm(kubeadm)
-    endpoints = dict(endpoint)
-    host = urlsplit(api.access.server).hostname
-    if host:
-        endpoints[host] = "the API server, as this kubeconfig names it"
-    for each in slices.or_else(()):
-        for point in each.endpoints:
-            endpoints.update(dict.fromkeys(point.addresses, "an API server"))
-    virtual: dict[str, str] = {}
+    said = _of_kubeadm(kubeadm)
+    own = {
+        address: "an API server"
+        for each in slices.or_else(())
+        for point in each.endpoints
+        for address in point.addresses
+    }
+    virtual = dict(said.endpoints)
+    if host := urlsplit(api.access.server).hostname:
+        virtual[host] = "the API server, as this kubeconfig names it"
+    external: dict[str, str] = {}
     for service in services.or_else(()):
         what = f"Service {service.namespace}/{service.name}"
         virtual.update(dict.fromkeys(service.addresses, what))
+        external.update(dict.fromkeys(service.spec.external_ips, what))
     return ClusterNames(
-        endpoints=endpoints,
-        virtual=virtual,
-        service_networks=networks,
-        domain=domain,
-        doubts=tuple(each.doubt for each in (services, slices) if each.doubt is not None),
+        own_endpoints=own,
+        virtual={name: what for name, what in virtual.items() if name not in own},
+        external={name: what for name, what in external.items() if name not in virtual},
+        service_networks=said.networks,
+        domain=said.domain,
+        doubts=tuple(each.doubt for each in (kubeadm, services, slices) if each.doubt is not None),
     )
 
 
-def _of_kubeadm(
-    found: Measured[ConfigMap],
-) -> tuple[tuple[IPv4Network | IPv6Network, ...], str, dict[str, str]]:
-    """Service networks, DNS domain and control-plane endpoint of kubeadm's ClusterConfiguration; as far as it is one."""
+@dataclass(frozen=True, slots=True)
+class _Kubeadm:
+    """What its ClusterConfiguration tells; nothing where there is none."""
+
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    domain: str = "cluster.local"
+    endpoints: dict[str, str] = field(default_factory=dict)
+
+
+def _of_kubeadm(found: Measured[ConfigMap]) -> _Kubeadm:
     text = found.value.data.get("ClusterConfiguration", "") if found.value else ""
     try:
         said = goyaml.read(text.encode())
     except goyaml.Unreadable:
-        said = None
+        return _Kubeadm()
     networking = said.get("networking") if isinstance(said, dict) else None
-    host = _host(_text(said, "controlPlaneEndpoint"))
-    return (
+    api_server = said.get("apiServer") if isinstance(said, dict) else None
+    sans = api_server.get("certSANs") if isinstance(api_server, dict) else None
+    endpoints = {
+        str(san): "a name of the API server's certificate"
+        for san in (sans if isinstance(sans, list) else ())
+    }
+    if host := _host(_text(said, "controlPlaneEndpoint")):
+        endpoints[host] = "the control plane's endpoint"
+    return _Kubeadm(
         _networks(_text(networking, "serviceSubnet")),
         _text(networking, "dnsDomain") or "cluster.local",
-        {host: "the control plane's endpoint"} if host else {},
+        endpoints,
     )
 
 
@@ -111,5 +132,5 @@ def _networks(subnets: str) -> tuple[IPv4Network | IPv6Network, ...]:
     found = []
     for subnet in subnets.split(","):
         with contextlib.suppress(ValueError):
-            found.append(ip_network(subnet.strip()))
+            found.append(ip_network(subnet.strip(), strict=False))
     return tuple(found)

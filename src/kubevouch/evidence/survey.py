@@ -3,11 +3,14 @@
 import hashlib
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from kubevouch.node.script import Script
+
+# Of a time that Python's datetime has room for.
+Moment = Annotated[int, msgspec.Meta(ge=0, le=2**33)]
 
 
 class FileSeen(msgspec.Struct, frozen=True):
@@ -22,7 +25,7 @@ class FileSeen(msgspec.Struct, frozen=True):
     gid: int
     size: int
     device: int
-    modified: int
+    modified: Moment
     """Seconds since 1970."""
 
     target: bytes = b""
@@ -46,7 +49,7 @@ class UnitSeen(msgspec.Struct, frozen=True):
 
     active: bytes
     pid: int
-    age: float
+    age: Annotated[float, msgspec.Meta(ge=0, le=2**31)]
     """Seconds since its main process started; 0 where that is not known."""
 
     restarts: int
@@ -77,7 +80,7 @@ class NodeSurvey(msgspec.Struct, frozen=True):
     machine_id: bytes
     hostname: bytes
     boot_id: bytes
-    clock: int
+    clock: Moment
     missing: bytes
     unit: UnitSeen
     argv: bytes
@@ -85,13 +88,13 @@ class NodeSurvey(msgspec.Struct, frozen=True):
 
     identity: IdentitySeen
 
-    addresses: tuple[bytes, ...]
-    runs: tuple[RunSeen, ...]
+    addresses: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=1000)]
+    runs: Annotated[tuple[RunSeen, ...], msgspec.Meta(max_length=100)]
     root: tuple[FileSeen, ...]
     pki: tuple[FileSeen, ...]
     config: tuple[FileSeen, ...]
-    drop_ins: tuple[FileSeen, ...]
-    certificates: tuple[FileSeen, ...]
+    drop_ins: Annotated[tuple[FileSeen, ...], msgspec.Meta(max_length=16)]
+    certificates: Annotated[tuple[FileSeen, ...], msgspec.Meta(max_length=1000)]
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -64,6 +64,8 @@ root=$(flag root-dir)
 root=${root:-/var/lib/kubelet}
 pki=$(flag cert-dir)
 pki=${pki:-/var/lib/kubelet/pki}
+root=$(readlink -f "$root" || printf '%s' "$root")
+pki=$(readlink -f "$pki" || printf '%s' "$pki")
 kubeconfig=$(flag kubeconfig)
 
 identity=$(sed -n 's/^ *client-certificate: *"\{0,1\}\([^" ]*\)"\{0,1\} *$/\1/p' "$kubeconfig" 2>/dev/null | head -n 1)
@@ -73,7 +75,7 @@ if [ -z "$identity" ]; then
 fi
 
 missing=
-for tool in systemctl systemd-run flock sha256sum base64 stat readlink sync mktemp \
+for tool in systemctl systemd-run flock sha256sum base64 stat readlink sync \
   awk cut date find head sed sort tr; do
   command -v $tool >/dev/null 2>&1 || missing="$missing $tool"
 done

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from kubevouch.node import shell
 from kubevouch.node.errors import Lost, ScriptFailed
-from kubevouch.node.script import Carried, Script, T, answer_in
+from kubevouch.node.script import Carried, Place, Script, T, answer_in
 
 
 class Local:
@@ -21,7 +21,7 @@ class Local:
         script: Script[T],
         *,
         timeout: float,
-        alias: str | None = None,  # noqa: ARG002 - there is no host key here
+        at: Place | None = None,  # noqa: ARG002 - there is no other place than here
     ) -> Carried[T]:
         """Runs the script here; `host` is only named in errors.
 

@@ -43,10 +43,17 @@ class Carried(msgspec.Struct, Generic[T], frozen=True):
 
     answer: T
     host_key: str | None = None
-    """Fingerprint (`ssh-ed25519 SHA256:…`) of the ssh host key that answered; None where the way shows none."""
+    """Fingerprint (`ssh-ed25519 SHA256:...`) of the ssh host key that answered; None where the way shows none."""
 
-    peer: str | None = None
-    """The address that was connected to, where the way tells."""
+    known_as: str | None = None
+    """The name under which the operator's known_hosts has that key."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a host is dialled in place of where its name leads, and the name under which its key must be known."""
+
+    address: str
+    known_as: str
 
 
 def answer_in(stdout: bytes, script: Script[T], *, where: str, complaint: str) -> T:
@@ -59,7 +66,7 @@ def answer_in(stdout: bytes, script: Script[T], *, where: str, complaint: str) -
         )
     try:
         return msgspec.json.decode(lines[-1][len(mark) :], type=script.answer)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ScriptFailed(
             where, f"the {script.name} script's answer cannot be read: {error}"
         ) from None

@@ -12,6 +12,10 @@ from kubevouch.node.errors import Unreachable
 from kubevouch.node.script import ANSWER_LIMIT
 
 _COMPLAINT_LIMIT = 64 * 1024
+_LAST_WORDS = 2.0
+"""Seconds in which what a process has written is read after its end."""
+
+_STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
 class Ran(msgspec.Struct, frozen=True):
@@ -31,6 +35,8 @@ async def run(
 ) -> Ran:
     """Runs it to its end, or kills its whole process group when the time is over or the caller is cancelled.
 
+    A child of its that has gone to the background, and holds the pipes open, is not waited for.
+
     Args:
         argv: the program and its words; nothing secret may stand there.
         stdin: written in full, then closed.
@@ -40,57 +46,55 @@ async def run(
     Raises:
         Unreachable: the program is not there.
     """
+    loop = asyncio.get_running_loop()
     try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=dict(environment),
-            start_new_session=True,
+        transport, process = await loop.subprocess_exec(
+            _Process, *argv, env=dict(environment), start_new_session=True
         )
     except OSError as error:
         raise Unreachable(argv[0], f"cannot be started: {error.strerror}") from None
-    assert process.stdin and process.stdout and process.stderr
-    reading = asyncio.gather(
-        _head(process.stdout, ANSWER_LIMIT), _head(process.stderr, _COMPLAINT_LIMIT)
-    )
+    pipe = transport.get_pipe_transport(_STDIN)
+    assert isinstance(pipe, asyncio.WriteTransport)
+    pipe.write(stdin)
+    pipe.close()  # once all of it is written
     try:
         async with asyncio.timeout(timeout):
-            await _feed(process.stdin, stdin)
-            stdout, stderr = await asyncio.shield(reading)
-            status: int | None = await process.wait()
+            await process.exited.wait()
     except TimeoutError:
-        _kill(process)
-        stdout, stderr = await reading
-        status = None
-    except asyncio.CancelledError:
-        _kill(process)
-        await reading
-        raise
+        pass
     finally:
-        await process.wait()
-    return Ran(status=status, stdout=stdout, stderr=stderr)
+        status = transport.get_returncode()
+        if status is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(transport.get_pid(), signal.SIGKILL)
+            await process.exited.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS):
+                await process.silent.wait()
+        transport.close()
+    return Ran(status=status, stdout=bytes(process.stdout), stderr=bytes(process.stderr))
 
 
-async def _feed(stdin: asyncio.StreamWriter, data: bytes) -> None:
-    try:
-        stdin.write(data)
-        await stdin.drain()
-        stdin.close()
-        await stdin.wait_closed()
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # it ended before it had read everything; its status says why
+class _Process(asyncio.SubprocessProtocol):
+    """Keeps the first bytes of each stream; the rest is dropped, so that the writer never blocks."""
 
+    def __init__(self) -> None:
+        self.stdout = bytearray()
+        self.stderr = bytearray()
+        self.exited = asyncio.Event()
+        self.silent = asyncio.Event()
+        self._open = {_STDOUT, _STDERR}
 
-async def _head(stream: asyncio.StreamReader, limit: int) -> bytes:
-    """The first `limit` bytes; the rest is read and dropped, so that the writer never blocks."""
-    kept = bytearray()
-    while chunk := await stream.read(65536):
-        kept += chunk[: max(0, limit - len(kept))]
-    return bytes(kept)
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        kept, limit = (
+            (self.stdout, ANSWER_LIMIT) if fd == _STDOUT else (self.stderr, _COMPLAINT_LIMIT)
+        )
+        kept += data[: max(0, limit - len(kept))]
 
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002 - it ended
+        self._open.discard(fd)
+        if not self._open:
+            self.silent.set()
 
-def _kill(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    def process_exited(self) -> None:
+        self.exited.set()

@@ -2,6 +2,7 @@
 
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from kubevouch.policy.names import proven_values
 from kubevouch.policy.question import Address, Allowance, Question, Reserved
 from kubevouch.policy.ruling import Reason, Ruling, cannot_tell, listed, passes, refuses, unreadable
 
@@ -92,34 +93,36 @@ def reserved_address(
     for network, what in reserved.networks.items():
         if address.version == network.version and address in network:
             return what
+    if (why := reserved.external_addresses.get(address)) and not _is_pinned(address, allowance):
+        return why
     why = reserved.endpoint_addresses.get(address)
-    return None if why and _pinned(address, allowance) else why
+    own = allowance is not None and allowance.control_plane and _is_pinned(address, allowance)
+    return None if own else why
 
 
-def _pinned(address: Address, allowance: Allowance | None) -> bool:
-    """A control-plane node may have its own API server's address, by pin."""
-    return (
-        allowance is not None
-        and allowance.control_plane
-        and any(
-            ip_address(entry.value) == address and entry.source.is_pin
-            for entry in allowance.addresses
-        )
+def _is_pinned(address: Address, allowance: Allowance | None) -> bool:
+    """By more than the word of the node, and more than its name."""
+    return allowance is not None and any(
+        ip_address(entry.value) == address and entry.source.is_pin for entry in allowance.addresses
     )
 
 
 def foreign_addresses(question: Question) -> Ruling:
-    """With another node's address a kubelet could be that node. No flag overrides this."""
+    """With another node's address a kubelet could be that node. No flag overrides this.
+
+    What another node merely claims does not take away what is proven to be this one's.
+    """
     parsed = question.request.parsed
     if parsed is None:
         return unreadable("foreign-addresses")
     if question.others is None:
         return cannot_tell("foreign-addresses", "the nodes of the cluster could not be read")
     others = question.others.addresses
+    proven = proven_values(question.allowance)
     theirs = [
-        f"{address} (of {others[plainest(address)]})"
+        f"{address} (of {owner.node})"
         for address in parsed.ip_addresses
-        if plainest(address) in others
+        if (owner := others.get(plainest(address))) and (owner.proven or str(address) not in proven)
     ]
     if theirs:
         return refuses(

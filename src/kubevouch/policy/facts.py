@@ -14,6 +14,7 @@ from kubevouch.policy.question import (
     Allowance,
     Entry,
     Others,
+    Owner,
     Question,
     Request,
     Reserved,
@@ -93,39 +94,42 @@ def as_address(text: str) -> Address | None:
 
 
 def others_of(node: str, nodes: Iterable[Node], pinned: Iterable[tuple[str, Entry]] = ()) -> Others:
-    """What all nodes but this one have, or say they have: a name or address claimed twice is nobody's.
+    """What all nodes but this one have: a Node's own name and what is pinned are proven, the rest they say themselves.
 
     pinned: (node, entry) that a plan or an operator gives to others.
     """
-    names: dict[str, str] = {}
-    addresses: dict[Address, str] = {}
-    claims = [(each.name, claim.address) for each in nodes for claim in each.status.addresses]
-    claims += [(each.name, each.name) for each in nodes]
-    claims += [(owner, entry.value) for owner, entry in pinned]
-    for owner, value in claims:
-        if owner == node:
+    found = tuple(nodes)
+    claims = [
+        (each.name, claim.address, False) for each in found for claim in each.status.addresses
+    ]
+    claims += [(each.name, each.name, True) for each in found]
+    claims += [(owner, entry.value, entry.source.is_proof) for owner, entry in pinned]
+    names: dict[str, Owner] = {}
+    addresses: dict[Address, Owner] = {}
+    for owner, value, proven in claims:
+        if owner == node or not value:
             continue
         address = as_address(value)
         if address is None:
-            names[value.lower()] = owner
-        else:
-            addresses[address] = owner
+            if proven or value.lower() not in names:
+                names[value.lower()] = Owner(owner, proven)
+        elif proven or address not in addresses:
+            addresses[address] = Owner(owner, proven)
     return Others(names=names, addresses=addresses)
 
 
 def reserved_of(cluster: ClusterNames) -> Reserved:
     """The cluster's own names and addresses."""
     names, addresses = _split(cluster.virtual)
-    endpoint_names, endpoint_addresses = _split(cluster.endpoints)
+    _, endpoints = _split(cluster.own_endpoints)
+    _, external = _split(cluster.external)
     return Reserved(
         names=names,
         suffixes={f".{cluster.domain}": "the cluster's own domain"},
-        addresses={
-            each: what for each, what in addresses.items() if each not in endpoint_addresses
-        },
+        addresses=addresses,
         networks=dict.fromkeys(cluster.service_networks, "a Service"),
-        endpoint_names=endpoint_names,
-        endpoint_addresses=endpoint_addresses,
+        external_addresses=external,
+        endpoint_addresses=endpoints,
         doubts=tuple(doubt.text for doubt in cluster.doubts),
     )
 

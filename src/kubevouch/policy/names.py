@@ -50,6 +50,12 @@ def plain_names(question: Question) -> Ruling:
     return passes("plain-names", listed(parsed.dns_names), allowed)
 
 
+def proven_values(allowance: Allowance | None) -> frozenset[str]:
+    """What is known to be the node's by more than its own word."""
+    entries = (*allowance.names, *allowance.addresses) if allowance else ()
+    return frozenset(entry.value for entry in entries if entry.source.is_proof)
+
+
 def reserved_names(question: Question) -> Ruling:
     """A kubelet with `kubernetes.default.svc` could be the API server to every pod. No flag overrides this."""
     parsed = question.request.parsed
@@ -74,40 +80,37 @@ def reserved_names(question: Question) -> Ruling:
 
 
 def reserved_name(name: str, reserved: Reserved, allowance: Allowance | None) -> str | None:
-    """What a name is reserved for, or None."""
+    """What a name is reserved for, or None.
+
+    A control plane may be reached by the name of its one node: that node may have it.
+    """
     name = name.lower().rstrip(".")
-    if why := reserved.names.get(name):
+    own = allowance is not None and allowance.control_plane and name == allowance.node
+    if (why := reserved.names.get(name)) and not own:
         return why
     for suffix, what in (_SUFFIXES | reserved.suffixes).items():
         if name.endswith(suffix) or name == suffix.removeprefix("."):
             return what
-    if name.startswith("kubernetes."):
-        return "the API server"
-    why = reserved.endpoint_names.get(name)
-    return None if why and _pinned(name, allowance) else why
-
-
-def _pinned(name: str, allowance: Allowance | None) -> bool:
-    """A control-plane node may have its own endpoint's name, by pin."""
-    return (
-        allowance is not None
-        and allowance.control_plane
-        and any(
-            entry.value == name and (entry.source.is_pin or name == allowance.node)
-            for entry in allowance.names
-        )
-    )
+    return "the API server" if name.startswith("kubernetes.") else None
 
 
 def foreign_names(question: Question) -> Ruling:
-    """With another node's name a kubelet could be that node. No flag overrides this."""
+    """With another node's name a kubelet could be that node. No flag overrides this.
+
+    What another node merely claims does not take away what is proven to be this one's.
+    """
     parsed = question.request.parsed
     if parsed is None:
         return unreadable("foreign-names")
     if question.others is None:
         return cannot_tell("foreign-names", "the nodes of the cluster could not be read")
     others = question.others.names
-    theirs = [f"{n} (of {others[n.lower()]})" for n in parsed.dns_names if n.lower() in others]
+    proven = proven_values(question.allowance)
+    theirs = [
+        f"{name} (of {owner.node})"
+        for name in parsed.dns_names
+        if (owner := others.get(name.lower())) and (owner.proven or name not in proven)
+    ]
     if theirs:
         return refuses(
             "foreign-names",

@@ -56,11 +56,18 @@ class Allowance(msgspec.Struct, frozen=True):
     """The operator takes the node's own word for NODE_STATUS entries."""
 
 
+class Owner(msgspec.Struct, frozen=True):
+    """Another node that has a name or address, and whether that is more than its own word."""
+
+    node: str
+    proven: bool
+
+
 class Others(msgspec.Struct, frozen=True):
     """What belongs to other nodes: each name and address, claimed or proven, and whose it is."""
 
-    names: dict[str, str] = {}
-    addresses: dict[Address, str] = {}
+    names: dict[str, Owner] = {}
+    addresses: dict[Address, Owner] = {}
 
 
 class Reserved(msgspec.Struct, frozen=True):
@@ -72,8 +79,8 @@ class Reserved(msgspec.Struct, frozen=True):
 
     addresses: dict[Address, str] = {}
     networks: dict[Network, str] = {}
-    endpoint_names: dict[str, str] = {}
-    """Names under which the API server is reached: a control-plane node may have its own by pin."""
+    external_addresses: dict[Address, str] = {}
+    """Addresses that Services call external: a node may have its own by pin."""
 
     endpoint_addresses: dict[Address, str] = {}
     """Addresses of API servers: a control-plane node may have its own by pin."""

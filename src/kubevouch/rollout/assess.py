@@ -23,7 +23,6 @@ from kubevouch.policy.facts import as_address, claimed_entries, others_of
 from kubevouch.policy.names import is_plain, reserved_name
 from kubevouch.policy.question import Allowance, Entry, Reserved, Source
 from kubevouch.rollout.change import SEED_LIFE
-from kubevouch.rollout.checking import not_the_machine
 from kubevouch.rollout.plan import Change, LeftOut, NodePlan, SeedKind
 from kubevouch.x509 import CertificateKind, X509Error, classify, node_name_of, read_certificates
 
@@ -143,6 +142,18 @@ def _all_well(seen: Judged, in_force: Effective) -> bool:
     leaf = served.dialled.leaf
     own = leaf is not None and node_name_of(leaf) == seen.node.name
     return own and in_force.configuration.server_tls_bootstrap and not _restart_pending(seen.survey)
+
+
+def not_the_machine(seen: NodeSurvey, node: str, machine_id: str) -> str:
+    """Why this machine is not that node's; empty if it is."""
+    found = seen.machine_id.decode(errors="replace").strip()
+    if not machine_id or found != machine_id:
+        return f"this machine's id is {found}, the Node's is {machine_id}"
+    try:
+        holder = node_name_of(read_certificates(seen.identity.pem, "its client certificate")[0])
+    except X509Error as error:
+        return str(error)
+    return "" if holder == node else f"its kubelet's client certificate is {holder}'s"
 
 
 def _restart_pending(survey: NodeSurvey) -> bool:

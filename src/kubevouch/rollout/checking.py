@@ -1,20 +1,25 @@
 """Before the first write: is it the plan's cluster, are they the plan's machines, can we see and do what we must?"""
 
 from collections.abc import Iterable
+from contextlib import aclosing
+from datetime import datetime
+
+import msgspec
 
 from kubevouch.evidence.identity import gather_trust
 from kubevouch.evidence.measured import Asking
-from kubevouch.evidence.snapshot import Trust
+from kubevouch.evidence.serving import judged
+from kubevouch.evidence.snapshot import Served, Trust
 from kubevouch.evidence.survey import NodeSurvey, survey
-from kubevouch.kube.resources import NAMESPACES, NODES, ResourceAttributes
+from kubevouch.kube.resources import NAMESPACES, NODES, Node, NodeAddress, ResourceAttributes
 from kubevouch.kubelet.dial import dial
 from kubevouch.node.errors import NodeError
+from kubevouch.rollout.assess import Judged, not_the_machine
 from kubevouch.rollout.errors import StoppedBefore
 from kubevouch.rollout.looking import targets_of
-from kubevouch.rollout.plan import Change, NodePlan, Plan
+from kubevouch.rollout.plan import LeftOut, NodePlan, Plan
 from kubevouch.rollout.surroundings import Surroundings
 from kubevouch.tls.failure import FailureKind
-from kubevouch.x509 import X509Error, node_name_of, read_certificates
 
 _SURVEY = 60.0
 _SILENT = {
@@ -26,11 +31,32 @@ _SILENT = {
 _SIGNER = "kubernetes.io/kubelet-serving"
 
 
-async def check_cluster(plan: Plan, around: Surroundings, *, ready: bool = True) -> Trust:
-    """The cluster is the plan's: by the UID of kube-system, its CA and its Nodes. Returns whom its pods trust.
+async def check_cluster(plan: Plan, around: Surroundings) -> tuple[Trust, dict[str, Node]]:
+    """The cluster is the plan's: by the UID of kube-system, its CA and its Nodes.
+
+    Returns whom its pods trust, and the Nodes of the plan by name.
 
     Raises:
-        StoppedBefore: it is another one, or a Node was made anew, or (where `ready` is asked for) is not Ready.
+        StoppedBefore: it is another one, or a Node was made anew, or is not Ready.
+    """
+    trust = await check_identity(plan, around)
+    nodes = {node.name: node for node in await around.api.list_all(NODES)}
+    for planned in plan.nodes:
+        node = nodes.get(planned.node)
+        if why := not_the_node(planned, node):
+            raise StoppedBefore(planned.node, why, "make a new plan")
+        if node is not None and not node.ready:
+            raise StoppedBefore(
+                planned.node, "this Node is not Ready", "make a new plan without it"
+            )
+    return trust, {planned.node: nodes[planned.node] for planned in plan.nodes}
+
+
+async def check_identity(plan: Plan, around: Surroundings) -> Trust:
+    """The cluster is the plan's, by the UID of kube-system and its CA. Returns whom its pods trust.
+
+    Raises:
+        StoppedBefore: it is another one.
     """
     where = f"context {around.api.access.context or 'service account'}"
     uid = (await around.api.get(NAMESPACES, "kube-system")).uid
@@ -40,22 +66,18 @@ async def check_cluster(plan: Plan, around: Surroundings, *, ready: bool = True)
         )
     trust = await gather_trust(around.api, Asking(around.clock))
     if trust.value is None:
-        raise StoppedBefore(
-            where, trust.doubt.text if trust.doubt else "the cluster's CA is not known"
-        )
+        why = trust.doubt.text if trust.doubt else "the cluster's CA is not known"
+        raise StoppedBefore(where, why)
     if trust.value.sha256 != plan.cluster.ca_sha256:
         raise StoppedBefore(where, "the cluster's CA has changed since the plan", "make a new plan")
-    nodes = {node.name: node for node in await around.api.list_all(NODES)}
-    for planned in plan.nodes:
-        node = nodes.get(planned.node)
-        if node is None or node.uid != planned.uid:
-            saw = "is not there any more" if node is None else "has been made anew since the plan"
-            raise StoppedBefore(planned.node, f"this Node {saw}", "make a new plan")
-        if ready and not node.ready:
-            raise StoppedBefore(
-                planned.node, "this Node is not Ready", "make a new plan without it"
-            )
     return trust.value
+
+
+def not_the_node(planned: NodePlan, node: Node | None) -> str:
+    """Why this is not the Node of the plan; empty if it is."""
+    if node is None:
+        return "this Node is not there any more"
+    return "" if node.uid == planned.uid else "this Node has been made anew since the plan"
 
 
 async def check_rights(around: Surroundings, *, config_map: bool) -> None:
@@ -85,40 +107,82 @@ async def check_rights(around: Surroundings, *, config_map: bool) -> None:
         raise StoppedBefore(around.api.access.server, f"not allowed to {', '.join(lacking)}")
 
 
-async def check_vantage(nodes: Iterable[NodePlan], around: Surroundings) -> None:
+async def check_vantage(
+    nodes: Iterable[NodePlan], trust: Trust | None, around: Surroundings
+) -> dict[str, Served]:
     """Every address can be dialled from here: else a good node could not be told from a bad one.
 
+    Returns what each node serves at its first address.
+
     Raises:
-        StoppedBefore: one cannot.
+        StoppedBefore: one cannot be dialled.
     """
-    wanted = [target for node in nodes for target in targets_of(node)]
-    async for dialled in dial(wanted, clock=around.clock):
-        failure = dialled.failure
-        if failure is not None and failure.kind in _SILENT:
-            raise StoppedBefore(
-                dialled.target.node,
-                f"{dialled.target} cannot be dialled from here: {failure.go_text or failure.text}",
-                "run this where the nodes' addresses can be reached",
-            )
+    wanted = {target: node.node for node in nodes for target in targets_of(node)}
+    found: dict[str, Served] = {}
+    async with aclosing(dial(wanted, clock=around.clock)) as dialled:
+        async for each in dialled:
+            failure = each.failure
+            if failure is not None and failure.kind in _SILENT:
+                raise StoppedBefore(
+                    each.target.node,
+                    f"{each.target} cannot be dialled from here: {failure.go_text or failure.text}",
+                    "run this where the nodes' addresses can be reached",
+                )
+            found.setdefault(each.target.node, judged(each, trust, around.clock))
+    return found
 
 
 async def survey_again(node: NodePlan, around: Surroundings) -> NodeSurvey:
-    """The machine is the plan's, and so is its configuration.
+    """A survey of the plan's machine.
 
     Raises:
-        StoppedBefore: it is another machine, or something has changed since the plan.
+        StoppedBefore: it is another machine, or cannot be reached.
     """
     try:
-        seen = await survey_machine(node, around)
+        return await survey_machine(node, around)
     except NodeError as error:
         raise StoppedBefore(node.node, str(error)) from None
-    if node.change is Change.BOOTSTRAP:
-        found = next((each.sha256 for each in seen.config if each.text_path == node.config), "")
-        if found != node.config_sha256:
-            raise StoppedBefore(
-                node.node, f"{node.config} has been changed since the plan", "make a new plan"
-            )
-    return seen
+
+
+def as_planned(
+    planned: NodePlan, node: Node, survey: NodeSurvey, served: Served, at: datetime
+) -> Judged:
+    """What is known of the node now, its names and addresses as the plan has them.
+
+    Those are judged when its request comes; here it is about its disk and its kubelet.
+    """
+    claims = [NodeAddress(type="Hostname", address=entry.value) for entry in planned.names]
+    claims += [NodeAddress(type="InternalIP", address=entry.value) for entry in planned.addresses]
+    status = msgspec.structs.replace(node.status, addresses=tuple(claims))
+    known = {entry.value: entry.source for entry in (*planned.names, *planned.addresses)}
+    return Judged(
+        node=msgspec.structs.replace(node, status=status),
+        survey=survey,
+        at=at,
+        host_key=planned.host_key,
+        confirmed=known,
+        accepted=tuple(known),
+        served=served,
+        flags=(),
+    )
+
+
+def check_as_planned(planned: NodePlan, found: NodePlan | LeftOut) -> None:
+    """What the node needs now is what the plan says.
+
+    Raises:
+        StoppedBefore: it is not.
+    """
+    if isinstance(found, LeftOut):
+        raise StoppedBefore(planned.node, found.reason, "make a new plan")
+    if found.config_sha256 != planned.config_sha256:
+        saw = f"{planned.config or found.config} has been changed since the plan"
+        raise StoppedBefore(planned.node, saw, "make a new plan")
+    for what in ("change", "root", "pki", "config", "content_sha256"):
+        now, then = getattr(found, what), getattr(planned, what)
+        if now != then:
+            saw = f"its {what} is now {now}, and was {then} in the plan"
+            raise StoppedBefore(planned.node, saw, "make a new plan")
 
 
 async def survey_machine(node: NodePlan, around: Surroundings) -> NodeSurvey:
@@ -138,15 +202,3 @@ async def survey_machine(node: NodePlan, around: Surroundings) -> NodeSurvey:
     if why := not_the_machine(carried.answer, node.node, node.machine_id):
         raise StoppedBefore(node.node, why)
     return carried.answer
-
-
-def not_the_machine(seen: NodeSurvey, node: str, machine_id: str) -> str:
-    """Why this machine is not that node's; empty if it is."""
-    found = seen.machine_id.decode(errors="replace").strip()
-    if found != machine_id:
-        return f"this machine's id is {found}, the Node's is {machine_id}"
-    try:
-        holder = node_name_of(read_certificates(seen.identity.pem, "its client certificate")[0])
-    except X509Error as error:
-        return str(error)
-    return "" if holder == node else f"its kubelet's client certificate is {holder}'s"

@@ -4,14 +4,14 @@ By ssh: its host key, which the operator's known_hosts vouches for, answers ther
 machine: an interface here has it. A DNS name proves nothing: whoever answers the resolver could choose.
 """
 
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 
 import msgspec
 
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
 from kubevouch.node.errors import NodeError
-from kubevouch.node.script import Carried, Script
+from kubevouch.node.script import Carried, Place, Script
 from kubevouch.policy.facts import as_address
 from kubevouch.policy.question import Source
 from kubevouch.rollout.surroundings import Surroundings
@@ -40,7 +40,7 @@ async def confirm_addresses(
         if (address := as_address(claim.address)) is not None
     }
     if around.way.name == "local":
-        here = {str(as_address(text.decode())) for text in carried.answer.addresses}
+        here = {str(as_address(text.decode(errors="replace"))) for text in carried.answer.addresses}
         return dict.fromkeys(claimed & here, Source.THIS_MACHINE)
     confirmed: dict[str, Source] = {}
     for text in sorted(claimed):
@@ -52,16 +52,12 @@ async def confirm_addresses(
 async def _answers(
     address: str, host: str, carried: Carried[NodeSurvey], around: Surroundings
 ) -> bool:
-    if carried.host_key is None:
-        return False  # a shared connection shows no host key: nothing is proven
-    if carried.peer is not None and as_address(carried.peer.partition("%")[0]) == ip_address(
-        address
-    ):
-        return True
-    if isinstance(ip_address(address), IPv6Address) and ip_address(address).is_link_local:
+    """The machine that was surveyed answers there, by the key under which the operator knows it."""
+    if carried.host_key is None or carried.known_as is None or ip_address(address).is_link_local:
         return False
     try:
-        there = await around.way.carry(address, _WHO, timeout=_PATIENCE, alias=host)
+        place = Place(address, carried.known_as)
+        there = await around.way.carry(host, _WHO, timeout=_PATIENCE, at=place)
     except NodeError:
         return False
     same_key = there.host_key == carried.host_key

@@ -21,7 +21,7 @@ class Gate(StrEnum):
     ANSWERS = "API server answers"
     PROCESS = "new kubelet process"
     REQUEST = "request"
-    APPROVED = "approved by us"
+    APPROVED = "approval by the policy"
     ISSUED = "certificate issued"
     NAMES = "names are the plan's"
     SERVED = "served on the wire"
@@ -45,8 +45,8 @@ class Standing:
 class Look:
     """What was seen of a node at one moment of its change.
 
-    new_process: None where nothing was restarted. request: the newest since the change. approved_here: names of the
-    requests that this run approved. metrics_before: the newest sample when the certificate was first seen served.
+    new_process: None where nothing was restarted. request: the newest since the change. held: why the policy does not
+    pass it. approved_here: names of the requests that this run approved, or found rightly approved. metrics_before: the newest sample when the certificate was first seen served.
     """
 
     plan: NodePlan
@@ -115,12 +115,12 @@ def _approved(look: Look) -> Standing:
         if condition := look.request.condition(bad):
             words = f"{name} is {bad}: {condition.reason} {condition.message}"
             return Standing(Gate.APPROVED, passed=False, text=words)
-    if look.request.condition("Approved") is None:
-        text = f"{name} is held: {look.held}" if look.held else f"{name} is not decided yet"
-        return Standing(Gate.APPROVED, passed=False, text=text)
-    if name not in look.approved_here:
-        text = f"{name} was approved by somebody else"
-        return Standing(Gate.APPROVED, passed=False, text=text)
+    if look.held:
+        approved = look.request.condition("Approved") is not None
+        text = f"{name} is held: {look.held}"
+        return Standing(Gate.APPROVED, passed=False, text=text, hopeless=approved)
+    if look.request.condition("Approved") is None or name not in look.approved_here:
+        return Standing(Gate.APPROVED, passed=False, text=f"{name} is not decided yet")
     return Standing(Gate.APPROVED, passed=True, text=name)
 
 

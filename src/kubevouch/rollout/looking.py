@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import quote
 
+from kubevouch.diagnose.rules.wire import code_of
+from kubevouch.evidence.approvers import BY_US
 from kubevouch.evidence.gather import list_requests
 from kubevouch.evidence.measured import Asking, Measured, Vantage
 from kubevouch.evidence.names import ClusterNames
@@ -22,13 +24,17 @@ from kubevouch.kube.resources import (
 from kubevouch.kubelet.dial import Target
 from kubevouch.outcome import Outcome
 from kubevouch.policy.facts import question_of, request_of
-from kubevouch.policy.judge import approval, judge
+from kubevouch.policy.judge import RULES, approval, judge
 from kubevouch.policy.question import NODE_USER, Allowance, Entry
+from kubevouch.policy.timing import undecided
 from kubevouch.rollout.gates import Look, issued_certificate
 from kubevouch.rollout.plan import NodePlan, Plan
 from kubevouch.rollout.surroundings import Surroundings
+from kubevouch.x509 import node_name_of
 
 _DIAL = 5.0
+_MOST_APPROVALS = 3
+"""A kubelet asks once; again if its addresses change meanwhile. An approval cannot be taken back."""
 
 
 @dataclass(frozen=True)
@@ -103,44 +109,66 @@ class Observation:
         if not new:
             return None, ""
         newest = new[-1]
-        if newest.status.conditions:
+        if _ours(newest, self.ground.plan.run):
+            self.approved.add(newest.name)
             return newest, ""
-        held = await self._decide(newest.name, requests)
-        return newest, held
+        if newest.condition("Denied") or newest.condition("Failed"):
+            return newest, ""
+        return newest, await self._decide(newest.name, requests)
 
     async def _decide(self, name: str, requests: tuple[CertificateSigningRequest, ...]) -> str:
         """Asks the policy about that request, read again, and approves that very version; or says what holds it."""
-        api, clock = self.around.api, self.around.clock
-        asking = Asking(clock)
+        api = self.around.api
         try:
             raw = await api.get_raw(CSRS, name)
         except NotFound:
             return "it was deleted"
         found = raw.read()
+        decided = found.condition("Approved")
+        if why := await self._held(found, requests):
+            return f"approved by {decided.reason!r}, but held by us: {why}" if decided else why
+        if decided:  # by somebody else, who came first and was right
+            self._approved(name, f"approved by {decided.reason!r}; every rule passes")
+        elif len(self.approved) >= _MOST_APPROVALS:
+            return f"this run has approved {len(self.approved)} requests of this node already"
+        else:
+            try:
+                await api.put_approval(raw, approval(f"run {self.ground.plan.run}"))
+            except Conflict:
+                return "it changed while it was judged"
+            self._approved(name, "approved")
+        return ""
+
+    async def _held(
+        self, found: CertificateSigningRequest, requests: tuple[CertificateSigningRequest, ...]
+    ) -> str:
+        """The rules that do not pass it, with the Nodes as they are now; empty if all do."""
+        clock = self.around.clock
         registry = Registry(
-            nodes=await asking.ask(api.list_all(NODES)),
+            nodes=await Asking(clock).ask(self.around.api.list_all(NODES)),
             requests=Measured(Vantage.API_SERVER, clock.now(), requests),
             names=self.ground.names,
         )
-        judgement = judge(
-            question_of(
-                request_of(found),
-                registry,
-                at=clock.now(),
-                allowance=allowance_of(self.node),
-                pinned=pins_of(self.ground.plan.nodes),
-                kubelet_started=self.kubelet_started,
-            )
+        node = registry.node(self.node.node)
+        if node is not None and node.uid != self.node.uid:
+            return "live-node (NoSuchNode): the Node has been made anew since the plan"
+        question = question_of(
+            request_of(found),
+            registry,
+            at=clock.now(),
+            allowance=allowance_of(self.node),
+            pinned=pins_of(self.ground.plan.nodes),
+            kubelet_started=self.kubelet_started,
         )
-        if judgement.outcome is not Outcome.PASS:
-            return "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in judgement.held_by[:3])
-        try:
-            await api.put_approval(raw, approval(f"run {self.ground.plan.run}"))
-        except Conflict:
-            return "it changed while it was judged"
+        decided = found.condition("Approved") is not None
+        judgement = judge(question, tuple(r for r in RULES if not (decided and r is undecided)))
+        if judgement.outcome is Outcome.PASS:
+            return ""
+        return "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in judgement.held_by[:3])
+
+    def _approved(self, name: str, how: str) -> None:
         self.approved.add(name)
-        self.around.watcher.step(self.node.node, f"{name} approved")
-        return ""
+        self.around.watcher.step(self.node.node, f"{name} {how}")
 
     async def _served(self) -> tuple[Served, ...]:
         wanted = targets_of(self.node)
@@ -149,8 +177,20 @@ class Observation:
         )
 
     async def serves_as_before(self) -> bool:
-        """Every address serves what it served before the change (nothing, where it served nothing)."""
-        return await leaves_of(self.around, self.node) == self.leaves_before
+        """It serves what it served before the change."""
+        return bool(self.leaves_before) and (
+            await leaves_of(self.around, self.node) == self.leaves_before
+        )
+
+    async def serves_well(self) -> bool:
+        """Every address serves a certificate that is trusted, and this node's."""
+        served = await self._served()
+        return bool(served) and all(
+            not code_of(each)
+            and each.dialled.leaf is not None
+            and node_name_of(each.dialled.leaf) == self.node.node
+            for each in served
+        )
 
     async def _api_path(self) -> str | None:
         path = f"/api/v1/nodes/{quote(self.node.node, safe='')}/proxy/healthz"
@@ -176,6 +216,12 @@ class Observation:
             return (await self.around.api.get(NODE_METRICS, self.node.node)).timestamp
         except KubeError:
             return None  # not there yet, or no metrics-server is ready yet: the gate waits
+
+
+def _ours(request: CertificateSigningRequest, run: str) -> bool:
+    """This run approved it, whether or not we heard the API server's answer."""
+    approved = request.condition("Approved")
+    return approved is not None and approved.reason == BY_US and f"run {run}:" in approved.message
 
 
 async def leaves_of(around: Surroundings, node: NodePlan) -> frozenset[str]:

@@ -49,7 +49,7 @@ class NodeRun:
             ending=ending,
             why=why,
             seconds=clock.monotonic() - began,
-            request=next(iter(sorted(self.observation.approved)), ""),
+            requests=tuple(sorted(self.observation.approved)),
         )
 
     async def _run(self, began: float) -> tuple[Ending, str]:
@@ -74,12 +74,12 @@ class NodeRun:
         except NodeError as error:
             ending, how = await self._undone(self.observation.around.clock.monotonic())
             return ending, f"{error}; {how}"
-        if answer.outcome is State.REFUSED:
+        if answer.outcome in (State.REFUSED, State.BUSY):
             return Ending.STOPPED, answer.reason
-        if answer.outcome is State.UNDONE:
-            return Ending.UNDONE, answer.reason
-        if answer.outcome is State.COMMITTED:
-            return Ending.DONE, "done in this run before"
+        if answer.outcome in (State.UNDONE, State.HALF):
+            return self._as_undone(answer)
+        if answer.outcome is not State.BEGUN:
+            return await self._committed_before(answer)
         self.observation.new_process = answer.pid not in (0, self.pid_before)
         self._step("seeded, written, restarted")
         return None
@@ -115,23 +115,44 @@ class NodeRun:
             )
         if answer.outcome is State.COMMITTED:
             return Ending.DONE, ""
-        if answer.outcome is State.UNDONE:
-            return Ending.UNDONE, "its own switch undid it before it could be committed"
+        if answer.outcome in (State.UNDONE, State.HALF):
+            return self._as_undone(answer)
         return Ending.UNKNOWN, answer.reason
 
     async def _undone(self, began: float) -> tuple[Ending, str]:
         answer = await self._insist(Action.UNDO, began)
         if answer is None:
             return await self._by_its_switch("it could not be reached to undo it")
-        if answer.outcome is State.UNDONE:
-            return Ending.UNDONE, f"undone{': ' + answer.reason if answer.reason else ''}"
-        if answer.outcome is State.REFUSED and "has not" in answer.reason:
+        if answer.outcome in (State.UNDONE, State.HALF):
+            return self._as_undone(answer)
+        if answer.outcome is State.NOTHING:
             return Ending.STOPPED, "nothing was changed"
         return Ending.UNKNOWN, answer.reason
 
+    async def _committed_before(self, answer: TransactionAnswer) -> tuple[Ending, str]:
+        """The node says that this run was done on it: what it serves must say so, too."""
+        if answer.outcome is State.COMMITTED and await self.observation.serves_well():
+            return Ending.DONE, "done in this run before"
+        return (
+            Ending.UNKNOWN,
+            f"it answered {answer.outcome!s}, and the wire does not bear that out",
+        )
+
+    @staticmethod
+    def _as_undone(answer: TransactionAnswer) -> tuple[Ending, str]:
+        """Undone only if the files are back and the kubelet runs."""
+        if answer.outcome is State.HALF:
+            return Ending.UNKNOWN, f"undone by half: {answer.reason}"
+        if not answer.kubelet_runs:
+            return (
+                Ending.UNKNOWN,
+                f"its files are as before, but its kubelet does not run: {answer.reason}",
+            )
+        return Ending.UNDONE, f"undone{': ' + answer.reason if answer.reason else ''}"
+
     async def _by_its_switch(self, what: str) -> tuple[Ending, str]:
-        """The switch has gone off by now, if the node lives: the wire tells."""
-        if await self.observation.serves_as_before():
+        """The switch has gone off by now, if the node lives. The wire tells, where before and after can be told apart."""
+        if self.seed is not None and await self.observation.serves_as_before():
             return Ending.UNDONE, f"{what}; its own switch has undone it, as the wire shows"
         return Ending.UNKNOWN, f"{what}; its own switch was set to undo it, which could not be seen"
 
@@ -141,9 +162,13 @@ class NodeRun:
         deadline = began + self.patience.switch + 2 * _RETRY
         while True:
             try:
-                return await self._call(action)
+                answer = await self._call(action)
+                if answer.outcome is not State.BUSY:
+                    return answer
+                said = answer.reason
             except NodeError as error:
-                self.observation.around.watcher.waiting(self.observation.node.node, str(error))
+                said = str(error)
+            self.observation.around.watcher.waiting(self.observation.node.node, said)
             if clock.monotonic() > deadline:
                 return None
             await clock.sleep(_RETRY)

@@ -19,6 +19,7 @@ from kubevouch.policy.question import Entry
 SCHEMA = "kubevouch.plan/1"
 _LARGEST = 64 * 1024 * 1024
 _RUN = re.compile(r"[0-9a-f]{4,32}")
+_MACHINE = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
 class Change(StrEnum):
@@ -153,19 +154,36 @@ def read_plan(path: Path) -> Plan:
         raise UsageError(str(path), "is larger than any plan", _RIGHT)
     try:
         plan = msgspec.json.decode(data, type=Plan)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(str(path), f"is no plan: {error}", _RIGHT) from None
     if plan.schema != SCHEMA:
         raise UsageError(str(path), f"has schema {plan.schema!r}", f"{SCHEMA!r} was expected")
-    if not _RUN.fullmatch(plan.run):
-        raise UsageError(
-            str(path), f"has a run named {plan.run!r}", "hexadecimal digits were expected"
-        )
-    for node in plan.nodes:
-        for entry in node.addresses:
-            if not _is_address(entry.value):
-                raise UsageError(str(path), f"{node.node}: {entry.value!r} is no address")
+    if problem := _problem(plan):
+        raise UsageError(str(path), problem, _RIGHT)
     return plan
+
+
+def _problem(plan: Plan) -> str:
+    """What would make this plan dangerous to act on; empty if nothing does."""
+    if not _RUN.fullmatch(plan.run):
+        return f"the run is named {plan.run!r}"
+    names = [node.node for node in plan.nodes]
+    if len(set(names)) != len(names):
+        return "a node stands there twice"
+    return next((why for node in plan.nodes if (why := _node_problem(node))), "")
+
+
+def _node_problem(node: NodePlan) -> str:
+    if not all(_is_address(entry.value) for entry in node.addresses):
+        return f"{node.node}: an address that is none"
+    if not _MACHINE.fullmatch(node.machine_id):
+        return f"{node.node}: {node.machine_id!r} is no machine id"
+    if not 0 < node.port < 65536 or not node.dial:
+        return f"{node.node}: no address and port to dial"
+    paths = (node.root, node.pki, node.config) if node.change is Change.BOOTSTRAP else ()
+    if not all(path.startswith("/") and ".." not in path.split("/") for path in paths):
+        return f"{node.node}: a path that is not absolute"
+    return ""
 
 
 def _is_address(text: str) -> bool:

@@ -29,8 +29,9 @@ def plan_config_map(
     absent = [node.name for node in nodes if node.name not in named]
     if absent:
         return None, f"not in this plan, since {len(absent)} nodes are not"
-    if not planned and not left_out:
-        return None, ""
+    unwell = [each.node for each in left_out if not each.is_well]
+    if unwell:
+        return None, f"not in this plan, since {len(unwell)} nodes are left out"
     found = known.value
     name = found.object.name
     edit = set_server_tls_bootstrap(found.text.encode())

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kubevouch.diagnose.rules.requests import running_approver
-from kubevouch.errors import UsageError
+from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.evidence.gather import gather
-from kubevouch.evidence.measured import Asking
+from kubevouch.evidence.measured import Asking, together
 from kubevouch.evidence.names import gather_names
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.resources import Node
-from kubevouch.node.errors import NodeError
 from kubevouch.node.script import Carried
 from kubevouch.policy.facts import reserved_of
 from kubevouch.rollout.assess import Judged, assess
@@ -24,6 +23,7 @@ from kubevouch.rollout.surroundings import Surroundings
 
 _SURVEY = 60.0
 _AT_ONCE = 16
+_MOST_ADDRESSES = 16
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ async def gather_plan(wish: Wish, around: Surroundings) -> Plan:
         async with limit:
             return await _judged(node, wish, around, evidence)
 
-    seen = await asyncio.gather(*(judged(node) for node in chosen))
+    seen = await together(*(judged(node) for node in chosen))
     reserved = reserved_of(names)
     planned: list[NodePlan] = []
     left_out: list[LeftOut] = []
@@ -120,9 +120,11 @@ async def _judged(
         return LeftOut(node.name, f"it runs {node.status.node_info.operating_system}")
     if not node.ready:
         return LeftOut(node.name, "it is NotReady")
+    if len(node.status.addresses) > _MOST_ADDRESSES:
+        return LeftOut(node.name, f"its status has {len(node.status.addresses)} addresses")
     try:
         carried: Carried[NodeSurvey] = await around.way.carry(node.name, survey(), timeout=_SURVEY)
-    except NodeError as error:
+    except KubevouchError as error:
         return LeftOut(node.name, str(error))
     at = around.clock.now()
     around.watcher.step(node.name, "surveyed")

@@ -33,7 +33,8 @@ class NodeResult(msgspec.Struct, frozen=True):
     ending: Ending
     why: str = ""
     seconds: float = 0.0
-    request: str = ""
+    requests: tuple[str, ...] = ()
+    """Those that were approved for it."""
 
 
 class RunResult(msgspec.Struct, frozen=True):
@@ -46,6 +47,7 @@ class RunResult(msgspec.Struct, frozen=True):
 
     config_map_failed: bool = False
     interrupted: bool = False
+    schema: str = msgspec.field(default="kubevouch.run/1", name="schemaVersion")
 
     @property
     def exit_code(self) -> ExitCode:

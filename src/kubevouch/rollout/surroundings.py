@@ -6,7 +6,7 @@ from typing import Protocol
 
 from kubevouch.clock import Clock
 from kubevouch.kube.client import ApiClient
-from kubevouch.node.script import Carried, Script, T
+from kubevouch.node.script import Carried, Place, Script, T
 from kubevouch.rollout.plan import NodePlan
 
 
@@ -16,9 +16,9 @@ class Way(Protocol):
     name: str
 
     async def carry(
-        self, host: str, script: Script[T], *, timeout: float, alias: str | None = None
+        self, host: str, script: Script[T], *, timeout: float, at: Place | None = None
     ) -> Carried[T]:
-        """Raises NodeError. alias: the name under which the host's key is known, where it is dialled by address."""
+        """Raises NodeError. at: where it is dialled in place of where its name leads."""
         ...
 
 

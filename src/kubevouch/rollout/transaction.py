@@ -29,6 +29,15 @@ class State(StrEnum):
     BEGUN = "begun"
     COMMITTED = "committed"
     UNDONE = "undone"
+    HALF = "half"
+    """An undo did not put everything back; the run is still armed, and may be undone again."""
+
+    NOTHING = "nothing"
+    """The run has changed nothing on this node, and from now on never will."""
+
+    BUSY = "busy"
+    """Another call is at work on this node: ask again."""
+
     REFUSED = "refused"
     """The call changed nothing; `why` says what was in its way."""
 
@@ -45,6 +54,11 @@ class TransactionAnswer(msgspec.Struct, frozen=True):
     def reason(self) -> str:
         """Why, for a person."""
         return self.why.decode(errors="replace").strip()
+
+    @property
+    def kubelet_runs(self) -> bool:
+        """Whether it is active, as systemd says."""
+        return self.active == b"active"
 
 
 class Seed(msgspec.Struct, frozen=True):
@@ -80,6 +94,9 @@ class NodeChange(msgspec.Struct, frozen=True):
     switch_seconds: int
     """After this many seconds the node undoes it by itself, unless committed."""
 
+    units: str = "/etc/systemd/system"
+    """Where a unit is put that undoes it after a restart of the machine."""
+
 
 def render(action: Action, change: NodeChange, seed: Seed | None) -> Script[TransactionAnswer]:
     """The script for one call. With a seed it carries a key: it is sent on a pipe and never written down."""
@@ -88,6 +105,8 @@ def render(action: Action, change: NodeChange, seed: Seed | None) -> Script[Tran
         "root": change.root,
         "pki": change.pki,
         "config": change.config,
+        "after": change.content_sha256,
+        "units": change.units,
     }
     undo_script = _assigned(place) + _text("undo.sh")
     words = place | {
@@ -96,7 +115,6 @@ def render(action: Action, change: NodeChange, seed: Seed | None) -> Script[Tran
         "identity": change.identity_path,
         "identity_sha": change.identity_sha256,
         "before": change.config_sha256,
-        "after": change.content_sha256,
         "content": b64encode(change.content).decode(),
         "seed": "fresh" if seed else "copy",
         "seed_crt": b64encode(seed.chain_pem).decode() if seed else "",

@@ -6,7 +6,7 @@
 # old files are kept by link and rename, and everything new is written before anything is changed.
 #
 # Set above this text: action run machine identity identity_sha root pki config before after content seed seed_crt seed_key
-# undo_script switch
+# undo_script switch units
 export LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
 umask 077
@@ -14,6 +14,7 @@ trap '' HUP PIPE
 store=$root/.kubevouch
 here=$store/$run
 unit=kubevouch-undo-$run
+at_boot=kubevouch-undo-at-boot-$run.service
 
 number() { case $1 in '' | *[!0-9]*) printf 0 ;; *) printf '%s' "$1" ;; esac; }
 shown() { systemctl show kubelet.service --property="$1" 2>/dev/null | cut -d= -f2-; }
@@ -31,27 +32,30 @@ give_up() { # before anything was changed: take away what was prepared
   rm -rf "$here"
   refuse "$1; nothing was changed"
 }
-take_back() { # after something was changed: as the switch would
+take_back() { # after something was changed: as the switch would, which is stopped last
   exec 9>&-
+  complaint=$(sh "$here/undo.sh" 2>&1) && complaint= # its words count only if it failed
+  [ -e "$here/undone" ] || answer half "$1; not undone: $complaint"
   systemctl stop "$unit.timer" 2>/dev/null
-  complaint=$(sh "$here/undo.sh" 2>&1) || answer undone "$1; undone, but: $complaint"
-  answer undone "$1"
+  answer undone "$1${complaint:+; undone, but: $complaint}"
 }
+# A failed redirection ends some shells at once: `command exec` and `printf` only fail.
 lock() {
-  exec 9>"$store/lock" || refuse "$store/lock cannot be written"
-  flock -w 30 9 || refuse "another run holds the lock of this node ($store/lock)"
+  mkdir -p "$store" || refuse "$store cannot be made; nothing was changed"
+  command exec 9>"$store/lock" || refuse "$store/lock cannot be written; nothing was changed"
+  flock -w 30 9 || answer busy "another call holds the lock of this node ($store/lock)"
 }
 
 # Whose machine this is, asked again in the same breath as the change.
 right_machine() {
-  [ "$(cat /etc/machine-id 2>/dev/null)" = "$machine" ] ||
+  [ -n "$machine" ] && [ "$(cat /etc/machine-id 2>/dev/null)" = "$machine" ] ||
     refuse "this machine's id is not that of the node in the plan"
 }
 
 prepare() {
   mkdir "$here" "$here/kept" "$here/aside" "$here/strays" || give_up "$here cannot be made"
   for file in "$pki"/kubelet-server*; do
-    if [ -e "$file" ] || [ -L "$file" ]; then : >"$here/kept/${file##*/}" || give_up "the run's record cannot be written"; fi
+    if [ -e "$file" ] || [ -L "$file" ]; then printf '' >"$here/kept/${file##*/}" || give_up "the run's record cannot be written"; fi
   done
   ln "$config" "$here/config.before" || give_up "the old $config cannot be kept"
   cp -a "$config" "$here/config.after" || give_up "the new $config cannot be prepared"
@@ -81,8 +85,7 @@ change() {
   persist "$config" "$pki"
 }
 
-begin() {
-  right_machine
+may_begin() { # asked before anything is made, and once more under the lock
   [ ! -e "$here/committed" ] || answer committed "done in this run before"
   [ ! -e "$here/undone" ] || refuse "this run was undone on this node; make a new plan"
   for armed in "$store"/*/armed; do
@@ -92,33 +95,52 @@ begin() {
   [ "$(identity_in "$identity" | sha256sum | cut -d' ' -f1)" = "$identity_sha" ] ||
     refuse "the kubelet's client certificate ($identity) is not the one that was checked"
   [ "$(digest "$config")" = "$before" ] || refuse "$config has been changed since the plan"
-  mkdir -p "$store" || refuse "$store cannot be made; nothing was changed"
+}
+
+# Should the machine go down before the run is committed, its timer is gone: this unit undoes it at the next start.
+set_at_boot() {
+  {
+    printf '[Unit]\nDescription=kubevouch: undo run %s after a restart of the machine\n' "$run"
+    printf 'After=kubelet.service\nConditionPathExists=%s\n' "$here/armed"
+    printf '[Service]\nType=oneshot\nExecStart=/bin/sh %s\n' "$here/undo.sh"
+  } >"$units/$at_boot" && mkdir -p "$units/multi-user.target.wants" &&
+    ln -sf "../$at_boot" "$units/multi-user.target.wants/$at_boot"
+}
+
+begin() {
+  right_machine
+  may_begin
   lock
+  may_begin
   rm -rf "$here" # of a call that was killed before it had changed anything
   prepare
-  : >"$here/armed" || give_up "the run's record cannot be written"
+  printf '' >"$here/armed" || give_up "the run's record cannot be written"
   if ! complaint=$(systemd-run --unit="$unit" --on-active="$switch" --timer-property=AccuracySec=1s \
     --description="kubevouch: undo run $run unless it is verified" /bin/sh "$here/undo.sh" 2>&1); then
     give_up "the dead-man's switch cannot be set: $complaint"
   fi
+  set_at_boot 2>/dev/null # an immutable /etc has none, and lives without
   change || take_back "the files could not be put in place"
   complaint=$(systemctl restart kubelet.service 2>&1) || take_back "the kubelet cannot be restarted: $complaint"
   answer begun ""
 }
 
 commit() {
-  [ ! -e "$here/committed" ] || answer committed "committed before"
-  [ -e "$here/armed" ] || [ -e "$here/undone" ] || refuse "this run has not begun on this node"
+  [ -d "$here" ] || answer nothing "this run has not begun on this node"
   lock
-  [ -e "$here/armed" ] || answer undone "the node's own switch has undone it"
-  mv "$here/armed" "$here/committed" || refuse "the run's record cannot be changed"
+  if [ ! -e "$here/committed" ]; then
+    [ -e "$here/armed" ] || answer undone "the node's own switch has undone it"
+    [ "$(digest "$config")" = "$after" ] || take_back "$config has been changed since it was written"
+    mv "$here/armed" "$here/committed" || refuse "the run's record cannot be changed"
+  fi
   systemctl stop "$unit.timer" 2>/dev/null
+  rm -f "$units/multi-user.target.wants/$at_boot" "$units/$at_boot" 2>/dev/null
   if [ "$(digest "$pki/kubelet-server.crt")" = "$(cat "$here/seed.sha256")" ]; then
     rm -f "$pki/kubelet-server.crt" "$pki/kubelet-server.key"
   fi
   # Records of older runs: the last three stay.
   ls -dt "$store"/*/ 2>/dev/null | tail -n +4 | while IFS= read -r old; do
-    [ -e "$old/armed" ] || rm -rf "$old"
+    [ -e "$old/armed" ] || [ "${old%/}" = "$here" ] || rm -rf "$old"
   done
   persist "$here"
   answer committed ""
@@ -126,14 +148,17 @@ commit() {
 
 undo() {
   right_machine
+  lock
   [ ! -e "$here/undone" ] || answer undone "undone before"
-  [ -d "$here" ] || refuse "this run has not begun on this node"
   if [ -e "$here/committed" ]; then
     [ "$(digest "$config")" = "$after" ] || refuse "$config has been changed since the run; it is left as it is"
-    lock
     mv "$here/committed" "$here/armed" || refuse "the run's record cannot be changed"
   fi
-  [ -e "$here/armed" ] || refuse "this run has not changed this node"
+  if [ ! -e "$here/armed" ]; then # a begin that is still under way must find that it is too late
+    rm -rf "$here"
+    { mkdir "$here" && printf '' >"$here/undone"; } || refuse "the run's record cannot be written"
+    answer nothing "this run has not changed this node"
+  fi
   take_back ""
 }
 

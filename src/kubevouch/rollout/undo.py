@@ -8,60 +8,64 @@ from kubevouch.kube.errors import KubeError
 from kubevouch.kube.resources import NODES
 from kubevouch.node.errors import NodeError
 from kubevouch.rollout.change import change_to_undo
-from kubevouch.rollout.checking import check_cluster, check_vantage, survey_machine
+from kubevouch.rollout.checking import check_identity, check_vantage, survey_again
 from kubevouch.rollout.config_map import undo_config_map
 from kubevouch.rollout.errors import StoppedBefore
 from kubevouch.rollout.looking import targets_of
 from kubevouch.rollout.plan import Change, NodePlan, Plan
 from kubevouch.rollout.result import Ending, NodeResult, RunResult
 from kubevouch.rollout.surroundings import Patience, Surroundings, ordered
-from kubevouch.rollout.transaction import Action, State, TransactionAnswer, render
+from kubevouch.rollout.transaction import Action, State, render
 
 _CARRY = 90.0
 _PAUSE = 1.0
 
 
 async def undo(plan: Plan, around: Surroundings, patience: Patience) -> RunResult:
-    """Undoes what can be undone; an approval cannot.
+    """Undoes what can be undone; an approval cannot. Each node is judged by itself: one that is gone holds no other.
 
     Raises:
-        StoppedBefore: it is another cluster, or the nodes cannot be seen from here.
+        StoppedBefore: it is another cluster.
         KubeError: the API server does not answer.
     """
-    await check_cluster(plan, around, ready=False)
-    changed = tuple(node for node in plan.nodes if node.change is Change.BOOTSTRAP)
-    await check_vantage(changed, around)
+    await check_identity(plan, around)
     said, failed = "", False
     if plan.config_map is not None:
         said = await undo_config_map(around.api, plan.config_map)
         failed = bool(said)
         said = said or f"ConfigMap {plan.config_map.name} is as before"
-    results = []
-    for node in reversed(ordered(changed)):
+    changed = [node for node in plan.nodes if node.change is Change.BOOTSTRAP]
+    results: list[NodeResult] = []
+    for node in reversed(ordered(tuple(changed))):
+        if around.stop():
+            results.append(NodeResult(node.node, Ending.UNTOUCHED))
+            continue
         began = around.clock.monotonic()
         ending, why = await _undo_node(node, plan, around, patience)
         result = NodeResult(node.node, ending, why, around.clock.monotonic() - began)
         around.watcher.ended(node.node, f"{ending}{': ' + why if why else ''}")
         results.append(result)
-    return RunResult(plan.run, tuple(results), said, config_map_failed=failed)
+    interrupted = any(each.ending is Ending.UNTOUCHED for each in results)
+    return RunResult(plan.run, tuple(results), said, failed, interrupted)
 
 
 async def _undo_node(
     node: NodePlan, plan: Plan, around: Surroundings, patience: Patience
 ) -> tuple[Ending, str]:
     try:
-        seen = await survey_machine(node, around)
-        runs = {run.run.decode(errors="replace"): run.state for run in seen.runs}
+        await check_vantage([node], None, around)
+        seen = await survey_again(node, around)
+        runs = {run.run.decode(errors="replace") for run in seen.runs}
         if plan.run not in runs:
-            return Ending.STOPPED, "this run has not changed this node"
+            return Ending.DONE, "this run has not changed this node"
         script = render(Action.UNDO, change_to_undo(node, seen, plan.run), None)
-        answer: TransactionAnswer = (
-            await around.way.carry(node.host, script, timeout=_CARRY)
-        ).answer
+        answer = (await around.way.carry(node.host, script, timeout=_CARRY)).answer
     except StoppedBefore as error:
         return Ending.STOPPED, str(error)
     except NodeError as error:
         return Ending.UNKNOWN, str(error)
+    if answer.outcome is State.NOTHING:
+        return Ending.DONE, answer.reason
     if answer.outcome is not State.UNDONE:
         return Ending.STOPPED, answer.reason
     around.watcher.step(node.node, "former files in place, restarted")

@@ -2,14 +2,17 @@
 # `kubevouch undo`. It may be called again, and does nothing unless the run is armed. Renames only: it must work
 # on a full disk.
 #
-# Set above this text: run root pki config
+# Set above this text: run root pki config after units
 export LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
 here=$root/.kubevouch/$run
 exec 9>"$root/.kubevouch/lock"
 flock 9
 [ -e "$here/armed" ] || exit 0
-failed=
+failed= stopped=
+
+# Whoever edited the file meanwhile finds his edit in the run's folder.
+[ "$(sha256sum <"$config" | cut -d' ' -f1)" = "$after" ] || cp -p "$config" "$here/strays/config.yaml" 2>/dev/null
 
 if [ "$here/config.before" -ef "$config" ]; then
   rm -f "$here/config.before" # not replaced yet: the kept link is the file itself
@@ -18,7 +21,7 @@ elif [ -e "$here/config.before" ]; then
 fi
 sync
 systemctl reset-failed kubelet.service 2>/dev/null
-systemctl restart kubelet.service || failed=yes
+systemctl restart kubelet.service || stopped=yes
 
 # The kubelet that runs now asks for nothing. Of its kubelet-server* files those are new that were not there before
 # (kept/), or whose older namesake has been set aside.
@@ -31,6 +34,8 @@ for file in "$here"/aside/*; do
   if [ -e "$file" ] || [ -L "$file" ]; then mv -f "$file" "$pki/" || failed=yes; fi
 done
 rm -f "$here/seed.key" "$here/strays/kubelet-server.key" # the seed's key is of no more use
-mv "$here/armed" "$here/undone" || failed=yes
+rm -f "$units/multi-user.target.wants/kubevouch-undo-at-boot-$run.service" \
+  "$units/kubevouch-undo-at-boot-$run.service" 2>/dev/null
+[ -n "$failed" ] || mv "$here/armed" "$here/undone" || failed=yes # else it is still to be called again
 sync
-[ -z "$failed" ]
+[ -z "$failed$stopped" ]

@@ -8,13 +8,13 @@ from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import api_proof, counted, finding
 from kubevouch.evidence.registry import Registry
 from kubevouch.evidence.snapshot import Evidence, is_control_plane
-from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.outcome import Outcome
 from kubevouch.policy.addresses import foreign_addresses, reserved_addresses
-from kubevouch.policy.facts import as_address, question_of, request_of
+from kubevouch.policy.facts import claimed_entries, question_of, request_of
 from kubevouch.policy.identity import requestor_node
 from kubevouch.policy.names import foreign_names, reserved_names
-from kubevouch.policy.question import Question
+from kubevouch.policy.question import Allowance, Entry, Source
 from kubevouch.policy.ruling import Ruling
 
 _RULES = (reserved_names, foreign_names, reserved_addresses, foreign_addresses)
@@ -40,32 +40,24 @@ def outside_policy(evidence: Evidence) -> Iterator[Finding]:
 def _refused(
     request: CertificateSigningRequest, registry: Registry, evidence: Evidence
 ) -> list[Ruling]:
-    question = question_of(request_of(request), registry, at=evidence.at, allowance=None)
-    question = _own_endpoint_allowed(question, registry)
+    asked = request_of(request)
+    node = registry.node(requestor_node(asked) or "")
+    question = question_of(asked, registry, at=evidence.at, allowance=_at_its_word(node))
+    if not registry.nodes.is_known:  # any of them might be a control plane, with its own endpoint
+        anyones = msgspec.structs.replace(question.reserved, endpoint_addresses={})
+        question = msgspec.structs.replace(question, reserved=anyones)
     rulings = [rule(question) for rule in _RULES]
     return [ruling for ruling in rulings if ruling.outcome is Outcome.REFUSE]
 
 
-def _own_endpoint_allowed(question: Question, registry: Registry) -> Question:
+def _at_its_word(node: Node | None) -> Allowance | None:
     """A control-plane node has its API server's address as its own: asking for it is no attempt.
 
     The policy wants a pin for that; here the node's own word does, since the label that makes it a control plane is
-    not the node's to write. Where the nodes could not be read, any of them might be one.
+    not the node's to write.
     """
-    reserved = question.reserved
-    if not registry.nodes.is_known:
-        anyones = msgspec.structs.replace(reserved, endpoint_names={}, endpoint_addresses={})
-        return msgspec.structs.replace(question, reserved=anyones)
-    node = registry.node(requestor_node(question.request) or "")
     if node is None or not is_control_plane(node):
-        return question
-    own = {claim.address.lower() for claim in node.status.addresses} | {node.name.lower()}
-    addresses = {as_address(each) for each in own}
-    others = msgspec.structs.replace(
-        reserved,
-        endpoint_names={n: w for n, w in reserved.endpoint_names.items() if n not in own},
-        endpoint_addresses={
-            a: w for a, w in reserved.endpoint_addresses.items() if a not in addresses
-        },
-    )
-    return msgspec.structs.replace(question, reserved=others)
+        return None
+    _, addresses = claimed_entries(node)
+    taken = tuple(Entry(entry.value, Source.OPERATOR) for entry in addresses)
+    return Allowance(node.name, addresses=taken, control_plane=True)

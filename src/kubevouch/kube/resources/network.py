@@ -53,9 +53,9 @@ class Service(Object, frozen=True, kw_only=True):
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Every address and name under which it is reached, its DNS name apart."""
+        """Its cluster addresses, and where its load balancer answers; `spec.external_ips` are apart."""
         ingress = self.status.load_balancer.ingress
-        own = (self.spec.cluster_ip, *self.spec.cluster_ips, *self.spec.external_ips)
+        own = (self.spec.cluster_ip, *self.spec.cluster_ips)
         theirs = [text for each in ingress for text in (each.ip, each.hostname)]
         return tuple(dict.fromkeys(text for text in (*own, *theirs) if text and text != "None"))
 
