@@ -130,6 +130,15 @@ class Machine:
         subprocess.run(command.read_text().split(), env=self.environment, check=True, timeout=120)
         return True
 
+    def boots(self) -> None:
+        """Starts what multi-user.target wants, as systemd does after a restart of the machine."""
+        for unit in (self.folder / "units" / "multi-user.target.wants").iterdir():
+            words = [
+                line for line in unit.read_text().splitlines() if line.startswith("ExecStart=")
+            ]
+            command = words[0].removeprefix("ExecStart=").split()
+            subprocess.run(command, env=self.environment, check=True, timeout=120)
+
     def tree(self) -> Tree:
         """Path, kind, mode, owner and content of all under the kubelet's folder, less the runs' own folder."""
         found: Tree = {}

@@ -7,6 +7,7 @@ import click
 
 from kubevouch.cli.options import cluster, fail_on, handshake_timeout, output, seconds, terminal_of
 from kubevouch.cli.terminal import one_line
+from kubevouch.errors import ExitCode
 
 if TYPE_CHECKING:
     from kubevouch.cli.terminal import Terminal
