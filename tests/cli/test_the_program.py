@@ -191,7 +191,7 @@ async def test_ctrl_c_while_a_kubelet_keeps_silent(kubevouch: Program, stage: St
     assert (ran.code, ran.err) == (130, "\nError: interrupted\n")
 
 
-HEAVY = ("aiohttp", "asyncio", "cryptography", "msgspec", "rich", "ssl", "subprocess", "yaml")
+HEAVY = ("aiohttp", "asyncio", "cryptography", "msgspec", "ssl", "subprocess", "yaml")
 
 
 @pytest.mark.parametrize("module", ["kubevouch.cli", "kubevouch.cli.app"])
