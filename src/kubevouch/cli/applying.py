@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from kubevouch.cli.connect import access_of, with_api
+from kubevouch.cli.documents import print_document
 from kubevouch.cli.runs import keep_run
 from kubevouch.cli.terminal import Terminal
 from kubevouch.cli.watching import Lines
@@ -91,7 +92,7 @@ def undo_plan(
     """Puts every node of the run back."""
     access = access_of(terminal, kubeconfig, context)
     terminal.confirm(
-        f"put {len(plan.nodes)} nodes of run {plan.run} back to what they were, on {access.server} "
+        f"put {counted(len(plan.nodes), 'node')} of run {plan.run} back to what they were, on {access.server} "
         f"(context {access.context or 'service account'}); a new plan would do it again",
         yes=yes,
     )
@@ -149,7 +150,7 @@ def _stopping(terminal: Terminal) -> Iterator[Callable[[], bool]]:
 
 def _print_result(terminal: Terminal, result: RunResult, form: str) -> None:
     if form == "json":
-        terminal.out(msgspec.json.encode(result).decode())
+        print_document(terminal, "kubevouch.run/1", msgspec.to_builtins(result))
         return
     rows = [
         (each.node, str(each.ending), f"{each.seconds:.0f} s" if each.seconds else "", each.why)

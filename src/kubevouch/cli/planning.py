@@ -9,6 +9,7 @@ import msgspec
 
 from kubevouch import __version__
 from kubevouch.cli.connect import access_of, with_api
+from kubevouch.cli.documents import print_document
 from kubevouch.cli.terminal import Terminal, one_line
 from kubevouch.cli.watching import Lines
 from kubevouch.clock import Clock
@@ -16,7 +17,7 @@ from kubevouch.errors import ExitCode
 from kubevouch.kube.client import ApiClient
 from kubevouch.node.local import Local
 from kubevouch.node.ssh import Ssh, SshOptions
-from kubevouch.rollout.plan import Change, NodePlan, Plan, SeedKind, write_plan
+from kubevouch.rollout.plan import SCHEMA, Change, NodePlan, Plan, SeedKind, write_plan
 from kubevouch.rollout.planning import Wish, gather_plan
 from kubevouch.rollout.surroundings import Surroundings, Way, ordered
 
@@ -66,7 +67,7 @@ def make_plan(
     plan = with_api(terminal, access, work)
     write_plan(plan, path)
     if form == "json":
-        terminal.out(msgspec.json.encode(plan).decode())
+        print_document(terminal, SCHEMA, msgspec.to_builtins(plan))
     else:
         print_plan(terminal, plan, path)
     fine = bool(plan.nodes) or all(each.is_well for each in plan.left_out)

@@ -104,8 +104,8 @@ def count(question: Question) -> Ruling:
     if parsed is None:
         return unreadable("count")
     names, addresses = len(parsed.dns_names), len(parsed.ip_addresses)
-    seen = f"{names} names, {addresses} addresses"
-    allowed = f"at most {limits.names} names, 1 to {limits.addresses} addresses"
+    seen = f"{names} DNS, {addresses} IP"
+    allowed = f"at most {limits.names} DNS, 1 to {limits.addresses} IP"
     if addresses == 0:
         return refuses(
             "count",

@@ -131,7 +131,7 @@ class Plan(msgspec.Struct, frozen=True):
     """Who approves such requests on this cluster now; empty: nobody."""
 
     notices: tuple[str, ...] = ()
-    schema: str = SCHEMA
+    schema: str = msgspec.field(default=SCHEMA, name="schemaVersion")
 
 
 def write_plan(plan: Plan, path: Path) -> None:

@@ -47,7 +47,6 @@ class RunResult(msgspec.Struct, frozen=True):
 
     config_map_failed: bool = False
     interrupted: bool = False
-    schema: str = msgspec.field(default="kubevouch.run/1", name="schemaVersion")
 
     @property
     def exit_code(self) -> ExitCode:
