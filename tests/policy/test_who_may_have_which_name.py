@@ -213,6 +213,13 @@ HELD: dict[str, tuple[str, Callable[[], Case]]] = {
         "foreign-addresses",
         lambda: Case(other_addresses={ip_address(ADDRESS): Owner("worker-3", proven=True)}),
     ),
+    "an address that only a flag gives it, and another one claims": (
+        "foreign-addresses",
+        lambda: Case(
+            addresses=(Entry(ADDRESS, Source.OPERATOR),),
+            other_addresses={ip_address(ADDRESS): Owner("worker-3", proven=False)},
+        ),
+    ),
     "an address that it claims and another one, too": (
         "foreign-addresses",
         lambda: Case(

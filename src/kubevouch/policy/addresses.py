@@ -2,7 +2,7 @@
 
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from kubevouch.policy.names import proven_values
+from kubevouch.policy.names import sources_of
 from kubevouch.policy.question import Address, Allowance, Question, Reserved
 from kubevouch.policy.ruling import Reason, Ruling, cannot_tell, listed, passes, refuses, unreadable
 
@@ -110,7 +110,7 @@ def _is_pinned(address: Address, allowance: Allowance | None) -> bool:
 def foreign_addresses(question: Question) -> Ruling:
     """With another node's address a kubelet could be that node. No flag overrides this.
 
-    What another node merely claims does not take away what is proven to be this one's.
+    What another node merely claims does not take away what we saw to be this one's.
     """
     parsed = question.request.parsed
     if parsed is None:
@@ -118,11 +118,11 @@ def foreign_addresses(question: Question) -> Ruling:
     if question.others is None:
         return cannot_tell("foreign-addresses", "the nodes of the cluster could not be read")
     others = question.others.addresses
-    proven = proven_values(question.allowance)
+    own = sources_of(question.allowance)
     theirs = [
         f"{address} (of {owner.node})"
         for address in parsed.ip_addresses
-        if (owner := others.get(plainest(address))) and (owner.proven or str(address) not in proven)
+        if (owner := others.get(plainest(address))) and owner.keeps_it_from(own.get(str(address)))
     ]
     if theirs:
         return refuses(

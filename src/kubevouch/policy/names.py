@@ -2,7 +2,7 @@
 
 import re
 
-from kubevouch.policy.question import Allowance, Question, Reserved
+from kubevouch.policy.question import Allowance, Question, Reserved, Source
 from kubevouch.policy.ruling import Reason, Ruling, cannot_tell, listed, passes, refuses, unreadable
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -50,10 +50,10 @@ def plain_names(question: Question) -> Ruling:
     return passes("plain-names", listed(parsed.dns_names), allowed)
 
 
-def proven_values(allowance: Allowance | None) -> frozenset[str]:
-    """What is known to be the node's by more than its own word."""
+def sources_of(allowance: Allowance | None) -> dict[str, Source]:
+    """What the node may have, and how we know."""
     entries = (*allowance.names, *allowance.addresses) if allowance else ()
-    return frozenset(entry.value for entry in entries if entry.source.is_proof)
+    return {entry.value: entry.source for entry in entries}
 
 
 def reserved_names(question: Question) -> Ruling:
@@ -97,7 +97,7 @@ def reserved_name(name: str, reserved: Reserved, allowance: Allowance | None) ->
 def foreign_names(question: Question) -> Ruling:
     """With another node's name a kubelet could be that node. No flag overrides this.
 
-    What another node merely claims does not take away what is proven to be this one's.
+    What another node merely claims does not take away what we saw to be this one's.
     """
     parsed = question.request.parsed
     if parsed is None:
@@ -105,11 +105,11 @@ def foreign_names(question: Question) -> Ruling:
     if question.others is None:
         return cannot_tell("foreign-names", "the nodes of the cluster could not be read")
     others = question.others.names
-    proven = proven_values(question.allowance)
+    own = sources_of(question.allowance)
     theirs = [
         f"{name} (of {owner.node})"
         for name in parsed.dns_names
-        if (owner := others.get(name.lower())) and (owner.proven or name not in proven)
+        if (owner := others.get(name.lower())) and owner.keeps_it_from(own.get(name))
     ]
     if theirs:
         return refuses(

@@ -31,6 +31,11 @@ class Source(StrEnum):
         return self is not Source.NODE_STATUS
 
     @property
+    def is_seen(self) -> bool:
+        """We saw it ourselves. What another node claims does not take it away; from a flag's word it does."""
+        return self in (Source.NODE_NAME, Source.SSH_HOST_KEY, Source.THIS_MACHINE)
+
+    @property
     def is_pin(self) -> bool:
         """Good enough for an address that is also an API server's."""
         return self in (Source.SSH_HOST_KEY, Source.THIS_MACHINE, Source.OPERATOR)
@@ -61,6 +66,10 @@ class Owner(msgspec.Struct, frozen=True):
 
     node: str
     proven: bool
+
+    def keeps_it_from(self, source: Source | None) -> bool:
+        """Whether it is refused to a node that is said by that source to have it, too. No flag overrides this."""
+        return self.proven or source is None or not source.is_seen
 
 
 class Others(msgspec.Struct, frozen=True):

@@ -201,16 +201,18 @@ def _conflicts(allowance: Allowance, nodes: Sequence[Node], reserved: Reserved) 
     for entry in allowance.names:
         if not is_plain(entry.value):
             yield f"its status has the name {entry.value!r}, which is no plain host name"
-        if owner := others.names.get(entry.value.lower()):
-            yield f"its status has {entry.value}, which is also {owner}'s"
+        owner = others.names.get(entry.value.lower())
+        if owner and owner.keeps_it_from(entry.source):
+            yield f"its status has {entry.value}, which is also {owner.node}'s"
         if why := reserved_name(entry.value, reserved, allowance):
             yield f"its status has {entry.value}, which is reserved: {why}"
     for entry in allowance.addresses:
         address = ip_address(entry.value)
         if why := unusable(address):
             yield f"its status has {entry.value}: {why}"
-        if owner := others.addresses.get(address):
-            yield f"its status has {entry.value}, which is also {owner}'s"
+        owner = others.addresses.get(address)
+        if owner and owner.keeps_it_from(entry.source):
+            yield f"its status has {entry.value}, which is also {owner.node}'s"
         if why := reserved_address(address, reserved, allowance):
             yield f"its status has {entry.value}, which is reserved: {why}"
 
