@@ -53,8 +53,9 @@ def apply_plan(
     plan = read_plan(path)
     access = access_of(terminal, kubeconfig, context)
     writes = [each for each in plan.nodes if each.change is Change.BOOTSTRAP]
+    changes = f"change {counted(len(writes), 'node')} and " if writes else ""
     what = (
-        f"change {counted(len(writes), 'node')} and approve a request of {len(plan.nodes)}, on {access.server} "
+        f"{changes}approve one serving request of each of {counted(len(plan.nodes), 'node')}, on {access.server} "
         f"(context {access.context or 'service account'}); undo with `kubevouch undo {plan.run}`"
     )
 
