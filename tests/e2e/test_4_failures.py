@@ -91,6 +91,23 @@ def test_fix_killed_after_the_restart_is_put_back_by_the_nodes_own_switch(
     assert dark_moments(probes) == []
 
 
+def test_a_machine_that_lost_its_switch_in_a_restart_is_put_back_at_its_start(
+    expired: Cluster, node: Node, tmp_path: Path
+) -> None:
+    """A restart takes away the timer, which is transient, and starts what multi-user.target wants."""
+    path = _plan(expired, node, tmp_path)
+    files = kubelet_files(node)
+    running = expired.start_kubevouch("fix", "--apply", str(path), "--yes", "--gate-timeout", "1h")
+    running.wait_for("restarted")
+    running.kill()
+    node.sh("systemctl stop 'kubevouch-*.timer'")
+    assert kubelet_files(node) != files
+    node.sh("systemctl daemon-reload && systemctl start multi-user.target")
+    eventually(lambda: kubelet_files(node) == files, "the unit", seconds=60)
+    units = "ls -R /etc/systemd/system"
+    eventually(lambda: "kubevouch" not in node.sh(units).stdout, "that the unit is gone")
+
+
 def test_ssh_cut_after_the_restart_is_put_back_by_the_nodes_own_switch(
     expired: Cluster, node: Node, tmp_path: Path
 ) -> None:
