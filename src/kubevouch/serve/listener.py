@@ -1,6 +1,7 @@
 """TLS and HTTP: bytes on the wire into a Request, a Response into bytes. Bounded in number, size and time."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Mapping
 from typing import Final, Self
@@ -8,7 +9,8 @@ from typing import Final, Self
 from aiohttp import web
 
 from kubevouch.serve.messages import Handler, Request, Response
-from kubevouch.tls import ServerTls, presented
+from kubevouch.serve.statuses import timed_out
+from kubevouch.tls import ServerTls, client_chain
 
 MOST_CONNECTIONS: Final = 4096
 _HANDSHAKE: Final = 10.0
@@ -33,8 +35,13 @@ class Listener:
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_route("*", "/{path:.*}", self._handle)
+        app.on_response_prepare.append(_unsigned)
         self._runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=self._drain
+            app,
+            access_log=None,
+            logger=_silent(),
+            handler_cancellation=True,
+            shutdown_timeout=self._drain,
         )
         await self._runner.setup()
         self._server = await asyncio.get_running_loop().create_server(
@@ -68,8 +75,23 @@ class Listener:
         return web.Response(status=answer.code, body=body, headers={**headers, **answer.headers})
 
     async def _within_time(self, request: Request) -> Response:
-        async with asyncio.timeout(_UNENDING):
-            return await self._handler(request)
+        try:
+            async with asyncio.timeout(_UNENDING):
+                return await self._handler(request)
+        except TimeoutError:
+            return timed_out()
+
+
+async def _unsigned(_: web.BaseRequest, answer: web.StreamResponse) -> None:
+    """Nobody needs to know which library, of which version, answers."""
+    answer.headers.pop("Server", None)
+
+
+def _silent() -> logging.Logger:
+    """What the HTTP library says about bytes that are no HTTP; what matters is logged by the gate."""
+    logger = logging.Logger("listener")
+    logger.addHandler(logging.NullHandler())
+    return logger
 
 
 class _Full(asyncio.Protocol):
@@ -87,7 +109,7 @@ def _read(request: web.Request) -> Request:
         request.path,
         _all(list(request.query.items())),
         _all([(name.lower(), value) for name, value in request.headers.items()]),
-        presented(tls).der,
+        client_chain(tls),
     )
 
 

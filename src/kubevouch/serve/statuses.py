@@ -77,6 +77,12 @@ def not_acceptable(accepted: tuple[str, ...]) -> Response:
     return status(406, "NotAcceptable", text)
 
 
+def timed_out() -> Response:
+    """504 (NewTimeoutError, as filters.WithTimeoutForNonLongRunningRequests has it)."""
+    text = "Timeout: request did not complete within the allotted timeout"
+    return status(504, "Timeout", text, {})
+
+
 def too_many() -> Response:
     """429 (filters.tooManyRequests)."""
     answer = in_text("Too many requests, please try again later.\n", 429)

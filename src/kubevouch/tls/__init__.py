@@ -17,7 +17,7 @@ from kubevouch.tls.failure import Attempt, FailureKind, HandshakeFailure, failur
 from kubevouch.tls.identity import Check, vouch_first
 from kubevouch.tls.pair import Pair, load_pair
 from kubevouch.tls.presented import Presented, presented
-from kubevouch.tls.server import ServerTls, server_context
+from kubevouch.tls.server import ServerTls, client_chain, server_context
 
 __all__ = [
     "Alert",
@@ -32,6 +32,7 @@ __all__ = [
     "RootsError",
     "ServerTls",
     "TlsError",
+    "client_chain",
     "client_context",
     "failure_of",
     "inspection_context",

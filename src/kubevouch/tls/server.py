@@ -10,6 +10,7 @@ from typing import Final
 
 from kubevouch.tls.context import NO_CHECK_TIME, trust
 from kubevouch.tls.pair import Pair, load_pair
+from kubevouch.tls.presented import presented
 
 # What Go's server offers for TLS 1.2 by default (crypto/tls/defaults.go, 1.26), without CBC: every client that speaks
 # to an API server has AEAD suites.
@@ -74,3 +75,11 @@ class ServerTls:
         """OpenSSL asks this in each handshake, whether the client names a server or not."""
         if self._current is not first:
             connection.context = self._current
+
+
+def client_chain(connection: ssl.SSLObject) -> tuple[bytes, ...]:
+    """What a client presented, DER, leaf first; empty for one that presented nothing.
+
+    Python, asked for the chain of such a one, fails (cpython issue 118658): so the leaf is asked for first.
+    """
+    return presented(connection).der if connection.getpeercert(binary_form=True) else ()

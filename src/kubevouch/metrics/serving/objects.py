@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from kubevouch.metrics.serving.amounts import format_bytes, format_nanocores
+from kubevouch.metrics.amounts import format_bytes, format_nanocores
 from kubevouch.metrics.store import NodeUsage, PodUsage
 
 Object = dict[str, Any]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from kubevouch.metrics.serving.amounts import format_bytes, format_nanocores
+from kubevouch.metrics.amounts import format_bytes, format_nanocores
 from kubevouch.metrics.serving.objects import Object, whole
 
 TABLES: Final = ("Table.v1.meta.k8s.io", "Table.v1beta1.meta.k8s.io")
