@@ -40,8 +40,8 @@ def test_values_look_as_klog_has_them() -> None:
     assert line.endswith(' err="x" n=3 f=1.5 yes=true text="a \\"b\\"\\n"\n')
     lines: list[str] = []
     log = Log(lines.append, WoundClock(AT), verbosity=2)
-    log.info("shown", 2, v=1)
-    log.info("not shown", 3)
+    log.verbose(2, "shown", v=1)
+    log.verbose(3, "not shown")
     assert [line.partition("] ")[2] for line in lines] == ['"shown" v=1\n']
 
 

@@ -96,10 +96,12 @@ def test_a_serving_certificate_is_no_clients() -> None:
     dates = {"not_before": MOMENT - timedelta(days=1), "not_after": MOMENT + timedelta(days=1)}
     [leaf, *_] = read_certificates(authority.serving("a", node="a", **dates).chain, "leaf")
     roots = read_certificates(authority.pem, "roots")
-    for usage, trusted in ((Usage.SERVER, True), (Usage.CLIENT, False)):
-        verdict = verify(leaf, intermediates=(), roots=roots, name="", at=MOMENT, usage=usage)
-        assert verdict.trusted is trusted
-    assert verdict.reason is Reason.WRONG_USAGE
+
+    def judged(usage: Usage) -> Reason:
+        return verify(leaf, intermediates=(), roots=roots, name="", at=MOMENT, usage=usage).reason
+
+    assert judged(Usage.SERVER) is Reason.TRUSTED
+    assert judged(Usage.CLIENT) is Reason.WRONG_USAGE
 
 
 async def test_what_has_expired_by_our_clock_is_nobody(served: Served) -> None:

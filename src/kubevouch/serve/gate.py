@@ -60,9 +60,9 @@ class Gate:
         if handler is None:
             return no_such_path()
         answer = await handler(replace(request, user=user))
-        self._log.info(
-            "HTTP",
+        self._log.verbose(
             3,
+            "HTTP",
             verb=request.method,
             URI=request.path,
             user=user.name,

@@ -89,7 +89,8 @@ async def _unsigned(_: web.BaseRequest, answer: web.StreamResponse) -> None:
 
 def _silent() -> logging.Logger:
     """What the HTTP library says about bytes that are no HTTP; what matters is logged by the gate."""
-    logger = logging.Logger("listener")
+    logger = logging.getLogger("kubevouch.serve.listener")
+    logger.propagate = False
     logger.addHandler(logging.NullHandler())
     return logger
 

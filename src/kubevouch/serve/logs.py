@@ -27,7 +27,7 @@ class LogForm(StrEnum):
 
 
 class Log:
-    """`info`, `error`, and `at(level)` for what is told only with -v. Values keep the order in which they are given."""
+    """`info`, `error`, and `verbose` for what is told only with -v. Values keep the order in which they are given."""
 
     def __init__(
         self,
@@ -48,8 +48,12 @@ class Log:
         """Whether -v asks for this level: ask before a value is costly."""
         return level <= self._verbosity
 
-    def info(self, message: str, level: int = 0, /, **values: Value) -> None:
-        """A line of that level."""
+    def info(self, message: str, /, **values: Value) -> None:
+        """A line that is always told."""
+        self._line("I", message, values, 0)
+
+    def verbose(self, level: int, message: str, /, **values: Value) -> None:
+        """A line that only -v of that level, or a higher one, shows."""
         if self.shows(level):
             self._line("I", message, values, level)
 
