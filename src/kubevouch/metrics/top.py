@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final, TypeVar
 
+from kubevouch import quantity
 from kubevouch.kube.resources import Node, NodeMetrics, PodMetrics
-from kubevouch.metrics import amounts
 
 UNKNOWN: Final = "<unknown>"
 _MEASURED: Final = ("cpu", "memory")
@@ -24,7 +24,7 @@ class Used:
     @classmethod
     def of(cls, usage: Mapping[str, str]) -> "Used":
         """From a metrics object; what it does not tell, or not as a quantity, is 0 as for kubectl."""
-        return cls(*(amounts.read(usage.get(name, "")) or Fraction(0) for name in _MEASURED))
+        return cls(*(quantity.read(usage.get(name, "")) or Fraction(0) for name in _MEASURED))
 
     def __add__(self, other: "Used") -> "Used":
         return Used(self.cpu + other.cpu, self.memory + other.memory)
@@ -32,7 +32,7 @@ class Used:
     @property
     def millicores(self) -> int:
         """Rounded up, as kubectl shows it."""
-        return amounts.milli(self.cpu)
+        return quantity.milli(self.cpu)
 
     @property
     def mebibytes(self) -> int:
@@ -159,8 +159,8 @@ def _node_cells(row: NodeRow) -> Sequence[str]:
 
 def _percent(used: Fraction, available: Fraction) -> int | None:
     """In kubectl's steps: thousandths, a division of float64, cut."""
-    limit = amounts.milli(available)
-    return int(amounts.milli(used) / limit * 100) if limit > 0 else None
+    limit = quantity.milli(available)
+    return int(quantity.milli(used) / limit * 100) if limit > 0 else None
 
 
 def _tabbed(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from kubevouch.metrics.amounts import format_bytes, format_nanocores
 from kubevouch.metrics.store import NodeUsage, PodUsage
+from kubevouch.quantity import format_bytes, format_nanocores
 
 Object = dict[str, Any]
 

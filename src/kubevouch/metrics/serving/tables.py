@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from kubevouch.metrics.amounts import format_bytes, format_nanocores
 from kubevouch.metrics.serving.objects import Object, whole
+from kubevouch.quantity import format_bytes, format_nanocores
 
 TABLES: Final = ("Table.v1.meta.k8s.io", "Table.v1beta1.meta.k8s.io")
 INCLUDED: Final = ("", "None", "Metadata", "Object")
