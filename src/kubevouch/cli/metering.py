@@ -1,12 +1,30 @@
 """From the flags of `metrics-server` to a server that runs."""
 
-from collections.abc import Mapping
+import contextlib
+import os
+import secrets  # noqa: TID251 - the one place
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubevouch.errors import UsageError
+from kubevouch.cli.connect import with_api
+from kubevouch.cli.terminal import Terminal
+from kubevouch.clock import Clock
+from kubevouch.errors import ExitCode, UsageError
+from kubevouch.kube.access import SERVICE_ACCOUNT, ClusterAccess
+from kubevouch.kube.client import ApiClient
+from kubevouch.kube.credentials import fixed_or_files
+from kubevouch.metrics.collector import Collector, RootsFile
+from kubevouch.metrics.fleet import Dialling
+from kubevouch.metrics.scraper import Rhythm
+from kubevouch.metrics.serving.instruments import Instruments
+from kubevouch.metrics.serving.server import Parts, Serving, serve
+from kubevouch.metrics.serving.telling import Telling
+from kubevouch.serve.exposition import registry
 from kubevouch.serve.headers import HeaderNames
-from kubevouch.serve.logs import LogForm
+from kubevouch.serve.logs import Log, LogForm
+from kubevouch.serve.pair import pair_source
+from kubevouch.serve.process import stop_on_signals
 from kubevouch.serve.trust import Trust
 
 _SHORTEST = 10.0
@@ -37,6 +55,7 @@ class Settings:
     always_allowed: tuple[str, ...]
     form: LogForm
     verbosity: int
+    node_selector: str
 
 
 def checked(flags: Mapping[str, object]) -> Settings:
@@ -76,6 +95,7 @@ def checked(flags: Mapping[str, object]) -> Settings:
         always_allowed=_list(flags, "always_allowed"),
         form=LogForm(str(flags["logging_format"])),
         verbosity=int(_number(flags, "verbosity")),
+        node_selector=str(flags["node_selector"]),
     )
 
 
@@ -105,3 +125,100 @@ def _trust(flags: Mapping[str, object]) -> Trust:
 def _pem(flags: Mapping[str, object], name: str) -> bytes:
     path = str(flags[name])
     return Path(path).read_bytes() if path else b""
+
+
+def run(terminal: Terminal, access: ClusterAccess, settings: Settings) -> ExitCode:
+    """Until a signal. Raises KubevouchError, OSError."""
+    if not (access.user.token or access.user.token_file):
+        right = "a ServiceAccount's token was expected (deploy/metrics-server/rbac.yaml): kubelets are shown nothing else"
+        raise UsageError(access.user.where, "no token", right)
+    read_roots = _roots(access, settings)
+
+    async def work(api: ApiClient, clock: Clock) -> ExitCode:
+        log = Log(
+            _writer(terminal),
+            clock,
+            form=settings.form,
+            verbosity=settings.verbosity,
+            pid=os.getpid(),
+        )
+        async with stop_on_signals() as stop:
+            parts = _parts(api, clock, log, access, settings, RootsFile(read_roots, clock))
+            await serve(parts, _serving(settings, clock), stop)
+        return ExitCode.OK
+
+    return with_api(terminal, access, work)
+
+
+def _roots(access: ClusterAccess, settings: Settings) -> Callable[[], bytes]:
+    """Kubelets' authorities: the flag's, else those that the API server is verified by, as metrics-server has it."""
+    path = settings.kubelet_ca
+    if not path and access.where == "service account":
+        path = str(SERVICE_ACCOUNT / "ca.crt")
+    if path:
+        return Path(path).read_bytes
+    if access.roots is None:
+        right = "--kubelet-certificate-authority FILE was expected"
+        raise UsageError(access.cluster, "names no authority that kubelets could be of", right)
+    pem = access.roots
+    return lambda: pem
+
+
+def _parts(
+    api: ApiClient,
+    clock: Clock,
+    log: Log,
+    access: ClusterAccess,
+    settings: Settings,
+    roots: RootsFile,
+) -> Parts:
+    telling = Telling(log, clock, settings.request_timeout)
+    collector = Collector(
+        api,
+        roots=roots,
+        credentials=fixed_or_files(access.user, clock),
+        clock=clock,
+        chance=secrets.SystemRandom().random,
+        listener=telling,
+        dialling=Dialling(
+            address_types=settings.address_types,
+            port=settings.kubelet_port,
+            use_status_port=settings.status_port,
+        ),
+        rhythm=Rhythm(resolution=settings.resolution, timeout=settings.request_timeout),
+        node_selector=settings.node_selector,
+    )
+    numbers = registry()
+    telling.instruments = Instruments(numbers, collector.store, lambda: collector.fleet.nodes)
+    return Parts(api, clock, log, collector.store, collector, numbers, telling.instruments)
+
+
+def _serving(settings: Settings, clock: Clock) -> Serving:
+    source = pair_source(
+        settings.cert_file,
+        settings.key_file,
+        settings.cert_dir,
+        now=clock.now(),
+        random_serial=secrets.randbits,
+    )
+    return Serving(
+        settings.host,
+        settings.port,
+        source,
+        settings.resolution,
+        settings.given,
+        settings.follow,
+        settings.tolerate,
+        settings.always_allowed,
+    )
+
+
+def _writer(terminal: Terminal) -> Callable[[str], None]:
+    """Lines to standard error. A log that nobody can take any more does not end the server."""
+
+    def write(line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            terminal.stderr.write(line)
+            terminal.stderr.flush()
+
+    return write

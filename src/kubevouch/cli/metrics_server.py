@@ -26,6 +26,13 @@ def _kubelets(function: F) -> F:
             help="For one kubelet; at most nine tenths of the resolution.",
         ),
         click.option(
+            "-l",
+            "--node-selector",
+            default="",
+            metavar="LABELS",
+            help="Only nodes with these labels.",
+        ),
+        click.option(
             "--kubelet-certificate-authority",
             "kubelet_ca",
             default="",
@@ -161,7 +168,7 @@ def _delegating(function: F) -> F:
 @click.option("-v", "--v", "verbosity", type=int, default=0, help="How much is logged.")
 @click.pass_context
 def command(
-    ctx: click.Context, kubeconfig: str | None, context: str | None, **flags: object
+    ctx: click.Context, /, kubeconfig: str | None, context: str | None, **flags: object
 ) -> int:
     """Reads every kubelet's usage and serves it as metrics.k8s.io/v1beta1, as metrics-server does.
 

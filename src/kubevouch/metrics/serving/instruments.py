@@ -1,6 +1,9 @@
-"""The server's own numbers, under metrics-server's names (pkg/{api,scraper,server,storage}, 0.9)."""
+"""The server's own numbers, under metrics-server's names (pkg/{api,scraper,storage}, 0.9).
 
-from collections.abc import Iterable
+There is no metrics_server_manager_tick_duration_seconds: no round waits for its slowest kubelet here.
+"""
+
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
@@ -13,9 +16,12 @@ _FRESHNESS: Final = tuple(1.364**power for power in range(20))
 
 
 class Instruments:
-    """What is told as it happens. resolution: seconds between two scrapes of a node."""
+    """What is told as it happens. nodes: those that there are."""
 
-    def __init__(self, registry: CollectorRegistry, store: Store, resolution: float) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, store: Store, nodes: Callable[[], Collection[str]]
+    ) -> None:
+        self._nodes: set[str] = set()
         self.requests = Counter(
             "metrics_server_kubelet_request",
             "Number of requests sent to Kubelet API",
@@ -47,44 +53,35 @@ class Instruments:
             buckets=_FRESHNESS,
             registry=registry,
         )
-        self.round = Histogram(
-            "metrics_server_manager_tick_duration_seconds",
-            "The total time spent collecting and storing metrics in seconds.",
-            buckets=(*_DEFAULTS, *_around(resolution)),
-            registry=registry,
-        )
-        registry.register(_Points(store))
+        registry.register(_Points(store, lambda: self.keep_only(nodes())))
 
     def scraped(self, node: str, *, ended: float, seconds: float, reason: str = "") -> None:
         """A scrape has ended. ended: Unix time. reason: why it failed, "" for a good one."""
+        self._nodes.add(node)
         self.requests.labels("false" if reason else "true").inc()
         self.duration.labels(node).observe(seconds)
         self.last_request.labels(node).set(ended)
         if reason:
             self.failures.labels(reason).inc()
 
-    def forget(self, node: str) -> None:
-        """The node is gone, and its series with it."""
-        for family in (self.duration, self.last_request):
-            family.remove(node)
-
-
-def _around(resolution: float) -> tuple[float, ...]:
-    """Buckets around the resolution (pkg/utils/monitoring.go); the default ones end at 10 seconds."""
-    last = _DEFAULTS[-1]
-    if resolution <= last:
-        return ()
-    return (last + (resolution - last) / 2, resolution, resolution * 1.5, resolution * 2)
+    def keep_only(self, nodes: Collection[str]) -> None:
+        """Nodes that are gone take their series with them."""
+        for name in self._nodes - set(nodes):
+            self.duration.remove(name)
+            self.last_request.remove(name)
+        self._nodes &= set(nodes)
 
 
 class _Points:
     """How much can be served, counted when somebody asks."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, tidy: Callable[[], None]) -> None:
         self._store = store
+        self._tidy = tidy
 
     def collect(self) -> Iterable[Metric]:
         """One family."""
+        self._tidy()
         points = GaugeMetricFamily(
             "metrics_server_storage_points", "Number of metrics points stored.", labels=["type"]
         )
