@@ -155,7 +155,7 @@ class VerifiedKubelet:
             stream = self._stream or await self._connect(url, timeout)
             answer = ResponseReader(most)
             try:
-                return await _asked(stream, request, answer)
+                return await _asked(stream, request, answer, 1000 + most // 1024)
             except TooLong as error:
                 raise self._failed(url, "too-large", str(error)) from None
             except ResponseError as error:
@@ -269,10 +269,16 @@ def quoted(path: str) -> str:
     return escaped if escaped.startswith("/") else f"/{escaped}"
 
 
-async def _asked(stream: Stream, request: bytes, answer: ResponseReader) -> ResponseReader:
+async def _asked(
+    stream: Stream, request: bytes, answer: ResponseReader, pieces: int
+) -> ResponseReader:
+    """pieces: into so many the answer may be cut; each costs us, however small it is."""
     await stream.send(request)
     while not answer.done:
         data = await stream.receive()
+        pieces -= 1
+        if pieces < 0:
+            raise ResponseError("an answer in too many pieces")
         if not data:
             raise _Ended("unexpected EOF" if answer.begun else "EOF")
         answer.feed(data)

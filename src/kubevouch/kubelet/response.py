@@ -9,6 +9,7 @@ from typing import Final
 
 MOST_HEAD: Final = 64 * 1024
 _MOST_CHUNK_LINE: Final = 256
+_MOST_EXCESS: Final = 16 * 1024
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\x00]*))?")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\x00]*?)[ \t]*")
 _CHUNK: Final = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n\x00]*)?\r?\n")
@@ -33,6 +34,7 @@ class ResponseReader:
         self._left = 0
         self._chunked = False
         self._trailer = False
+        self._excess = 0
         self.status = 0
         self.reason = ""
         self.headers: dict[str, str] = {}
@@ -158,6 +160,10 @@ class ResponseReader:
             raise ResponseError("invalid chunk length")
         length = int(found[1], 16)
         self._check(length)
+        # As Go's chunkedReader (net/http/internal/chunked.go): many small chunks would cost much for little.
+        self._excess = max(0, self._excess + len(line) - 16 - 2 * length)
+        if self._excess > _MOST_EXCESS:
+            raise ResponseError("chunked encoding contains too much non-data")
         self._left = length + 2 if length else 0
         self._trailer = length == 0
 
