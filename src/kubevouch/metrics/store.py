@@ -129,6 +129,8 @@ class Store:
         pair = self._pairs.get(name)
         if pair is None:
             return "not scraped yet"
+        if pair.last is None:
+            return "its kubelet tells no CPU and memory of the node"
         if pair.prev is not None:
             return "unexpected decrease in cumulative CPU usage value"
         return "scraped once so far; usage needs two different samples"

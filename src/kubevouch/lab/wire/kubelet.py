@@ -134,6 +134,7 @@ class WireKubelet:
         self.most_open = 0
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
+        self._attending: set[asyncio.Task[None]] = set()
 
     @property
     def sent(self) -> bytes:
@@ -157,17 +158,25 @@ class WireKubelet:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._socket.close()
 
-    def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
+    def cut(self) -> None:
+        """Ends every open connection, as a kubelet that is restarted does."""
+        for task in self._attending:
+            task.cancel()
+
+    def _start(self, work: "asyncio._CoroutineLike[None]") -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             accepted, _ = await loop.sock_accept(self._socket)
             accepted.setblocking(False)  # noqa: FBT003 - its only argument
-            self._start(self._attend(accepted))
+            task = self._start(self._attend(accepted))
+            self._attending.add(task)
+            task.add_done_callback(self._attending.discard)
 
     async def _attend(self, accepted: socket.socket) -> None:
         connection = Connection()
