@@ -5,6 +5,21 @@ import click
 from kubevouch.cli.options import F, seconds, terminal_of
 
 
+class _Level(click.ParamType[int]):
+    """A number, also as Go's flags take it behind one letter: -v=3."""
+
+    name = "number"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """The number."""
+        text = str(value).removeprefix("=")
+        if not text.isascii() or not text.isdigit():
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return int(text)
+
+
 def _kubelets(function: F) -> F:
     """Flags about kubelets, by metrics-server's names."""
     for option in (
@@ -165,7 +180,15 @@ def _delegating(function: F) -> F:
 @click.option(
     "--logging-format", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
-@click.option("-v", "--v", "verbosity", type=int, default=0, help="How much is logged.")
+@click.option(
+    "-v",
+    "--v",
+    "verbosity",
+    type=_Level(),
+    default=0,
+    metavar="NUMBER",
+    help="How much is logged: 2 each scrape, 3 each request.",
+)
 @click.pass_context
 def command(
     ctx: click.Context, /, kubeconfig: str | None, context: str | None, **flags: object
