@@ -12,8 +12,11 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import yaml
 
 from kubevouch.lab.wire.kubelet import SILENCE, Serve
+from kubevouch.serve.attributes import attributes_of
+from kubevouch.serve.messages import Request
 from tests.cli.program import LONGEST, Program
 from tests.support.authority import Authority, Pair
 from tests.support.contexts import server_context
@@ -27,6 +30,7 @@ from tests.support.small_cluster import (
     small_cluster,
 )
 
+RBAC = Path(__file__).parents[2] / "deploy" / "metrics-server" / "rbac.yaml"
 ADMIN = [("X-Remote-User", "admin"), ("X-Remote-Group", "admins")]
 
 
@@ -81,7 +85,8 @@ async def started(program: Program, cluster: SmallCluster, *more: str) -> AsyncI
         f"--cert-dir={folder}",
         "--bind-address=127.0.0.1",
         "--secure-port=0",
-        "--kubelet-use-node-status-port",
+        "--kubelet-use-node-status-port=true",
+        "--kubelet-insecure-tls=false",
         "--metric-resolution=10s",
         "--kubelet-request-timeout=2s",
         *more,
@@ -123,6 +128,39 @@ async def test_the_whole_life_of_a_metrics_server(
         assert await asyncio.wait_for(server.process.wait(), LONGEST) == 0
         await server.told('"Shutting down"')
         assert "Traceback" not in "".join(server.lines)
+        _asks_for_nothing_that_its_role_lacks(cluster)
+
+
+def _asks_for_nothing_that_its_role_lacks(cluster: SmallCluster) -> None:
+    """Against the manifest that we give to operators: it is enough, and nothing in it is idle."""
+    allowed = {
+        (verb, group, resource)
+        for document in yaml.safe_load_all(RBAC.read_text(encoding="utf-8"))
+        if document["kind"] == "ClusterRole" and document["metadata"]["name"].endswith("-server")
+        for rule in document["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    # system:auth-delegator, extension-apiserver-authentication-reader.
+    bound = {
+        ("create", "authentication.k8s.io", "tokenreviews"),
+        ("create", "authorization.k8s.io", "subjectaccessreviews"),
+        ("get", "", "configmaps"),
+    }
+    ours = [each for each in cluster.server.requests if "kubevouch" in each.headers["User-Agent"]]
+    asked = set()
+    for each in ours:
+        query = {key: (value,) for key, value in each.query.items()}
+        found = attributes_of(Request(each.method, each.path, query))
+        asked.add((found.verb, found.group, found.resource))
+    assert asked <= allowed | bound
+    # The kubelets ask about nodes/metrics; `get` on objects is what client-go's informers may do and we do not.
+    assert allowed - asked == {
+        ("get", "", "nodes/metrics"),
+        ("get", "", "nodes"),
+        ("get", "", "pods"),
+    }
 
 
 async def _add_bad_ones(stack: contextlib.AsyncExitStack, cluster: SmallCluster) -> None:
@@ -151,7 +189,9 @@ async def _tells_why_a_scrape_failed(server: Running, cluster: SmallCluster) -> 
     assert line[1].startswith(
         url + "tls: failed to verify certificate: x509: certificate signed by unknown authority"
     )
-    await server.told(r'"Failed to scrape node" err=".*the certificate is that of node n1, not of node impostor" node="impostor"')
+    await server.told(
+        r'"Failed to scrape node" err=".*the certificate is that of node n1, not of node impostor" node="impostor"'
+    )
     timeout = r'"Failed to scrape node, timeout to access kubelet" err="Get .*: context deadline exceeded" node="silent" timeout="2s"'
     await server.told(timeout)
 
@@ -191,7 +231,8 @@ async def _becomes_ready(server: Running, cluster: SmallCluster) -> None:
         while (await server.get("/readyz"))[0] != 200:
             await asyncio.sleep(0.1)
         assert (await server.get("/readyz"))[1] == "ok"
-        front, found = cluster.authorities.front_proxy, []
+        front = cluster.authorities.front_proxy
+        found: list[object] = []
         while len(found) < 2:
             await asyncio.sleep(0.1)
             found = json.loads((await server.get(f"{METRICS}/nodes", front, ADMIN))[1])["items"]

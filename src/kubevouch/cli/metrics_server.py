@@ -1,5 +1,7 @@
 """`metrics-server`: serves the metrics API from kubelets that were verified before anything was sent to them."""
 
+from collections.abc import Callable
+
 import click
 
 from kubevouch.cli.options import F, seconds, terminal_of
@@ -20,16 +22,28 @@ class _Level(click.ParamType[int]):
         return int(text)
 
 
+def _flag(name: str, value: str, *, help: str = "", hidden: bool = False) -> Callable[[F], F]:  # noqa: A002
+    """A bool as Go's flags take it: --name, --name=true or --name=false."""
+    return click.option(
+        name,
+        value,
+        is_flag=False,
+        flag_value="true",
+        default="false",
+        type=bool,
+        metavar="",
+        help=help,
+        hidden=hidden,
+    )
+
+
 def _kubelets(function: F) -> F:
     """Flags about kubelets, by metrics-server's names."""
     for option in (
-        click.option(
-            "--deprecated-kubelet-completely-insecure", "insecure_http", is_flag=True, hidden=True
-        ),
-        click.option(
+        _flag("--deprecated-kubelet-completely-insecure", "insecure_http", hidden=True),
+        _flag(
             "--kubelet-insecure-tls",
             "insecure",
-            is_flag=True,
             help="Refused here, with what to do instead.",
         ),
         click.option(
@@ -65,10 +79,9 @@ def _kubelets(function: F) -> F:
         click.option(
             "--kubelet-port", type=click.IntRange(1, 65535), default=10250, show_default=True
         ),
-        click.option(
+        _flag(
             "--kubelet-use-node-status-port",
             "status_port",
-            is_flag=True,
             help="The port in the node's status comes before --kubelet-port.",
         ),
         click.option(
@@ -122,16 +135,14 @@ def _delegating(function: F) -> F:
             show_default=True,
             metavar="PATHS",
         ),
-        click.option(
+        _flag(
             "--authentication-tolerate-lookup-failure",
             "tolerate",
-            is_flag=True,
             help="Start although the ConfigMap extension-apiserver-authentication cannot be read.",
         ),
-        click.option(
+        _flag(
             "--authentication-skip-lookup",
             "skip_lookup",
-            is_flag=True,
             help="Do not read it at all: the flags say everything.",
         ),
         click.option(

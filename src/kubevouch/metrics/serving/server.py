@@ -94,7 +94,7 @@ async def serve(
     authentication, tls = await freshness.start(tolerate=serving.tolerate)
     gate = _gate(parts, serving, authentication, stop)
     async with Listener(
-        gate.answer, tls, host=serving.host, port=serving.port, drain=DRAIN
+        gate.answer, tls, parts.clock, host=serving.host, port=serving.port, drain=DRAIN
     ) as listener:
         parts.log.info("Serving securely", address=f"{serving.host}:{listener.port}")
         ready(listener.port)
