@@ -95,13 +95,15 @@ class MetricsApi:
                 for name, node in self._fleet.nodes.items()
                 if labels(node.labels) and fields("", name)
             ]
-            return await self._rows(sorted(nodes, key=lambda node: node.name))
+            nodes.sort(key=lambda node: node.name)
+            return await self._rows(nodes)
         pods = [
             pod
             for (namespace, name), pod in self._fleet.pods.items()
             if asked.namespace in {"", namespace} and labels(pod.labels) and fields(namespace, name)
         ]
-        return await self._rows(sorted(pods, key=lambda pod: (pod.namespace, pod.name)))
+        pods.sort(key=lambda pod: (pod.namespace, pod.name))
+        return await self._rows(pods)
 
     async def _rows(self, chosen: Sequence[FleetNode | RunningPod]) -> list[Row]:
         """Those of them that are measured. A long list lets the scrapes have their turn."""
