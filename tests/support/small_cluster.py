@@ -110,7 +110,8 @@ class SmallCluster:
                 form = {"Content-Type": answer.headers["Content-Type"]}
                 return web.Response(status=answer.status, body=body, headers=form)
 
-        self.server.faults.on(f"{METRICS}/*", proxied)
+        for path in (f"{METRICS}/*", "/openapi/v3*"):
+            self.server.faults.on(path, proxied)
 
 
 @contextlib.asynccontextmanager
