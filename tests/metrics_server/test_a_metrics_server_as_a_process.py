@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 import yaml
 
+from kubevouch import __version__
 from kubevouch.lab.wire.kubelet import SILENCE, Serve
 from kubevouch.serve.attributes import attributes_of
 from kubevouch.serve.messages import Request
@@ -179,6 +180,7 @@ async def _is_not_ready_yet(server: Running) -> None:
     assert "[+]metric-informer-sync ok\n" in text or "[-]metric-informer-sync failed" in text
     assert text.endswith("readyz check failed\n")
     assert (await server.get("/livez"))[0] == 200
+    assert json.loads((await server.get("/version"))[1])["gitVersion"] == f"v{__version__}"
     await server.told(r'"Failed probe" probe="metric-storage-ready" err="no metrics to serve"')
 
 
