@@ -4,7 +4,7 @@ import contextlib
 import json
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,16 +32,19 @@ CPU, MEMORY = 0.2495, 123 << 20
 class CountingPage(Mapping[str, tuple[int, bytes]]):
     """/metrics/resource of a node and the pods on it: counters that go on with the time."""
 
-    def __init__(self, pods: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(
+        self, pods: tuple[tuple[str, str], ...] = (), now: Callable[[], float] = time.time
+    ) -> None:
         self._pods = pods
-        self._began = int(time.time()) - 1000
+        self._now = now
+        self._began = int(now()) - 1000
         self.asked = 0
 
     def __getitem__(self, path: str) -> tuple[int, bytes]:
         if path != "/metrics/resource":
             raise KeyError(path)
         self.asked += 1
-        at = int(time.time() * 1000)
+        at = int(self._now() * 1000)
         used = CPU * (at / 1000 - self._began)
         lines = []
         for namespace, name in self._pods:
@@ -115,8 +118,10 @@ class SmallCluster:
 
 
 @contextlib.asynccontextmanager
-async def small_cluster(folder: Path) -> AsyncIterator[SmallCluster]:
-    """Two good nodes `n1` and `n2` with a pod each; more may be added."""
+async def small_cluster(
+    folder: Path, now: Callable[[], float] = time.time
+) -> AsyncIterator[SmallCluster]:
+    """Two good nodes `n1` and `n2` with a pod each; more may be added. now: Unix time, as the kubelets see it."""
     authorities = Authorities()
     context = server_context(authorities.cluster.serving("127.0.0.1"))
     async with (
@@ -129,7 +134,7 @@ async def small_cluster(folder: Path) -> AsyncIterator[SmallCluster]:
         cluster.reviews.play_on(server)
         authorities.publish(server)
         for name in ("n1", "n2"):
-            page = CountingPage((("default", f"pod-{name}"),))
+            page = CountingPage((("default", f"pod-{name}"),), now)
             pair = cluster.serving(name)
             await cluster.add(stack, name, Serve(server_context(pair), page))
             cluster.put_pod("default", f"pod-{name}", name)
