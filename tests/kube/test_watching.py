@@ -324,11 +324,10 @@ async def test_bookmarks_move_the_version_on(api: ApiClient, server: WireApiServ
         for number in range(3):
             server.store.create(POD, {"metadata": {"name": f"p{number}"}})
         server.watches.bookmark()
-        create(server, "b")
-        await follower.until(lambda: "b" in follower.table)
-        server.watches.bookmark()
         marked = server.store.version
-        await asyncio.sleep(0.05)
+        async with asyncio.timeout(30):
+            while any(watch.bookmark for watch in server.watches._open):
+                await asyncio.sleep(0.005)
         await server.watches.cut()
         async with asyncio.timeout(30):
             while sum(a_watch(request) for request in server.requests) < 2:
