@@ -318,7 +318,7 @@ async def test_what_was_said_already_is_not_said_again(
 
 async def test_bookmarks_move_the_version_on(api: ApiClient, server: WireApiServer) -> None:
     create(server, "a")
-    async with following(api) as follower:
+    async with following(api):
         await opened(server)
         # Other kinds change: the node's own version grows old.
         for number in range(3):
