@@ -1,0 +1,159 @@
+"""Nodes and pods: get and list."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from kubevouch.clock import Clock
+from kubevouch.metrics.fleet import Fleet, FleetNode, RunningPod
+from kubevouch.metrics.serving import tables
+from kubevouch.metrics.serving.objects import (
+    GROUP,
+    listed,
+    node_metrics,
+    pod_metrics,
+    rfc3339,
+    whole,
+)
+from kubevouch.metrics.serving.selectors import SelectorError, field_selector, label_selector
+from kubevouch.metrics.serving.tables import Row
+from kubevouch.metrics.store import Store
+from kubevouch.serve.attributes import Attributes, attributes_of
+from kubevouch.serve.messages import Request, Response, in_json
+from kubevouch.serve.negotiation import Form, accepted
+from kubevouch.serve.statuses import (
+    bad_request,
+    no_such_method,
+    no_such_resource,
+    not_acceptable,
+    not_found,
+    not_supported,
+)
+
+_MEDIA: Final = ("application/json",)
+_AT_ONCE: Final = 250
+_KINDS: Final = {"nodes": "NodeMetrics", "pods": "PodMetrics"}
+
+
+class MetricsApi:
+    """Answers below /apis/metrics.k8s.io/v1beta1/. observe: told how old each measurement is that goes out, seconds."""
+
+    def __init__(
+        self,
+        store: Store,
+        fleet: Fleet,
+        clock: Clock,
+        observe: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        self._store = store
+        self._fleet = fleet
+        self._clock = clock
+        self._observe = observe
+
+    async def answer(self, request: Request) -> Response:
+        """The answer; errors are answers, too."""
+        asked = attributes_of(request)
+        form = accepted(request, tables.TABLES)
+        include = request.asked("includeObject")
+        refusal = _refusal(request.method, asked, form, include)
+        if refusal is not None:
+            return refusal
+        assert form is not None
+        single = asked.verb == "get"
+        found = await (self._one(asked) if single else self._list(asked, request))
+        if isinstance(found, Response):
+            return found
+        if form.converts_to:
+            return in_json(tables.table(found, form.parameters["v"], include))
+        kind = _KINDS[asked.resource]
+        items = [row.item for row in found]
+        return in_json(whole(kind, items[0]) if single else listed(kind, items))
+
+    async def _one(self, asked: Attributes) -> list[Row] | Response:
+        found: list[FleetNode] | list[RunningPod]
+        if asked.resource == "nodes":
+            node = self._fleet.nodes.get(asked.name)
+            if node is None:
+                return not_found("", "node", asked.name)
+            found, name = [node], asked.name
+        else:
+            pod = self._fleet.pods.get((asked.namespace, asked.name))
+            if pod is None:
+                return not_found("", "pods", asked.name)
+            found, name = [pod], f"{asked.namespace}/{asked.name}"
+        rows = await self._rows(found)
+        return rows or not_found(GROUP, _KINDS[asked.resource].lower(), name)
+
+    async def _list(self, asked: Attributes, request: Request) -> list[Row] | Response:
+        try:
+            labels = label_selector(request.asked("labelSelector"))
+            fields = field_selector(request.asked("fieldSelector"))
+        except SelectorError as error:
+            return bad_request(str(error))
+        if asked.resource == "nodes":
+            nodes = [
+                node
+                for name, node in self._fleet.nodes.items()
+                if labels(node.labels) and fields("", name)
+            ]
+            nodes.sort(key=lambda node: node.name)
+            return await self._rows(nodes)
+        pods = [
+            pod
+            for (namespace, name), pod in self._fleet.pods.items()
+            if asked.namespace in {"", namespace} and labels(pod.labels) and fields(namespace, name)
+        ]
+        pods.sort(key=lambda pod: (pod.namespace, pod.name))
+        return await self._rows(pods)
+
+    async def _rows(self, chosen: Sequence[FleetNode | RunningPod]) -> list[Row]:
+        """Those of them that are measured. A long list lets the scrapes have their turn."""
+        now = self._clock.now()
+        stamp, since_1970 = rfc3339(now), now.timestamp()
+        rows: list[Row] = []
+        for place, each in enumerate(chosen, start=1):
+            row = self._node(each, stamp) if isinstance(each, FleetNode) else self._pod(each, stamp)
+            if row is not None:
+                rows.append(row)
+                if row.at_ns is not None:
+                    self._observe(since_1970 - row.at_ns / 1e9)
+            if place % _AT_ONCE == 0:
+                await self._clock.sleep(0)
+        return rows
+
+    def _node(self, node: FleetNode, stamp: str) -> Row | None:
+        used = self._store.node(node.name)
+        if used is None:
+            return None
+        item = node_metrics(node.name, node.labels, used, stamp)
+        return Row("NodeMetrics", item, used.cpu_nanocores, used.memory_bytes, used.timestamp_ns)
+
+    def _pod(self, pod: RunningPod, stamp: str) -> Row | None:
+        used = self._store.pod(pod.namespace, pod.name)
+        if used is None:
+            return None
+        cpu = sum(each.cpu_nanocores for each in used.containers)
+        memory = sum(each.memory_bytes for each in used.containers)
+        item = pod_metrics(pod.labels, used, stamp)
+        return Row("PodMetrics", item, cpu, memory, used.timestamp_ns)
+
+
+def _refusal(method: str, asked: Attributes, form: Form | None, include: str) -> Response | None:
+    """What this API does not have; None if it has it."""
+    if asked.resource not in _KINDS or asked.subresource or not _fits(asked):
+        return no_such_resource()
+    if method != "GET":
+        return no_such_method()
+    if asked.verb == "watch":
+        return not_supported(GROUP, asked.resource, "watch")
+    if form is None:
+        return not_acceptable(_MEDIA)
+    if form.converts_to and include not in tables.INCLUDED:
+        return bad_request(f"unrecognized includeObject value: {include!r}")
+    return None
+
+
+def _fits(asked: Attributes) -> bool:
+    """Nodes have no namespace; a single pod is found in one only."""
+    if asked.resource == "nodes":
+        return not asked.namespace
+    return bool(asked.namespace) or asked.verb != "get"
