@@ -1,0 +1,265 @@
+"""What is there: every object of every kind, one counter of revisions for all, and what happened lately.
+
+As etcd and apiserver's watch cache together: a list is of one revision, a watch goes on from any revision that is
+still remembered, what is older is answered with 410. It knows nothing of verbs, users or the peculiarities of a
+kind; see rest.py for those.
+
+Objects that come out are shared, not copied: read them, copy before changing. What goes in is copied.
+"""
+
+import asyncio
+from bisect import bisect_right
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from kubevouch.lab.apiserver import status
+from kubevouch.lab.apiserver.journal import Journal, NoJournal
+from kubevouch.lab.apiserver.kinds import KINDS, Kind
+
+Object = dict[str, Any]
+Where = tuple[str, str]  # namespace ("" for cluster-scoped) and name
+EventType = Literal["ADDED", "MODIFIED", "DELETED"]
+
+# How many changes a watch may be behind before it is told to list again (the watch cache's window).
+WINDOW = 10_000
+# A watcher that does not read is cut off; apiserver does the same ("forceCloseWatcher").
+BACKLOG = 20_000
+_FIRST_REVISION = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One write. before is None for a create; after is None for a delete; `last` is the object as an event shows it."""
+
+    revision: int
+    kind: Kind
+    where: Where
+    before: Object | None
+    after: Object | None
+    last: Object
+
+    @property
+    def type(self) -> EventType:
+        """As a watch calls it that selects everything."""
+        if self.after is None:
+            return "DELETED"
+        return "ADDED" if self.before is None else "MODIFIED"
+
+
+class Store:
+    """Synchronous; belongs to one event loop. journal: where it is kept, see journal.py; without one, nowhere."""
+
+    def __init__(self, journal: Journal | None = None, *, window: int = WINDOW) -> None:
+        self._journal: Journal | NoJournal = journal or NoJournal()
+        self._objects: dict[Kind, dict[Where, Object]] = defaultdict(dict)
+        self._history: deque[Change] = deque()
+        self._window = window
+        self._watchers: dict[Kind, set[Watcher]] = defaultdict(set)
+        self.revision = _FIRST_REVISION
+        for key, where, thing in self._journal.objects():
+            if kind := KINDS.get(key):
+                self._objects[kind][where] = thing
+        self.revision = max(self.revision, self._journal.revision())
+        # Nothing before this can be told: it was not kept, or it was forgotten.
+        self.compacted = self.revision
+
+    def get(self, kind: Kind, name: str, namespace: str = "") -> Object:
+        """It, or 404."""
+        thing = self._objects[kind].get((namespace, name))
+        if thing is None:
+            raise status.not_found(kind.group, kind.plural, name)
+        return thing
+
+    def find(self, kind: Kind, name: str, namespace: str = "") -> Object | None:
+        """It, or None."""
+        return self._objects[kind].get((namespace, name))
+
+    def list(self, kind: Kind, namespace: str = "") -> list[Object]:
+        """All of a kind (and namespace, if given) as they are now, in the order of namespace and name."""
+        return [
+            thing
+            for (space, _), thing in sorted(self._objects[kind].items(), key=_by_where)
+            if not namespace or space == namespace
+        ]
+
+    def count(self, kind: Kind, namespace: str = "") -> int:
+        """How many there are."""
+        kept = self._objects[kind]
+        return sum(1 for space, _ in kept if space == namespace) if namespace else len(kept)
+
+    def create(self, kind: Kind, thing: Object) -> Object:
+        """Keeps a new one under its metadata's namespace and name; 409 if the place is taken."""
+        where = _where(kind, thing)
+        if where in self._objects[kind]:
+            raise status.already_exists(kind.group, kind.plural, where[1])
+        return self._keep(kind, where, None, thing)
+
+    def update(self, kind: Kind, thing: Object, *, expected: str = "") -> Object:
+        """Replaces it; 404 if it is gone, 409 if its resourceVersion is no longer the expected one.
+
+        What is equal to the stored one keeps its resourceVersion, and no watch hears of it.
+        """
+        where = _where(kind, thing)
+        before = self.get(kind, where[1], where[0])
+        version = before["metadata"]["resourceVersion"]
+        if expected not in {"", version}:
+            raise status.conflict(kind.group, kind.plural, where[1])
+        thing = {**thing, "metadata": {**thing["metadata"], "resourceVersion": version}}
+        return before if thing == before else self._keep(kind, where, before, thing)
+
+    def delete(self, kind: Kind, name: str, namespace: str = "") -> Object:
+        """Takes it out, or 404. What comes back bears the revision of its end, as the event of a watch does."""
+        before = self.get(kind, name, namespace)
+        where = (namespace, name)
+        self.revision += 1
+        last = _at_revision(before, self.revision)
+        del self._objects[kind][where]
+        self._journal.forget(_key(kind), where, self.revision)
+        self._tell(Change(self.revision, kind, where, before, None, last))
+        return last
+
+    def as_of(self, kind: Kind, namespace: str, revision: int) -> list[Object]:
+        """The list as it was at a revision, in order; 410 for one that is forgotten."""
+        if revision < self.compacted:
+            raise status.expired()
+        if revision >= self.revision:
+            return self.list(kind, namespace)
+        then = dict(self._objects[kind])
+        for change in reversed(self._history):
+            if change.revision <= revision:
+                break
+            if change.kind is not kind:
+                continue
+            if change.before is None:
+                then.pop(change.where, None)
+            else:
+                then[change.where] = change.before
+        return [
+            thing
+            for (space, _), thing in sorted(then.items(), key=_by_where)
+            if not namespace or space == namespace
+        ]
+
+    def watch(
+        self, kind: Kind, since: int | None = None, *, namespace: str = "", name: str = ""
+    ) -> "Watcher":
+        """What happens after a revision (None: after now); 410 for one that is forgotten.
+
+        Give the watcher back with `close`, or use it in a `with`.
+        """
+        since = self.revision if since is None else since
+        if since < self.compacted:
+            raise status.expired(f"too old resource version: {since} ({self.compacted})")
+        watcher = Watcher(namespace, name, lambda gone: self._watchers[kind].discard(gone))
+        if since < self.revision:
+            start = bisect_right(self._history, since, key=lambda change: change.revision)
+            for index in range(start, len(self._history)):
+                if self._history[index].kind is kind:
+                    watcher.offer(self._history[index])
+        self._watchers[kind].add(watcher)
+        return watcher
+
+    def compact(self) -> None:
+        """Forgets what happened until now: older watches and continue tokens are answered with 410."""
+        self._history.clear()
+        self.compacted = self.revision
+
+    def stop_watches(self) -> None:
+        """Ends every watch, as an API server does that goes down."""
+        for watcher in [each for some in self._watchers.values() for each in some]:
+            watcher.close()
+
+    def close(self) -> None:
+        """Ends the watches and gives the file back."""
+        self.stop_watches()
+        self._journal.close()
+
+    def _keep(self, kind: Kind, where: Where, before: Object | None, thing: Object) -> Object:
+        self.revision += 1
+        raw = msgspec.json.encode(_at_revision(thing, self.revision))
+        kept: Object = msgspec.json.decode(raw)
+        self._journal.keep(_key(kind), where, self.revision, raw)
+        self._objects[kind][where] = kept
+        self._tell(Change(self.revision, kind, where, before, kept, kept))
+        return kept
+
+    def _tell(self, change: Change) -> None:
+        self._history.append(change)
+        if len(self._history) > self._window:
+            self.compacted = self._history.popleft().revision
+        for watcher in list(self._watchers[change.kind]):
+            watcher.offer(change)
+
+
+class Watcher:
+    """Changes of one kind in their order, as an async iterator that ends when it is closed."""
+
+    def __init__(self, namespace: str, name: str, forget: Callable[["Watcher"], None]) -> None:
+        self._namespace = namespace
+        self._name = name
+        self._forget = forget
+        self._waiting: deque[Change] = deque()
+        self._more = asyncio.Event()
+        self._closed = False
+
+    def offer(self, change: Change) -> None:
+        """Hands over a change, if it is one that this watcher wants."""
+        if self._namespace not in {"", change.where[0]} or self._name not in {"", change.where[1]}:
+            return
+        self._waiting.append(change)
+        self._more.set()
+        if len(self._waiting) > BACKLOG:
+            self.close()
+
+    def close(self) -> None:
+        """Ends it: what waits is still given out."""
+        self._closed = True
+        self._forget(self)
+        self._more.set()
+
+    def __enter__(self) -> "Watcher":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __aiter__(self) -> AsyncIterator[Change]:
+        return self
+
+    async def __anext__(self) -> Change:
+        while not self._waiting:
+            if self._closed:
+                raise StopAsyncIteration
+            self._more.clear()
+            await self._more.wait()
+        return self._waiting.popleft()
+
+    def drain(self) -> Iterable[Change]:
+        """What waits, without waiting."""
+        return _emptied(self._waiting)
+
+
+def _emptied(waiting: deque[Change]) -> Iterator[Change]:
+    while waiting:
+        yield waiting.popleft()
+
+
+def _by_where(item: tuple[Where, Object]) -> Where:
+    return item[0]
+
+
+def _key(kind: Kind) -> tuple[str, str, str]:
+    return kind.group, kind.version, kind.plural
+
+
+def _where(kind: Kind, thing: Object) -> Where:
+    metadata = thing["metadata"]
+    return metadata["namespace"] if kind.namespaced else "", metadata["name"]
+
+
+def _at_revision(thing: Object, revision: int) -> Object:
+    return {**thing, "metadata": {**thing["metadata"], "resourceVersion": str(revision)}}
