@@ -24,6 +24,7 @@ _TRADITIONAL = serialization.PrivateFormat.TraditionalOpenSSL
 _NO_PASSWORD = serialization.NoEncryption()
 
 AnyKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+Life = tuple[datetime, datetime]
 Serials = Callable[[], int]
 """Where serial numbers come from: positive, 63 bits, as client-go draws them."""
 
@@ -63,7 +64,7 @@ def authority(common_name: str, made: datetime, serial: int, key: AnyKey | None 
     key = key or rsa_key()
     name = _name(common_name)
     ca = (
-        _builder(name, name, key, serial, made - _BACKDATED, made + 10 * YEAR)
+        _builder(name, name, key, serial, (made - _BACKDATED, made + 10 * YEAR))
         .add_extension(_usage(key_encipherment=True, cert_sign=True), critical=True)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -73,17 +74,21 @@ def authority(common_name: str, made: datetime, serial: int, key: AnyKey | None 
     return Pair(ca.public_bytes(_PEM), key_pem(key))
 
 
-def leaf(ca: Pair, subject: Subject, made: datetime, serial: int, key: AnyKey | None = None) -> Pair:
+def leaf(
+    ca: Pair, subject: Subject, made: datetime, serial: int, key: AnyKey | None = None
+) -> Pair:
     """A leaf as kubeadm makes it: good for a year; back-dated as CertificateBackdate says, never before its CA."""
     key = key or rsa_key()
     begins = max(made - _BACKDATED, ca.leaf.not_valid_before_utc)
-    return _signed(ca, subject, key, serial, begins, made + YEAR)
+    return _signed(ca, subject, key, serial, (begins, made + YEAR))
 
 
 def signed_for_kubelet(ca: Pair, subject: Subject, approved: datetime, serial: int) -> Pair:
     """What the cluster's signer issues for a kubelet's request: ECDSA, no key encipherment, a year from five minutes ago."""
     begins = approved - _BACKDATED
-    return _signed(ca, subject, ec.generate_private_key(ec.SECP256R1()), serial, begins, begins + YEAR)
+    return _signed(
+        ca, subject, ec.generate_private_key(ec.SECP256R1()), serial, (begins, begins + YEAR)
+    )
 
 
 def kubelet_client(ca: Pair, node: str, approved: datetime, serial: int) -> Pair:
@@ -116,7 +121,7 @@ def kubelet_self_signed(host: str, made: datetime, serials: Serials) -> Pair:
     begins = made - timedelta(hours=1)
     issuer = _name(f"{host}-ca@{int(made.timestamp())}")
     ca = (
-        _builder(issuer, issuer, authority_key, serials(), begins, begins + YEAR)
+        _builder(issuer, issuer, authority_key, serials(), (begins, begins + YEAR))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(_usage(key_encipherment=True, cert_sign=True), critical=True)
         .add_extension(
@@ -126,7 +131,7 @@ def kubelet_self_signed(host: str, made: datetime, serials: Serials) -> Pair:
     )
     pair = Pair(ca.public_bytes(_PEM), key_pem(authority_key))
     subject = Subject(f"{host}@{int(made.timestamp())}", names=(host,), serves=True)
-    own = _signed(pair, subject, key, serials(), begins, begins + YEAR)
+    own = _signed(pair, subject, key, serials(), (begins, begins + YEAR))
     return Pair(own.chain + pair.chain, own.key)
 
 
@@ -137,8 +142,7 @@ def made_earlier(certificate: x509.Certificate, ca: Pair, by: timedelta) -> x509
         ca.leaf.subject if certificate.subject != certificate.issuer else certificate.subject,
         certificate,
         certificate.serial_number,
-        certificate.not_valid_before_utc - by,
-        certificate.not_valid_after_utc - by,
+        (certificate.not_valid_before_utc - by, certificate.not_valid_after_utc - by),
     )
     for extension in certificate.extensions:
         builder = builder.add_extension(extension.value, critical=extension.critical)
@@ -157,9 +161,7 @@ def key_pem(key: AnyKey) -> bytes:
 
 def public_pem(key: AnyKey) -> bytes:
     """`PUBLIC KEY`: what kubeadm writes to sa.pub."""
-    return key.public_key().public_bytes(
-        _PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    return key.public_key().public_bytes(_PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def certificate_pem(certificate: x509.Certificate) -> bytes:
@@ -173,21 +175,16 @@ def _loaded(pem: bytes) -> AnyKey:
     return key
 
 
-def _signed(
-    ca: Pair, subject: Subject, key: AnyKey, serial: int, begins: datetime, ends: datetime
-) -> Pair:
+def _signed(ca: Pair, subject: Subject, key: AnyKey, serial: int, life: Life) -> Pair:
     issuer = ca.private_key
-    purpose = (
-        ExtendedKeyUsageOID.SERVER_AUTH if subject.serves else ExtendedKeyUsageOID.CLIENT_AUTH
-    )
+    purpose = ExtendedKeyUsageOID.SERVER_AUTH if subject.serves else ExtendedKeyUsageOID.CLIENT_AUTH
     builder = (
         _builder(
             _name(subject.common_name, subject.organisations),
             ca.leaf.subject,
             key,
             serial,
-            begins,
-            ends,
+            life,
         )
         .add_extension(_usage(key_encipherment=subject.key_encipherment), critical=True)
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
@@ -208,8 +205,7 @@ def _builder(
     issuer: x509.Name,
     holder: AnyKey | x509.Certificate,
     serial: int,
-    begins: datetime,
-    ends: datetime,
+    life: Life,
 ) -> x509.CertificateBuilder:
     public = holder.public_key()
     assert isinstance(public, rsa.RSAPublicKey | ec.EllipticCurvePublicKey)
@@ -219,8 +215,8 @@ def _builder(
         .issuer_name(issuer)
         .public_key(public)
         .serial_number(serial)
-        .not_valid_before(begins)
-        .not_valid_after(ends)
+        .not_valid_before(life[0])
+        .not_valid_after(life[1])
     )
 
 
