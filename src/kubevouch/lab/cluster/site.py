@@ -23,7 +23,7 @@ BLOCKS = range(16, 240)
 """Second bytes of labs' addresses."""
 
 _FIRST = 88 * 256 + 111
-_POD_NETWORKS = 160
+_POD_NETWORKS = 128
 _LOCALHOST = "127.0.0.1"
 
 
@@ -95,8 +95,13 @@ class Site:
 
     def pod_network(self, host: Host) -> str:
         """The podCIDR of a node: 32 addresses of the lab's own block, so that its pods can be dialled."""
-        first = _POD_NETWORKS * 256 + 32 * (host.number % 2048)
+        first = _POD_NETWORKS * 256 + 32 * (host.number % 1024)
         return f"{self._address(first)}/27"
+
+    @property
+    def pod_subnet(self) -> str:
+        """All pod networks together."""
+        return f"{self._address(_POD_NETWORKS * 256)}/17"
 
     def _address(self, offset: int) -> str:
         return str(IPv4Address(f"127.{self.block}.0.0") + offset)
