@@ -100,9 +100,9 @@ class Admission(Protocol):
     old is None on create, new is None on delete; both may be looked at, neither may be changed in place.
     """
 
-    def __call__(
+    def __call__(  # noqa: D102 - said by the class
         self, info: RequestInfo, old: Object | None, new: Object | None
-    ) -> Object | None: ...  # noqa: D102 - said by the class
+    ) -> Object | None: ...
 
 
 def everybody_is_admin(_: Presented) -> UserInfo:

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import msgspec
 
@@ -21,6 +21,7 @@ from kubevouch.lab.apiserver.journal import Journal, NoJournal
 from kubevouch.lab.apiserver.kinds import KINDS, Kind
 
 Object = dict[str, Any]
+Objects = list[Object]
 Where = tuple[str, str]  # namespace ("" for cluster-scoped) and name
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
 
@@ -78,7 +79,7 @@ class Store:
         """It, or None."""
         return self._objects[kind].get((namespace, name))
 
-    def list(self, kind: Kind, namespace: str = "") -> list[Object]:
+    def list(self, kind: Kind, namespace: str = "") -> Objects:
         """All of a kind (and namespace, if given) as they are now, in the order of namespace and name."""
         return [
             thing
@@ -122,7 +123,7 @@ class Store:
         self._tell(Change(self.revision, kind, where, before, None, last))
         return last
 
-    def as_of(self, kind: Kind, namespace: str, revision: int) -> list[Object]:
+    def as_of(self, kind: Kind, namespace: str, revision: int) -> Objects:
         """The list as it was at a revision, in order; 410 for one that is forgotten."""
         if revision < self.compacted:
             raise status.expired()
@@ -154,7 +155,7 @@ class Store:
         since = self.revision if since is None else since
         if since < self.compacted:
             raise status.expired(f"too old resource version: {since} ({self.compacted})")
-        watcher = Watcher(namespace, name, lambda gone: self._watchers[kind].discard(gone))
+        watcher = Watcher(namespace, name, since, self._watchers[kind].discard)
         if since < self.revision:
             start = bisect_right(self._history, since, key=lambda change: change.revision)
             for index in range(start, len(self._history)):
@@ -198,9 +199,12 @@ class Store:
 class Watcher:
     """Changes of one kind in their order, as an async iterator that ends when it is closed."""
 
-    def __init__(self, namespace: str, name: str, forget: Callable[["Watcher"], None]) -> None:
+    def __init__(
+        self, namespace: str, name: str, since: int, forget: Callable[["Watcher"], None]
+    ) -> None:
         self._namespace = namespace
         self._name = name
+        self._since = since
         self._forget = forget
         self._waiting: deque[Change] = deque()
         self._more = asyncio.Event()
@@ -208,7 +212,10 @@ class Watcher:
 
     def offer(self, change: Change) -> None:
         """Hands over a change, if it is one that this watcher wants."""
-        if self._namespace not in {"", change.where[0]} or self._name not in {"", change.where[1]}:
+        namespace, name = change.where
+        if self._namespace not in {"", namespace} or self._name not in {"", name}:
+            return
+        if change.revision <= self._since:
             return
         self._waiting.append(change)
         self._more.set()
@@ -221,7 +228,7 @@ class Watcher:
         self._forget(self)
         self._more.set()
 
-    def __enter__(self) -> "Watcher":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
