@@ -8,7 +8,7 @@ import pytest
 from kubevouch.cli.loopback import VARIABLE, loopback_kubelets
 from kubevouch.errors import UsageError
 from kubevouch.kube.access import ClusterAccess, LoopbackKubelets
-from kubevouch.kube.users import User
+from kubevouch.kube.kubeconfig import User
 from tests.cli.program import Program
 from tests.support.stage import Stage
 
