@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from kubevouch.lab.apiserver import status
+from kubevouch.lab.apiserver.forms import Form
 from kubevouch.lab.apiserver.kinds import Kind
 from kubevouch.lab.apiserver.selectors import Matches, fields_match, labels_match
 from kubevouch.lab.apiserver.store import Object, Store
@@ -52,14 +53,14 @@ def selected(kind: Kind, query: Mapping[str, str]) -> Matches:
     return lambda thing: by_labels(thing) and by_fields(thing)
 
 
-def page(store: Store, kind: Kind, namespace: str, query: Mapping[str, str]) -> Page:
+def page(store: Store, form: Form, namespace: str, query: Mapping[str, str]) -> Page:
     """The part of a list that a query asks for."""
-    matches = selected(kind, query)
+    matches = selected(form.kind, query)
     limit = max(0, _number(query.get("limit", "0"), "limit"))
     revision, after = _moment(store, query, limit)
     things = [
         thing
-        for thing in store.as_of(kind, namespace, revision)
+        for thing in map(form.outward, store.as_of(form.base, namespace, revision))
         if (after is None or _place(thing) > after) and matches(thing)
     ]
     if not limit or len(things) <= limit:

@@ -85,13 +85,13 @@ class RequestInfo:
 class Authenticator(Protocol):
     """Who it is. None, or a StatusError: 401. A request that shows nothing is ANONYMOUS, not None."""
 
-    def __call__(self, presented: Presented) -> UserInfo | None: ...  # noqa: D102 - said by the class
+    def __call__(self, presented: Presented, /) -> UserInfo | None: ...  # noqa: D102 - said by the class
 
 
 class Authorizer(Protocol):
     """Whether the user may, and why: the reason goes into the text of the 403 (empty: none)."""
 
-    def __call__(self, info: RequestInfo) -> tuple[bool, str]: ...  # noqa: D102 - said by the class
+    def __call__(self, info: RequestInfo, /) -> tuple[bool, str]: ...  # noqa: D102 - said by the class
 
 
 class Admission(Protocol):
@@ -101,7 +101,7 @@ class Admission(Protocol):
     """
 
     def __call__(  # noqa: D102 - said by the class
-        self, info: RequestInfo, old: Object | None, new: Object | None
+        self, info: RequestInfo, old: Object | None, new: Object | None, /
     ) -> Object | None: ...
 
 

@@ -46,6 +46,16 @@ class Strategy:
                 return self.status(kind, old, new)
         raise status.method_not_allowed(kind.group, kind.plural, info.verb)
 
+    def shown(self, kind: Kind, info: RequestInfo, thing: Object) -> Object:
+        """What a subresource shows of the object; the object itself, but for a Scale."""
+        del kind, info
+        return thing
+
+    def taken(self, kind: Kind, info: RequestInfo, old: Object, body: Object) -> Object:
+        """The replacement that a body sent to a subresource means; the body itself, but for a Scale."""
+        del kind, info, old
+        return body
+
     def main(self, kind: Kind, old: Object, new: Object) -> Object:
         """Through the main path status stays, and the generation counts changes of the rest."""
         if kind.status:
