@@ -10,7 +10,7 @@ Objects that come out are shared, not copied: read them, copy before changing. W
 import asyncio
 from bisect import bisect_right
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -155,7 +155,7 @@ class Store:
         since = self.revision if since is None else since
         if since < self.compacted:
             raise status.expired(f"too old resource version: {since} ({self.compacted})")
-        watcher = Watcher(namespace, name, since, self._watchers[kind].discard)
+        watcher = Watcher(self, kind, namespace, name, since)
         if since < self.revision:
             start = bisect_right(self._history, since, key=lambda change: change.revision)
             for index in range(start, len(self._history)):
@@ -163,6 +163,10 @@ class Store:
                     watcher.offer(self._history[index])
         self._watchers[kind].add(watcher)
         return watcher
+
+    def forget_watcher(self, kind: Kind, watcher: "Watcher") -> None:
+        """A watcher that is closed hears no more."""
+        self._watchers[kind].discard(watcher)
 
     def compact(self) -> None:
         """Forgets what happened until now: older watches and continue tokens are answered with 410."""
@@ -199,19 +203,20 @@ class Store:
 class Watcher:
     """Changes of one kind in their order, as an async iterator that ends when it is closed."""
 
-    def __init__(
-        self, namespace: str, name: str, since: int, forget: Callable[["Watcher"], None]
+    def __init__(  # noqa: PLR0917 - made by the store alone
+        self, store: Store, kind: Kind, namespace: str, name: str, since: int
     ) -> None:
+        self._store = store
+        self._kind = kind
         self._namespace = namespace
         self._name = name
         self._since = since
-        self._forget = forget
         self._waiting: deque[Change] = deque()
         self._more = asyncio.Event()
         self._closed = False
 
     def offer(self, change: Change) -> None:
-        """Hands over a change, if it is one that this watcher wants."""
+        """Hands over a change, if it is one that this watcher wants (the store's part)."""
         namespace, name = change.where
         if self._namespace not in {"", namespace} or self._name not in {"", name}:
             return
@@ -225,7 +230,7 @@ class Watcher:
     def close(self) -> None:
         """Ends it: what waits is still given out."""
         self._closed = True
-        self._forget(self)
+        self._store.forget_watcher(self._kind, self)
         self._more.set()
 
     def __enter__(self) -> Self:
@@ -245,14 +250,12 @@ class Watcher:
             await self._more.wait()
         return self._waiting.popleft()
 
-    def drain(self) -> Iterable[Change]:
-        """What waits, without waiting."""
-        return _emptied(self._waiting)
-
-
-def _emptied(waiting: deque[Change]) -> Iterator[Change]:
-    while waiting:
-        yield waiting.popleft()
+    @property
+    def revision(self) -> int:
+        """Up to where everything has been given out."""
+        if self._waiting:
+            return max(self._since, self._waiting[0].revision - 1)
+        return max(self._since, self._store.revision)
 
 
 def _by_where(item: tuple[Where, Object]) -> Where:

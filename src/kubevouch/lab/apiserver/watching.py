@@ -37,7 +37,11 @@ class Stream:
         self._watcher = watcher
         self._matches = matches
         self._initial = initial
-        self.revision = 0
+
+    @property
+    def revision(self) -> int:
+        """Everything up to it that concerns this stream has been handed over or waits in it."""
+        return self._watcher.revision
 
     def __enter__(self) -> Self:
         return self
@@ -57,14 +61,13 @@ class Stream:
             return self._initial.pop(0)
         while True:
             change = await self._watcher.__anext__()
-            self.revision = change.revision
             event = self._seen(change)
             if event is not None:
                 return event
 
-    def bookmark(self, *, initial_end: bool = False) -> Event:
-        """How far this stream has come, without a change."""
-        return Event("BOOKMARK", _bookmark(self._form.kind, self.revision, initial_end=initial_end))
+    def bookmark(self) -> Event:
+        """How far this stream has come, without a change. To be asked for when nothing waits."""
+        return Event("BOOKMARK", _bookmark(self._form.kind, self.revision, initial_end=False))
 
     def _seen(self, change: Change) -> Event | None:
         """A change of what is selected, into it, or out of it; None for one that is none of them."""
@@ -104,9 +107,7 @@ def stream(store: Store, form: Form, namespace: str, query: Query) -> Stream:
     events = [Event("ADDED", each) for each in now if matches(each)]
     if initial:
         events.append(Event("BOOKMARK", _bookmark(form.kind, start, initial_end=True)))
-    opened = Stream(form, watcher, matches, events)
-    opened.revision = start
-    return opened
+    return Stream(form, watcher, matches, events)
 
 
 def _initial_events(query: Query) -> bool | None:
