@@ -31,7 +31,7 @@ def _request(thing: Object, now: datetime) -> list[Cell]:
         age_of(thing, now),
         text(thing, "spec.signerName") or NONE,
         text(thing, "spec.username"),
-        NONE if seconds is None else human_duration(seconds),
+        human_duration(seconds) if isinstance(seconds, int) else NONE,
         _decided(thing),
     ]
 
