@@ -12,7 +12,7 @@ from kubevouch.cli.terminal import Terminal
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
 
 # Each verb is in the file of its name, as `command`.
-_VERBS = ("doctor", "explain", "probe", "csr", "fix", "undo", "verify")
+_VERBS = ("doctor", "explain", "probe", "csr", "fix", "undo", "verify", "lab")
 
 
 class Verbs(click.Group):

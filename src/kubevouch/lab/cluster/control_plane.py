@@ -1,0 +1,146 @@
+"""API server, identity, signers and controllers of a lab, put together."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from kubevouch.clock import Clock
+from kubevouch.lab.apiserver.backends import Answer, Backends, Call, Special
+from kubevouch.lab.apiserver.client import LocalClient
+from kubevouch.lab.apiserver.journal import Journal
+from kubevouch.lab.apiserver.kinds import kind_of
+from kubevouch.lab.apiserver.request import Object, RequestInfo
+from kubevouch.lab.apiserver.server import ApiServer, ServerPki
+from kubevouch.lab.apiserver.store import Store
+from kubevouch.lab.cluster import seed
+from kubevouch.lab.cluster.authorities import Authorities
+from kubevouch.lab.cluster.chance import Entropy, uids
+from kubevouch.lab.cluster.folder import Folder, LabError
+from kubevouch.lab.cluster.history import History
+from kubevouch.lab.cluster.site import Site
+from kubevouch.lab.identity.admission import Admissions
+from kubevouch.lab.identity.authentication import Authentication
+from kubevouch.lab.identity.authorization import Authorization
+from kubevouch.lab.identity.node_restriction import NodeRestriction
+from kubevouch.lab.identity.reviews import Reviews
+from kubevouch.lab.signer.admission import RequestAdmission
+from kubevouch.lab.signer.issuing import signing_ca
+from kubevouch.lab.signer.signers import CONTROLLER, Signers
+
+AUDIT_LOG = "/var/log/kubernetes/audit/audit.log"
+
+
+class ControlPlane:
+    """What kubeadm's static pods are on a real control plane. `client` acts as the API server itself."""
+
+    def __init__(
+        self, folder: Folder, site: Site, pki: Authorities, *, clock: Clock, entropy: Entropy
+    ) -> None:
+        folder.store.mkdir(parents=True, exist_ok=True)
+        self._site = site
+        self._pki = pki
+        self._clock = clock
+        self._entropy = entropy
+        self.store = Store(Journal(folder.store / "store.sqlite"))
+        key = load_pem_private_key(pki.service_accounts, None)
+        assert isinstance(key, rsa.RSAPrivateKey)
+        self.authorize = Authorization(self.store)
+        self.authentication = Authentication(
+            self.store, pki.ca.chain, clock, key, entropy=entropy, authorize=self.authorize
+        )
+        audit = folder.node(site.hosts[0].name) / AUDIT_LOG.lstrip("/")
+        audit.parent.mkdir(parents=True, exist_ok=True)
+        self.server = ApiServer(
+            self.store,
+            clock=clock,
+            tls=ServerPki(pki.apiserver.chain, pki.apiserver.key, pki.ca.chain),
+            entropy=entropy,
+            authenticate=self.authentication,
+            authorize=self.authorize,
+            admit=Admissions(NodeRestriction(self.store), RequestAdmission(self.authorize)),
+            backends=self._backends(),
+            audit=audit,
+        )
+        self.client = LocalClient(self.server.resources)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def sow(self, history: History) -> None:
+        """Puts the objects of a year-old cluster into a store that is new; leaves one alone that is not."""
+        for thing in seed.objects(self._site, history, self._pki, uids(self._entropy)):
+            kind = kind_of(thing["apiVersion"], thing["kind"])
+            assert kind is not None, thing
+            metadata = thing["metadata"]
+            if self.store.find(kind, metadata["name"], metadata.get("namespace", "")) is None:
+                self.store.create(kind, thing)
+
+    async def start(self) -> None:
+        """Listens, then lets controllers and signers run.
+
+        Raises:
+            LabError: something else listens there.
+        """
+        try:
+            await self.server.start(self._site.api_address, self._site.api_port)
+        except OSError as error:
+            where = f"{self._site.api_address}:{self._site.api_port}"
+            raise LabError(where, error.strerror or str(error), "end what listens there") from None
+        self.start_controllers()
+
+    async def stop(self) -> None:
+        """Ends all of it; what is kept is kept."""
+        await self.stop_controllers()
+        await self.server.stop()
+        self.store.close()
+
+    def start_controllers(self) -> None:
+        """The controller manager: signing goes on."""
+        for name, run in self._controllers().items():
+            if name not in self._tasks:
+                self._tasks[name] = asyncio.create_task(run(), name=name)
+
+    async def stop_controllers(self, *names: str) -> None:
+        """Nobody signs from now on; with names only those stand still."""
+        chosen = [self._tasks.pop(name) for name in names or tuple(self._tasks)]
+        for task in chosen:
+            task.cancel()
+        for task in chosen:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    def _controllers(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        certificates = LocalClient(self.server.resources, CONTROLLER)
+        signers = Signers(
+            self.store,
+            certificates,
+            signing_ca(self._pki.ca.chain, self._pki.ca.key),
+            self._clock,
+            authorize=self.authorize,
+            entropy=self._entropy,
+        )
+        return {"signers": signers.run}
+
+    def _backends(self) -> Backends:
+        reviews = Reviews(self.store, self.authentication, self.authorize, self._clock)
+        specials: dict[tuple[str, str, str], Special] = {
+            (group, resource, ""): _created(reviews)
+            for resource in Reviews.RESOURCES
+            for group in ("authentication.k8s.io", "authorization.k8s.io")
+        }
+        specials["", "serviceaccounts", "token"] = _created(self.authentication.tokens.requested)
+        return Backends(specials=specials)
+
+
+def _created(answer: Callable[[RequestInfo, Object], Object]) -> Special:
+    """A handler of what is created and kept nowhere."""
+
+    async def special(call: Call) -> Answer:
+        return Answer(answer(call.info, call.body or {}), 201)
+
+    return special
+
+
+Stopping = Callable[[], Awaitable[None]]

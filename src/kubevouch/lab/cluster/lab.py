@@ -1,0 +1,149 @@
+"""A lab that runs: control plane, nodes and their ways in, in one event loop."""
+
+import hashlib
+import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from kubevouch.clock import Clock
+from kubevouch.lab.cluster.authorities import Authorities
+from kubevouch.lab.cluster.chance import Entropy
+from kubevouch.lab.cluster.control_plane import ControlPlane
+from kubevouch.lab.cluster.folder import Folder, LabError, Record
+from kubevouch.lab.cluster.history import History
+from kubevouch.lab.cluster.making import make
+from kubevouch.lab.cluster.site import BLOCKS, Site
+from kubevouch.lab.scenarios.states import State
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a new lab is to be; empty and 0 are the defaults. An old one must be what is wished."""
+
+    scenario: str = ""
+    nodes: int = 0
+
+
+class Lab:
+    """One lab. The lock of its folder is held by who calls."""
+
+    def __init__(
+        self, folder: Folder, *, clock: Clock, entropy: Entropy, say: Callable[[str], None]
+    ) -> None:
+        self.folder = folder
+        self.clock = clock
+        self._entropy = entropy
+        self._say = say
+        self._started: datetime = clock.now()
+        self._running = AsyncExitStack()
+        self.record: Record
+        self.control_plane: ControlPlane
+
+    @property
+    def site(self) -> Site:
+        """Names and addresses."""
+        return self.record.site
+
+    async def start(self, wish: Wish) -> None:
+        """Makes the lab if there is none, and starts all of it.
+
+        Raises:
+            LabError: it is another lab than the one wished for, or an address of it is taken.
+        """
+        self._started = self.clock.now()
+        fresh = not self.folder.exists
+        self.record = self._made(wish) if fresh else self._as_wished(wish)
+        master = self.site.hosts[0]
+        pki = Authorities.read(self.folder.node(master.name))
+        self.control_plane = ControlPlane(
+            self.folder, self.site, pki, clock=self.clock, entropy=self._entropy
+        )
+        self.control_plane.sow(History(self.record.made))
+        self._running.push_async_callback(self.control_plane.stop)
+        await self.control_plane.start()
+
+    async def stop(self) -> None:
+        """Ends all of it; the folder stays."""
+        await self._running.aclose()
+
+    def status(self) -> dict[str, Any]:
+        """What runs and where, for people."""
+        up = (self.clock.now() - self._started).total_seconds()
+        return {
+            "server": self.site.api_url,
+            "scenario": self.record.scenario,
+            "up": int(up),
+            "nodes": [
+                {
+                    "name": host.name,
+                    "kubelet": f"{host.address}:{host.kubelet_port}",
+                    "ssh": f"{host.address}:{host.ssh_port}",
+                    "state": "",
+                }
+                for host in self.site.hosts
+            ],
+        }
+
+    def _made(self, wish: Wish) -> Record:
+        site = free_site(self.folder, wish.nodes or 4)
+        scenario = wish.scenario or State.EXPIRED
+        record = Record(
+            block=site.block,
+            nodes=site.count,
+            base_port=site.base_port,
+            scenario=scenario,
+            made=self.clock.now().replace(microsecond=0),
+            identity=self._entropy(16).hex(),
+        )
+        make(self.folder, record, State(scenario), self._entropy)
+        return record
+
+    def _as_wished(self, wish: Wish) -> Record:
+        record = self.folder.record()
+        for what, wished, found in (
+            ("scenario", wish.scenario, record.scenario),
+            ("number of nodes", wish.nodes, record.nodes),
+        ):
+            if wished and wished != found:
+                raise LabError(
+                    str(self.folder.root),
+                    f"the {what} of the lab there is {found}",
+                    "kubevouch lab down --remove, or another --dir",
+                )
+        return record
+
+
+def free_site(folder: Folder, nodes: int) -> Site:
+    """Addresses for a new lab: those that the name of its folder leads to first, unless something listens there.
+
+    Raises:
+        LabError: there is no free block.
+    """
+    if not _binds("127.250.0.1", 0):
+        return Site(0, nodes, _free_port())
+    start = int.from_bytes(hashlib.sha256(bytes(folder.root)).digest()[:4])
+    for tried in range(len(BLOCKS)):
+        site = Site(BLOCKS[(start + tried) % len(BLOCKS)], nodes)
+        if all(_binds(site.api_address, port) for port in (site.api_port, 10250)):
+            return site
+    raise LabError(str(folder.root), "no block of loopback addresses is free", "end other labs")
+
+
+def _binds(address: str, port: int) -> bool:
+    with socket.socket() as trying:
+        trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trying.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as trying:
+        trying.bind(("127.0.0.1", 0))
+        port: int = trying.getsockname()[1]
+    return port
