@@ -51,7 +51,7 @@ class Settings:
 
     @property
     def tls_files(self) -> tuple[str, str]:
-        """tlsCertFile and tlsPrivateKeyFile; both empty if the kubelet signs its own or asks."""
+        """Both files, tlsCertFile and tlsPrivateKeyFile; empty if the kubelet signs its own or asks."""
         return self.document["tlsCertFile"], self.document["tlsPrivateKeyFile"]
 
     @property
@@ -199,15 +199,13 @@ def _drop_ins(files: NodeFiles, folder: str) -> list[str]:
 
 
 def _with_defaults(defaults: Any, said: Any) -> Any:  # noqa: ANN401 - JSON
-    """What is said, and the default wherever that is nothing or zero. A key in another case is the key: JSON in Go."""
+    """What is said, and the default wherever that is nothing or zero. A key in another case is another key."""
     if not isinstance(said, dict) or not isinstance(defaults, dict):
-        unsaid = said is None or said in ("", "0s", 0, "0") and not isinstance(said, bool)
+        unsaid = said is None or (said in ("", "0s", 0, "0") and not isinstance(said, bool))
         return copy.deepcopy(defaults) if unsaid else said
-    names = {name.lower(): name for name in defaults}
     made = copy.deepcopy(defaults)
     for name, value in said.items():
-        known = names.get(str(name).lower(), name)
-        made[known] = _with_defaults(defaults[known], value) if known in defaults else value
+        made[name] = _with_defaults(defaults[name], value) if name in defaults else value
     return made
 
 
