@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -11,23 +11,15 @@ from kubevouch.lab.apiserver.accept import JSON, Wanted
 from kubevouch.lab.apiserver.kinds import Kind
 from kubevouch.lab.apiserver.listing import Page
 from kubevouch.lab.apiserver.status import StatusError
+from kubevouch.lab.apiserver.tables import IncludeObject, table_for
 
 Object = dict[str, Any]
 
 
-class Tables(Protocol):
-    """Objects as a meta.k8s.io Table. options: the query of the request (includeObject)."""
-
-    def __call__(  # noqa: D102 - said by the class
-        self, kind: Kind, objects: Sequence[Object], options: Mapping[str, str], now: datetime, /
-    ) -> Object: ...
-
-
 class Answers:
-    """Makes answers. tables: who knows the columns of each kind."""
+    """Makes answers. now: ages in tables are told from it."""
 
-    def __init__(self, tables: Tables, now: Callable[[], datetime]) -> None:
-        self._tables = tables
+    def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
 
     def object(
@@ -41,12 +33,21 @@ class Answers:
         """One object."""
         return encoded(self.formed(kind, thing, wanted, query), code)
 
-    def formed(self, kind: Kind, thing: Object, wanted: Wanted, query: Mapping[str, str]) -> Object:
-        """One object in the form that is wanted; a Status stays as it is."""
+    def formed(
+        self,
+        kind: Kind,
+        thing: Object,
+        wanted: Wanted,
+        query: Mapping[str, str],
+        *,
+        headers: bool = True,
+    ) -> Object:
+        """One object in the form that is wanted; a Status stays as it is. headers: with a Table's columns."""
         if not wanted.form or thing.get("kind") == "Status":
             return thing
         if wanted.form == "Table":
-            return self._table(kind, [thing], wanted, query, {"resourceVersion": _version(thing)})
+            metadata = {"resourceVersion": _version(thing)}
+            return self._table(kind, [thing], wanted, query, metadata, headers=headers)
         return _partial(thing, wanted)
 
     def list(
@@ -77,9 +78,24 @@ class Answers:
         wanted: Wanted,
         query: Mapping[str, str],
         metadata: Object,
+        *,
+        headers: bool = True,
     ) -> Object:
-        table = self._tables(kind, things, query, self._now())
-        return {**table, "apiVersion": f"meta.k8s.io/{wanted.version}", "metadata": metadata}
+        said = query.get("includeObject", "")
+        included: IncludeObject | None = "Metadata"
+        if said == "None":
+            included = "None"
+        elif said == "Object":
+            included = "Object"
+        return table_for(
+            kind,
+            things,
+            list_metadata=metadata,
+            include_object=included,
+            now=self._now(),
+            headers=headers,
+            version=wanted.version,
+        )
 
 
 def encoded(

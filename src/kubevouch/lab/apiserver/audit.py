@@ -26,9 +26,10 @@ class AuditLog:
         """Gives the file back."""
         self._out.close()
 
-    def answered(  # noqa: PLR0917 - the parts of one line
+    def answered(
         self,
         info: RequestInfo,
+        *,
         uri: str,
         agent: str,
         remote: str,

@@ -29,13 +29,11 @@ def content_type(header: str) -> str:
     return header.split(";", maxsplit=1)[0].strip().lower() or JSON
 
 
-def decoded(raw: bytes, header: str, protobuf: Callable[[bytes], Object]) -> Object:
+def decoded(raw: bytes, header: str) -> Object:
     """The object in a body; 415 for a form that is not read here, 400 for what is not an object."""
     form = content_type(header)
-    if form == PROTOBUF:
-        return shaped(protobuf(raw))
     if form != JSON:
-        raise status.unsupported_media_type([JSON, PROTOBUF])
+        raise status.unsupported_media_type([JSON])
     return shaped(_json(raw))
 
 

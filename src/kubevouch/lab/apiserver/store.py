@@ -203,9 +203,7 @@ class Store:
 class Watcher:
     """Changes of one kind in their order, as an async iterator that ends when it is closed."""
 
-    def __init__(  # noqa: PLR0917 - made by the store alone
-        self, store: Store, kind: Kind, namespace: str, name: str, since: int
-    ) -> None:
+    def __init__(self, store: Store, kind: Kind, namespace: str, name: str, since: int) -> None:
         self._store = store
         self._kind = kind
         self._namespace = namespace

@@ -83,15 +83,15 @@ def _merged_list(target: JSON, patch: list[JSON], keys: Keys, path: str) -> list
     if any(isinstance(item, dict) and item.get(_DIRECTIVE) == "replace" for item in patch):
         kept = (item for item in patch if not (isinstance(item, dict) and _DIRECTIVE in item))
         return [_plain(item) for item in kept]
-    target = list(target) if isinstance(target, list) else []
+    merged: list[JSON] = list(target) if isinstance(target, list) else []
     merge_key = keys[path]
     if not merge_key:
-        return [*target, *(value for value in patch if value not in target)]
+        return [*merged, *(value for value in patch if value not in merged)]
     for item in patch:
         if not isinstance(item, dict):
             raise bad_request(f"map: {path}: an item of the patch is not an object")
-        _merge_item(target, item, merge_key, keys, path)
-    return target
+        _merge_item(merged, item, merge_key, keys, path)
+    return merged
 
 
 def _merge_item(
