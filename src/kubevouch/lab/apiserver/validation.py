@@ -42,7 +42,7 @@ _NAME_PART_TEXT = (
 )
 _ANNOTATIONS_BYTES = 256 * 1024
 # Whose names need only be a legal segment of a path.
-_PATH_SEGMENT = {"rbac.authorization.k8s.io", "certificates.k8s.io"}
+_PATH_SEGMENT = {"rbac.authorization.k8s.io", "certificates.k8s.io", "apiregistration.k8s.io"}
 _SEGMENT_TEXTS = {".": "may not be '.'", "..": "may not be '..'"}
 
 
