@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+import logging
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from kubevouch.clock import Clock
+from kubevouch.lab.aggregation import Aggregation
 from kubevouch.lab.apiserver.backends import Answer, Backends, Call, Special
 from kubevouch.lab.apiserver.client import LocalClient
 from kubevouch.lab.apiserver.journal import Journal
@@ -17,20 +19,24 @@ from kubevouch.lab.apiserver.request import Object, RequestInfo
 from kubevouch.lab.apiserver.server import ApiServer, ServerPki
 from kubevouch.lab.apiserver.store import Store
 from kubevouch.lab.cluster import seed
-from kubevouch.lab.cluster.authorities import Authorities
+from kubevouch.lab.cluster.authorities import PKI, Authorities
 from kubevouch.lab.cluster.chance import Entropy, uids
 from kubevouch.lab.cluster.folder import Folder, LabError
 from kubevouch.lab.cluster.history import History
 from kubevouch.lab.cluster.site import Site
+from kubevouch.lab.controllers.availability import Availability
 from kubevouch.lab.identity.admission import Admissions
 from kubevouch.lab.identity.authentication import Authentication
 from kubevouch.lab.identity.authorization import Authorization
 from kubevouch.lab.identity.node_restriction import NodeRestriction
 from kubevouch.lab.identity.reviews import Reviews
+from kubevouch.lab.node_proxy import NodeProxy
 from kubevouch.lab.signer.admission import RequestAdmission
 from kubevouch.lab.signer.issuing import signing_ca
 from kubevouch.lab.signer.signers import CONTROLLER, Signers
 
+_LOG = logging.getLogger(__name__)
+_AGAIN = 1.0
 AUDIT_LOG = "/var/log/kubernetes/audit/audit.log"
 
 
@@ -52,7 +58,16 @@ class ControlPlane:
         self.authentication = Authentication(
             self.store, pki.ca.chain, clock, key, entropy=entropy, authorize=self.authorize
         )
-        audit = folder.node(site.hosts[0].name) / AUDIT_LOG.lstrip("/")
+        master = folder.node(site.hosts[0].name)
+        files = master / PKI.lstrip("/")
+        client, front = files / "apiserver-kubelet-client", files / "front-proxy-client"
+        self._node_proxy = NodeProxy(
+            self.store, client.with_suffix(".crt"), client.with_suffix(".key"), clock=clock
+        )
+        self._aggregation = Aggregation(
+            self.store, front.with_suffix(".crt"), front.with_suffix(".key"), clock=clock
+        )
+        audit = master / AUDIT_LOG.lstrip("/")
         audit.parent.mkdir(parents=True, exist_ok=True)
         self.server = ApiServer(
             self.store,
@@ -94,13 +109,15 @@ class ControlPlane:
         """Ends all of it; what is kept is kept."""
         await self.stop_controllers()
         await self.server.stop()
+        await self._node_proxy.close()
+        await self._aggregation.close()
         self.store.close()
 
     def start_controllers(self) -> None:
         """The controller manager: signing goes on."""
         for name, run in self._controllers().items():
             if name not in self._tasks:
-                self._tasks[name] = asyncio.create_task(run(), name=name)
+                self._tasks[name] = asyncio.create_task(self._kept_alive(name, run))
 
     async def stop_controllers(self, *names: str) -> None:
         """Nobody signs from now on; with names only those stand still."""
@@ -110,6 +127,15 @@ class ControlPlane:
         for task in chosen:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+    async def _kept_alive(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """A controller that has ended by itself begins anew, as a pod would; the log says why it ended."""
+        while True:
+            try:
+                await run()
+            except Exception:  # noqa: BLE001 - whatever it was, the cluster goes on
+                _LOG.exception("%s has ended", name)
+            await self._clock.sleep(_AGAIN)
 
     def _controllers(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         certificates = LocalClient(self.server.resources, CONTROLLER)
@@ -121,7 +147,8 @@ class ControlPlane:
             authorize=self.authorize,
             entropy=self._entropy,
         )
-        return {"signers": signers.run}
+        availability = Availability(self.store, self.client, self._aggregation, self._clock)
+        return {"signers": signers.run, "availability": availability.run}
 
     def _backends(self) -> Backends:
         reviews = Reviews(self.store, self.authentication, self.authorize, self._clock)
@@ -131,7 +158,9 @@ class ControlPlane:
             for group in ("authentication.k8s.io", "authorization.k8s.io")
         }
         specials["", "serviceaccounts", "token"] = _created(self.authentication.tokens.requested)
-        return Backends(specials=specials)
+        specials["", "nodes", "proxy"] = self._node_proxy.proxy
+        specials["", "pods", "log"] = self._node_proxy.log
+        return Backends(specials=specials, aggregated=self._aggregation)
 
 
 def _created(answer: Callable[[RequestInfo, Object], Object]) -> Special:
@@ -141,6 +170,3 @@ def _created(answer: Callable[[RequestInfo, Object], Object]) -> Special:
         return Answer(answer(call.info, call.body or {}), 201)
 
     return special
-
-
-Stopping = Callable[[], Awaitable[None]]

@@ -1,8 +1,10 @@
 """The life of a lab's process: lock, start, whatever is asked of it, the end."""
 
 import asyncio
+import contextlib
+import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from kubevouch.clock import Clock
 from kubevouch.lab.cluster.chance import Entropy
@@ -28,7 +30,7 @@ async def run(
     Raises:
         LabError: it cannot be made or started.
     """
-    with folder.locked():
+    with folder.locked(), _logged(folder):
         lab = Lab(folder, clock=clock, entropy=entropy, say=say)
         control = Control(folder, Orders(lab))
         ended = asyncio.Event()
@@ -43,3 +45,18 @@ async def run(
         finally:
             await control.stop()
             await lab.stop()
+
+
+@contextlib.contextmanager
+def _logged(folder: Folder) -> Iterator[None]:
+    """What the parts of the lab have to say goes to its own file."""
+    handler = logging.FileHandler(folder.log)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    ours = logging.getLogger("kubevouch.lab")
+    ours.addHandler(handler)
+    ours.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        ours.removeHandler(handler)
+        handler.close()

@@ -11,6 +11,7 @@ from importlib import resources
 from typing import Any
 
 from kubevouch import goyaml
+from kubevouch.lab.apiserver.kinds import KINDS
 from kubevouch.lab.cluster import kubeconfigs, seed_rbac
 from kubevouch.lab.cluster.authorities import Authorities
 from kubevouch.lab.cluster.history import History
@@ -64,6 +65,7 @@ def objects(site: Site, history: History, pki: Authorities, uids: Uids) -> list[
         *_kubernetes_service(site),
         *_priority_classes(),
         *seed_rbac.objects(),
+        *_local_api_services(),
     ]
     return [
         *(_complete(each, made, uids) for each in system),
@@ -198,6 +200,27 @@ def _priority_classes() -> Iterable[Object]:
             "description": "Used for system critical pods that must run.",
             "preemptionPolicy": "PreemptLowerPriority",
             "value": value,
+        }
+
+
+def _local_api_services() -> Iterable[Object]:
+    """What kube-aggregator registers for the groups that the API server serves itself."""
+    own = "apiregistration.k8s.io"  # the aggregator does not register itself
+    versions = {(k.group, k.version) for k in KINDS.values() if k.group != own}
+    for group, version in sorted(versions):
+        yield {
+            "apiVersion": "apiregistration.k8s.io/v1",
+            "kind": "APIService",
+            "metadata": {
+                "name": f"{version}.{group}",
+                "labels": {"kube-aggregator.kubernetes.io/automanaged": "onstart"},
+            },
+            "spec": {
+                "group": group,
+                "version": version,
+                "groupPriorityMinimum": 17800 if group else 18000,
+                "versionPriority": 15 if group else 1,
+            },
         }
 
 
