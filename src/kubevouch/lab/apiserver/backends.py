@@ -1,13 +1,14 @@
 """What others plug into the API server: rules of a kind, subresources of their own, aggregated APIs."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from aiohttp import web
 
+from kubevouch.lab.apiserver.discovery import GroupVersion
+from kubevouch.lab.apiserver.registry.strategy import Strategy
 from kubevouch.lab.apiserver.request import Object, RequestInfo
-from kubevouch.lab.apiserver.strategies import Strategy
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,12 @@ class Backends:
     strategies: by (group, resource), such as ("certificates.k8s.io", "certificatesigningrequests").
     aggregated: who serves a group and version instead of this server, or None; asked for every resource path that
     the table of kinds does not hold, and for discovery below /apis/<group>/<version>.
+    others: what discovery announces beside this server's own kinds: the APIServices that have a service.
     ready: what /readyz waits for; each name is a check.
     """
 
     specials: Mapping[tuple[str, str, str], Special] = field(default_factory=dict)
     strategies: Mapping[tuple[str, str], Strategy] = field(default_factory=dict)
     aggregated: Callable[[str, str], Aggregated | None] = lambda _group, _version: None
+    others: Callable[[], Iterable[GroupVersion]] = tuple
     ready: Mapping[str, Callable[[], bool]] = field(default_factory=dict)

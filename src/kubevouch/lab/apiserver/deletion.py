@@ -12,8 +12,8 @@ from kubevouch.clock import Clock
 from kubevouch.lab.apiserver import status
 from kubevouch.lab.apiserver.kinds import EVENTS, KINDS, LEASES, NAMESPACES, Kind
 from kubevouch.lab.apiserver.metadata import Object, moment
+from kubevouch.lab.apiserver.registry.strategy import Strategy
 from kubevouch.lab.apiserver.store import Store
-from kubevouch.lab.apiserver.strategies import Strategy
 
 FOREGROUND = "foregroundDeletion"
 _POLICIES = ("Orphan", "Background", "Foreground")

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
+from kubevouch.lab.apiserver import discovery
 from kubevouch.lab.apiserver.answers import encoded, not_found, text
 from kubevouch.lab.apiserver.backends import Backends
 from kubevouch.lab.apiserver.kinds import KINDS
@@ -41,9 +43,13 @@ class PlainPaths:
         probe, _, check = path[1:].partition("/")
         if f"/{probe}" in _PROBES:
             return self._probe(probe, check, request.query)
+        accept = ",".join(request.headers.getall("Accept", []))
+        found = discovery.document(
+            path, accept, address=request.host, others=self._backends.others()
+        )
+        if found is not None:
+            return _document(found, request)
         steps = path.split("/")[1:]
-        if (found := _discovered(steps)) is not None:
-            return encoded(found)
         if steps[0] == "apis" and len(steps) == 3 and (steps[1], steps[2]) not in _SERVED:
             aggregated = self._backends.aggregated(steps[1], steps[2])
             return await aggregated(request, info) if aggregated else not_found()
@@ -70,42 +76,14 @@ class PlainPaths:
         )
 
 
-def _discovered(steps: list[str]) -> Object | None:
-    if steps == ["api"]:
-        return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
-    if steps == ["apis"]:
-        groups = sorted({(kind.group, kind.version) for kind in KINDS.values() if kind.group})
-        listed = [
-            {
-                "name": group,
-                "versions": [{"groupVersion": f"{group}/{version}", "version": version}],
-                "preferredVersion": {"groupVersion": f"{group}/{version}", "version": version},
-            }
-            for group, version in groups
-        ]
-        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": listed}
-    group_version = "/".join(steps[1:])
-    kinds = [kind for kind in KINDS.values() if kind.api_version == group_version]
-    if not kinds:
-        return None
-    resources = [
-        {
-            "name": kind.plural,
-            "singularName": kind.singular,
-            "namespaced": kind.namespaced,
-            "kind": kind.kind,
-            "verbs": list(kind.verbs),
-            "shortNames": list(kind.short_names),
-            "categories": list(kind.categories),
-        }
-        for kind in kinds
-    ]
-    return {
-        "kind": "APIResourceList",
-        "apiVersion": "v1",
-        "groupVersion": group_version,
-        "resources": resources,
-    }
+def _document(found: discovery.Document, request: web.Request) -> web.Response:
+    if not found.etag:
+        return encoded(found.body)
+    headers = {"ETag": found.etag, "Vary": "Accept", "Cache-Control": "public"}
+    if request.headers.get("If-None-Match") == found.etag:
+        return web.Response(status=304, headers=headers)
+    raw = msgspec.json.encode(found.body)
+    return web.Response(body=raw, headers={**headers, "Content-Type": found.media_type})
 
 
 _SERVED = {(kind.group, kind.version) for kind in KINDS.values()}

@@ -3,7 +3,8 @@
 Who asks has been told apart and let in before; server.py does that for HTTP, client.py for what runs in the process.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 
 from kubevouch.clock import Clock
@@ -14,10 +15,10 @@ from kubevouch.lab.apiserver.forms import Form, form_of
 from kubevouch.lab.apiserver.kinds import EVENTS, NAMESPACES, Kind
 from kubevouch.lab.apiserver.listing import Page, page, selected
 from kubevouch.lab.apiserver.metadata import Entropy, Object, born, carried_over, clone
+from kubevouch.lab.apiserver.registry.strategy import Strategy
+from kubevouch.lab.apiserver.registry.table import STRATEGIES
 from kubevouch.lab.apiserver.request import Admission, Query, RequestInfo, nothing_to_say
 from kubevouch.lab.apiserver.store import Store
-from kubevouch.lab.apiserver.strategies import Strategy
-from kubevouch.lab.apiserver.strategy_table import STRATEGIES
 from kubevouch.lab.apiserver.validation import metadata_causes
 from kubevouch.lab.apiserver.watching import Stream, stream
 
@@ -25,6 +26,7 @@ from kubevouch.lab.apiserver.watching import Stream, stream
 _EVENT_LIFE = timedelta(hours=1)
 _SWEEP_EVERY = timedelta(minutes=1)
 _PLAIN = Strategy()
+_SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
 
 Objects = list[Object]
 Patch = Callable[[Object], Object]
@@ -75,15 +77,22 @@ class Resources:
         return stream(self.store, form, info.namespace, query)
 
     def create(self, info: RequestInfo, body: Object) -> Object:
-        """Keeps a new object, with name, uid and times; 404 for a namespace that is not there."""
+        """Keeps a new object, with name, uid and times; 404 for a namespace that is not there.
+
+        Of a subresource (a Binding): changes its object, and gives a Status.
+        """
         form = _form(info)
+        if info.subresource:
+            self._change(info, lambda _: body)
+            return {**_SUCCESS, "code": 201}
         now = self._clock.now()
         new = born(form.base, form.inward(body), info.namespace, now, self._entropy)
         self._check_namespace(info, form.base, new["metadata"]["name"])
         new = clone(self._admit(info, None, new) or new)
         strategy = self.strategy(form.base)
-        new = strategy.create(form.base, info, new, now)
-        self._check(form.base, strategy, None, new)
+        with _legible(form.base):
+            new = strategy.create(form.base, info, new, now)
+            self._check(form.base, strategy, None, new)
         if info.dry_run:
             if self.store.find(
                 form.base, new["metadata"]["name"], new["metadata"].get("namespace", "")
@@ -161,8 +170,9 @@ class Resources:
             form.base, old, strategy.taken(form.base, info, old, form.inward(wanted))
         )
         new = clone(self._admit(info, old, new) or new)
-        new = strategy.update(form.base, info, old, new, self._clock.now())
-        self._check(form.base, strategy, old, new)
+        with _legible(form.base):
+            new = strategy.update(form.base, info, old, new, self._clock.now())
+            self._check(form.base, strategy, old, new)
         if not info.dry_run:
             new = self.store.update(form.base, new)
             new = self._deletion.finished(form.base, new)
@@ -217,6 +227,18 @@ class Resources:
                 self.store.delete(EVENTS, metadata["name"], metadata["namespace"])
 
 
+@contextlib.contextmanager
+def _legible(kind: Kind) -> Iterator[None]:
+    """Where a body's fields are of other types than the rules of its kind expect: 400, as from Go's decoder."""
+    try:
+        yield
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        message = (
+            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {error!r}'
+        )
+        raise status.bad_request(message) from error
+
+
 def _last_written(event: Object) -> str:
     series = event.get("series") or {}
     times: Iterable[str | None] = (
@@ -255,9 +277,6 @@ def _deleted(kind: Kind, last: Object) -> Object:
         "uid": last["metadata"]["uid"],
     }
     return {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Success",
+        **_SUCCESS,
         "details": {key: value for key, value in details.items() if value},
     }
