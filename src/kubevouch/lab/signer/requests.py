@@ -13,8 +13,8 @@ from typing import Any
 from kubevouch.lab.apiserver import status
 from kubevouch.lab.apiserver.kinds import Kind
 from kubevouch.lab.apiserver.metadata import moment
-from kubevouch.lab.apiserver.request import RequestInfo
 from kubevouch.lab.apiserver.registry.strategy import Strategy
+from kubevouch.lab.apiserver.request import RequestInfo
 from kubevouch.lab.apiserver.validation import Cause
 from kubevouch.lab.signer.conditions import (
     malformed,

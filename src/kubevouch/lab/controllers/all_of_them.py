@@ -1,0 +1,43 @@
+"""The controllers of a lab, by name."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from kubevouch.clock import Clock
+from kubevouch.lab.aggregation import Aggregation
+from kubevouch.lab.apiserver.client import LocalClient
+from kubevouch.lab.apiserver.store import Store
+from kubevouch.lab.controllers.availability import Availability
+from kubevouch.lab.controllers.cluster_roles import ClusterRoles
+from kubevouch.lab.controllers.deployments import Deployments
+from kubevouch.lab.controllers.endpoints import Endpoints
+from kubevouch.lab.controllers.namespaces import Namespaces
+from kubevouch.lab.controllers.node_lifecycle import NodeLifecycle
+from kubevouch.lab.controllers.pods import Pods, Readiness, always_ready
+from kubevouch.lab.controllers.replica_sets import ReplicaSets
+from kubevouch.lab.controllers.scheduler import Scheduler
+
+Run = Callable[[], Coroutine[Any, Any, None]]
+
+
+def controllers(
+    store: Store,
+    client: LocalClient,
+    clock: Clock,
+    *,
+    aggregation: Aggregation,
+    ca: bytes,
+    readiness: Readiness = always_ready,
+) -> dict[str, Run]:
+    """What to run, by name. ca: PEM for kube-root-ca.crt. readiness: see pods.py."""
+    return {
+        "deployments": Deployments(store, client, clock).run,
+        "replica sets": ReplicaSets(store, client, clock).run,
+        "scheduler": Scheduler(store, client, clock).run,
+        "pods": Pods(store, client, clock, readiness).run,
+        "endpoints": Endpoints(store, client, clock).run,
+        "API services": Availability(store, client, aggregation, clock).run,
+        "nodes": NodeLifecycle(store, client, clock).run,
+        "namespaces": Namespaces(store, client, clock, ca).run,
+        "cluster roles": ClusterRoles(store, client, clock).run,
+    }

@@ -1,0 +1,107 @@
+"""Deployments: a ReplicaSet for each template, rolled over by `rollouts`.
+
+Source: pkg/controller/deployment/deployment_controller.go.
+"""
+
+from typing import Any
+
+from kubevouch.clock import Clock
+from kubevouch.lab.apiserver.client import LocalClient
+from kubevouch.lab.apiserver.kinds import DEPLOYMENTS, REPLICA_SETS
+from kubevouch.lab.apiserver.store import Store
+from kubevouch.lab.controllers import rollouts
+from kubevouch.lab.controllers.loop import attempt, reconcile
+from kubevouch.lab.controllers.owners import owned
+from kubevouch.lab.controllers.replica_sets import replicas_of
+
+Object = dict[str, Any]
+_KEPT = 10
+
+
+class Deployments:
+    """Writes ReplicaSets; what they want, `replica_sets` does."""
+
+    def __init__(self, store: Store, client: LocalClient, clock: Clock) -> None:
+        self._store = store
+        self._client = client
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        kinds = (DEPLOYMENTS, REPLICA_SETS)
+        await reconcile(self._store, kinds, self.sync, clock=self._clock, every=30.0)
+
+    def sync(self) -> None:
+        """All of them, once."""
+        for each in self._store.list(DEPLOYMENTS):
+            attempt(lambda found=each: self._one(found))  # type: ignore[misc]
+
+    def _one(self, deployment: Object) -> None:
+        if "deletionTimestamp" in deployment["metadata"]:
+            return
+        space = deployment["metadata"]["namespace"]
+        new, old = self._sets(deployment)
+        if new is None and not deployment["spec"].get("paused"):
+            revision = max(map(rollouts.revision_of, old), default=0) + 1
+            first = rollouts.new_replica_set(deployment, revision, 0)
+            replicas = rollouts.scales(deployment, first, old).get(first["metadata"]["name"], 0)
+            first["spec"]["replicas"] = replicas
+            self._client.create(REPLICA_SETS, first)
+        elif new is not None:
+            for name, replicas in rollouts.scales(deployment, new, old).items():
+                self._client.patch(REPLICA_SETS, name, {"spec": {"replicas": replicas}}, space)
+            self._number(deployment, new, old)
+        self._forget(deployment, old)
+        self._write_status(deployment)
+
+    def _sets(self, deployment: Object) -> tuple[Object | None, list[Object]]:
+        """The ReplicaSet of the present template, and the others."""
+        space = deployment["metadata"]["namespace"]
+        mine = owned(self._store.list(REPLICA_SETS, space), deployment)
+        template = deployment["spec"]["template"]
+        fitting = [each for each in mine if rollouts.same_template(each, template)]
+        new = min(
+            fitting, key=lambda each: str(each["metadata"]["creationTimestamp"]), default=None
+        )
+        return new, [each for each in mine if each is not new]
+
+    def _number(self, deployment: Object, new: Object, old: list[Object]) -> None:
+        """The new one has the highest revision; a template that comes back gets a new one."""
+        latest = max(map(rollouts.revision_of, old), default=0)
+        revision = max(rollouts.revision_of(new), latest + 1)
+        wanted = rollouts.notes(deployment, revision)
+        metadata = new["metadata"]
+        if wanted.items() <= (metadata.get("annotations") or {}).items():
+            return
+        change = {"metadata": {"annotations": wanted}}
+        self._client.patch(REPLICA_SETS, metadata["name"], change, metadata["namespace"])
+
+    def _forget(self, deployment: Object, old: list[Object]) -> None:
+        """Old ones beyond revisionHistoryLimit go."""
+        limit = deployment["spec"].get("revisionHistoryLimit")
+        idle = [
+            each
+            for each in sorted(old, key=rollouts.revision_of)
+            if not replicas_of(each) and not (each.get("status") or {}).get("replicas")
+        ]
+        for each in idle[: max(len(idle) - (_KEPT if limit is None else limit), 0)]:
+            self._client.delete(
+                REPLICA_SETS, each["metadata"]["name"], each["metadata"]["namespace"]
+            )
+
+    def _write_status(self, deployment: Object) -> None:
+        metadata = deployment["metadata"]
+        current = self._client.find(DEPLOYMENTS, metadata["name"], metadata["namespace"])
+        if current is None:
+            return
+        new, old = self._sets(current)
+        if new is not None:
+            revision = (new["metadata"].get("annotations") or {}).get(rollouts.REVISION)
+            if (current["metadata"].get("annotations") or {}).get(rollouts.REVISION) != revision:
+                change = {"metadata": {"annotations": {rollouts.REVISION: revision}}}
+                current = self._client.patch(
+                    DEPLOYMENTS, metadata["name"], change, metadata["namespace"]
+                )
+        status = rollouts.status_of(current, new, old, self._clock.now())
+        if status != (current.get("status") or {}):
+            self._client.update(DEPLOYMENTS, {**current, "status": status}, "status")
