@@ -1,5 +1,6 @@
 """A lab that runs: control plane, nodes and their ways in, in one event loop."""
 
+import asyncio
 import hashlib
 import socket
 from collections.abc import Callable
@@ -9,13 +10,16 @@ from datetime import datetime
 from typing import Any
 
 from kubevouch.clock import Clock
+from kubevouch.lab.apiserver.kinds import PODS
 from kubevouch.lab.cluster.authorities import Authorities
 from kubevouch.lab.cluster.chance import Entropy
 from kubevouch.lab.cluster.control_plane import ControlPlane
 from kubevouch.lab.cluster.folder import Folder, LabError, Record
 from kubevouch.lab.cluster.history import History
+from kubevouch.lab.cluster.machine import Machine
 from kubevouch.lab.cluster.making import make
-from kubevouch.lab.cluster.site import BLOCKS, Site
+from kubevouch.lab.cluster.metrics_server import MetricsServers
+from kubevouch.lab.cluster.site import BLOCKS, Host, Site
 from kubevouch.lab.scenarios.states import State
 
 
@@ -39,6 +43,8 @@ class Lab:
         self._say = say
         self._started: datetime = clock.now()
         self._running = AsyncExitStack()
+        self._servers = MetricsServers()
+        self.machines: dict[str, Machine] = {}
         self.record: Record
         self.control_plane: ControlPlane
 
@@ -64,10 +70,30 @@ class Lab:
         self.control_plane.sow(History(self.record.made))
         self._running.push_async_callback(self.control_plane.stop)
         await self.control_plane.start()
+        self._running.push_async_callback(self._servers.stop)
+        await asyncio.gather(*(self._start(host) for host in self.site.hosts))
 
     async def stop(self) -> None:
         """Ends all of it; the folder stays."""
         await self._running.aclose()
+
+    async def _start(self, host: Host) -> None:
+        machine = Machine(
+            self.folder,
+            self.site,
+            host,
+            clock=self.clock,
+            entropy=self._entropy,
+            servers=self._servers,
+            pods=lambda: self._pods_of(host.name),
+        )
+        self.machines[host.name] = machine
+        self._running.push_async_callback(machine.stop)
+        await machine.start()
+
+    def _pods_of(self, node: str) -> list[dict[str, Any]]:
+        pods = self.control_plane.store.list(PODS)
+        return [pod for pod in pods if pod["spec"].get("nodeName") == node]
 
     def status(self) -> dict[str, Any]:
         """What runs and where, for people."""
@@ -81,9 +107,9 @@ class Lab:
                     "name": host.name,
                     "kubelet": f"{host.address}:{host.kubelet_port}",
                     "ssh": f"{host.address}:{host.ssh_port}",
-                    "state": "",
+                    "state": machine.state(),
                 }
-                for host in self.site.hosts
+                for host, machine in zip(self.site.hosts, self.machines.values(), strict=True)
             ],
         }
 
