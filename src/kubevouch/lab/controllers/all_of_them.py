@@ -13,7 +13,6 @@ from kubevouch.lab.controllers.deployments import Deployments
 from kubevouch.lab.controllers.endpoints import Endpoints
 from kubevouch.lab.controllers.namespaces import Namespaces
 from kubevouch.lab.controllers.node_lifecycle import NodeLifecycle
-from kubevouch.lab.controllers.pods import Pods, Readiness, always_ready
 from kubevouch.lab.controllers.replica_sets import ReplicaSets
 from kubevouch.lab.controllers.scheduler import Scheduler
 
@@ -27,14 +26,12 @@ def controllers(
     *,
     aggregation: Aggregation,
     ca: bytes,
-    readiness: Readiness = always_ready,
 ) -> dict[str, Run]:
-    """What to run, by name. ca: PEM for kube-root-ca.crt. readiness: see pods.py."""
+    """What to run, by name. ca: PEM for kube-root-ca.crt."""
     return {
         "deployments": Deployments(store, client, clock).run,
         "replica sets": ReplicaSets(store, client, clock).run,
         "scheduler": Scheduler(store, client, clock).run,
-        "pods": Pods(store, client, clock, readiness).run,
         "endpoints": Endpoints(store, client, clock).run,
         "API services": Availability(store, client, aggregation, clock).run,
         "nodes": NodeLifecycle(store, client, clock).run,

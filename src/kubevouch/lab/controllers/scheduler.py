@@ -50,29 +50,40 @@ class Scheduler:
         pods = self._store.list(PODS)
         against = {node["metadata"]["name"]: objection(pod, node, pods) for node in nodes}
         free = [name for name, why in against.items() if not why]
-        name, space = pod["metadata"]["name"], pod["metadata"]["namespace"]
         if free:
-            chosen = least_loaded(pod, free, pods)
-            self._client.patch(PODS, name, {"spec": {"nodeName": chosen}}, space)
-        said = ("True", "", "") if free else ("False", "Unschedulable", fit_error(against))
-        self._note(name, space, said)
+            self._bind(pod, least_loaded(pod, free, pods))
+        else:
+            self._note(pod, fit_error(against))
 
-    def _note(self, name: str, space: str, said: tuple[str, str, str]) -> None:
-        """The condition PodScheduled."""
-        current = self._client.find(PODS, name, space)
-        if current is None:
+    def _bind(self, pod: Object, node: str) -> None:
+        name, space = pod["metadata"]["name"], pod["metadata"]["namespace"]
+        if condition(pod, "PodScheduled"):
+            self._client.update(PODS, _with_conditions(pod, []), "status")
+        target = {"apiVersion": "v1", "kind": "Node", "name": node}
+        binding = {"metadata": {"name": name, "namespace": space}, "target": target}
+        self._client.update(PODS, binding, "binding")
+
+    def _note(self, pod: Object, why: str) -> None:
+        """The condition PodScheduled says why it waits."""
+        old = condition(pod, "PodScheduled") or {}
+        if (old.get("status"), old.get("message")) == ("False", why):
             return
-        old = condition(current, "PodScheduled") or {}
-        value, reason, message = said
-        if (old.get("status"), old.get("message", "")) == (value, message):
-            return
-        made = {"type": "PodScheduled", "status": value, "lastProbeTime": None}
-        made |= {"lastTransitionTime": moment(self._clock.now())}
-        made |= {"reason": reason, "message": message} if reason else {}
-        status = current.get("status") or {}
-        others = [each for each in status.get("conditions") or [] if each["type"] != "PodScheduled"]
-        changed = {**current, "status": {**status, "conditions": [*others, made]}}
-        self._client.update(PODS, changed, "status")
+        made = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": why,
+            "lastProbeTime": None,
+            "lastTransitionTime": old.get("lastTransitionTime") or moment(self._clock.now()),
+        }
+        self._client.update(PODS, _with_conditions(pod, [made]), "status")
+
+
+def _with_conditions(pod: Object, made: list[Object]) -> Object:
+    """The pod with its condition PodScheduled replaced."""
+    status = pod.get("status") or {}
+    others = [each for each in status.get("conditions") or [] if each["type"] != "PodScheduled"]
+    return {**pod, "status": {**status, "conditions": [*others, *made]}}
 
 
 def objection(pod: Object, node: Object, pods: list[Object]) -> str:
