@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import json
 import random
 import sys
@@ -100,7 +101,7 @@ class Bench:
             method,
             self.server.url + path,
             params=query,
-            data=None if body is None else data,
+            data=None if body is None else io.BytesIO(data),
             headers={"Content-Type": form} if body is not None else {},
         ) as answer:
             raw = await answer.read()

@@ -2,7 +2,7 @@
 
 By dotted path, indices left out: `{"spec.containers": "name"}` merges that list by name; an empty key is a list of
 plain values that is merged as a set (`metadata.finalizers`); a list that is not here is replaced whole.
-Sources: staging/src/k8s.io/api/*/types.go, fields with patchStrategy:"merge". `retainKeys` stands apart.
+Sources: staging/src/k8s.io/api/*/types.go, fields with patchStrategy:"merge".
 """
 
 from collections.abc import Mapping
@@ -83,7 +83,3 @@ MERGE_KEYS: Mapping[tuple[str, str], Mapping[str, str]] = {
         "spec.variables": "name",
     },
 }
-
-# patchStrategy "retainKeys": the patch says which keys stay ($retainKeys); patchStrategy "replace": taken whole.
-REPLACED: frozenset[str] = frozenset({"spec.selector"})
-REPLACED_KINDS: frozenset[tuple[str, str]] = frozenset({("policy", "PodDisruptionBudget")})

@@ -63,6 +63,8 @@ class Resources:
         """One object, or 404."""
         form = _form(info)
         thing = self.store.get(form.base, info.name, _space(info, form.base))
+        if info.subresource:
+            return self.strategy(form.base).shown(form.base, info, thing)
         return form.outward(thing)
 
     def list(self, info: RequestInfo, query: Query) -> Page:

@@ -62,7 +62,9 @@ class Verbs:
             served = below.verbs
         if info.namespace and not kind.namespaced and kind.plural != "namespaces":
             raise unknown_resource()
-        if info.verb not in served or not kind.stored:
+        collective = info.verb == "create" and not info.subresource
+        named = bool(info.name) or info.verb not in {"create", "update", "patch"}
+        if info.verb not in served or not kind.stored or named == collective:
             raise method_not_allowed()
         if info.verb in {"create", "update", "patch", "delete"}:
             _check_dry_run(request)
