@@ -5,14 +5,13 @@ from typing import Any
 
 import msgspec
 
-from kubevouch.lab.apiserver import status
+from kubevouch.lab.apiserver import protobuf, status
 from kubevouch.lab.apiserver.kinds import Kind
 from kubevouch.lab.apiserver.patches import json_patched, merge_patched
 from kubevouch.lab.apiserver.strategic import strategic_patched
 
 Object = dict[str, Any]
 JSON = "application/json"
-PROTOBUF = "application/vnd.kubernetes.protobuf"
 # apiserver's MaxRequestBodyBytes.
 LONGEST = 3 * 1024 * 1024
 PATCHES = (
@@ -32,8 +31,10 @@ def content_type(header: str) -> str:
 def decoded(raw: bytes, header: str) -> Object:
     """The object in a body; 415 for a form that is not read here, 400 for what is not an object."""
     form = content_type(header)
+    if form == protobuf.MEDIA_TYPE:
+        return shaped(protobuf.decoded(raw))
     if form != JSON:
-        raise status.unsupported_media_type([JSON])
+        raise status.unsupported_media_type([JSON, protobuf.MEDIA_TYPE])
     return shaped(_json(raw))
 
 
