@@ -16,7 +16,7 @@ class Log:
         self._clock = clock
         self._pid = pid
 
-    def error(self, source: str, message: str, **values: str) -> None:
+    def err(self, source: str, message: str, **values: str) -> None:
         """A structured error: `E1124 23:03:06.949659     450 file.go:103] "..." err="..."`."""
         shown = "".join(f" {name}={quoted(value)}" for name, value in values.items())
         self._write("E", source, f"{quoted(message)}{shown}", 3)

@@ -9,9 +9,10 @@ from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from kubevouch.clock import Clock
+from kubevouch.lab.cluster.chance import Entropy
 from kubevouch.lab.kubelets.api import Api, ApiError, Object
 from kubevouch.lab.kubelets.log import Log
 from kubevouch.lab.kubelets.pairs import BadPair, NoPair, Pair, Store
@@ -22,18 +23,6 @@ WAIT: Final = 15 * 60.0
 BACK_OFF: Final = (2.0, 4.0, 8.0, 16.0)
 POLL: Final = 32.0
 _SOURCE: Final = "certificate_manager.go"
-
-
-class Random(Protocol):
-    """What is random, passed in: random.Random will do."""
-
-    def random(self) -> float:
-        """In [0, 1)."""
-        ...
-
-    def getrandbits(self, k: int, /) -> int:
-        """So many random bits."""
-        ...
 
 
 class NotSigned(Exception):
@@ -59,7 +48,7 @@ class Rotation:
         *,
         template: Callable[[], Template | None],
         clock: Clock,
-        random: Random,
+        entropy: Entropy,
         log: Log,
         renewed: Callable[[Pair], Awaitable[None]] | None = None,
     ) -> None:
@@ -70,7 +59,7 @@ class Rotation:
         self._signer = signer
         self._template = template
         self._clock = clock
-        self._random = random
+        self._entropy = entropy
         self._log = log
         self._renewed = renewed
         self._changed = asyncio.Event()
@@ -109,7 +98,7 @@ class Rotation:
         if template is not None and template.fault(self._pair.leaf):
             return now
         begins, ends = self._life
-        return begins + (ends - begins) * (0.7 + 0.2 * self._random.random())
+        return begins + (ends - begins) * (0.7 + 0.2 * share(self._entropy))
 
     async def run(self, api: Callable[[], Api]) -> None:
         """Asks and waits, for ever. api: whom to ask as; called for each attempt."""
@@ -127,9 +116,9 @@ class Rotation:
             if await self._attempt(api()):
                 return
             if pause is not None:
-                await self._clock.sleep(pause * (1 + 0.1 * self._random.random()))
+                await self._clock.sleep(pause * (1 + 0.1 * share(self._entropy)))
         why = "timed out waiting for the condition"
-        self._log.error(
+        self._log.err(
             f"{_SOURCE}:356", "Reached backoff limit, still unable to rotate certs", err=why
         )
         while True:
@@ -173,7 +162,7 @@ class Rotation:
 
     def _failed(self, source: str, what: str, why: str) -> bool:
         self.counted.failures += 1
-        self._log.error(source, what, logger=self._signer, err=why)
+        self._log.err(source, what, logger=self._signer, err=why)
         return False
 
     def _keep(self, pair: Pair) -> None:
@@ -269,3 +258,8 @@ def _issued(request: Object, name: str, uid: str) -> bytes:
             raise NotSigned(f"certificate signing request failed, {said}")
         approved = approved or condition["type"] == "Approved"
     return b64decode(status["certificate"]) if approved and status.get("certificate") else b""
+
+
+def share(entropy: Entropy) -> float:
+    """A random number in [0, 1)."""
+    return int.from_bytes(entropy(6)) / 2**48
