@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from kubevouch.lab.apiserver import discovery
+from kubevouch.lab.apiserver import discovery, openapi
 from kubevouch.lab.apiserver.answers import encoded, not_found, text
 from kubevouch.lab.apiserver.backends import Backends
 from kubevouch.lab.apiserver.kinds import KINDS
@@ -49,6 +49,9 @@ class PlainPaths:
         )
         if found is not None:
             return _document(found, request)
+        described = openapi.document(path, accept)
+        if described is not None:
+            return _tagged(described.body, described.media_type, described.etag, request)
         steps = path.split("/")[1:]
         if steps[0] == "apis" and len(steps) == 3 and (steps[1], steps[2]) not in _SERVED:
             aggregated = self._backends.aggregated(steps[1], steps[2])
@@ -79,11 +82,15 @@ class PlainPaths:
 def _document(found: discovery.Document, request: web.Request) -> web.Response:
     if not found.etag:
         return encoded(found.body)
-    headers = {"ETag": found.etag, "Vary": "Accept", "Cache-Control": "public"}
-    if request.headers.get("If-None-Match") == found.etag:
+    return _tagged(msgspec.json.encode(found.body), found.media_type, found.etag, request)
+
+
+def _tagged(body: bytes, media_type: str, etag: str, request: web.Request) -> web.Response:
+    """The document, or 304 for a client that has it."""
+    headers = {"ETag": etag, "Vary": "Accept", "Cache-Control": "public"}
+    if request.headers.get("If-None-Match") == etag:
         return web.Response(status=304, headers=headers)
-    raw = msgspec.json.encode(found.body)
-    return web.Response(body=raw, headers={**headers, "Content-Type": found.media_type})
+    return web.Response(body=body, headers={**headers, "Content-Type": media_type})
 
 
 _SERVED = {(kind.group, kind.version) for kind in KINDS.values()}
