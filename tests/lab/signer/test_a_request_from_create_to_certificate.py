@@ -265,9 +265,9 @@ def broken() -> bytes:
 
 def test_only_who_may_approve_approves(running: Plane) -> None:
     kept = running.client(NODE).create(CSRS, serving())
+    approved = {**kept, "status": {"conditions": [{"type": "Approved", "status": "True"}]}}
     with pytest.raises(StatusError) as raised:
-        made = {"type": "Approved", "status": "True"}
-        running.client(NODE).update(CSRS, {**kept, "status": {"conditions": [made]}}, "approval")
+        running.client(NODE).update(CSRS, approved, "approval")
     assert raised.value.code == 403
     assert raised.value.message.endswith(
         'is forbidden: user not permitted to approve requests with signerName "kubernetes.io/kubelet-serving"'

@@ -25,7 +25,7 @@ def template_hash(template: Object) -> str:
     value = 0x811C9DC5
     for byte in json.dumps(template, sort_keys=True, separators=(",", ":")).encode():
         value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return "".join(_ALPHABET[int(digit) % len(_ALPHABET)] for digit in str(value))
+    return "".join(_ALPHABET[ord(digit) % len(_ALPHABET)] for digit in str(value))
 
 
 def same_template(replica_set: Object, template: Object) -> bool:
