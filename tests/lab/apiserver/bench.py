@@ -58,8 +58,8 @@ class Bench:
     folder: Path
     session: aiohttp.ClientSession
 
-    async def start(self, *args: str) -> asyncio.subprocess.Process:
-        """kubectl, running."""
+    async def start(self, *args: str, editor: str = "false") -> asyncio.subprocess.Process:
+        """kubectl, running. editor: what `kubectl edit` opens."""
         return await asyncio.create_subprocess_exec(
             str(KUBECTL),
             *args,
@@ -67,23 +67,24 @@ class Bench:
                 "HOME": str(self.folder),
                 "KUBECONFIG": str(self.folder / "kubeconfig"),
                 "PATH": "/usr/bin:/bin",
+                "KUBE_EDITOR": editor,
             },
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
 
-    async def kubectl(self, *args: str, stdin: Any = None) -> Ran:
+    async def kubectl(self, *args: str, stdin: Any = None, editor: str = "false") -> Ran:
         """kubectl, to its end. stdin: an object, sent as JSON."""
-        process = await self.start(*args)
+        process = await self.start(*args, editor=editor)
         raw = b"" if stdin is None else json.dumps(stdin).encode()
         async with asyncio.timeout(PATIENT):
             out, err = await process.communicate(raw)
         return Ran(process.returncode or 0, out.decode(), err.decode())
 
-    async def does(self, *args: str, stdin: Any = None) -> str:
+    async def does(self, *args: str, stdin: Any = None, editor: str = "false") -> str:
         """What kubectl printed; it must have succeeded."""
-        ran = await self.kubectl(*args, stdin=stdin)
+        ran = await self.kubectl(*args, stdin=stdin, editor=editor)
         assert ran.code == 0, ran
         return ran.out
 

@@ -42,25 +42,35 @@ def _merged(target: Mapping[str, JSON], patch: Mapping[str, JSON], keys: Keys, p
         if key.startswith(_DELETE_VALUES):
             _delete_values(merged, key.removeprefix(_DELETE_VALUES), value)
     for key, value in patch.items():
-        if key.startswith("$"):
-            continue
-        below = f"{path}.{key}" if path else key
-        order = patch.get(_ORDER + key)
-        if value is None:
-            merged.pop(key, None)
-        elif isinstance(value, list) and below in keys:
-            merged[key] = _merged_list(merged.get(key), value, keys, below)
-            _put_in_order(merged, key, order, keys[below])
-        elif isinstance(value, dict):
-            merged[key] = strategic_patched(merged.get(key), value, keys, below)
-        else:
-            merged[key] = _plain(value)
+        if not key.startswith("$"):
+            below = f"{path}.{key}" if path else key
+            _merge_value(merged, key, value, keys, below, patch.get(_ORDER + key))
     for key, order in patch.items():
         name = key.removeprefix(_ORDER)
         if key.startswith(_ORDER) and name not in patch and name in merged:
             below = f"{path}.{name}" if path else name
-            _put_in_order(merged, name, order, keys.get(below, ""))
+            merged[name] = _in_order(merged[name], _list(order), merged[name], keys.get(below, ""))
     return merged
+
+
+def _merge_value(  # noqa: PLR0917 - one step of the walk
+    merged: dict[str, JSON], key: str, value: JSON, keys: Keys, path: str, order: JSON
+) -> None:
+    if value is None:
+        merged.pop(key, None)
+    elif isinstance(value, list) and path in keys:
+        merged[key] = _merged_list(merged.get(key), value, keys, path, order)
+    elif isinstance(value, dict):
+        if key in merged or value.get(_DIRECTIVE) != "delete":
+            merged[key] = strategic_patched(merged.get(key), value, keys, path)
+    else:
+        merged[key] = _plain(value)
+
+
+def _list(order: JSON) -> list[JSON]:
+    if not isinstance(order, list):
+        raise bad_request("invalid patch format of setElementOrder: it is not a list")
+    return order
 
 
 def _retained(target: dict[str, JSON], retained: JSON) -> dict[str, JSON]:
@@ -79,19 +89,22 @@ def _delete_values(merged: dict[str, JSON], key: str, gone: JSON) -> None:
         merged[key] = [value for value in found if value not in gone]
 
 
-def _merged_list(target: JSON, patch: list[JSON], keys: Keys, path: str) -> list[JSON]:
+def _merged_list(target: JSON, patch: list[JSON], keys: Keys, path: str, order: JSON) -> list[JSON]:
+    before: list[JSON] = list(target) if isinstance(target, list) else []
     if any(isinstance(item, dict) and item.get(_DIRECTIVE) == "replace" for item in patch):
         kept = (item for item in patch if not (isinstance(item, dict) and _DIRECTIVE in item))
         return [_plain(item) for item in kept]
-    merged: list[JSON] = list(target) if isinstance(target, list) else []
     merge_key = keys[path]
-    if not merge_key:
-        return [*merged, *(value for value in patch if value not in merged)]
-    for item in patch:
-        if not isinstance(item, dict):
-            raise bad_request(f"map: {path}: an item of the patch is not an object")
-        _merge_item(merged, item, merge_key, keys, path)
-    return merged
+    if merge_key:
+        merged = list(before)
+        for item in patch:
+            if not isinstance(item, dict):
+                raise bad_request(f"map: {path}: an item of the patch is not an object")
+            _merge_item(merged, item, merge_key, keys, path)
+    else:
+        merged = [*before, *(value for value in patch if value not in before)]
+    merged = _in_order(merged, patch, before, merge_key)
+    return merged if order is None else _in_order(merged, _list(order), before, merge_key)
 
 
 def _merge_item(
@@ -110,29 +123,32 @@ def _merge_item(
     elif here:
         target[here[0]] = strategic_patched(target[here[0]], item, keys, path)
     else:
-        target.append(strategic_patched({}, item, keys, path))
+        # As Go: a new item is taken as it is, and what is a directive in it is dropped by the decoder.
+        target.append(_plain(item))
 
 
-def _put_in_order(merged: dict[str, JSON], key: str, order: JSON, merge_key: str) -> None:
-    """$setElementOrder: those that are named come in that order; others keep their place before their successors."""
-    found = merged.get(key)
-    if not isinstance(order, list) or not isinstance(found, list):
-        return
-    wanted = [item.get(merge_key) if isinstance(item, dict) else item for item in order]
+def _in_order(
+    merged: list[JSON], wanted: list[JSON], before: list[JSON], merge_key: str
+) -> list[JSON]:
+    """A merged list as Go orders it: what the patch names in the patch's order, the rest as it was.
+
+    The rest is woven in by the old order: an item goes before the first of the patch's that stood after it.
+    """
 
     def name(item: JSON) -> JSON:
-        return item.get(merge_key) if isinstance(item, dict) else item
+        return item.get(merge_key) if merge_key and isinstance(item, dict) else item
 
+    names, old = [name(item) for item in wanted], [name(item) for item in before]
     named = sorted(
-        (item for item in found if name(item) in wanted), key=lambda i: wanted.index(name(i))
+        (item for item in merged if name(item) in names), key=lambda i: names.index(name(i))
     )
-    result: list[JSON] = []
-    for item in found:
-        if name(item) in wanted:
-            result.append(named.pop(0))
-        else:
-            result.append(item)
-    merged[key] = result
+    rest = [item for item in merged if name(item) not in names]
+    woven: list[JSON] = []
+    while rest and named:
+        left, right = name(rest[0]), name(named[0])
+        first = left in old and right in old and old.index(left) < old.index(right)
+        woven.append(rest.pop(0) if first else named.pop(0))
+    return [*woven, *rest, *named]
 
 
 def _plain(value: JSON) -> JSON:
