@@ -10,12 +10,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from kubevouch.clock import Clock
+from kubevouch.lab import plugs
 from kubevouch.lab.aggregation import Aggregation
-from kubevouch.lab.apiserver.backends import Answer, Backends, Call, Special
+from kubevouch.lab.apiserver.backends import Backends
 from kubevouch.lab.apiserver.client import LocalClient
 from kubevouch.lab.apiserver.journal import Journal
 from kubevouch.lab.apiserver.kinds import kind_of
-from kubevouch.lab.apiserver.request import Object, RequestInfo
 from kubevouch.lab.apiserver.server import ApiServer, ServerPki
 from kubevouch.lab.apiserver.store import Store
 from kubevouch.lab.cluster import seed
@@ -24,13 +24,14 @@ from kubevouch.lab.cluster.chance import Entropy, uids
 from kubevouch.lab.cluster.folder import Folder, LabError
 from kubevouch.lab.cluster.history import History
 from kubevouch.lab.cluster.site import Site
-from kubevouch.lab.controllers.availability import Availability
+from kubevouch.lab.controllers.all_of_them import controllers
 from kubevouch.lab.identity.admission import Admissions
 from kubevouch.lab.identity.authentication import Authentication
 from kubevouch.lab.identity.authorization import Authorization
 from kubevouch.lab.identity.node_restriction import NodeRestriction
 from kubevouch.lab.identity.reviews import Reviews
 from kubevouch.lab.node_proxy import NodeProxy
+from kubevouch.lab.scenarios.denier import Denier
 from kubevouch.lab.signer.admission import RequestAdmission
 from kubevouch.lab.signer.issuing import signing_ca
 from kubevouch.lab.signer.signers import CONTROLLER, Signers
@@ -69,6 +70,7 @@ class ControlPlane:
         )
         audit = master / AUDIT_LOG.lstrip("/")
         audit.parent.mkdir(parents=True, exist_ok=True)
+        restriction = NodeRestriction(self.store)
         self.server = ApiServer(
             self.store,
             clock=clock,
@@ -76,16 +78,20 @@ class ControlPlane:
             entropy=entropy,
             authenticate=self.authentication,
             authorize=self.authorize,
-            admit=Admissions(NodeRestriction(self.store), RequestAdmission(self.authorize)),
-            backends=self._backends(),
+            admit=Admissions(restriction, RequestAdmission(self.authorize)),
+            backends=self._backends(restriction),
             audit=audit,
         )
         self.client = LocalClient(self.server.resources)
+        self.denied: frozenset[str] = frozenset()
+        """Nodes whose serving requests somebody denies."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def sow(self, history: History) -> None:
+    def sow(self, history: History, *, bootstraps: bool) -> None:
         """Puts the objects of a year-old cluster into a store that is new; leaves one alone that is not."""
-        for thing in seed.objects(self._site, history, self._pki, uids(self._entropy)):
+        for thing in seed.objects(
+            self._site, history, self._pki, uids(self._entropy), bootstraps=bootstraps
+        ):
             kind = kind_of(thing["apiVersion"], thing["kind"])
             assert kind is not None, thing
             metadata = thing["metadata"]
@@ -147,26 +153,22 @@ class ControlPlane:
             authorize=self.authorize,
             entropy=self._entropy,
         )
-        availability = Availability(self.store, self.client, self._aggregation, self._clock)
-        return {"signers": signers.run, "availability": availability.run}
+        others = controllers(
+            self.store,
+            self.client,
+            self._clock,
+            aggregation=self._aggregation,
+            ca=self._pki.ca.chain,
+        )
+        denier = Denier(self.store, self.client, self._clock, lambda: self.denied)
+        return {"signers": signers.run, "denier": denier.run, **others}
 
-    def _backends(self) -> Backends:
+    def _backends(self, restriction: NodeRestriction) -> Backends:
         reviews = Reviews(self.store, self.authentication, self.authorize, self._clock)
-        specials: dict[tuple[str, str, str], Special] = {
-            (group, resource, ""): _created(reviews)
-            for resource in Reviews.RESOURCES
-            for group in ("authentication.k8s.io", "authorization.k8s.io")
-        }
-        specials["", "serviceaccounts", "token"] = _created(self.authentication.tokens.requested)
-        specials["", "nodes", "proxy"] = self._node_proxy.proxy
-        specials["", "pods", "log"] = self._node_proxy.log
-        return Backends(specials=specials, aggregated=self._aggregation)
-
-
-def _created(answer: Callable[[RequestInfo, Object], Object]) -> Special:
-    """A handler of what is created and kept nowhere."""
-
-    async def special(call: Call) -> Answer:
-        return Answer(answer(call.info, call.body or {}), 201)
-
-    return special
+        return plugs.backends(
+            reviews=reviews,
+            tokens=self.authentication.tokens,
+            admit=restriction,
+            node_proxy=self._node_proxy,
+            aggregation=self._aggregation,
+        )

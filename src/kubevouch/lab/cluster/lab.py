@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +11,7 @@ from typing import Any
 
 from kubevouch.clock import Clock
 from kubevouch.lab.apiserver.kinds import PODS
+from kubevouch.lab.cluster import seed
 from kubevouch.lab.cluster.authorities import Authorities
 from kubevouch.lab.cluster.chance import Entropy
 from kubevouch.lab.cluster.control_plane import ControlPlane
@@ -20,6 +21,7 @@ from kubevouch.lab.cluster.machine import Machine
 from kubevouch.lab.cluster.making import make
 from kubevouch.lab.cluster.metrics_server import MetricsServers
 from kubevouch.lab.cluster.site import BLOCKS, Host, Site
+from kubevouch.lab.scenarios.catalogue import SCENARIOS, scenario_of
 from kubevouch.lab.scenarios.states import State
 
 
@@ -39,7 +41,7 @@ class Lab:
     ) -> None:
         self.folder = folder
         self.clock = clock
-        self._entropy = entropy
+        self.entropy = entropy
         self._say = say
         self._started: datetime = clock.now()
         self._running = AsyncExitStack()
@@ -65,13 +67,17 @@ class Lab:
         master = self.site.hosts[0]
         pki = Authorities.read(self.folder.node(master.name))
         self.control_plane = ControlPlane(
-            self.folder, self.site, pki, clock=self.clock, entropy=self._entropy
+            self.folder, self.site, pki, clock=self.clock, entropy=self.entropy
         )
-        self.control_plane.sow(History(self.record.made))
+        scenario = SCENARIOS[self.record.scenario]
+        self.control_plane.sow(History(self.record.made), bootstraps=scenario.state.bootstraps)
         self._running.push_async_callback(self.control_plane.stop)
         await self.control_plane.start()
         self._running.push_async_callback(self._servers.stop)
         await asyncio.gather(*(self._start(host) for host in self.site.hosts))
+        if fresh:
+            for deed in scenario.deeds:
+                await deed(self, scenario.machines(self))
 
     async def stop(self) -> None:
         """Ends all of it; the folder stays."""
@@ -83,13 +89,25 @@ class Lab:
             self.site,
             host,
             clock=self.clock,
-            entropy=self._entropy,
+            entropy=self.entropy,
             servers=self._servers,
             pods=lambda: self._pods_of(host.name),
         )
         self.machines[host.name] = machine
         self._running.push_async_callback(machine.stop)
         await machine.start()
+
+    def deny(self, nodes: Iterable[str]) -> None:
+        """From now on somebody denies what these nodes ask for; nobody else."""
+        self.control_plane.denied = frozenset(nodes)
+
+    def seeded(self, kind: str, name: str) -> dict[str, Any]:
+        """An object of the seed as somebody would create it anew."""
+        return next(
+            each
+            for each in seed.manifest("metrics-server.yaml")
+            if (each["kind"], each["metadata"]["name"]) == (kind, name)
+        )
 
     def _pods_of(self, node: str) -> list[dict[str, Any]]:
         pods = self.control_plane.store.list(PODS)
@@ -115,16 +133,16 @@ class Lab:
 
     def _made(self, wish: Wish) -> Record:
         site = free_site(self.folder, wish.nodes or 4)
-        scenario = wish.scenario or State.EXPIRED
+        scenario = scenario_of(wish.scenario or State.EXPIRED)
         record = Record(
             block=site.block,
             nodes=site.count,
             base_port=site.base_port,
-            scenario=scenario,
+            scenario=scenario.name,
             made=self.clock.now().replace(microsecond=0),
-            identity=self._entropy(16).hex(),
+            identity=self.entropy(16).hex(),
         )
-        make(self.folder, record, State(scenario), self._entropy)
+        make(self.folder, record, scenario.state, self.entropy)
         return record
 
     def _as_wished(self, wish: Wish) -> Record:

@@ -1,10 +1,17 @@
 """What other processes may ask of a running lab."""
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
+from kubevouch.lab.cluster.aging import age
+from kubevouch.lab.cluster.folder import LabError
 from kubevouch.lab.cluster.lab import Lab
+from kubevouch.lab.cluster.machine import Machine
+from kubevouch.lab.scenarios import deeds, switching
+from kubevouch.lab.scenarios.catalogue import scenario_of
+from kubevouch.lab.scenarios.states import State
 
 Said = dict[str, Any]
 
@@ -14,7 +21,16 @@ class Orders:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
-        self._known: dict[str, Callable[[Said], Awaitable[Said]]] = {"status": self._status}
+        self._known: dict[str, Callable[[Said], Awaitable[Said]]] = {
+            "status": self._status,
+            "break": self._break,
+            "state": self._state,
+            "age": self._age,
+            "cut-ssh": self._cut_ssh,
+            "mend": self._mend,
+            "stop-controller-manager": self._stop_controllers,
+            "start-controller-manager": self._start_controllers,
+        }
 
     async def __call__(self, said: Said) -> Said:
         """Does it. Raises LabError, and KeyError for what is unknown."""
@@ -22,3 +38,52 @@ class Orders:
 
     async def _status(self, _: Said) -> Said:
         return self._lab.status() | {"process": os.getpid()}
+
+    async def _break(self, said: Said) -> Said:
+        scenario = scenario_of(said["scenario"])
+        machines = self._machines(said.get("nodes", ()))
+        await switching.to_state(self._lab, scenario.state, machines)
+        struck = machines if said.get("nodes") else scenario.machines(self._lab)
+        for deed in scenario.deeds:
+            await deed(self._lab, struck)
+        return {"what": scenario.tells}
+
+    async def _state(self, said: Said) -> Said:
+        """The whole lab, whatever was done to it, in one of the plain states."""
+        machines = self._machines(())
+        deeds.undo_all(self._lab)
+        await switching.to_state(self._lab, State(said["state"]), machines)
+        return {}
+
+    async def _age(self, said: Said) -> Said:
+        machines = self._machines(said.get("nodes", ()))
+        return {"certificates": await age(self._lab, machines, timedelta(days=said["days"]))}
+
+    async def _cut_ssh(self, said: Said) -> Said:
+        [machine] = self._machines([said["node"]])
+        await machine.cut_ssh()
+        return {}
+
+    async def _mend(self, said: Said) -> Said:
+        [machine] = self._machines([said["node"]])
+        await machine.mend()
+        return {}
+
+    async def _stop_controllers(self, _: Said) -> Said:
+        await self._lab.control_plane.stop_controllers()
+        return {}
+
+    async def _start_controllers(self, _: Said) -> Said:
+        self._lab.control_plane.start_controllers()
+        return {}
+
+    def _machines(self, names: Sequence[str]) -> list[Machine]:
+        """Those that are named by name or short name; all, if none is."""
+        found = []
+        for name in names:
+            host = self._lab.site.host(name)
+            if host is None:
+                known = ", ".join(each.short for each in self._lab.site.hosts[:8])
+                raise LabError(name, "is no node of this lab", known)
+            found.append(self._lab.machines[host.name])
+        return found or list(self._lab.machines.values())

@@ -15,7 +15,7 @@ from kubevouch.lab.apiserver.kinds import KINDS
 from kubevouch.lab.cluster import kubeconfigs, seed_rbac
 from kubevouch.lab.cluster.authorities import Authorities
 from kubevouch.lab.cluster.history import History
-from kubevouch.lab.cluster.node_place import kubelet_configuration
+from kubevouch.lab.cluster.node_place import configured, kubelet_configuration
 from kubevouch.lab.cluster.site import (
     CLUSTER_DOMAIN,
     SERVICE_ADDRESS,
@@ -55,13 +55,15 @@ scheduler: {{}}
 """
 
 
-def objects(site: Site, history: History, pki: Authorities, uids: Uids) -> list[Object]:
+def objects(
+    site: Site, history: History, pki: Authorities, uids: Uids, *, bootstraps: bool = False
+) -> list[Object]:
     """All of them, in an order in which each finds what it needs, whole with metadata."""
     made, installed = history.cluster_made, history.metrics_server_installed
     system = [
         *map(_namespace, _NAMESPACES),
         *_service_accounts(),
-        *_config_maps(site, pki),
+        *_config_maps(site, pki, bootstraps=bootstraps),
         *_kubernetes_service(site),
         *_priority_classes(),
         *seed_rbac.objects(),
@@ -83,9 +85,10 @@ def manifest(name: str) -> list[Object]:
     return [_applied(each) for each in found if each]
 
 
-def kubelet_config_map() -> Object:
-    """kube-system/kubelet-config, as kubeadm writes it without serverTLSBootstrap."""
-    return _config_map("kubelet-config", {"kubelet": kubelet_configuration(runtime="")})
+def kubelet_config_map(*, bootstraps: bool) -> Object:
+    """kube-system/kubelet-config, as kubeadm writes it, with or without serverTLSBootstrap."""
+    text = configured(kubelet_configuration(runtime=""), bootstraps=bootstraps)
+    return _config_map("kubelet-config", {"kubelet": text})
 
 
 def stamp(moment: datetime) -> str:
@@ -125,7 +128,7 @@ def _config_map(name: str, data: dict[str, str], namespace: str = "kube-system")
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
-def _config_maps(site: Site, pki: Authorities) -> Iterable[Object]:
+def _config_maps(site: Site, pki: Authorities, *, bootstraps: bool) -> Iterable[Object]:
     ca = pki.ca.chain.decode()
     yield _config_map(
         "extension-apiserver-authentication",
@@ -142,7 +145,7 @@ def _config_maps(site: Site, pki: Authorities) -> Iterable[Object]:
         version=VERSION, domain=CLUSTER_DOMAIN, pods=site.pod_subnet, services=SERVICE_SUBNET
     )
     yield _config_map("kubeadm-config", {"ClusterConfiguration": configuration})
-    yield kubelet_config_map()
+    yield kubelet_config_map(bootstraps=bootstraps)
     joining = kubeconfigs.discovery(site.api_url, pki.ca.chain)
     yield _config_map("cluster-info", {"kubeconfig": joining}, "kube-public")
 

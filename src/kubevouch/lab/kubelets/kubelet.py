@@ -90,6 +90,7 @@ class Kubelet:
         self._rhythm = rhythm or Rhythm()
         self._run: _Running | None = None
         self._argv: Sequence[str] = ARGV
+        self._deaf = False
 
     @property
     def running(self) -> bool:
@@ -101,6 +102,12 @@ class Kubelet:
         """The name of the serving request that it waits for; "" if none."""
         rotation = self._run.server.rotation if self._run else None
         return rotation.asked_for if rotation else ""
+
+    def hear(self, *, hears: bool) -> None:
+        """Whether its port answers what comes (it does, from the start), or swallows it; also after a restart."""
+        self._deaf = not hears
+        if self._run is not None:
+            self._run.port.deaf = self._deaf
 
     async def start(self, argv: Sequence[str] = ARGV) -> None:
         """Returns when it listens.
@@ -149,6 +156,7 @@ class Kubelet:
         callers = Callers(settings, lambda: client.api, settings.host, clock, log)
         http = web.Server(Endpoints(callers, told).handle, access_log=None)
         port = Port(server.current, lambda: _read(files, settings.client_ca), http, log)
+        port.deaf = self._deaf
         wanted = settings.document["port"] if self._wanted_port is None else self._wanted_port
         try:
             self.port = await port.open(self.address, wanted)

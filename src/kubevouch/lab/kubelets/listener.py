@@ -69,6 +69,9 @@ class Port:
         self._socket: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._open: set[asyncio.BaseTransport] = set()
+        self._held: list[socket.socket] = []
+        self.deaf = False
+        """What comes is taken and never answered, as by a firewall that drops."""
 
     async def open(self, address: str, port: int) -> int:
         """Binds and accepts from now on; returns the port. Raises OSError."""
@@ -95,6 +98,9 @@ class Port:
         await asyncio.gather(*tasks, return_exceptions=True)
         if listening is not None:
             listening.close()
+        for each in self._held:
+            each.close()
+        self._held.clear()
         for transport in tuple(self._open):
             if isinstance(transport, asyncio.WriteTransport):
                 transport.abort()
@@ -113,6 +119,9 @@ class Port:
             except ConnectionError:
                 continue
             accepted.setblocking(False)  # noqa: FBT003 - its only argument
+            if self.deaf:
+                self._held.append(accepted)
+                continue
             self._start(self._serve(accepted, f"{peer[0]}:{peer[1]}"))
 
     async def _serve(self, accepted: socket.socket, peer: str) -> None:
