@@ -38,7 +38,7 @@ class NodeFiles:
                 links += 1
                 if links > _MOST_LINKS:
                     raise OSError(40, "Too many levels of symbolic links", path)
-                target = os.readlink(here)
+                target = str(here.readlink())
                 if target.startswith("/"):
                     at = []
                 steps += [each for each in reversed(target.split("/")) if each]

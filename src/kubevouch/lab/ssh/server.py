@@ -1,0 +1,208 @@
+"""The sshd of a node: real sessions of the system's own ssh, scp and sftp, each a program in the node's shell.
+
+asyncssh speaks the protocol. A listener of our own stands before it, so that a cable can be pulled: connections that are
+open then hang, new ones get no word, as behind a firewall that drops.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from pathlib import Path
+from typing import Final
+
+import asyncssh
+
+from kubevouch.lab.nodes.shell import NoShell
+from kubevouch.lab.nodes.system import System
+
+_CHUNK: Final = 64 * 1024
+_SFTP: Final = (
+    "/usr/lib/openssh/sftp-server",
+    "/usr/libexec/openssh/sftp-server",
+    "/usr/lib/ssh/sftp-server",
+    "/usr/libexec/sftp-server",
+)
+_NO_SUCH: Final = 127
+
+
+class NodeSsh:
+    """Listens for one node. host_key: private, as ssh-keygen writes it. authorized_keys: of who may come in, all as root."""
+
+    def __init__(self, system: System, *, host_key: bytes, authorized_keys: str) -> None:
+        self.address, self.port = "", 0
+        self._system = system
+        self._options = asyncssh.SSHServerConnectionOptions(
+            server_host_keys=[asyncssh.import_private_key(host_key)],
+            authorized_client_keys=asyncssh.import_authorized_keys(authorized_keys),
+            process_factory=self._session,
+            encoding=None,
+            password_auth=False,
+            kbdint_auth=False,
+            gss_host=None,
+            x11_forwarding=False,
+            agent_forwarding=False,
+            allow_scp=False,
+            login_timeout=60,
+        )
+        self._socket: socket.socket | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._flows = asyncio.Event()
+        self._flows.set()
+        # What asyncssh tells of each connection is nobody's business.
+        logging.getLogger("asyncssh").setLevel(logging.ERROR)
+
+    async def start(self, address: str, port: int) -> None:
+        """Listens; port 0 takes a free one. Raises OSError."""
+        listening = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((address, port))
+            listening.listen(128)
+        except OSError:
+            listening.close()
+            raise
+        listening.setblocking(False)  # noqa: FBT003 - its only argument
+        self._socket = listening
+        self.address, self.port = address, listening.getsockname()[1]
+        self._spawn(self._accept(listening))
+
+    async def stop(self) -> None:
+        """Nobody is let in, and who is in is thrown out."""
+        listening, self._socket = self._socket, None
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if listening is not None:
+            listening.close()
+
+    def cut(self) -> None:
+        """Nothing goes through any more."""
+        self._flows.clear()
+
+    def mend(self) -> None:
+        """Everything goes on where it stood."""
+        self._flows.set()
+
+    def _spawn(self, work: "asyncio._CoroutineLike[None]") -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._flows.wait()
+            accepted, _ = await loop.sock_accept(listening)
+            accepted.setblocking(False)  # noqa: FBT003 - its only argument
+            self._spawn(self._attend(accepted))
+
+    async def _attend(self, outside: socket.socket) -> None:
+        ours, theirs = socket.socketpair()
+        with outside, ours:
+            ours.setblocking(False)  # noqa: FBT003 - its only argument
+            theirs.setblocking(False)  # noqa: FBT003 - its only argument
+            carried = [
+                asyncio.ensure_future(self._carry(outside, ours)),
+                asyncio.ensure_future(self._carry(ours, outside)),
+            ]
+            connection = None
+            try:
+                connection = await asyncssh.run_server(theirs, options=self._options)
+                await asyncio.wait(carried)
+            except (asyncssh.Error, OSError):
+                # Whatever it had to say to the client has been written to the pair: let it through.
+                await asyncio.wait(carried, timeout=1.0)
+            finally:
+                for task in carried:
+                    task.cancel()
+                await asyncio.gather(*carried, return_exceptions=True)
+                if connection is not None:
+                    connection.abort()
+
+    async def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError):
+            while data := await loop.sock_recv(source, _CHUNK):
+                await self._flows.wait()
+                await loop.sock_sendall(sink, data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+    async def _session(self, session: "asyncssh.SSHServerProcess[bytes]") -> None:
+        try:
+            argv = _words(session)
+            environment = {"TERM": session.term_type or "dumb"}
+            process = await self._system.namespace.spawn(argv, environment)
+        except (NoShell, LookupError) as error:
+            session.stderr.write(f"{error}\n".encode())
+            session.exit(_NO_SUCH)
+            return
+        self._system.processes.tick()
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        feeding = asyncio.ensure_future(_feed(session, process.stdin))
+        shown = [
+            asyncio.ensure_future(_show(process.stdout, session.stdout)),
+            asyncio.ensure_future(_show(process.stderr, session.stderr)),
+        ]
+        try:
+            # As sshd: until both streams have ended, which a child in the background may hold open.
+            await asyncio.wait(shown)
+            code = await process.wait()
+        except asyncio.CancelledError:
+            # The client is gone; the program goes on, and what it prints goes nowhere.
+            feeding.cancel()
+            raise
+        feeding.cancel()
+        if code < 0:
+            session.exit_with_signal(_signal_name(-code))
+        else:
+            session.exit(code)
+
+
+def _words(session: "asyncssh.SSHServerProcess[bytes]") -> tuple[str, ...]:
+    """What to run. Raises LookupError: the subsystem is not there."""
+    if session.subsystem == "sftp":
+        found = next((path for path in _SFTP if Path(path).exists()), None)
+        if found is None:
+            raise LookupError("this machine has no sftp-server")
+        return (found,)
+    if session.subsystem:
+        raise LookupError(f"no subsystem {session.subsystem}")
+    if session.command is not None:
+        command = session.command
+        text = command.decode(errors="surrogateescape") if isinstance(command, bytes) else command
+        return ("/bin/sh", "-c", text)
+    return ("/bin/sh", "-l", "-i") if session.term_type else ("/bin/sh", "-l")
+
+
+async def _feed(session: "asyncssh.SSHServerProcess[bytes]", sink: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError, asyncssh.Error):
+        while data := await session.stdin.read(_CHUNK):
+            sink.write(data)
+            await sink.drain()
+    sink.close()
+
+
+async def _show(source: asyncio.StreamReader, sink: "asyncssh.SSHWriter[bytes]") -> None:
+    gone = False
+    while data := await source.read(_CHUNK):
+        if gone:
+            continue
+        try:
+            sink.write(data)
+            await sink.drain()
+        except (OSError, asyncssh.Error):
+            gone = True
+
+
+def _signal_name(number: int) -> str:
+    import signal
+
+    try:
+        return signal.Signals(number).name.removeprefix("SIG")
+    except ValueError:
+        return "KILL"
