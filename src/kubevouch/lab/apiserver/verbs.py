@@ -11,6 +11,7 @@ from kubevouch.lab.apiserver.accept import Wanted, wanted
 from kubevouch.lab.apiserver.answers import Answers, encoded
 from kubevouch.lab.apiserver.backends import Answer, Call, Special
 from kubevouch.lab.apiserver.deletion import options
+from kubevouch.lab.apiserver.field_validation import FieldValidation
 from kubevouch.lab.apiserver.kinds import KINDS, Kind
 from kubevouch.lab.apiserver.listing import Page
 from kubevouch.lab.apiserver.request import RequestInfo
@@ -118,27 +119,36 @@ class Verbs:
     async def _create(
         self, info: RequestInfo, kind: Kind, request: web.Request
     ) -> web.StreamResponse:
+        fields = FieldValidation(kind, info, request.query)
         body = await _body(request)
         _check_body(kind, info, body)
-        made = self._resources.create(info, body)
-        return self._answers.object(kind, made, _wanted(request), request.query, 201)
+        made = self._resources.create(info, fields.body(body))
+        answer = self._answers.object(kind, made, _wanted(request), request.query, 201)
+        fields.say(answer)
+        return answer
 
     async def _update(
         self, info: RequestInfo, kind: Kind, request: web.Request
     ) -> web.StreamResponse:
+        fields = FieldValidation(kind, info, request.query)
         body = await _body(request)
         _check_body(kind, info, body)
-        kept, created = self._resources.update(info, body)
+        kept, created = self._resources.update(info, fields.body(body))
         code = 201 if created else 200
-        return self._answers.object(kind, kept, _wanted(request), request.query, code)
+        answer = self._answers.object(kind, kept, _wanted(request), request.query, code)
+        fields.say(answer)
+        return answer
 
     async def _patch(
         self, info: RequestInfo, kind: Kind, request: web.Request
     ) -> web.StreamResponse:
-        form = request.headers.get("Content-Type", "")
-        change = bodies.patch(await request.read(), form, kind)
+        fields = FieldValidation(kind, info, request.query)
+        raw, form = await request.read(), request.headers.get("Content-Type", "")
+        change = fields.patch(bodies.patch(raw, form, kind), bodies.shown(raw))
         kept = self._resources.patch(info, change)
-        return self._answers.object(kind, kept, _wanted(request), request.query)
+        answer = self._answers.object(kind, kept, _wanted(request), request.query)
+        fields.say(answer)
+        return answer
 
     async def _delete(
         self, info: RequestInfo, kind: Kind, request: web.Request
