@@ -8,7 +8,6 @@ import msgspec
 from kubevouch.lab.apiserver import protobuf, status
 from kubevouch.lab.apiserver.kinds import Kind
 from kubevouch.lab.apiserver.openapi.schema import message_for
-from kubevouch.lab.apiserver.openapi.strict import WrongType, checked
 from kubevouch.lab.apiserver.patches import json_patched, merge_patched
 from kubevouch.lab.apiserver.strategic import strategic_patched
 
@@ -121,36 +120,3 @@ def _json(raw: bytes) -> Any:  # noqa: ANN401 - JSON
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise status.bad_request(f"couldn't get version/kind; json parse error: {error}") from None
-
-
-def fitted(
-    kind: Kind, thing: Object, validation: str, *, patch: bytes | None = None
-) -> tuple[Object, tuple[str, ...]]:
-    """A body without what its kind does not have, and the warnings that are due for it.
-
-    validation: the query's fieldValidation; Strict refuses what is not known (of the object that a patch makes: as
-    an invalid patch), Ignore keeps silent, else it is warned of. 400 for a value of a wrong type.
-    """
-    if validation not in _VALIDATIONS:
-        text = f'Unsupported value: "{validation}": supported values: "Ignore", "Strict", "Warn"'
-        cause = ("FieldValueNotSupported", "fieldValidation", text)
-        raise status.invalid("meta.k8s.io", "CreateOptions", "", [cause])
-    try:
-        found = checked(kind.api_version, kind.kind, thing)
-    except WrongType as error:
-        raise _cannot_be_handled(kind, str(error)) from None
-    if found.unknown and validation == "Strict":
-        if patch is None:
-            raise _cannot_be_handled(kind, found.strict_error)
-        text = f'Invalid value: "{patch.decode(errors="replace")}": {found.strict_error}'
-        raise status.invalid("", "", "", [("FieldValueInvalid", "patch", text)])
-    return found.body, () if validation == "Ignore" else found.unknown
-
-
-_VALIDATIONS = ("", "Ignore", "Strict", "Warn")
-
-
-def _cannot_be_handled(kind: Kind, why: str) -> status.StatusError:
-    return status.bad_request(
-        f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {why}'
-    )

@@ -1,13 +1,11 @@
-"""The kinds that the lab's API server keeps, as one table. Store, REST, discovery, printers and patches read it.
+"""The kinds that the lab's API server keeps, as one table. Store, REST, discovery and printers read it.
 
 Names, verbs, short names and categories are those of Kubernetes 1.36's own discovery documents; the fields that
 may be selected on are those of each registry's conversion functions (pkg/apis/core/v1/conversion.go and its like).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-from kubevouch.lab.apiserver.merge_keys import MERGE_KEYS, METADATA
+from dataclasses import dataclass
 
 # The order of a real discovery document.
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -34,7 +32,6 @@ class Kind:
     verbs: what discovery announces; ("create",) alone is a review that nothing stores.
     fields: what a field selector may name. stored_as: the table key of the kind whose objects these are, in another
     form (events.k8s.io). generation: whether metadata.generation counts changes of the spec.
-    merge_keys: for strategic merge patches, by dotted path (list indices left out); see merge_keys.py.
     """
 
     group: str
@@ -49,7 +46,6 @@ class Kind:
     fields: tuple[str, ...] = NAMES
     generation: bool = False
     stored_as: tuple[str, str, str] | None = None
-    merge_keys: Mapping[str, str] = field(default_factory=lambda: METADATA, repr=False)
 
     @property
     def singular(self) -> str:
@@ -94,8 +90,7 @@ def _core(plural: str, kind: str, *subs: Subresource, **more: object) -> Kind:
 def _kind(
     group: str, version: str, plural: str, kind: str, *subs: Subresource, **more: object
 ) -> Kind:
-    keys = MERGE_KEYS.get((group, kind), METADATA)
-    return Kind(group, version, plural, kind, subresources=subs, merge_keys=keys, **more)  # type: ignore[arg-type]
+    return Kind(group, version, plural, kind, subresources=subs, **more)  # type: ignore[arg-type]
 
 
 def _workload(plural: str, kind: str, short: str, *subs: Subresource, **more: object) -> Kind:

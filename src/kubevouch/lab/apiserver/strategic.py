@@ -1,16 +1,16 @@
 """Strategic merge patches, as `kubectl apply`, `edit` and `patch` send them.
 
-apimachinery's pkg/util/strategicpatch/patch.go. Which lists are merged, and by what, stands in merge_keys.py.
+apimachinery's pkg/util/strategicpatch/patch.go. Which lists are merged, and by what, stands in the table of fields.
 """
 
 import copy
 from collections.abc import Mapping
 from typing import Any
 
+from kubevouch.lab.apiserver.openapi.schema import ListOf, Message, Ref, messages
 from kubevouch.lab.apiserver.status import bad_request
 
 JSON = Any
-Keys = Mapping[str, str]
 
 _DIRECTIVE = "$patch"
 _RETAIN = "$retainKeys"
@@ -18,16 +18,16 @@ _DELETE_VALUES = "$deleteFromPrimitiveList/"
 _ORDER = "$setElementOrder/"
 
 
-def strategic_patched(target: JSON, patch: JSON, keys: Keys, path: str = "") -> JSON:
+def strategic_patched(target: JSON, patch: JSON, shape: Message | None) -> JSON:
     """What a patch makes of a value, on a copy; 400 for a patch that cannot be understood.
 
-    keys: merge keys by dotted path; path: where this value stands.
+    shape: the type of the value; None where it is not known, so that every list is replaced.
     """
     if not isinstance(patch, dict):
         return copy.deepcopy(patch)
     match patch.get(_DIRECTIVE):
         case None | "merge":
-            return _merged(target if isinstance(target, dict) else {}, patch, keys, path)
+            return _merged(target if isinstance(target, dict) else {}, patch, shape)
         case "replace":
             return _plain({key: value for key, value in patch.items() if key != _DIRECTIVE})
         case "delete":
@@ -36,33 +36,42 @@ def strategic_patched(target: JSON, patch: JSON, keys: Keys, path: str = "") -> 
             raise bad_request(f"Unknown patch type found: {unknown}")
 
 
-def _merged(target: Mapping[str, JSON], patch: Mapping[str, JSON], keys: Keys, path: str) -> JSON:
+def _field(shape: Message | None, key: str) -> tuple[str | None, Message | None]:
+    """The merge key of a field (None: no merged list) and the type of its value, or of its items."""
+    field = shape.fields.get(key) if shape else None
+    if field is None:
+        return None, None
+    kind = field.type.of if isinstance(field.type, ListOf) else field.type
+    return field.merge_key, messages()[kind.name] if isinstance(kind, Ref) else None
+
+
+def _merged(target: Mapping[str, JSON], patch: Mapping[str, JSON], shape: Message | None) -> JSON:
     merged = _retained(copy.deepcopy(dict(target)), patch.get(_RETAIN))
     for key, value in patch.items():
         if key.startswith(_DELETE_VALUES):
             _delete_values(merged, key.removeprefix(_DELETE_VALUES), value)
     for key, value in patch.items():
         if not key.startswith("$"):
-            below = f"{path}.{key}" if path else key
-            _merge_value(merged, key, value, keys, below, patch.get(_ORDER + key))
+            _merge_value(merged, key, value, shape, patch.get(_ORDER + key))
     for key, order in patch.items():
         name = key.removeprefix(_ORDER)
         if key.startswith(_ORDER) and name not in patch and name in merged:
-            below = f"{path}.{name}" if path else name
-            merged[name] = _in_order(merged[name], _list(order), merged[name], keys.get(below, ""))
+            merge_key = _field(shape, name)[0] or ""
+            merged[name] = _in_order(merged[name], _list(order), merged[name], merge_key)
     return merged
 
 
-def _merge_value(  # noqa: PLR0917 - one step of the walk
-    merged: dict[str, JSON], key: str, value: JSON, keys: Keys, path: str, order: JSON
+def _merge_value(
+    merged: dict[str, JSON], key: str, value: JSON, shape: Message | None, order: JSON
 ) -> None:
+    merge_key, below = _field(shape, key)
     if value is None:
         merged.pop(key, None)
-    elif isinstance(value, list) and path in keys:
-        merged[key] = _merged_list(merged.get(key), value, keys, path, order)
+    elif isinstance(value, list) and merge_key is not None:
+        merged[key] = _merged_list(merged.get(key), value, merge_key, below, order)
     elif isinstance(value, dict):
         if key in merged or value.get(_DIRECTIVE) != "delete":
-            merged[key] = strategic_patched(merged.get(key), value, keys, path)
+            merged[key] = strategic_patched(merged.get(key), value, below)
     else:
         merged[key] = _plain(value)
 
@@ -89,18 +98,19 @@ def _delete_values(merged: dict[str, JSON], key: str, gone: JSON) -> None:
         merged[key] = [value for value in found if value not in gone]
 
 
-def _merged_list(target: JSON, patch: list[JSON], keys: Keys, path: str, order: JSON) -> list[JSON]:
+def _merged_list(
+    target: JSON, patch: list[JSON], merge_key: str, shape: Message | None, order: JSON
+) -> list[JSON]:
     before: list[JSON] = list(target) if isinstance(target, list) else []
     if any(isinstance(item, dict) and item.get(_DIRECTIVE) == "replace" for item in patch):
         kept = (item for item in patch if not (isinstance(item, dict) and _DIRECTIVE in item))
         return [_plain(item) for item in kept]
-    merge_key = keys[path]
     if merge_key:
         merged = list(before)
         for item in patch:
             if not isinstance(item, dict):
-                raise bad_request(f"map: {path}: an item of the patch is not an object")
-            _merge_item(merged, item, merge_key, keys, path)
+                raise bad_request(f"map: {item}: an item of the patch is not an object")
+            _merge_item(merged, item, merge_key, shape)
     else:
         merged = [*before, *(value for value in patch if value not in before)]
     merged = _in_order(merged, patch, before, merge_key)
@@ -108,7 +118,7 @@ def _merged_list(target: JSON, patch: list[JSON], keys: Keys, path: str, order: 
 
 
 def _merge_item(
-    target: list[JSON], item: Mapping[str, JSON], merge_key: str, keys: Keys, path: str
+    target: list[JSON], item: Mapping[str, JSON], merge_key: str, shape: Message | None
 ) -> None:
     if merge_key not in item:
         raise bad_request(f"map: {dict(item)} does not contain declared merge key: {merge_key}")
@@ -121,7 +131,7 @@ def _merge_item(
         for index in reversed(here):
             del target[index]
     elif here:
-        target[here[0]] = strategic_patched(target[here[0]], item, keys, path)
+        target[here[0]] = strategic_patched(target[here[0]], item, shape)
     else:
         # As Go: a new item is taken as it is, and what is a directive in it is dropped by the decoder.
         target.append(_plain(item))
