@@ -24,6 +24,7 @@ from kubevouch.lab.cluster.chance import Entropy, uids
 from kubevouch.lab.cluster.folder import Folder, LabError
 from kubevouch.lab.cluster.history import History
 from kubevouch.lab.cluster.site import Site
+from kubevouch.lab.cluster.standing import Standing
 from kubevouch.lab.controllers.all_of_them import controllers
 from kubevouch.lab.identity.admission import Admissions
 from kubevouch.lab.identity.authentication import Authentication
@@ -31,7 +32,7 @@ from kubevouch.lab.identity.authorization import Authorization
 from kubevouch.lab.identity.node_restriction import NodeRestriction
 from kubevouch.lab.identity.reviews import Reviews
 from kubevouch.lab.node_proxy import NodeProxy
-from kubevouch.lab.scenarios.denier import Denier
+from kubevouch.lab.scenarios.approver import ACCOUNT, SiteApprover
 from kubevouch.lab.signer.admission import RequestAdmission
 from kubevouch.lab.signer.issuing import signing_ca
 from kubevouch.lab.signer.signers import CONTROLLER, Signers
@@ -83,9 +84,11 @@ class ControlPlane:
             audit=audit,
         )
         self.client = LocalClient(self.server.resources)
-        self.denied: frozenset[str] = frozenset()
-        """Nodes whose serving requests somebody denies."""
+        self.standing = Standing()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._site_approver: asyncio.Task[None] | None = None
+        approver = LocalClient(self.server.resources, ACCOUNT)
+        self._approver = SiteApprover(self.store, approver, clock, lambda: self.standing)
 
     def sow(self, history: History, *, bootstraps: bool) -> None:
         """Puts the objects of a year-old cluster into a store that is new; leaves one alone that is not."""
@@ -109,11 +112,20 @@ class ControlPlane:
         except OSError as error:
             where = f"{self._site.api_address}:{self._site.api_port}"
             raise LabError(where, error.strerror or str(error), "end what listens there") from None
+        self._site_approver = asyncio.create_task(self._kept_alive("approver", self._approver.run))
         self.start_controllers()
+
+    def look_at_requests(self) -> None:
+        """The site's approver has changed its mind."""
+        self._approver.look()
 
     async def stop(self) -> None:
         """Ends all of it; what is kept is kept."""
         await self.stop_controllers()
+        if self._site_approver is not None:
+            self._site_approver.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._site_approver
         await self.server.stop()
         await self._node_proxy.close()
         await self._aggregation.close()
@@ -160,8 +172,7 @@ class ControlPlane:
             aggregation=self._aggregation,
             ca=self._pki.ca.chain,
         )
-        denier = Denier(self.store, self.client, self._clock, lambda: self.denied)
-        return {"signers": signers.run, "denier": denier.run, **others}
+        return {"signers": signers.run, **others}
 
     def _backends(self, restriction: NodeRestriction) -> Backends:
         reviews = Reviews(self.store, self.authentication, self.authorize, self._clock)

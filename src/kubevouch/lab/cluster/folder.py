@@ -8,6 +8,7 @@ kubeconfig          the administrator's
 ssh_config, id_ed25519, known_hosts    for `ssh -F ssh_config k8s-worker-1`
 loopback-addresses  for $KUBEVOUCH_LOOPBACK_ADDRESSES
 apiserver/          the store
+standing.json       what scenarios have done to it and lasts
 nodes/<name>/       the root folder of each machine
 """
 
@@ -107,6 +108,11 @@ class Folder:
     def loopback_addresses(self) -> Path:
         """The operator's word that these are kubelets' addresses."""
         return self.root / "loopback-addresses"
+
+    @property
+    def standing(self) -> Path:
+        """What has been done to it and lasts."""
+        return self.root / "standing.json"
 
     @property
     def store(self) -> Path:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +21,7 @@ from kubevouch.lab.cluster.machine import Machine
 from kubevouch.lab.cluster.making import make
 from kubevouch.lab.cluster.metrics_server import MetricsServers
 from kubevouch.lab.cluster.site import BLOCKS, Host, Site
+from kubevouch.lab.cluster.standing import Standing, keep_standing, read_standing
 from kubevouch.lab.scenarios.catalogue import SCENARIOS, scenario_of
 from kubevouch.lab.scenarios.states import State
 
@@ -74,6 +75,7 @@ class Lab:
         self._running.push_async_callback(self.control_plane.stop)
         await self.control_plane.start()
         self._running.push_async_callback(self._servers.stop)
+        self._apply(read_standing(self.folder))
         await asyncio.gather(*(self._start(host) for host in self.site.hosts))
         if fresh:
             for deed in scenario.deeds:
@@ -94,15 +96,28 @@ class Lab:
             pods=lambda: self._pods_of(host.name),
         )
         self.machines[host.name] = machine
+        machine.apply(self.standing)
         self._running.push_async_callback(machine.stop)
         await machine.start()
 
-    def deny(self, nodes: Iterable[str]) -> None:
-        """From now on somebody denies what these nodes ask for; nobody else."""
-        self.control_plane.denied = frozenset(nodes)
+    @property
+    def standing(self) -> Standing:
+        """What has been done to it and lasts."""
+        return self.control_plane.standing
+
+    def stand(self, standing: Standing) -> None:
+        """Makes it so, now and at later starts."""
+        keep_standing(self.folder, standing)
+        self._apply(standing)
+
+    def _apply(self, standing: Standing) -> None:
+        self.control_plane.standing = standing
+        self.control_plane.look_at_requests()
+        for machine in self.machines.values():
+            machine.apply(standing)
 
     def seeded(self, kind: str, name: str) -> dict[str, Any]:
-        """An object of the seed as somebody would create it anew."""
+        """An object of metrics-server's manifest, as somebody would create it anew."""
         return next(
             each
             for each in seed.manifest("metrics-server.yaml")

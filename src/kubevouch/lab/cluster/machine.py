@@ -2,23 +2,29 @@
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from kubevouch.clock import Clock
 from kubevouch.lab.clock import OffsetClock
 from kubevouch.lab.cluster.chance import Entropy
-from kubevouch.lab.cluster.folder import Folder
+from kubevouch.lab.cluster.folder import Folder, LabError
 from kubevouch.lab.cluster.metrics_server import MetricsServers
+from kubevouch.lab.cluster.operator_files import HOST_KEY
 from kubevouch.lab.cluster.runtime import NodeRuntime
 from kubevouch.lab.cluster.site import Host, Site
+from kubevouch.lab.cluster.standing import Standing
 from kubevouch.lab.kubelets.kubelet import Kubelet
-from kubevouch.lab.kubelets.settings import StartFailure
 from kubevouch.lab.nodes.files import NodeFiles
 from kubevouch.lab.nodes.journal import Journal
+from kubevouch.lab.nodes.system import System
+from kubevouch.lab.nodes.units import KUBELET, JobFailed
+from kubevouch.lab.ssh.server import NodeSsh
 
 Object = dict[str, Any]
 _LOG = logging.getLogger(__name__)
-KUBELET = "kubelet.service"
+_UP_FOR = timedelta(days=3, hours=7)
+_AUTHORIZED = "/root/.ssh/authorized_keys"
 
 
 class Machine:
@@ -44,43 +50,78 @@ class Machine:
             clock=self.clock,
             entropy=entropy,
             address=host.address,
-            say=lambda line, priority: self.journal.add(
-                KUBELET, line, identifier="kubelet", pid=1000 + host.number, priority=priority
-            ),
-            pid=1000 + host.number,
+            say=self._said,
             runtime=NodeRuntime(site, host, clock, servers, pods),
+        )
+        self.system = System(
+            self.files,
+            kubelet=self.kubelet,
+            journal=self.journal,
+            clock=self.clock,
+            entropy=entropy,
+            address=host.address,
+        )
+        self.ssh = NodeSsh(
+            self.system,
+            host_key=self.files.read(HOST_KEY),
+            authorized_keys=self.files.text(_AUTHORIZED),
+        )
+
+    def _said(self, line: str, priority: int) -> None:
+        self.journal.add(
+            KUBELET, line, identifier="kubelet", pid=self.kubelet.pid, priority=priority
         )
 
     async def start(self) -> None:
-        """What the service manager starts at boot."""
-        await self.start_kubelet()
+        """Switches it on, and lets the operator in. Raises LabError where its ssh port is taken."""
+        await self.system.boot(_UP_FOR)
+        if self.system.no_shell is not None:
+            _LOG.warning("%s: %s", self.host.name, self.system.no_shell)
+        try:
+            await self.ssh.start(self.host.address, self.host.ssh_port)
+        except OSError as error:
+            where = f"{self.host.address}:{self.host.ssh_port}"
+            raise LabError(where, error.strerror or str(error), "end what listens there") from None
 
     async def stop(self) -> None:
         """All of it ends."""
-        await self.kubelet.stop()
+        await self.ssh.stop()
+        await self.system.power_off()
 
     async def start_kubelet(self) -> None:
-        """A kubelet that does not start has said why in its journal."""
+        """As systemctl start does it. A kubelet that does not start has said why in its journal."""
+        self.system.units.reload()
         try:
-            await self.kubelet.start()
-        except StartFailure as failure:
+            await self.system.units.start(KUBELET)
+        except JobFailed as failure:
             _LOG.warning("%s: %s", self.host.name, failure)
 
     async def stop_kubelet(self) -> None:
         """As systemctl stop does it."""
-        await self.kubelet.stop()
+        await self.system.units.stop(KUBELET)
 
-    def forget_units(self, pattern: str) -> None:
+    def apply(self, standing: Standing) -> None:
+        """What lasts of what was done to it."""
+        name = self.host.name
+        self.clock.offset = timedelta(seconds=standing.ahead.get(name, 0.0))
+        self.kubelet.hear(hears=name not in standing.deaf)
+
+    async def forget_units(self, pattern: str) -> None:
         """Stops and forgets what somebody has set up with the service manager."""
+        for name in self.system.units.matching([pattern]):
+            await self.system.units.stop(name)
         for folder in ("/run/systemd/transient", "/etc/systemd/system"):
             for left in self.files.path(folder).glob(pattern):
                 left.unlink()
 
     async def cut_ssh(self) -> None:
         """Its ssh port no longer answers, and open connections hang."""
+        self.ssh.cut()
 
     async def mend(self) -> None:
-        """What was cut is whole again."""
+        """What was cut is whole again, what was filled is free."""
+        self.ssh.mend()
+        await self.system.free()
 
     def state(self) -> str:
         """In a word or two, for people."""

@@ -1,6 +1,7 @@
 """What other processes may ask of a running lab."""
 
 import os
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -28,6 +29,8 @@ class Orders:
             "age": self._age,
             "cut-ssh": self._cut_ssh,
             "mend": self._mend,
+            "fill": self._fill,
+            "sh": self._sh,
             "stop-controller-manager": self._stop_controllers,
             "start-controller-manager": self._start_controllers,
         }
@@ -42,6 +45,7 @@ class Orders:
     async def _break(self, said: Said) -> Said:
         scenario = scenario_of(said["scenario"])
         machines = self._machines(said.get("nodes", ()))
+        deeds.undo(self._lab, machines)
         await switching.to_state(self._lab, scenario.state, machines)
         struck = machines if said.get("nodes") else scenario.machines(self._lab)
         for deed in scenario.deeds:
@@ -51,7 +55,7 @@ class Orders:
     async def _state(self, said: Said) -> Said:
         """The whole lab, whatever was done to it, in one of the plain states."""
         machines = self._machines(())
-        deeds.undo_all(self._lab)
+        deeds.undo(self._lab, machines)
         await switching.to_state(self._lab, State(said["state"]), machines)
         return {}
 
@@ -68,6 +72,18 @@ class Orders:
         [machine] = self._machines([said["node"]])
         await machine.mend()
         return {}
+
+    async def _fill(self, said: Said) -> Said:
+        [machine] = self._machines([said["node"]])
+        await machine.system.fill(said["folder"], said["size"])
+        return {}
+
+    async def _sh(self, said: Said) -> Said:
+        """A script on a node, as root; what it prints comes back in base64."""
+        [machine] = self._machines([said["node"]])
+        words = ("/bin/sh", "-eu", "-c", said["script"], "sh", *said["arguments"])
+        ran = await machine.system.run(words)
+        return {"code": ran.returncode, "out": _packed(ran.stdout), "err": _packed(ran.stderr)}
 
     async def _stop_controllers(self, _: Said) -> Said:
         await self._lab.control_plane.stop_controllers()
@@ -87,3 +103,7 @@ class Orders:
                 raise LabError(name, "is no node of this lab", known)
             found.append(self._lab.machines[host.name])
         return found or list(self._lab.machines.values())
+
+
+def _packed(data: bytes) -> str:
+    return b64encode(data).decode()

@@ -5,11 +5,15 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from kubevouch.lab.apiserver.kinds import CLUSTER_ROLE_BINDINGS, DEPLOYMENTS
+from msgspec.structs import replace
+
+from kubevouch.lab.apiserver.kinds import CLUSTER_ROLE_BINDINGS, DEPLOYMENTS, kind_of
+from kubevouch.lab.cluster import seed
 from kubevouch.lab.cluster.chance import serials
 from kubevouch.lab.cluster.node_place import rotated_server
 from kubevouch.lab.cluster.pki import Pair, authority, kubelet_serving
 from kubevouch.lab.cluster.placing import place
+from kubevouch.lab.cluster.standing import Standing
 from kubevouch.lab.scenarios import switching
 
 if TYPE_CHECKING:
@@ -23,9 +27,23 @@ _AHEAD = timedelta(days=1)
 _INSECURE = "--kubelet-insecure-tls"
 
 
+async def somebody_approves(lab: "Lab", machines: "Sequence[Machine]") -> None:
+    """An approver runs, and approves whatever a node asks for."""
+    del machines
+    client = lab.control_plane.client
+    for thing in seed.manifest("approver.yaml"):
+        kind = kind_of(thing["apiVersion"], thing["kind"])
+        metadata = thing["metadata"]
+        assert kind is not None
+        if client.find(kind, metadata["name"], metadata.get("namespace", "")) is None:
+            client.create(kind, thing)
+    lab.stand(replace(lab.standing, approves=True))
+
+
 async def somebody_denies(lab: "Lab", machines: "Sequence[Machine]") -> None:
-    """An approver that dislikes these nodes' requests, and denies each as it comes."""
-    lab.deny(machine.host.name for machine in machines)
+    """The approver dislikes these nodes' requests, and denies each as it comes."""
+    names = {*lab.standing.denies, *(machine.host.name for machine in machines)}
+    lab.stand(replace(lab.standing, denies=tuple(sorted(names))))
 
 
 async def ask_anew(lab: "Lab", machines: "Sequence[Machine]") -> None:
@@ -54,18 +72,15 @@ async def clock_ahead(lab: "Lab", machines: "Sequence[Machine]") -> None:
     ca = switching.plan_of(lab, machines[0]).ca
     now = lab.clock.now()
 
-    def skew(machine: "Machine") -> None:
-        machine.clock.offset = _AHEAD
-        _serve(lab, machine, ca, -_AHEAD, now=now)
-
-    await _with(machines, skew)
+    ahead = {machine.host.name: _AHEAD.total_seconds() for machine in machines}
+    lab.stand(replace(lab.standing, ahead=lab.standing.ahead | ahead))
+    await _with(machines, lambda machine: _serve(lab, machine, ca, -_AHEAD, now=now))
 
 
 async def swallow(lab: "Lab", machines: "Sequence[Machine]") -> None:
     """Connections to their port are taken and never answered, as behind a firewall that drops."""
-    del lab
-    for machine in machines:
-        machine.kubelet.hear(hears=False)
+    names = {*lab.standing.deaf, *(machine.host.name for machine in machines)}
+    lab.stand(replace(lab.standing, deaf=tuple(sorted(names))))
 
 
 async def insecure_flag(lab: "Lab", machines: "Sequence[Machine]") -> None:
@@ -95,14 +110,33 @@ async def drifted(lab: "Lab", machines: "Sequence[Machine]") -> None:
         switching.forget_requests(lab, machine.host.name)
 
 
-def undo_all(lab: "Lab") -> None:
-    """What any deed has left, but for files of nodes: those are put in place anew with every state."""
-    lab.deny(())
-    _flag(lab, present=False)
-    restore_binding(lab)
-    for machine in lab.machines.values():
-        machine.clock.offset = timedelta()
-        machine.kubelet.hear(hears=True)
+def undo(lab: "Lab", machines: "Sequence[Machine]") -> None:
+    """What deeds have left on these machines, and on the cluster if they are all; files come anew with every state."""
+    names = {machine.host.name for machine in machines}
+    whole = names == set(lab.machines)
+    old = lab.standing
+    lab.stand(
+        Standing(
+            approves=old.approves and not whole,
+            denies=tuple(each for each in old.denies if each not in names),
+            deaf=tuple(each for each in old.deaf if each not in names),
+            ahead={name: by for name, by in old.ahead.items() if name not in names},
+        )
+    )
+    if whole:
+        _flag(lab, present=False)
+        restore_binding(lab)
+        _remove_approver(lab)
+
+
+def _remove_approver(lab: "Lab") -> None:
+    client = lab.control_plane.client
+    for thing in reversed(seed.manifest("approver.yaml")):
+        kind = kind_of(thing["apiVersion"], thing["kind"])
+        metadata = thing["metadata"]
+        assert kind is not None
+        if client.find(kind, metadata["name"], metadata.get("namespace", "")) is not None:
+            client.delete(kind, metadata["name"], metadata.get("namespace", ""))
 
 
 def restore_binding(lab: "Lab") -> None:

@@ -16,6 +16,7 @@ from kubevouch.lab.cluster.chance import serials
 from kubevouch.lab.cluster.history import History
 from kubevouch.lab.cluster.node_place import KUBELET, PKI, NodePlan, configured, node_files
 from kubevouch.lab.cluster.placing import place
+from kubevouch.lab.scenarios.approver import SERVING
 from kubevouch.lab.scenarios.states import State, serving_files
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from kubevouch.lab.cluster.machine import Machine
 
 Object = dict[str, Any]
-SERVING = "kubernetes.io/kubelet-serving"
+
 _CONFIG = f"{KUBELET}/config.yaml"
 # What decides how a kubelet runs, and what people spoil; its identity stays.
 _RESTORED = (
@@ -41,6 +42,7 @@ async def to_state(lab: "Lab", state: State, machines: "Sequence[Machine]") -> N
     whole = len(machines) == len(lab.machines)
     await asyncio.gather(*(machine.stop_kubelet() for machine in machines))
     for machine in machines:
+        await machine.forget_units("kubevouch-*")
         reset(lab, machine, state)
         forget_requests(lab, machine.host.name)
     if whole:
@@ -66,7 +68,6 @@ def reset(lab: "Lab", machine: "Machine", state: State) -> None:
         files.remove(f"{PKI}/{name}")
     for left in files.path(PKI).glob("kubelet-server*"):
         left.unlink()
-    machine.forget_units("kubevouch-*")
     place(files.root, [file for file in node_files(plan, draw) if file.path in _RESTORED])
     configure(machine, bootstraps=state.bootstraps)
     place(files.root, serving_files(state, plan, draw))
