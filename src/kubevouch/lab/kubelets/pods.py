@@ -160,7 +160,8 @@ def _container(spec: Object, state: ContainerState, known: Object | None, stamp:
 def _condition(kind: str, why: str, held: Object, stamp: str) -> Object:
     """It holds unless there is a why."""
     status = "False" if why else "True"
-    old = next((each for each in held.get("conditions") or () if each["type"] == kind), {})
+    found = (each for each in held.get("conditions") or () if each["type"] == kind)
+    old: Object = next(found, {})
     since = old.get("lastTransitionTime") if old.get("status") == status else None
     made: Object = {"type": kind, "status": status, "lastProbeTime": None}
     made["lastTransitionTime"] = since or stamp

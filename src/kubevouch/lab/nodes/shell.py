@@ -161,6 +161,19 @@ class Namespace:
             start_new_session=True,
         )
 
+    async def spawn_on(
+        self, terminal: int, argv: Sequence[str], kind: str
+    ) -> asyncio.subprocess.Process:
+        """Starts a program whose controlling terminal is this one (a descriptor). kind: $TERM."""
+        return await asyncio.create_subprocess_exec(
+            *("setsid", "-c", "-w", *self.words(argv)),
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            env={**ENVIRONMENT, "TERM": kind},
+            cwd="/",
+        )
+
     async def run(
         self,
         argv: Sequence[str],

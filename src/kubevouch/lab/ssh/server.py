@@ -8,22 +8,22 @@ import asyncio
 import contextlib
 import logging
 import socket
-from pathlib import Path
 from typing import Final
 
 import asyncssh
 
-from kubevouch.lab.nodes.shell import NoShell
 from kubevouch.lab.nodes.system import System
+from kubevouch.lab.ssh.session import Session
 
 _CHUNK: Final = 64 * 1024
-_SFTP: Final = (
-    "/usr/lib/openssh/sftp-server",
-    "/usr/libexec/openssh/sftp-server",
-    "/usr/lib/ssh/sftp-server",
-    "/usr/libexec/sftp-server",
-)
-_NO_SUCH: Final = 127
+
+
+class _Door(asyncssh.SSHServer):
+    def __init__(self, system: System) -> None:
+        self._system = system
+
+    def session_requested(self) -> Session:
+        return Session(self._system)
 
 
 class NodeSsh:
@@ -31,18 +31,17 @@ class NodeSsh:
 
     def __init__(self, system: System, *, host_key: bytes, authorized_keys: str) -> None:
         self.address, self.port = "", 0
-        self._system = system
         self._options = asyncssh.SSHServerConnectionOptions(
             server_host_keys=[asyncssh.import_private_key(host_key)],
             authorized_client_keys=asyncssh.import_authorized_keys(authorized_keys),
-            process_factory=self._session,
+            server_factory=lambda: _Door(system),
             encoding=None,
             password_auth=False,
             kbdint_auth=False,
             gss_host=None,
             x11_forwarding=False,
             agent_forwarding=False,
-            allow_scp=False,
+            line_editor=False,
             login_timeout=60,
         )
         self._socket: socket.socket | None = None
@@ -129,80 +128,3 @@ class NodeSsh:
                 await loop.sock_sendall(sink, data)
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
-
-    async def _session(self, session: "asyncssh.SSHServerProcess[bytes]") -> None:
-        try:
-            argv = _words(session)
-            environment = {"TERM": session.term_type or "dumb"}
-            process = await self._system.namespace.spawn(argv, environment)
-        except (NoShell, LookupError) as error:
-            session.stderr.write(f"{error}\n".encode())
-            session.exit(_NO_SUCH)
-            return
-        self._system.processes.tick()
-        assert process.stdin
-        assert process.stdout
-        assert process.stderr
-        feeding = asyncio.ensure_future(_feed(session, process.stdin))
-        shown = [
-            asyncio.ensure_future(_show(process.stdout, session.stdout)),
-            asyncio.ensure_future(_show(process.stderr, session.stderr)),
-        ]
-        try:
-            # As sshd: until both streams have ended, which a child in the background may hold open.
-            await asyncio.wait(shown)
-            code = await process.wait()
-        except asyncio.CancelledError:
-            # The client is gone; the program goes on, and what it prints goes nowhere.
-            feeding.cancel()
-            raise
-        feeding.cancel()
-        if code < 0:
-            session.exit_with_signal(_signal_name(-code))
-        else:
-            session.exit(code)
-
-
-def _words(session: "asyncssh.SSHServerProcess[bytes]") -> tuple[str, ...]:
-    """What to run. Raises LookupError: the subsystem is not there."""
-    if session.subsystem == "sftp":
-        found = next((path for path in _SFTP if Path(path).exists()), None)
-        if found is None:
-            raise LookupError("this machine has no sftp-server")
-        return (found,)
-    if session.subsystem:
-        raise LookupError(f"no subsystem {session.subsystem}")
-    if session.command is not None:
-        command = session.command
-        text = command.decode(errors="surrogateescape") if isinstance(command, bytes) else command
-        return ("/bin/sh", "-c", text)
-    return ("/bin/sh", "-l", "-i") if session.term_type else ("/bin/sh", "-l")
-
-
-async def _feed(session: "asyncssh.SSHServerProcess[bytes]", sink: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError, asyncssh.Error):
-        while data := await session.stdin.read(_CHUNK):
-            sink.write(data)
-            await sink.drain()
-    sink.close()
-
-
-async def _show(source: asyncio.StreamReader, sink: "asyncssh.SSHWriter[bytes]") -> None:
-    gone = False
-    while data := await source.read(_CHUNK):
-        if gone:
-            continue
-        try:
-            sink.write(data)
-            await sink.drain()
-        except (OSError, asyncssh.Error):
-            gone = True
-
-
-def _signal_name(number: int) -> str:
-    import signal
-
-    try:
-        return signal.Signals(number).name.removeprefix("SIG")
-    except ValueError:
-        return "KILL"
