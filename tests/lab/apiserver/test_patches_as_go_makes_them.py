@@ -170,11 +170,14 @@ def test_a_strategic_patch_does_what_go_does(thing: Any, patch: Any) -> None:
 
 
 _NAMES = st.sampled_from(["c1", "c2", "c3"])
-_ENV = st.fixed_dictionaries(
-    {"name": st.sampled_from("ABC")},
-    optional={"value": st.sampled_from(["1", "7"]), "$patch": st.just("delete")},
+_MAYBE: dict[str, st.SearchStrategy[Any]] = {
+    "value": st.sampled_from(["1", "7"]),
+    "$patch": st.just("delete"),
+}
+_ENV: st.SearchStrategy[Any] = st.fixed_dictionaries(
+    {"name": st.sampled_from("ABC")}, optional=_MAYBE
 )
-_CONTAINER = st.fixed_dictionaries(
+_CONTAINER: st.SearchStrategy[Any] = st.fixed_dictionaries(
     {"name": _NAMES},
     optional={
         "image": st.sampled_from(["i1", "new"]),

@@ -10,11 +10,16 @@ from typing import Any
 
 import msgspec
 
+from kubevouch.errors import KubevouchError
+
 Object = dict[str, Any]
 Key = tuple[str, str, str]  # group, version, plural
 Where = tuple[str, str]  # namespace and name
 
+# Raised when the tables below change.
+_FORM = 1
 _SCHEMA = """
+PRAGMA user_version = 1;
 CREATE TABLE IF NOT EXISTS objects (
     grp TEXT, version TEXT, plural TEXT, namespace TEXT, name TEXT, raw BLOB NOT NULL,
     PRIMARY KEY (grp, version, plural, namespace, name)
@@ -29,15 +34,29 @@ _KEEP = (
 _FORGET = "DELETE FROM objects WHERE grp = ? AND version = ? AND plural = ? AND namespace = ? AND name = ?"
 
 
+class CannotKeep(KubevouchError):
+    """The file is not one that a store is kept in, or cannot be opened."""
+
+
 class Journal:
-    """One file. A write is there for the next process as soon as the call returns, even if this one is killed."""
+    """One file. A write is there for the next process as soon as the call returns, even if this one is killed.
+
+    Raises CannotKeep for a file that is something else.
+    """
 
     def __init__(self, file: Path) -> None:
-        self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-        # WAL and no sync at each commit: a killed process loses nothing, a power cut at most the last writes.
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = NORMAL")
-        self._database.executescript(_SCHEMA)
+        try:
+            self._database = sqlite3.connect(file, isolation_level=None)
+            # WAL and no sync at each commit: a killed process loses nothing, a power cut at most the last writes.
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            (form,) = self._database.execute("PRAGMA user_version").fetchone()
+            if form not in {0, _FORM}:
+                raise sqlite3.DatabaseError(f"its form is {form}, this program's is {_FORM}")
+            self._database.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            right = "remove it to begin with an empty store"
+            raise CannotKeep(str(file), f"not the store of an API server: {error}", right) from None
 
     def objects(self) -> Iterator[tuple[Key, Where, Object]]:
         """All that is kept."""

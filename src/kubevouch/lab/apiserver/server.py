@@ -4,9 +4,11 @@ Authentication, authorization, admission, the verb, the answer, the line in the 
 kube-apiserver's handler chain (apiserver's pkg/server/config.go).
 """
 
+import asyncio
 import ssl
 import tempfile
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -125,8 +127,11 @@ class ApiServer:
         """Ends every watch and connection; the store stays open."""
         self._store.stop_watches()
         if self._runner is not None:
+            server = self._runner.server
+            connections = [each.transport for each in server.connections] if server else []
             await self._runner.cleanup()
             self._runner = None
+            await _cut(connections)
         if self._audit is not None:
             self._audit.close()
             self._audit = None
@@ -203,6 +208,17 @@ def forbidden(info: RequestInfo, reason: str) -> status.StatusError:
     where = f'in the namespace "{info.namespace}"' if info.namespace else "at the cluster scope"
     what = f'{who} resource "{info.attribute}" in API group "{info.group}" {where}{after}'
     return status.forbidden(info.group, info.resource, info.name, what)
+
+
+async def _cut(transports: Iterable[asyncio.Transport | None]) -> None:
+    """Who does not answer the end of TLS is not waited for; the next turn of the loop closes the sockets."""
+    loop = asyncio.get_running_loop()
+    for transport in transports:
+        if transport is not None:
+            transport.abort()
+    turn: asyncio.Future[None] = loop.create_future()
+    loop.call_soon(turn.set_result, None)
+    await turn
 
 
 def _presented(request: web.Request) -> Presented:
