@@ -7,7 +7,7 @@ STATE  ?= expired
 K8S    ?= 1.36.3
 
 .DEFAULT_GOAL := help
-.PHONY: docs story bench help test check format locks clean oracle real real-long real-up real-state real-down
+.PHONY: demo docs story bench help test check format locks clean oracle real real-long real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -42,6 +42,9 @@ docs: $(READY) ## write docs/findings from the catalogue
 
 oracle: $(READY) ## judge the corpus anew with Go and record its answers
 	$(BIN)/python -m real.oracle.corpus
+
+demo: $(READY) ## tell the story on a lab of its own, in about a minute [FAST=1] [BED=1: on the bed]
+	$(if $(BED),$(BIN)/python -m real story $(if $(FAST),--fast),FAST=$(FAST) $(BIN)/python -m demo)
 
 story: $(READY) ## boot the bed and tell the story on it: from 0/3 to kubectl top [FAST=1]
 	$(BIN)/python -m real story $(if $(FAST),--fast)

@@ -70,7 +70,9 @@ def _folder(terminal: "Terminal", directory: Path | None) -> "Folder":
     metavar="NAME",
     help="What is wrong with it (docs/lab.md lists them). [default: expired]",
 )
-@click.option("--count", metavar="N", type=click.IntRange(1, 5000), help="Nodes. [default: 4]")
+@click.option(
+    "--nodes", "count", metavar="N", type=click.IntRange(1, 5000), help="Nodes. [default: 4]"
+)
 @click.option("--detach", is_flag=True, help="Run it in the background; `lab down` ends it.")
 @click.pass_context
 def up(

@@ -55,7 +55,7 @@ def nothing_left(root: Path) -> object:
 
 
 def test_killed_it_goes_on_where_it_was(root: Path) -> None:
-    up = run("up", root, "--detach", "--count", "1")
+    up = run("up", root, "--detach", "--nodes", "1")
     assert up.returncode == 0, up
     assert f"export KUBECONFIG='{root}/kubeconfig'" in up.stdout
     assert "--ssh-config" in up.stdout
@@ -73,14 +73,14 @@ def test_killed_it_goes_on_where_it_was(root: Path) -> None:
     second = run("up", root)
     assert second.returncode == 4
     assert f"process {status['process']} runs this lab" in second.stderr
-    other = run("up", root, "--count", "3")
+    other = run("up", root, "--nodes", "3")
     assert other.returncode == 4
     down = run("down", root)
     assert down.returncode == 0
     assert not (root / "control").exists()
     assert run("status", root).returncode == 4
     assert "no lab runs here" in run("status", root).stderr
-    wished = run("up", root, "--count", "3", "--detach")
+    wished = run("up", root, "--nodes", "3", "--detach")
     assert "the number of nodes of the lab there is 1; kubevouch lab down --remove" in wished.stderr
     removed = run("down", root, "--remove")
     assert removed.returncode == 0
@@ -89,11 +89,11 @@ def test_killed_it_goes_on_where_it_was(root: Path) -> None:
 
 def test_ctrl_c_ends_it_and_two_run_side_by_side(root: Path, tmp_path: Path) -> None:
     other = tmp_path / "another"
-    process = subprocess.Popen(words("up", root, "--count", "1"), stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(words("up", root, "--nodes", "1"), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         assert process.stdout.readline().startswith("export KUBECONFIG=")
-        assert run("up", other, "--detach", "--count", "1").returncode == 0
+        assert run("up", other, "--detach", "--nodes", "1").returncode == 0
         try:
             assert kubectl(other, "create", "namespace", "shop").returncode == 0
             assert "namespace/shop" not in names(root)
@@ -119,7 +119,7 @@ def test_a_folder_with_other_things_in_it_is_not_removed(root: Path) -> None:
 def test_an_address_that_is_taken_is_named(root: Path) -> None:
     import socket
 
-    assert run("up", root, "--detach", "--count", "1").returncode == 0
+    assert run("up", root, "--detach", "--nodes", "1").returncode == 0
     assert run("down", root).returncode == 0
     site = Folder(root).record().site
     with socket.socket() as taking:
