@@ -11,8 +11,18 @@ from kubevouch import __version__
 from kubevouch.cli.terminal import Terminal
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
 
-# Each verb is in the file of its name, as `command`.
-_VERBS = ("doctor", "explain", "probe", "csr", "fix", "undo", "verify", "lab")
+# Each verb is in the file of its name (with _ for -), as `command`.
+_VERBS = (
+    "doctor",
+    "explain",
+    "probe",
+    "csr",
+    "fix",
+    "undo",
+    "verify",
+    "top",
+    "metrics-server",
+)
 
 
 class Verbs(click.Group):
@@ -38,7 +48,7 @@ class Verbs(click.Group):
         """The verb, or None."""
         if cmd_name not in _VERBS:
             return None
-        found: click.Command = import_module(f"kubevouch.cli.{cmd_name}").command
+        found: click.Command = import_module(f"kubevouch.cli.{cmd_name.replace('-', '_')}").command
         return found
 
 
