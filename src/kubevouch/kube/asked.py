@@ -17,7 +17,14 @@ class Asked(NamedTuple):
     name: str = ""
 
 
-_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_VERBS = {
+    "POST": "create",
+    "PUT": "update",
+    "PATCH": "patch",
+    "DELETE": "delete",
+    # Not HTTP's: a GET with watch=true.
+    "WATCH": "watch",
+}
 
 
 def asked(method: str, path: str) -> Asked:

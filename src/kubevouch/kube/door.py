@@ -4,7 +4,8 @@ Reads are repeated a few times when that can help; a write is sent once, unless 
 not even look at it (401).
 """
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlencode
 
@@ -18,7 +19,7 @@ from kubevouch.kube.decode import decoded
 from kubevouch.kube.errors import KubeError, Unreachable, UnreachableKind, Waits
 from kubevouch.kube.exec_plugin import ExecPlugin
 from kubevouch.kube.refusals import refusal, web_page
-from kubevouch.kube.transport import Limits, Response, Transport
+from kubevouch.kube.transport import Limits, Response, StreamLimits, Transport
 
 T = TypeVar("T")
 JSON = Any
@@ -120,12 +121,45 @@ class Door:
         query: Mapping[str, str] | None = None,
         body: JSON = None,
         content_type: str = _JSON,
+        accept: str = _JSON,
     ) -> T:
         """As request, with the answer decoded as `kind`."""
-        answer = await self.request(method, path, query=query, body=body, content_type=content_type)
+        answer = await self.request(
+            method, path, query=query, body=body, content_type=content_type, accept=accept
+        )
         if not answer.headers.get("content-type", "").startswith(_JSON):
             raise web_page(self.access.server, answer.headers)
         return decoded(answer.body, kind, f"{self.access.server}{path}")
+
+    async def lines(
+        self, path: str, *, query: Mapping[str, str], limits: StreamLimits, accept: str = _JSON
+    ) -> AsyncGenerator[bytes, None]:
+        """An answer that comes line by line, for as long as it comes. Asked once, never again by itself.
+
+        Close the iterator if you leave it early. Raises KubeError, also in the middle.
+        """
+        target = f"{path}?{urlencode(query)}"
+        credential, renewed = await self._credentials.current(), False
+        while True:
+            stream = self._transport.lines(target, credential, limits, headers=[("Accept", accept)])
+            async with contextlib.aclosing(stream):
+                answer = await anext(stream)
+                assert isinstance(answer, Response)
+                refused = credential if answer.code == 401 and not renewed else None
+                if refused is None or not (newer := await self._credentials.renewed(refused)):
+                    self._check_stream(answer, path)
+                    async for line in stream:
+                        assert isinstance(line, bytes)
+                        yield line
+                    return
+                credential, renewed = newer, True
+
+    def _check_stream(self, answer: Response, path: str) -> None:
+        server = self.access.server
+        if answer.code != 200:
+            raise refusal(server, asked("WATCH", path), answer.code, answer.headers, answer.body)
+        if not answer.headers.get("content-type", "").startswith(_JSON):
+            raise web_page(server, answer.headers)
 
 
 def _credentials(

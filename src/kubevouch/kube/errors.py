@@ -40,6 +40,8 @@ class UnreachableKind(StrEnum):
     TIMEOUT = "timeout"
     RESET = "reset"
     """The connection broke: before the answer, or in the middle of it."""
+    SILENCE = "silence"
+    """An answer that comes line by line came no further in time."""
     NETWORK = "network"
     """No route, or this machine could not even try."""
     PROXY = "proxy"

@@ -4,8 +4,9 @@ It follows no redirect, keeps no cookie, reads no environment, and turns whateve
 room's errors. Credentials, retries and the meaning of an answer are its caller's business.
 """
 
+import contextlib
 import ssl
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,7 +16,13 @@ from yarl import URL
 from kubevouch import __version__
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.credentials import Credential, impersonation
-from kubevouch.kube.errors import CredentialError, KubeconfigError, TooLarge
+from kubevouch.kube.errors import (
+    CredentialError,
+    KubeconfigError,
+    TooLarge,
+    Unreachable,
+    UnreachableKind,
+)
 from kubevouch.kube.failures import failure
 from kubevouch.tls import Pair, PairError, TlsError, client_context
 from kubevouch.x509 import X509Error
@@ -28,6 +35,16 @@ class Limits:
     connect: float = 10.0
     total: float = 30.0
     body: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class StreamLimits:
+    """Bounds of an answer that comes line by line. Seconds to connect, of silence, and in all; bytes of one line."""
+
+    total: float
+    connect: float = 10.0
+    silence: float = 150.0
+    line: int = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -77,33 +94,102 @@ class Transport:
         body: bytes | None = None,
     ) -> Response:
         """The answer, whatever its code. `target` is a quoted path with its query. Raises KubeError."""
+        time = aiohttp.ClientTimeout(limits.total, sock_connect=limits.connect)
+        async with self._asked(
+            method, target, credential, time, headers=headers, body=body
+        ) as response:
+            named = {name.lower(): value for name, value in response.headers.items()}
+            return Response(response.status, named, await self._body(response, limits.body))
+
+    async def lines(
+        self,
+        target: str,
+        credential: Credential,
+        limits: StreamLimits,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> AsyncGenerator[Response | bytes, None]:
+        """A GET whose answer comes line by line, for as long as it comes: a watch.
+
+        First a Response: without a body and with code 200, then the lines, each without its end; or whole and with
+        another code, then nothing. What stands behind the last end of line is not yielded: it was cut off. Close the
+        iterator if you leave it early. Raises KubeError, also in the middle.
+        """
+        time = aiohttp.ClientTimeout(
+            limits.total, sock_connect=limits.connect, sock_read=limits.silence
+        )
+        # A compressed stream would be held back until there is enough to compress.
+        plain = [*headers, ("Accept-Encoding", "identity")]
+        async with self._asked("GET", target, credential, time, headers=plain) as response:
+            named = {name.lower(): value for name, value in response.headers.items()}
+            if response.status != 200:
+                body = await self._body(response, limits.line)
+                yield Response(response.status, named, body)
+                return
+            yield Response(response.status, named, b"")
+            try:
+                async for line in self._lines(response, limits.line):
+                    yield line
+            except TimeoutError:
+                saw = f"said nothing more for {limits.silence:g} seconds"
+                raise Unreachable(self._access.server, saw, kind=UnreachableKind.SILENCE) from None
+
+    async def _lines(
+        self, response: aiohttp.ClientResponse, most: int
+    ) -> AsyncGenerator[bytes, None]:
+        pending = bytearray()
+        async for chunk in response.content.iter_any():
+            searched, begin = len(pending), 0
+            pending += chunk
+            while (end := pending.find(b"\n", max(begin, searched))) >= 0:
+                yield bytes(pending[begin:end])
+                begin = end + 1
+            del pending[:begin]
+            if len(pending) > most:
+                response.close()
+                where = f"{self._access.server}{response.url.path}"
+                saw = f"a line of more than {most} bytes"
+                raise TooLarge(where, saw, "the rest was not read")
+
+    @contextlib.asynccontextmanager
+    async def _asked(
+        self,
+        method: str,
+        target: str,
+        credential: Credential,
+        time: aiohttp.ClientTimeout,
+        *,
+        headers: Sequence[tuple[str, str]],
+        body: bytes | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         server, proxy = self._access.server, self._access.proxy
         # Whatever the kubeconfig says: nothing secret goes over plain HTTP.
         secret = credential.authorization if server.startswith("https:") else ""
         authorization = [("Authorization", secret)] if secret else []
         context = self._context_of(credential.pair)
+        named = {name for name, _ in headers}
+        common = [header for header in self._headers if header[0] not in named]
         try:
             async with self._session.request(
                 method,
                 URL(server + target, encoded=True),
-                headers=[*self._headers, *authorization, *headers],
+                headers=[*common, *authorization, *headers],
                 data=body,
                 allow_redirects=False,
                 ssl=context,
                 server_hostname=self._access.server_name or None,
                 proxy=proxy or None,
-                timeout=aiohttp.ClientTimeout(limits.total, sock_connect=limits.connect),
+                timeout=time,
             ) as response:
-                named = {name.lower(): value for name, value in response.headers.items()}
-                return Response(response.status, named, await self._body(response, limits.body))
+                yield response
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             # Without its cause: aiohttp's errors carry the headers of the request.
             raise failure(
                 error,
                 server=server,
                 proxy=proxy,
-                connect=limits.connect,
-                total=limits.total,
+                connect=time.sock_connect or 0.0,
+                total=time.sock_read or time.total or 0.0,
                 certificate=credential.pair is not None,
             ) from None
 

@@ -12,6 +12,7 @@ import socket
 import ssl
 from typing import Any, Final
 
+from kubevouch.kubelet.stream import Stream, send_all
 from kubevouch.tls import Attempt, Presented, joined, presented
 from kubevouch.x509.gotext import parse_address
 
@@ -55,25 +56,30 @@ class Course:
         )
 
     async def run(self, context: ssl.SSLContext, patience: float) -> None:
-        """Connects and shakes hands. `patience` (seconds) is shared among the host's addresses; the caller keeps time.
+        """Connects, shakes hands and ends. `patience` (seconds) is shared among the host's addresses; the caller keeps time.
 
         Raises:
             OSError: also its subclass ssl.SSLError.
             ValueError, OverflowError: a name or a port that is none.
         """
-        with await self._connect(patience) as connection:
+        with contextlib.closing(await self.open(context, patience)) as stream:
+            await stream.end()
+
+    async def open(self, context: ssl.SSLContext, patience: float) -> Stream:
+        """As run, and the connection stays: close it. What `context` checks has been passed."""
+        connection = await self._connect(patience)
+        try:
             incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
             tls = context.wrap_bio(incoming, outgoing, server_hostname=self._server_name or None)
             await self._shake(connection, tls, incoming, outgoing)
-            self.tls_version = tls.version() or ""
-            cipher = tls.cipher()
-            self.cipher = cipher[0] if cipher else ""
-            self.presented = presented(tls)
-            # End TLS as one should. What the peer makes of it does not matter any more.
-            with contextlib.suppress(OSError):
-                with contextlib.suppress(ssl.SSLWantReadError):
-                    tls.unwrap()
-                await _send(connection, outgoing)
+        except BaseException:
+            connection.close()
+            raise
+        self.tls_version = tls.version() or ""
+        cipher = tls.cipher()
+        self.cipher = cipher[0] if cipher else ""
+        self.presented = presented(tls)
+        return Stream(connection, tls, incoming, outgoing)
 
     async def _shake(
         self,
@@ -87,14 +93,14 @@ class Course:
             try:
                 tls.do_handshake()
             except ssl.SSLWantReadError:
-                await _send(connection, outgoing)
+                await send_all(connection, outgoing)
             except ssl.SSLError:
                 # The alert that tells the peer why.
                 with contextlib.suppress(OSError):
-                    await _send(connection, outgoing)
+                    await send_all(connection, outgoing)
                 raise
             else:
-                return await _send(connection, outgoing)
+                return await send_all(connection, outgoing)
             data = await loop.sock_recv(connection, _CHUNK)
             self._records.take(data)
             if data:
@@ -177,8 +183,3 @@ class _Records:
             if len(self._header) == _HEADER:
                 self._left = int.from_bytes(self._header[3:])
                 self._header = b""
-
-
-async def _send(connection: socket.socket, outgoing: ssl.MemoryBIO) -> None:
-    if outgoing.pending:
-        await asyncio.get_running_loop().sock_sendall(connection, outgoing.read())

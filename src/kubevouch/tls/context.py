@@ -13,7 +13,7 @@ from kubevouch.tls.pair import Pair, load_pair
 from kubevouch.x509 import read_certificates
 
 # X509_V_FLAG_NO_CHECK_TIME (openssl/x509_vfy.h). Python has no name for it.
-_NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
+NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
 
 # What Go's client offers up to TLS 1.2 by default (crypto/tls/defaults.go, 1.26): Python's own list leaves out the
 # CBC suites, and would fail with a kubelet that metrics-server can read. TLS 1.3 suites are not configurable here.
@@ -55,7 +55,7 @@ def client_context(
         context.verify_mode = ssl.CERT_REQUIRED
         context.check_hostname = check_hostname
         context.verify_flags = _verify_flags(check_time=check_time)
-        _trust(context, roots, where)
+        trust(context, roots, where)
     if pair is not None:
         load_pair(context, pair, where="client certificate")
     return context
@@ -87,10 +87,11 @@ def _verify_flags(*, check_time: bool) -> ssl.VerifyFlags:
     CertPool). VERIFY_X509_STRICT is not among them: see above.
     """
     flags = ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST | ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-    return flags if check_time else flags | _NO_CHECK_TIME
+    return flags if check_time else flags | NO_CHECK_TIME
 
 
-def _trust(context: ssl.SSLContext, roots: bytes | None, where: str) -> None:
+def trust(context: ssl.SSLContext, roots: bytes | None, where: str) -> None:
+    """These authorities, PEM or one in DER; None are the system's. Raises X509Error, RootsError."""
     if roots is None:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
         return

@@ -35,7 +35,7 @@ from kubevouch.x509.names import Name
 from kubevouch.x509.quirks import Quirk, QuirkCode
 from kubevouch.x509.reasons import Reason, Verdict
 from kubevouch.x509.request import SigningRequest, read_request
-from kubevouch.x509.verify import verify
+from kubevouch.x509.verify import Usage, verify
 
 __all__ = [
     "Bundle",
@@ -51,6 +51,7 @@ __all__ = [
     "Reason",
     "SelfSigned",
     "SigningRequest",
+    "Usage",
     "Verdict",
     "X509Error",
     "classify",

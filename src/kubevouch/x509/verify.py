@@ -1,6 +1,6 @@
-"""Whether a serving certificate is to be trusted, as metrics-server would judge it.
+"""Whether a certificate is to be trusted: a server's as metrics-server would judge it, or a client's.
 
-This is Go's Certificate.Verify with DNSName and KeyUsages [ServerAuth], on our own reading of the bytes: the same
+This is Go's Certificate.Verify with DNSName and KeyUsages, on our own reading of the bytes: the same
 checks in the same order, so the same first failure, in the same words. The system's trust store is never asked.
 Whoever dials must also pass OpenSSL's verification; a disagreement of the two is a finding of its own.
 
@@ -12,15 +12,23 @@ Source: Certificate.Verify in Go's crypto/x509/verify.go (1.26). tests/x509 repl
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from kubevouch.outcome import Outcome
 from kubevouch.x509.certificate import Certificate
 from kubevouch.x509.chains import Chain, ChainBuilder, validity_failure
 from kubevouch.x509.constraints import constraint_fault
-from kubevouch.x509.extensions import ANY_USAGE, SERVER_AUTH
+from kubevouch.x509.extensions import ANY_USAGE, CLIENT_AUTH, SERVER_AUTH
 from kubevouch.x509.hostnames import hostname_failure
 from kubevouch.x509.policies import policies_allow
 from kubevouch.x509.reasons import Failure, Reason, Verdict
+
+
+class Usage(StrEnum):
+    """What a certificate is shown for (extended key usage)."""
+
+    SERVER = SERVER_AUTH
+    CLIENT = CLIENT_AUTH
 
 
 def verify(
@@ -30,12 +38,14 @@ def verify(
     roots: Iterable[Certificate],
     name: str,
     at: datetime,
+    usage: Usage = Usage.SERVER,
 ) -> Verdict:
     """Whether `leaf` is good for `name` at the (aware) moment `at`, by a chain that ends in one of `roots`.
 
     `name` is what was dialled: a host name or an address, [ ] around it or not; "" skips the check of the name.
     """
-    result = _chains(leaf, ChainBuilder(roots, intermediates, at.astimezone(UTC)), name, at)
+    builder = ChainBuilder(roots, intermediates, at.astimezone(UTC))
+    result = _chains(leaf, builder, name, at, usage)
     if isinstance(result, Failure):
         return Verdict(
             Outcome.REFUSE, result.reason, result.text, result.at_fault, result.candidate
@@ -44,7 +54,7 @@ def verify(
 
 
 def _chains(
-    leaf: Certificate, builder: ChainBuilder, name: str, at: datetime
+    leaf: Certificate, builder: ChainBuilder, name: str, at: datetime, usage: Usage
 ) -> list[Chain] | Failure:
     failure = validity_failure(leaf, at)
     if failure is None and name:
@@ -52,18 +62,18 @@ def _chains(
     if failure is not None:
         return failure
     chains = builder.chains(leaf)
-    return chains if isinstance(chains, Failure) else _allowed(leaf, chains)
+    return chains if isinstance(chains, Failure) else _allowed(leaf, chains, usage)
 
 
-def _allowed(leaf: Certificate, chains: list[Chain]) -> list[Chain] | Failure:
-    """The chains that may be used to serve with; or what stands against them, foremost what was seen first."""
+def _allowed(leaf: Certificate, chains: list[Chain], usage: Usage) -> list[Chain] | Failure:
+    """The chains that may be used for it; or what stands against them, foremost what was seen first."""
     allowed: list[Chain] = []
     forbidden = misused = 0
     constraint = ""
     for chain in chains:
         if not policies_allow(chain):
             forbidden += 1
-        elif not _serves(chain):
+        elif not _serves(chain, usage):
             misused += 1
         elif fault := constraint_fault(chain):
             constraint = constraint or fault
@@ -83,9 +93,9 @@ def _allowed(leaf: Certificate, chains: list[Chain]) -> list[Chain] | Failure:
     return Failure(Reason.NO_VALID_CHAINS, text, leaf)
 
 
-def _serves(chain: Chain) -> bool:
-    """Every certificate that lists usages allows serverAuth, from the root down (checkChainForKeyUsage)."""
+def _serves(chain: Chain, usage: Usage) -> bool:
+    """Every certificate that lists usages allows this one, from the root down (checkChainForKeyUsage)."""
     return all(
-        not usages or ANY_USAGE in usages or SERVER_AUTH in usages
+        not usages or ANY_USAGE in usages or usage in usages
         for usages in (certificate.extended_key_usage for certificate in chain)
     )

@@ -65,6 +65,8 @@ class NodeStatus(Narrow, frozen=True, kw_only=True):
     conditions: tuple[NodeCondition, ...] = ()
     node_info: NodeInfo = NodeInfo()
     daemon_endpoints: _Endpoints = _Endpoints()
+    allocatable: dict[str, str] = field(default_factory=dict)
+    capacity: dict[str, str] = field(default_factory=dict)
 
 
 class Node(Object, frozen=True, kw_only=True):

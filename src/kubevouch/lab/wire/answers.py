@@ -16,6 +16,7 @@ from kubevouch.lab.wire.reviews import REVIEWS, Attributes, Authorize, everythin
 from kubevouch.lab.wire.seen import Seen
 from kubevouch.lab.wire.selectors import fields_match, labels_match
 from kubevouch.lab.wire.store import Object, Store
+from kubevouch.lab.wire.watches import Watching, as_asked
 
 ANONYMOUS = "system:anonymous"
 _PATCHES: dict[str, Callable[[Any, Any], Any]] = {
@@ -84,6 +85,31 @@ class Answers:
             raise status.method_not_allowed(kind.group, kind.plural, wanted.verb)
         return verbs[wanted.verb](wanted, request)
 
+    def watching(self, request: Seen) -> Watching | None:
+        """The watch that this request asks for, None if it asks for something else. Raises StatusError."""
+        wanted = asked(request.method, request.path)
+        if wanted is None or wanted.verb != "list" or wanted.subresource:
+            return None
+        if request.query.get("watch", "") not in ("true", "1"):
+            return None
+        kind = wanted.kind
+        attributes = Attributes(
+            self._user(request), "watch", kind.group, wanted.resource, wanted.namespace, ""
+        )
+        if not self.authorize(attributes):
+            raise status.forbidden(kind.group, kind.plural, "", attributes.cannot())
+        matches = [
+            labels_match(request.query.get("labelSelector", "")),
+            fields_match(request.query.get("fieldSelector", "")),
+        ]
+        return Watching(
+            kind,
+            wanted.namespace,
+            lambda thing: all(match(thing) for match in matches),
+            request.query,
+            request.headers.get("Accept", ""),
+        )
+
     def _user(self, request: Seen) -> str:
         if request.certificate:
             return request.certificate.common_name
@@ -118,7 +144,8 @@ class Answers:
             for item in page.items
         ]
         kind = {"kind": f"{wanted.kind.kind}List", "apiVersion": wanted.kind.api_version}
-        return _json({**kind, "metadata": metadata, "items": items})
+        whole = {**kind, "metadata": metadata, "items": items}
+        return _json(as_asked(whole, request.headers.get("Accept", "")))
 
     def _create(self, wanted: Asked, request: Seen) -> Answer:
         return _json(self.store.create(wanted.kind, _decoded(request), wanted.namespace), 201)

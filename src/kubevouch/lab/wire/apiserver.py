@@ -14,6 +14,7 @@ from kubevouch.lab.wire.answers import Answer, Answers, refusal
 from kubevouch.lab.wire.faults import Faults
 from kubevouch.lab.wire.seen import Seen, seen
 from kubevouch.lab.wire.status import StatusError
+from kubevouch.lab.wire.watches import Watches
 
 
 class WireApiServer(Answers):
@@ -21,12 +22,14 @@ class WireApiServer(Answers):
 
     context: a server's TLS context, with CERT_OPTIONAL in it if clients may show a certificate;
     None serves plain HTTP. `requests` is everything it saw, in order; `faults` are played before the truth.
+    `watches` are the open ones.
     """
 
     def __init__(self, context: ssl.SSLContext | None, clock: Clock) -> None:
         super().__init__(clock)
         self._context = context
         self.faults = Faults()
+        self.watches = Watches(self.store)
         self.requests: list[Seen] = []
         self.port = 0
 
@@ -53,10 +56,12 @@ class WireApiServer(Answers):
         looked = await seen(request)
         self.requests.append(looked)
         play = self.faults.due(looked)
-        if play is None:
-            return _response(self.answer(looked))
         try:
-            return await play(request)
+            if play is not None:
+                return await play(request)
+            if (watching := self.watching(looked)) is not None:
+                return await self.watches.serve(request, watching)
+            return _response(self.answer(looked))
         except StatusError as error:
             return _response(refusal(error))
 

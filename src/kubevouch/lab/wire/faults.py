@@ -135,6 +135,26 @@ def truncated(body: bytes, declared: int = 4096) -> Play:
     return play
 
 
+def lines(*texts: str, then: str = "close") -> Play:
+    """A watch by script: these bytes, then "close" ends the answer, "reset" the connection, "hold" keeps it open.
+
+    A text that does not end with a newline is a line cut short.
+    """
+
+    async def play(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        for text in texts:
+            await response.write(text.encode())
+        if then == "hold":
+            await asyncio.Event().wait()
+        elif then == "reset" and request.transport is not None:
+            request.transport.abort()
+        return response
+
+    return play
+
+
 def flood(megabytes: int, chunk: bytes = b" " * 65536) -> Play:
     """A body of undeclared length, as fast as the client takes it; less if the client has enough."""
 

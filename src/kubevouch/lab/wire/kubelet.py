@@ -20,15 +20,30 @@ _LARGEST_REQUEST: Final = 64 * 1024
 
 
 @dataclass(frozen=True)
+class Raw:
+    """An answer byte by byte, HTTP and all: `head`, then `body` so many `times`.
+
+    then: "stay" keeps the connection for the next request, "hold" says no more on it, "close" ends it.
+    """
+
+    head: bytes
+    body: bytes = b""
+    times: int = 1
+    then: str = "stay"
+
+
+@dataclass(frozen=True)
 class Serve:
-    """Finishes the handshake and answers HTTP/1.1 by path: a map from path to (status, body).
+    """Finishes the handshake and answers HTTP/1.1 by path: a map from path to (status, body), or to Raw bytes.
+
+    The map may be changed while it serves.
 
     context: a server's TLS context; ask for client certificates with CERT_OPTIONAL in it. A kubelet asks too, and
     never requires one. What is not in the map is a 404.
     """
 
     context: ssl.SSLContext
-    answers: Mapping[str, tuple[int, bytes]] = field(default_factory=dict)
+    answers: Mapping[str, tuple[int, bytes] | Raw] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,6 +134,7 @@ class WireKubelet:
         self.most_open = 0
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
+        self._attending: set[asyncio.Task[None]] = set()
 
     @property
     def sent(self) -> bytes:
@@ -142,17 +158,25 @@ class WireKubelet:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._socket.close()
 
-    def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
+    def cut(self) -> None:
+        """Ends every open connection, as a kubelet that is restarted does."""
+        for task in self._attending:
+            task.cancel()
+
+    def _start(self, work: "asyncio._CoroutineLike[None]") -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             accepted, _ = await loop.sock_accept(self._socket)
             accepted.setblocking(False)  # noqa: FBT003 - its only argument
-            self._start(self._attend(accepted))
+            task = self._start(self._attend(accepted))
+            self._attending.add(task)
+            task.add_done_callback(self._attending.discard)
 
     async def _attend(self, accepted: socket.socket) -> None:
         connection = Connection()
@@ -213,8 +237,8 @@ class _Served:
             pending += data
             while b"\r\n\r\n" in pending:
                 head, _, pending = pending.partition(b"\r\n\r\n")
-                self._tls.write(self._answer(head))
-                await self._flush()
+                if not await self._answer(head):
+                    return
             if len(pending) > _LARGEST_REQUEST:
                 return
 
@@ -245,11 +269,23 @@ class _Served:
                 self._connection.said_goodbye = not data
                 return data
 
-    def _answer(self, head: bytes) -> bytes:
+    async def _answer(self, head: bytes) -> bool:
+        """Whether the connection goes on."""
         words = head.split(b"\r\n", 1)[0].split(b" ")
         path = words[1].decode(errors="replace") if len(words) > 1 else ""
-        status, body = self._serve.answers.get(path, (404, b"404 page not found\n"))
-        return b"HTTP/1.1 %d Scripted\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
+        answer = self._serve.answers.get(path, (404, b"404 page not found\n"))
+        if not isinstance(answer, Raw):
+            status, body = answer
+            start = b"HTTP/1.1 %d Scripted\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
+            answer = Raw(start, body)
+        self._tls.write(answer.head)
+        for _ in range(answer.times if answer.body else 0):
+            self._tls.write(answer.body)
+            await self._flush()
+        await self._flush()
+        while answer.then == "hold" and await self._read():
+            pass
+        return answer.then == "stay"
 
     async def _feed(self) -> None:
         data = await asyncio.get_running_loop().sock_recv(self._socket, _CHUNK)

@@ -31,6 +31,16 @@ class Page:
     remaining: int = 0
 
 
+@dataclass(frozen=True)
+class Change:
+    """What happened to one object: None before it was made, None after it was deleted."""
+
+    version: int
+    kind: Kind
+    before: Object | None
+    after: Object | None
+
+
 class Store:
     """Objects are copied on the way in and out: what lies here changes only through these methods."""
 
@@ -41,6 +51,10 @@ class Store:
         self._latest = 1000
         self._serial = itertools.count(1)
         self._snapshots: dict[str, list[Object]] = {}
+        self._journal: list[Change] = []
+        self._compacted = 0
+        self.listeners: set[Callable[[], None]] = set()
+        """Called after each change, and after compact()."""
 
     def create(self, kind: Kind, thing: Object, namespace: str = "") -> Object:
         """Stores it with uid, creationTimestamp and resourceVersion; a `generateName` gets its five characters."""
@@ -103,7 +117,22 @@ class Store:
         _check_uid(kind, gone, uid)
         del self._all(kind)[namespace, name]
         self._latest = next(self._version)
+        self._tell(Change(self._latest, kind, gone, None))
         return gone
+
+    @property
+    def version(self) -> int:
+        """The latest."""
+        return self._latest
+
+    def since(self, kind: Kind, version: int) -> list[Change]:
+        """What happened to objects of a kind after a version, in order; 410 if that is forgotten."""
+        if version < self._compacted:
+            text = f"too old resource version: {version} ({self._compacted})"
+            raise status.expired(text)
+        return [
+            change for change in self._journal if change.version > version and change.kind is kind
+        ]
 
     def page(
         self,
@@ -130,8 +159,19 @@ class Store:
         return Page(found[start:end], version, more, len(found) - end)
 
     def compact(self) -> None:
-        """Forgets old versions: every continue token given out until now is answered with 410."""
+        """Forgets old versions: every continue token given out until now, and every version to watch from, is a 410."""
         self._snapshots.clear()
+        self._journal.clear()
+        self._latest = self._compacted = next(self._version)
+        self._notify()
+
+    def _tell(self, change: Change) -> None:
+        self._journal.append(change)
+        self._notify()
+
+    def _notify(self) -> None:
+        for listener in tuple(self.listeners):
+            listener()
 
     def _resumed(self, token: str) -> tuple[str, int, list[Object]]:
         try:
@@ -158,7 +198,9 @@ class Store:
         self._latest = next(self._version)
         thing["apiVersion"], thing["kind"] = kind.api_version, kind.kind
         thing["metadata"]["resourceVersion"] = str(self._latest)
+        before = self._all(kind).get(where)
         self._all(kind)[where] = thing
+        self._tell(Change(self._latest, kind, before, thing))
         return copy.deepcopy(thing)
 
 

@@ -1,0 +1,200 @@
+"""Which nodes and pods there are: what the scraper dials, and what the metrics API has names and labels of.
+
+By watch (kube/watch). Of pods only the metadata of running ones is asked for, as metrics-server's informer does
+(pkg/server/config.go: field selector status.phase=Running).
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from sys import intern
+from typing import Final, Protocol
+
+import msgspec
+
+from kubevouch.clock import Clock
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.client import ApiClient
+from kubevouch.kube.resources import NODES, PODS, Node, Object, Resource
+from kubevouch.kube.watch import Lost, Seen, Synced, Watch
+from kubevouch.metrics.points import PodKey
+
+METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"
+"""Annotation of a node: where its kubelet has the page (pkg/scraper/client/resource/client.go)."""
+ADDRESS_TYPES: Final = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
+_PODS: Final = Resource("", "v1", PODS.plural, PODS.kind, Object, namespaced=True)
+
+
+class FleetNode(msgspec.Struct, frozen=True):
+    """A node to be scraped. address: what to dial, without port; "" if none of the preferred types is there."""
+
+    name: str
+    labels: Mapping[str, str]
+    address: str
+    port: int
+    path: str
+    ready: bool
+
+
+class RunningPod(msgspec.Struct, frozen=True):
+    """A running pod, as far as selectors look at it."""
+
+    namespace: str
+    name: str
+    labels: Mapping[str, str]
+
+
+class Dialling(msgspec.Struct, frozen=True, kw_only=True):
+    """How a kubelet is reached, as metrics-server's flags say it.
+
+    address_types: --kubelet-preferred-address-types, foremost first. port: --kubelet-port. use_status_port:
+    --kubelet-use-node-status-port, which goes before it where a node tells one.
+    """
+
+    address_types: tuple[str, ...] = ADDRESS_TYPES
+    port: int = 10250
+    use_status_port: bool = False
+
+    def of(self, node: Node) -> FleetNode:
+        """The node as it is to be scraped. Pure."""
+        told = node.status.daemon_endpoints.kubelet_endpoint.port
+        return FleetNode(
+            name=node.name,
+            labels=_interned(node.metadata.labels),
+            address=self._address(node),
+            port=told if self.use_status_port and told else self.port,
+            path=node.metadata.annotations.get(METRICS_PATH) or "/metrics/resource",
+            ready=node.ready,
+        )
+
+    def _address(self, node: Node) -> str:
+        """The first address of the first type that there is (pkg/utils/address_resolver.go)."""
+        for wanted in self.address_types:
+            for found in node.status.addresses:
+                if found.type == wanted:
+                    return found.address
+        return ""
+
+
+class Fleet(Protocol):
+    """What the API reads of it."""
+
+    @property
+    def nodes(self) -> Mapping[str, FleetNode]:
+        """Every node, by name."""
+        ...
+
+    @property
+    def pods(self) -> Mapping[PodKey, RunningPod]:
+        """Every running pod, by namespace and name."""
+        ...
+
+    @property
+    def synced(self) -> bool:
+        """Both were listed once: metrics-server's metadata-informer-sync and metric-informer-sync."""
+        ...
+
+
+class NodeListener(Protocol):
+    """Who wants to know of nodes: the scraper."""
+
+    def put(self, node: FleetNode) -> None:
+        """A node is new, or is to be reached in another way."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """A node is gone."""
+        ...
+
+
+class WatchedFleet:
+    """The fleet by two watches. `run` until cancelled; the tables are live and changed by it alone.
+
+    report: called with "nodes" or "pods" and each failure of its watch, which goes on by itself.
+    """
+
+    def __init__(
+        self,
+        api: ApiClient,
+        dialling: Dialling,
+        listener: NodeListener,
+        *,
+        clock: Clock,
+        chance: Callable[[], float],
+        report: Callable[[str, KubevouchError], None],
+        node_selector: str = "",
+    ) -> None:
+        self._dialling = dialling
+        self._listener = listener
+        self._nodes: dict[str, FleetNode] = {}
+        self._pods: dict[PodKey, RunningPod] = {}
+        self._listed: set[str] = set()
+        self._node_watch = Watch(
+            api,
+            NODES,
+            clock=clock,
+            chance=chance,
+            report=lambda error: report("nodes", error),
+            label_selector=node_selector,
+        )
+        self._pod_watch = Watch(
+            api,
+            _PODS,
+            clock=clock,
+            chance=chance,
+            report=lambda error: report("pods", error),
+            field_selector="status.phase=Running",
+            metadata_only=True,
+        )
+
+    @property
+    def nodes(self) -> Mapping[str, FleetNode]:
+        """Every node, by name."""
+        return self._nodes
+
+    @property
+    def pods(self) -> Mapping[PodKey, RunningPod]:
+        """Every running pod, by namespace and name."""
+        return self._pods
+
+    @property
+    def synced(self) -> bool:
+        """Both were listed once."""
+        return self._listed == {"nodes", "pods"}
+
+    async def run(self) -> None:
+        """Follows both, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow_nodes())
+            tasks.create_task(self._follow_pods())
+
+    async def _follow_nodes(self) -> None:
+        async for event in self._node_watch.events():
+            match event:
+                case Seen(object=node):
+                    found = self._dialling.of(node)
+                    before = self._nodes.get(found.name)
+                    self._nodes[found.name] = found
+                    if before != found:
+                        self._listener.put(found)
+                case Lost(key=(_, name)):
+                    self._nodes.pop(name, None)
+                    self._listener.remove(name)
+                case Synced():
+                    self._listed.add("nodes")
+
+    async def _follow_pods(self) -> None:
+        async for event in self._pod_watch.events():
+            match event:
+                case Seen(object=pod):
+                    labels = _interned(pod.metadata.labels)
+                    found = RunningPod(intern(pod.namespace), pod.name, labels)
+                    self._pods[found.namespace, found.name] = found
+                case Lost(key=key):
+                    self._pods.pop(key, None)
+                case Synced():
+                    self._listed.add("pods")
+
+
+def _interned(labels: Mapping[str, str]) -> Mapping[str, str]:
+    """The same few texts stand on every pod of a workload."""
+    return {intern(name): intern(text) for name, text in labels.items()}

@@ -1,0 +1,225 @@
+"""Scrapes every node, each in its own task and rhythm: a slow, silent or lying kubelet costs its own row only.
+
+The first scrapes of all nodes are spread by chance, as metrics-server spreads each round (8 ms a node, pkg/scraper);
+then each node is asked every `resolution` from its own beginning on, with a little chance again. What a page says
+goes into the store the moment it is there, and waits for nobody.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import msgspec
+
+from kubevouch.clock import Clock
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.credentials import Credential, Credentials
+from kubevouch.kubelet.dial import Target
+from kubevouch.kubelet.errors import AnswerError
+from kubevouch.kubelet.fetch import FetchFailed, Roots, VerifiedKubelet
+from kubevouch.kubelet.resource_metrics import LARGEST, read_resource_metrics
+from kubevouch.metrics.fleet import FleetNode
+from kubevouch.metrics.points import PodKey, points_of
+from kubevouch.metrics.store import ScrapeFailure, Store
+
+_DELAY_A_NODE: Final = 0.008
+_SPREAD_AT_MOST: Final = 0.8
+_JITTER: Final = 0.03
+
+
+class Rhythm(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds. resolution: from one scrape of a node to the next. timeout: of one scrape. at_once: scrapes in hand."""
+
+    resolution: float = 15.0
+    timeout: float = 10.0
+    at_once: int = 1000
+
+
+class Listener(Protocol):
+    """Who is told what happens: log lines and the server's own metrics are made of it."""
+
+    def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
+        """One scrape ended; failure is None for a good one."""
+        ...
+
+    def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
+        """A node tells of pods that another node told of before: they stay that one's."""
+        ...
+
+    def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
+        """A page without a whole metric of the node, or of some pods."""
+        ...
+
+    def watch_failed(self, resource: str, error: KubevouchError) -> None:
+        """The watch of "nodes" or "pods" failed, and is tried again."""
+        ...
+
+
+class Scraper:
+    """`run` until cancelled; `put` and `remove` nodes meanwhile. Listed in `kubelet.fetch`: what is verified first.
+
+    roots: the authorities of kubelets, asked for before each scrape, so that a new bundle serves at once.
+    check_time: see VerifiedKubelet.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        roots: Callable[[], Roots],
+        credentials: Credentials,
+        clock: Clock,
+        chance: Callable[[], float],
+        listener: Listener,
+        rhythm: Rhythm,
+        address_types: tuple[str, ...],
+        check_time: bool = True,
+    ) -> None:
+        self._store = store
+        self._roots = roots
+        self._credentials = credentials
+        self._clock = clock
+        self._chance = chance
+        self._listener = listener
+        self._rhythm = rhythm
+        self._no_address = f"no address matched types [{' '.join(address_types)}]"
+        self._check_time = check_time
+        self._nodes: dict[str, FleetNode] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._slots = asyncio.Semaphore(rhythm.at_once)
+        self.last_round: datetime | None = None
+        """When the last round began: metrics-server's metric-collection-timely looks at it."""
+
+    def put(self, node: FleetNode) -> None:
+        """A node is new, or is to be reached in another way from its next scrape on."""
+        self._nodes[node.name] = node
+        if node.name not in self._tasks:
+            task = asyncio.get_running_loop().create_task(self._follow(node.name))
+            self._tasks[node.name] = task
+
+    def remove(self, name: str) -> None:
+        """A node is gone, and its row with it."""
+        self._nodes.pop(name, None)
+        if task := self._tasks.pop(name, None):
+            task.cancel()
+        self._store.forget(name)
+
+    async def run(self) -> None:
+        """Marks the rounds, for ever; when it is cancelled every scrape ends and every connection is closed."""
+        try:
+            while True:
+                self.last_round = self._clock.now()
+                await self._clock.sleep(self._rhythm.resolution)
+        finally:
+            tasks = tuple(self._tasks.values())
+            self._tasks.clear()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _follow(self, name: str) -> None:
+        """One node, for ever."""
+        resolution = self._rhythm.resolution
+        # Not all at once; those that come last, at the same time as others, need a wider spread.
+        spread = min(_DELAY_A_NODE * len(self._nodes), _SPREAD_AT_MOST * resolution)
+        due = self._clock.monotonic() + self._chance() * spread
+        door = _Door(self._clock, check_time=self._check_time)
+        try:
+            while True:
+                jitter = self._chance() * _JITTER * resolution
+                await self._clock.sleep(due + jitter - self._clock.monotonic())
+                async with self._slots:
+                    await self._scrape(self._nodes[name], door)
+                late = self._clock.monotonic() - due
+                due += resolution * max(1, int(late / resolution) + 1)
+        finally:
+            door.close()
+
+    async def _scrape(self, node: FleetNode, door: "_Door") -> None:
+        began = self._clock.monotonic()
+        failure = None
+        try:
+            body, asked_at = await self._fetched(node, door)
+            self._keep(node, body, asked_at)
+        except FetchFailed as error:
+            failure = self._failure(node, error.reason, error.text, timed_out=error.timed_out)
+        except AnswerError as error:
+            failure = self._failure(node, "unreadable", f"failed parsing metrics: {error}")
+        except KubevouchError as error:
+            failure = self._failure(node, "credential", str(error))
+        except Exception as error:  # noqa: BLE001 - a fault of ours with one node's bytes must not end the others
+            failure = self._failure(node, "internal", f"{type(error).__name__}: please report this")
+        if failure is not None:
+            self._store.fail(node.name, failure)
+        self._listener.scraped(node, self._clock.monotonic() - began, failure)
+
+    async def _fetched(self, node: FleetNode, door: "_Door") -> tuple[bytes, datetime]:
+        if not node.address:
+            raise FetchFailed(node.name, "no-address", self._no_address)
+        kubelet = door.to(node, self._roots())
+        credential = await self._credentials.current()
+        asked_at = self._clock.now()
+        try:
+            return await self._page(kubelet, node, credential), asked_at
+        except FetchFailed as error:
+            if error.reason != "http-401":
+                raise
+            # A service account's token is replaced in its file while this runs.
+            newer = await self._credentials.renewed(credential)
+            if newer is None:
+                raise
+        return await self._page(kubelet, node, newer), asked_at
+
+    async def _page(
+        self, kubelet: VerifiedKubelet, node: FleetNode, credential: Credential
+    ) -> bytes:
+        # Never the pair: a client certificate would be shown before the peer has proven who it is.
+        return await kubelet.page(
+            node.path, credential.authorization, timeout=self._rhythm.timeout, most=LARGEST
+        )
+
+    def _keep(self, node: FleetNode, body: bytes, asked_at: datetime) -> None:
+        page = read_resource_metrics(body, f"node {node.name}")
+        points = points_of(page, int(asked_at.timestamp() * 1000))
+        foreign = self._store.keep(node.name, points)
+        if foreign:
+            self._listener.duplicate(node, foreign)
+        if points.node is None or points.incomplete:
+            self._listener.incomplete(node, node_itself=points.node is None, pods=points.incomplete)
+
+    def _failure(
+        self, node: FleetNode, reason: str, text: str, *, timed_out: bool = False
+    ) -> ScrapeFailure:
+        now = self._clock.now()
+        return ScrapeFailure(node.name, reason, text, now, now, timed_out)
+
+
+class _Door:
+    """The verified connection of one node; another one when the node is to be reached in another way."""
+
+    def __init__(self, clock: Clock, *, check_time: bool) -> None:
+        self._clock = clock
+        self._check_time = check_time
+        self._roots: Roots | None = None
+        self._kubelet: VerifiedKubelet | None = None
+
+    def to(self, node: FleetNode, roots: Roots) -> VerifiedKubelet:
+        target = Target(node.address, node.name, node.port)
+        kept = self._kubelet
+        if kept is not None and kept.target == target and self._roots is roots:
+            return kept
+        self.close()
+        made = VerifiedKubelet(target, roots, clock=self._clock, check_time=self._check_time)
+        self._kubelet, self._roots = made, roots
+        return made
+
+    def close(self) -> None:
+        if self._kubelet is not None:
+            self._kubelet.close()
+            self._kubelet = None
+
+
+def resolution_of(rhythm: Rhythm) -> timedelta:
+    """For the store."""
+    return timedelta(seconds=rhythm.resolution)

@@ -1,0 +1,8 @@
+"""metrics.k8s.io/v1beta1 as metrics-server serves it: requests and answers as values, nothing of the wire.
+
+- `api`: nodes and pods, get and list; `objects`: their JSON; `tables`: the same as kubectl's tables
+- `selectors`: labels and fields; `discovery`, `openapi`: what the API server's aggregator asks for
+- `probes`: what makes the server ready and alive
+
+Sources: metrics-server's pkg/api (0.9) and apiserver's generic handlers; the texts are theirs.
+"""

@@ -1,0 +1,58 @@
+"""What makes a metrics server ready, alive and healthy (metrics-server's pkg/server/{server,health}.go, 0.9)."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from kubevouch.clock import Clock
+from kubevouch.metrics.fleet import Fleet
+from kubevouch.metrics.serving.objects import go_duration
+from kubevouch.metrics.store import Store
+from kubevouch.serve.probes import Named
+
+_PATIENCE = 1.5
+
+
+def checks(
+    store: Store,
+    fleet: Fleet,
+    clock: Clock,
+    *,
+    last_round: Callable[[], datetime | None],
+    resolution: float,
+    stopping: Callable[[], bool],
+) -> dict[str, tuple[Named, ...]]:
+    """By page. last_round: when the last round of scrapes began. resolution: seconds."""
+
+    def waited() -> float:
+        began = last_round()
+        return 0.0 if began is None else (clock.now() - began).total_seconds()
+
+    def timely() -> str | None:
+        late = waited() > _PATIENCE * resolution
+        return "metric collection didn't finish on time" if late else None
+
+    def told() -> dict[str, str]:
+        seconds = {"duration": waited(), "maxDuration": _PATIENCE * resolution}
+        return {name: go_duration(int(value * 1e9)) for name, value in seconds.items()}
+
+    def stored() -> str | None:
+        return None if store.node_ready and store.pod_ready else "no metrics to serve"
+
+    def synced() -> str | None:
+        return None if fleet.synced else "cache for node informer has not synced"
+
+    def metadata() -> str | None:
+        return None if fleet.synced else "1 informers not started yet: [*v1.PartialObjectMetadata]"
+
+    def running() -> str | None:
+        return "process is shutting down" if stopping() else None
+
+    return {
+        "readyz": (
+            Named("metric-storage-ready", stored),
+            Named("metric-informer-sync", synced),
+            Named("shutdown", running),
+        ),
+        "livez": (Named("metric-collection-timely", timely, told),),
+        "healthz": (Named("metadata-informer-sync", metadata),),
+    }

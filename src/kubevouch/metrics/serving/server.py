@@ -1,0 +1,151 @@
+"""A metrics server, whole: scrapes, and serves what it has, until somebody wants an end."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from prometheus_client import CollectorRegistry
+
+from kubevouch.clock import Clock
+from kubevouch.kube.client import ApiClient
+from kubevouch.metrics.fleet import Fleet
+from kubevouch.metrics.serving.api import MetricsApi
+from kubevouch.metrics.serving.discovery import apis
+from kubevouch.metrics.serving.instruments import Instruments
+from kubevouch.metrics.serving.objects import API_VERSION
+from kubevouch.metrics.serving.openapi import openapi
+from kubevouch.metrics.serving.probes import checks
+from kubevouch.metrics.store import Store
+from kubevouch.serve.authentication import Authentication
+from kubevouch.serve.authorization import ALWAYS_ALLOWED, Authorization
+from kubevouch.serve.exposition import Exposition
+from kubevouch.serve.gate import Gate, version
+from kubevouch.serve.listener import Listener
+from kubevouch.serve.logs import Log
+from kubevouch.serve.messages import Handler
+from kubevouch.serve.pair import PairSource
+from kubevouch.serve.probes import Probes
+from kubevouch.serve.process import Freshness, Stop
+from kubevouch.serve.trust import Trust
+
+DRAIN: Final = 10.0
+"""Seconds that requests get to end in."""
+
+
+class Scraping(Protocol):
+    """What fills the store."""
+
+    @property
+    def fleet(self) -> Fleet:
+        """Which nodes and pods there are."""
+        ...
+
+    @property
+    def last_round(self) -> datetime | None:
+        """When the last round of scrapes began."""
+        ...
+
+    async def run(self) -> None:
+        """For ever."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How it is served. given: trust from flags; follow: also what the API server publishes, and tolerate its lack."""
+
+    host: str
+    port: int
+    source: PairSource
+    resolution: float
+    given: Trust = field(default_factory=Trust)
+    follow: bool = True
+    tolerate: bool = False
+    always_allowed: tuple[str, ...] = ALWAYS_ALLOWED
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a metrics server is made of."""
+
+    api: ApiClient
+    clock: Clock
+    log: Log
+    store: Store
+    scraping: Scraping
+    registry: CollectorRegistry
+    instruments: Instruments
+
+
+async def serve(
+    parts: Parts, serving: Serving, stop: Stop, ready: Callable[[int], None] = lambda _: None
+) -> None:
+    """Until stop is requested. ready: told the port once it listens. Raises KubevouchError, OSError."""
+    freshness = Freshness(
+        parts.api,
+        parts.clock,
+        parts.log,
+        source=serving.source,
+        given=serving.given,
+        follow=serving.follow,
+    )
+    authentication, tls = await freshness.start(tolerate=serving.tolerate)
+    gate = _gate(parts, serving, authentication, stop)
+    async with Listener(
+        gate.answer, tls, host=serving.host, port=serving.port, drain=DRAIN
+    ) as listener:
+        parts.log.info("Serving securely", address=f"{serving.host}:{listener.port}")
+        ready(listener.port)
+        await _until(stop, parts.scraping.run(), freshness.keep())
+        parts.log.info("Shutting down")
+
+
+async def _until(stop: Stop, *work: Coroutine[Any, Any, None]) -> None:
+    """Runs what never ends until an end is wanted; what breaks before is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(each) for each in work]
+            await stop.wait()
+            for task in tasks:
+                task.cancel()
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+
+
+def _gate(parts: Parts, serving: Serving, authentication: Authentication, stop: Stop) -> Gate:
+    fleet = parts.scraping.fleet
+    observe = parts.instruments.freshness.observe
+    served = MetricsApi(parts.store, fleet, parts.clock, observe)
+    probes = Probes(
+        checks(
+            parts.store,
+            fleet,
+            parts.clock,
+            last_round=lambda: parts.scraping.last_round,
+            resolution=serving.resolution,
+            stopping=lambda: stop.requested,
+        ),
+        parts.log,
+    )
+    routes: dict[str, Handler] = {
+        "/apis": apis,
+        f"/apis/{API_VERSION}": _api_or_discovery(served),
+        "/openapi": openapi,
+        "/metrics": Exposition(parts.registry).answer,
+        "/version": version,
+        **dict.fromkeys(probes.paths, probes.answer),
+    }
+    allowed = Authorization(
+        parts.api, parts.clock, parts.log, always_allowed=serving.always_allowed
+    )
+    return Gate(authentication, allowed, routes, parts.log)
+
+
+def _api_or_discovery(served: MetricsApi) -> Handler:
+    """The version's own path is discovery; what is below it is the API."""
+    own = f"/apis/{API_VERSION}"
+    return lambda request: (
+        apis(request) if request.path.rstrip("/") == own else served.answer(request)
+    )

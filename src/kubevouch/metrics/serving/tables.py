@@ -1,0 +1,69 @@
+"""kubectl's tables (metrics-server's pkg/api/table.go; apiserver's handlers/response.go, asTable)."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from kubevouch.metrics.serving.objects import Object, whole
+from kubevouch.quantity import format_bytes, format_nanocores
+
+TABLES: Final = ("Table.v1.meta.k8s.io", "Table.v1beta1.meta.k8s.io")
+INCLUDED: Final = ("", "None", "Metadata", "Object")
+"""What a row may carry of its object; "" is Metadata."""
+
+_COLUMNS: Final = (
+    {
+        "name": "Name",
+        "type": "string",
+        "format": "name",
+        "description": "Name of the resource",
+        "priority": 0,
+    },
+    *(
+        {"name": name, "type": "string", "format": form, "description": "", "priority": 0}
+        for name, form in (("cpu", "quantity"), ("memory", "quantity"), ("Window", "duration"))
+    ),
+)
+
+
+class Row:
+    """A row to be: the object as an item of a list, and its numbers in all."""
+
+    __slots__ = ("cpu", "item", "kind", "memory")
+
+    def __init__(self, kind: str, item: Object, cpu: int, memory: int) -> None:
+        self.kind = kind
+        self.item = item
+        self.cpu = cpu
+        self.memory = memory
+
+
+def table(rows: Sequence[Row], version: str, include: str) -> Object:
+    """version: v1 or v1beta1. include: one of INCLUDED. Without rows there are no columns, as upstream has it."""
+    api_version = f"meta.k8s.io/{version}"
+    return {
+        "kind": "Table",
+        "apiVersion": api_version,
+        "metadata": {},
+        "columnDefinitions": list(_COLUMNS) if rows else None,
+        "rows": [_row(each, api_version, include) for each in rows] or None,
+    }
+
+
+def _row(row: Row, api_version: str, include: str) -> Object:
+    metadata = row.item["metadata"]
+    cells = [
+        metadata["name"],
+        format_nanocores(row.cpu),
+        format_bytes(row.memory),
+        row.item["window"],
+    ]
+    carried: Object | None = None
+    if include == "Object":
+        carried = whole(row.kind, row.item)
+    elif include != "None":
+        carried = {
+            "kind": "PartialObjectMetadata",
+            "apiVersion": api_version,
+            "metadata": metadata,
+        }
+    return {"cells": cells, "object": carried}

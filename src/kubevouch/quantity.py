@@ -1,0 +1,72 @@
+"""Kubernetes quantities: CPU and memory as the API writes them, and as Go reads them.
+
+Source: apimachinery's pkg/api/resource/{quantity,suffix,amount}.go. Go's own answers are replayed by tests/ground.
+"""
+
+import re
+from fractions import Fraction
+from math import ceil
+from typing import Final
+
+_DECIMAL: Final = ("n", "u", "m", "", "k", "M", "G", "T", "P", "E")
+_BINARY: Final = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+_SCALES: Final[dict[str, Fraction]] = {
+    **{suffix: Fraction(1000) ** (place - 3) for place, suffix in enumerate(_DECIMAL)},
+    **{suffix: Fraction(1024) ** place for place, suffix in enumerate(_BINARY)},
+}
+# Go takes a sign or a suffix alone for zero; a bound on the digits is ours, since a quantity may be anybody's text.
+_FORM: Final = re.compile(
+    r"([+-]?)([0-9]{0,64})(?:\.([0-9]{0,64}))?"
+    r"(?:[eE]([+-]?[0-9]{1,2})|(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?)"
+)
+_NANO: Final = 10**9
+_MOST: Final = 2**63 - 1
+
+
+def read(text: str) -> Fraction | None:
+    """The number of a quantity such as 156433217n, 1037608Ki or 1e3, to a billionth; None for what is none.
+
+    What is finer than a billionth is rounded away from zero. With a binary suffix 2^63 - 1 is the most there is.
+    """
+    found = _FORM.fullmatch(text)
+    if found is None or not text:
+        return None
+    sign, whole, rest, exponent, suffix = found.groups()
+    number = Fraction(int(whole or 0)) + Fraction(int(rest or 0), 10 ** len(rest or ""))
+    number *= Fraction(10) ** int(exponent) if exponent else _SCALES[suffix or ""]
+    number = Fraction(ceil(number * _NANO), _NANO)
+    if suffix in _BINARY[1:]:
+        number = min(number, Fraction(_MOST))
+    return -number if sign == "-" else number
+
+
+def milli(number: Fraction) -> int:
+    """Thousandths of a number that is not negative, rounded up (MilliValue)."""
+    return ceil(number * 1000)
+
+
+def format_nanocores(number: int) -> str:
+    """CPU: the largest suffix without a fraction, such as 156433217n, 1250u, 157m, 2. Zero is 0."""
+    return _scaled(_fitting(number), 1000, _DECIMAL)
+
+
+def format_bytes(number: int) -> str:
+    """Memory: Ki, Mi, Gi where it divides, else the plain number. Below 1024 it is decimal: 1000 is 1k."""
+    if number < 1024:
+        return _scaled(number, 1000, _DECIMAL[3:])
+    return _scaled(_fitting(number), 1024, _BINARY)
+
+
+def _fitting(number: int) -> int:
+    """metrics-server drops the last digit of what does not fit an int64 (pkg/storage/types.go, uint64Quantity)."""
+    return number if number <= _MOST else number // 10 * 10
+
+
+def _scaled(number: int, step: int, suffixes: tuple[str, ...]) -> str:
+    if number == 0:
+        return "0"
+    place = 0
+    while number % step == 0 and place + 1 < len(suffixes):
+        number //= step
+        place += 1
+    return f"{number}{suffixes[place]}"

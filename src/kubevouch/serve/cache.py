@@ -1,0 +1,53 @@
+"""Answers kept for a while: bounded in number and age, each question asked once at a time."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+from kubevouch.clock import Clock
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class AnswerCache(Generic[K, V]):
+    """`async get(key, ask)`. Errors are not kept, and everybody who waited for one gets it.
+
+    seconds: how long an answer is good. most: answers kept; the one asked for longest ago goes first.
+    at_once: questions that are asked at the same time; the others wait.
+    """
+
+    def __init__(self, clock: Clock, *, seconds: float, most: int, at_once: int = 32) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._most = most
+        self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()
+        self._asking: dict[K, asyncio.Task[V]] = {}
+        self._turn = asyncio.Semaphore(at_once)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    async def get(self, key: K, ask: Callable[[], Awaitable[V]]) -> V:
+        """The answer, kept or fresh."""
+        kept = self._kept.get(key)
+        if kept is not None and self._clock.monotonic() < kept[0]:
+            self._kept.move_to_end(key)
+            return kept[1]
+        task = self._asking.get(key)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._ask(key, ask))
+            self._asking[key] = task
+            task.add_done_callback(lambda _: self._asking.pop(key, None))
+        # Somebody who leaves does not take the answer from those who wait with him.
+        return await asyncio.shield(task)
+
+    async def _ask(self, key: K, ask: Callable[[], Awaitable[V]]) -> V:
+        async with self._turn:
+            answer = await ask()
+        self._kept[key] = (self._clock.monotonic() + self._seconds, answer)
+        self._kept.move_to_end(key)
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+        return answer

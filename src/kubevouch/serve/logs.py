@@ -1,0 +1,132 @@
+"""Log lines as klog writes them, or the same as JSON.
+
+Text: `E1124 23:02:00.664874       1 scraper.py:149] "Failed to scrape node" err="..." node="n1"` (klog's
+internal/serialize/keyvalues.go and textlogger); JSON as component-base's logs/json: ts in milliseconds, caller, msg,
+v for what is no error. Who reads metrics-server's log reads ours.
+"""
+
+import sys
+from collections.abc import Callable
+from datetime import UTC
+from enum import StrEnum
+from pathlib import PurePath
+from typing import Final
+
+import msgspec
+
+from kubevouch.clock import Clock
+
+Value = str | int | float | bool | Exception | None
+
+
+class LogForm(StrEnum):
+    """--logging-format, in Kubernetes' words."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class Log:
+    """`info`, `error`, and `verbose` for what is told only with -v. Values keep the order in which they are given."""
+
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        clock: Clock,
+        *,
+        form: LogForm = LogForm.TEXT,
+        verbosity: int = 0,
+        pid: int = 1,
+    ) -> None:
+        self._write = write
+        self._clock = clock
+        self._form = form
+        self._verbosity = verbosity
+        self._pid = pid
+
+    def shows(self, level: int) -> bool:
+        """Whether -v asks for this level: ask before a value is costly."""
+        return level <= self._verbosity
+
+    def info(self, message: str, /, **values: Value) -> None:
+        """A line that is always told."""
+        self._line("I", message, values, 0)
+
+    def verbose(self, level: int, message: str, /, **values: Value) -> None:
+        """A line that only -v of that level, or a higher one, shows."""
+        if self.shows(level):
+            self._line("I", message, values, level)
+
+    def error(self, error: Exception | str, message: str, /, **values: Value) -> None:
+        """A complaint; `err` stands first."""
+        self._line("E", message, {"err": error, **values}, 0)
+
+    def _line(self, letter: str, message: str, values: dict[str, Value], level: int) -> None:
+        at, caller = self._clock.now().astimezone(UTC), _caller()
+        if self._form is LogForm.TEXT:
+            told = "".join(f" {name}={_shown(value)}" for name, value in values.items())
+            head = f"{letter}{at:%m%d %H:%M:%S.%f} {self._pid:>7} {caller}]"
+            self._write(f"{head} {go_quoted(message)}{told}\n")
+            return
+        plain = {
+            name: str(value) if isinstance(value, Exception) else value
+            for name, value in values.items()
+        }
+        line = {"ts": round(at.timestamp() * 1000, 3), "caller": caller, "msg": message}
+        shown = {"v": level} if letter == "I" else {}
+        self._write(msgspec.json.encode({**line, **shown, **plain}).decode(errors="replace") + "\n")
+
+
+_OUR_FRAMES: Final = 3
+
+
+def _caller() -> str:
+    """The file and line that logs."""
+    frame = sys._getframe(_OUR_FRAMES)  # noqa: SLF001 - inspect.stack reads the sources
+    return f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
+
+
+def _shown(value: Value) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case None:
+            return "<nil>"
+        case int() | float():
+            return str(value)
+        case _:
+            return go_quoted(str(value))
+
+
+_SHORT: Final = {
+    "\a": "\\a",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\v": "\\v",
+    '"': '\\"',
+    "\\": "\\\\",
+}
+
+
+def go_quoted(text: str) -> str:
+    """As strconv.Quote: what is not printable is escaped, so that nobody writes lines of ours."""
+    return '"' + "".join(each if each in _PLAIN else _escaped(each) for each in text) + '"'
+
+
+_PLAIN: Final = frozenset(map(chr, range(0x20, 0x7F))) - {'"', "\\"}
+
+
+def _escaped(character: str) -> str:
+    number = ord(character)
+    if character in _SHORT:
+        return _SHORT[character]
+    if character.isprintable():
+        return character
+    if 0xD800 <= number <= 0xDFFF:
+        return "\ufffd"
+    if number < 0x80:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"

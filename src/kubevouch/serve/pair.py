@@ -1,0 +1,106 @@
+"""The certificate we serve: from files that may change, or made at the start.
+
+The flags are those of every API server of Kubernetes (apiserver's pkg/server/options/serving.go):
+--tls-cert-file and --tls-private-key-file; else `apiserver.crt` and `.key` in --cert-dir, which are made there if
+they are missing; without a folder a pair lives in memory only.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Final
+
+from kubevouch.errors import KubevouchError, UsageError
+from kubevouch.tls import Pair
+from kubevouch.x509 import KeyKind, kubelet_self_signed
+
+_LARGEST: Final = 1 << 20
+_LIFETIME: Final = timedelta(days=365)
+
+
+class PairFilesError(KubevouchError):
+    """The pair's files cannot be read or written. Whoever named them must mend that."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairSource:
+    """Where the pair comes from. files: certificate and key; None: `made`, which is in memory."""
+
+    where: str
+    files: tuple[Path, Path] | None
+    made: Pair | None = None
+
+    def read(self) -> Pair:
+        """The pair as it is now. Raises PairFilesError."""
+        if self.made is not None:
+            return self.made
+        assert self.files is not None
+        chain, key = (_read(path) for path in self.files)
+        return Pair(chain, key)
+
+
+def pair_source(
+    cert_file: str,
+    key_file: str,
+    cert_dir: str,
+    *,
+    now: datetime,
+    random_serial: Callable[[int], int],
+) -> PairSource:
+    """From the flags; "" for one that is not given. Raises UsageError, PairFilesError."""
+    if bool(cert_file) != bool(key_file):
+        right = "--tls-cert-file and --tls-private-key-file are given together"
+        raise UsageError("--tls-cert-file, --tls-private-key-file", "one of them is missing", right)
+    if cert_file:
+        return PairSource(f"{cert_file}, {key_file}", (Path(cert_file), Path(key_file)))
+    if not cert_dir:
+        return PairSource("self-signed, in memory", None, _made(now, random_serial))
+    files = (Path(cert_dir, "apiserver.crt"), Path(cert_dir, "apiserver.key"))
+    if not all(path.is_file() for path in files):
+        _write(files, _made(now, random_serial))
+    return PairSource(f"{files[0]}, {files[1]}", files)
+
+
+def _made(now: datetime, random_serial: Callable[[int], int]) -> Pair:
+    """`localhost@<unix>`, as client-go's cert.GenerateSelfSignedCertKey makes it for a server without a name."""
+    made = kubelet_self_signed(
+        "localhost",
+        addresses=(IPv4Address("127.0.0.1"),),
+        now=now,
+        lifetime=_LIFETIME,
+        serials=(random_serial(62) or 1, random_serial(62) or 2),
+        key_kind=KeyKind.ECDSA_P256,
+    )
+    return Pair(made.chain_pem, made.key_pem)
+
+
+def _write(files: tuple[Path, Path], pair: Pair) -> None:
+    try:
+        files[0].parent.mkdir(parents=True, exist_ok=True)
+        for path, content, mode in ((files[1], pair.key, 0o600), (files[0], pair.chain, 0o644)):
+            partial = path.with_name(f".{path.name}.{os.getpid()}")
+            with os.fdopen(
+                os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb"
+            ) as out:
+                out.write(content)
+            partial.replace(path)
+    except OSError as error:
+        where, right = (
+            str(error.filename or files[0]),
+            "a folder that can be written to was expected",
+        )
+        raise PairFilesError(where, error.strerror or str(error), right) from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise PairFilesError(str(path), error.strerror or str(error)) from None
+    if len(content) > _LARGEST:
+        raise PairFilesError(str(path), f"more than {_LARGEST} bytes", "a PEM file was expected")
+    return content

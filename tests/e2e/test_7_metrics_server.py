@@ -1,0 +1,166 @@
+"""Our metrics server as a process beside the real one: the same nodes and pods, and the same numbers within sampling."""
+
+import base64
+import json
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kubevouch import quantity
+from tests.support.authority import Authority
+
+from .cluster import Cluster, Running
+from .told import eventually, names
+
+DEPLOY = Path(__file__).parents[2] / "deploy" / "metrics-server"
+NAME, NAMESPACE = "kubevouch-metrics-server", "kube-system"
+API_SERVICE = "v1beta1.metrics.k8s.io"
+METRICS = "/apis/metrics.k8s.io/v1beta1"
+
+
+@dataclass(frozen=True)
+class Server:
+    """Ours, and how to ask it. Asking directly, kubectl shows it the administrator's certificate."""
+
+    cluster: Cluster
+    running: Running
+    port: int
+    ca: Path
+
+    def raw(self, path: str) -> str:
+        url = f"https://127.0.0.1:{self.port}"
+        words = ("--server", url, "--certificate-authority", str(self.ca), "get", "--raw", path)
+        return self.cluster.kubectl(*words, check=False).stdout
+
+
+@contextmanager
+def served(cluster: Cluster, folder: Path) -> Iterator[Server]:
+    """With the very rights of our manifest, and a certificate for the Service's name."""
+    cluster.kubectl("apply", "-f", str(DEPLOY / "rbac.yaml"))
+    authority = Authority("site")
+    pair = authority.serving(f"{NAME}.{NAMESPACE}.svc", "127.0.0.1")
+    for name, content in {"ca": authority.pem, "crt": pair.chain, "key": pair.key}.items():
+        (folder / f"server.{name}").write_bytes(content)
+    running = cluster.start_kubevouch(
+        "metrics-server",
+        f"--kubeconfig={_account(cluster, folder)}",
+        f"--tls-cert-file={folder / 'server.crt'}",
+        f"--tls-private-key-file={folder / 'server.key'}",
+        "--secure-port=0",
+        "--metric-resolution=10s",
+        "--kubelet-request-timeout=5s",
+        "--kubelet-preferred-address-types=InternalIP",
+        "--kubelet-use-node-status-port",
+        "-v=3",
+    )
+    try:
+        text = running.wait_for('"Serving securely"')
+        found = re.search(r'"Serving securely" address="[^"]*:(\d+)"', text)
+        assert found, text
+        yield Server(cluster, running, int(found[1]), folder / "server.ca")
+    finally:
+        running.kill()
+
+
+def _account(cluster: Cluster, folder: Path) -> Path:
+    """A kubeconfig of the manifest's ServiceAccount."""
+    path = folder / "kubeconfig"
+    path.write_text(cluster.kubectl("config", "view", "--raw", "--flatten", "--minify").stdout)
+    words = ("create", "token", NAME, "-n", NAMESPACE, "--duration=2h")
+    token = cluster.kubectl(*words).stdout.strip()
+    cluster.kubectl("config", "set-credentials", NAME, f"--token={token}", kubeconfig=path)
+    cluster.kubectl("config", "set-context", "--current", f"--user={NAME}", kubeconfig=path)
+    return path
+
+
+def test_ours_serves_what_the_real_one_serves(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.state("healthy")
+    with served(cluster, tmp_path) as ours:
+        eventually(lambda: ours.raw("/readyz") == "ok", "a metrics server that is ready")
+
+        def agree() -> bool:
+            theirs = cluster.kubectl("get", "--raw", f"{METRICS}/nodes").stdout
+            return _agree(_usage(theirs), _usage(ours.raw(f"{METRICS}/nodes"))) and _agree(
+                _usage(cluster.kubectl("get", "--raw", f"{METRICS}/pods").stdout),
+                _usage(ours.raw(f"{METRICS}/pods")),
+            )
+
+        eventually(agree, "the same nodes, pods and numbers as the real one's")
+        assert sorted(_usage(ours.raw(f"{METRICS}/nodes"))) == sorted(
+            ("", name) for name in names(cluster.nodes)
+        )
+        with aggregated(cluster, ours):
+            top = eventually(
+                lambda: cluster.kubectl("top", "nodes", "--no-headers", check=False).stdout,
+                "kubectl top by way of ours",
+            )
+            assert sorted(line.split()[0] for line in top.splitlines()) == names(cluster.nodes)
+            # The front proxy tells us who asks.
+            ours.running.wait_for(f'URI="{METRICS}/nodes" user="kubernetes-admin"')
+            assert cluster.kubevouch("top", "nodes").code == 0
+            assert cluster.kubectl("top", "pods", "-A", "--containers").stdout
+
+
+@contextmanager
+def aggregated(cluster: Cluster, ours: Server) -> Iterator[None]:
+    """The APIService leads to ours, verified, by a Service without a selector, while the block lasts."""
+    before = json.loads(cluster.kubectl("get", "apiservice", API_SERVICE, "-o", "json").stdout)
+    manifest = (DEPLOY / "external.yaml").read_text()
+    manifest = manifest.replace("10250", str(ours.port))
+    manifest = manifest.replace("ADDRESS", _own_address(cluster.master.address))
+    manifest = manifest.replace("CA_BUNDLE", base64.b64encode(ours.ca.read_bytes()).decode())
+    try:
+        # What the real one's manifest says beside it, and ours does not, goes: the two exclude each other.
+        _patch(cluster, {"insecureSkipTLSVerify": False, "caBundle": None})
+        cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
+        yield
+    finally:
+        spec = {"caBundle": None, "insecureSkipTLSVerify": False, **before["spec"]}
+        _patch(cluster, spec)
+        words = ("delete", "service,endpointslice", "-n", NAMESPACE, "--ignore-not-found")
+        cluster.kubectl(*words, "-l", f"kubernetes.io/service-name={NAME}")
+        cluster.kubectl("delete", "service", NAME, "-n", NAMESPACE, "--ignore-not-found")
+        wait = ("wait", f"apiservice/{API_SERVICE}", "--for=condition=Available", "--timeout=60s")
+        cluster.kubectl(*wait, seconds=90)
+
+
+def _patch(cluster: Cluster, spec: dict[str, Any]) -> None:
+    patch = json.dumps({"spec": spec})
+    cluster.kubectl("patch", "apiservice", API_SERVICE, "--type=merge", "-p", patch)
+
+
+def _own_address(towards: str) -> str:
+    """Ours, as the control plane would dial it. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as looking:
+        looking.connect((towards, 6443))
+        return str(looking.getsockname()[0])
+
+
+Usage = dict[tuple[str, str], tuple[float, float]]
+
+
+def _usage(text: str) -> Usage:
+    """(namespace, name) -> cores and bytes, of nodes or pods."""
+    found: Usage = {}
+    for item in json.loads(text)["items"] if text else ():
+        metadata = item["metadata"]
+        parts = [item["usage"]] if "usage" in item else [c["usage"] for c in item["containers"]]
+        cpu = sum(float(quantity.read(part["cpu"]) or 0) for part in parts)
+        memory = sum(float(quantity.read(part["memory"]) or 0) for part in parts)
+        found[metadata.get("namespace", ""), metadata["name"]] = (cpu, memory)
+    return found
+
+
+def _agree(theirs: Usage, ours: Usage) -> bool:
+    """The same names; memory within a tenth and 8 MiB, cores within a half and 0.1: other moments, other windows."""
+    if not theirs or theirs.keys() != ours.keys():
+        return False
+    return all(
+        abs(cpu - ours[key][0]) <= 0.1 + cpu / 2
+        and abs(memory - ours[key][1]) <= (8 << 20) + memory / 10
+        for key, (cpu, memory) in theirs.items()
+    )

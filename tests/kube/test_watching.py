@@ -1,0 +1,465 @@
+"""A watch ends in what the store holds, whatever happened on the way; nothing is lost and nothing told twice."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.backoff import FIRST, LONGEST, Backoff
+from kubevouch.kube.client import PAGE, ApiClient
+from kubevouch.kube.errors import Forbidden, Gone, ServerError, TooLarge, TooManyRequests
+from kubevouch.kube.resources import NODES, PODS, Object, Resource
+from kubevouch.kube.watch import LIST_AFTER, Event, Lost, Seen, Synced, Watch
+from kubevouch.lab.wire import faults, kinds, status
+from kubevouch.lab.wire.apiserver import WireApiServer
+from kubevouch.lab.wire.seen import Seen as Request
+from tests.support.apiservers import access_to, api_server, client_of
+from tests.support.authority import Authority
+from tests.support.clocks import WoundClock
+
+NODE = kinds.KINDS["", "v1", "nodes"]
+POD = kinds.KINDS["", "v1", "pods"]
+PATH = "/api/v1/nodes"
+
+
+def a_watch(request: Request) -> bool:
+    return "watch" in request.query
+
+
+def a_list(request: Request) -> bool:
+    return "watch" not in request.query
+
+
+class Follower:
+    """What a consumer makes of the events: a table, and the whole story."""
+
+    def __init__(self) -> None:
+        self.table: dict[str, Object] = {}
+        self.story: list[str] = []
+        self.troubles: list[KubevouchError] = []
+        self.syncs = 0
+        self.ended: Exception | None = None
+        self._stirred = asyncio.Event()
+
+    def end(self, why: Exception) -> None:
+        self.ended = why
+        self._stirred.set()
+
+    def take(self, event: Event[Object]) -> None:
+        match event:
+            case Seen(object=thing):
+                # Told twice would be the same version again.
+                before = self.table.get(thing.name)
+                assert before is None or before.metadata != thing.metadata, thing.name
+                self.table[thing.name] = thing
+                self.story.append(f"+{thing.name}")
+            case Lost(key=(_, name), uid=uid):
+                assert self.table.pop(name).uid == uid
+                self.story.append(f"-{name}")
+            case Synced():
+                self.syncs += 1
+        self._stirred.set()
+
+    def report(self, error: KubevouchError) -> None:
+        self.troubles.append(error)
+        self._stirred.set()
+
+    async def until(self, what: Callable[[], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not what():
+                if self.ended is not None:
+                    raise self.ended
+                self._stirred.clear()
+                await self._stirred.wait()
+
+    def holds(self, server: WireApiServer) -> bool:
+        page = server.store.page(NODE, "", [], 0, "")
+        theirs = {thing["metadata"]["name"]: thing["metadata"]["uid"] for thing in page.items}
+        versions = {thing["metadata"]["resourceVersion"] for thing in page.items}
+        ours = {name: thing.uid for name, thing in self.table.items()}
+        return theirs == ours and versions == {
+            thing.metadata.resource_version for thing in self.table.values()
+        }
+
+
+@contextlib.asynccontextmanager
+async def following(
+    api: ApiClient,
+    resource: Resource[Any] = NODES,
+    *,
+    clock: WoundClock | None = None,
+    silence: float = 30.0,
+    field_selector: str = "",
+    metadata_only: bool = False,
+) -> AsyncIterator[Follower]:
+    follower = Follower()
+    watch: Watch[Any] = Watch(
+        api,
+        resource,
+        clock=clock or WoundClock(),
+        chance=random.Random(4).random,
+        report=follower.report,
+        silence=silence,
+        field_selector=field_selector,
+        metadata_only=metadata_only,
+    )
+
+    async def follow() -> None:
+        try:
+            async for event in watch.events():
+                follower.take(event)
+        except Exception as error:
+            follower.end(error)
+            raise
+
+    task = asyncio.create_task(follow())
+    try:
+        yield follower
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()
+
+
+async def opened(server: WireApiServer) -> None:
+    """Until the server has an open watch."""
+    async with asyncio.timeout(30):
+        while not server.watches.open:
+            await asyncio.sleep(0.005)
+
+
+def create(server: WireApiServer, *names: str) -> None:
+    for name in names:
+        server.store.create(NODE, {"metadata": {"name": name}})
+
+
+def relabel(server: WireApiServer, name: str, label: str) -> None:
+    def change(thing: dict[str, object]) -> dict[str, object]:
+        metadata = thing["metadata"]
+        assert isinstance(metadata, dict)
+        return {**thing, "metadata": {**metadata, "labels": {"x": label}}}
+
+    server.store.change(NODE, ("", name), change)
+
+
+async def test_what_is_there_is_told_then_what_changes(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    create(server, *(f"n{number:04d}" for number in range(PAGE + 1)))
+    async with following(api) as follower:
+        await follower.until(lambda: follower.syncs == 1)
+        assert len(follower.story) == PAGE + 1
+        await opened(server)
+        create(server, "new")
+        relabel(server, "new", "1")
+        server.store.delete(NODE, "n0000")
+        await follower.until(lambda: follower.holds(server))
+        assert follower.story[PAGE + 1 :] == ["+new", "+new", "-n0000"]
+    assert follower.troubles == []
+    watch = server.requests[-1]
+    assert watch.query["allowWatchBookmarks"] == "true"
+    assert 300 <= int(watch.query["timeoutSeconds"]) <= 600
+    assert watch.headers["Accept-Encoding"] == "identity"
+
+
+async def test_leaving_closes_the_connection(api: ApiClient, server: WireApiServer) -> None:
+    async with following(api):
+        await opened(server)
+    async with asyncio.timeout(30):
+        while server.watches.open:
+            await asyncio.sleep(0.005)
+
+
+async def test_a_connection_broken_in_mid_line_goes_on_where_it_was(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    create(server, "a")
+    async with following(api) as follower:
+        await opened(server)
+        create(server, "b")
+        await follower.until(lambda: "b" in follower.table)
+        await server.watches.cut()
+        create(server, "c")
+        await follower.until(lambda: follower.holds(server))
+    assert follower.story == ["+a", "+b", "+c"]
+    assert follower.syncs == 1
+
+
+@pytest.mark.parametrize("as_event", [False, True])
+async def test_410_leads_to_a_new_list_that_tells_what_is_gone(
+    api: ApiClient, server: WireApiServer, *, as_event: bool
+) -> None:
+    server.watches.gone_as_event = as_event
+    create(server, "a", "b", "c")
+    async with following(api) as follower:
+        await opened(server)
+        # Nobody sees the changes: the watch is cut, and the next finds its version forgotten.
+        server.faults.on(PATH, faults.silence(), times=1, where=a_watch)
+        await server.watches.cut()
+        async with asyncio.timeout(30):
+            while sum(a_watch(request) for request in server.requests) < 2:
+                await asyncio.sleep(0.005)
+        server.store.delete(NODE, "a")
+        server.store.delete(NODE, "b")
+        create(server, "b", "d")
+        server.store.compact()
+    async with following(api) as follower:
+        await follower.until(lambda: follower.syncs == 1)
+        await opened(server)
+        follower.story.clear()
+        server.faults.on(PATH, faults.refuse(status.expired()), times=1, where=a_watch)
+        server.store.delete(NODE, "c")
+        server.store.delete(NODE, "b")
+        create(server, "b")
+        server.store.compact()
+        await follower.until(lambda: follower.syncs >= 2 and follower.holds(server))
+    assert sorted(follower.story) == ["+b", "-b", "-c"]
+    assert any(isinstance(trouble, Gone) for trouble in follower.troubles)
+
+
+async def test_a_silent_server_is_dialled_again(api: ApiClient, server: WireApiServer) -> None:
+    create(server, "a")
+    server.faults.on(PATH, faults.lines(then="hold"), times=2, where=a_watch)
+    async with following(api, silence=0.05) as follower:
+        await opened(server)
+        create(server, "b")
+        await follower.until(lambda: follower.holds(server))
+    assert follower.syncs == 1
+    # It was waited for; that is nothing to tell anybody.
+    assert follower.troubles == []
+
+
+async def test_a_server_that_stays_silent_is_asked_for_a_list(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    server.faults.on(PATH, faults.lines(then="hold"), where=a_watch)
+    async with following(api, silence=0.02) as follower:
+        await follower.until(lambda: follower.syncs == 1)
+        create(server, "unseen")
+        await follower.until(lambda: "unseen" in follower.table)
+    assert follower.syncs == 2
+
+
+@pytest.mark.parametrize(
+    ("play", "error"),
+    [
+        (faults.answer(500, "boom"), ServerError),
+        (faults.answer(503, "no"), ServerError),
+        (faults.refuse(status.too_many_requests(3)), TooManyRequests),
+        (faults.refuse(status.forbidden("", "nodes", "", "no")), Forbidden),
+    ],
+)
+async def test_refusals_are_reported_and_waited_out(
+    api: ApiClient, server: WireApiServer, play: faults.Play, error: type[KubevouchError]
+) -> None:
+    create(server, "a")
+    server.faults.on(PATH, play, times=5, where=a_list)
+    server.faults.on(PATH, play, times=3, where=a_watch)
+    clock = WoundClock()
+    async with following(api, clock=clock) as follower:
+        await opened(server)
+        create(server, "b")
+        await follower.until(lambda: follower.holds(server))
+    assert {type(trouble) for trouble in follower.troubles} == {error}
+    assert follower.story == ["+a", "+b"]
+    assert follower.syncs == 1
+    assert clock.monotonic() >= 3 * FIRST / 2
+
+
+async def test_a_server_that_ends_each_watch_at_once_is_not_stormed(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    server.faults.on(PATH, faults.lines(), times=4, where=a_watch)
+    clock = WoundClock()
+    async with following(api, clock=clock) as follower:
+        await opened(server)
+        assert clock.monotonic() >= (1 + 2 + 4 + 8) * FIRST / 2
+    assert follower.troubles == []
+
+
+async def test_what_was_said_already_is_not_said_again(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    create(server, "a")
+    version = server.store.version
+    old = f'{{"metadata":{{"name":"a","uid":"u","resourceVersion":"{version}"}}}}'
+    new = f'{{"metadata":{{"name":"b","uid":"v","resourceVersion":"{version + 7}"}}}}'
+    gone = f'{{"metadata":{{"name":"b","uid":"v","resourceVersion":"{version + 8}"}}}}'
+    script = [
+        f'{{"type":"ADDED","object":{old}}}\n',
+        f'{{"type":"ADDED","object":{new}}}\n',
+        f'{{"type":"MODIFIED","object":{new}}}\n',
+        f'{{"type":"DELETED","object":{gone}}}\n',
+        f'{{"type":"ADDED","object":{new}}}\n',
+        f'{{"type":"DELETED","object":{gone}}}\n',
+    ]
+    server.faults.on(PATH, faults.lines(*script, then="hold"), times=1, where=a_watch)
+    async with following(api) as follower:
+        await follower.until(lambda: "-b" in follower.story)
+        await asyncio.sleep(0.02)
+    assert follower.story == ["+a", "+b", "-b"]
+
+
+async def test_bookmarks_move_the_version_on(api: ApiClient, server: WireApiServer) -> None:
+    create(server, "a")
+    async with following(api) as follower:
+        await opened(server)
+        # Other kinds change: the node's own version grows old.
+        for number in range(3):
+            server.store.create(POD, {"metadata": {"name": f"p{number}"}})
+        server.watches.bookmark()
+        create(server, "b")
+        await follower.until(lambda: "b" in follower.table)
+        server.watches.bookmark()
+        marked = server.store.version
+        await asyncio.sleep(0.05)
+        await server.watches.cut()
+        async with asyncio.timeout(30):
+            while sum(a_watch(request) for request in server.requests) < 2:
+                await asyncio.sleep(0.005)
+    assert server.requests[-1].query["resourceVersion"] == str(marked)
+
+
+async def test_a_line_beyond_all_measure_is_not_kept(api: ApiClient, server: WireApiServer) -> None:
+    server.faults.on(PATH, faults.flood(17), times=1, where=a_watch)
+    create(server, "a")
+    async with following(api) as follower:
+        await follower.until(lambda: bool(follower.troubles))
+        create(server, "b")
+        await follower.until(lambda: follower.holds(server))
+    [trouble] = follower.troubles
+    assert isinstance(trouble, TooLarge)
+    assert "a line of more than 16777216 bytes" in str(trouble)
+
+
+@pytest.mark.parametrize(
+    "line", ["no JSON\n", '{"type":"WHAT","object":{}}\n', '{"object":{}}\n', "[]\n", "\n"]
+)
+async def test_lines_that_are_no_events_are_troubles_and_no_end(
+    api: ApiClient, server: WireApiServer, line: str
+) -> None:
+    server.faults.on(PATH, faults.lines(line, then="hold"), times=1, where=a_watch)
+    async with following(api) as follower:
+        await follower.until(lambda: bool(follower.troubles))
+        create(server, "b")
+        await follower.until(lambda: follower.holds(server))
+
+
+async def test_an_object_that_cannot_be_read_hides_no_other(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    bad = '{"type":"ADDED","object":{"metadata":{"name":[],"resourceVersion":"5000"}}}\n'
+    good = '{"type":"ADDED","object":{"metadata":{"name":"b","resourceVersion":"5001"}}}\n'
+    server.faults.on(PATH, faults.lines(bad, good, then="hold"), times=1, where=a_watch)
+    async with following(api) as follower:
+        await follower.until(lambda: "b" in follower.table)
+    assert len(follower.troubles) == 1
+
+
+async def test_a_version_that_is_never_taken_leads_to_a_list(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    server.faults.on(PATH, faults.answer(500, "boom"), times=LIST_AFTER + 1, where=a_watch)
+    async with following(api) as follower:
+        await opened(server)
+    assert follower.syncs == 2
+
+
+async def test_what_leaves_the_selector_is_lost_and_only_metadata_is_asked_for(
+    api: ApiClient, server: WireApiServer
+) -> None:
+    def pod(name: str, phase: str) -> None:
+        server.store.create(POD, {"metadata": {"name": name}, "status": {"phase": phase}})
+
+    pod("runs", "Running")
+    pod("done", "Succeeded")
+    async with following(
+        api, PODS, field_selector="status.phase=Running", metadata_only=True
+    ) as follower:
+        await opened(server)
+        assert list(follower.table) == ["runs"]
+        server.store.change(
+            POD, ("default", "runs"), lambda thing: {**thing, "status": {"phase": "Failed"}}
+        )
+        server.store.change(
+            POD, ("default", "done"), lambda thing: {**thing, "status": {"phase": "Running"}}
+        )
+        await follower.until(lambda: "done" in follower.table)
+    assert follower.story == ["+runs", "-runs", "+done"]
+    asked = {a_watch(request): request.headers["Accept"] for request in server.requests}
+    kind = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+    assert asked == {False: kind.format("List"), True: kind.format("")}
+
+
+Step = tuple[str, str]
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["make", "make", "change", "delete", "delete", "cut", "forget", "wait", "mark"]
+        ),
+        st.sampled_from("abcd"),
+    ),
+    max_size=24,
+)
+
+
+async def _play(server: WireApiServer, steps: list[Step]) -> None:
+    for step, name in steps:
+        with contextlib.suppress(status.StatusError):
+            match step:
+                case "make":
+                    create(server, name)
+                case "change":
+                    relabel(server, name, str(server.store.version))
+                case "delete":
+                    server.store.delete(NODE, name)
+                case "cut":
+                    await server.watches.cut()
+                case "forget":
+                    server.store.compact()
+                case "mark":
+                    server.watches.bookmark()
+                case "wait":
+                    await asyncio.sleep(0.002)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(before=STEPS, steps=STEPS, as_event=st.booleans())
+def test_any_schedule_of_changes_and_broken_connections_ends_in_the_same_state(
+    authority: Authority, before: list[Step], steps: list[Step], *, as_event: bool
+) -> None:
+    async def run() -> None:
+        async with (
+            api_server(authority) as server,
+            client_of(access_to(server, authority)) as api,
+        ):
+            server.watches.gone_as_event = as_event
+            await _play(server, before)
+            async with following(api) as follower:
+                await opened(server)
+                await _play(server, steps)
+                await follower.until(lambda: follower.syncs > 0 and follower.holds(server))
+
+    asyncio.run(run())
+
+
+def test_waiting_doubles_up_to_its_bound_and_differs() -> None:
+    lowest, highest = Backoff(lambda: 0.0), Backoff(lambda: 1.0)
+    waits = [(lowest.failed(), highest.failed()) for _ in range(10)]
+    assert waits[:3] == [(0.4, 0.8), (0.8, 1.6), (1.6, 3.2)]
+    assert waits[-1] == (LONGEST / 2, LONGEST)
+    assert lowest.failed(at_least=20) == 20
+    assert lowest.failed(at_least=3600) == LONGEST
+    lowest.succeeded()
+    assert lowest.failed() == 0.4

@@ -1,0 +1,366 @@
+"""A kubelet gets the token after it has proven to be the node's, and never before. The judge is what it received."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kubevouch.clock import Clock, SystemClock
+from kubevouch.kubelet.dial import Target
+from kubevouch.kubelet.fetch import LONGEST_KEPT, FetchFailed, Roots, VerifiedKubelet, quoted
+from kubevouch.lab.wire.kubelet import (
+    NO_CERTIFICATE,
+    PLAIN_HTTP,
+    SILENCE,
+    WAYS_TO_FAIL,
+    Behaviour,
+    Raw,
+    Serve,
+    WireKubelet,
+)
+from kubevouch.lab.wire.nobody import closed_port
+from tests.support.authority import Authority
+from tests.support.clocks import WoundClock
+from tests.support.contexts import server_context
+from tests.support.self_signed import DatedAuthority, kubelet_self_signed
+
+ADDRESS = "127.0.0.1"
+PATH = "/metrics/resource"
+TOKEN = "Bearer the-token-of-metrics-server"
+PAGE = b"node_cpu_usage_seconds_total 1.5 7\n"
+MOST = 1024 * 1024
+NOW = datetime.now(UTC)
+
+
+@contextlib.asynccontextmanager
+async def kubelet(behaviour: Behaviour, host: str = ADDRESS) -> AsyncIterator[WireKubelet]:
+    async with WireKubelet(behaviour, SystemClock(), host=host) as running:
+        yield running
+
+
+def serving(
+    authority: Authority,
+    *names: str,
+    node: str | None = "n1",
+    answers: Mapping[str, tuple[int, bytes] | Raw] | None = None,
+) -> Serve:
+    context = server_context(authority.serving(*(names or (ADDRESS,)), node=node))
+    return Serve(context, {PATH: (200, PAGE)} if answers is None else answers)
+
+
+def door(
+    running: WireKubelet,
+    authority: Authority | DatedAuthority,
+    *,
+    node: str = "n1",
+    address: str = "",
+    clock: Clock | None = None,
+    check_time: bool = True,
+) -> VerifiedKubelet:
+    return VerifiedKubelet(
+        Target(address or running.host, node, running.port),
+        Roots(authority.pem),
+        clock=clock or SystemClock(),
+        check_time=check_time,
+    )
+
+
+async def ask(fetch: VerifiedKubelet, *, timeout: float = 30.0, path: str = PATH) -> bytes:
+    return await fetch.page(path, TOKEN, timeout=timeout, most=MOST)
+
+
+async def refused(fetch: VerifiedKubelet, *, timeout: float = 30.0) -> FetchFailed:
+    with contextlib.closing(fetch), pytest.raises(FetchFailed) as caught:
+        await ask(fetch, timeout=timeout)
+    return caught.value
+
+
+async def gone(running: WireKubelet) -> None:
+    """Until the kubelet has seen the end of every connection: it will get nothing more."""
+    async with asyncio.timeout(30):
+        while running.open:
+            await asyncio.sleep(0.005)
+
+
+async def test_the_node_itself_gets_the_token_and_gives_its_page(authority: Authority) -> None:
+    async with kubelet(serving(authority)) as running:
+        with contextlib.closing(door(running, authority)) as fetch:
+            assert await ask(fetch) == PAGE
+        lines = running.sent.decode().split("\r\n")
+    assert lines[0] == f"GET {PATH} HTTP/1.1"
+    assert f"Host: {ADDRESS}:{running.port}" in lines
+    assert f"Authorization: {TOKEN}" in lines
+
+
+async def test_one_connection_serves_many_fetches_until_it_is_old(authority: Authority) -> None:
+    clock = WoundClock(NOW)
+    async with kubelet(serving(authority)) as running:
+        with contextlib.closing(door(running, authority, clock=clock)) as fetch:
+            for _ in range(3):
+                assert await ask(fetch) == PAGE
+            assert len(running.seen) == 1
+            clock.wind(timedelta(seconds=LONGEST_KEPT))
+            assert await ask(fetch) == PAGE
+            assert len(running.seen) == 2
+
+
+NO_ADDRESSES = (
+    "tls: failed to verify certificate: x509: cannot validate certificate for 127.0.0.1 because "
+    "it doesn't contain any IP SANs"
+)
+# Who stands in the kubelet's place, and why it gets nothing.
+IMPOSTORS = {
+    "another node of the same authority": (
+        "wrong-identity",
+        "the certificate is that of node n2, not of node n1",
+    ),
+    "no node at all": ("wrong-identity", 'the certificate is that of "127.0.0.1", not of node n1'),
+    "another authority": (
+        "unknown-authority",
+        "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+    ),
+    "the same authority, other addresses": (
+        "address-not-covered",
+        "tls: failed to verify certificate: x509: certificate is valid for 127.0.0.9, not 127.0.0.1",
+    ),
+    "no address": (
+        "no-ip-sans",
+        NO_ADDRESSES,
+    ),
+    "self-signed": (
+        "no-ip-sans",
+        NO_ADDRESSES,
+    ),
+}
+
+
+def impostor(name: str, authority: Authority) -> ssl.SSLContext:
+    match name:
+        case "another node of the same authority":
+            pair = authority.serving(ADDRESS, node="n2")
+        case "no node at all":
+            pair = authority.serving(ADDRESS)
+        case "another authority":
+            pair = Authority("another").serving(ADDRESS, node="n1")
+        case "the same authority, other addresses":
+            pair = authority.serving("127.0.0.9", node="n1")
+        case "no address":
+            pair = authority.serving("n1", node="n1")
+        case _:
+            day = timedelta(days=1)
+            pair = kubelet_self_signed("n1", NOW - day, NOW + day)
+    return server_context(pair)
+
+
+@pytest.mark.parametrize("name", IMPOSTORS)
+async def test_an_impostor_gets_not_one_byte(authority: Authority, name: str) -> None:
+    reason, words = IMPOSTORS[name]
+    async with kubelet(Serve(impostor(name, authority), {PATH: (200, PAGE)})) as running:
+        failure = await refused(door(running, authority))
+        await gone(running)
+        assert running.seen
+        assert running.sent == b""
+    if name == "no node at all":
+        assert failure.reason == reason
+        assert "not of node n1" in failure.text
+        return
+    assert (failure.reason, failure.text) == (
+        reason,
+        f'Get "https://127.0.0.1:{running.port}/metrics/resource": {words}',
+    )
+
+
+@pytest.mark.parametrize("check_time", [True, False])
+async def test_an_expired_certificate_gets_not_one_byte(*, check_time: bool) -> None:
+    year = timedelta(days=365)
+    authority = DatedAuthority(NOW - 3 * year, NOW + year)
+    pair = authority.serving(ADDRESS, node="n1", not_before=NOW - 2 * year, not_after=NOW - year)
+    async with kubelet(Serve(server_context(pair), {PATH: (200, PAGE)})) as running:
+        failure = await refused(door(running, authority, check_time=check_time))
+        await gone(running)
+        assert running.sent == b""
+    assert failure.reason == "expired"
+    assert "x509: certificate has expired or is not yet valid: current time" in failure.text
+
+
+async def test_under_another_clock_it_is_that_clock_which_decides() -> None:
+    year = timedelta(days=365)
+    authority = DatedAuthority(NOW - 3 * year, NOW + year)
+    pair = authority.serving(ADDRESS, node="n1", not_before=NOW - 2 * year, not_after=NOW - year)
+    clock = WoundClock(NOW - 1.5 * year)
+    async with kubelet(Serve(server_context(pair), {PATH: (200, PAGE)})) as running:
+        with contextlib.closing(door(running, authority, clock=clock, check_time=False)) as fetch:
+            assert await ask(fetch) == PAGE
+            # The connection is kept, and its certificate ends: it is not used any more.
+            clock.wind(year / 2)
+            with pytest.raises(FetchFailed, match="expired"):
+                await ask(fetch)
+        await gone(running)
+        assert running.sent.count(b"GET ") == 1
+
+
+async def test_an_ipv6_kubelet_is_dialled_and_named_in_brackets(authority: Authority) -> None:
+    async with kubelet(serving(authority, "::1"), host="::1") as running:
+        with contextlib.closing(door(running, authority)) as fetch:
+            assert await ask(fetch) == PAGE
+        assert f"Host: [::1]:{running.port}\r\n".encode() in running.sent
+    async with kubelet(serving(authority, "fd00::1"), host="::1") as running:
+        failure = await refused(door(running, authority))
+        assert running.sent == b""
+    assert failure.text.startswith(f'Get "https://[::1]:{running.port}/metrics/resource": ')
+    assert failure.text.endswith("x509: certificate is valid for fd00::1, not ::1")
+
+
+async def test_a_kubelet_may_be_dialled_by_name(authority: Authority) -> None:
+    async with kubelet(serving(authority, "localhost")) as running:
+        with contextlib.closing(door(running, authority, address="localhost")) as fetch:
+            assert await ask(fetch) == PAGE
+
+
+async def test_a_redirect_is_a_failure_and_is_not_followed(authority: Authority) -> None:
+    async with kubelet(serving(authority)) as elsewhere:
+        to = f"https://{ADDRESS}:{elsewhere.port}{PATH}".encode()
+        head = b"HTTP/1.1 302 Found\r\nLocation: " + to + b"\r\nContent-Length: 0\r\n\r\n"
+        async with kubelet(serving(authority, answers={PATH: Raw(head)})) as running:
+            failure = await refused(door(running, authority))
+        assert elsewhere.seen == []
+    assert (failure.reason, failure.text) == ("http-302", 'request failed, status: "302 Found"')
+
+
+async def test_statuses_are_told_as_metrics_server_tells_them(authority: Authority) -> None:
+    head = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nForbidden"
+    async with kubelet(serving(authority, answers={PATH: Raw(head)})) as running:
+        with contextlib.closing(door(running, authority)) as fetch:
+            for _ in range(2):
+                with pytest.raises(FetchFailed) as caught:
+                    await ask(fetch)
+                assert caught.value.text == 'request failed, status: "403 Forbidden"'
+        assert len(running.seen) == 1
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+BAD_ANSWERS = {
+    "half an answer": (Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nnode", then="close"), "EOF"),
+    "half a chunk": (Raw(CHUNKED + b"40\r\nnode_cpu", then="close"), "unexpected EOF"),
+    "no HTTP": (Raw(b"SSH-2.0-OpenSSH\r\n\r\n"), "malformed HTTP response"),
+    "no length": (Raw(b"HTTP/1.1 200 OK\r\n\r\nnode", then="close"), "without a length"),
+    "two lengths": (
+        Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nnode"),
+        "told twice",
+    ),
+    "endless headers": (Raw(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 5000, 100), "of headers"),
+    "100 MB, told before": (
+        Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n", b"#" * 65536, 1600),
+        "more than 1048576 bytes",
+    ),
+    "100 MB in chunks": (
+        Raw(CHUNKED, b"10000\r\n" + b"#" * 65536 + b"\r\n", 1600),
+        "more than 1048576 bytes",
+    ),
+    "compressed": (
+        Raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx"),
+        "compressed",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_ANSWERS)
+async def test_a_bad_answer_is_a_failure_within_bounds(authority: Authority, name: str) -> None:
+    answer, words = BAD_ANSWERS[name]
+    async with kubelet(serving(authority, answers={PATH: answer})) as running:
+        failure = await refused(door(running, authority))
+        await gone(running)
+        assert running.sent.count(b"GET ") == 1
+    assert words in failure.text
+    assert failure.reason in {"no-answer", "too-large"}
+    assert not failure.timed_out
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    ["silence", "stalls in the answer", "stalls in the headers"],
+)
+async def test_time_is_over_for_whoever_stalls(authority: Authority, behaviour: str) -> None:
+    plays: dict[str, Behaviour] = {
+        "silence": SILENCE,
+        "stalls in the answer": serving(
+            authority, answers={PATH: Raw(CHUNKED + b"40\r\nnode", then="hold")}
+        ),
+        "stalls in the headers": serving(
+            authority, answers={PATH: Raw(b"HTTP/1.1 200 OK\r\nX", then="hold")}
+        ),
+    }
+    async with kubelet(plays[behaviour]) as running:
+        failure = await refused(door(running, authority), timeout=0.3)
+        await gone(running)
+    assert failure.timed_out
+    assert failure.text.endswith(": context deadline exceeded")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason", "words"),
+    [
+        (NO_CERTIFICATE, "alert", "remote error: tls: internal error"),
+        (PLAIN_HTTP, "plain-http", "http: server gave HTTP response to HTTPS client"),
+        (WAYS_TO_FAIL["hangs up"], "ended", "EOF"),
+    ],
+)
+async def test_a_port_without_tls_is_told_in_gos_words(
+    authority: Authority, behaviour: Behaviour, reason: str, words: str
+) -> None:
+    async with kubelet(behaviour) as running:
+        failure = await refused(door(running, authority))
+    assert failure.reason == reason
+    assert failure.text.endswith(f'/metrics/resource": {words}')
+
+
+async def test_a_closed_port_is_told_in_gos_words(authority: Authority) -> None:
+    with closed_port() as port:
+        fetch = VerifiedKubelet(
+            Target(ADDRESS, "n1", port), Roots(authority.pem), clock=SystemClock()
+        )
+        failure = await refused(fetch)
+    assert failure.text == (
+        f'Get "https://127.0.0.1:{port}/metrics/resource": '
+        f"dial tcp 127.0.0.1:{port}: connect: connection refused"
+    )
+
+
+async def test_a_connection_closed_while_it_was_idle_is_made_again(authority: Authority) -> None:
+    page = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(PAGE)
+    answers = {PATH: Raw(page, PAGE, then="close")}
+    async with kubelet(serving(authority, answers=answers)) as running:
+        with contextlib.closing(door(running, authority)) as fetch:
+            for _ in range(3):
+                assert await ask(fetch) == PAGE
+                await gone(running)
+        assert len(running.seen) == 3
+
+
+async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next(
+    authority: Authority,
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"
+    answers = {PATH: Raw(head + b"one" + head + b"two")}
+    async with kubelet(serving(authority, answers=answers)) as running:
+        with contextlib.closing(door(running, authority)) as fetch:
+            assert await ask(fetch) == b"one"
+            assert await ask(fetch) == b"one"
+        assert len(running.seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/metrics/resource", "/metrics/resource"),
+        ("metrics", "/metrics"),
+        ("/a b?c=d#e", "/a%20b%3Fc=d%23e"),
+        ("/x HTTP/1.1\r\nHost: evil\r\n\r\n", "/x%20HTTP/1.1%0D%0AHost:%20evil%0D%0A%0D%0A"),
+        ("/ü", "/%C3%BC"),
+    ],
+)
+def test_a_path_from_an_annotation_stays_a_path(path: str, shown: str) -> None:
+    assert quoted(path) == shown

@@ -1,0 +1,209 @@
+"""A small cluster on the wire: an API server with nodes and pods, a kubelet's port for each node, real TLS."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from kubevouch.clock import SystemClock
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.credentials import Files
+from kubevouch.kube.kubeconfig import User
+from kubevouch.kubelet.fetch import Roots
+from kubevouch.lab.wire import kinds
+from kubevouch.lab.wire.apiserver import WireApiServer
+from kubevouch.lab.wire.kubelet import Behaviour, Serve, WireKubelet
+from kubevouch.metrics.collector import Collector
+from kubevouch.metrics.fleet import Dialling, FleetNode
+from kubevouch.metrics.points import PodKey
+from kubevouch.metrics.scraper import Rhythm
+from kubevouch.metrics.store import ScrapeFailure
+from tests.support.apiservers import access_to, api_server, client_of
+from tests.support.authority import Authority
+from tests.support.clocks import SteppedClock
+from tests.support.contexts import server_context
+
+NODE = kinds.KINDS["", "v1", "nodes"]
+POD = kinds.KINDS["", "v1", "pods"]
+PATH = "/metrics/resource"
+ADDRESS = "127.0.0.1"
+
+
+@dataclass
+class Page:
+    """What a kubelet measures: its counters grow by so much a scrape. `taken` counts the scrapes it has answered."""
+
+    node: str
+    pods: int = 1
+    taken: int = 0
+    cores: float = 0.5
+    start: int = 1_795_000_000
+
+    def text(self) -> bytes:
+        self.taken += 1
+        at = (self.start + 1000 + 15 * self.taken) * 1000
+        used = 100 + 15 * self.cores * self.taken
+        lines = [
+            f"node_cpu_usage_seconds_total {used} {at}",
+            f"node_memory_working_set_bytes {1_000_000 + self.taken} {at}",
+        ]
+        for number in range(self.pods):
+            labels = f'{{container="c",namespace="ns",pod="{self.node}-{number}"}}'
+            lines += [
+                f"container_cpu_usage_seconds_total{labels} {used / 10} {at}",
+                f"container_memory_working_set_bytes{labels} 2048 {at}",
+                f"container_start_time_seconds{labels} {self.start}",
+            ]
+        return "".join(f"{line}\n" for line in lines).encode()
+
+
+class Live(dict[str, tuple[int, bytes]]):
+    """A kubelet's answers: each time the page is asked for, it has moved on."""
+
+    def __init__(self, page: Page) -> None:
+        super().__init__()
+        self.page = page
+
+    def get(self, path: str, otherwise: Any = None) -> Any:
+        return (200, self.page.text()) if path == PATH else otherwise
+
+
+@dataclass
+class Heard:
+    """Everything the collector told."""
+
+    scrapes: list[tuple[str, ScrapeFailure | None]] = field(default_factory=list)
+    duplicates: list[tuple[str, tuple[PodKey, ...]]] = field(default_factory=list)
+    incompletes: list[tuple[str, bool, tuple[PodKey, ...]]] = field(default_factory=list)
+    troubles: list[tuple[str, KubevouchError]] = field(default_factory=list)
+    stirred: asyncio.Event = field(default_factory=asyncio.Event)
+    look: Callable[[], None] = lambda: None
+    """Called the moment a scrape has ended."""
+
+    def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
+        self.look()
+        self.scrapes.append((node.name, failure))
+        self.stirred.set()
+
+    def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
+        self.duplicates.append((node.name, pods))
+
+    def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
+        self.incompletes.append((node.name, node_itself, pods))
+
+    def watch_failed(self, resource: str, error: KubevouchError) -> None:
+        self.troubles.append((resource, error))
+        self.stirred.set()
+
+    async def until(self, what: Callable[[], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not what():
+                self.stirred.clear()
+                with contextlib.suppress(TimeoutError):
+                    # What the fleet learns stirs nobody.
+                    await asyncio.wait_for(self.stirred.wait(), 0.01)
+
+
+class Cluster:
+    """Nodes may be added, changed and removed while the collector runs."""
+
+    def __init__(self, server: WireApiServer, authority: Authority, folder: Path) -> None:
+        self.server = server
+        self.authority = authority
+        self.token = folder / "token"
+        self.token.write_text("first-token")
+        self.kubelets: dict[str, WireKubelet] = {}
+        self.clock = SteppedClock()
+        self.heard = Heard()
+        self._stack = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    def serve(self, name: str, *, node: str = "", pods: int = 1) -> Serve:
+        """A kubelet as it should be; `node`: whose certificate it has, if not its own."""
+        pair = self.authority.serving(ADDRESS, "::1", node=node or name)
+        return Serve(server_context(pair), Live(Page(name, pods)))
+
+    async def add(
+        self, name: str, behaviour: Behaviour | None = None, *, host: str = ADDRESS, **more: Any
+    ) -> WireKubelet:
+        """A node and its kubelet, which behaves as it should unless told otherwise."""
+        running = WireKubelet(behaviour or self.serve(name), SystemClock(), host=host)
+        await self._stack.enter_async_context(running)
+        self.kubelets[name] = running
+        self.server.store.create(NODE, self._node(name, running, **more))
+        return running
+
+    def _node(self, name: str, running: WireKubelet, **metadata: Any) -> dict[str, Any]:
+        return {
+            "metadata": {"name": name, **metadata},
+            "status": {
+                "addresses": [{"type": "InternalIP", "address": running.host}],
+                "daemonEndpoints": {"kubeletEndpoint": {"Port": running.port}},
+                "conditions": [{"type": "Ready", "status": "True"}],
+            },
+        }
+
+    def pod(self, name: str, phase: str = "Running", **labels: str) -> None:
+        thing = {"metadata": {"name": name, "labels": labels}, "status": {"phase": phase}}
+        self.server.store.create(POD, thing, "ns")
+
+    @contextlib.asynccontextmanager
+    async def collecting(
+        self, *, rhythm: Rhythm | None = None, dialling: Dialling | None = None
+    ) -> AsyncIterator[Collector]:
+        """A collector that runs, with a clock that stands still until a round is called for."""
+        roots = Roots(self.authority.pem)
+        user = User(where="service account", token_file=str(self.token))
+        async with client_of(access_to(self.server, self.authority)) as api:
+            collector = Collector(
+                api,
+                roots=lambda: roots,
+                credentials=Files(user, self.clock),
+                clock=self.clock,
+                chance=random.Random(1).random,
+                listener=self.heard,
+                dialling=dialling or Dialling(address_types=("InternalIP",), use_status_port=True),
+                rhythm=rhythm,
+                check_time=False,
+            )
+            task = asyncio.create_task(collector.run())
+            try:
+                await self.heard.until(lambda: task.done() or collector.fleet.synced)
+                yield collector
+            finally:
+                task.cancel()
+                await asyncio.wait([task])
+                if not task.cancelled():
+                    task.result()
+
+    async def round(self, *names: str, seconds: float = 15.5) -> dict[str, ScrapeFailure | None]:
+        """Lets time pass until each of these nodes (or every node there is) has been scraped once more."""
+        wanted = set(names or self.kubelets)
+        before = len(self.heard.scrapes)
+        # A node that has just been seen must have looked at the clock before it is wound.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        await self.clock.pass_(seconds)
+        await self.heard.until(lambda: wanted <= {name for name, _ in self.heard.scrapes[before:]})
+        return dict(self.heard.scrapes[before:])
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture
+async def cluster(authority: Authority, tmp_path: Path) -> AsyncIterator[Cluster]:
+    async with api_server(authority) as server, Cluster(server, authority, tmp_path) as made:
+        yield made

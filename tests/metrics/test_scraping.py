@@ -1,0 +1,392 @@
+"""The collector against kubelets on the wire: each costs its own row only, and none gets a token that is not its node."""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+
+import pytest
+
+from kubevouch.kube.errors import Forbidden
+from kubevouch.lab.wire import faults, status
+from kubevouch.lab.wire.kubelet import NO_CERTIFICATE, SILENCE, Behaviour, Raw, Serve
+from kubevouch.metrics.fleet import ADDRESS_TYPES, Dialling
+from kubevouch.metrics.scraper import Rhythm
+from tests.metrics.conftest import ADDRESS, NODE, PATH, Cluster, Live, Page
+from tests.support.authority import Authority
+from tests.support.contexts import server_context
+
+HASTY = Rhythm(timeout=0.5)
+
+
+async def test_two_scrapes_make_rows(cluster: Cluster) -> None:
+    for name in ("n1", "n2", "n3"):
+        await cluster.add(name)
+    async with cluster.collecting() as collector:
+        store = collector.store
+        assert await cluster.round() == {"n1": None, "n2": None, "n3": None}
+        assert store.nodes() == {}
+        assert not store.node_ready
+        assert store.absence("n1") == "scraped once so far; usage needs two different samples"
+        await cluster.round()
+        assert sorted(store.nodes()) == ["n1", "n2", "n3"]
+        assert sorted(store.pods()) == [("ns", "n1-0"), ("ns", "n2-0"), ("ns", "n3-0")]
+        assert store.node_ready
+        assert store.pod_ready
+        assert (store.node_points, store.container_points) == (3, 3)
+        usage = store.node("n1")
+    assert usage is not None
+    assert (usage.cpu_nanocores, usage.memory_bytes) == (500_000_000, 1_000_002)
+    assert usage.window_ns == 15 * 10**9
+    assert usage.timestamp.timestamp() == 1_795_000_000 + 1000 + 30
+    pod = store.pod("ns", "n1-0")
+    assert pod is not None
+    [container] = pod.containers
+    assert (container.name, container.cpu_nanocores) == ("c", 50_000_000)
+    assert container.memory_bytes == 2048
+    assert cluster.heard.troubles == []
+
+
+async def test_a_connection_is_kept_from_round_to_round_and_closed_at_the_end(
+    cluster: Cluster,
+) -> None:
+    running = await cluster.add("n1")
+    async with cluster.collecting():
+        for _ in range(3):
+            await cluster.round()
+        assert len(running.seen) == 1
+        assert running.sent.count(b"GET /metrics/resource ") == 3
+    async with asyncio.timeout(30):
+        while running.open:
+            await asyncio.sleep(0.005)
+
+
+def _bad(cluster: Cluster, name: str) -> Behaviour:
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    own = cluster.serve("bad")
+    answers: dict[str, tuple[int, bytes] | Raw] = {
+        "stalls": Raw(chunked + b"40\r\nnode_", then="hold"),
+        "half-answers": Raw(chunked + b"40\r\nnode_", then="close"),
+        "100 MB": Raw(chunked, b"10000\r\n" + b"#" * 65536 + b"\r\n", 1600),
+        "no page": (200, b"<html>hello</html>\n"),
+        "a lie": (200, b"node_cpu_usage_seconds_total 1e300 9\n" + b"container_x{" * 99 + b"\n"),
+    }
+    match name:
+        case "silent":
+            return SILENCE
+        case "dark":
+            return NO_CERTIFICATE
+        case "impostor":
+            return cluster.serve("bad", node="good")
+        case "another authority":
+            pair = Authority("another").serving(ADDRESS, node="bad")
+            return Serve(server_context(pair), own.answers)
+    return Serve(own.context, {PATH: answers[name]})
+
+
+REASONS = {
+    "silent": "deadline",
+    "dark": "alert",
+    "impostor": "wrong-identity",
+    "another authority": "unknown-authority",
+    "stalls": "deadline",
+    "half-answers": "no-answer",
+    "100 MB": "too-large",
+    "no page": "unreadable",
+    "a lie": "unreadable",
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+async def test_a_bad_kubelet_costs_its_own_row_only(cluster: Cluster, name: str) -> None:
+    await cluster.add("good")
+    bad = await cluster.add("bad", _bad(cluster, name))
+    async with cluster.collecting(rhythm=HASTY) as collector:
+        for _ in range(2):
+            # The good one is never waited for longer than it takes.
+            await cluster.round("good")
+            await cluster.heard.until(lambda: collector.store.failure("bad") is not None)
+        assert sorted(collector.store.nodes()) == ["good"]
+        assert sorted(collector.store.pods()) == [("ns", "good-0")]
+        failure = collector.store.failure("bad")
+        assert failure is not None
+        assert failure.reason == REASONS[name]
+        assert collector.store.absence("bad") == failure.text
+        assert failure.timed_out == (failure.reason == "deadline")
+        assert collector.store.failure("good") is None
+    if name in {"silent", "dark", "impostor", "another authority"}:
+        assert bad.seen
+        assert bad.sent == b""
+
+
+async def test_a_slow_kubelet_delays_nobody(cluster: Cluster) -> None:
+    await cluster.add("slow", SILENCE)
+    await cluster.add("good")
+    async with cluster.collecting(rhythm=Rhythm(timeout=60.0)) as collector:
+        for _ in range(4):
+            await cluster.round("good")
+        assert collector.store.node("good") is not None
+        # It still hangs in its first scrape.
+        assert [name for name, _ in cluster.heard.scrapes] == ["good"] * 4
+
+
+async def test_when_all_places_are_taken_the_others_wait(cluster: Cluster) -> None:
+    for name in ("n1", "n2", "n3", "n4"):
+        await cluster.add(name, SILENCE)
+    seen: list[int] = []
+    kubelets = cluster.kubelets
+    cluster.heard.look = lambda: seen.append(sum(len(each.seen) for each in kubelets.values()))
+    async with cluster.collecting(rhythm=Rhythm(timeout=0.2, at_once=2)):
+        await cluster.round()
+    # The first two end before the next two begin.
+    assert seen[0] == 2
+    assert seen[-1] == 4
+
+
+async def test_a_failed_scrape_takes_the_row_and_two_good_ones_bring_it_back(
+    cluster: Cluster,
+) -> None:
+    running = await cluster.add("n1")
+    good = running.behaviour
+    async with cluster.collecting() as collector:
+        store = collector.store
+        await cluster.round()
+        await cluster.round()
+        assert store.node("n1") is not None
+        # The kubelet restarts, and has no certificate for a while.
+        running.behaviour = NO_CERTIFICATE
+        for connection in range(2):
+            running.cut()
+            failures = await cluster.round()
+            assert store.nodes() == {}
+            assert store.pods() == {}
+            failure = failures["n1"]
+            assert failure is not None
+            assert failure.text.endswith("remote error: tls: internal error")
+            kept = store.failure("n1")
+            assert kept is not None
+            assert (kept.at > kept.since) == (connection == 1)
+        running.behaviour = good
+        await cluster.round()
+        assert store.nodes() == {}
+        assert store.failure("n1") is None
+        await cluster.round()
+        assert store.node("n1") is not None
+        assert store.pod("ns", "n1-0") is not None
+
+
+async def test_nodes_come_and_go(cluster: Cluster) -> None:
+    first = await cluster.add("n1")
+    async with cluster.collecting() as collector:
+        await cluster.round()
+        await cluster.add("n2")
+        await cluster.heard.until(lambda: "n2" in collector.fleet.nodes)
+        await cluster.round()
+        await cluster.round()
+        assert sorted(collector.store.nodes()) == ["n1", "n2"]
+        cluster.server.store.delete(NODE, "n1")
+        await cluster.heard.until(lambda: "n1" not in collector.fleet.nodes)
+        assert sorted(collector.store.nodes()) == ["n2"]
+        assert sorted(collector.store.pods()) == [("ns", "n2-0")]
+        async with asyncio.timeout(30):
+            while first.open:
+                await asyncio.sleep(0.005)
+        asked = first.sent.count(b"GET ")
+        await cluster.round("n2")
+        assert first.sent.count(b"GET ") == asked
+
+
+async def test_a_node_that_moved_is_dialled_at_its_new_place(cluster: Cluster) -> None:
+    old = await cluster.add("n1")
+    async with cluster.collecting() as collector:
+        await cluster.round()
+        new = await cluster.add("spare", cluster.serve("n1"))
+        cluster.server.store.delete(NODE, "spare")
+
+        def moved(thing: dict[str, object]) -> dict[str, object]:
+            made = cluster._node("n1", new)
+            return {**thing, "status": made["status"]}
+
+        cluster.server.store.change(NODE, ("", "n1"), moved)
+        await cluster.heard.until(lambda: collector.fleet.nodes["n1"].port == new.port)
+        del cluster.kubelets["spare"]
+        await cluster.round("n1")
+        assert new.sent.count(b"GET ") == 1
+        assert old.sent.count(b"GET ") == 1
+
+
+async def test_a_kubelet_of_one_node_is_not_taken_for_another_at_the_same_address(
+    cluster: Cluster,
+) -> None:
+    """Two nodes claim one address: the connection of the one is not used for the other."""
+    shared = await cluster.add("n1")
+    cluster.server.store.create(NODE, cluster._node("n2", shared))
+    async with cluster.collecting() as collector:
+        found = await cluster.round("n1", "n2")
+        assert found["n1"] is None
+        failure = found["n2"]
+        assert failure is not None
+        assert failure.reason == "wrong-identity"
+        assert "that of node n1, not of node n2" in failure.text
+        assert collector.store.absence("n2") == failure.text
+    assert shared.sent.count(b"GET ") == 1
+
+
+async def test_a_node_that_tells_of_anothers_pods_does_not_take_them(cluster: Cluster) -> None:
+    await cluster.add("n1")
+    async with cluster.collecting() as collector:
+        await cluster.round()
+        thief = Serve(cluster.serve("n2").context, Live(Page("n1", cores=9.0)))
+        await cluster.add("n2", thief)
+        await cluster.heard.until(lambda: "n2" in collector.fleet.nodes)
+        for _ in range(3):
+            await cluster.round()
+        pod = collector.store.pod("ns", "n1-0")
+        assert pod is not None
+        assert pod.containers[0].cpu_nanocores == 50_000_000
+        assert cluster.heard.duplicates[0] == ("n2", (("ns", "n1-0"),))
+        # Once its first node is gone, it is whose tells of it.
+        cluster.server.store.delete(NODE, "n1")
+        await cluster.heard.until(lambda: "n1" not in collector.fleet.nodes)
+        for _ in range(2):
+            await cluster.round("n2")
+        assert collector.store.pod("ns", "n1-0") is not None
+
+
+async def test_a_new_token_is_sent_once_it_lies_in_its_file(cluster: Cluster) -> None:
+    running = await cluster.add("n1")
+    async with cluster.collecting():
+        await cluster.round()
+        cluster.token.write_text("second-token")
+        cluster.clock.wind(timedelta(seconds=60))
+        await cluster.round()
+    assert running.sent.count(b"Authorization: Bearer first-token\r\n") == 1
+    assert running.sent.count(b"Authorization: Bearer second-token\r\n") == 1
+
+
+async def test_a_token_that_is_refused_is_read_again_at_once(cluster: Cluster) -> None:
+    serve = cluster.serve("n1")
+    running = await cluster.add("n1", Serve(serve.context, {PATH: (401, b"Unauthorized")}))
+    async with cluster.collecting():
+        failures = await cluster.round()
+        assert running.sent.count(b"GET ") == 1
+        cluster.token.write_text("second-token")
+        await cluster.round()
+    assert running.sent.count(b"Bearer first-token") == 2
+    assert running.sent.count(b"Bearer second-token") == 1
+    failure = failures["n1"]
+    assert failure is not None
+    assert (failure.reason, failure.text) == (
+        "http-401",
+        'request failed, status: "401 Scripted"',
+    )
+
+
+async def test_without_a_token_nothing_is_asked(cluster: Cluster) -> None:
+    running = await cluster.add("n1")
+    cluster.token.unlink()
+    async with cluster.collecting():
+        failures = await cluster.round()
+    failure = failures["n1"]
+    assert failure is not None
+    assert failure.reason == "credential"
+    assert running.sent == b""
+
+
+async def test_an_ipv6_node_is_scraped(cluster: Cluster) -> None:
+    running = await cluster.add("n1", host="::1")
+    async with cluster.collecting() as collector:
+        await cluster.round()
+        await cluster.round()
+        assert collector.store.node("n1") is not None
+    assert f"Host: [::1]:{running.port}".encode() in running.sent
+
+
+async def test_a_node_without_a_usable_address_says_so(cluster: Cluster) -> None:
+    await cluster.add("n1")
+    dialling = Dialling(address_types=("ExternalIP", "Hostname"), use_status_port=True)
+    async with cluster.collecting(dialling=dialling) as collector:
+        await cluster.round()
+        assert collector.store.absence("n1") == "no address matched types [ExternalIP Hostname]"
+    assert cluster.kubelets["n1"].seen == []
+
+
+async def test_the_path_of_an_annotation_is_asked_for(cluster: Cluster) -> None:
+    annotations = {"metrics.k8s.io/resource-metrics-path": "/elsewhere"}
+    running = await cluster.add("n1", annotations=annotations)
+    async with cluster.collecting():
+        failures = await cluster.round()
+    assert b"GET /elsewhere HTTP/1.1\r\n" in running.sent
+    failure = failures["n1"]
+    assert failure is not None
+    assert failure.reason == "http-404"
+
+
+async def test_a_page_without_whole_metrics_is_told(cluster: Cluster) -> None:
+    page = (
+        b'container_cpu_usage_seconds_total{container="c",namespace="ns",pod="p"} 1 7\n'
+        b"node_memory_working_set_bytes 5 7\n"
+    )
+    serve = cluster.serve("n1")
+    await cluster.add("n1", Serve(serve.context, {PATH: (200, page)}))
+    async with cluster.collecting() as collector:
+        assert await cluster.round() == {"n1": None}
+        assert cluster.heard.incompletes == [("n1", True, (("ns", "p"),))]
+        assert collector.store.absence("n1") == "its kubelet tells no CPU and memory of the node"
+
+
+async def test_running_pods_are_known_by_their_labels(cluster: Cluster) -> None:
+    cluster.pod("runs", app="web")
+    cluster.pod("done", phase="Succeeded")
+    async with cluster.collecting() as collector:
+        assert {key: dict(pod.labels) for key, pod in collector.fleet.pods.items()} == {
+            ("ns", "runs"): {"app": "web"}
+        }
+        cluster.pod("later", app="db")
+        await cluster.heard.until(lambda: ("ns", "later") in collector.fleet.pods)
+
+
+async def test_an_api_server_that_refuses_is_told_and_the_scrapes_go_on(cluster: Cluster) -> None:
+    await cluster.add("n1")
+    async with cluster.collecting() as collector:
+        await cluster.round()
+        cluster.server.faults.on(
+            "/api/v1/nodes", faults.refuse(status.forbidden("", "nodes", "", "no"))
+        )
+        await cluster.server.watches.cut()
+        await cluster.heard.until(lambda: len(cluster.heard.troubles) == 2)
+        for _ in range(2):
+            await cluster.round()
+        assert collector.store.node("n1") is not None
+        told = [(name, type(error)) for name, error in cluster.heard.troubles]
+        assert ("nodes", Forbidden) in told
+        assert ("pods", Forbidden) not in told
+
+
+async def test_the_rounds_are_marked(cluster: Cluster) -> None:
+    async with cluster.collecting() as collector:
+        await cluster.heard.until(lambda: collector.last_round is not None)
+        first = collector.last_round
+        await cluster.clock.pass_(15)
+        await cluster.heard.until(lambda: collector.last_round != first)
+        assert collector.last_round == cluster.clock.now()
+
+
+async def test_three_collectors_live_in_one_process(cluster: Cluster) -> None:
+    await cluster.add("n1")
+    async with contextlib.AsyncExitStack() as stack:
+        collectors = [await stack.enter_async_context(cluster.collecting()) for _ in range(3)]
+        for _ in range(2):
+            before = len(cluster.heard.scrapes)
+            await cluster.round()
+            await cluster.heard.until(lambda: len(cluster.heard.scrapes) >= before + 3)  # noqa: B023
+        assert all(collector.store.node("n1") is not None for collector in collectors)
+
+
+def test_the_default_order_of_addresses_is_that_of_metrics_server() -> None:
+    assert ADDRESS_TYPES == (
+        "Hostname",
+        "InternalDNS",
+        "InternalIP",
+        "ExternalDNS",
+        "ExternalIP",
+    )

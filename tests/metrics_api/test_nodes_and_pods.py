@@ -1,0 +1,227 @@
+"""metrics.k8s.io/v1beta1: objects, lists, tables, selectors and refusals, in metrics-server's forms."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from kubevouch.metrics.serving.api import MetricsApi
+from kubevouch.serve.messages import Request, Response
+from tests.support.clocks import WoundClock
+from tests.support.metered import AT, FixedFleet, metered, node, pod
+
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+PREFIX = "/apis/metrics.k8s.io/v1beta1"
+FLEET = FixedFleet(
+    {each.name: each for each in (node("n2"), node("n1", zone="a", tier="1"), node("n3"))},
+    {
+        (each.namespace, each.name): each
+        for each in (pod("b", "p"), pod("a", "q", app="x"), pod("a", "p", app="y"), pod("a", "new"))
+    },
+)
+STORE = metered(
+    {"n1": (156433217, 1062510592), "n2": (2_000_000_000, 1536), "gone": (1, 1)},
+    {
+        "n1": {("a", "p"): {"c2": (1_250_000, 20 << 20), "c1": (0, 1000)}},
+        "n2": {("b", "p"): {"c": (1, 1 << 30)}, ("b", "ended"): {"c": (1, 1)}},
+    },
+)
+
+
+async def ask(path: str, *, accept: str = "", method: str = "GET", **query: str) -> Response:
+    clock = WoundClock(AT + timedelta(seconds=10))
+    headers = {"accept": (accept,)} if accept else {}
+    asked = Request(method, PREFIX + path, {k: (v,) for k, v in query.items()}, headers)
+    return await MetricsApi(STORE, FLEET, clock).answer(asked)
+
+
+async def told(path: str, **query: str) -> Any:
+    answer = await ask(path, **query)
+    assert answer.code == 200, answer
+    return json.loads(answer.body)
+
+
+N1 = {
+    "metadata": {
+        "name": "n1",
+        "creationTimestamp": "2026-11-24T23:03:10Z",
+        "labels": {"tier": "1", "zone": "a"},
+    },
+    "timestamp": "2026-11-24T23:03:00Z",
+    "window": "15.023s",
+    "usage": {"cpu": "156433217n", "memory": "1037608Ki"},
+}
+POD = {
+    "metadata": {
+        "name": "p",
+        "namespace": "a",
+        "creationTimestamp": "2026-11-24T23:03:10Z",
+        "labels": {"app": "y"},
+    },
+    "timestamp": "2026-11-24T23:03:00Z",
+    "window": "15.023s",
+    "containers": [
+        {"name": "c1", "usage": {"cpu": "0", "memory": "1k"}},
+        {"name": "c2", "usage": {"cpu": "1250u", "memory": "20Mi"}},
+    ],
+}
+
+
+async def test_a_node_and_a_pod_of_their_own() -> None:
+    kind = {"apiVersion": "metrics.k8s.io/v1beta1"}
+    assert await told("/nodes/n1") == {"kind": "NodeMetrics", **kind, **N1}
+    assert await told("/namespaces/a/pods/p") == {"kind": "PodMetrics", **kind, **POD}
+
+
+async def test_lists_have_what_is_measured_in_order_and_no_version() -> None:
+    found = await told("/nodes")
+    assert [found["kind"], found["metadata"]] == ["NodeMetricsList", {}]
+    assert found["items"][0] == N1
+    assert found["items"][1]["usage"] == {"cpu": "2", "memory": "1536"}
+    # n3 is not measured; `gone` and `ended` are no longer the API server's.
+    assert [each["metadata"]["name"] for each in found["items"]] == ["n1", "n2"]
+    found = await told("/pods", limit="1")
+    names = [(each["metadata"]["namespace"], each["metadata"]["name"]) for each in found["items"]]
+    assert names == [("a", "p"), ("b", "p")]
+    assert found["items"][0] == POD
+    assert [each["metadata"]["name"] for each in (await told("/namespaces/a/pods"))["items"]] == [
+        "p"
+    ]
+    assert (await told("/namespaces/none/pods"))["items"] == []
+
+
+SELECTED = {
+    ("labelSelector", "zone=a"): ["n1"],
+    ("labelSelector", "zone==a,tier"): ["n1"],
+    ("labelSelector", "zone!=a"): ["n2"],
+    ("labelSelector", "zone in (a, b)"): ["n1"],
+    ("labelSelector", "zone notin (a,b)"): ["n2"],
+    ("labelSelector", "!zone"): ["n2"],
+    ("labelSelector", "tier > 0,tier<2"): ["n1"],
+    ("labelSelector", "tier>1"): [],
+    ("labelSelector", ""): ["n1", "n2"],
+    ("labelSelector", "zone="): [],
+    ("fieldSelector", "metadata.name=n2"): ["n2"],
+    ("fieldSelector", "metadata.name!=n2"): ["n1"],
+    ("fieldSelector", "metadata.namespace=x"): [],
+}
+
+
+@pytest.mark.parametrize(("kind", "selector"), SELECTED)
+async def test_selectors_look_at_the_node_itself(kind: str, selector: str) -> None:
+    found = await told("/nodes", **{kind: selector})
+    assert [each["metadata"]["name"] for each in found["items"]] == SELECTED[kind, selector]
+
+
+REFUSED = {
+    ("/nodes", "labelSelector", "a=(b"): "unable to parse requirement",
+    ("/nodes", "labelSelector", "a in b"): "unable to parse requirement",
+    ("/nodes", "labelSelector", "a>x"): "the value must be an integer",
+    ("/pods", "labelSelector", "-a=b"): "unable to parse requirement",
+    ("/pods", "fieldSelector", "status.phase=Running"): (
+        '"status.phase" is not a known field selector: only "metadata.name", "metadata.namespace"'
+    ),
+    ("/pods", "fieldSelector", "nonsense"): (
+        "invalid selector: 'nonsense'; can't understand 'nonsense'"
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "kind", "selector"), REFUSED)
+async def test_a_selector_that_is_none_is_a_400(path: str, kind: str, selector: str) -> None:
+    answer = await ask(path, **{kind: selector})
+    status = json.loads(answer.body)
+    assert (answer.code, status["reason"]) == (400, "BadRequest")
+    assert REFUSED[path, kind, selector] in status["message"]
+
+
+MISSING = {
+    "/nodes/none": ('node "none" not found', {"name": "none", "kind": "node"}),
+    "/nodes/n3": (
+        'nodemetrics.metrics.k8s.io "n3" not found',
+        {"name": "n3", "group": "metrics.k8s.io", "kind": "nodemetrics"},
+    ),
+    "/namespaces/a/pods/none": ('pods "none" not found', {"name": "none", "kind": "pods"}),
+    "/namespaces/a/pods/new": (
+        'podmetrics.metrics.k8s.io "a/new" not found',
+        {"name": "a/new", "group": "metrics.k8s.io", "kind": "podmetrics"},
+    ),
+    "/services": ("the server could not find the requested resource", {}),
+    "/nodes/n1/status": ("the server could not find the requested resource", {}),
+    "/namespaces/a/nodes": ("the server could not find the requested resource", {}),
+    "/pods/p": ("the server could not find the requested resource", {}),
+}
+
+
+@pytest.mark.parametrize("path", MISSING)
+async def test_what_is_not_there_is_a_404_with_upstreams_text(path: str) -> None:
+    answer = await ask(path)
+    status = json.loads(answer.body)
+    assert (answer.code, status["reason"]) == (404, "NotFound")
+    assert (status["message"], status["details"]) == MISSING[path]
+
+
+async def test_nothing_can_be_changed_or_watched() -> None:
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        answer = await ask("/nodes", method=method)
+        status = json.loads(answer.body)
+        assert (answer.code, status["reason"]) == (405, "MethodNotAllowed")
+        text = "the server does not allow this method on the requested resource"
+        assert status["message"] == text
+    answer = await ask("/nodes", watch="true")
+    status = json.loads(answer.body)
+    assert answer.code == 405
+    assert status["message"] == (
+        'watch is not supported on resources of kind "nodes.metrics.k8s.io"'
+    )
+    assert (await ask("/nodes", watch="false")).code == 200
+
+
+async def test_a_table_is_what_kubectl_get_prints() -> None:
+    found = await told("/nodes", accept=TABLE)
+    assert [found["kind"], found["apiVersion"]] == ["Table", "meta.k8s.io/v1"]
+    columns = [(each["name"], each["format"]) for each in found["columnDefinitions"]]
+    assert columns == [
+        ("Name", "name"),
+        ("cpu", "quantity"),
+        ("memory", "quantity"),
+        ("Window", "duration"),
+    ]
+    assert found["rows"][0] == {
+        "cells": ["n1", "156433217n", "1037608Ki", "15.023s"],
+        "object": {
+            "kind": "PartialObjectMetadata",
+            "apiVersion": "meta.k8s.io/v1",
+            "metadata": N1["metadata"],
+        },
+    }
+    pods = await told("/namespaces/a/pods/p", accept=TABLE, includeObject="Object")
+    # 20Mi and 1000 in all.
+    assert pods["rows"][0]["cells"] == ["p", "1250u", "20972520", "15.023s"]
+    assert pods["rows"][0]["object"]["containers"] == POD["containers"]
+    nothing = await told("/namespaces/none/pods", accept=TABLE)
+    assert (nothing["rows"], nothing["columnDefinitions"]) == (None, None)
+
+
+FORMS = {
+    "application/vnd.kubernetes.protobuf, */*": "NodeMetricsList",
+    "*/*": "NodeMetricsList",
+    "application/json": "NodeMetricsList",
+    "application/json;q=0.5, application/json;as=Table;v=v1beta1;g=meta.k8s.io": "Table",
+    "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json": (
+        "NodeMetricsList"
+    ),
+}
+
+
+@pytest.mark.parametrize("accept", FORMS)
+async def test_the_best_form_that_both_know_is_sent(accept: str) -> None:
+    assert (await told("/nodes", accept=accept))["kind"] == FORMS[accept]
+
+
+async def test_a_form_that_is_not_known_is_a_406() -> None:
+    answer = await ask("/nodes", accept="application/vnd.kubernetes.protobuf")
+    assert answer.code == 406
+    text = "only the following media types are accepted: application/json"
+    assert json.loads(answer.body)["message"] == text

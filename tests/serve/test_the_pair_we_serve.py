@@ -1,0 +1,66 @@
+"""The certificate of a server: where it comes from, and how it is kept."""
+
+import random
+import stat
+from pathlib import Path
+
+import pytest
+
+from kubevouch.errors import UsageError
+from kubevouch.serve.pair import PairFilesError, PairSource, pair_source
+from kubevouch.tls import server_context
+from kubevouch.x509 import read_certificates
+from tests.support.apiservers import MOMENT
+from tests.support.authority import Authority
+
+
+def source(cert: str = "", key: str = "", folder: str = "") -> PairSource:
+    numbers = random.Random(7)
+    return pair_source(cert, key, folder, now=MOMENT, random_serial=numbers.getrandbits)
+
+
+def test_without_files_one_is_made_in_the_folder_and_used_again(tmp_path: Path) -> None:
+    folder = tmp_path / "not" / "yet"
+    made = source(folder=str(folder)).read()
+    assert {path.name for path in folder.iterdir()} == {"apiserver.crt", "apiserver.key"}
+    assert stat.S_IMODE((folder / "apiserver.key").stat().st_mode) == 0o600
+    assert source(folder=str(folder)).read() == made
+    server_context(made, where="made")
+    [leaf, ca] = read_certificates(made.chain, "made")
+    assert leaf.dns_names == ("localhost",)
+    assert [str(each) for each in leaf.ip_addresses] == ["127.0.0.1"]
+    assert leaf.issuer == ca.subject
+    assert leaf.not_before < MOMENT < leaf.not_after
+
+
+def test_without_a_folder_it_stays_in_memory(tmp_path: Path) -> None:
+    found = source()
+    assert found.files is None
+    assert found.read() == found.read()
+
+
+def test_files_are_read_anew_each_time(tmp_path: Path) -> None:
+    files = (tmp_path / "tls.crt", tmp_path / "tls.key")
+    found = source(str(files[0]), str(files[1]))
+    with pytest.raises(PairFilesError, match="No such file"):
+        found.read()
+    for _ in range(2):
+        pair = Authority().serving("a")
+        files[0].write_bytes(pair.chain)
+        files[1].write_bytes(pair.key)
+        assert found.read().chain == pair.chain
+    files[0].write_bytes(bytes(2 << 20))
+    with pytest.raises(PairFilesError, match="more than"):
+        found.read()
+
+
+def test_one_flag_without_the_other_is_a_mistake() -> None:
+    for cert, key in (("a", ""), ("", "b")):
+        with pytest.raises(UsageError, match="given together"):
+            source(cert, key)
+
+
+def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PairFilesError, match="can be written to"):
+        source(folder=str(tmp_path / "file" / "below"))

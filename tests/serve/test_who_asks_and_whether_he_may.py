@@ -1,0 +1,242 @@
+"""Delegated authentication and authorization, seen from both ends of real TLS: the client's and the API server's."""
+
+import asyncio
+import json
+import ssl
+from datetime import timedelta
+
+import aiohttp
+import pytest
+
+from kubevouch.lab.wire import faults
+from kubevouch.x509 import Reason, Usage, read_certificates, verify
+from tests.serve.conftest import Served
+from tests.support.apiservers import MOMENT
+from tests.support.authority import Authority
+from tests.support.front_proxy import client_context
+from tests.support.reviews import ACCESS_REVIEWS, TOKEN_REVIEWS
+from tests.support.self_signed import DatedAuthority
+
+UNAUTHORIZED = {
+    "kind": "Status",
+    "apiVersion": "v1",
+    "metadata": {},
+    "status": "Failure",
+    "message": "Unauthorized",
+    "reason": "Unauthorized",
+    "code": 401,
+}
+ALICE = [
+    ("X-Remote-User", "alice"),
+    ("X-Remote-Group", "dev"),
+    ("X-Remote-Group", "ops"),
+    ("X-Remote-Extra-Example.org%2fscopes", "read"),
+    ("X-Remote-Extra-Example.org%2fscopes", "write"),
+]
+
+
+async def test_the_front_proxys_word_is_taken_and_the_api_server_is_asked(served: Served) -> None:
+    path = "/apis/g/v1/namespaces/ns/things/one"
+    answer = await served.get(path, pair=served.authorities.front_proxy, headers=ALICE)
+    assert (answer.code, json.loads(answer.text)) == (200, {"user": "alice"})
+    assert served.reviews.access_reviews == [
+        {
+            "user": "alice",
+            "groups": ["dev", "ops", "system:authenticated"],
+            "extra": {"example.org/scopes": ["read", "write"]},
+            "resourceAttributes": {
+                "namespace": "ns",
+                "verb": "get",
+                "group": "g",
+                "version": "v1",
+                "resource": "things",
+                "name": "one",
+            },
+        }
+    ]
+
+
+async def test_another_name_of_the_front_proxys_authority_is_nobody(served: Served) -> None:
+    pair = served.authorities.proxy.client("somebody-else")
+    answer = await served.get("/thing", pair=pair, headers=ALICE)
+    assert (answer.code, json.loads(answer.text)) == (401, UNAUTHORIZED)
+    assert "x509: subject with cn=somebody-else is not in the allowed list" in served.lines[-1]
+    assert '"Unable to authenticate the request" err="[' in served.lines[-1]
+    assert not served.seen
+    assert not served.reviews.access_reviews
+
+
+async def test_a_users_certificate_gives_no_headers_a_meaning(served: Served) -> None:
+    """Even with the front proxy's name: the two authorities are two pools."""
+    pair = served.authorities.cluster.client("front-proxy-client", "system:nodes")
+    answer = await served.get("/thing", pair=pair, headers=ALICE)
+    assert answer.code == 200
+    assert served.seen[-1].user.name == "front-proxy-client"
+    assert served.reviews.access_reviews[-1]["groups"] == ["system:nodes", "system:authenticated"]
+
+
+async def test_headers_without_a_certificate_are_nobodys(served: Served) -> None:
+    await served.get("/thing", headers=ALICE)
+    assert served.seen[-1].user.name == "system:anonymous"
+    assert served.reviews.access_reviews[-1] == {
+        "user": "system:anonymous",
+        "groups": ["system:unauthenticated"],
+        "nonResourceAttributes": {"path": "/thing", "verb": "get"},
+    }
+
+
+async def test_a_strangers_certificate_ends_the_handshake(served: Served) -> None:
+    with pytest.raises((aiohttp.ClientError, ssl.SSLError, ConnectionError)):
+        await served.get("/thing", pair=Authority("stranger").client("front-proxy-client"))
+    assert not served.seen
+
+
+def test_a_serving_certificate_is_no_clients() -> None:
+    authority = DatedAuthority(MOMENT - timedelta(days=9), MOMENT + timedelta(days=9))
+    dates = {"not_before": MOMENT - timedelta(days=1), "not_after": MOMENT + timedelta(days=1)}
+    [leaf, *_] = read_certificates(authority.serving("a", node="a", **dates).chain, "leaf")
+    roots = read_certificates(authority.pem, "roots")
+
+    def judged(usage: Usage) -> Reason:
+        return verify(leaf, intermediates=(), roots=roots, name="", at=MOMENT, usage=usage).reason
+
+    assert judged(Usage.SERVER) is Reason.TRUSTED
+    assert judged(Usage.CLIENT) is Reason.WRONG_USAGE
+
+
+async def test_what_has_expired_by_our_clock_is_nobody(served: Served) -> None:
+    served.clock.wind(timedelta(days=366 * 1100))
+    answer = await served.get("/thing", pair=served.authorities.front_proxy, headers=ALICE)
+    assert answer.code == 401
+    assert "certificate has expired or is not yet valid" in served.lines[-1]
+
+
+async def test_a_token_is_asked_about_once_and_kept_for_ten_seconds(served: Served) -> None:
+    bearer = [("Authorization", "Bearer good")]
+    user = {"username": "sa", "uid": "7", "groups": ["g"], "extra": {"k": ["v"]}}
+    served.reviews.tokens["good"] = user
+    answers = await asyncio.gather(*(served.get("/thing", headers=bearer) for _ in range(5)))
+    assert {answer.code for answer in answers} == {200}
+    assert served.reviews.token_reviews == [{"token": "good"}]
+    assert served.reviews.access_reviews == [
+        {
+            "user": "sa",
+            "uid": "7",
+            "groups": ["g", "system:authenticated"],
+            "extra": {"k": ["v"]},
+            "nonResourceAttributes": {"path": "/thing", "verb": "get"},
+        }
+    ]
+    served.clock.wind(timedelta(seconds=11))
+    del served.reviews.tokens["good"]
+    assert (await served.get("/thing", headers=bearer)).code == 401
+    assert len(served.reviews.token_reviews) == 2
+
+
+async def test_a_token_that_is_nobodys_is_a_401(served: Served) -> None:
+    answer = await served.get("/readyz", headers=[("Authorization", "bearer bad")])
+    assert (answer.code, json.loads(answer.text)) == (401, UNAUTHORIZED)
+    assert "invalid bearer token" in served.lines[-1]
+
+
+async def test_a_no_is_a_403_with_the_api_servers_words(served: Served) -> None:
+    served.reviews.allow = lambda _: False
+    answer = await served.get("/thing")
+    assert (answer.code, json.loads(answer.text)) == (
+        403,
+        {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": 'forbidden: User "system:anonymous" cannot get path "/thing"',
+            "reason": "Forbidden",
+            "details": {},
+            "code": 403,
+        },
+    )
+    served.reviews.reason = "RBAC: no"
+    answer = await served.get("/apis/g/v1/namespaces/ns/things")
+    status = json.loads(answer.text)
+    assert status["message"] == (
+        'things.g is forbidden: User "system:anonymous" cannot list resource "things" '
+        'in API group "g" in the namespace "ns": RBAC: no'
+    )
+    assert status["details"] == {"group": "g", "kind": "things"}
+    assert not served.seen
+
+
+async def test_masters_and_probes_are_let_through_unasked(served: Served) -> None:
+    masters = [("X-Remote-User", "system:kube-aggregator"), ("X-Remote-Group", "system:masters")]
+    answer = await served.get("/thing", pair=served.authorities.front_proxy, headers=masters)
+    assert answer.code == 200
+    assert (await served.get("/readyz")).code == 200
+    assert not served.reviews.access_reviews
+    # Only the page itself: what is below it is asked about.
+    await served.get("/readyz/ping")
+    assert served.reviews.access_reviews[-1]["nonResourceAttributes"]["path"] == "/readyz/ping"
+
+
+async def test_without_an_api_server_there_is_no_yes(served: Served) -> None:
+    for path in (TOKEN_REVIEWS, ACCESS_REVIEWS):
+        served.api_server.faults.clear()
+        served.api_server.faults.on(path, faults.answer(503, "down"))
+    answer = await served.get("/thing")
+    assert answer.code == 500
+    assert answer.text.startswith('Internal Server Error: "/thing": ')
+    served.api_server.faults.on(TOKEN_REVIEWS, faults.answer(503, "down"))
+    answer = await served.get("/thing", headers=[("Authorization", "Bearer any")])
+    assert answer.code == 401
+    assert not served.seen
+
+
+async def test_unknown_paths_are_unknown_only_to_those_who_may_ask(served: Served) -> None:
+    answer = await served.get("/elsewhere")
+    assert (answer.code, answer.text) == (404, "404 page not found\n")
+    served.reviews.allow = lambda _: False
+    assert (await served.get("/elsewhere2")).code == 403
+
+
+async def test_a_renewed_authority_and_a_renewed_pair_are_taken_up(served: Served) -> None:
+    keeping = asyncio.create_task(served.freshness.keep())
+    try:
+        before = await _leaf(served)
+        newer = Authority("front-proxy-ca")
+        old, served.authorities.proxy = served.authorities.proxy, newer
+        try:
+            served.authorities.publish(served.api_server)
+            files = served.source.files
+            assert files
+            pair = Authority("site").serving("127.0.0.1")
+            files[0].write_bytes(pair.chain)
+            files[1].write_bytes(pair.key)
+            await served.clock.pass_(11)
+            while "Reloaded" not in "".join(served.lines):
+                await asyncio.sleep(0.01)
+            assert await _leaf(served) != before
+            # The test's client does not know the site's authority: it looks without verifying.
+            shown = newer.client("front-proxy-client")
+            context = client_context(newer.pem, shown)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            async with (
+                aiohttp.ClientSession() as session,
+                session.get(
+                    f"https://127.0.0.1:{served.port}/thing", headers=ALICE, ssl=context
+                ) as answer,
+            ):
+                assert answer.status == 200
+            assert served.seen[-1].user.name == "alice"
+        finally:
+            served.authorities.proxy = old
+    finally:
+        keeping.cancel()
+
+
+async def _leaf(served: Served) -> bytes:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    _, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=context)
+    leaf = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    assert isinstance(leaf, bytes)
+    return leaf

@@ -1,0 +1,62 @@
+"""A cluster's two authorities, and what its API server publishes about them."""
+
+import json
+import ssl
+from dataclasses import dataclass, field
+from typing import Any
+
+from kubevouch.lab.wire.apiserver import WireApiServer
+from kubevouch.lab.wire.kinds import KINDS
+from kubevouch.tls import Pair as TlsPair
+from kubevouch.tls import load_pair
+from tests.support.authority import Authority, Pair
+
+Object = dict[str, Any]
+NAME = "extension-apiserver-authentication"
+
+
+@dataclass
+class Authorities:
+    """The CA of users and kubelets, and that of the front proxy."""
+
+    cluster: Authority = field(default_factory=lambda: Authority("kubernetes"))
+    proxy: Authority = field(default_factory=lambda: Authority("front-proxy-ca"))
+
+    def config_map(self, *, allowed: tuple[str, ...] = ("front-proxy-client",)) -> Object:
+        return {
+            "kind": "ConfigMap",
+            "apiVersion": "v1",
+            "metadata": {
+                "name": NAME,
+                "namespace": "kube-system",
+                "uid": "u",
+                "resourceVersion": "28",
+            },
+            "data": {
+                "client-ca-file": self.cluster.pem.decode(),
+                "requestheader-client-ca-file": self.proxy.pem.decode(),
+                "requestheader-allowed-names": json.dumps(allowed),
+                "requestheader-username-headers": '["X-Remote-User"]',
+                "requestheader-group-headers": '["X-Remote-Group"]',
+                "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
+            },
+        }
+
+    def publish(
+        self, server: WireApiServer, *, allowed: tuple[str, ...] = ("front-proxy-client",)
+    ) -> None:
+        server.store.put(KINDS["", "v1", "configmaps"], self.config_map(allowed=allowed))
+
+    @property
+    def front_proxy(self) -> Pair:
+        """What kube-apiserver shows."""
+        return self.proxy.client("front-proxy-client")
+
+
+def client_context(roots: bytes, pair: Pair | None = None) -> ssl.SSLContext:
+    """A client that verifies, as a test's own."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=roots.decode())
+    if pair is not None:
+        load_pair(context, TlsPair(pair.chain, pair.key), where="client")
+    return context

@@ -1,0 +1,55 @@
+"""A fleet whose usage is known: two points of everything, laid into the real store."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from kubevouch.metrics.fleet import FleetNode, RunningPod
+from kubevouch.metrics.points import NodePoints, PodKey, Point
+from kubevouch.metrics.store import Store
+
+AT = datetime(2026, 11, 24, 23, 3, 0, 456_000, tzinfo=UTC)
+WINDOW_NS = 15_023_000_000
+
+
+@dataclass
+class FixedFleet:
+    """Nodes and pods that the API server would have."""
+
+    nodes: Mapping[str, FleetNode] = field(default_factory=dict)
+    pods: Mapping[PodKey, RunningPod] = field(default_factory=dict)
+    synced: bool = True
+
+
+def node(name: str, **labels: str) -> FleetNode:
+    return FleetNode(name, labels, "127.0.0.1", 10250, "/metrics/resource", ready=True)
+
+
+def pod(namespace: str, name: str, **labels: str) -> RunningPod:
+    return RunningPod(namespace, name, labels)
+
+
+def metered(
+    nodes: Mapping[str, tuple[int, int]],
+    pods: Mapping[str, Mapping[PodKey, Mapping[str, tuple[int, int]]]] | None = None,
+) -> Store:
+    """Usage as (nanocores, bytes): of nodes, and of pods' containers by node. One window ends at AT."""
+    store = Store(timedelta(seconds=15))
+    for moment, share in ((_ns(AT) - WINDOW_NS, 0), (_ns(AT), 1)):
+        for name, used in nodes.items():
+            inside = {
+                key: {c: _point(moment, share, *u) for c, u in containers.items()}
+                for key, containers in ((pods or {}).get(name) or {}).items()
+            }
+            store.keep(name, NodePoints(_point(moment, share, *used), inside))
+    return store
+
+
+def _point(at_ns: int, share: int, nanocores: int, memory: int) -> Point:
+    # Rounded up, so that the rate, which Go and we cut, is the very number.
+    used = -(-nanocores * WINDOW_NS // 10**9) * share
+    return Point(at_ns, 10**12 + used, memory, 0)
+
+
+def _ns(moment: datetime) -> int:
+    return int(moment.timestamp()) * 10**9 + moment.microsecond * 1000
