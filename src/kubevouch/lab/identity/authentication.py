@@ -28,8 +28,8 @@ from kubevouch.lab.apiserver.request import (
     RequestInfo,
     UserInfo,
 )
+from kubevouch.lab.apiserver.server import forbidden
 from kubevouch.lab.apiserver.store import Store
-from kubevouch.lab.identity.authorization import refusal
 from kubevouch.lab.identity.tokens import InvalidToken, Tokens, read_moment
 from kubevouch.x509 import X509Error, read_certificate_der, read_certificates
 from kubevouch.x509.certificate import Certificate
@@ -163,7 +163,7 @@ class Authentication:
         )
         allowed, reason = self._authorize(asked)
         if not allowed:
-            raise refusal(asked, reason)
+            raise forbidden(asked, reason)
 
 
 def certificate_user(certificate: Certificate, now: datetime) -> UserInfo | None:

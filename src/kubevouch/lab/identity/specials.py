@@ -2,7 +2,8 @@
 
 from kubevouch.lab.apiserver import status
 from kubevouch.lab.apiserver.backends import Answer, Call, Special
-from kubevouch.lab.apiserver.request import Admission
+from kubevouch.lab.apiserver.field_validation import FieldValidation
+from kubevouch.lab.apiserver.request import Admission, Object
 from kubevouch.lab.identity.reviews import Reviews
 from kubevouch.lab.identity.tokens import Tokens
 
@@ -30,7 +31,9 @@ def specials(
     return found
 
 
-def _body(call: Call) -> dict[str, object]:
-    if not isinstance(call.body, dict):
+def _body(call: Call) -> Object:
+    """The body, every field of the type that it should have."""
+    kind = call.info.kind
+    if not isinstance(call.body, dict) or kind is None:
         raise status.bad_request("the body of the request is not an object")
-    return call.body
+    return FieldValidation(kind, call.info, call.query).body(call.body)

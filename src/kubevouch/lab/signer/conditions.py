@@ -49,12 +49,14 @@ def unchanged_decisions(before: list[Object], after: list[Object]) -> list[Objec
 
 
 def malformed(before: list[Object], after: list[Object]) -> Iterator[Cause]:
-    """What no condition may be. Types that were already there twice are let be."""
+    """What no condition may be. What the stored object already has wrong is let be."""
     seen: set[str] = set()
-    tolerated = _several(before)
+    known = [each.get("type", "") for each in before]
+    both = set(_BY_APPROVERS) <= set(known)
+    twice = len(set(known)) < len(known)
     for index, each in enumerate(after):
         where, kind, value = f"status.conditions[{index}]", each.get("type"), each.get("status")
-        if not kind:
+        if not kind and "" not in known:
             yield "FieldValueRequired", f"{where}.type", "Required value"
         if not value:
             yield "FieldValueRequired", f"{where}.status", "Required value"
@@ -64,10 +66,10 @@ def malformed(before: list[Object], after: list[Object]) -> Iterator[Cause]:
         elif value not in {"True", "False", "Unknown"}:
             text = f'Unsupported value: "{value}": supported values: "False", "True", "Unknown"'
             yield "FieldValueNotSupported", f"{where}.status", text
-        if kind in _BY_APPROVERS and (set(_BY_APPROVERS) - {kind}) & seen:
+        if not both and kind in _BY_APPROVERS and (set(_BY_APPROVERS) - {kind}) & seen:
             text = "Approved and Denied conditions are mutually exclusive"
             yield "FieldValueInvalid", f"{where}.type", f'Invalid value: "{kind}": {text}'
-        if kind in seen and kind not in tolerated:
+        if not twice and kind in seen:
             yield "FieldValueDuplicate", f"{where}.type", f'Duplicate value: "{kind}"'
         seen.add(kind or "")
 
@@ -78,8 +80,3 @@ def withdrawn(before: list[Object], after: list[Object]) -> Iterator[Cause]:
         if sum(c.get("type") == kind for c in after) < sum(c.get("type") == kind for c in before):
             text = f'Forbidden: updates may not remove a condition of type "{kind}"'
             yield "FieldValueForbidden", "status.conditions", text
-
-
-def _several(conditions: list[Object]) -> set[str]:
-    kinds = [each.get("type", "") for each in conditions]
-    return {kind for kind in kinds if kinds.count(kind) > 1}

@@ -152,7 +152,7 @@ def _unreadable(spec: Object, why: str) -> Cause:
 
 def _usage_causes(usages: list[str]) -> Iterator[Cause]:
     if not usages:
-        yield "FieldValueRequired", "spec.usages", "Required value"
+        yield "FieldValueRequired", "spec.usages", "Required value: usages must be provided"
     for index, usage in enumerate(usages):
         if usage not in USAGES:
             known = ", ".join(f'"{each}"' for each in sorted(USAGES))

@@ -6,17 +6,24 @@ from collections.abc import Iterator
 from kubevouch.lab.apiserver.validation import Cause
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_LONGEST = 253
 _LABEL_TEXT = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
     "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 )
+_SUBDOMAIN_TEXT = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
+    "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    r"'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+_PART = re.compile(r"[a-z0-9]([-a-z0-9]{0,251}[a-z0-9])?")
 
 
 def signer_name_causes(field: str, name: str) -> Iterator[Cause]:
     """What is wrong with the name of a signer."""
     if not name:
-        yield "FieldValueRequired", field, "Required value"
+        yield "FieldValueRequired", field, "Required value: signerName must be provided"
         return
     parts = name.split("/")
     if len(parts) != 2:
@@ -24,6 +31,9 @@ def signer_name_causes(field: str, name: str) -> Iterator[Cause]:
         yield _invalid(field, name, text)
         return
     domain, path = parts
+    if len(domain) > _LONGEST:
+        text = f"Too long: may not be more than {_LONGEST} bytes"
+        yield "FieldValueTooLong", field, text
     labels = domain.split(".")
     wrong = next((label for label in labels if not _LABEL.fullmatch(label)), None)
     if wrong is not None:
@@ -31,9 +41,9 @@ def signer_name_causes(field: str, name: str) -> Iterator[Cause]:
     if len(labels) < 2:
         text = "should be a domain with at least two segments separated by dots"
         yield _invalid(field, domain, text)
-    wrong = next((label for label in path.split(".") if not _LABEL.fullmatch(label)), None)
+    wrong = next((label for label in path.split(".") if not _PART.fullmatch(label)), None)
     if wrong is not None:
-        yield _invalid(field, path, f'validating label "{wrong}": {_LABEL_TEXT}')
+        yield _invalid(field, path, f'validating label "{wrong}": {_SUBDOMAIN_TEXT}')
 
 
 def _invalid(field: str, value: str, text: str) -> Cause:
