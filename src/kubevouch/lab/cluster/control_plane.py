@@ -16,6 +16,7 @@ from kubevouch.lab.apiserver.backends import Backends
 from kubevouch.lab.apiserver.client import LocalClient
 from kubevouch.lab.apiserver.journal import Journal
 from kubevouch.lab.apiserver.kinds import kind_of
+from kubevouch.lab.apiserver.request import LOOPBACK, RequestInfo
 from kubevouch.lab.apiserver.server import ApiServer, ServerPki
 from kubevouch.lab.apiserver.store import Store
 from kubevouch.lab.cluster import seed
@@ -114,6 +115,22 @@ class ControlPlane:
             raise LabError(where, error.strerror or str(error), "end what listens there") from None
         self._site_approver = asyncio.create_task(self._kept_alive("approver", self._approver.run))
         self.start_controllers()
+
+    def token(self, namespace: str, account: str) -> str:
+        """A token of a service account, as its pods have one; good for a year. Raises StatusError."""
+        info = RequestInfo(
+            "create",
+            "",
+            LOOPBACK,
+            version="v1",
+            resource="serviceaccounts",
+            subresource="token",
+            namespace=namespace,
+            name=account,
+        )
+        wanted = {"spec": {"expirationSeconds": 365 * 24 * 3600}}
+        made = self.authentication.tokens.requested(info, wanted)
+        return str(made["status"]["token"])
 
     def look_at_requests(self) -> None:
         """The site's approver has changed its mind."""

@@ -46,10 +46,10 @@ class Lab:
         self._say = say
         self._started: datetime = clock.now()
         self._running = AsyncExitStack()
-        self._servers = MetricsServers()
         self.machines: dict[str, Machine] = {}
         self.record: Record
         self.control_plane: ControlPlane
+        self.servers: MetricsServers
 
     @property
     def site(self) -> Site:
@@ -74,7 +74,16 @@ class Lab:
         self.control_plane.sow(History(self.record.made), bootstraps=scenario.state.bootstraps)
         self._running.push_async_callback(self.control_plane.stop)
         await self.control_plane.start()
-        self._running.push_async_callback(self._servers.stop)
+        self.servers = MetricsServers(
+            self.site.api_url,
+            pki.ca.chain,
+            clock=self.clock,
+            entropy=self.entropy,
+            token=self.control_plane.token,
+        )
+        self._running.push_async_callback(self.servers.stop)
+        self._following = asyncio.create_task(self._follow_pods())
+        self._running.callback(self._following.cancel)
         self._apply(read_standing(self.folder))
         await asyncio.gather(*(self._start(host) for host in self.site.hosts))
         if fresh:
@@ -92,7 +101,7 @@ class Lab:
             host,
             clock=self.clock,
             entropy=self.entropy,
-            servers=self._servers,
+            servers=self.servers,
             pods=lambda: self._pods_of(host.name),
         )
         self.machines[host.name] = machine
@@ -123,6 +132,13 @@ class Lab:
             for each in seed.manifest("metrics-server.yaml")
             if (each["kind"], each["metadata"]["name"]) == (kind, name)
         )
+
+    async def _follow_pods(self) -> None:
+        """What runs in a pod ends with it."""
+        with self.control_plane.store.watch(PODS) as changes:
+            async for change in changes:
+                if change.after is None and change.before is not None:
+                    self.servers.gone(change.before["metadata"]["uid"])
 
     def _pods_of(self, node: str) -> list[dict[str, Any]]:
         pods = self.control_plane.store.list(PODS)

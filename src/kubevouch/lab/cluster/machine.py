@@ -23,6 +23,9 @@ from kubevouch.lab.ssh.server import NodeSsh
 
 Object = dict[str, Any]
 _LOG = logging.getLogger(__name__)
+_HOUSEKEEPING = 1.0
+"""Seconds between two samples of usage, as often as the lab's metrics servers look."""
+
 _UP_FOR = timedelta(days=3, hours=7)
 _AUTHORIZED = "/root/.ssh/authorized_keys"
 
@@ -45,14 +48,17 @@ class Machine:
         self.clock = OffsetClock(clock)
         self.files = NodeFiles(folder.node(host.name), host.name)
         self.journal = Journal(self.files, self.clock)
+        runtime = NodeRuntime(site, host, servers, pods)
         self.kubelet = Kubelet(
             self.files,
             clock=self.clock,
             entropy=entropy,
             address=host.address,
             say=self._said,
-            runtime=NodeRuntime(site, host, clock, servers, pods),
+            runtime=runtime,
+            housekeeping=_HOUSEKEEPING,
         )
+        runtime.changed = self.kubelet.look_at_pods
         self.system = System(
             self.files,
             kubelet=self.kubelet,

@@ -1,29 +1,198 @@
 """Our metrics server, run as the containers of the lab's metrics-server pods: the one file where the lab meets it.
 
-A pod's server starts when its kubelet first sees the pod, at the pod's own address, with the pod's service account, and
-ends with it.
+A pod's server starts when its kubelet first looks at the pod: at the pod's own address, with a token of the pod's
+service account. It ends with the pod. Whether it is ready is asked as a kubelet asks: by its own /readyz.
 """
 
-from typing import Any
+import asyncio
+import contextlib
+import ssl
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
 
-from kubevouch.lab.cluster.site import Host
+import aiohttp
+
+from kubevouch.clock import Clock
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.client import ApiClient
+from kubevouch.kube.credentials import fixed_or_files
+from kubevouch.kube.kubeconfig import User
+from kubevouch.lab.cluster.chance import Entropy, serials
 from kubevouch.lab.kubelets.pods import ContainerState
+from kubevouch.metrics.collector import Collector, RootsFile
+from kubevouch.metrics.fleet import Dialling
+from kubevouch.metrics.scraper import Rhythm
+from kubevouch.metrics.serving.instruments import Instruments
+from kubevouch.metrics.serving.server import Parts, Serving, serve
+from kubevouch.metrics.serving.telling import Telling
+from kubevouch.serve.exposition import registry
+from kubevouch.serve.logs import Log
+from kubevouch.serve.pair import pair_source
+from kubevouch.serve.process import Stop
 
 Object = dict[str, Any]
+PORT: Final = 10250
+RESOLUTION: Final = 2.0
+"""Seconds from one scrape to the next, whatever --metric-resolution says: nobody wants to wait on a laptop."""
+
+_PROBE_EVERY: Final = 0.5
+_AGAIN: Final = 5.0
+_LINES: Final = 5_000
+
+
+class _Server:
+    """One pod's."""
+
+    def __init__(self, pod: Object, address: str, changed: Callable[[], None]) -> None:
+        self.name = pod["metadata"]["name"]
+        self.address = address
+        self.changed = changed
+        self.lines: deque[str] = deque(maxlen=_LINES)
+        self.ready = False
+        self.complaint = ""
+        self.restarts = 0
+        self.stop = Stop()
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def show(self, *, ready: bool, complaint: str = "") -> None:
+        """What its kubelet is to see."""
+        if (ready, complaint) != (self.ready, self.complaint):
+            self.ready, self.complaint = ready, complaint
+            self.changed()
 
 
 class MetricsServers:
-    """All of them. None runs until `kubevouch metrics-server` is there: their pods are not ready."""
+    """All of them.
 
-    def state(self, pod: Object, container: str, host: Host, address: str) -> ContainerState:
-        """How the pod's server does; it is started if it is not there yet."""
-        del pod, container, host, address
-        return ContainerState(ready=False)
+    server, ca: the API server's URL, and PEM of the CA that its pods trust. token: of a service account in kube-system.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        ca: bytes,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        token: Callable[[str, str], str],
+    ) -> None:
+        self._server = server
+        self._ca = ca
+        self._clock = clock
+        self._entropy = entropy
+        self._token = token
+        self._running: dict[str, _Server] = {}
+
+    def state(self, pod: Object, address: str, changed: Callable[[], None]) -> ContainerState:
+        """How the pod's server does; it is started if it is not there yet. changed: called when that has changed."""
+        uid = pod["metadata"]["uid"]
+        if uid not in self._running:
+            self._running[uid] = found = _Server(pod, address, changed)
+            account = pod["spec"].get("serviceAccountName") or "default"
+            found.tasks = [
+                asyncio.create_task(self._keep(found, account)),
+                asyncio.create_task(self._probe(found)),
+            ]
+        server = self._running[uid]
+        if server.complaint:
+            return ContainerState(
+                running=False,
+                ready=False,
+                restarts=server.restarts,
+                reason="CrashLoopBackOff",
+                message=server.complaint,
+            )
+        return ContainerState(ready=server.ready, restarts=server.restarts)
 
     def log(self, uid: str) -> bytes:
         """What the pod's server has printed."""
-        del uid
-        return b""
+        server = self._running.get(uid)
+        return "".join(server.lines).encode() if server else b""
+
+    def gone(self, uid: str) -> None:
+        """The pod is not there any more, and its server ends."""
+        server = self._running.pop(uid, None)
+        for task in server.tasks if server else ():
+            task.cancel()
 
     async def stop(self) -> None:
         """Ends all of them."""
+        servers = list(self._running.values())
+        self._running.clear()
+        tasks = [task for server in servers for task in server.tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keep(self, server: _Server, account: str) -> None:
+        """Runs it, and runs it again when it has ended by itself, as a kubelet does."""
+        while True:
+            try:
+                await self._serve(server, account)
+            except (KubevouchError, OSError) as error:
+                server.lines.append(f"Error: {error}\n")
+                server.show(ready=False, complaint=str(error))
+            await self._clock.sleep(_AGAIN)
+            server.restarts += 1
+            server.show(ready=False)
+
+    async def _serve(self, server: _Server, account: str) -> None:
+        clock, draw = self._clock, serials(self._entropy)
+        user = User(where=f"pod {server.name}", token=self._token("kube-system", account))
+        access = ClusterAccess(
+            context="",
+            where="service account",
+            cluster="service account",
+            server=self._server,
+            user=user,
+            namespace="kube-system",
+            roots=self._ca,
+        )
+        log = Log(server.lines.append, clock)
+        async with ApiClient(access, clock=clock, environ={}, interactive=False) as api:
+            telling = Telling(log, clock, RESOLUTION * 0.9)
+            collector = Collector(
+                api,
+                roots=RootsFile(lambda: self._ca, clock),
+                credentials=fixed_or_files(user, clock),
+                clock=clock,
+                chance=lambda: draw() / (1 << 63),
+                listener=telling,
+                dialling=Dialling(
+                    address_types=("InternalIP", "ExternalIP", "Hostname"),
+                    port=PORT,
+                    use_status_port=True,
+                ),
+                rhythm=Rhythm(resolution=RESOLUTION, timeout=RESOLUTION * 0.9),
+                node_selector="",
+            )
+            numbers = registry()
+            telling.instruments = Instruments(
+                numbers, collector.store, lambda: collector.fleet.nodes
+            )
+            parts = Parts(api, clock, log, collector.store, collector, numbers, telling.instruments)
+            source = pair_source("", "", "", now=clock.now(), random_serial=self._bits)
+            serving = Serving(server.address, PORT, source, RESOLUTION)
+            await serve(parts, serving, server.stop)
+
+    def _bits(self, count: int) -> int:
+        return int.from_bytes(self._entropy((count + 7) // 8)) >> (-count % 8)
+
+    async def _probe(self, server: _Server) -> None:
+        """As the readinessProbe of the manifest: HTTPS, nothing verified, no credential."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        url = f"https://{server.address}:{PORT}/readyz"
+        timeout = aiohttp.ClientTimeout(total=1.0)
+        connector = aiohttp.TCPConnector(ssl=context, force_close=True)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+            while True:
+                await self._clock.sleep(_PROBE_EVERY)
+                ready = False
+                with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+                    async with session.get(url) as response:
+                        ready = response.status == 200
+                if not server.complaint:
+                    server.show(ready=ready)

@@ -1,17 +1,14 @@
 """What runs the containers of a node: nothing, for most of them; our own metrics server for those of metrics-server."""
 
-import logging
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from typing import Any
 
-from kubevouch.clock import Clock
 from kubevouch.lab.cluster.metrics_server import MetricsServers
 from kubevouch.lab.cluster.site import Host, Site
 from kubevouch.lab.kubelets.pods import ContainerState
 
 Object = dict[str, Any]
-_LOG = logging.getLogger(__name__)
 _METRICS = ("k8s-app", "metrics-server")
 
 
@@ -22,23 +19,23 @@ class NodeRuntime:
         self,
         site: Site,
         host: Host,
-        clock: Clock,
         servers: MetricsServers,
         pods: Callable[[], list[Object]],
     ) -> None:
         self._site = site
         self._host = host
-        self._clock = clock
         self._servers = servers
         self._pods = pods
         self._given: dict[str, str] = {}
+        self.changed: Callable[[], None] = lambda: None
+        """Called when a container does otherwise than before."""
 
-    def state(self, pod: Object, container: str) -> ContainerState:
+    def state(self, pod: Object, _container: str) -> ContainerState:
         """Every container runs; a metrics server is ready when it says so."""
         if not _is_metrics_server(pod):
             return ContainerState()
         address = self.address(pod)
-        return self._servers.state(pod, container, self._host, address)
+        return self._servers.state(pod, address, self.changed)
 
     def address(self, pod: Object) -> str:
         """The pod's own of the node's network, or the node's on its network."""

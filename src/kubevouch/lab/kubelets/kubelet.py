@@ -29,6 +29,7 @@ from kubevouch.lab.kubelets.pods import AllRun, Runtime, running
 from kubevouch.lab.kubelets.reporter import Reporter, Rhythm
 from kubevouch.lab.kubelets.request import Template, serving_template
 from kubevouch.lab.kubelets.settings import Settings, StartFailure, read_settings
+from kubevouch.lab.kubelets.usage import HOUSEKEEPING
 from kubevouch.lab.nodes.files import NodeFiles
 
 ARGV: Final = (
@@ -59,7 +60,7 @@ class Kubelet:
     api: where the API server is if the kubeconfig does not say (it does, on a kubeadm node).
     port: where to listen; None: the configuration's, 0: any free one. address: the node's, and where it listens.
     say: takes each line of its log. pid: what it calls itself in it.
-    rhythm: how often it reports. exited: called when it ends by itself.
+    rhythm: how often it reports. housekeeping: seconds between two samples of usage.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Kubelet:
         pid: int = 1,
         runtime: Runtime | None = None,
         rhythm: Rhythm | None = None,
+        housekeeping: float = HOUSEKEEPING,
     ) -> None:
         self.name = node.name
         self.address = address
@@ -91,6 +93,9 @@ class Kubelet:
         self._run: _Running | None = None
         self._argv: Sequence[str] = ARGV
         self._deaf = False
+        # The machine goes on when its kubelet starts anew, and so do its counters.
+        self._booted = clock.now().timestamp() - 24 * 3600
+        self._every = housekeeping
 
     @property
     def running(self) -> bool:
@@ -190,13 +195,11 @@ class Kubelet:
             runtime=self._runtime,
             address=settings.node_ip or self.address,
         )
-        booted = self._clock.now().timestamp() - 24 * 3600
-        began = reporter.began
+        booted = self._booted
 
         def vitals() -> Vitals:
             pods = tuple(running(reporter.pods))
-            started = began.timestamp() if began else booted
-            return Vitals(settings.host, started, self._clock.now().timestamp(), pods)
+            return Vitals(settings.host, booted, self._clock.now().timestamp(), pods, self._every)
 
         def metrics() -> str:
             own = (self._left(client.not_after), client.counted)

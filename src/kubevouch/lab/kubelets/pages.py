@@ -12,7 +12,7 @@ from typing import Any
 from kubevouch.lab.kubelets.exposition import Page
 from kubevouch.lab.kubelets.pods import Running
 from kubevouch.lab.kubelets.rotation import Counted
-from kubevouch.lab.kubelets.usage import Sample, container_load, node_load, sample
+from kubevouch.lab.kubelets.usage import HOUSEKEEPING, Sample, container_load, node_load, sample
 
 Object = dict[str, Any]
 _TOTAL = 4007684 * 1024
@@ -49,16 +49,17 @@ class Vitals:
     started: float
     now: float
     containers: tuple[Running, ...] = ()
+    every: float = HOUSEKEEPING
 
     @property
     def node(self) -> Sample | None:
         """The machine as a whole."""
-        return sample(self.name, node_load(self.name), self.started, self.now)
+        return sample(self.name, node_load(self.name), self.started, self.now, self.every)
 
     def of(self, container: Running) -> Sample | None:
         """One container."""
         name = f"{container.namespace}/{container.pod}/{container.container}"
-        return sample(name, container_load(name), container.started, self.now)
+        return sample(name, container_load(name), container.started, self.now, self.every)
 
     def pods(self) -> list[tuple[Running, list[tuple[Running, Sample]]]]:
         """Each pod by its first container, and those of its containers that have a sample."""

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from kubevouch.clock import Clock
@@ -53,7 +52,6 @@ class Reporter:
         address: str,
     ) -> None:
         self.pods: list[Object] = []
-        self.began: datetime | None = None
         self._name = name
         self._api = api
         self._clock = clock
