@@ -22,6 +22,7 @@ from multidict import CIMultiDict
 
 from kubevouch.clock import Clock
 from kubevouch.lab.apiserver.backends import Aggregated
+from kubevouch.lab.apiserver.discovery import GroupVersion, remote
 from kubevouch.lab.apiserver.kinds import API_SERVICES, ENDPOINT_SLICES, SERVICES
 from kubevouch.lab.apiserver.request import RequestInfo, UserInfo
 from kubevouch.lab.apiserver.store import Store
@@ -61,6 +62,7 @@ class Aggregation:
         self._turn = count()
         self._session: aiohttp.ClientSession | None = None
         self._contexts: dict[tuple[str, str], ssl.SSLContext] = {}
+        self._heard: dict[str, Object] = {}
 
     async def close(self) -> None:
         """Ends its connections."""
@@ -74,6 +76,21 @@ class Aggregation:
         if found is None or not (found.get("spec") or {}).get("service"):
             return None
         return self._serve
+
+    def hear(self, name: str, document: Object) -> None:
+        """What the server of that APIService says that it serves (APIResourceList)."""
+        self._heard[name] = document
+
+    def others(self) -> tuple[GroupVersion, ...]:
+        """For discovery: every APIService with a Service; stale and empty while it is not available."""
+        found = []
+        for each in self._store.list(API_SERVICES):
+            if (each.get("spec") or {}).get("service"):
+                available = condition(each, "Available") or {}
+                heard = self._heard.get(each["metadata"]["name"])
+                fresh = available.get("status") == "True" and heard is not None
+                found.append(remote(each, heard if fresh else None, fresh=fresh))
+        return tuple(found)
 
     def client(self) -> aiohttp.ClientSession:
         """The one that dials backends."""

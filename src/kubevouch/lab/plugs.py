@@ -27,4 +27,5 @@ def backends(
         },
         strategies={("certificates.k8s.io", "certificatesigningrequests"): RequestStrategy()},
         aggregated=aggregation,
+        others=aggregation.others,
     )
