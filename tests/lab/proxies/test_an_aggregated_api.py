@@ -291,6 +291,8 @@ async def test_discovery_lists_what_the_backend_serves_while_it_is_there(
         listed = ["api-resources", "--api-group=metrics.k8s.io", "--no-headers"]
         there = await running.does(*listed)
         assert there.split() == ["nodes", "metrics.k8s.io/v1beta1", "false", "NodeMetrics"]
+        # As clients before 1.26 ask, group by group: the backend's own answer.
+        assert json.loads(await running.does("get", "--raw", PATH)) == RESOURCES
         backend.code = 500
         assert (await looked(running))[1] == "FailedDiscoveryCheck"
         assert await running.does(*listed) == ""

@@ -1,6 +1,7 @@
 """Paths that are no resources: /version, the probes, discovery, OpenAPI."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -54,8 +55,10 @@ class PlainPaths:
             return _tagged(described.body, described.media_type, described.etag, request)
         steps = path.split("/")[1:]
         if steps[0] == "apis" and len(steps) == 3 and (steps[1], steps[2]) not in _SERVED:
-            aggregated = self._backends.aggregated(steps[1], steps[2])
-            return await aggregated(request, info) if aggregated else not_found()
+            group, version = steps[1:]
+            aggregated = self._backends.aggregated(group, version)
+            if aggregated is not None:
+                return await aggregated(request, replace(info, group=group, version=version))
         return not_found()
 
     def _probe(self, probe: str, check: str, query: Mapping[str, str]) -> web.Response:
