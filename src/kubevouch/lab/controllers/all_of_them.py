@@ -14,6 +14,7 @@ from kubevouch.lab.controllers.endpoints import Endpoints
 from kubevouch.lab.controllers.namespaces import Namespaces
 from kubevouch.lab.controllers.node_lifecycle import NodeLifecycle
 from kubevouch.lab.controllers.replica_sets import ReplicaSets
+from kubevouch.lab.controllers.rhythm import REAL, Rhythm
 from kubevouch.lab.controllers.scheduler import Scheduler
 
 Run = Callable[[], Coroutine[Any, Any, None]]
@@ -26,6 +27,7 @@ def controllers(
     *,
     aggregation: Aggregation,
     ca: bytes,
+    rhythm: Rhythm = REAL,
 ) -> dict[str, Run]:
     """What to run, by name. ca: PEM for kube-root-ca.crt."""
     return {
@@ -33,8 +35,8 @@ def controllers(
         "replica sets": ReplicaSets(store, client, clock).run,
         "scheduler": Scheduler(store, client, clock).run,
         "endpoints": Endpoints(store, client, clock).run,
-        "API services": Availability(store, client, aggregation, clock).run,
-        "nodes": NodeLifecycle(store, client, clock).run,
+        "API services": Availability(store, client, aggregation, clock, rhythm).run,
+        "nodes": NodeLifecycle(store, client, clock, rhythm).run,
         "namespaces": Namespaces(store, client, clock, ca).run,
         "cluster roles": ClusterRoles(store, client, clock).run,
     }

@@ -21,13 +21,13 @@ from kubevouch.lab.apiserver.request import UserInfo
 from kubevouch.lab.apiserver.status import StatusError
 from kubevouch.lab.apiserver.store import Store
 from kubevouch.lab.controllers.loop import BAD_OBJECT, reconcile
+from kubevouch.lab.controllers.rhythm import REAL, Rhythm
 from kubevouch.lab.go_words import in_gos_words
 from kubevouch.lab.node_proxy import FAILURES
 from kubevouch.lab.signer.conditions import condition
 
 Object = dict[str, Any]
 Answer = tuple[str, str, str]  # status, reason, message
-_EVERY = 30.0
 _CHECKS = 5
 _TIMEOUT = 5.0
 _LONGEST = 1024 * 1024
@@ -38,12 +38,18 @@ class Availability:
     """Looks after changes of APIServices, Services and endpoints, and every 30 s."""
 
     def __init__(
-        self, store: Store, client: LocalClient, aggregation: Aggregation, clock: Clock
+        self,
+        store: Store,
+        client: LocalClient,
+        aggregation: Aggregation,
+        clock: Clock,
+        rhythm: Rhythm = REAL,
     ) -> None:
         self._store = store
         self._client = client
         self._aggregation = aggregation
         self._clock = clock
+        self._rhythm = rhythm
         self._again = asyncio.Event()
 
     async def run(self) -> None:
@@ -51,7 +57,7 @@ class Availability:
         kinds = (API_SERVICES, SERVICES, ENDPOINT_SLICES)
         async with asyncio.TaskGroup() as tasks:
             looking = tasks.create_task(self._look())
-            await reconcile(self._store, kinds, self._again.set, clock=self._clock, every=_EVERY)
+            await reconcile(self._store, kinds, self._wake, clock=self._clock)
             looking.cancel()
 
     async def look(self) -> None:
@@ -60,6 +66,13 @@ class Availability:
         answers = await asyncio.gather(*(self._judged(each) for each in found))
         for each, answer in zip(found, answers, strict=True):
             self._write(each["metadata"]["name"], answer)
+
+    def _wake(self) -> float | None:
+        self._again.set()
+        aggregated = any(
+            (each.get("spec") or {}).get("service") for each in self._store.list(API_SERVICES)
+        )
+        return self._rhythm.services if aggregated else None
 
     async def _look(self) -> None:
         while True:

@@ -10,12 +10,14 @@ from kubevouch.lab.apiserver.client import LocalClient
 from kubevouch.lab.apiserver.kinds import DEPLOYMENTS, REPLICA_SETS
 from kubevouch.lab.apiserver.store import Store
 from kubevouch.lab.controllers import rollouts
-from kubevouch.lab.controllers.loop import attempt, reconcile
+from kubevouch.lab.controllers.loop import attempt, reconcile, soonest
 from kubevouch.lab.controllers.owners import owned
 from kubevouch.lab.controllers.replica_sets import replicas_of
+from kubevouch.lab.signer.conditions import condition
 
 Object = dict[str, Any]
 _KEPT = 10
+_LOOK_AGAIN = 10.0
 
 
 class Deployments:
@@ -29,16 +31,18 @@ class Deployments:
     async def run(self) -> None:
         """Until it is cancelled."""
         kinds = (DEPLOYMENTS, REPLICA_SETS)
-        await reconcile(self._store, kinds, self.sync, clock=self._clock, every=30.0)
+        await reconcile(self._store, kinds, self.sync, clock=self._clock)
 
-    def sync(self) -> None:
-        """All of them, once."""
-        for each in self._store.list(DEPLOYMENTS):
+    def sync(self) -> float | None:
+        """All of them, once; again in a while as long as one has a deadline before it."""
+        return soonest(
             attempt(lambda found=each: self._one(found))  # type: ignore[misc]
+            for each in self._store.list(DEPLOYMENTS)
+        )
 
-    def _one(self, deployment: Object) -> None:
+    def _one(self, deployment: Object) -> float | None:
         if "deletionTimestamp" in deployment["metadata"]:
-            return
+            return None
         space = deployment["metadata"]["namespace"]
         new, old = self._sets(deployment)
         if new is None and not deployment["spec"].get("paused"):
@@ -52,7 +56,7 @@ class Deployments:
                 self._client.patch(REPLICA_SETS, name, {"spec": {"replicas": replicas}}, space)
             self._number(deployment, new, old)
         self._forget(deployment, old)
-        self._write_status(deployment)
+        return self._write_status(deployment)
 
     def _sets(self, deployment: Object) -> tuple[Object | None, list[Object]]:
         """The ReplicaSet of the present template, and the others."""
@@ -89,11 +93,11 @@ class Deployments:
                 REPLICA_SETS, each["metadata"]["name"], each["metadata"]["namespace"]
             )
 
-    def _write_status(self, deployment: Object) -> None:
+    def _write_status(self, deployment: Object) -> float | None:
         metadata = deployment["metadata"]
         current = self._client.find(DEPLOYMENTS, metadata["name"], metadata["namespace"])
         if current is None:
-            return
+            return None
         new, old = self._sets(current)
         if new is not None:
             revision = (new["metadata"].get("annotations") or {}).get(rollouts.REVISION)
@@ -105,3 +109,6 @@ class Deployments:
         status = rollouts.status_of(current, new, old, self._clock.now())
         if status != (current.get("status") or {}):
             self._client.update(DEPLOYMENTS, {**current, "status": status}, "status")
+        progressing = condition({"status": status}, "Progressing") or {}
+        under_way = progressing.get("reason") in {"ReplicaSetUpdated", "NewReplicaSetCreated"}
+        return _LOOK_AGAIN if under_way else None

@@ -34,7 +34,7 @@ class Endpoints:
     async def run(self) -> None:
         """Until it is cancelled."""
         kinds = (SERVICES, PODS, ENDPOINT_SLICES)
-        await reconcile(self._store, kinds, self.sync, clock=self._clock, every=30.0)
+        await reconcile(self._store, kinds, self.sync, clock=self._clock)
 
     def sync(self) -> None:
         """Every Service with a selector, once."""

@@ -1,8 +1,11 @@
-"""Does something whenever certain kinds have changed, and from time to time."""
+"""Does something whenever certain kinds have changed.
+
+Nothing here wakes up for nothing: a test that passes a year would count every tick.
+"""
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from kubevouch.clock import Clock
 from kubevouch.lab.apiserver.kinds import Kind
@@ -14,15 +17,12 @@ _LOG = logging.getLogger(__name__)
 BAD_OBJECT = (StatusError, KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
-async def reconcile(
-    store: Store,
-    kinds: Sequence[Kind],
-    sync: Callable[[], None],
-    *,
-    clock: Clock,
-    every: float | None = None,
-) -> None:
-    """Calls `sync` now, after changes of these kinds (several at once count once), and every so many seconds.
+Sync = Callable[[], float | None]
+"""Looks at everything once. Gives the seconds after which it wants to look again though nothing has changed, or None."""
+
+
+async def reconcile(store: Store, kinds: Sequence[Kind], sync: Sync, *, clock: Clock) -> None:
+    """Calls `sync` now, after changes of these kinds (several at once count once), and when it wants to be called.
 
     Runs until it is cancelled, or the store ends its watches.
     """
@@ -32,24 +32,33 @@ async def reconcile(
     try:
         async with asyncio.TaskGroup() as tasks:
             followers = [tasks.create_task(_follow(watcher, changed)) for watcher in watchers]
-            ticker = tasks.create_task(_tick(changed, clock, every)) if every else None
+            timer: asyncio.Task[None] | None = None
             while not any(each.done() for each in followers):
                 await changed.wait()
                 changed.clear()
-                attempt(sync)
-            for task in (*followers, *([ticker] if ticker else [])):
+                if timer is not None:
+                    timer.cancel()
+                again = attempt(sync)
+                timer = tasks.create_task(_after(clock, again, changed)) if again else None
+            for task in (*followers, *([timer] if timer else [])):
                 task.cancel()
     finally:
         for watcher in watchers:
             watcher.close()
 
 
-def attempt(sync: Callable[[], None]) -> None:
+def attempt(sync: Sync) -> float | None:
     """Calls it; what goes wrong with an object is logged, as a controller manager does."""
     try:
-        sync()
+        return sync()
     except BAD_OBJECT as error:
         _LOG.warning("sync failed: %r", error)
+        return None
+
+
+def soonest(moments: Iterable[float | None]) -> float | None:
+    """The earliest of the moments at which somebody wants to look again."""
+    return min((each for each in moments if each is not None), default=None)
 
 
 async def _follow(watcher: Watcher, changed: asyncio.Event) -> None:
@@ -60,7 +69,6 @@ async def _follow(watcher: Watcher, changed: asyncio.Event) -> None:
         changed.set()
 
 
-async def _tick(changed: asyncio.Event, clock: Clock, every: float) -> None:
-    while True:
-        await clock.sleep(every)
-        changed.set()
+async def _after(clock: Clock, seconds: float, changed: asyncio.Event) -> None:
+    await clock.sleep(seconds)
+    changed.set()

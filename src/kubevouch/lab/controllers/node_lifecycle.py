@@ -15,12 +15,10 @@ from kubevouch.lab.apiserver.kinds import LEASES, NODES, PODS
 from kubevouch.lab.apiserver.metadata import moment
 from kubevouch.lab.apiserver.store import Store
 from kubevouch.lab.controllers.loop import attempt
+from kubevouch.lab.controllers.rhythm import REAL, Rhythm
 from kubevouch.lab.signer.conditions import condition
 
 Object = dict[str, Any]
-GRACE = 40.0
-"""--node-monitor-grace-period, seconds."""
-_EVERY = 5.0
 _KINDS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 _UNREACHABLE = "node.kubernetes.io/unreachable"
 _NOT_READY = "node.kubernetes.io/not-ready"
@@ -37,22 +35,22 @@ class Seen:
 
 
 class NodeLifecycle:
-    """Looks every five seconds."""
+    """Looks every five seconds, as long as the rhythm is the real one."""
 
     def __init__(
-        self, store: Store, client: LocalClient, clock: Clock, grace: float = GRACE
+        self, store: Store, client: LocalClient, clock: Clock, rhythm: Rhythm = REAL
     ) -> None:
         self._store = store
         self._client = client
         self._clock = clock
-        self._grace = grace
+        self._rhythm = rhythm
         self._seen: dict[str, Seen] = {}
 
     async def run(self) -> None:
         """Until it is cancelled."""
         while True:
             self.sync()
-            await self._clock.sleep(_EVERY)
+            await self._clock.sleep(self._rhythm.nodes)
 
     def sync(self) -> None:
         """All nodes, once."""
@@ -67,7 +65,7 @@ class NodeLifecycle:
         sign = self._sign(node)
         if self._seen.get(name, Seen("", 0.0)).sign != sign:
             self._seen[name] = Seen(sign, now)
-        if now - self._seen[name].at > self._grace:
+        if now - self._seen[name].at > self._rhythm.grace:
             node = self._lost(node)
         wanted = taints_of(node, moment(self._clock.now()))
         if wanted != ((node.get("spec") or {}).get("taints") or []):

@@ -10,7 +10,7 @@ from kubevouch.clock import Clock
 from kubevouch.lab.apiserver.client import LocalClient
 from kubevouch.lab.apiserver.kinds import PODS, REPLICA_SETS
 from kubevouch.lab.apiserver.store import Store
-from kubevouch.lab.controllers.loop import attempt, reconcile
+from kubevouch.lab.controllers.loop import attempt, reconcile, soonest
 from kubevouch.lab.controllers.owners import owned, owner_reference
 from kubevouch.lab.identity.tokens import read_moment
 from kubevouch.lab.signer.conditions import condition
@@ -30,14 +30,16 @@ class ReplicaSets:
     async def run(self) -> None:
         """Until it is cancelled."""
         kinds = (REPLICA_SETS, PODS)
-        await reconcile(self._store, kinds, self.sync, clock=self._clock, every=30.0)
+        await reconcile(self._store, kinds, self.sync, clock=self._clock)
 
-    def sync(self) -> None:
-        """All of them, once."""
-        for each in self._store.list(REPLICA_SETS):
+    def sync(self) -> float | None:
+        """All of them, once; again in a second while one waits for pods to have been ready long enough."""
+        return soonest(
             attempt(lambda found=each: self._one(found))  # type: ignore[misc]
+            for each in self._store.list(REPLICA_SETS)
+        )
 
-    def _one(self, replica_set: Object) -> None:
+    def _one(self, replica_set: Object) -> float | None:
         space = replica_set["metadata"]["namespace"]
         mine = alive(owned(self._store.list(PODS, space), replica_set))
         wanted = replicas_of(replica_set)
@@ -46,17 +48,19 @@ class ReplicaSets:
                 self._client.create(PODS, new_pod(replica_set), space)
             for pod in surplus(mine, len(mine) - wanted):
                 self._client.delete(PODS, pod["metadata"]["name"], space)
-        self._write_status(replica_set)
+        return self._write_status(replica_set)
 
-    def _write_status(self, replica_set: Object) -> None:
+    def _write_status(self, replica_set: Object) -> float | None:
         name, space = replica_set["metadata"]["name"], replica_set["metadata"]["namespace"]
         current = self._client.find(REPLICA_SETS, name, space)
         if current is None:
-            return
+            return None
         pods = alive(owned(self._store.list(PODS, space), current))
         status = status_of(current, pods, self._clock.now())
         if status != (current.get("status") or {}):
             self._client.update(REPLICA_SETS, {**current, "status": status}, "status")
+        waiting = status.get("readyReplicas", 0) > status.get("availableReplicas", 0)
+        return 1.0 if waiting else None
 
 
 def replicas_of(thing: Object) -> int:

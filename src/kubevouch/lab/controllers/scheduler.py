@@ -35,13 +35,13 @@ class Scheduler:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        await reconcile(self._store, (PODS,), self.sync, clock=self._clock, every=5.0)
+        await reconcile(self._store, (PODS,), self.sync, clock=self._clock)
 
-    def sync(self) -> None:
-        """Every pod that waits, once."""
-        waiting = [pod for pod in self._store.list(PODS) if not pod["spec"].get("nodeName")]
-        for pod in waiting:
+    def sync(self) -> float | None:
+        """Every pod that waits, once; again in five seconds while one waits: a node may come back."""
+        for pod in _waiting(self._store):
             attempt(lambda found=pod: self._one(found))  # type: ignore[misc]
+        return 5.0 if _waiting(self._store) else None
 
     def _one(self, pod: Object) -> None:
         if "deletionTimestamp" in pod["metadata"]:
@@ -84,6 +84,10 @@ def _with_conditions(pod: Object, made: list[Object]) -> Object:
     status = pod.get("status") or {}
     others = [each for each in status.get("conditions") or [] if each["type"] != "PodScheduled"]
     return {**pod, "status": {**status, "conditions": [*others, *made]}}
+
+
+def _waiting(store: Store) -> list[Object]:
+    return [pod for pod in store.list(PODS) if not pod["spec"].get("nodeName")]
 
 
 def objection(pod: Object, node: Object, pods: list[Object]) -> str:

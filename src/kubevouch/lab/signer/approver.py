@@ -23,12 +23,9 @@ _MESSAGES = {
 
 def approval(request: Object, authorize: Authorizer) -> str:
     """The message to approve a request with; empty if it is not approved (now: it is asked again)."""
+    if not waits(request):
+        return ""
     spec = request["spec"]
-    decided = condition(request, "Approved") or condition(request, "Denied")
-    if decided or (request.get("status") or {}).get("certificate"):
-        return ""
-    if spec["signerName"] != KUBELET_CLIENT:
-        return ""
     try:
         asked = parsed(spec)
     except X509Error:
@@ -40,6 +37,13 @@ def approval(request: Object, authorize: Authorizer) -> str:
         if (own or permission == "nodeclient") and authorize(_asked(spec, permission))[0]:
             return message
     return ""
+
+
+def waits(request: Object) -> bool:
+    """Whether it is for this approver, and nobody has decided."""
+    decided = condition(request, "Approved") or condition(request, "Denied")
+    issued = (request.get("status") or {}).get("certificate")
+    return request["spec"]["signerName"] == KUBELET_CLIENT and not decided and not issued
 
 
 def requester(spec: Object) -> UserInfo:

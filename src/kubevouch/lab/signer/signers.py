@@ -52,6 +52,7 @@ class Signers:
         self._clock = clock
         self._authorize = authorize
         self._entropy = entropy
+        self._failed = asyncio.Event()
 
     async def run(self) -> None:
         """Acts on what is there, then on what comes."""
@@ -67,12 +68,16 @@ class Signers:
             message = approver.approval(request, self._authorize)
             if message:
                 request = self._client.update(CSRS, self._approved(request, message), "approval")
+            elif approver.waits(request):
+                self._failed.set()
             if _to_sign(request):
                 self._sign(request)
         except StatusError as error:
             if error.code not in {404, 409}:
+                self._failed.set()
                 _LOG.warning("signing request %s: %s", name, error.message)
         except (X509Error, CannotSign) as error:
+            self._failed.set()
             _LOG.info("signing request %s: %s", name, error)
 
     def clean(self) -> None:
@@ -91,7 +96,10 @@ class Signers:
                     self.act(current)
 
     async def _retry(self) -> None:
+        """Nobody wakes up while all is well."""
         while True:
+            await self._failed.wait()
+            self._failed.clear()
             await self._clock.sleep(_RETRY)
             await self._all()
 
