@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,21 +11,25 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from kubevouch.lab.clock import WoundClock
 from kubevouch.lab.cluster import seed
 from kubevouch.lab.cluster.authorities import Authorities
 from kubevouch.lab.cluster.chance import uids
 from kubevouch.lab.cluster.folder import Busy, Folder, LabError, Record
 from kubevouch.lab.cluster.history import History
+from kubevouch.lab.cluster.kubeadm import human, kubeadm
 from kubevouch.lab.cluster.making import make
 from kubevouch.lab.cluster.node_place import NodePlan, configured, kubelet_configuration
 from kubevouch.lab.cluster.pki import Pair, authority, kubelet_client, made_earlier
 from kubevouch.lab.cluster.site import Site
+from kubevouch.lab.nodes.files import NodeFiles
 from kubevouch.lab.scenarios.states import State, serving_files
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 WORKER = "k8s-worker-1.internal.example.com"
 PKI = "var/lib/kubelet/pki"
 KUBERNETES = "etc/kubernetes"
+FIXTURES = Path(__file__).parents[2] / "fixtures/kubeadm-1.36"
 
 
 @pytest.fixture(scope="module")
@@ -212,3 +217,32 @@ def test_pairs_are_read_back(master: Path) -> None:
     pki = Authorities.read(master)
     assert isinstance(pki.ca, Pair)
     assert pki.ca.leaf.public_key() == pki.ca.private_key.public_key()
+
+
+def test_kubeadm_sees_nothing_wrong_in_the_very_words_of_a_real_one(master: Path) -> None:
+    """The recorded table of a real cluster, its dates put in place of ours."""
+    recorded = (FIXTURES / "kubeadm-certs-check-expiration.txt").read_text()
+    told = kubeadm(NodeFiles(master, "k8s-master"), WoundClock(NOW))(["certs", "check-expiration"])
+    assert told.code == 0
+
+    def shape(text: str) -> str:
+        text = re.sub(r"[A-Z][a-z]{2} \d\d, \d{4} \d\d:\d\d UTC", "DATE", text)
+        return re.sub(r"\b(\d+d|\d+y)  ", "LEFT  ", text)
+
+    assert shape(told.out).replace("LEFT  ", "LEFT") == shape(recorded).replace("LEFT  ", "LEFT")
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (timedelta(seconds=-2), "<invalid>"),
+        (timedelta(days=364, hours=5), "364d"),
+        (timedelta(days=729), "729d"),
+        (timedelta(days=731), "2y1d"),
+        (timedelta(days=3650), "10y"),
+        (timedelta(days=7, hours=3), "7d3h"),
+        (timedelta(hours=47), "47h"),
+    ],
+)
+def test_what_is_left_is_told_as_apimachinery_tells_it(left: timedelta, said: str) -> None:
+    assert human(left) == said

@@ -9,6 +9,7 @@ from kubevouch.clock import Clock
 from kubevouch.lab.clock import OffsetClock
 from kubevouch.lab.cluster.chance import Entropy
 from kubevouch.lab.cluster.folder import Folder, LabError
+from kubevouch.lab.cluster.kubeadm import kubeadm
 from kubevouch.lab.cluster.metrics_server import MetricsServers
 from kubevouch.lab.cluster.operator_files import HOST_KEY
 from kubevouch.lab.cluster.runtime import NodeRuntime
@@ -66,6 +67,7 @@ class Machine:
             clock=self.clock,
             entropy=entropy,
             address=host.address,
+            programs={"kubeadm": kubeadm(self.files, self.clock)},
         )
         self.ssh = NodeSsh(
             self.system,

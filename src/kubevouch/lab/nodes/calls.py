@@ -28,10 +28,11 @@ Answer = Callable[[Sequence[str]], Awaitable[Told]]
 
 
 class Calls:
-    """Listens to one node's pipe."""
+    """Listens to one node's pipe. more: names of programs beside those that every node has."""
 
-    def __init__(self, files: NodeFiles, answer: Answer) -> None:
+    def __init__(self, files: NodeFiles, answer: Answer, more: Sequence[str] = ()) -> None:
         self._files = files
+        self._more = more
         self._answer = answer
         self._pipe = -1
         self._pending = b""
@@ -39,7 +40,7 @@ class Calls:
 
     def start(self) -> None:
         """Puts the programs in their place and listens."""
-        for name in (*stubs.NAMES, *stubs.EXTRA):
+        for name in (*stubs.NAMES, *stubs.EXTRA, *self._more):
             text = stubs.OWN.get(name, stubs.SCRIPT)
             self._files.write(f"{stubs.FOLDER}/{name}", text.encode(), 0o755)
         spool = self._files.path(stubs.SPOOL)

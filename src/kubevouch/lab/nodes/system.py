@@ -1,13 +1,13 @@
 """A node from within: disk, journal, service manager, shell; on and off."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from kubevouch.clock import Clock
 from kubevouch.lab.cluster.chance import Entropy
-from kubevouch.lab.nodes.calls import Calls
+from kubevouch.lab.nodes.calls import Calls, Told
 from kubevouch.lab.nodes.files import NodeFiles
 from kubevouch.lab.nodes.journal import Journal, UnitEvent
 from kubevouch.lab.nodes.processes import Processes
@@ -48,6 +48,7 @@ class System:
 
     no_shell: why this machine gives the node none, or None. Without a shell the kubelet runs all the same, but units that
     start other programs, ssh, `run` and `fill` do not work.
+    programs: what this node has besides; from their words to what they print.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class System:
         clock: Clock,
         entropy: Entropy,
         address: str,
+        programs: Mapping[str, Callable[[Sequence[str]], Told]] | None = None,
     ) -> None:
         self.files = files
         self.journal = journal
@@ -75,7 +77,13 @@ class System:
             address=address,
             reboot=self._ask_for_reboot,
         )
-        self._calls = Calls(files, tools)
+        own = programs or {}
+
+        async def answer(words: Sequence[str]) -> Told:
+            program = own.get(words[0])
+            return program(words[1:]) if program else await tools(words)
+
+        self._calls = Calls(files, answer, tuple(own))
         self._full: list[str] = []
         self._reboot: asyncio.Task[None] | None = None
 
