@@ -75,8 +75,8 @@ class Plane:
             entropy=random.Random(5).randbytes,
         )
 
-    async def kubectl(self, *args: str, user: str = "admin", stdin: Any = None) -> Ran:
-        process = await asyncio.create_subprocess_exec(
+    async def start(self, *args: str, user: str = "admin") -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
             str(KUBECTL),
             *args,
             env={"HOME": str(self.folder), "KUBECONFIG": str(self.folder / user), "PATH": "/bin"},
@@ -84,6 +84,9 @@ class Plane:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
+
+    async def kubectl(self, *args: str, user: str = "admin", stdin: Any = None) -> Ran:
+        process = await self.start(*args, user=user)
         raw = b"" if stdin is None else json.dumps(stdin).encode()
         async with asyncio.timeout(60):
             out, err = await process.communicate(raw)

@@ -63,10 +63,20 @@ async def forward(
         for key, value in response.headers.items():
             if key.lower() not in _NOT_HANDED_ON or key.lower() == "content-length":
                 answer.headers.add(key, value)
-        if request.method == "HEAD":
-            answer.headers.setdefault("Content-Length", "0")
-        await answer.prepare(request)
+        return await streamed(request, response, answer)
+
+
+async def streamed(
+    request: web.Request, response: aiohttp.ClientResponse, answer: web.StreamResponse
+) -> web.StreamResponse:
+    """Hands the body on as it comes. If it breaks off, so does ours: nobody may take a part for the whole."""
+    await answer.prepare(request)
+    try:
         async for chunk in response.content.iter_any():
             await answer.write(chunk)
-        await answer.write_eof()
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        if request.transport is not None:
+            request.transport.abort()
         return answer
+    await answer.write_eof()
+    return answer

@@ -23,7 +23,7 @@ from kubevouch.lab.apiserver.backends import Call
 from kubevouch.lab.apiserver.kinds import NODES, PODS
 from kubevouch.lab.apiserver.store import Store
 from kubevouch.lab.dialling import client_context, session
-from kubevouch.lab.forwarding import forward
+from kubevouch.lab.forwarding import forward, streamed
 from kubevouch.lab.go_words import in_gos_words
 
 Object = dict[str, Any]
@@ -98,7 +98,8 @@ class NodeProxy:
         async with response:
             if response.status > 206:
                 raise _refused(response.status, await response.content.read(10_000), info.name)
-            return await _streamed(call.http, response)
+            plain = web.StreamResponse(headers={"Content-Type": "text/plain"})
+            return await streamed(call.http, response, plain)
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -171,12 +172,3 @@ def _refused(code: int, body: bytes, name: str) -> status.StatusError:
     if code in {401, 404}:
         message += f" ( pods/log {name})"
     return status.StatusError(code, reasons.get(code, ""), message)
-
-
-async def _streamed(request: web.Request, response: aiohttp.ClientResponse) -> web.StreamResponse:
-    answer = web.StreamResponse(status=response.status, headers={"Content-Type": "text/plain"})
-    await answer.prepare(request)
-    async for chunk in response.content.iter_any():
-        await answer.write(chunk)
-    await answer.write_eof()
-    return answer

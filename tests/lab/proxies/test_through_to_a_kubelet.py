@@ -1,5 +1,6 @@
 """nodes/proxy and pods/log by real kubectl, through to kubelets that answer, and to some that do not."""
 
+import asyncio
 import ssl
 from pathlib import Path
 from typing import Any
@@ -128,3 +129,49 @@ async def test_whoever_may_not_is_not_let_through(running: Plane) -> None:
         refused = await running.kubectl(*RAW, user="eve")
     assert 'User "eve" cannot get resource "nodes/proxy" in API group ""' in refused.err
     assert kubelet.seen == []
+
+
+async def test_half_an_answer_is_not_taken_for_a_whole_one(running: Plane, tmp_path: Path) -> None:
+    served = context(tmp_path, running.authority.serving("127.0.0.1"), running.authority.pem)
+
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly this")
+        await writer.drain()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(half, "127.0.0.1", 0, ssl=served)
+    async with server:
+        with_node(running, server.sockets[0].getsockname()[1])
+        with_pod(running, "c")
+        for words in (RAW, ("logs", "p")):
+            ran = await running.kubectl(*words)
+            assert ran.code == 1, ran
+            assert "EOF" in ran.err or "connection reset" in ran.err, ran
+    assert (await running.does("get", "nodes", "-o", "name")) == "node/n1\n", "the server lives on"
+
+
+async def test_a_log_that_goes_on_is_followed(running: Plane, tmp_path: Path) -> None:
+    served = context(tmp_path, running.authority.serving("127.0.0.1"), running.authority.pem)
+    seen, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert b"follow=true" in await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nfirst\n\r\n")
+        await go_on.wait()
+        writer.write(b"7\r\nsecond\n\r\n0\r\n\r\n")
+        await writer.drain()
+        seen.set()
+
+    server = await asyncio.start_server(slow, "127.0.0.1", 0, ssl=served)
+    async with server:
+        with_node(running, server.sockets[0].getsockname()[1])
+        with_pod(running, "c")
+        process = await running.start("logs", "-f", "p")
+        assert process.stdout
+        async with asyncio.timeout(60):
+            assert await process.stdout.readline() == b"first\n"
+            go_on.set()
+            assert await process.stdout.read() == b"second\n"
+            await seen.wait()
+            assert await process.wait() == 0
