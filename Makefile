@@ -7,7 +7,7 @@ STATE  ?= expired
 K8S    ?= 1.36.3
 
 .DEFAULT_GOAL := help
-.PHONY: demo docs story bench help test check format locks clean oracle real real-long real-up real-state real-down
+.PHONY: lab-e2e demo docs story bench help test check format locks clean oracle real real-long real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -20,8 +20,12 @@ $(READY): locks/dev.txt pyproject.toml
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-test: $(READY) ## all tests that need no root and no cluster (under 5 minutes on 2 cores)
+test: $(READY) ## all tests that need no root and no cluster, and the story on a lab (under 5 minutes on 2 cores)
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --cluster=lab tests/e2e/test_1_story.py -k from_0_of_3
+
+lab-e2e: $(READY) ## all e2e tests on a lab
+	$(BIN)/python -m pytest --cluster=lab -m "not long" tests/e2e
 
 check: $(READY) ## ruff, mypy --strict, the import contracts
 	$(BIN)/ruff check .
