@@ -110,6 +110,10 @@ async def test_it_comes_up_and_kubectl_says_so(running: Plane) -> None:
         described = await running.does("describe", "deploy", "web")
         assert "Available      True    MinimumReplicasAvailable" in described
         assert "Progressing    True    NewReplicaSetAvailable" in described
+        name = replica_set["metadata"]["name"]
+        assert f"deployment-controller  Scaled up replica set {name} from 0 to 3" in described
+        told = await running.does("describe", "pod", pods(running)[0]["metadata"]["name"])
+        assert f"default-scheduler  Successfully assigned default/{name}-" in told
 
 
 async def test_not_ready_is_told_as_a_real_cluster_tells_it(running: Plane) -> None:
@@ -239,6 +243,33 @@ async def test_endpoints_follow_readiness(running: Plane) -> None:
         assert len(subset["addresses"]) == len(subset["notReadyAddresses"]) == 1
         running.admin.delete(SERVICES, "web", "default")
         await until(lambda: not running.store.list(ENDPOINT_SLICES, "default"))
+
+
+async def test_endpoints_without_a_selector_are_mirrored(running: Plane) -> None:
+    ports = [{"name": "http", "port": 80}]
+    service = {"metadata": {"name": "web", "namespace": "default"}, "spec": {"ports": ports}}
+
+    def addresses() -> list[str]:
+        return [
+            each["addresses"][0]
+            for found in running.store.list(ENDPOINT_SLICES, "default")
+            for each in found["endpoints"]
+        ]
+
+    async with moving(running):
+        running.admin.create(SERVICES, service)
+        subset = {"addresses": [{"ip": "10.0.0.1"}], "ports": [{"name": "http", "port": 8080}]}
+        made = {"metadata": {"name": "web", "namespace": "default"}, "subsets": [subset]}
+        running.admin.create(ENDPOINTS, made)
+        await until(lambda: addresses() == ["10.0.0.1"])
+        (found,) = running.store.list(ENDPOINT_SLICES, "default")
+        assert found["ports"] == [{"name": "http", "port": 8080, "protocol": "TCP"}]
+        assert found["metadata"]["labels"]["kubernetes.io/service-name"] == "web"
+        subset["addresses"] = [{"ip": "10.0.0.2"}]
+        running.admin.patch(ENDPOINTS, "web", {"subsets": [subset]}, "default")
+        await until(lambda: addresses() == ["10.0.0.2"])
+        running.admin.delete(ENDPOINTS, "web", "default")
+        await until(lambda: not addresses())
 
 
 async def test_what_fits_nowhere_says_why(running: Plane) -> None:

@@ -11,6 +11,7 @@ from kubevouch.lab.controllers.availability import Availability
 from kubevouch.lab.controllers.cluster_roles import ClusterRoles
 from kubevouch.lab.controllers.deployments import Deployments
 from kubevouch.lab.controllers.endpoints import Endpoints
+from kubevouch.lab.controllers.mirroring import Mirroring
 from kubevouch.lab.controllers.namespaces import Namespaces
 from kubevouch.lab.controllers.node_lifecycle import NodeLifecycle
 from kubevouch.lab.controllers.replica_sets import ReplicaSets
@@ -35,6 +36,7 @@ def controllers(
         "replica sets": ReplicaSets(store, client, clock).run,
         "scheduler": Scheduler(store, client, clock).run,
         "endpoints": Endpoints(store, client, clock).run,
+        "endpoint mirrors": Mirroring(store, client, clock).run,
         "API services": Availability(store, client, aggregation, clock, rhythm).run,
         "nodes": NodeLifecycle(store, client, clock, rhythm).run,
         "namespaces": Namespaces(store, client, clock, ca).run,

@@ -10,6 +10,7 @@ from kubevouch.lab.apiserver.client import LocalClient
 from kubevouch.lab.apiserver.kinds import DEPLOYMENTS, REPLICA_SETS
 from kubevouch.lab.apiserver.store import Store
 from kubevouch.lab.controllers import rollouts
+from kubevouch.lab.controllers.events import Recorder
 from kubevouch.lab.controllers.loop import attempt, reconcile, soonest
 from kubevouch.lab.controllers.owners import owned
 from kubevouch.lab.controllers.replica_sets import replicas_of
@@ -27,6 +28,7 @@ class Deployments:
         self._store = store
         self._client = client
         self._clock = clock
+        self._events = Recorder(store, client, clock, "deployment-controller")
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -50,13 +52,22 @@ class Deployments:
             first = rollouts.new_replica_set(deployment, revision, 0)
             replicas = rollouts.scales(deployment, first, old).get(first["metadata"]["name"], 0)
             first["spec"]["replicas"] = replicas
-            self._client.create(REPLICA_SETS, first)
+            made = self._client.create(REPLICA_SETS, first)
+            self._say(deployment, made["metadata"]["name"], 0, replicas)
         elif new is not None:
             for name, replicas in rollouts.scales(deployment, new, old).items():
+                before = replicas_of(self._client.get(REPLICA_SETS, name, space))
                 self._client.patch(REPLICA_SETS, name, {"spec": {"replicas": replicas}}, space)
+                self._say(deployment, name, before, replicas)
             self._number(deployment, new, old)
         self._forget(deployment, old)
         return self._write_status(deployment)
+
+    def _say(self, deployment: Object, name: str, before: int, after: int) -> None:
+        if after != before:
+            way = "up" if after > before else "down"
+            text = f"Scaled {way} replica set {name} from {before} to {after}"
+            self._events.say(deployment, "ScalingReplicaSet", text)
 
     def _sets(self, deployment: Object) -> tuple[Object | None, list[Object]]:
         """The ReplicaSet of the present template, and the others."""

@@ -19,7 +19,7 @@ from kubevouch.lab.controllers.replica_sets import is_ready
 Object = dict[str, Any]
 MANAGED = "endpointslice.kubernetes.io/managed-by"
 CONTROLLER = "endpointslice-controller.k8s.io"
-_SERVICE = "kubernetes.io/service-name"
+SERVICE = "kubernetes.io/service-name"
 _TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time"
 
 
@@ -58,7 +58,7 @@ class Endpoints:
         present = {
             each["metadata"]["name"]: each
             for each in self._store.list(ENDPOINT_SLICES, space)
-            if (each["metadata"].get("labels") or {}).get(_SERVICE) == name
+            if (each["metadata"].get("labels") or {}).get(SERVICE) == name
             and (each["metadata"].get("labels") or {}).get(MANAGED) == CONTROLLER
         }
         for each in wanted:
@@ -135,7 +135,7 @@ def _slice(service: Object, ports: list[Object], endpoints: list[Object]) -> Obj
     name = metadata["name"]
     mark = hashlib.sha256(f"{metadata['uid']}{ports!r}".encode()).hexdigest()
     letters = "".join("bcdfghjklmnpqrst"[int(digit, 16)] for digit in mark[:5])
-    labels = {**(metadata.get("labels") or {}), MANAGED: CONTROLLER, _SERVICE: name}
+    labels = {**(metadata.get("labels") or {}), MANAGED: CONTROLLER, SERVICE: name}
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",

@@ -14,6 +14,7 @@ from kubevouch.lab.apiserver.client import LocalClient
 from kubevouch.lab.apiserver.kinds import LEASES, NODES, PODS
 from kubevouch.lab.apiserver.metadata import moment
 from kubevouch.lab.apiserver.store import Store
+from kubevouch.lab.controllers.events import Recorder
 from kubevouch.lab.controllers.loop import attempt
 from kubevouch.lab.controllers.rhythm import REAL, Rhythm
 from kubevouch.lab.signer.conditions import condition
@@ -44,6 +45,7 @@ class NodeLifecycle:
         self._client = client
         self._clock = clock
         self._rhythm = rhythm
+        self._events = Recorder(store, client, clock, "node-controller")
         self._seen: dict[str, Seen] = {}
 
     async def run(self) -> None:
@@ -97,6 +99,8 @@ class NodeLifecycle:
                 changed = True
         if not changed:
             return node
+        text = f"Node {node['metadata']['name']} status is now: NodeNotReady"
+        self._events.say(node, "NodeNotReady", text)
         status = {**(node.get("status") or {}), "conditions": found}
         # The heartbeat stays as it was, so that this is no sign of life.
         return self._client.update(NODES, {**node, "status": status}, "status")

@@ -10,6 +10,7 @@ from kubevouch.clock import Clock
 from kubevouch.lab.apiserver.client import LocalClient
 from kubevouch.lab.apiserver.kinds import PODS, REPLICA_SETS
 from kubevouch.lab.apiserver.store import Store
+from kubevouch.lab.controllers.events import Recorder
 from kubevouch.lab.controllers.loop import attempt, reconcile, soonest
 from kubevouch.lab.controllers.owners import owned, owner_reference
 from kubevouch.lab.identity.tokens import read_moment
@@ -26,6 +27,7 @@ class ReplicaSets:
         self._store = store
         self._client = client
         self._clock = clock
+        self._events = Recorder(store, client, clock, "replicaset-controller")
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -45,9 +47,13 @@ class ReplicaSets:
         wanted = replicas_of(replica_set)
         if "deletionTimestamp" not in replica_set["metadata"]:
             for _ in range(wanted - len(mine)):
-                self._client.create(PODS, new_pod(replica_set), space)
+                made = self._client.create(PODS, new_pod(replica_set), space)
+                text = f"Created pod: {made['metadata']['name']}"
+                self._events.say(replica_set, "SuccessfulCreate", text)
             for pod in surplus(mine, len(mine) - wanted):
                 self._client.delete(PODS, pod["metadata"]["name"], space)
+                text = f"Deleted pod: {pod['metadata']['name']}"
+                self._events.say(replica_set, "SuccessfulDelete", text)
         return self._write_status(replica_set)
 
     def _write_status(self, replica_set: Object) -> float | None:

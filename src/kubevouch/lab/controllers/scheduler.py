@@ -16,6 +16,7 @@ from kubevouch.lab.apiserver.kinds import NODES, PODS
 from kubevouch.lab.apiserver.metadata import moment
 from kubevouch.lab.apiserver.selectors import selected_by
 from kubevouch.lab.apiserver.store import Store
+from kubevouch.lab.controllers.events import Recorder
 from kubevouch.lab.controllers.loop import attempt, reconcile
 from kubevouch.lab.controllers.owners import controller_uid
 from kubevouch.lab.signer.conditions import condition
@@ -32,6 +33,7 @@ class Scheduler:
         self._store = store
         self._client = client
         self._clock = clock
+        self._events = Recorder(store, client, clock, "default-scheduler")
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -62,6 +64,7 @@ class Scheduler:
         target = {"apiVersion": "v1", "kind": "Node", "name": node}
         binding = {"metadata": {"name": name, "namespace": space}, "target": target}
         self._client.update(PODS, binding, "binding")
+        self._events.say(pod, "Scheduled", f"Successfully assigned {space}/{name} to {node}")
 
     def _note(self, pod: Object, why: str) -> None:
         """The condition PodScheduled says why it waits."""
@@ -77,6 +80,7 @@ class Scheduler:
             "lastTransitionTime": old.get("lastTransitionTime") or moment(self._clock.now()),
         }
         self._client.update(PODS, _with_conditions(pod, [made]), "status")
+        self._events.say(pod, "FailedScheduling", why, warning=True)
 
 
 def _with_conditions(pod: Object, made: list[Object]) -> Object:
