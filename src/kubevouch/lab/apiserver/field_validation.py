@@ -56,9 +56,9 @@ class FieldValidation:
             after = change(before)
             try:
                 found = checked(self._api_version, self._kind, after)
-                known = set(self._of(before))
             except WrongType as error:
                 raise _in_patch(shown, str(error)) from None
+            known = set(self._of(before)) if found.unknown else ()
             unknown = tuple(one for one in found.unknown if one not in known)
             if self._directive == "Strict" and unknown:
                 raise _in_patch(shown, f"strict decoding error: {', '.join(unknown)}")

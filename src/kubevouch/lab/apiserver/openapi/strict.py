@@ -7,14 +7,13 @@ the texts of wrong types, apimachinery's pkg/api/resource and pkg/apis/meta/v1/t
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from kubevouch.lab.apiserver.kinds import Kind
 from kubevouch.lab.apiserver.openapi.schema import (
-    Field,
     ListOf,
     MapOf,
     Message,
@@ -65,60 +64,74 @@ def checked(api_version: str, kind: str, thing: Object) -> Checked:
     if message is None:
         return Checked(thing)
     reader = _Reader()
-    body = reader.message(message, thing, _Path((), "", message.go_name))
+    body = reader.message(message, thing, None)
     named: Object = {key: value for key, value in thing.items() if key in {"apiVersion", "kind"}}
     return Checked({**named, **body}, tuple(reader.unknown))
 
 
-@dataclass(frozen=True)
-class _Path:
-    """fields: JSON names from the root, as encoding/json says them; shown: the same with indices."""
+class _Path(NamedTuple):
+    """Where a value stands: made for each, told only of what is wrong.
 
-    fields: tuple[str, ...]
-    shown: str
+    step: the name of a field, the key of a mapping, an index. struct: the Go type with the field.
+    """
+
+    above: "_Path | None"
+    step: str | int
     struct: str
+    is_field: bool
 
-    def below(self, message: Message, one: Field) -> "_Path":
-        shown = f"{self.shown}.{one.name}" if self.shown else one.name
-        return _Path((*self.fields, one.name), shown, message.go_name)
+    def shown(self) -> str:
+        """`spec.containers[0].name`: how unknown fields are named."""
+        here = f"[{self.step}]" if isinstance(self.step, int) else f".{self.step}"
+        return (self.above.shown() + here) if self.above else here.lstrip(".")
 
-    def item(self, index: int | str) -> "_Path":
-        shown = f"[{index}]" if isinstance(index, int) else f".{index}"
-        return _Path(self.fields, self.shown + shown, self.struct)
+    def fields(self) -> str:
+        """`spec.containers.name`: how encoding/json names the same."""
+        above = self.above.fields() if self.above else ""
+        if not self.is_field:
+            return above
+        return f"{above}.{self.step}" if above else str(self.step)
 
 
 class _Reader:
     def __init__(self) -> None:
         self.unknown: list[str] = []
 
-    def message(self, message: Message, thing: Mapping[str, Any], path: _Path) -> Object:
+    def message(self, message: Message, thing: Mapping[str, Any], path: _Path | None) -> Object:
         made: Object = {}
         for key, value in thing.items():
             one = message.fields.get(key)
             if one is None:
                 self._not_known(key, path)
+            elif one.type == "str" and isinstance(value, str):  # most are: no detour for them
+                made[key] = value
             elif value is not None:
-                made[key] = self._value(one.type, value, path.below(message, one))
+                below = _Path(path, key, message.real_name, is_field=True)
+                made[key] = self._value(one.type, value, below)
         return made
 
-    def _not_known(self, key: str, path: _Path) -> None:
-        if not path.shown and key in {"apiVersion", "kind"}:
+    def _not_known(self, key: str, path: _Path | None) -> None:
+        if path is None and key in {"apiVersion", "kind"}:
             return
         if len(self.unknown) < _MOST:
-            where = f"{path.shown}.{key}" if path.shown else key
+            where = f"{path.shown()}.{key}" if path else key
             self.unknown.append(f'unknown field "{where}"')
 
     def _value(self, kind: Type, value: Any, path: _Path) -> Any:  # noqa: ANN401 - JSON
         if isinstance(kind, ListOf):
             if not isinstance(value, list):
                 raise _mismatch(kind, value, path)
-            items = (self._value(kind.of, one, path.item(n)) for n, one in enumerate(value))
+            if kind.of == "str" and _texts(value):
+                return list(value)
+            items = (self._value(kind.of, one, _item(path, n)) for n, one in enumerate(value))
             return list(items)
         if isinstance(kind, MapOf):
             if not isinstance(value, Mapping):
                 raise _mismatch(kind, value, path)
+            if kind.of == "str" and _texts(value.values()):
+                return dict(value)
             return {
-                key: self._value(kind.of, one, path.item(key))
+                key: self._value(kind.of, one, _item(path, key))
                 for key, one in value.items()
                 if one is not None
             }
@@ -127,6 +140,14 @@ class _Reader:
                 raise _mismatch(kind, value, path)
             return self.message(messages()[kind.name], value, path)
         return _scalar(kind, value, path)
+
+
+def _texts(values: Iterable[Any]) -> bool:
+    return all(isinstance(one, str) for one in values)
+
+
+def _item(path: _Path, step: int | str) -> _Path:
+    return _Path(path, step, path.struct, is_field=False)
 
 
 def _scalar(kind: str, value: Any, path: _Path) -> Any:  # noqa: ANN401, PLR0911 - JSON; one return a type
@@ -190,11 +211,10 @@ def _quantity(value: str | float) -> str:
 
 
 def _mismatch(kind: Type, value: Any, path: _Path) -> WrongType:  # noqa: ANN401 - JSON
-    seen = _json_word(value)
-    struct = path.struct.rpartition(".")[2]
-    where = f"{struct}.{'.'.join(path.fields)}"
+    where = f"{path.struct}.{path.fields()}"
     return WrongType(
-        f"json: cannot unmarshal {seen} into Go struct field {where} of type {_go_type(kind)}"
+        f"json: cannot unmarshal {_json_word(value)} into Go struct field {where} "
+        f"of type {_go_type(kind)}"
     )
 
 
