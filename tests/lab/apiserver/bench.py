@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import json
+import os
 import random
 import sys
 from collections.abc import AsyncIterator
@@ -31,7 +32,7 @@ from kubevouch.lab.apiserver.store import Store
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 
-KUBECTL = Path(sys.executable).with_name("kubectl")
+KUBECTL = Path(os.environ.get("LAB_KUBECTL", Path(sys.executable).with_name("kubectl")))
 MOMENT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 # Generous: two noisy cores.
 PATIENT = 60.0
@@ -94,16 +95,20 @@ class Bench:
         path: str,
         body: Any = None,
         form: str = "application/json",
+        accept: str = "",
         **query: str,
     ) -> tuple[int, Any]:
         """One request without kubectl: status and decoded body."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"Content-Type": form} if body is not None else {}
+        if accept:
+            headers["Accept"] = accept
         async with self.session.request(
             method,
             self.server.url + path,
             params=query,
             data=None if body is None else io.BytesIO(data),
-            headers={"Content-Type": form} if body is not None else {},
+            headers=headers,
         ) as answer:
             raw = await answer.read()
             if answer.content_type == "application/json":

@@ -121,8 +121,8 @@ def _compared(key: str, operator: str, value: str) -> Callable[[Labels], bool]:
 
 
 def _expression(each: Mapping[str, Any]) -> Callable[[Labels], bool]:
-    key, values = each["key"], set(each.get("values") or ())
-    match each["operator"]:
+    key, values = each.get("key", ""), set(each.get("values") or ())
+    match each.get("operator", ""):
         case "In":
             return lambda labels: labels.get(key) in values
         case "NotIn":

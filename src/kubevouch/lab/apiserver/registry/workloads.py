@@ -5,7 +5,14 @@ from datetime import datetime
 from kubevouch.lab.apiserver import status
 from kubevouch.lab.apiserver.kinds import Kind
 from kubevouch.lab.apiserver.metadata import Object
-from kubevouch.lab.apiserver.registry.fields import below, default, immutable, refused, required
+from kubevouch.lab.apiserver.registry.fields import (
+    below,
+    default,
+    immutable,
+    items,
+    refused,
+    required,
+)
 from kubevouch.lab.apiserver.registry.pods import defaulted_pod_spec, pod_spec_causes
 from kubevouch.lab.apiserver.registry.strategy import Strategy
 from kubevouch.lab.apiserver.request import RequestInfo
@@ -35,6 +42,8 @@ class Workloads(Strategy):
         causes: list[Cause] = []
         if selector is None:
             causes.append(required("spec.selector"))
+        elif wrong := _unreadable(selector):
+            causes += wrong
         elif not selected_by(selector)({"metadata": {"labels": labels}}):
             why = "`selector` does not match template `labels`"
             causes.append(refused("spec.template.metadata.labels", labels, why))
@@ -71,6 +80,19 @@ class Workloads(Strategy):
             raise status.invalid("autoscaling", "Scale", info.name, [cause])
         metadata = {**old["metadata"], "resourceVersion": _version(body)}
         return {**old, "metadata": metadata, "spec": {**old["spec"], "replicas": replicas}}
+
+
+def _unreadable(selector: Object) -> list[Cause]:
+    """apimachinery's ValidateLabelSelectorRequirement, as far as operators go."""
+    return [
+        refused(
+            f"spec.selector.matchExpressions[{index}].operator",
+            each.get("operator", ""),
+            "not a valid selector operator",
+        )
+        for index, each in enumerate(items(selector, "matchExpressions"))
+        if each.get("operator") not in {"In", "NotIn", "Exists", "DoesNotExist"}
+    ]
 
 
 def _version(body: Object) -> str:
