@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubevouch.lab.apiserver import status
@@ -146,6 +146,7 @@ async def test_the_server_refuses_hostile_bytes(lab: Bench) -> None:
     assert (code, answer["reason"]) == (400, "BadRequest")
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=200), st.sampled_from(["Node", "Pod", "Secret", "Event", "DeleteOptions"])
 )
@@ -155,6 +156,7 @@ def test_any_bytes_are_read_or_refused(raw: bytes, kind: str) -> None:
             assert json.dumps(decoded(body))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_the_wire_format_ends_or_is_malformed(raw: bytes) -> None:
     with contextlib.suppress(Malformed):

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubevouch.lab.apiserver.kinds import CONFIG_MAPS, CSRS, DEPLOYMENTS, NODES
@@ -134,6 +134,7 @@ _JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["spec", "metadata", "status", "x"]), _JSON, max_size=3))
 def test_any_body_is_read_or_refused(body: dict[str, Any]) -> None:
     try:
