@@ -15,20 +15,18 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from kubevouch.lab.aggregation import Aggregation
 from kubevouch.lab.apiserver.client import LocalClient
-from kubevouch.lab.apiserver.kinds import NAMESPACES, kind_of
+from kubevouch.lab.apiserver.kinds import NAMESPACES, SERVICE_ACCOUNTS, kind_of
 from kubevouch.lab.apiserver.request import LOOPBACK, UserInfo
 from kubevouch.lab.apiserver.server import ApiServer, ServerPki
 from kubevouch.lab.apiserver.store import Store
 from kubevouch.lab.clock import WoundClock
 from kubevouch.lab.cluster import seed_rbac
-from kubevouch.lab.identity.admission import Admissions
 from kubevouch.lab.identity.authentication import Authentication
 from kubevouch.lab.identity.authorization import Authorization
 from kubevouch.lab.identity.node_restriction import NodeRestriction
 from kubevouch.lab.identity.reviews import Reviews
 from kubevouch.lab.node_proxy import NodeProxy
-from kubevouch.lab.plugs import backends
-from kubevouch.lab.signer.admission import RequestAdmission
+from kubevouch.lab.plugs import admission, backends
 from kubevouch.lab.signer.issuing import signing_ca
 from kubevouch.lab.signer.signers import CONTROLLER, Signers
 from tests.support.authority import Authority, Pair
@@ -143,7 +141,7 @@ async def plane(folder: Path, authority: Authority) -> AsyncIterator[Plane]:
         entropy=entropy,
         authenticate=authentication,
         authorize=authorize,
-        admit=Admissions(restriction, RequestAdmission(authorize)),
+        admit=admission(store, authorize, entropy),
         backends=backends(
             reviews=Reviews(store, authentication, authorize, clock),
             tokens=authentication.tokens,
@@ -155,6 +153,8 @@ async def plane(folder: Path, authority: Authority) -> AsyncIterator[Plane]:
     running = Plane(server, store, clock, authority, authentication, authorize, aggregation, folder)
     for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
         running.admin.create(NAMESPACES, {"metadata": {"name": name}})
+        account = {"metadata": {"name": "default", "namespace": name}}
+        running.admin.create(SERVICE_ACCOUNTS, account)
     for thing in seed_rbac.objects():
         kind = kind_of(thing["apiVersion"], thing["kind"])
         assert kind

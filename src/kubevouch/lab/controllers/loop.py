@@ -14,6 +14,7 @@ from kubevouch.lab.apiserver.store import Store, Watcher
 
 _LOG = logging.getLogger(__name__)
 # What a body that no validation has seen can do to a rule that reads it. A controller logs it and lives on.
+_RETRY = 15.0
 BAD_OBJECT = (StatusError, KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
@@ -48,12 +49,12 @@ async def reconcile(store: Store, kinds: Sequence[Kind], sync: Sync, *, clock: C
 
 
 def attempt(sync: Sync) -> float | None:
-    """Calls it; what goes wrong with an object is logged, as a controller manager does."""
+    """Calls it; what goes wrong with an object is logged, and tried again, as a controller manager does."""
     try:
         return sync()
     except BAD_OBJECT as error:
         _LOG.warning("sync failed: %r", error)
-        return None
+        return _RETRY
 
 
 def soonest(moments: Iterable[float | None]) -> float | None:

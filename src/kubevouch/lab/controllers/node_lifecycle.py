@@ -51,19 +51,22 @@ class NodeLifecycle:
     async def run(self) -> None:
         """Until it is cancelled."""
         while True:
-            self.sync()
+            await self.look()
             await self._clock.sleep(self._rhythm.nodes)
 
-    def sync(self) -> None:
-        """All nodes, once."""
+    async def look(self) -> None:
+        """All nodes, once; others have their turns between a hundred of them."""
         nodes = self._store.list(NODES)
-        for node in nodes:
+        for number, node in enumerate(nodes):
             attempt(lambda found=node: self._one(found))  # type: ignore[misc]
+            if number % 100 == 99:
+                await self._clock.sleep(0)
         known = {node["metadata"]["name"] for node in nodes}
         self._seen = {name: seen for name, seen in self._seen.items() if name in known}
 
     def _one(self, node: Object) -> None:
         name, now = node["metadata"]["name"], self._clock.monotonic()
+        node = self._store.get(NODES, name)
         sign = self._sign(node)
         if self._seen.get(name, Seen("", 0.0)).sign != sign:
             self._seen[name] = Seen(sign, now)

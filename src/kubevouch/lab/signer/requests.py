@@ -8,6 +8,7 @@ import base64
 import binascii
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from kubevouch.lab.apiserver import status
@@ -107,8 +108,14 @@ def request_bytes(spec: Object) -> bytes:
 
 def parsed(spec: Object) -> SigningRequest:
     """The request as Go reads it. Raises X509Error in Go's words (`saw`)."""
+    return _parsed(spec.get("request") or "")
+
+
+@lru_cache(maxsize=128)
+def _parsed(encoded: str) -> SigningRequest:
+    """Admission, validation, approver and signer ask one after the other: it is read once."""
     try:
-        return read_request(request_bytes(spec), "spec.request")
+        return read_request(request_bytes({"request": encoded}), "spec.request")
     except X509Error as error:
         saw = error.saw.removeprefix("not a signing request: ")
         if "PEM block" in saw or "block comes first" in saw or saw == "not base64":
