@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kubevouch.lab.apiserver.kinds import KINDS, Kind
@@ -36,7 +36,7 @@ FORMS = (
 )
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 quick = settings(
-    max_examples=80,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -175,13 +175,27 @@ def _path(kind: Kind, name: str = "") -> str:
 
 def test_any_body_for_any_kind(ask: Asked) -> None:
     @quick
+    @example(kind=STORED[0], body={"kind": [], "metadata": {"name": "thing"}})
     @given(kind=_KINDS, body=_OBJECT | _JSON)
     def attempt(kind: Kind, body: Any) -> None:
         for method, path in (("POST", _path(kind)), ("PUT", _path(kind, "thing"))):
             ask(method, path, json.dumps(body).encode())
         ask("PATCH", _path(kind, "thing"), json.dumps(body).encode(), FORMS[3])
         ask("GET", _path(kind))
-        ask("DELETE", _path(kind, "thing"))
+        ask("DELETE", _path(kind, "thing"), json.dumps(body).encode())
+
+    attempt()
+
+
+def test_any_options_of_a_delete(ask: Asked) -> None:
+    names = ("preconditions", "propagationPolicy", "orphanDependents", "dryRun", "kind")
+    fields = dict.fromkeys(names, _JSON)
+
+    @quick
+    @given(body=st.fixed_dictionaries({}, optional=fields))
+    def attempt(body: Any) -> None:
+        ask("POST", "/api/v1/nodes", {"metadata": {"name": "n"}})
+        ask("DELETE", "/api/v1/nodes/n", body)
 
     attempt()
 

@@ -208,7 +208,7 @@ _PATCH = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(patch=_PATCH)
 def test_any_strategic_patch_does_what_go_does(patch: Any) -> None:
     assert _tidy(_ours(DEPLOYMENT, "strategic", patch)) == _tidy(

@@ -80,6 +80,9 @@ def shaped(thing: Any) -> Object:  # noqa: ANN401 - JSON
     """The same object, if it has the shape that every object has; else 400."""
     if not isinstance(thing, dict):
         raise status.bad_request("json: cannot unmarshal into Go value: the body is not an object")
+    for field in ("kind", "apiVersion"):
+        if not isinstance(thing.get(field), str | None):
+            raise _unmarshal(field, "string")
     metadata = thing.get("metadata")
     if metadata is not None:
         _check_metadata(metadata)

@@ -14,6 +14,7 @@ from kubevouch.lab.apiserver.deletion import options
 from kubevouch.lab.apiserver.field_validation import FieldValidation
 from kubevouch.lab.apiserver.kinds import KINDS, Kind
 from kubevouch.lab.apiserver.listing import Page
+from kubevouch.lab.apiserver.openapi.strict import WrongType, checked
 from kubevouch.lab.apiserver.request import RequestInfo
 from kubevouch.lab.apiserver.rest import Resources
 
@@ -175,7 +176,12 @@ async def _body(request: web.Request) -> Object:
 
 
 async def _options(request: web.Request) -> Object | None:
-    return await _body(request) if (await request.read()).strip() else None
+    if not (await request.read()).strip():
+        return None
+    try:
+        return checked("v1", "DeleteOptions", await _body(request)).body
+    except WrongType as error:
+        raise status.bad_request(str(error)) from None
 
 
 def _check_body(kind: Kind, info: RequestInfo, body: Object) -> None:

@@ -83,7 +83,7 @@ class Workloads(Strategy):
 
 
 def _unreadable(selector: Object) -> list[Cause]:
-    """apimachinery's ValidateLabelSelectorRequirement, as far as operators go."""
+    """As apimachinery's ValidateLabelSelectorRequirement, as far as operators go."""
     return [
         refused(
             f"spec.selector.matchExpressions[{index}].operator",
