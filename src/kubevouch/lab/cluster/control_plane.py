@@ -27,14 +27,12 @@ from kubevouch.lab.cluster.history import History
 from kubevouch.lab.cluster.site import Site
 from kubevouch.lab.cluster.standing import Standing
 from kubevouch.lab.controllers.all_of_them import controllers
-from kubevouch.lab.identity.admission import Admissions
 from kubevouch.lab.identity.authentication import Authentication
 from kubevouch.lab.identity.authorization import Authorization
 from kubevouch.lab.identity.node_restriction import NodeRestriction
 from kubevouch.lab.identity.reviews import Reviews
 from kubevouch.lab.node_proxy import NodeProxy
 from kubevouch.lab.scenarios.approver import ACCOUNT, SiteApprover
-from kubevouch.lab.signer.admission import RequestAdmission
 from kubevouch.lab.signer.issuing import signing_ca
 from kubevouch.lab.signer.signers import CONTROLLER, Signers
 
@@ -80,7 +78,7 @@ class ControlPlane:
             entropy=entropy,
             authenticate=self.authentication,
             authorize=self.authorize,
-            admit=Admissions(restriction, RequestAdmission(self.authorize)),
+            admit=plugs.admission(self.store, self.authorize, entropy),
             backends=self._backends(restriction),
             audit=audit,
         )

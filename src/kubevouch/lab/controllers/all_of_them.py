@@ -32,6 +32,8 @@ def controllers(
 ) -> dict[str, Run]:
     """What to run, by name. ca: PEM for kube-root-ca.crt."""
     return {
+        # First: without its account nobody can make a pod in a namespace.
+        "namespaces": Namespaces(store, client, clock, ca).run,
         "deployments": Deployments(store, client, clock).run,
         "replica sets": ReplicaSets(store, client, clock).run,
         "scheduler": Scheduler(store, client, clock).run,
@@ -39,6 +41,5 @@ def controllers(
         "endpoint mirrors": Mirroring(store, client, clock).run,
         "API services": Availability(store, client, aggregation, clock, rhythm).run,
         "nodes": NodeLifecycle(store, client, clock, rhythm).run,
-        "namespaces": Namespaces(store, client, clock, ca).run,
         "cluster roles": ClusterRoles(store, client, clock).run,
     }

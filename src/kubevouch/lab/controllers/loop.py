@@ -14,7 +14,7 @@ from kubevouch.lab.apiserver.store import Store, Watcher
 
 _LOG = logging.getLogger(__name__)
 # What a body that no validation has seen can do to a rule that reads it. A controller logs it and lives on.
-_RETRY = 15.0
+_RETRY = 5.0
 BAD_OBJECT = (StatusError, KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
