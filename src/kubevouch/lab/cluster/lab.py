@@ -80,6 +80,7 @@ class Lab:
             clock=self.clock,
             entropy=self.entropy,
             token=self.control_plane.token,
+            resolution=self._pace * 2,
         )
         self._running.push_async_callback(self.servers.stop)
         self._following = asyncio.create_task(self._follow_pods())
@@ -94,6 +95,11 @@ class Lab:
         """Ends all of it; the folder stays."""
         await self._running.aclose()
 
+    @property
+    def _pace(self) -> float:
+        """Seconds between two samples of usage: nobody wants to wait on a laptop, unless there are hundreds of nodes."""
+        return max(1.0, self.site.count / 50)
+
     async def _start(self, host: Host) -> None:
         machine = Machine(
             self.folder,
@@ -103,6 +109,7 @@ class Lab:
             entropy=self.entropy,
             servers=self.servers,
             pods=lambda: self._pods_of(host.name),
+            housekeeping=self._pace,
         )
         self.machines[host.name] = machine
         machine.apply(self.standing)

@@ -16,6 +16,8 @@ from kubevouch.lab.cluster.runtime import NodeRuntime
 from kubevouch.lab.cluster.site import Host, Site
 from kubevouch.lab.cluster.standing import Standing
 from kubevouch.lab.kubelets.kubelet import Kubelet
+from kubevouch.lab.kubelets.reporter import Rhythm
+from kubevouch.lab.kubelets.settings import StartFailure
 from kubevouch.lab.nodes.files import NodeFiles
 from kubevouch.lab.nodes.journal import Journal
 from kubevouch.lab.nodes.system import System
@@ -24,10 +26,9 @@ from kubevouch.lab.ssh.server import NodeSsh
 
 Object = dict[str, Any]
 _LOG = logging.getLogger(__name__)
-_HOUSEKEEPING = 1.0
-"""Seconds between two samples of usage, as often as the lab's metrics servers look."""
-
+_LIGHT_RHYTHM = Rhythm(lease=30.0, status=60.0)
 _UP_FOR = timedelta(days=3, hours=7)
+_ERROR = 3
 _AUTHORIZED = "/root/.ssh/authorized_keys"
 
 
@@ -44,6 +45,7 @@ class Machine:
         entropy: Entropy,
         servers: MetricsServers,
         pods: Callable[[], list[Object]],
+        housekeeping: float = 1.0,
     ) -> None:
         self.host = host
         self.clock = OffsetClock(clock)
@@ -57,7 +59,8 @@ class Machine:
             address=host.address,
             say=self._said,
             runtime=runtime,
-            housekeeping=_HOUSEKEEPING,
+            rhythm=_LIGHT_RHYTHM if host.light else None,
+            housekeeping=housekeeping,
         )
         runtime.changed = self.kubelet.look_at_pods
         self.system = System(
@@ -69,22 +72,31 @@ class Machine:
             address=host.address,
             programs={"kubeadm": kubeadm(self.files, self.clock)},
         )
-        self.ssh = NodeSsh(
+        self.ssh = None if host.light else self._door()
+
+    def _door(self) -> NodeSsh:
+        return NodeSsh(
             self.system,
             host_key=self.files.read(HOST_KEY),
             authorized_keys=self.files.text(_AUTHORIZED),
         )
 
     def _said(self, line: str, priority: int) -> None:
+        if self.host.light and priority > _ERROR:
+            return
         self.journal.add(
             KUBELET, line, identifier="kubelet", pid=self.kubelet.pid, priority=priority
         )
 
     async def start(self) -> None:
         """Switches it on, and lets the operator in. Raises LabError where its ssh port is taken."""
+        if self.host.light:
+            await self.start_kubelet()
+            return
         await self.system.boot(_UP_FOR)
         if self.system.no_shell is not None:
             _LOG.warning("%s: %s", self.host.name, self.system.no_shell)
+        assert self.ssh is not None
         try:
             await self.ssh.start(self.host.address, self.host.ssh_port)
         except OSError as error:
@@ -93,20 +105,29 @@ class Machine:
 
     async def stop(self) -> None:
         """All of it ends."""
+        if self.ssh is None:
+            await self.kubelet.stop()
+            return
         await self.ssh.stop()
         await self.system.power_off()
 
     async def start_kubelet(self) -> None:
         """As systemctl start does it. A kubelet that does not start has said why in its journal."""
-        self.system.units.reload()
         try:
+            if self.host.light:
+                await self.kubelet.start()
+                return
+            self.system.units.reload()
             await self.system.units.start(KUBELET)
-        except JobFailed as failure:
+        except (JobFailed, StartFailure) as failure:
             _LOG.warning("%s: %s", self.host.name, failure)
 
     async def stop_kubelet(self) -> None:
         """As systemctl stop does it."""
-        await self.system.units.stop(KUBELET)
+        if self.host.light:
+            await self.kubelet.stop()
+        else:
+            await self.system.units.stop(KUBELET)
 
     def apply(self, standing: Standing) -> None:
         """What lasts of what was done to it."""
@@ -116,6 +137,8 @@ class Machine:
 
     async def forget_units(self, pattern: str) -> None:
         """Stops and forgets what somebody has set up with the service manager."""
+        if self.host.light:
+            return
         for name in self.system.units.matching([pattern]):
             await self.system.units.stop(name)
         for folder in ("/run/systemd/transient", "/etc/systemd/system"):
@@ -124,12 +147,14 @@ class Machine:
 
     async def cut_ssh(self) -> None:
         """Its ssh port no longer answers, and open connections hang."""
-        self.ssh.cut()
+        if self.ssh is not None:
+            self.ssh.cut()
 
     async def mend(self) -> None:
         """What was cut is whole again, what was filled is free."""
-        self.ssh.mend()
-        await self.system.free()
+        if self.ssh is not None:
+            self.ssh.mend()
+            await self.system.free()
 
     def state(self) -> str:
         """In a word or two, for people."""

@@ -9,6 +9,7 @@ from kubevouch.lab.cluster.folder import Folder, Record
 from kubevouch.lab.cluster.history import History
 from kubevouch.lab.cluster.node_place import KUBELET, NodePlan, configured, node_files
 from kubevouch.lab.cluster.operator_files import HOST_KEY
+from kubevouch.lab.cluster.pki import rsa_key
 from kubevouch.lab.cluster.placing import Placed, place
 from kubevouch.lab.cluster.site import Host
 from kubevouch.lab.scenarios.states import State, serving_files
@@ -28,13 +29,19 @@ def make(folder: Folder, record: Record, state: State, entropy: Entropy) -> None
     master = site.hosts[0]
     place(folder.node(master.name), control_plane_files(site, history, draw))
     ca = Authorities.read(folder.node(master.name)).ca
-    host_keys = {host.name: operator_files.new_key() for host in site.hosts}
+    whole = [host for host in site.hosts if not host.light]
+    host_keys = {host.name: operator_files.new_key() for host in whole}
+    shared = (rsa_key(), rsa_key()) if len(whole) < site.count else None
     operator_files.write(folder, site, host_keys)
     authorized = operator_files.public_of(folder.ssh_key.read_bytes())
 
     def furnish(host: Host) -> None:
         plan = NodePlan(site, host, history, ca, record.identity)
         root = folder.node(host.name)
+        if host.light:
+            served = serving_files(state, plan, draw, shared)
+            place(root, (*_configured(node_files(plan, draw), state), *served))
+            return
         for path in _EMPTY:
             (root / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
         place(

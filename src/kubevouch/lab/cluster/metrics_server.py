@@ -34,9 +34,6 @@ from kubevouch.serve.process import Stop
 
 Object = dict[str, Any]
 PORT: Final = 10250
-RESOLUTION: Final = 2.0
-"""Seconds from one scrape to the next, whatever --metric-resolution says: nobody wants to wait on a laptop."""
-
 _PROBE_EVERY: Final = 0.5
 _AGAIN: Final = 5.0
 _LINES: Final = 5_000
@@ -66,6 +63,7 @@ class _Server:
 class MetricsServers:
     """All of them.
 
+    resolution: seconds from one scrape of a node to the next, whatever the pods' arguments say.
     server, ca: the API server's URL, and PEM of the CA that its pods trust. token: of a service account in kube-system.
     """
 
@@ -77,12 +75,14 @@ class MetricsServers:
         clock: Clock,
         entropy: Entropy,
         token: Callable[[str, str], str],
+        resolution: float,
     ) -> None:
         self._server = server
         self._ca = ca
         self._clock = clock
         self._entropy = entropy
         self._token = token
+        self._resolution = resolution
         self._running: dict[str, _Server] = {}
 
     def state(self, pod: Object, address: str, changed: Callable[[], None]) -> ContainerState:
@@ -139,7 +139,7 @@ class MetricsServers:
             server.show(ready=False)
 
     async def _serve(self, server: _Server, account: str) -> None:
-        clock, draw = self._clock, serials(self._entropy)
+        clock, draw, resolution = self._clock, serials(self._entropy), self._resolution
         user = User(where=f"pod {server.name}", token=self._token("kube-system", account))
         access = ClusterAccess(
             context="",
@@ -152,7 +152,7 @@ class MetricsServers:
         )
         log = Log(server.lines.append, clock)
         async with ApiClient(access, clock=clock, environ={}, interactive=False) as api:
-            telling = Telling(log, clock, RESOLUTION * 0.9)
+            telling = Telling(log, clock, resolution * 0.9)
             collector = Collector(
                 api,
                 roots=RootsFile(lambda: self._ca, clock),
@@ -165,7 +165,7 @@ class MetricsServers:
                     port=PORT,
                     use_status_port=True,
                 ),
-                rhythm=Rhythm(resolution=RESOLUTION, timeout=RESOLUTION * 0.9),
+                rhythm=Rhythm(resolution=resolution, timeout=resolution * 0.9),
                 node_selector="",
             )
             numbers = registry()
@@ -174,7 +174,7 @@ class MetricsServers:
             )
             parts = Parts(api, clock, log, collector.store, collector, numbers, telling.instruments)
             source = pair_source("", "", "", now=clock.now(), random_serial=self._bits)
-            serving = Serving(server.address, PORT, source, RESOLUTION)
+            serving = Serving(server.address, PORT, source, resolution)
             await serve(parts, serving, server.stop)
 
     def _bits(self, count: int) -> int:

@@ -101,6 +101,10 @@ ID=debian
 """
 
 
+# What a kubelet reads.
+_LIGHT = ("/etc/hostname", "/etc/machine-id", f"{KUBELET}/config.yaml")
+
+
 @dataclass(frozen=True)
 class NodePlan:
     """What the files of a node depend on."""
@@ -162,6 +166,8 @@ def node_files(plan: NodePlan, serials: Serials) -> tuple[Placed, ...]:
         f"{KUBELET}/instance-config.yaml": instance,
         f"{KUBELET}/kubeadm-flags.env": 'KUBELET_KUBEADM_ARGS=""\n',
     }
+    if host.light:
+        texts = {path: text for path, text in texts.items() if path in _LIGHT}
     return (
         *(Placed(path, text.encode(), 0o644, joined) for path, text in texts.items()),
         Placed("/etc/kubernetes/kubelet.conf", conf, 0o600, joined),

@@ -39,6 +39,8 @@ def write(folder: Folder, site: Site, host_keys: dict[str, bytes]) -> None:
         folder.ssh_key.write_bytes(new_key())
     known, config = [], []
     for host in site.hosts:
+        if host.light:
+            continue
         public = public_of(host_keys[host.name])
         known += [f"{host.name} {public}"]
         aliases = [host.name, host.short]

@@ -112,12 +112,14 @@ def kubelet_serving(
     return signed_for_kubelet(ca, subject, approved, serial)
 
 
-def kubelet_self_signed(host: str, made: datetime, serials: Serials) -> Pair:
+def kubelet_self_signed(
+    host: str, made: datetime, serials: Serials, keys: tuple[AnyKey, AnyKey] | None = None
+) -> Pair:
     """The pair that a kubelet of that host name makes for itself: leaf and throw-away CA, one DNS name, no address.
 
-    Valid from an hour before, for 365 days.
+    Valid from an hour before, for 365 days. keys: the CA's and the leaf's, where not even these are to be fresh.
     """
-    authority_key, key = rsa_key(), rsa_key()
+    authority_key, key = keys or (rsa_key(), rsa_key())
     begins = made - timedelta(hours=1)
     issuer = _name(f"{host}-ca@{int(made.timestamp())}")
     ca = (

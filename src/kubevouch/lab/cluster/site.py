@@ -25,6 +25,7 @@ BLOCKS = range(16, 240)
 _FIRST = 88 * 256 + 111
 _POD_NETWORKS = 128
 _LOCALHOST = "127.0.0.1"
+_WHOLE = 16
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class Host:
     def name(self) -> str:
         """The FQDN: its host name, and the name of its Node."""
         return f"{self.short}.{DOMAIN}"
+
+    @property
+    def light(self) -> bool:
+        """A kubelet and nothing else: no shell, no ssh, no service manager. All nodes beyond the first sixteen are so."""
+        return self.number >= _WHOLE
 
     @property
     def control_plane(self) -> bool:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from kubevouch.lab.cluster.node_place import NodePlan, rotated_server, self_signed
-from kubevouch.lab.cluster.pki import Serials, kubelet_self_signed, kubelet_serving
+from kubevouch.lab.cluster.pki import AnyKey, Serials, kubelet_self_signed, kubelet_serving
 from kubevouch.lab.cluster.placing import Placed
 
 
@@ -35,14 +35,16 @@ class State(StrEnum):
         return self not in {State.EXPIRED, State.NO_IP_SANS}
 
 
-def serving_files(state: State, plan: NodePlan, serials: Serials) -> tuple[Placed, ...]:
+def serving_files(
+    state: State, plan: NodePlan, serials: Serials, keys: tuple[AnyKey, AnyKey] | None = None
+) -> tuple[Placed, ...]:
     """What lies in the kubelet's pki folder for its serving side; client files are not touched.
 
-    What is not there the kubelet makes or asks for by itself.
+    What is not there the kubelet makes or asks for by itself. keys: of what is self-signed, where a thousand are made.
     """
     joined, host = plan.history.joined(plan.host), plan.host
     if state is State.EXPIRED:
-        return self_signed(kubelet_self_signed(host.name, joined, serials), joined)
+        return self_signed(kubelet_self_signed(host.name, joined, serials, keys), joined)
     if state is State.ROTATED_EXPIRED:
         approved = joined + timedelta(hours=2)
     elif state is State.HEALTHY:
