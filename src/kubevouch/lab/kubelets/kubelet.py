@@ -137,7 +137,7 @@ class Kubelet:
         for task in run.tasks:
             task.cancel()
         await asyncio.gather(*run.tasks, return_exceptions=True)
-        await run.http.shutdown(0.0)
+        await run.http.shutdown(0.1)  # zero would be no limit
         await run.client.close()
 
     async def restart(self) -> None:

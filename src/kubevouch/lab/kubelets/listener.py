@@ -69,7 +69,8 @@ class Port:
         self._socket: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._open: set[asyncio.BaseTransport] = set()
-        self._held: list[socket.socket] = []
+        self._held: set[socket.socket] = set()
+        """Nobody serves them yet, or ever."""
         self.deaf = False
         """What comes is taken and never answered, as by a firewall that drops."""
 
@@ -120,11 +121,13 @@ class Port:
                 continue
             accepted.setblocking(False)  # noqa: FBT003 - its only argument
             if self.deaf:
-                self._held.append(accepted)
+                self._held.add(accepted)
                 continue
+            self._held.add(accepted)
             self._start(self._serve(accepted, f"{peer[0]}:{peer[1]}"))
 
     async def _serve(self, accepted: socket.socket, peer: str) -> None:
+        self._held.discard(accepted)
         why: list[str] = []
         _attempt.set(why)
         loop = asyncio.get_running_loop()
@@ -132,15 +135,11 @@ class Port:
             transport, _ = await loop.connect_accepted_socket(
                 self._http, accepted, ssl=self._base, ssl_handshake_timeout=_PATIENCE
             )
-        except (OSError, ssl.SSLError) as error:
-            accepted.close()
+        except OSError as error:  # asyncio has closed it, or will
             said = why[0] if why else _go_words(error)
             if said:
                 self._log.plain(f"http: TLS handshake error from {peer}: {said}")
             return
-        except asyncio.CancelledError:
-            accepted.close()
-            raise
         self._open = {each for each in self._open if not each.is_closing()} | {transport}
 
     def _present(self, shaking: ssl.SSLObject, _name: str | None, _: ssl.SSLContext) -> int | None:
