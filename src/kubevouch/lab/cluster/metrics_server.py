@@ -84,10 +84,14 @@ class MetricsServers:
         self._token = token
         self._resolution = resolution
         self._running: dict[str, _Server] = {}
+        self._gone: set[str] = set()
+        """Of pods that are not there any more: a kubelet may still look at one that it has not heard of the end of."""
 
     def state(self, pod: Object, address: str, changed: Callable[[], None]) -> ContainerState:
         """How the pod's server does; it is started if it is not there yet. changed: called when that has changed."""
         uid = pod["metadata"]["uid"]
+        if uid in self._gone:
+            return ContainerState(ready=False)
         if uid not in self._running:
             self._running[uid] = found = _Server(pod, address, changed)
             account = pod["spec"].get("serviceAccountName") or "default"
@@ -113,6 +117,7 @@ class MetricsServers:
 
     def gone(self, uid: str) -> None:
         """The pod is not there any more, and its server ends."""
+        self._gone.add(uid)
         server = self._running.pop(uid, None)
         for task in server.tasks if server else ():
             task.cancel()

@@ -12,6 +12,7 @@ from kubevouch.lab.cluster.lab import Lab
 from kubevouch.lab.cluster.machine import Machine
 from kubevouch.lab.scenarios import deeds, switching
 from kubevouch.lab.scenarios.catalogue import scenario_of
+from kubevouch.lab.scenarios.settled import settled
 from kubevouch.lab.scenarios.states import State
 
 Said = dict[str, Any]
@@ -53,10 +54,12 @@ class Orders:
         return {"what": scenario.tells}
 
     async def _state(self, said: Said) -> Said:
-        """The whole lab, whatever was done to it, in one of the plain states."""
+        """The whole lab, whatever was done to it, in one of the plain states; answers when it is seen to be there."""
         machines = self._machines(())
         deeds.undo(self._lab, machines)
-        await switching.to_state(self._lab, State(said["state"]), machines)
+        state = State(said["state"])
+        await switching.to_state(self._lab, state, machines)
+        await settled(self._lab, state)
         return {}
 
     async def _age(self, said: Said) -> Said:
