@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 
 from kubevouch.clock import Clock
-from kubevouch.lab.apiserver import status
+from kubevouch.lab.apiserver import eviction, status
 from kubevouch.lab.apiserver.backends import Backends
-from kubevouch.lab.apiserver.deletion import Deletion, Options
+from kubevouch.lab.apiserver.deletion import Deletion, Options, options
 from kubevouch.lab.apiserver.forms import Form, form_of
 from kubevouch.lab.apiserver.kinds import EVENTS, NAMESPACES, Kind
 from kubevouch.lab.apiserver.listing import Page, page, selected
@@ -85,7 +85,10 @@ class Resources:
         """
         form = _form(info)
         if info.subresource:
-            self._change(info, lambda _: body)
+            if info.subresource == "eviction":
+                self._evict(info, body)
+            else:
+                self._change(info, lambda _: body)
             return {**_SUCCESS, "code": 201}
         now = self._clock.now()
         new = born(form.base, form.inward(body), info.namespace, now, self._entropy)
@@ -143,6 +146,16 @@ class Resources:
         if strategy.returns_deleted or not gone:
             return form.outward(last)
         return _deleted(form.kind, last)
+
+    def _evict(self, info: RequestInfo, body: Object) -> None:
+        form = _form(info)
+        how = options(body.get("deleteOptions"), {})
+        pod = self.store.get(form.base, info.name, info.namespace)
+        how.check(form.base, pod)
+        eviction.check(self.store, pod)
+        self._admit(info, pod, body)
+        if not (info.dry_run or how.dry_run):
+            self._deletion.delete(form.base, pod, how)
 
     def delete_collection(self, info: RequestInfo, query: Query, options: Options) -> Objects:
         """Takes out what the selectors select; what it took out."""

@@ -121,8 +121,7 @@ class Pods(Strategy):
 
     def taken(self, kind: Kind, info: RequestInfo, old: Object, body: Object) -> Object:
         """A Binding means the pod with a node's name."""
-        if info.subresource == "eviction":
-            raise status.method_not_allowed(kind.group, kind.plural, "eviction")
+        del kind
         if info.subresource != "binding":
             return body
         node = (body.get("target") or {}).get("name", "")
