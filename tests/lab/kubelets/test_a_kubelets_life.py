@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,10 @@ async def approve(cluster: Plane, name: str, kind: str = "Approved") -> None:
     said = {"type": kind, "status": "True", "reason": "Test", "message": "so be it"}
     request["status"] = {"conditions": [said]}
     cluster.admin.update(CSRS, request, "approval")
+
+
+def _is_over(node: Node, name: str) -> bool:
+    return node.kubelet.waits_for != name
 
 
 async def test_it_signs_its_own_until_it_is_told_to_ask_and_then_serves_what_was_issued(
@@ -94,7 +99,7 @@ async def test_a_denied_request_is_followed_by_another_two_four_eight_seconds_la
         name = node.kubelet.waits_for
         offsets.append((cluster.clock.now() - began).total_seconds())
         await approve(cluster, name, "Denied")
-        await until(lambda denied=name: node.kubelet.waits_for != denied)
+        await until(partial(_is_over, node, name))
     # Seen of a real kubelet: 0, 2, 6, 14, 31, 63, 95; each pause up to a tenth longer, and here up to a second late.
     for offset, seen in zip(offsets, (0, 2, 6, 14, 31, 63, 95), strict=True):
         assert seen - 1 <= offset <= seen * 1.1 + 3, offsets
@@ -129,7 +134,7 @@ async def test_a_year_passes_with_somebody_who_approves_and_no_handshake_is_dark
         await node.passes(6 * DAY, 6 * DAY)
         if waiting := node.kubelet.waits_for:
             await approve(cluster, waiting)
-            await until(lambda asked=waiting: node.kubelet.waits_for != asked)
+            await until(partial(_is_over, node, waiting))
             renewed.append((cluster.clock.now() - begun) / DAY)
         leaf = await node.leaf()
         assert leaf is not None

@@ -52,8 +52,13 @@ class Words:
         return [value for name in names for value in self.options.get(name, ())]
 
 
-def taken_apart(words: Sequence[str], *, stop_at_program: bool = False) -> Words:
-    """stop_at_program: the first word that is no option begins another command line."""
+def taken_apart(
+    words: Sequence[str],
+    *,
+    stop_at_program: bool = False,
+    taking: frozenset[str] = _TAKING,
+) -> Words:
+    """taking: options whose value may be the next word. stop_at_program: the first word that is no option begins another command line."""
     options: dict[str, list[str]] = {}
     rest: list[str] = []
     left = list(words)
@@ -69,9 +74,9 @@ def taken_apart(words: Sequence[str], *, stop_at_program: bool = False) -> Words
                 break
             continue
         name, sign, value = word.partition("=")
-        if not word.startswith("--") and len(word) > 2 and word[:2] in _TAKING:
+        if not word.startswith("--") and len(word) > 2 and word[:2] in taking:
             name, sign, value = word[:2], "=", word[2:]
-        if not sign and name in _TAKING and left:
+        if not sign and name in taking and left:
             value = left.pop(0)
         options.setdefault(name, []).append(value)
     return Words(options, tuple(rest))
@@ -369,7 +374,7 @@ def _matches(line: Line, matches: Sequence[str]) -> bool:
 
 
 def _escaped(rest: list[str]) -> Told:
-    words = taken_apart(rest)
+    words = taken_apart(rest, taking=frozenset())
     path = words.has("-p", "--path")
     made = []
     for word in words.rest:
