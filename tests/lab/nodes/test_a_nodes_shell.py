@@ -181,9 +181,9 @@ async def test_systemd_escape_is_as_the_real_one(machine: Machine, words: str) -
     if not real.exists():
         pytest.skip("no systemd here")
     split = words.split(" ", 1)
-    theirs = await asyncio.to_thread(subprocess.run, [real, *split], stdout=subprocess.PIPE)
+    theirs = await asyncio.to_thread(subprocess.check_output, [str(real), *split])
     quoted = " ".join(f"'{word}'" for word in split)
-    assert (await machine.sh(f"systemd-escape {quoted}")).encode() == theirs.stdout
+    assert (await machine.sh(f"systemd-escape {quoted}")).encode() == theirs
 
 
 _HOLDER = """

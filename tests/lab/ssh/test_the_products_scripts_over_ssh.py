@@ -19,11 +19,11 @@ from kubevouch.lab.ssh.server import NodeSsh
 from kubevouch.node.errors import Unreachable
 from kubevouch.node.ssh import Ssh, SshOptions
 from kubevouch.rollout.transaction import Action, NodeChange, Seed, State, render
-from tests.lab.nodes.conftest import CONFIG, Machine
-from tests.lab.nodes.conftest import machine as machine
+from tests.lab.nodes.conftest import CONFIG, Machine, machine
 from tests.lab.plane import until
 from tests.support.authority import Authority
 
+__all__ = ["machine"]  # a fixture of the nodes' tests
 PKI = "/var/lib/kubelet/pki"
 NAME = "worker.example.com"
 NEW = b"kind: KubeletConfiguration\nserverTLSBootstrap: true\n"
