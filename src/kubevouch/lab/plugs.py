@@ -6,6 +6,7 @@ from kubevouch.lab.apiserver.metadata import Entropy
 from kubevouch.lab.apiserver.request import Admission, Authorizer
 from kubevouch.lab.apiserver.store import Store
 from kubevouch.lab.identity.admission import Admissions
+from kubevouch.lab.identity.escalation import Escalation
 from kubevouch.lab.identity.node_restriction import NodeRestriction
 from kubevouch.lab.identity.pod_admission import PodAdmission
 from kubevouch.lab.identity.reviews import Reviews
@@ -19,7 +20,10 @@ from kubevouch.lab.signer.requests import RequestStrategy
 def admission(store: Store, authorize: Authorizer, entropy: Entropy) -> Admissions:
     """For `ApiServer(admit=…)`: what is on by default in a kubeadm cluster, as far as the lab has it."""
     return Admissions(
-        NodeRestriction(store), RequestAdmission(authorize), PodAdmission(store, entropy)
+        NodeRestriction(store),
+        RequestAdmission(authorize),
+        PodAdmission(store, entropy),
+        Escalation(store, authorize),
     )
 
 

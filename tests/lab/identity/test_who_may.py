@@ -212,3 +212,51 @@ async def test_anonymous_reads_what_joiners_need(running: Plane) -> None:
     await running.does("get", "--raw", path, user="nobody")
     refused = await running.kubectl("get", "--raw", "/api/v1/nodes", user="nobody")
     assert 'User "system:anonymous" cannot list resource "nodes"' in refused.err
+
+
+async def test_nobody_grants_what_they_do_not_hold(running: Plane) -> None:
+    running.knows("eve", running.authority.client("eve", "team"))
+    rules = [
+        {
+            "apiGroups": ["rbac.authorization.k8s.io"],
+            "resources": ["clusterroles", "clusterrolebindings"],
+            "verbs": ["create", "get", "patch"],
+        },
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
+    ]
+    running.admin.create(CLUSTER_ROLES, {"metadata": {"name": "own"}, "rules": rules})
+    running.admin.create(
+        CLUSTER_ROLE_BINDINGS, binding("own", "own", {"kind": "User", "name": "eve"})
+    )
+    words = ("create", "clusterrole", "mine", "--verb=get,list", "--resource=pods")
+    await running.does(*words, user="eve")
+    words = ("create", "clusterrole", "more", "--verb=get,delete", "--resource=pods,nodes")
+    refused = await running.kubectl(*words, user="eve")
+    assert refused.err == (
+        'Error from server (Forbidden): clusterroles.rbac.authorization.k8s.io "more" is forbidden: '
+        'user "eve" (groups=["team" "system:authenticated"]) is attempting to grant RBAC permissions '
+        "not currently held:\n"
+        '{APIGroups:[""], Resources:["nodes"], Verbs:["get" "delete"]}\n'
+        '{APIGroups:[""], Resources:["pods"], Verbs:["delete"]}\n'
+    )
+    words = ("create", "clusterrolebinding", "boss", "--clusterrole=cluster-admin", "--user=eve")
+    refused = await running.kubectl(*words, user="eve")
+    assert '{APIGroups:["*"], Resources:["*"], Verbs:["*"]}' in refused.err
+    assert '{NonResourceURLs:["*"], Verbs:["*"]}' in refused.err
+    assert not may(running, EVE, "delete", "nodes")[0]
+    may_bind = role("binder", ["bind"], ["clusterroles"], resourceNames=["view"])
+    may_bind["rules"][0]["apiGroups"] = ["rbac.authorization.k8s.io"]
+    running.admin.create(CLUSTER_ROLES, may_bind)
+    running.admin.create(
+        CLUSTER_ROLE_BINDINGS, binding("binder", "binder", {"kind": "User", "name": "eve"})
+    )
+    words = ("create", "clusterrolebinding", "viewer", "--clusterrole=view", "--user=eve")
+    await running.does(*words, user="eve")
+
+
+def test_kubeadms_admins_hold_everything(running: Plane) -> None:
+    admin = UserInfo("kubernetes-admin", groups=("kubeadm:cluster-admins", AUTHENTICATED))
+    running.client(admin).create(CLUSTER_ROLES, role("any", ["delete"], ["nodes"]))
+    running.client(admin).create(
+        CLUSTER_ROLE_BINDINGS, binding("boss", "cluster-admin", {"kind": "User", "name": "a"})
+    )

@@ -60,7 +60,7 @@ def allows(rule: Rule, info: RequestInfo) -> bool:
     if not _among(info.verb, rule.get("verbs")):
         return False
     if not info.is_resource:
-        return any(_url_matches(url, info.path) for url in rule.get("nonResourceURLs") or [])
+        return any(url_matches(url, info.path) for url in rule.get("nonResourceURLs") or [])
     names = rule.get("resourceNames") or []
     return (
         _among(info.group, rule.get("apiGroups"))
@@ -125,5 +125,6 @@ def _resource_matches(resources: list[str], info: RequestInfo) -> bool:
     )
 
 
-def _url_matches(url: str, path: str) -> bool:
+def url_matches(url: str, path: str) -> bool:
+    """Whether a rule's nonResourceURL covers a path: all, exactly, or up to a star at its end."""
     return url in {"*", path} or (url.endswith("*") and path.startswith(url.rstrip("*")))
