@@ -30,7 +30,7 @@ from kubevouch.lab.dialling import client_context, session
 from kubevouch.lab.forwarding import forward
 from kubevouch.lab.go_words import in_gos_words
 from kubevouch.lab.node_proxy import FAILURES
-from kubevouch.lab.signer.conditions import condition
+from kubevouch.lab.objects import condition
 from kubevouch.x509 import Certificate, X509Error, read_certificates
 
 Object = dict[str, Any]

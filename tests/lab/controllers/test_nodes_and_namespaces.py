@@ -16,7 +16,7 @@ from kubevouch.lab.apiserver.kinds import (
 from kubevouch.lab.controllers.cluster_roles import ClusterRoles
 from kubevouch.lab.controllers.namespaces import Namespaces
 from kubevouch.lab.controllers.node_lifecycle import NodeLifecycle
-from kubevouch.lab.signer.conditions import condition
+from kubevouch.lab.objects import condition
 from tests.lab.plane import Plane, until
 
 

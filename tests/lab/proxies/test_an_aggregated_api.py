@@ -22,7 +22,7 @@ from kubevouch.lab.apiserver.kinds import (
     SERVICES,
 )
 from kubevouch.lab.controllers.availability import Availability
-from kubevouch.lab.signer.conditions import condition
+from kubevouch.lab.objects import condition
 from tests.lab.plane import Plane, until
 from tests.support.authority import Authority, Pair
 

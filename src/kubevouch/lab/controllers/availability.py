@@ -24,7 +24,7 @@ from kubevouch.lab.controllers.loop import BAD_OBJECT, reconcile
 from kubevouch.lab.controllers.rhythm import REAL, Rhythm
 from kubevouch.lab.go_words import in_gos_words
 from kubevouch.lab.node_proxy import FAILURES
-from kubevouch.lab.signer.conditions import condition
+from kubevouch.lab.objects import condition
 
 Object = dict[str, Any]
 Answer = tuple[str, str, str]  # status, reason, message

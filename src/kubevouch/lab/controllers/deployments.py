@@ -14,7 +14,7 @@ from kubevouch.lab.controllers.events import Recorder
 from kubevouch.lab.controllers.loop import attempt, reconcile, soonest
 from kubevouch.lab.controllers.owners import owned
 from kubevouch.lab.controllers.replica_sets import replicas_of
-from kubevouch.lab.signer.conditions import condition
+from kubevouch.lab.objects import condition
 
 Object = dict[str, Any]
 _KEPT = 10

@@ -17,7 +17,7 @@ from kubevouch.lab.apiserver.store import Store
 from kubevouch.lab.controllers.events import Recorder
 from kubevouch.lab.controllers.loop import attempt
 from kubevouch.lab.controllers.rhythm import REAL, Rhythm
-from kubevouch.lab.signer.conditions import condition
+from kubevouch.lab.objects import condition
 
 Object = dict[str, Any]
 _KINDS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")

@@ -13,8 +13,7 @@ from kubevouch.lab.apiserver.store import Store
 from kubevouch.lab.controllers.events import Recorder
 from kubevouch.lab.controllers.loop import attempt, reconcile, soonest
 from kubevouch.lab.controllers.owners import owned, owner_reference
-from kubevouch.lab.identity.tokens import read_moment
-from kubevouch.lab.signer.conditions import condition
+from kubevouch.lab.objects import condition, read_moment
 
 Object = dict[str, Any]
 _FINISHED = frozenset({"Succeeded", "Failed"})

@@ -10,8 +10,7 @@ from typing import Any
 from kubevouch.lab.apiserver.metadata import moment
 from kubevouch.lab.controllers.owners import owner_reference
 from kubevouch.lab.controllers.replica_sets import replicas_of
-from kubevouch.lab.identity.tokens import read_moment
-from kubevouch.lab.signer.conditions import condition
+from kubevouch.lab.objects import condition, read_moment
 
 Object = dict[str, Any]
 HASH = "pod-template-hash"

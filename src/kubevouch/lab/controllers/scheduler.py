@@ -19,7 +19,7 @@ from kubevouch.lab.apiserver.store import Store
 from kubevouch.lab.controllers.events import Recorder
 from kubevouch.lab.controllers.loop import attempt, reconcile
 from kubevouch.lab.controllers.owners import controller_uid
-from kubevouch.lab.signer.conditions import condition
+from kubevouch.lab.objects import condition
 
 Object = dict[str, Any]
 _HARD = frozenset({"NoSchedule", "NoExecute"})

@@ -30,7 +30,8 @@ from kubevouch.lab.apiserver.request import (
 )
 from kubevouch.lab.apiserver.server import forbidden
 from kubevouch.lab.apiserver.store import Store
-from kubevouch.lab.identity.tokens import InvalidToken, Tokens, read_moment
+from kubevouch.lab.identity.tokens import InvalidToken, Tokens
+from kubevouch.lab.objects import read_moment
 from kubevouch.x509 import X509Error, read_certificate_der, read_certificates
 from kubevouch.x509.certificate import Certificate
 from kubevouch.x509.chains import ChainBuilder

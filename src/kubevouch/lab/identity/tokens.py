@@ -4,7 +4,7 @@ Sources: pkg/serviceaccount/{claims,jwt,util}.go and pkg/registry/core/serviceac
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -185,12 +185,3 @@ def _listed(words: object) -> str:
     """A list of strings as Go's %q prints it."""
     assert isinstance(words, list | tuple)
     return "[" + " ".join(f'"{word}"' for word in words) + "]"
-
-
-def read_moment(text: str) -> datetime | None:
-    """The moment that metav1.Time or MicroTime says; None for anything else."""
-    try:
-        found = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return found.astimezone(UTC) if found.tzinfo else None

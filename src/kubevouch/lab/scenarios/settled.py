@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from kubevouch.lab.apiserver.kinds import API_SERVICES, DEPLOYMENTS, PODS
 from kubevouch.lab.cluster.folder import LabError
+from kubevouch.lab.objects import condition
 from kubevouch.lab.scenarios.states import State
-from kubevouch.lab.signer.conditions import condition
 
 if TYPE_CHECKING:
     from kubevouch.lab.cluster.lab import Lab

@@ -8,7 +8,7 @@ Source: pkg/controller/certificates/approver/sarapprove.go in Kubernetes.
 from typing import Any
 
 from kubevouch.lab.apiserver.request import Authorizer, RequestInfo, UserInfo
-from kubevouch.lab.signer.conditions import condition
+from kubevouch.lab.objects import condition
 from kubevouch.lab.signer.requests import parsed
 from kubevouch.lab.signer.rules import KUBELET_CLIENT, kubelet_client_fault
 from kubevouch.x509 import X509Error

@@ -9,8 +9,7 @@ import binascii
 from datetime import datetime, timedelta
 from typing import Any
 
-from kubevouch.lab.identity.tokens import read_moment
-from kubevouch.lab.signer.conditions import condition
+from kubevouch.lab.objects import condition, read_moment
 from kubevouch.x509 import X509Error, read_certificates
 
 Object = dict[str, Any]

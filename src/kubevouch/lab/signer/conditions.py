@@ -12,12 +12,6 @@ _DECISIONS = ("Approved", "Denied", "Failed")
 _BY_APPROVERS = ("Approved", "Denied")
 
 
-def condition(thing: Object, kind: str) -> Object | None:
-    """The first condition of that type in an object's status."""
-    conditions = (thing.get("status") or {}).get("conditions") or []
-    return next((each for each in conditions if each.get("type") == kind), None)
-
-
 def settled_times(before: list[Object], after: list[Object], now: str) -> list[Object]:
     """The same conditions, their times filled in where they are empty."""
     known = {each.get("type"): each for each in before}

@@ -15,8 +15,8 @@ from kubevouch.lab.apiserver.metadata import Entropy, moment
 from kubevouch.lab.apiserver.request import AUTHENTICATED, Authorizer, UserInfo
 from kubevouch.lab.apiserver.status import StatusError
 from kubevouch.lab.apiserver.store import Store
+from kubevouch.lab.objects import condition
 from kubevouch.lab.signer import approver, cleaner
-from kubevouch.lab.signer.conditions import condition
 from kubevouch.lab.signer.issuing import CannotSign, SigningCa, duration, issued
 from kubevouch.lab.signer.requests import parsed
 from kubevouch.lab.signer.rules import CHECKS
