@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -171,8 +172,10 @@ def certificate_pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(_PEM)
 
 
+@lru_cache(maxsize=64)
 def _loaded(pem: bytes) -> AnyKey:
-    key = serialization.load_pem_private_key(pem, None)
+    """A key of ours: to look for its primes again would take a tenth of a second."""
+    key = serialization.load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
     assert isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
     return key
 

@@ -25,7 +25,9 @@ BLOCKS = range(16, 240)
 _FIRST = 88 * 256 + 111
 _POD_NETWORKS = 128
 _LOCALHOST = "127.0.0.1"
-_WHOLE = 16
+_MOST_WHOLE = 16
+_WHOLE = 4
+"""How many machines of a lab are whole that has more than those sixteen."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +39,13 @@ class Host:
     address: str
     kubelet_port: int
     ssh_port: int
+    light: bool = False
+    """A kubelet and nothing else: no shell, no ssh, no service manager."""
 
     @property
     def name(self) -> str:
         """The FQDN: its host name, and the name of its Node."""
         return f"{self.short}.{DOMAIN}"
-
-    @property
-    def light(self) -> bool:
-        """A kubelet and nothing else: no shell, no ssh, no service manager. All nodes beyond the first sixteen are so."""
-        return self.number >= _WHOLE
 
     @property
     def control_plane(self) -> bool:
@@ -115,8 +114,10 @@ class Site:
     def _hosts(self) -> Iterator[Host]:
         for number in range(self.count):
             short = f"k8s-worker-{number}" if number else "k8s-master"
+            light = self.count > _MOST_WHOLE and number >= _WHOLE
             if self.block:
-                yield Host(number, short, self._address(_FIRST + number), KUBELET_PORT, SSH_PORT)
+                address = self._address(_FIRST + number)
+                yield Host(number, short, address, KUBELET_PORT, SSH_PORT, light)
             else:
                 port = self.base_port + 1 + 2 * number
-                yield Host(number, short, _LOCALHOST, port, port + 1)
+                yield Host(number, short, _LOCALHOST, port, port + 1, light)

@@ -52,7 +52,9 @@ def split(data: bytes, where: str) -> Pair:
     chain = b"".join(pem.encode("CERTIFICATE", block.body) for block in certificates)
     key = pem.encode(keys[0].label, keys[0].body)
     try:
-        public = serialization.load_pem_private_key(key, None).public_key()
+        # Whether its primes are primes takes a tenth of a second to see, and a thousand kubelets start at once.
+        held = serialization.load_pem_private_key(key, None, unsafe_skip_rsa_key_validation=True)
+        public = held.public_key()
         leaf = x509.load_der_x509_certificate(certificates[0].body)
         belongs = _spki(public) == _spki(leaf.public_key())
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
