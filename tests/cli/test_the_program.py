@@ -26,6 +26,10 @@ VERBS = {
     ("fix",): "Usage: kubevouch fix [OPTIONS]",
     ("undo",): "Usage: kubevouch undo [OPTIONS] RUN",
     ("verify",): "Usage: kubevouch verify [OPTIONS]",
+    ("top",): "Usage: kubevouch top [OPTIONS] COMMAND",
+    ("top", "nodes"): "Usage: kubevouch top nodes [OPTIONS] [NAME]",
+    ("top", "pods"): "Usage: kubevouch top pods [OPTIONS] [NAME]",
+    ("metrics-server",): "Usage: kubevouch metrics-server [OPTIONS]",
 }
 
 
@@ -40,8 +44,9 @@ async def test_every_verb_has_its_help(kubevouch: Program) -> None:
 
 async def test_help_lists_the_verbs_in_the_order_of_the_story(kubevouch: Program) -> None:
     ran = await kubevouch("-h")
-    listed = re.findall(r"^  (\w+)  +\S", ran.out.partition("Commands:")[2], re.MULTILINE)
-    assert listed == ["doctor", "explain", "probe", "csr", "fix", "undo", "verify"]
+    listed = re.findall(r"^  ([\w-]+)  +\S", ran.out.partition("Commands:")[2], re.MULTILINE)
+    story = ["doctor", "explain", "probe", "csr", "fix", "undo", "verify"]
+    assert listed == [*story, "top", "metrics-server"]
 
 
 NO_COMMAND_LINES = {

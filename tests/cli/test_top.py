@@ -194,15 +194,16 @@ async def test_pods_of_a_node_without_numbers_are_told_with_it(
 
 
 async def test_names_that_are_none_are_mistakes(kubevouch: Program, kubeconfig: Path) -> None:
-    for line, code in {
+    codes = {
         "top nodes a -l b": 2,
         "top pods a -A": 2,
         "top pods a -l b": 2,
         "top nodes none": 3,
         "top pods none": 3,
         "top": 2,
-    }.items():
-        assert (await kubevouch(*line.split())).code == code, line
+    }
+    ran = await kubevouch.several(*(line.split() for line in codes))
+    assert {line: each.code for line, each in zip(codes, ran, strict=True)} == codes
 
 
 async def test_a_cluster_that_does_not_answer_is_not_an_unknown(

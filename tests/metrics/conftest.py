@@ -48,18 +48,22 @@ class Page:
         self.taken += 1
         at = (self.start + 1000 + 15 * self.taken) * 1000
         used = 100 + 15 * self.cores * self.taken
+        pods = [
+            f'{{container="c",namespace="ns",pod="{self.node}-{number}"}}'
+            for number in range(self.pods)
+        ]
         lines = [
+            *(f"container_cpu_usage_seconds_total{pod} {used / 10} {at}" for pod in pods),
+            "# TYPE container_memory_working_set_bytes gauge",
+            *(f"container_memory_working_set_bytes{pod} 2048 {at}" for pod in pods),
+            "# TYPE container_start_time_seconds gauge",
+            *(f"container_start_time_seconds{pod} {self.start}" for pod in pods),
+            "# TYPE node_cpu_usage_seconds_total counter",
             f"node_cpu_usage_seconds_total {used} {at}",
             f"node_memory_working_set_bytes {1_000_000 + self.taken} {at}",
         ]
-        for number in range(self.pods):
-            labels = f'{{container="c",namespace="ns",pod="{self.node}-{number}"}}'
-            lines += [
-                f"container_cpu_usage_seconds_total{labels} {used / 10} {at}",
-                f"container_memory_working_set_bytes{labels} 2048 {at}",
-                f"container_start_time_seconds{labels} {self.start}",
-            ]
-        return "".join(f"{line}\n" for line in lines).encode()
+        head = "# TYPE container_cpu_usage_seconds_total counter\n"
+        return (head + "".join(f"{line}\n" for line in lines)).encode()
 
 
 class Live(dict[str, tuple[int, bytes]]):

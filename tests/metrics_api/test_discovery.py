@@ -55,7 +55,12 @@ async def test_the_lists_of_old() -> None:
             },
         ],
     }
-    assert (await apis(request("/apis/other"))).code == 404
+    missing = await apis(request("/apis/other"))
+    assert (missing.code, missing.body) == (404, b"404 page not found\n")
+    missing = await apis(request("/apis/metrics.k8s.io/v1"))
+    assert json.loads(missing.body)["message"] == (
+        "the server could not find the requested resource"
+    )
 
 
 async def test_the_aggregated_form_and_its_tag() -> None:

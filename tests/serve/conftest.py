@@ -123,7 +123,7 @@ async def served(
         return in_json({"user": request.user.name})
 
     gate = _gate(api, clock, log, authentication, thing)
-    async with Listener(gate.answer, tls, host="127.0.0.1", port=0, drain=1.0) as listener:
+    async with Listener(gate.answer, tls, clock, host="127.0.0.1", port=0, drain=1.0) as listener:
         found.port = listener.port
         yield found
 

@@ -14,13 +14,10 @@ from kubevouch.errors import ExitCode, UsageError
 from kubevouch.kube.access import SERVICE_ACCOUNT, ClusterAccess
 from kubevouch.kube.client import ApiClient
 from kubevouch.kube.credentials import fixed_or_files
-from kubevouch.metrics.collector import Collector, RootsFile
+from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.fleet import Dialling
 from kubevouch.metrics.scraper import Rhythm
-from kubevouch.metrics.serving.instruments import Instruments
-from kubevouch.metrics.serving.server import Parts, Serving, serve
-from kubevouch.metrics.serving.telling import Telling
-from kubevouch.serve.exposition import registry
+from kubevouch.metrics.serving.server import Serving, parts_of, serve
 from kubevouch.serve.headers import HeaderNames
 from kubevouch.serve.logs import Log, LogForm
 from kubevouch.serve.pair import pair_source
@@ -143,7 +140,21 @@ def run(terminal: Terminal, access: ClusterAccess, settings: Settings) -> ExitCo
             pid=os.getpid(),
         )
         async with stop_on_signals() as stop:
-            parts = _parts(api, clock, log, access, settings, RootsFile(read_roots, clock))
+            parts = parts_of(
+                api,
+                clock,
+                log,
+                roots=RootsFile(read_roots, clock),
+                credentials=fixed_or_files(access.user, clock),
+                chance=secrets.SystemRandom().random,
+                dialling=Dialling(
+                    address_types=settings.address_types,
+                    port=settings.kubelet_port,
+                    use_status_port=settings.status_port,
+                ),
+                rhythm=Rhythm(resolution=settings.resolution, timeout=settings.request_timeout),
+                node_selector=settings.node_selector,
+            )
             await serve(parts, _serving(settings, clock), stop)
         return ExitCode.OK
 
@@ -162,35 +173,6 @@ def _roots(access: ClusterAccess, settings: Settings) -> Callable[[], bytes]:
         raise UsageError(access.cluster, "names no authority that kubelets could be of", right)
     pem = access.roots
     return lambda: pem
-
-
-def _parts(
-    api: ApiClient,
-    clock: Clock,
-    log: Log,
-    access: ClusterAccess,
-    settings: Settings,
-    roots: RootsFile,
-) -> Parts:
-    telling = Telling(log, clock, settings.request_timeout)
-    collector = Collector(
-        api,
-        roots=roots,
-        credentials=fixed_or_files(access.user, clock),
-        clock=clock,
-        chance=secrets.SystemRandom().random,
-        listener=telling,
-        dialling=Dialling(
-            address_types=settings.address_types,
-            port=settings.kubelet_port,
-            use_status_port=settings.status_port,
-        ),
-        rhythm=Rhythm(resolution=settings.resolution, timeout=settings.request_timeout),
-        node_selector=settings.node_selector,
-    )
-    numbers = registry()
-    telling.instruments = Instruments(numbers, collector.store, lambda: collector.fleet.nodes)
-    return Parts(api, clock, log, collector.store, collector, numbers, telling.instruments)
 
 
 def _serving(settings: Settings, clock: Clock) -> Serving:

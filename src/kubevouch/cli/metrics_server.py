@@ -1,20 +1,49 @@
 """`metrics-server`: serves the metrics API from kubelets that were verified before anything was sent to them."""
 
+from collections.abc import Callable
+
 import click
 
 from kubevouch.cli.options import F, seconds, terminal_of
 
 
+class _Level(click.ParamType[int]):
+    """A number, also as Go's flags take it behind one letter: -v=3."""
+
+    name = "number"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """The number."""
+        text = str(value).removeprefix("=")
+        if not text.isascii() or not text.isdigit():
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return int(text)
+
+
+def _flag(name: str, value: str, *, help: str = "", hidden: bool = False) -> Callable[[F], F]:  # noqa: A002
+    """A bool as Go's flags take it: --name, --name=true or --name=false."""
+    return click.option(
+        name,
+        value,
+        is_flag=False,
+        flag_value="true",
+        default="false",
+        type=bool,
+        metavar="",
+        help=help,
+        hidden=hidden,
+    )
+
+
 def _kubelets(function: F) -> F:
     """Flags about kubelets, by metrics-server's names."""
     for option in (
-        click.option(
-            "--deprecated-kubelet-completely-insecure", "insecure_http", is_flag=True, hidden=True
-        ),
-        click.option(
+        _flag("--deprecated-kubelet-completely-insecure", "insecure_http", hidden=True),
+        _flag(
             "--kubelet-insecure-tls",
             "insecure",
-            is_flag=True,
             help="Refused here, with what to do instead.",
         ),
         click.option(
@@ -50,10 +79,9 @@ def _kubelets(function: F) -> F:
         click.option(
             "--kubelet-port", type=click.IntRange(1, 65535), default=10250, show_default=True
         ),
-        click.option(
+        _flag(
             "--kubelet-use-node-status-port",
             "status_port",
-            is_flag=True,
             help="The port in the node's status comes before --kubelet-port.",
         ),
         click.option(
@@ -107,16 +135,14 @@ def _delegating(function: F) -> F:
             show_default=True,
             metavar="PATHS",
         ),
-        click.option(
+        _flag(
             "--authentication-tolerate-lookup-failure",
             "tolerate",
-            is_flag=True,
             help="Start although the ConfigMap extension-apiserver-authentication cannot be read.",
         ),
-        click.option(
+        _flag(
             "--authentication-skip-lookup",
             "skip_lookup",
-            is_flag=True,
             help="Do not read it at all: the flags say everything.",
         ),
         click.option(
@@ -165,7 +191,15 @@ def _delegating(function: F) -> F:
 @click.option(
     "--logging-format", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
-@click.option("-v", "--v", "verbosity", type=int, default=0, help="How much is logged.")
+@click.option(
+    "-v",
+    "--v",
+    "verbosity",
+    type=_Level(),
+    default=0,
+    metavar="NUMBER",
+    help="How much is logged: 2 each scrape, 3 each request.",
+)
 @click.pass_context
 def command(
     ctx: click.Context, /, kubeconfig: str | None, context: str | None, **flags: object

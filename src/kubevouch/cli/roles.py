@@ -1,7 +1,7 @@
 """The roles that the verbs need, as manifests. Tested by running with exactly them."""
 
 READER = """\
-# What `kubevouch doctor`, `probe`, `csr list`, `csr explain`, `fix --plan` and `verify` read. No Secrets, no
+# What `kubevouch doctor`, `probe`, `csr list`, `csr explain`, `fix --plan`, `verify` and `top` read. No Secrets, no
 # nodes/proxy (a GET on it can run commands in pods), nothing that writes.
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
@@ -36,7 +36,7 @@ rules:
 
 FIXER = (
     READER.replace("kubevouch-reader", "kubevouch-fixer").replace(
-        "# What `kubevouch doctor`, `probe`, `csr list`, `csr explain`, `fix --plan` and `verify` read. No Secrets, no\n"
+        "# What `kubevouch doctor`, `probe`, `csr list`, `csr explain`, `fix --plan`, `verify` and `top` read. No Secrets, no\n"
         "# nodes/proxy (a GET on it can run commands in pods), nothing that writes.",
         "# What `kubevouch fix --apply`, `undo` and `csr approve` need: the reader's role, and the approval of serving\n"
         "# requests. It may be bound for the time of the run only.",

@@ -94,7 +94,8 @@ async def top_nodes(
     except (NotFound, ServerError) as error:
         metrics, complaint = (), str(error)
     rows = node_rows(metrics, nodes, capacity=wanted.capacity, sort_by=wanted.sort_by)
-    absent = [node for node in nodes if any(r.name == node.name and r.used is None for r in rows)]
+    unmeasured = {row.name for row in rows if row.used is None}
+    absent = [node for node in nodes if node.name in unmeasured]
     reasons = await _reasons(terminal, api, clock, absent, wanted.timeout)
     if shown.form == "json":
         _nodes_json(terminal, rows, metrics, reasons, complaint)
@@ -104,7 +105,7 @@ async def top_nodes(
         for line in node_lines(rows, headers=shown.headers) if rows else ():
             terminal.out(one_line(line))
         _print_reasons(terminal, reasons, {})
-    return _code(reasons)
+    return _code(reasons, complaint)
 
 
 async def top_pods(
@@ -129,9 +130,10 @@ async def top_pods(
     else:
         if complaint:
             terminal.error(complaint)
-        _print_pods(terminal, rows, wanted, shown)
+        else:
+            _print_pods(terminal, rows, wanted, shown)
         _print_reasons(terminal, reasons, absent)
-    return _code(reasons)
+    return _code(reasons, complaint)
 
 
 async def _absent_pods(
@@ -182,10 +184,11 @@ async def _reasons(
     return {node.name: why_unknown(node, evidence, diagnosis) for node in absent}
 
 
-def _code(reasons: Mapping[str, Why]) -> ExitCode:
-    return foremost(
+def _code(reasons: Mapping[str, Why], complaint: str) -> ExitCode:
+    codes = [
         ExitCode.FINDINGS if why.known else ExitCode.COULD_NOT_TELL for why in reasons.values()
-    )
+    ]
+    return foremost([*codes, *([ExitCode.COULD_NOT_TELL] if complaint else [])])
 
 
 def _print_pods(

@@ -4,6 +4,7 @@
   below them `fields`, `users`, `proxy`
 - `credentials`, `exec_plugin`: what is sent to prove who we are, and how it is renewed
 - `client`: the verbs; `door`: one request with credentials and retries; `transport`: the bytes on the wire
+- `watch`: list, then watch, for ever; `watch_lines` is one request of it, `backoff` what lies between two
 - `resources`: where each kind lives, and narrow structs to read it into; `decode`, `raw`: reading, and writing back
 - `errors`: what the caller can do about it; `refusals`, `failures`, `asked`: how answers and accidents become them
 

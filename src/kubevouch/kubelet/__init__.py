@@ -3,6 +3,9 @@
 On the wire, with no credential ever:
 - `dial`: bare handshakes with many kubelets, and what each presented; `handshake` is one of them
 
+With a token, after the kubelet has proven to be the node's:
+- `fetch`: a page of one kubelet; `stream`, `response`: the connection it is read from, and HTTP as bytes
+
 What a kubelet answers and what lies on its disk, as values (no I/O):
 - `configz`, `resource_metrics`: two of its pages
 - `configuration`: the values that matter and one file with its problems; `effective`: which source decides; `flags`:

@@ -82,14 +82,15 @@ def _point(
     if cpu is None or memory is None:
         return None
     at_ms = requested_ms if memory.at_ms is None else memory.at_ms
-    used, held = cpu.value * 1e9, memory.value
+    return whole_point(cpu.value, memory.value, at_ms, start.value if start else None)
+
+
+def whole_point(cpu: float, memory: float, at_ms: int, start: float | None) -> Point | None:
+    """The point of core-seconds, bytes, and seconds since 1970; None if one of them cannot be."""
+    used = cpu * 1e9
     # NaN fails every comparison.
-    if not (1 <= used < _MOST and 1 <= held < _MOST and 0 <= at_ms <= _LAST_MOMENT_MS):
+    if not (1 <= used < _MOST and 1 <= memory < _MOST and 0 <= at_ms <= _LAST_MOMENT_MS):
         return None
-    return Point(at_ms * 1_000_000, int(used), int(held), _start(start))
-
-
-def _start(start: Sample | None) -> int:
-    if start is None or not 0 <= start.value < _LAST_MOMENT_MS / 1000:
-        return NEVER
-    return int(start.value * 1e9)
+    if start is None or not 0 <= start < _LAST_MOMENT_MS / 1000:
+        return Point(at_ms * 1_000_000, int(used), int(memory))
+    return Point(at_ms * 1_000_000, int(used), int(memory), int(start * 1e9))

@@ -39,9 +39,15 @@ class AnswerCache(Generic[K, V]):
         if task is None:
             task = asyncio.get_running_loop().create_task(self._ask(key, ask))
             self._asking[key] = task
-            task.add_done_callback(lambda _: self._asking.pop(key, None))
+            task.add_done_callback(lambda ended: self._ended(key, ended))
         # Somebody who leaves does not take the answer from those who wait with him.
         return await asyncio.shield(task)
+
+    def _ended(self, key: K, task: asyncio.Task[V]) -> None:
+        self._asking.pop(key, None)
+        if not task.cancelled():
+            # Looked at, so that an error for which nobody waits any more is no complaint of the event loop's.
+            task.exception()
 
     async def _ask(self, key: K, ask: Callable[[], Awaitable[V]]) -> V:
         async with self._turn:

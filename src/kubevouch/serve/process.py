@@ -21,7 +21,7 @@ LOOK_AGAIN: Final = 10.0
 
 
 class Stop:
-    """Set by SIGTERM or SIGINT; the second one of them ends the process at once, as in Kubernetes' programs."""
+    """Whether, and when, somebody wants an end: a signal, or whoever has the server in his own process."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -36,20 +36,26 @@ class Stop:
         await self._event.wait()
 
     def request(self) -> None:
-        """As a signal does."""
-        if self._event.is_set():
-            for each in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(each, signal.SIG_DFL)
-            signal.raise_signal(signal.SIGTERM)
+        """It shall end."""
         self._event.set()
 
 
 @contextlib.asynccontextmanager
 async def stop_on_signals() -> AsyncIterator[Stop]:
-    """A Stop that the process' signals set while the block lasts."""
+    """A Stop that SIGTERM and SIGINT set while the block lasts.
+
+    The second one of them ends the process at once, as in Kubernetes' programs (apiserver's pkg/server/signal.go).
+    """
     stop, loop = Stop(), asyncio.get_running_loop()
+
+    def signalled() -> None:
+        if stop.requested:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGTERM)
+        stop.request()
+
     for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stop.request)
+        loop.add_signal_handler(each, signalled)
     try:
         yield stop
     finally:

@@ -1,13 +1,19 @@
 """Nodes and pods: get and list."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch.metrics.fleet import Fleet
+from kubevouch.metrics.fleet import Fleet, FleetNode, RunningPod
 from kubevouch.metrics.serving import tables
-from kubevouch.metrics.serving.objects import GROUP, listed, node_metrics, pod_metrics, whole
+from kubevouch.metrics.serving.objects import (
+    GROUP,
+    listed,
+    node_metrics,
+    pod_metrics,
+    rfc3339,
+    whole,
+)
 from kubevouch.metrics.serving.selectors import SelectorError, field_selector, label_selector
 from kubevouch.metrics.serving.tables import Row
 from kubevouch.metrics.store import Store
@@ -24,15 +30,8 @@ from kubevouch.serve.statuses import (
 )
 
 _MEDIA: Final = ("application/json",)
+_AT_ONCE: Final = 250
 _KINDS: Final = {"nodes": "NodeMetrics", "pods": "PodMetrics"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """What a list's selectors take."""
-
-    labels: Callable[..., bool]
-    fields: Callable[[str, str], bool]
 
 
 class MetricsApi:
@@ -60,7 +59,7 @@ class MetricsApi:
             return refusal
         assert form is not None
         single = asked.verb == "get"
-        found = self._one(asked) if single else self._list(asked, request)
+        found = await (self._one(asked) if single else self._list(asked, request))
         if isinstance(found, Response):
             return found
         if form.converts_to:
@@ -69,65 +68,73 @@ class MetricsApi:
         items = [row.item for row in found]
         return in_json(whole(kind, items[0]) if single else listed(kind, items))
 
-    def _one(self, asked: Attributes) -> list[Row] | Response:
-        row: Row | None
+    async def _one(self, asked: Attributes) -> list[Row] | Response:
+        found: list[FleetNode] | list[RunningPod]
         if asked.resource == "nodes":
-            if asked.name not in self._fleet.nodes:
+            node = self._fleet.nodes.get(asked.name)
+            if node is None:
                 return not_found("", "node", asked.name)
-            row, name = self._node(asked.name), asked.name
+            found, name = [node], asked.name
         else:
-            if (asked.namespace, asked.name) not in self._fleet.pods:
+            pod = self._fleet.pods.get((asked.namespace, asked.name))
+            if pod is None:
                 return not_found("", "pods", asked.name)
-            row, name = self._pod(asked.namespace, asked.name), f"{asked.namespace}/{asked.name}"
-        return not_found(GROUP, _KINDS[asked.resource].lower(), name) if row is None else [row]
+            found, name = [pod], f"{asked.namespace}/{asked.name}"
+        rows = await self._rows(found)
+        return rows or not_found(GROUP, _KINDS[asked.resource].lower(), name)
 
-    def _list(self, asked: Attributes, request: Request) -> list[Row] | Response:
+    async def _list(self, asked: Attributes, request: Request) -> list[Row] | Response:
         try:
-            chosen = _Chosen(
-                label_selector(request.asked("labelSelector")),
-                field_selector(request.asked("fieldSelector")),
-            )
+            labels = label_selector(request.asked("labelSelector"))
+            fields = field_selector(request.asked("fieldSelector"))
         except SelectorError as error:
             return bad_request(str(error))
-        found = self._nodes(chosen) if asked.resource == "nodes" else self._pods(chosen, asked)
-        return [row for row in found if row is not None]
-
-    def _nodes(self, chosen: _Chosen) -> list[Row | None]:
-        return [
-            self._node(name)
-            for name, node in sorted(self._fleet.nodes.items())
-            if chosen.labels(node.labels) and chosen.fields("", name)
+        if asked.resource == "nodes":
+            nodes = [
+                node
+                for name, node in self._fleet.nodes.items()
+                if labels(node.labels) and fields("", name)
+            ]
+            nodes.sort(key=lambda node: node.name)
+            return await self._rows(nodes)
+        pods = [
+            pod
+            for (namespace, name), pod in self._fleet.pods.items()
+            if asked.namespace in {"", namespace} and labels(pod.labels) and fields(namespace, name)
         ]
+        pods.sort(key=lambda pod: (pod.namespace, pod.name))
+        return await self._rows(pods)
 
-    def _pods(self, chosen: _Chosen, asked: Attributes) -> list[Row | None]:
-        return [
-            self._pod(namespace, name)
-            for (namespace, name), pod in sorted(self._fleet.pods.items())
-            if asked.namespace in {"", namespace}
-            and chosen.labels(pod.labels)
-            and chosen.fields(namespace, name)
-        ]
+    async def _rows(self, chosen: Sequence[FleetNode | RunningPod]) -> list[Row]:
+        """Those of them that are measured. A long list lets the scrapes have their turn."""
+        now = self._clock.now()
+        stamp, since_1970 = rfc3339(now), now.timestamp()
+        rows: list[Row] = []
+        for place, each in enumerate(chosen, start=1):
+            row = self._node(each, stamp) if isinstance(each, FleetNode) else self._pod(each, stamp)
+            if row is not None:
+                rows.append(row)
+                if row.at_ns is not None:
+                    self._observe(since_1970 - row.at_ns / 1e9)
+            if place % _AT_ONCE == 0:
+                await self._clock.sleep(0)
+        return rows
 
-    def _node(self, name: str) -> Row | None:
-        used = self._store.node(name)
+    def _node(self, node: FleetNode, stamp: str) -> Row | None:
+        used = self._store.node(node.name)
         if used is None:
             return None
-        now = self._clock.now()
-        self._observe((now - used.timestamp).total_seconds())
-        item = node_metrics(name, self._fleet.nodes[name].labels, used, now)
-        return Row("NodeMetrics", item, used.cpu_nanocores, used.memory_bytes)
+        item = node_metrics(node.name, node.labels, used, stamp)
+        return Row("NodeMetrics", item, used.cpu_nanocores, used.memory_bytes, used.timestamp_ns)
 
-    def _pod(self, namespace: str, name: str) -> Row | None:
-        used = self._store.pod(namespace, name)
+    def _pod(self, pod: RunningPod, stamp: str) -> Row | None:
+        used = self._store.pod(pod.namespace, pod.name)
         if used is None:
             return None
-        now = self._clock.now()
-        if used.timestamp is not None:
-            self._observe((now - used.timestamp).total_seconds())
-        item = pod_metrics(self._fleet.pods[namespace, name].labels, used, now)
         cpu = sum(each.cpu_nanocores for each in used.containers)
         memory = sum(each.memory_bytes for each in used.containers)
-        return Row("PodMetrics", item, cpu, memory)
+        item = pod_metrics(pod.labels, used, stamp)
+        return Row("PodMetrics", item, cpu, memory, used.timestamp_ns)
 
 
 def _refusal(method: str, asked: Attributes, form: Form | None, include: str) -> Response | None:

@@ -12,7 +12,12 @@ import msgspec
 from kubevouch.metrics.serving.objects import API_VERSION, GROUP, VERSION
 from kubevouch.serve.messages import Request, Response, in_json
 from kubevouch.serve.negotiation import accepted
-from kubevouch.serve.statuses import no_such_method, no_such_resource, not_acceptable
+from kubevouch.serve.statuses import (
+    no_such_method,
+    no_such_path,
+    no_such_resource,
+    not_acceptable,
+)
 
 _RESOURCES: Final = (("nodes", "NodeMetrics", False), ("pods", "PodMetrics", True))
 _VERBS: Final = ("get", "list")
@@ -51,7 +56,8 @@ async def apis(request: Request) -> Response:
     path = request.path.rstrip("/")
     document = _DOCUMENTS.get(path)
     if document is None:
-        return no_such_resource()
+        # Go's routers are two: only below the group is it the API's own that misses something.
+        return no_such_resource() if path.startswith(f"/apis/{GROUP}/") else no_such_path()
     if request.method != "GET":
         return no_such_method()
     form = accepted(request, tuple(_AGGREGATED) if path == "/apis" else ())

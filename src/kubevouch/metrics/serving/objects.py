@@ -1,5 +1,6 @@
 """NodeMetrics and PodMetrics as JSON (k8s.io/metrics v1beta1/types.go), in metrics-server's forms."""
 
+import functools
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -12,24 +13,25 @@ Object = dict[str, Any]
 GROUP: Final = "metrics.k8s.io"
 VERSION: Final = "v1beta1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
-_NO_TIME: Final = None
+_SECOND: Final = 10**9
 
 
-def node_metrics(name: str, labels: Mapping[str, str], used: NodeUsage, now: datetime) -> Object:
+def node_metrics(name: str, labels: Mapping[str, str], used: NodeUsage, now: str) -> Object:
     """An item of a list. now: the time of the answer, which stands as creationTimestamp."""
     return {
         "metadata": _metadata(name, "", labels, now),
-        "timestamp": rfc3339(used.timestamp),
+        "timestamp": _seconds(used.timestamp_ns // _SECOND),
         "window": go_duration(used.window_ns),
         "usage": _usage(used.cpu_nanocores, used.memory_bytes),
     }
 
 
-def pod_metrics(labels: Mapping[str, str], used: PodUsage, now: datetime) -> Object:
+def pod_metrics(labels: Mapping[str, str], used: PodUsage, now: str) -> Object:
     """An item of a list."""
+    at = used.timestamp_ns
     return {
         "metadata": _metadata(used.name, used.namespace, labels, now),
-        "timestamp": rfc3339(used.timestamp) if used.timestamp else _NO_TIME,
+        "timestamp": None if at is None else _seconds(at // _SECOND),
         "window": go_duration(used.window_ns),
         "containers": [
             {"name": each.name, "usage": _usage(each.cpu_nanocores, each.memory_bytes)}
@@ -48,13 +50,14 @@ def listed(kind: str, items: list[Object]) -> Object:
     return {"kind": f"{kind}List", "apiVersion": API_VERSION, "metadata": {}, "items": items}
 
 
-def _metadata(name: str, namespace: str, labels: Mapping[str, str], now: datetime) -> Object:
+def _metadata(name: str, namespace: str, labels: Mapping[str, str], now: str) -> Object:
     found: Object = {"name": name}
     if namespace:
         found["namespace"] = namespace
-    found["creationTimestamp"] = rfc3339(now)
+    found["creationTimestamp"] = now
     if labels:
-        found["labels"] = dict(sorted(labels.items()))
+        # In the API server's order, which is that of the names.
+        found["labels"] = labels
     return found
 
 
@@ -67,6 +70,12 @@ def rfc3339(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
+@functools.lru_cache(maxsize=4096)
+def _seconds(since_1970: int) -> str:
+    return rfc3339(datetime.fromtimestamp(since_1970, UTC))
+
+
+@functools.lru_cache(maxsize=4096)
 def go_duration(ns: int) -> str:
     """As Go's Duration.String: 15.023s, 1m0s, 850ms, 0s."""
     if ns < 0:

@@ -142,14 +142,27 @@ _PATHS: Final = {
 }
 
 
+def _operation(name: str, kind: str) -> Schema:
+    """What both versions say of it. kubectl explain finds a resource's kind by the last of these."""
+    return {
+        "operationId": name,
+        "tags": ["metrics_v1beta1"],
+        "x-kubernetes-action": "get" if name.startswith("read") else "list",
+        "x-kubernetes-group-version-kind": {
+            "group": GROUP,
+            "kind": kind.removesuffix("List"),
+            "version": VERSION,
+        },
+    }
+
+
 def _v2() -> Schema:
     paths = {
         path: {
             "get": {
-                "operationId": operation,
+                **_operation(operation, kind),
                 "produces": ["application/json"],
                 "schemes": ["https"],
-                "tags": ["metrics_v1beta1"],
                 "parameters": [
                     {"name": name, "in": "path", "required": True, "type": "string"}
                     for name in names
@@ -173,8 +186,7 @@ def _v3() -> Schema:
     paths = {
         path: {
             "get": {
-                "operationId": operation,
-                "tags": ["metrics_v1beta1"],
+                **_operation(operation, kind),
                 "parameters": [
                     {"name": name, "in": "path", "required": True, "schema": _TEXT}
                     for name in names

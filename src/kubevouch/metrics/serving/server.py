@@ -1,4 +1,7 @@
-"""A metrics server, whole: scrapes, and serves what it has, until somebody wants an end."""
+"""A metrics server, whole: scrapes, and serves what it has, until somebody wants an end.
+
+As a process of its own (cli), or several of them in somebody else's: `parts_of`, then `serve`.
+"""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -10,17 +13,22 @@ from prometheus_client import CollectorRegistry
 
 from kubevouch.clock import Clock
 from kubevouch.kube.client import ApiClient
-from kubevouch.metrics.fleet import Fleet
+from kubevouch.kube.credentials import Credentials
+from kubevouch.kubelet.fetch import Roots
+from kubevouch.metrics.collector import Collector
+from kubevouch.metrics.fleet import Dialling, Fleet
+from kubevouch.metrics.scraper import Rhythm
 from kubevouch.metrics.serving.api import MetricsApi
 from kubevouch.metrics.serving.discovery import apis
 from kubevouch.metrics.serving.instruments import Instruments
 from kubevouch.metrics.serving.objects import API_VERSION
 from kubevouch.metrics.serving.openapi import openapi
 from kubevouch.metrics.serving.probes import checks
+from kubevouch.metrics.serving.telling import Telling
 from kubevouch.metrics.store import Store
 from kubevouch.serve.authentication import Authentication
 from kubevouch.serve.authorization import ALWAYS_ALLOWED, Authorization
-from kubevouch.serve.exposition import Exposition
+from kubevouch.serve.exposition import Exposition, registry
 from kubevouch.serve.gate import Gate, version
 from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
@@ -79,6 +87,38 @@ class Parts:
     instruments: Instruments
 
 
+def parts_of(
+    api: ApiClient,
+    clock: Clock,
+    log: Log,
+    *,
+    roots: Callable[[], Roots],
+    credentials: Credentials,
+    chance: Callable[[], float],
+    dialling: Dialling,
+    rhythm: Rhythm,
+    node_selector: str = "",
+    check_time: bool = True,
+) -> Parts:
+    """A metrics server's parts, put together; the arguments are Collector's."""
+    telling = Telling(log, clock, rhythm.timeout)
+    collector = Collector(
+        api,
+        roots=roots,
+        credentials=credentials,
+        clock=clock,
+        chance=chance,
+        listener=telling,
+        dialling=dialling,
+        rhythm=rhythm,
+        node_selector=node_selector,
+        check_time=check_time,
+    )
+    numbers = registry()
+    telling.instruments = Instruments(numbers, collector.store, lambda: collector.fleet.nodes)
+    return Parts(api, clock, log, collector.store, collector, numbers, telling.instruments)
+
+
 async def serve(
     parts: Parts, serving: Serving, stop: Stop, ready: Callable[[int], None] = lambda _: None
 ) -> None:
@@ -94,7 +134,7 @@ async def serve(
     authentication, tls = await freshness.start(tolerate=serving.tolerate)
     gate = _gate(parts, serving, authentication, stop)
     async with Listener(
-        gate.answer, tls, host=serving.host, port=serving.port, drain=DRAIN
+        gate.answer, tls, parts.clock, host=serving.host, port=serving.port, drain=DRAIN
     ) as listener:
         parts.log.info("Serving securely", address=f"{serving.host}:{listener.port}")
         ready(listener.port)

@@ -1,7 +1,7 @@
 """kubectl's tables (metrics-server's pkg/api/table.go; apiserver's handlers/response.go, asTable)."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from kubevouch.metrics.serving.objects import Object, whole
 from kubevouch.quantity import format_bytes, format_nanocores
@@ -25,16 +25,14 @@ _COLUMNS: Final = (
 )
 
 
-class Row:
-    """A row to be: the object as an item of a list, and its numbers in all."""
+class Row(NamedTuple):
+    """A row to be: the object as an item of a list, its numbers in all, and when its window ended."""
 
-    __slots__ = ("cpu", "item", "kind", "memory")
-
-    def __init__(self, kind: str, item: Object, cpu: int, memory: int) -> None:
-        self.kind = kind
-        self.item = item
-        self.cpu = cpu
-        self.memory = memory
+    kind: str
+    item: Object
+    cpu: int
+    memory: int
+    at_ns: int | None
 
 
 def table(rows: Sequence[Row], version: str, include: str) -> Object:

@@ -1,0 +1,139 @@
+"""What a page's samples come to, scrape after scrape. The judge is metrics-server itself, recorded (real/oracle)."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubevouch.kubelet.errors import AnswerError
+from kubevouch.kubelet.resource_metrics import read_resource_metrics
+from kubevouch.metrics.pairs import usage_of
+from kubevouch.metrics.points import NEVER, Point, points_of
+from kubevouch.metrics.store import ScrapeFailure, Store
+from kubevouch.quantity import format_bytes, format_nanocores, read
+from real.oracle import metrics_corpus
+
+CASES: list[dict[str, Any]] = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "cases" / "go-pairs.jsonl").read_text().splitlines()
+]
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+FAILURE = ScrapeFailure("n1", "deadline", "too late", NOW, NOW)
+# Go's longest Duration: it has paired a container with a point that it does not have.
+_NONSENSE = 2**63 - 1
+
+
+def told(store: Store) -> dict[str, Any]:
+    """The store's state in the words of the record."""
+    moment: dict[str, Any] = {}
+    if (node := store.node("n1")) is not None:
+        moment["node"] = {
+            "timestamp_ns": node.timestamp_ns,
+            "window_ns": node.window_ns,
+            "cpu": format_nanocores(node.cpu_nanocores),
+            "memory": format_bytes(node.memory_bytes),
+        }
+    for (namespace, name), pod in store.pods().items():
+        assert pod == store.pod(namespace, name)
+        moment.setdefault("pods", {})[f"{namespace}/{name}"] = {
+            "timestamp_ns": pod.timestamp_ns or 0,
+            "window_ns": pod.window_ns,
+        } | (
+            {
+                "containers": [
+                    [
+                        each.name,
+                        format_nanocores(each.cpu_nanocores),
+                        format_bytes(each.memory_bytes),
+                    ]
+                    for each in pod.containers
+                ]
+            }
+            if pod.containers
+            else {}
+        )
+    return moment
+
+
+def scrape(store: Store, page: str | None) -> bool:
+    """One scrape of the node; whether its page could not be read."""
+    if page is None:
+        store.fail("n1", FAILURE)
+        return False
+    try:
+        store.keep("n1", points_of(read_resource_metrics(page.encode(), "n1"), 0))
+    except AnswerError:
+        store.fail("n1", FAILURE)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
+def test_what_is_served_is_what_metrics_server_would_serve(case: dict[str, Any]) -> None:
+    store = Store(timedelta(seconds=case["resolution"]))
+    for number, (page, wanted) in enumerate(zip(case["pages"], case["go"], strict=True)):
+        assert scrape(store, page) == wanted.get("failed", False), number
+        found = told(store)
+        wanted.pop("failed", None)
+        for key, pod in list(wanted.get("pods", {}).items()):
+            if pod["window_ns"] == _NONSENSE or _paired_with_nothing(pod, found, key):
+                del wanted["pods"][key]
+                assert key not in found.get("pods", {})
+        assert found == {name: what for name, what in wanted.items() if what}, number
+
+
+def _paired_with_nothing(pod: dict[str, Any], found: dict[str, Any], key: str) -> bool:
+    """metrics-server 0.9 pairs a container that stands still with the zero of all time if only its pod was known.
+
+    Its rate is then one over 292 years.
+    """
+    if key in found.get("pods", {}):
+        return False
+    return any((read(cpu) or 0) * 10**9 < 1000 for _, cpu, _ in pod["containers"])
+
+
+def test_there_are_cases_with_and_without_rows() -> None:
+    moments = [moment for case in CASES for moment in case["go"]]
+    assert sum("node" in moment for moment in moments) > 300
+    assert sum(bool(moment.get("pods")) for moment in moments) > 300
+    assert sum("node" not in moment for moment in moments) > 300
+
+
+def test_a_sample_without_a_time_gets_that_of_the_request() -> None:
+    page = read_resource_metrics(
+        b"node_cpu_usage_seconds_total 1\nnode_memory_working_set_bytes 2\n", "n1"
+    )
+    assert points_of(page, 5).node == Point(5_000_000, 1_000_000_000, 2, NEVER)
+
+
+@pytest.mark.parametrize("value", ["NaN", "+Inf", "-Inf", "-1", "1e300", "0", "1e-300"])
+@pytest.mark.parametrize(
+    "family", ["node_cpu_usage_seconds_total", "node_memory_working_set_bytes"]
+)
+def test_what_no_counter_can_be_is_no_sample(value: str, family: str) -> None:
+    lines = {
+        "node_cpu_usage_seconds_total": "1",
+        "node_memory_working_set_bytes": "1",
+        family: value,
+    }
+    page = "".join(f"{name} {text} 7\n" for name, text in lines.items())
+    assert points_of(read_resource_metrics(page.encode(), "n1"), 0).node is None
+
+
+@pytest.mark.parametrize("at", [-1, 2**62, -(2**62), 253402300800000])
+def test_a_moment_that_no_reader_could_be_told_is_no_sample(at: int) -> None:
+    page = f"node_cpu_usage_seconds_total 1 {at}\nnode_memory_working_set_bytes 1 {at}\n"
+    assert points_of(read_resource_metrics(page.encode(), "n1"), 0).node is None
+
+
+def test_a_rate_beyond_all_measure_is_the_most_there_is() -> None:
+    rate = usage_of(Point(1, 2**64 - 1, 1), Point(0, 0, 1))
+    assert rate is not None
+    assert rate.cpu_nanocores == 2**64 - 1
+
+
+def test_the_recorded_cases_are_what_their_source_makes() -> None:
+    recorded = [{key: case[key] for key in case if key != "go"} for case in CASES]
+    assert recorded == metrics_corpus.cases()

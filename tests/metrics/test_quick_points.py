@@ -1,0 +1,159 @@
+"""The quick reader says what the full reader says, or says nothing. The full reader is judged by metrics-server itself."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubevouch.kubelet.errors import AnswerError
+from kubevouch.kubelet.resource_metrics import read_resource_metrics
+from kubevouch.metrics.points import NodePoints, points_of
+from kubevouch.metrics.quick_points import Layout, quick_points
+
+CASES = Path(__file__).parent / "cases"
+RECORDED = Path(__file__).parents[1] / "kubelet" / "cases"
+REAL = ("kubeadm-1.36-metrics-resource.txt", "kubernetes-1.32-metrics-resource.txt")
+
+
+def full(body: bytes) -> NodePoints | None:
+    try:
+        return points_of(read_resource_metrics(body, "n1"), 0)
+    except AnswerError:
+        return None
+
+
+def agree(body: bytes, layout: Layout | None = None) -> bool:
+    """Whether the quick reader knew the page; that it then says the same is asserted."""
+    quick = quick_points(body, layout or {})
+    if quick is None:
+        return False
+    found, wanted = quick[0], full(body)
+    assert wanted is not None
+    assert (found.node, found.pods) == (wanted.node, wanted.pods)
+    assert set(found.incomplete) == set(wanted.incomplete)
+    return True
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_pages_of_real_kubelets_are_read_quickly(name: str) -> None:
+    page = (RECORDED / name).read_bytes()
+    assert agree(page)
+    quick = quick_points(page, {})
+    assert quick is not None
+    points, layout = quick
+    assert points.pods
+    # The layout of one scrape serves the next, and is made anew.
+    assert agree(page.replace(b"1795", b"1796"), layout)
+    assert quick_points(page, layout) == quick
+
+
+def test_every_recorded_page_is_read_the_same() -> None:
+    known = 0
+    for line in (CASES / "go-pairs.jsonl").read_text().splitlines():
+        for page in json.loads(line)["pages"]:
+            if page is not None and full(page.encode()) is not None:
+                known += agree(_sorted(page))
+    assert known > 1000
+
+
+def _sorted(page: str) -> bytes:
+    """As a kubelet writes it: by family, each under its comments."""
+    told = b""
+    lines = page.encode().splitlines()
+    for family in sorted({line.split(b"{")[0].split(b" ")[0] for line in lines}):
+        own = [line for line in lines if line.startswith((family + b"{", family + b" "))]
+        told += b"# HELP %b [STABLE] It is\n# TYPE %b gauge\n" % (family, family)
+        told += b"".join(line + b"\n" for line in own)
+    return told
+
+
+PAGE = (RECORDED / REAL[1]).read_bytes()
+LINES = PAGE.splitlines(keepends=True)
+CPU = b'container_cpu_usage_seconds_total{container="one",'
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (CPU, b'container_cpu_usage_seconds_total{extra="x",container="one",'),
+        (CPU, b'container_cpu_usage_seconds_total {container="one",'),
+        (CPU, b'\tcontainer_cpu_usage_seconds_total{container="one",'),
+        (CPU, b'container_cpu_usage_seconds_total{container="o\\\\ne",'),
+        (CPU, b'container_cpu_usage_seconds_total{container="two",'),
+        (b"node_cpu_usage_seconds_total ", b"node_cpu_usage_seconds_total  "),
+    ],
+)
+def test_what_is_written_otherwise_is_left_to_the_full_reader(old: bytes, new: bytes) -> None:
+    assert old in PAGE
+    assert quick_points(PAGE.replace(old, new), {}) is None
+
+
+@pytest.mark.parametrize(
+    "value", [b"NaN", b"+Inf", b"1_0", b"", b"1e", b"0x1", b" 1", b"1 2", b"1" * 40]
+)
+@pytest.mark.parametrize("family", [CPU, b"container_memory_working_set_bytes{", b"node_cpu_usage"])
+def test_numbers_that_are_none_are_left_to_the_full_reader(family: bytes, value: bytes) -> None:
+    lines = list(LINES)
+    [number, *_] = [index for index, line in enumerate(lines) if line.startswith(family)]
+    head, _, at = lines[number].rsplit(b" ", 2)
+    lines[number] = b" ".join((head, value, at))
+    assert quick_points(b"".join(lines), {}) is None
+
+
+def test_a_series_that_is_there_again_is_left_to_the_full_reader() -> None:
+    [line, *_] = [line for line in LINES if line.startswith(CPU)]
+    assert quick_points(PAGE + line, {}) is None
+    assert quick_points(PAGE.replace(line, line + line), {}) is None
+    assert quick_points(PAGE + b"node_cpu_usage_seconds_total 1 5\n", {}) is None
+
+
+@pytest.mark.parametrize(
+    "page", [b"", b"\n", b"resource_scrape_error 1\n", b"<html>hello</html>\n", b"\0" * 99]
+)
+def test_what_tells_nothing_of_a_node_is_left_to_the_full_reader(page: bytes) -> None:
+    assert quick_points(page, {}) is None
+
+
+CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from(["drop", "twice", "swap", "cut", "spoil"]),
+        st.integers(0, 10_000),
+        st.integers(0, 10_000),
+        st.sampled_from([b"", b" ", b"\n", b"#", b"{", b"}", b'"', b"\\", b"1", b"-", b"e", b"_", b"\0", b"\xff"]),
+    ),
+    max_size=6,
+)  # fmt: skip
+
+
+@given(CHANGES)
+def test_any_spoilt_page_is_read_the_same_or_left(
+    changes: list[tuple[str, int, int, bytes]],
+) -> None:
+    lines = [line for line in LINES if b"pod_" not in line and b"swap" not in line]
+    for change, first, second, what in changes:
+        index, other = first % len(lines), second % len(lines)
+        line = lines[index]
+        match change:
+            case "drop":
+                lines[index] = b""
+            case "twice":
+                lines.insert(other, line)
+            case "swap":
+                lines[index], lines[other] = lines[other], line
+            case "cut":
+                lines[index] = line[: second % (len(line) + 1)]
+            case _:
+                at = second % (len(line) + 1)
+                lines[index] = line[:at] + what + line[at + 1 :]
+    body = b"".join(lines)
+    quick = quick_points(body, {})
+    if quick is None:
+        return
+    wanted = full(body)
+    if wanted is None:
+        # A line that does not count is broken: here it is not looked at.
+        return
+    assert (quick[0].node, quick[0].pods) == (wanted.node, wanted.pods)
+    assert set(quick[0].incomplete) == set(wanted.incomplete)

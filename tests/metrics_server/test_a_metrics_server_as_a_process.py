@@ -1,0 +1,332 @@
+"""`kubevouch metrics-server` as operators run it: a process with a kubeconfig, asked by real kubectl and by curl's like."""
+
+import asyncio
+import contextlib
+import json
+import re
+import signal
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import pytest
+import yaml
+
+from kubevouch import __version__
+from kubevouch.lab.wire.kubelet import SILENCE, Serve
+from kubevouch.serve.attributes import attributes_of
+from kubevouch.serve.messages import Request
+from tests.cli.program import LONGEST, Program
+from tests.support.authority import Authority, Pair
+from tests.support.contexts import server_context
+from tests.support.front_proxy import client_context
+from tests.support.kubectl import kubectl
+from tests.support.small_cluster import (
+    METRICS,
+    TOKEN,
+    CountingPage,
+    SmallCluster,
+    small_cluster,
+)
+
+RBAC = Path(__file__).parents[2] / "deploy" / "metrics-server" / "rbac.yaml"
+ADMIN = [("X-Remote-User", "admin"), ("X-Remote-Group", "admins")]
+
+
+@dataclass
+class Running:
+    """The process, its lines so far, and how to ask it."""
+
+    process: asyncio.subprocess.Process
+    folder: Path
+    lines: list[str] = field(default_factory=list)
+    port: int = 0
+
+    async def told(self, pattern: str) -> re.Match[str]:
+        """Waits for a line."""
+        end = time.monotonic() + LONGEST
+        while True:
+            for line in self.lines:
+                if found := re.search(pattern, line):
+                    return found
+            whole = f"no line like {pattern} in\n{''.join(self.lines)}"
+            assert self.process.returncode is None, whole
+            assert time.monotonic() < end, whole
+            await asyncio.sleep(0.02)
+
+    async def follow(self) -> None:
+        assert self.process.stderr
+        async for line in self.process.stderr:
+            self.lines.append(line.decode())
+
+    @property
+    def roots(self) -> bytes:
+        return (self.folder / "apiserver.crt").read_bytes()
+
+    async def get(
+        self, path: str, pair: Pair | None = None, headers: list[tuple[str, str]] | None = None
+    ) -> tuple[int, str]:
+        context = client_context(self.roots, pair)
+        url = f"https://127.0.0.1:{self.port}{path}"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(url, headers=headers or [], ssl=context) as answer,
+        ):
+            return answer.status, await answer.text()
+
+
+@contextlib.asynccontextmanager
+async def started(program: Program, cluster: SmallCluster, *more: str) -> AsyncIterator[Running]:
+    folder = cluster.kubeconfig.parent / "certs"
+    process = await program.started(
+        "metrics-server",
+        f"--kubeconfig={cluster.kubeconfig}",
+        f"--cert-dir={folder}",
+        "--bind-address=127.0.0.1",
+        "--secure-port=0",
+        "--kubelet-use-node-status-port=true",
+        "--kubelet-insecure-tls=false",
+        "--metric-resolution=10s",
+        "--kubelet-request-timeout=2s",
+        *more,
+    )
+    running = Running(process, folder)
+    following = asyncio.create_task(running.follow())
+    try:
+        running.port = int((await running.told(r'"Serving securely" address=".*:(\d+)"'))[1])
+        yield running
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        following.cancel()
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[SmallCluster]:
+    async with small_cluster(tmp_path) as found:
+        yield found
+
+
+async def test_the_whole_life_of_a_metrics_server(
+    kubevouch: Program, cluster: SmallCluster
+) -> None:
+    """From its start through its first two scrapes to a polite end; with good, bad, silent and lying kubelets."""
+    async with contextlib.AsyncExitStack() as stack:
+        await _add_bad_ones(stack, cluster)
+        server = await stack.enter_async_context(started(kubevouch, cluster, "-v=3"))
+        await _is_not_ready_yet(server)
+        await _tells_why_a_scrape_failed(server, cluster)
+        await _lets_in_whom_the_api_server_lets_in(server, cluster)
+        await _becomes_ready(server, cluster)
+        await _is_what_kubectl_expects(server, cluster)
+        assert cluster.kubelets["impostor"].sent == b""
+        assert cluster.kubelets["stranger"].sent == b""
+        assert f"Authorization: Bearer {TOKEN}".encode() in cluster.kubelets["n1"].sent
+        server.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(server.process.wait(), LONGEST) == 0
+        await server.told('"Shutting down"')
+        assert "Traceback" not in "".join(server.lines)
+        _asks_for_nothing_that_its_role_lacks(cluster)
+
+
+def _asks_for_nothing_that_its_role_lacks(cluster: SmallCluster) -> None:
+    """Against the manifest that we give to operators: it is enough, and nothing in it is idle."""
+    allowed = {
+        (verb, group, resource)
+        for document in yaml.safe_load_all(RBAC.read_text(encoding="utf-8"))
+        if document["kind"] == "ClusterRole" and document["metadata"]["name"].endswith("-server")
+        for rule in document["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    # system:auth-delegator, extension-apiserver-authentication-reader.
+    bound = {
+        ("create", "authentication.k8s.io", "tokenreviews"),
+        ("create", "authorization.k8s.io", "subjectaccessreviews"),
+        ("get", "", "configmaps"),
+    }
+    ours = [each for each in cluster.server.requests if "kubevouch" in each.headers["User-Agent"]]
+    asked = set()
+    for each in ours:
+        query = {key: (value,) for key, value in each.query.items()}
+        found = attributes_of(Request(each.method, each.path, query))
+        asked.add((found.verb, found.group, found.resource))
+    assert asked <= allowed | bound
+    # The kubelets ask about nodes/metrics; `get` on objects is what client-go's informers may do and we do not.
+    assert allowed - asked == {
+        ("get", "", "nodes/metrics"),
+        ("get", "", "nodes"),
+        ("get", "", "pods"),
+    }
+
+
+async def _add_bad_ones(stack: contextlib.AsyncExitStack, cluster: SmallCluster) -> None:
+    """Each serves a page that nobody may have asked for, but the silent one."""
+    stranger = Authority("kubernetes").serving("stranger", "127.0.0.1", node="stranger")
+    impostor = cluster.serving("impostor", of="n1")
+    for name, pair in {"stranger": stranger, "impostor": impostor}.items():
+        await cluster.add(stack, name, Serve(server_context(pair), CountingPage()))
+    await cluster.add(stack, "silent", SILENCE)
+
+
+async def _is_not_ready_yet(server: Running) -> None:
+    code, text = await server.get("/readyz")
+    assert code == 500
+    assert "[-]metric-storage-ready failed: reason withheld\n" in text
+    assert "[+]metric-informer-sync ok\n" in text or "[-]metric-informer-sync failed" in text
+    assert text.endswith("readyz check failed\n")
+    assert (await server.get("/livez"))[0] == 200
+    assert json.loads((await server.get("/version"))[1])["gitVersion"] == f"v{__version__}"
+    await server.told(r'"Failed probe" probe="metric-storage-ready" err="no metrics to serve"')
+
+
+async def _tells_why_a_scrape_failed(server: Running, cluster: SmallCluster) -> None:
+    port = {name: kubelet.port for name, kubelet in cluster.kubelets.items()}
+    line = await server.told(r'"Failed to scrape node" err="(.*)" node="stranger"')
+    url = rf"Get \"https://127.0.0.1:{port['stranger']}/metrics/resource\": "
+    assert line[1].startswith(
+        url + "tls: failed to verify certificate: x509: certificate signed by unknown authority"
+    )
+    await server.told(
+        r'"Failed to scrape node" err=".*the certificate is that of node n1, not of node impostor" node="impostor"'
+    )
+    timeout = r'"Failed to scrape node, timeout to access kubelet" err="Get .*: context deadline exceeded" node="silent" timeout="2s"'
+    await server.told(timeout)
+
+
+async def _lets_in_whom_the_api_server_lets_in(server: Running, cluster: SmallCluster) -> None:
+    wrong = cluster.authorities.proxy.client("not-the-front-proxy")
+    code, text = await server.get(f"{METRICS}/nodes", wrong, ADMIN)
+    assert (code, json.loads(text)["message"]) == (401, "Unauthorized")
+
+    cluster.reviews.allow = lambda spec: spec["user"] == "admin"
+    code, text = await server.get(f"{METRICS}/nodes")
+    assert code == 403
+    assert json.loads(text)["message"] == (
+        'nodes.metrics.k8s.io is forbidden: User "system:anonymous" cannot list resource "nodes" '
+        'in API group "metrics.k8s.io" at the cluster scope'
+    )
+    assert cluster.reviews.access_reviews[-1]["resourceAttributes"] == {
+        "verb": "list",
+        "group": "metrics.k8s.io",
+        "version": "v1beta1",
+        "resource": "nodes",
+    }
+    front = cluster.authorities.front_proxy
+    code, text = await server.get(f"{METRICS}/nodes", front, ADMIN)
+    assert (code, json.loads(text)["items"]) == (200, [])
+    assert cluster.reviews.access_reviews[-1]["user"] == "admin"
+
+    cluster.reviews.tokens["reader"] = {"username": "admin"}
+    bearer = [("Authorization", "Bearer reader")]
+    assert (await server.get(f"{METRICS}", headers=bearer))[0] == 200
+    assert cluster.reviews.token_reviews[-1] == {"token": "reader"}
+
+
+async def _becomes_ready(server: Running, cluster: SmallCluster) -> None:
+    """When one node and one pod have two samples; the other ones follow."""
+    async with asyncio.timeout(LONGEST):
+        while (await server.get("/readyz"))[0] != 200:
+            await asyncio.sleep(0.1)
+        assert (await server.get("/readyz"))[1] == "ok"
+        front = cluster.authorities.front_proxy
+        found: list[object] = []
+        while len(found) < 2:
+            await asyncio.sleep(0.1)
+            found = json.loads((await server.get(f"{METRICS}/nodes", front, ADMIN))[1])["items"]
+
+
+async def _is_what_kubectl_expects(server: Running, cluster: SmallCluster) -> None:
+    """Real kubectl, by way of an API server that aggregates as the real one does."""
+    cluster.aggregate(server.port, server.roots)
+    top = await kubectl(cluster.kubeconfig, "top", "nodes")
+    rows = [re.split(r"  +", line.strip()) for line in top.out.splitlines()]
+    assert rows[:3] == [
+        ["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"],
+        ["n1", "250m", "12%", "123Mi", "3%"],
+        ["n2", "250m", "12%", "123Mi", "3%"],
+    ]
+    # In no order: kubectl walks through a map.
+    unknown = [[name, *["<unknown>"] * 4] for name in ("impostor", "silent", "stranger")]
+    assert sorted(rows[3:]) == unknown
+    pods = await kubectl(cluster.kubeconfig, "top", "pods", "-A", "--containers", "--no-headers")
+    assert [line.split() for line in pods.out.splitlines()] == [
+        ["default", f"pod-{node}", "c", "250m", "123Mi"] for node in ("n1", "n2")
+    ]
+    table = await kubectl(cluster.kubeconfig, "get", "nodes.v1beta1.metrics.k8s.io")
+    assert table.out.splitlines()[0].split() == ["NAME", "CPU", "MEMORY", "WINDOW"]
+    assert len(table.out.splitlines()) == 3
+    one = json.loads((await kubectl(cluster.kubeconfig, "get", "--raw", f"{METRICS}/nodes/n1")).out)
+    assert re.fullmatch(r"(9|1[0-2])(\.\d+)?s", one["window"])
+    assert re.fullmatch(r"249[45]\d+[nu]", one["usage"]["cpu"])
+    assert one["usage"]["memory"] == "123Mi"
+    explained = await kubectl(
+        cluster.kubeconfig, "explain", "nodes", "--api-version=metrics.k8s.io/v1beta1"
+    )
+    assert "KIND:       NodeMetrics" in explained.out, explained
+    assert "usage" in explained.out
+    # Asked directly, with a token of its own kubeconfig.
+    cluster.reviews.tokens[TOKEN] = {"username": "admin"}
+    direct = await kubectl(
+        cluster.kubeconfig,
+        f"--server=https://127.0.0.1:{server.port}",
+        f"--certificate-authority={server.folder / 'apiserver.crt'}",
+        *("get", "--raw", f"{METRICS}/nodes"),
+    )
+    assert len(json.loads(direct.out)["items"]) == 2
+    numbers = (await server.get("/metrics", cluster.authorities.front_proxy, ADMIN))[1]
+    assert 'metrics_server_storage_points{type="node"} 2.0' in numbers
+    assert re.search(r'metrics_server_kubelet_request_total\{success="false"\} [4-9]', numbers)
+    assert "_created" not in numbers
+
+
+REFUSED = {
+    ("--kubelet-insecure-tls",): "kubevouch doctor",
+    ("--deprecated-kubelet-completely-insecure",): "kubevouch doctor",
+    ("--metric-resolution=9s",): "at least 10s was expected",
+    ("--kubelet-request-timeout=14s",): "nine tenths",
+    ("--tls-cert-file=a",): "given together",
+    ("--client-ca-file=/none",): "No such file",
+    ("--kubelet-certificate-authority=/none",): "No such file",
+}
+
+
+async def test_flags_that_cannot_be_are_refused_before_anything_is_dialled(
+    kubevouch: Program, cluster: SmallCluster
+) -> None:
+    config = f"--kubeconfig={cluster.kubeconfig}"
+    ran = await kubevouch.several(*(("metrics-server", config, *flags) for flags in REFUSED))
+    for (flags, text), each in zip(REFUSED.items(), ran, strict=True):
+        assert each.code in {2, 3}, (flags, each)
+        assert text in each.err, (flags, each)
+    assert not cluster.server.requests
+
+
+async def test_without_the_published_authentication_it_does_not_start(
+    kubevouch: Program, cluster: SmallCluster
+) -> None:
+    from kubevouch.lab.wire import faults, status
+
+    denied = status.forbidden("", "configmaps", "extension-apiserver-authentication", "no")
+    path = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
+    cluster.server.faults.on(path, faults.refuse(denied))
+    ran = await kubevouch("metrics-server", f"--kubeconfig={cluster.kubeconfig}", "--secure-port=0")
+    assert ran.code == 3
+    assert "extension-apiserver-authentication" in ran.err
+    async with started(kubevouch, cluster, "--authentication-tolerate-lookup-failure") as server:
+        assert (await server.get("/healthz"))[0] in {200, 500}
+
+
+async def test_a_kubeconfig_without_a_token_is_no_account_for_kubelets(
+    kubevouch: Program, cluster: SmallCluster
+) -> None:
+    config = json.loads(cluster.kubeconfig.read_text())
+    config["users"][0]["user"] = {"username": "a", "password": "b"}
+    cluster.kubeconfig.write_text(json.dumps(config))
+    ran = await kubevouch("metrics-server", f"--kubeconfig={cluster.kubeconfig}")
+    assert ran.code == 2
+    assert "a ServiceAccount's token was expected" in ran.err

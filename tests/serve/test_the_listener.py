@@ -1,0 +1,178 @@
+"""Bytes on the wire: what is not HTTP, what never ends, what is too much, and how it stops."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from kubevouch.serve import listener as module
+from kubevouch.serve.listener import Listener, ListenError
+from kubevouch.serve.messages import Request, Response, in_text
+from kubevouch.tls import Pair, ServerTls, server_context
+from tests.support.apiservers import MOMENT
+from tests.support.authority import Authority
+from tests.support.clocks import SteppedClock
+from tests.support.front_proxy import client_context
+
+AUTHORITY = Authority("served")
+
+
+class Slow:
+    """Answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.go = asyncio.Event()
+
+    async def answer(self, request: Request) -> Response:
+        self.asked.set()
+        if request.path == "/slow":
+            await self.go.wait()
+        return in_text("done")
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    return SteppedClock(MOMENT)
+
+
+@pytest.fixture
+def tls() -> ServerTls:
+    pair = AUTHORITY.serving("127.0.0.1")
+    return ServerTls(server_context(Pair(pair.chain, pair.key), client_roots=b"", where="test"))
+
+
+@pytest.fixture
+async def slow() -> Slow:
+    return Slow()
+
+
+@pytest.fixture
+async def port(slow: Slow, tls: ServerTls, clock: SteppedClock) -> AsyncIterator[int]:
+    async with Listener(
+        slow.answer, tls, clock, host="127.0.0.1", port=0, drain=5.0, idle=30.0
+    ) as found:
+        yield found.port
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    port: int,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    context = client_context(AUTHORITY.pem)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            await writer.wait_closed()
+
+
+async def rest(reader: asyncio.StreamReader) -> bytes:
+    async with asyncio.timeout(30):
+        try:
+            return await reader.read()
+        except (ConnectionError, ssl.SSLError):
+            return b""
+
+
+async def test_nothing_says_what_it_is_made_of(port: int) -> None:
+    async with connected(port) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        head, _, body = (await rest(reader)).partition(b"\r\n\r\n")
+    assert body == b"done"
+    assert b"server" not in head.lower()
+    assert b"aiohttp" not in head.lower()
+
+
+@pytest.mark.parametrize(
+    "bytes_", [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nA: " + b"a" * 70_000 + b"\r\n\r\n"]
+)
+async def test_what_is_no_http_is_a_400_and_the_end(port: int, slow: Slow, bytes_: bytes) -> None:
+    async with connected(port) as (reader, writer):
+        writer.write(bytes_)
+        answer = await rest(reader)
+    assert answer == b"" or answer.split(b" ")[1] in {b"400", b"431"}
+    assert not slow.asked.is_set()
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n"])
+@pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"])
+async def test_who_never_finishes_to_ask_is_cut_off(
+    port: int, clock: SteppedClock, first: bytes, begun: bytes
+) -> None:
+    async with connected(port) as (reader, writer):
+        writer.write(first + begun)
+        if first:
+            assert b"done" in await reader.readuntil(b"done")
+        ending = asyncio.create_task(rest(reader))
+        for _ in range(5):
+            await clock.pass_(10)
+        assert await ending == b""
+
+
+async def test_who_is_being_answered_is_not(port: int, slow: Slow, clock: SteppedClock) -> None:
+    async with connected(port) as (reader, writer):
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        await slow.asked.wait()
+        for _ in range(5):
+            await clock.pass_(10)
+        slow.go.set()
+        assert (await rest(reader)).endswith(b"done")
+
+
+async def test_one_connection_too_many_is_closed(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_CONNECTIONS", 1)
+    async with connected(port) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert b"done" in await reader.readuntil(b"done")
+        async with connected(port) as (other, more):
+            more.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert await rest(other) == b""
+
+
+async def test_old_tls_is_refused(port: int) -> None:
+    context = client_context(AUTHORITY.pem)
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match="deprecated"):
+        context.minimum_version = ssl.TLSVersion.TLSv1
+    with pytest.warns(DeprecationWarning, match="deprecated"):
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        await asyncio.open_connection("127.0.0.1", port, ssl=context)
+
+
+async def test_at_the_end_what_was_asked_is_answered_and_nothing_new_is_taken(
+    slow: Slow, tls: ServerTls, clock: SteppedClock
+) -> None:
+    listener = Listener(slow.answer, tls, clock, host="127.0.0.1", port=0, drain=20.0)
+    await listener.__aenter__()
+    async with aiohttp.ClientSession() as session:
+        url, context = f"https://127.0.0.1:{listener.port}", client_context(AUTHORITY.pem)
+        asking = asyncio.create_task(session.get(f"{url}/slow", ssl=context))
+        await slow.asked.wait()
+        ending = asyncio.create_task(listener.__aexit__())
+        await asyncio.sleep(0)
+        with pytest.raises(aiohttp.ClientError):
+            await session.get(f"{url}/new", ssl=context)
+        slow.go.set()
+        assert (await asking).status == 200
+        await ending
+
+
+async def test_a_port_that_is_taken_is_named(
+    slow: Slow, tls: ServerTls, clock: SteppedClock
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        listener = Listener(slow.answer, tls, clock, host="127.0.0.1", port=port)
+        with pytest.raises(ListenError, match=f"127.0.0.1:{port}"):
+            await listener.__aenter__()
