@@ -21,13 +21,10 @@ from kubevouch.kube.credentials import fixed_or_files
 from kubevouch.kube.kubeconfig import User
 from kubevouch.lab.cluster.chance import Entropy, serials
 from kubevouch.lab.kubelets.pods import ContainerState
-from kubevouch.metrics.collector import Collector, RootsFile
+from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.fleet import Dialling
 from kubevouch.metrics.scraper import Rhythm
-from kubevouch.metrics.serving.instruments import Instruments
-from kubevouch.metrics.serving.server import Parts, Serving, serve
-from kubevouch.metrics.serving.telling import Telling
-from kubevouch.serve.exposition import registry
+from kubevouch.metrics.serving.server import Serving, parts_of, serve
 from kubevouch.serve.logs import Log
 from kubevouch.serve.pair import pair_source
 from kubevouch.serve.process import Stop
@@ -157,27 +154,20 @@ class MetricsServers:
         )
         log = Log(server.lines.append, clock)
         async with ApiClient(access, clock=clock, environ={}, interactive=False) as api:
-            telling = Telling(log, clock, resolution * 0.9)
-            collector = Collector(
+            parts = parts_of(
                 api,
+                clock,
+                log,
                 roots=RootsFile(lambda: self._ca, clock),
                 credentials=fixed_or_files(user, clock),
-                clock=clock,
                 chance=lambda: draw() / (1 << 63),
-                listener=telling,
                 dialling=Dialling(
                     address_types=("InternalIP", "ExternalIP", "Hostname"),
                     port=PORT,
                     use_status_port=True,
                 ),
                 rhythm=Rhythm(resolution=resolution, timeout=resolution * 0.9),
-                node_selector="",
             )
-            numbers = registry()
-            telling.instruments = Instruments(
-                numbers, collector.store, lambda: collector.fleet.nodes
-            )
-            parts = Parts(api, clock, log, collector.store, collector, numbers, telling.instruments)
             source = pair_source("", "", "", now=clock.now(), random_serial=self._bits)
             serving = Serving(server.address, PORT, source, resolution)
             await serve(parts, serving, server.stop)
