@@ -26,6 +26,9 @@ from kubevouch.lab.kubelets.pairs import Current, Pair, load_into
 _PATIENCE: Final = 10.0
 """Real seconds for a handshake; after an alert so long for the peer to leave."""
 
+_AT_ONCE: Final = 64
+"""Connections taken before others have a turn."""
+
 NO_CERTIFICATE: Final = "no serving certificate available for the kubelet"
 
 _attempt: ContextVar["list[str]"] = ContextVar("_attempt")
@@ -86,19 +89,20 @@ class Port:
             raise
         listening.setblocking(False)  # noqa: FBT003 - its only argument
         self._socket = listening
-        self._start(self._accept(listening))
+        asyncio.get_running_loop().add_reader(listening, self._arrived, listening)
         bound: int = listening.getsockname()[1]
         return bound
 
     async def close(self) -> None:
         """As a process that ends: nobody is listening any more, and open connections break."""
         listening, self._socket = self._socket, None
+        if listening is not None:
+            asyncio.get_running_loop().remove_reader(listening)
+            listening.close()
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if listening is not None:
-            listening.close()
         for each in self._held:
             each.close()
         self._held.clear()
@@ -112,19 +116,16 @@ class Port:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
+    def _arrived(self, listening: socket.socket) -> None:
+        for _ in range(_AT_ONCE):
             try:
-                accepted, peer = await loop.sock_accept(listening)
-            except ConnectionError:
-                continue
+                accepted, peer = listening.accept()
+            except OSError:  # nobody is left, or whoever came is gone
+                return
             accepted.setblocking(False)  # noqa: FBT003 - its only argument
-            if self.deaf:
-                self._held.add(accepted)
-                continue
             self._held.add(accepted)
-            self._start(self._serve(accepted, f"{peer[0]}:{peer[1]}"))
+            if not self.deaf:
+                self._start(self._serve(accepted, f"{peer[0]}:{peer[1]}"))
 
     async def _serve(self, accepted: socket.socket, peer: str) -> None:
         self._held.discard(accepted)

@@ -42,15 +42,12 @@ async def load(  # noqa: PLR0917 - what a kubelet has at its start
     own = ("", "")
     certificate, key = settings.tls_files
     if not certificate:
-        # Two RSA keys: a third of a second in which others go on.
-        own = certificate, key = await asyncio.to_thread(
-            self_signed,
-            files,
-            settings.cert_dir,
-            settings.host,
-            clock.now(),
-            serials(entropy),
-        )
+        words = (files, settings.cert_dir, settings.host, clock.now(), serials(entropy))
+        if files.exists(f"{settings.cert_dir}/kubelet.crt"):
+            own = self_signed(*words)
+        else:  # two RSA keys: a third of a second in which others go on
+            own = await asyncio.to_thread(self_signed, *words)
+        certificate, key = own
     watched = _Watched(files, certificate, key, log)
     return Serving(watched.current, None, own)
 

@@ -46,6 +46,8 @@ class NodeSsh:
         )
         self._socket: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._held: set[socket.socket] = set()
+        """Nobody attends to them yet."""
         self._flows = asyncio.Event()
         self._flows.set()
         # What asyncssh tells of each connection is nobody's business.
@@ -64,16 +66,20 @@ class NodeSsh:
         listening.setblocking(False)  # noqa: FBT003 - its only argument
         self._socket = listening
         self.address, self.port = address, listening.getsockname()[1]
-        self._spawn(self._accept(listening))
+        asyncio.get_running_loop().add_reader(listening, self._arrived, listening)
 
     async def stop(self) -> None:
         """Nobody is let in, and who is in is thrown out."""
         listening, self._socket = self._socket, None
+        if listening is not None:
+            asyncio.get_running_loop().remove_reader(listening)
+            listening.close()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if listening is not None:
-            listening.close()
+        for each in self._held:
+            each.close()
+        self._held.clear()
 
     def cut(self) -> None:
         """Nothing goes through any more."""
@@ -89,17 +95,24 @@ class NodeSsh:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._flows.wait()
-            accepted, _ = await loop.sock_accept(listening)
-            accepted.setblocking(False)  # noqa: FBT003 - its only argument
-            self._spawn(self._attend(accepted))
+    def _arrived(self, listening: socket.socket) -> None:
+        try:
+            accepted, _ = listening.accept()
+        except OSError:  # whoever came is gone
+            return
+        accepted.setblocking(False)  # noqa: FBT003 - its only argument
+        self._held.add(accepted)
+        self._spawn(self._attend(accepted))
 
     async def _attend(self, outside: socket.socket) -> None:
+        self._held.discard(outside)
+        with outside:
+            await self._flows.wait()
+            await self._serve(outside)
+
+    async def _serve(self, outside: socket.socket) -> None:
         ours, theirs = socket.socketpair()
-        with outside, ours:
+        with ours:
             ours.setblocking(False)  # noqa: FBT003 - its only argument
             theirs.setblocking(False)  # noqa: FBT003 - its only argument
             carried = [
