@@ -24,8 +24,8 @@ test: $(READY) ## all tests that need no root and no cluster, and the story on a
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest --cluster=lab tests/e2e/test_1_story.py -k from_0_of_3
 
-lab-e2e: $(READY) ## all e2e tests on a lab
-	$(BIN)/python -m pytest --cluster=lab -m "not long" tests/e2e
+lab-e2e: $(READY) ## all e2e tests on a lab, and every scenario of it
+	$(BIN)/python -m pytest --cluster=lab -m "not long" tests/e2e tests/lab/scenarios
 
 check: $(READY) ## ruff, mypy --strict, the import contracts
 	$(BIN)/ruff check .

@@ -26,6 +26,8 @@ from kubevouch.lab.ssh.server import NodeSsh
 
 Object = dict[str, Any]
 _LOG = logging.getLogger(__name__)
+# A real kubelet puts a Node right that somebody has bent within five minutes; nobody waits so long on a laptop.
+_RHYTHM = Rhythm(lease=10.0, status=5.0, report=20.0)
 _LIGHT_RHYTHM = Rhythm(lease=30.0, status=60.0)
 _UP_FOR = timedelta(days=3, hours=7)
 _ERROR = 3
@@ -59,7 +61,7 @@ class Machine:
             address=host.address,
             say=self._said,
             runtime=runtime,
-            rhythm=_LIGHT_RHYTHM if host.light else None,
+            rhythm=_LIGHT_RHYTHM if host.light else _RHYTHM,
             housekeeping=housekeeping,
         )
         runtime.changed = self.kubelet.look_at_pods
