@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kubevouch.lab.apiserver.kinds import CONFIG_MAPS, NODES, PODS
+from kubevouch.lab.apiserver.store import Store
 from tests.lab.apiserver.bench import PATIENT, Bench
 
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -219,6 +220,38 @@ async def test_a_watch_of_one_name_hears_of_no_other(lab: Bench) -> None:
         for name in ("n1", "n2"):
             lab.local.create(NODES, {"metadata": {"name": name}})
         assert await watched.short() == ("ADDED", "n2")
+
+
+async def test_a_kubelet_hears_of_its_own_pods_when_they_come_and_go(lab: Bench) -> None:
+    spec = {"containers": [{"name": "c", "image": "i"}]}
+    since = str(lab.store.revision)
+    selector = "spec.nodeName=n1"
+    async with _watch(lab, "/api/v1/pods", resourceVersion=since, fieldSelector=selector) as mine:
+        for name in ("a", "b"):
+            lab.local.create(PODS, {"metadata": {"name": name}, "spec": spec}, "default")
+        for name, node in (("a", "n2"), ("b", "n1")):
+            binding = {"target": {"kind": "Node", "name": node}}
+            await lab.ask("POST", f"/api/v1/namespaces/default/pods/{name}/binding", binding)
+        assert await mine.short() == ("ADDED", "b")
+        lab.local.delete(PODS, "a", "default")
+        lab.local.delete(PODS, "b", "default")
+        assert await mine.short() == ("DELETED", "b")
+    async with _watch(lab, "/api/v1/pods", resourceVersion=since, fieldSelector=selector) as late:
+        assert [await late.short(), await late.short()] == [("ADDED", "b"), ("DELETED", "b")]
+
+
+def test_what_is_remembered_is_bounded_by_its_size() -> None:
+    store = Store()
+    for number in range(200):
+        thing = {"metadata": {"name": "a", "namespace": "s"}, "data": {"k": "x" * 50_000}}
+        thing["data"]["n"] = str(number)
+        if number:
+            store.update(CONFIG_MAPS, thing)
+        else:
+            store.create(CONFIG_MAPS, thing)
+    assert store.revision - store.compacted == 2 * 1024 * 1024 // 50_150
+    with store.watch(CONFIG_MAPS, store.compacted) as watcher:
+        assert watcher.revision == store.compacted
 
 
 async def test_a_watch_from_a_forgotten_version_is_told_to_list_again(lab: Bench) -> None:

@@ -12,29 +12,38 @@ from bisect import bisect_right
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal, Self
 
 import msgspec
 
 from kubevouch.lab.apiserver import status
 from kubevouch.lab.apiserver.journal import Journal, NoJournal
-from kubevouch.lab.apiserver.kinds import KINDS, Kind
+from kubevouch.lab.apiserver.kinds import KINDS, PODS, Kind
 
 Object = dict[str, Any]
 Objects = list[Object]
 Where = tuple[str, str]  # namespace ("" for cluster-scoped) and name
+Trigger = tuple[str, str]  # a field and its value
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
 
-# How many changes a watch may be behind before it is told to list again (the watch cache's window).
+# How far a watch may be behind before it is told to list again: so many changes, and as many bytes of JSON as this or,
+# in a large cluster, so many for each object. (The real watch cache counts, too; its etcd keeps five minutes.)
 WINDOW = 10_000
+WINDOW_BYTES = 2 * 1024 * 1024
+WINDOW_BYTES_EACH = 2048
 # A watcher that does not read is cut off; apiserver does the same ("forceCloseWatcher").
 BACKLOG = 20_000
 _FIRST_REVISION = 100
+EVERYTHING: Trigger = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One write. before is None for a create; after is None for a delete; `last` is the object as an event shows it."""
+    """One write. before is None for a create; after is None for a delete; `last` is the object as an event shows it.
+
+    size: bytes of its JSON, roughly what remembering it costs.
+    """
 
     revision: int
     kind: Kind
@@ -42,6 +51,7 @@ class Change:
     before: Object | None
     after: Object | None
     last: Object
+    size: int = 0
 
     @property
     def type(self) -> EventType:
@@ -59,7 +69,10 @@ class Store:
         self._objects: dict[Kind, dict[Where, Object]] = defaultdict(dict)
         self._history: deque[Change] = deque()
         self._window = window
-        self._watchers: dict[Kind, set[Watcher]] = defaultdict(set)
+        self._history_bytes = 0
+        self._watchers: dict[Kind, dict[Trigger, set[Watcher]]] = defaultdict(
+            lambda: defaultdict(set)
+        )
         self.revision = _FIRST_REVISION
         for key, where, thing in self._journal.objects():
             if kind := KINDS.get(key):
@@ -146,36 +159,48 @@ class Store:
         ]
 
     def watch(
-        self, kind: Kind, since: int | None = None, *, namespace: str = "", name: str = ""
+        self,
+        kind: Kind,
+        since: int | None = None,
+        *,
+        namespace: str = "",
+        trigger: Trigger = EVERYTHING,
     ) -> "Watcher":
         """What happens after a revision (None: after now); 410 for one that is forgotten.
 
-        Give the watcher back with `close`, or use it in a `with`.
+        trigger: ("metadata.name", "n1") or, of pods, ("spec.nodeName", "n1"), so that thousands who each watch their
+        own are not all woken by each change; who waits for anything else selects for himself. Give the watcher back
+        with `close`, or use it in a `with`.
         """
         since = self.revision if since is None else since
         if since < self.compacted:
             raise status.expired(f"too old resource version: {since} ({self.compacted})")
-        watcher = Watcher(self, kind, namespace, name, since)
+        watcher = Watcher(self, kind, namespace, trigger, since)
         if since < self.revision:
             start = bisect_right(self._history, since, key=lambda change: change.revision)
-            for index in range(start, len(self._history)):
-                if self._history[index].kind is kind:
-                    watcher.offer(self._history[index])
-        self._watchers[kind].add(watcher)
+            for change in islice(self._history, start, None):
+                if change.kind is kind and trigger in _triggers(change):
+                    watcher.offer(change)
+        self._watchers[kind][trigger].add(watcher)
         return watcher
 
-    def forget_watcher(self, kind: Kind, watcher: "Watcher") -> None:
+    def forget_watcher(self, kind: Kind, trigger: Trigger, watcher: "Watcher") -> None:
         """A watcher that is closed hears no more."""
-        self._watchers[kind].discard(watcher)
+        waiting = self._watchers[kind]
+        waiting[trigger].discard(watcher)
+        if not waiting[trigger]:
+            del waiting[trigger]
 
     def compact(self) -> None:
         """Forgets what happened until now: older watches and continue tokens are answered with 410."""
         self._history.clear()
+        self._history_bytes = 0
         self.compacted = self.revision
 
     def stop_watches(self) -> None:
         """Ends every watch, as an API server does that goes down."""
-        for watcher in [each for some in self._watchers.values() for each in some]:
+        kinds = self._watchers.values()
+        for watcher in [each for kind in kinds for some in kind.values() for each in some]:
             watcher.close()
 
     def close(self) -> None:
@@ -189,25 +214,47 @@ class Store:
         kept: Object = msgspec.json.decode(raw)
         self._journal.keep(_key(kind), where, self.revision, raw)
         self._objects[kind][where] = kept
-        self._tell(Change(self.revision, kind, where, before, kept, kept))
+        self._tell(Change(self.revision, kind, where, before, kept, kept, len(raw)))
         return kept
 
     def _tell(self, change: Change) -> None:
+        self._remember(change)
+        waiting = self._watchers[change.kind]
+        for trigger in _triggers(change):
+            for watcher in list(waiting.get(trigger, ())):
+                watcher.offer(change)
+
+    def _remember(self, change: Change) -> None:
         self._history.append(change)
-        if len(self._history) > self._window:
-            self.compacted = self._history.popleft().revision
-        for watcher in list(self._watchers[change.kind]):
-            watcher.offer(change)
+        self._history_bytes += change.size
+        kept = sum(len(some) for some in self._objects.values())
+        most = max(WINDOW_BYTES, WINDOW_BYTES_EACH * kept)
+        while len(self._history) > self._window or self._history_bytes > most:
+            forgotten = self._history.popleft()
+            self._history_bytes -= forgotten.size
+            self.compacted = forgotten.revision
+
+
+def _triggers(change: Change) -> set[Trigger]:
+    """Who is to hear of it."""
+    found = {EVERYTHING, ("metadata.name", change.where[1])}
+    if change.kind is PODS:
+        for pod in (change.before, change.after):
+            if pod is not None:
+                found.add(("spec.nodeName", pod.get("spec", {}).get("nodeName", "")))
+    return found
 
 
 class Watcher:
     """Changes of one kind in their order, as an async iterator that ends when it is closed."""
 
-    def __init__(self, store: Store, kind: Kind, namespace: str, name: str, since: int) -> None:
+    def __init__(
+        self, store: Store, kind: Kind, namespace: str, trigger: Trigger, since: int
+    ) -> None:
         self._store = store
         self._kind = kind
         self._namespace = namespace
-        self._name = name
+        self._trigger = trigger
         self._since = since
         self._waiting: deque[Change] = deque()
         self._more = asyncio.Event()
@@ -215,10 +262,7 @@ class Watcher:
 
     def offer(self, change: Change) -> None:
         """Hands over a change, if it is one that this watcher wants (the store's part)."""
-        namespace, name = change.where
-        if self._namespace not in {"", namespace} or self._name not in {"", name}:
-            return
-        if change.revision <= self._since:
+        if self._namespace not in {"", change.where[0]} or change.revision <= self._since:
             return
         self._waiting.append(change)
         self._more.set()
@@ -228,7 +272,7 @@ class Watcher:
     def close(self) -> None:
         """Ends it: what waits is still given out."""
         self._closed = True
-        self._store.forget_watcher(self._kind, self)
+        self._store.forget_watcher(self._kind, self._trigger, self)
         self._more.set()
 
     def __enter__(self) -> Self:
