@@ -14,7 +14,7 @@ from typing import Any, Final
 import aiohttp
 
 from kubevouch.clock import Clock
-from kubevouch.errors import KubevouchError
+from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.client import ApiClient
 from kubevouch.kube.credentials import fixed_or_files
@@ -31,6 +31,7 @@ from kubevouch.serve.process import Stop
 
 Object = dict[str, Any]
 PORT: Final = 10250
+_INSECURE: Final = "--kubelet-insecure-tls"
 _PROBE_EVERY: Final = 0.5
 _AGAIN: Final = 5.0
 _LINES: Final = 5_000
@@ -41,6 +42,7 @@ class _Server:
 
     def __init__(self, pod: Object, address: str, changed: Callable[[], None]) -> None:
         self.name = pod["metadata"]["name"]
+        self.arguments = tuple(pod["spec"]["containers"][0].get("args") or ())
         self.address = address
         self.changed = changed
         self.lines: deque[str] = deque(maxlen=_LINES)
@@ -132,6 +134,7 @@ class MetricsServers:
         """Runs it, and runs it again when it has ended by itself, as a kubelet does."""
         while True:
             try:
+                _check(server.arguments)
                 await self._serve(server, account)
             except (KubevouchError, OSError) as error:
                 server.lines.append(f"Error: {error}\n")
@@ -191,3 +194,10 @@ class MetricsServers:
                         ready = response.status == 200
                 if not server.complaint:
                     server.show(ready=ready)
+
+
+def _check(arguments: tuple[str, ...]) -> None:
+    """What `kubevouch metrics-server` refuses. Raises UsageError."""
+    if any(each.partition("=")[0] == _INSECURE for each in arguments):
+        saw = "not here: a token would go to whoever answers on a node's address"
+        raise UsageError(_INSECURE, saw, "kubevouch doctor tells why kubelets are not trusted")

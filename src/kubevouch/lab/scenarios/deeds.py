@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from kubevouch.lab.apiserver.kinds import CLUSTER_ROLE_BINDINGS, DEPLOYMENTS, kind_of
+from kubevouch.lab.apiserver.kinds import (
+    CLUSTER_ROLE_BINDINGS,
+    DEPLOYMENTS,
+    REPLICA_SETS,
+    kind_of,
+)
 from kubevouch.lab.cluster import seed
 from kubevouch.lab.cluster.chance import serials
 from kubevouch.lab.cluster.node_place import rotated_server
@@ -156,6 +161,9 @@ def _flag(lab: "Lab", *, present: bool) -> None:
     [container] = found["spec"]["template"]["spec"]["containers"]
     if (_INSECURE in container["args"]) == present:
         return
+    # No pod of before is left: a roll-out to pods that never become ready would keep some of them.
+    for old in client.list(REPLICA_SETS, "kube-system", labels="k8s-app=metrics-server"):
+        client.delete(REPLICA_SETS, old["metadata"]["name"], "kube-system")
     others = [word for word in container["args"] if word != _INSECURE]
     container["args"] = [*others, _INSECURE] if present else others
     client.update(DEPLOYMENTS, found)
