@@ -71,6 +71,23 @@ async def test_a_watch_prints_what_happens(lab: Bench) -> None:
         await process.wait()
 
 
+async def test_a_watched_table_has_one_header_and_a_row_for_each_event(lab: Bench) -> None:
+    lab.local.create(NODES, {"metadata": {"name": "n1"}})
+    process = await lab.start("get", "nodes", "--watch", "--output-watch-events")
+    assert process.stdout
+    async with asyncio.timeout(PATIENT):
+        header = (await process.stdout.readline()).split()
+        assert header[:3] == [b"EVENT", b"NAME", b"STATUS"]
+        assert (await process.stdout.readline()).split()[:3] == [b"ADDED", b"n1", b"Unknown"]
+        ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+        lab.local.patch(NODES, "n1", ready, subresource="status")
+        assert (await process.stdout.readline()).split()[:3] == [b"MODIFIED", b"n1", b"Ready"]
+        lab.local.delete(NODES, "n1")
+        assert (await process.stdout.readline()).split()[:3] == [b"DELETED", b"n1", b"Ready"]
+        process.kill()
+        await process.wait()
+
+
 async def test_apply_creates_then_changes_what_has_changed_and_nothing_else(lab: Bench) -> None:
     apply = ("apply", "-f", "-")
     assert await lab.does(*apply, stdin=DEPLOYMENT) == "deployment.apps/web created\n"

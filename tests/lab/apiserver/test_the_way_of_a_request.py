@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from cryptography import x509
 
+from kubevouch.lab.apiserver.audit import AuditLog
 from kubevouch.lab.apiserver.backends import Answer, Backends, Call
 from kubevouch.lab.apiserver.client import LocalClient
 from kubevouch.lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, NODES
@@ -155,6 +156,23 @@ async def test_a_watch_is_written_down_when_it_ends(lab: Bench) -> None:
         assert answer.status == 200
     await lab.server.stop()
     assert [line["verb"] for line in _audited(lab)] == ["watch", "watch"]
+
+
+def test_an_audit_log_keeps_within_its_bound(tmp_path: Path) -> None:
+    file = tmp_path / "audit.log"
+    log = AuditLog(file, lambda: "id", largest=2_000)
+    info = asked("GET", "/api/v1/nodes/n", {}, LOOPBACK)
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    for number in range(20):
+        log.answered(
+            info, uri=str(number), agent="", remote="", received=moment, done=moment, code=200
+        )
+    log.close()
+    old = [json.loads(line) for line in (tmp_path / "audit.log.1").read_text().splitlines()]
+    new = [json.loads(line) for line in file.read_text().splitlines()]
+    uris = [int(line["requestURI"]) for line in old + new]
+    assert uris == list(range(uris[0], 20))
+    assert sum(each.stat().st_size for each in tmp_path.iterdir()) < 5_000
 
 
 async def test_a_certificate_is_handed_over_whatever_its_dates_are(

@@ -15,12 +15,18 @@ from kubevouch.lab.apiserver.request import RequestInfo
 Object = dict[str, Any]
 
 
+# What is older than so many bytes goes into a second file beside it, and then is gone.
+LARGEST = 64 * 1024 * 1024
+
+
 class AuditLog:
     """Appends to one file, a whole line at a time. identify: gives each request an auditID."""
 
-    def __init__(self, file: Path, identify: Callable[[], str]) -> None:
+    def __init__(self, file: Path, identify: Callable[[], str], *, largest: int = LARGEST) -> None:
+        self._file = file
         self._out: BinaryIO = file.open("ab", buffering=0)
         self._identify = identify
+        self._largest = largest
 
     def close(self) -> None:
         """Gives the file back."""
@@ -62,6 +68,10 @@ class AuditLog:
             "stageTimestamp": f"{done:%Y-%m-%dT%H:%M:%S.%fZ}",
         }
         self._out.write(msgspec.json.encode(line) + b"\n")
+        if self._out.tell() > self._largest:
+            self._out.close()
+            self._file.replace(self._file.with_name(self._file.name + ".1"))
+            self._out = self._file.open("ab", buffering=0)
 
 
 def _object_ref(info: RequestInfo) -> Object:

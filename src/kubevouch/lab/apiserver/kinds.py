@@ -267,7 +267,14 @@ _TABLE = (
     _rbac("rolebindings", "RoleBinding", namespaced=True),
     _rbac("clusterroles", "ClusterRole", namespaced=False),
     _rbac("clusterrolebindings", "ClusterRoleBinding", namespaced=False),
-    _kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", namespaced=True),
+    _kind(
+        "discovery.k8s.io",
+        "v1",
+        "endpointslices",
+        "EndpointSlice",
+        namespaced=True,
+        generation=True,
+    ),
     _kind(
         "apiregistration.k8s.io",
         "v1",
