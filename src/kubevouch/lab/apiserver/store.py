@@ -292,6 +292,10 @@ class Watcher:
             await self._more.wait()
         return self._waiting.popleft()
 
+    def waiting(self) -> tuple[Change, ...]:
+        """What has happened and was not given out yet."""
+        return tuple(self._waiting)
+
     @property
     def revision(self) -> int:
         """Up to where everything has been given out."""
