@@ -256,10 +256,6 @@ def _json(data: memoryview) -> Any:  # noqa: ANN401 - JSON
     return None
 
 
-def _refused(_: memoryview) -> Any:  # noqa: ANN401 - JSON
-    raise Malformed("a part of it that the lab does not read from protobuf; send it as JSON")
-
-
 _SCALARS = {
     "str": _text,
     "bytes": _base64,
@@ -268,5 +264,4 @@ _SCALARS = {
     "Quantity": _quantity,
     "IntOrString": _int_or_string,
     "any": _json,
-    "free": _refused,
 }

@@ -122,8 +122,6 @@ def _typed(kind: Type, refs: str) -> Object:
         return {"type": "object", "additionalProperties": _typed(kind.of, refs)}
     if isinstance(kind, Ref):
         return {"$ref": refs + messages()[kind.name].definition}
-    if kind == "free":
-        return {"x-kubernetes-preserve-unknown-fields": True}
     if kind in _SHARED:
         return {"$ref": refs + _SHARED[kind]}
     primitive, form = _PRIMITIVES[kind]

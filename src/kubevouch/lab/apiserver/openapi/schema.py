@@ -4,9 +4,8 @@ A line there is one type: `Name: field; field; ...`, or `Name = RealName: ...` w
 name. A field is its JSON name (`!` after it: required), its protobuf number (`1.2`: number 2 of the message in
 number 1, which JSON leaves out), its type and what a strategic patch does with it (`@key`: a list merged by that key,
 `@`: merged as a set, `~`: retainKeys). Types: str, int (32 bit), long (64 bit), bool (`?` after it: zero and absent
-differ), bytes, Time, MicroTime, Quantity, IntOrString, `any` (any JSON: runtime.RawExtension), `free` (any JSON, not
-read from protobuf here), another line's name, `[T]` a list, `{T}` a mapping from strings. `[package]` stands before
-the types of a package. Sources: api/*/v1/{types.go,generated.proto} of Kubernetes 1.36.
+differ), bytes, Time, MicroTime, Quantity, IntOrString, `any` (any JSON: runtime.RawExtension), another line's name,
+`[T]` a list, `{T}` a mapping from strings. `[package]` stands before the types of a package. Sources: api/*/v1/{types.go,generated.proto} of Kubernetes 1.36.
 """
 
 import re
@@ -34,7 +33,6 @@ SCALARS = frozenset(
         "Quantity",
         "IntOrString",
         "any",
-        "free",
     }
 )
 

@@ -152,7 +152,7 @@ def _item(path: _Path, step: int | str) -> _Path:
 
 def _scalar(kind: str, value: Any, path: _Path) -> Any:  # noqa: ANN401, PLR0911 - JSON; one return a type
     match kind:
-        case "any" | "free":
+        case "any":
             return value
         case "int" | "long" if _fits(value, _BITS[kind]):
             return int(value)
