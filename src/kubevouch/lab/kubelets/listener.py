@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from asyncio import sslproto
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final
@@ -28,6 +29,8 @@ _PATIENCE: Final = 10.0
 
 _AT_ONCE: Final = 64
 """Connections taken before others have a turn."""
+
+_BUFFER: Final = 32 * 1024
 
 NO_CERTIFICATE: Final = "no serving certificate available for the kubelet"
 
@@ -79,6 +82,7 @@ class Port:
 
     async def open(self, address: str, port: int) -> int:
         """Binds and accepts from now on; returns the port. Raises OSError."""
+        _thrifty()
         listening = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -163,6 +167,11 @@ class Port:
                 context.load_verify_locations(cadata=authorities.decode())
         self._made = (pair, authorities, context)
         return context
+
+
+def _thrifty() -> None:
+    """Asyncio reserves 256 KiB for each end of a TLS connection; a thousand kubelets have thousands of ends."""
+    sslproto.SSLProtocol.max_size = min(sslproto.SSLProtocol.max_size, _BUFFER)
 
 
 def _plain_context() -> ssl.SSLContext:
