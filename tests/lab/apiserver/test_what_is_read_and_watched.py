@@ -240,6 +240,14 @@ async def test_a_kubelet_hears_of_its_own_pods_when_they_come_and_go(lab: Bench)
         assert [await late.short(), await late.short()] == [("ADDED", "b"), ("DELETED", "b")]
 
 
+def test_a_watch_from_a_version_to_come_hears_of_what_is_after_it() -> None:
+    store = Store()
+    with store.watch(CONFIG_MAPS, store.revision + 1) as watcher:
+        for name in "ab":
+            store.create(CONFIG_MAPS, {"metadata": {"name": name, "namespace": "s"}})
+        assert [change.where[1] for change in watcher.waiting()] == ["b"]
+
+
 def test_what_is_remembered_is_bounded_by_its_size() -> None:
     store = Store()
     for number in range(200):
