@@ -7,7 +7,7 @@ STATE  ?= expired
 K8S    ?= 1.36.3
 
 .DEFAULT_GOAL := help
-.PHONY: lab-e2e demo docs story bench help test check format locks clean oracle real real-long real-up real-state real-down
+.PHONY: lab-e2e demo picture docs story bench help test check format locks clean oracle real real-long real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -49,6 +49,9 @@ oracle: $(READY) ## judge the corpus anew with Go and record its answers
 
 demo: $(READY) ## tell the story on a lab of its own, in about a minute [FAST=1] [BED=1: on the bed]
 	$(if $(BED),$(BIN)/python -m real story $(if $(FAST),--fast),FAST=$(FAST) $(BIN)/python -m demo)
+
+picture: $(READY) ## draw the README's picture of the story anew
+	$(BIN)/python -m demo.picture docs/demo.svg
 
 story: $(READY) ## boot the bed and tell the story on it: from 0/3 to kubectl top [FAST=1]
 	$(BIN)/python -m real story $(if $(FAST),--fast)

@@ -100,7 +100,7 @@ def tell(cluster: Cluster, desk: Path, pace: Pace, steps: tuple[Step, ...] = STE
             time.sleep(pace.letter)
         time.sleep(pace.typed)
         _show("\n")
-        code = _run(step.typed, desk, cluster.environment)
+        code = run(step.typed, desk, cluster.environment).returncode
         if code not in step.codes:
             raise NotAsTold(f"{step.typed}: ended with {code}; {step.codes[0]} was expected")
         time.sleep(pace.read)
@@ -111,8 +111,10 @@ def _show(text: str) -> None:
     sys.stdout.flush()
 
 
-def _run(typed: str, desk: Path, environment: Mapping[str, str]) -> int:
-    """Runs it in a shell with pipefail off, its output as it comes; both streams in their order."""
+def run(
+    typed: str, desk: Path, environment: Mapping[str, str], *, kept: bool = False
+) -> "subprocess.CompletedProcess[str]":
+    """Runs it in a shell with pipefail off, both streams in their order: shown as it comes, or kept."""
     tools = f"{Path(sys.executable).parent}:{environment.get('PATH', '')}"
     given = {
         **environment,
@@ -120,13 +122,14 @@ def _run(typed: str, desk: Path, environment: Mapping[str, str]) -> int:
         "XDG_STATE_HOME": str(desk),
         "COLUMNS": str(WIDTH),
     }
-    done = subprocess.run(
+    return subprocess.run(
         ["sh", "-c", typed],
         cwd=desk,
         env=given,
         stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if kept else None,
         stderr=subprocess.STDOUT,
+        text=True,
         check=False,
         timeout=900,
     )
-    return done.returncode
