@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,15 @@ from hypothesis import strategies as st
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.backoff import FIRST, LONGEST, Backoff
 from kubevouch.kube.client import PAGE, ApiClient
-from kubevouch.kube.errors import Forbidden, Gone, ServerError, TooLarge, TooManyRequests
+from kubevouch.kube.errors import (
+    Forbidden,
+    Gone,
+    ServerError,
+    TooLarge,
+    TooManyRequests,
+    Unauthorized,
+)
+from kubevouch.kube.kubeconfig import User
 from kubevouch.kube.resources import NODES, PODS, Object, Resource
 from kubevouch.kube.watch import LIST_AFTER, Event, Lost, Seen, Synced, Watch
 from kubevouch.lab.wire import faults, kinds, status
@@ -309,17 +318,16 @@ async def test_what_was_said_already_is_not_said_again(
 
 async def test_bookmarks_move_the_version_on(api: ApiClient, server: WireApiServer) -> None:
     create(server, "a")
-    async with following(api) as follower:
+    async with following(api):
         await opened(server)
         # Other kinds change: the node's own version grows old.
         for number in range(3):
             server.store.create(POD, {"metadata": {"name": f"p{number}"}})
         server.watches.bookmark()
-        create(server, "b")
-        await follower.until(lambda: "b" in follower.table)
-        server.watches.bookmark()
         marked = server.store.version
-        await asyncio.sleep(0.05)
+        async with asyncio.timeout(30):
+            while any(watch.bookmark for watch in server.watches._open):
+                await asyncio.sleep(0.005)
         await server.watches.cut()
         async with asyncio.timeout(30):
             while sum(a_watch(request) for request in server.requests) < 2:
@@ -396,6 +404,25 @@ async def test_what_leaves_the_selector_is_lost_and_only_metadata_is_asked_for(
     asked = {a_watch(request): request.headers["Accept"] for request in server.requests}
     kind = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
     assert asked == {False: kind.format("List"), True: kind.format("")}
+
+
+async def test_a_token_that_was_replaced_in_its_file_is_used(
+    server: WireApiServer, authority: Authority, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("old")
+    server.tokens = {"old": "me"}
+    user = User(where="service account", token_file=str(file))
+    async with client_of(access_to(server, authority, user)) as api, following(api) as follower:
+        await opened(server)
+        server.tokens = {"new": "me"}
+        file.write_text("new")
+        await server.watches.cut()
+        create(server, "a")
+        await follower.until(lambda: follower.holds(server))
+    assert follower.syncs == 1
+    assert not any(isinstance(trouble, Unauthorized) for trouble in follower.troubles)
+    assert server.requests[-1].headers["Authorization"] == "Bearer new"
 
 
 Step = tuple[str, str]

@@ -190,12 +190,12 @@ async def test_under_another_clock_it_is_that_clock_which_decides() -> None:
     year = timedelta(days=365)
     authority = DatedAuthority(NOW - 3 * year, NOW + year)
     pair = authority.serving(ADDRESS, node="n1", not_before=NOW - 2 * year, not_after=NOW - year)
-    clock = WoundClock(NOW - 1.5 * year)
+    clock = WoundClock(NOW - year - timedelta(seconds=60))
     async with kubelet(Serve(server_context(pair), {PATH: (200, PAGE)})) as running:
         with contextlib.closing(door(running, authority, clock=clock, check_time=False)) as fetch:
             assert await ask(fetch) == PAGE
             # The connection is kept, and its certificate ends: it is not used any more.
-            clock.wind(year / 2)
+            clock.wind(timedelta(seconds=120))
             with pytest.raises(FetchFailed, match="expired"):
                 await ask(fetch)
         await gone(running)

@@ -123,6 +123,7 @@ class Cluster:
         self.token.write_text("first-token")
         self.kubelets: dict[str, WireKubelet] = {}
         self.clock = SteppedClock()
+        self.roots = Roots(authority.pem)
         self.heard = Heard()
         self._stack = contextlib.AsyncExitStack()
 
@@ -166,12 +167,11 @@ class Cluster:
         self, *, rhythm: Rhythm | None = None, dialling: Dialling | None = None
     ) -> AsyncIterator[Collector]:
         """A collector that runs, with a clock that stands still until a round is called for."""
-        roots = Roots(self.authority.pem)
         user = User(where="service account", token_file=str(self.token))
         async with client_of(access_to(self.server, self.authority)) as api:
             collector = Collector(
                 api,
-                roots=lambda: roots,
+                roots=lambda: self.roots,
                 credentials=Files(user, self.clock),
                 clock=self.clock,
                 chance=random.Random(1).random,

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from kubevouch.kube.errors import Forbidden
+from kubevouch.kubelet.fetch import Roots
 from kubevouch.lab.wire import faults, status
 from kubevouch.lab.wire.kubelet import NO_CERTIFICATE, SILENCE, Behaviour, Raw, Serve
 from kubevouch.metrics.fleet import ADDRESS_TYPES, Dialling
@@ -261,6 +262,22 @@ async def test_a_new_token_is_sent_once_it_lies_in_its_file(cluster: Cluster) ->
         await cluster.round()
     assert running.sent.count(b"Authorization: Bearer first-token\r\n") == 1
     assert running.sent.count(b"Authorization: Bearer second-token\r\n") == 1
+
+
+async def test_a_new_authority_is_believed_from_the_next_scrape_on(cluster: Cluster) -> None:
+    """And the old one no more, also on connections that are open."""
+    new = Authority("a new one")
+    serve = cluster.serve("n2")
+    pair = new.serving(ADDRESS, node="n2")
+    old = await cluster.add("n1")
+    await cluster.add("n2", Serve(server_context(pair), serve.answers))
+    async with cluster.collecting():
+        before = await cluster.round()
+        cluster.roots = Roots(new.pem)
+        after = await cluster.round()
+    assert [name for name, failure in before.items() if failure] == ["n2"]
+    assert [name for name, failure in after.items() if failure] == ["n1"]
+    assert old.sent.count(b"GET ") == 1
 
 
 async def test_a_token_that_is_refused_is_read_again_at_once(cluster: Cluster) -> None:

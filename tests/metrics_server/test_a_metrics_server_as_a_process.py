@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -269,19 +270,33 @@ async def _is_what_kubectl_expects(server: Running, cluster: SmallCluster) -> No
     )
     assert "KIND:       NodeMetrics" in explained.out, explained
     assert "usage" in explained.out
-    # Asked directly, with a token of its own kubeconfig.
-    cluster.reviews.tokens[TOKEN] = {"username": "admin"}
+    # Asked directly, by a user with a certificate of the cluster's authority.
     direct = await kubectl(
-        cluster.kubeconfig,
+        _certified(cluster, "admin"),
         f"--server=https://127.0.0.1:{server.port}",
         f"--certificate-authority={server.folder / 'apiserver.crt'}",
         *("get", "--raw", f"{METRICS}/nodes"),
     )
+    assert direct.code == 0, direct
     assert len(json.loads(direct.out)["items"]) == 2
+    assert not any(each["token"] == TOKEN for each in cluster.reviews.token_reviews)
     numbers = (await server.get("/metrics", cluster.authorities.front_proxy, ADMIN))[1]
     assert 'metrics_server_storage_points{type="node"} 2.0' in numbers
     assert re.search(r'metrics_server_kubelet_request_total\{success="false"\} [4-9]', numbers)
     assert "_created" not in numbers
+
+
+def _certified(cluster: SmallCluster, user: str) -> Path:
+    """The kubeconfig of somebody who shows a certificate and nothing else."""
+    pair = cluster.authorities.cluster.client(user)
+    config = json.loads(cluster.kubeconfig.read_text())
+    config["users"][0]["user"] = {
+        "client-certificate-data": b64encode(pair.chain).decode(),
+        "client-key-data": b64encode(pair.key).decode(),
+    }
+    path = cluster.kubeconfig.with_name("certified")
+    path.write_text(json.dumps(config))
+    return path
 
 
 REFUSED = {

@@ -240,3 +240,35 @@ async def _leaf(served: Served) -> bytes:
     writer.close()
     assert isinstance(leaf, bytes)
     return leaf
+
+
+ODD = [
+    b"GET /thing%ff HTTP/1.1",
+    b"GET /thing\xff HTTP/1.1",
+    b"GET /apis/g/v1/namespaces/%00/things/%0a%22 HTTP/1.1",
+    b"GET /apis/g/v1/things?fieldSelector=%ff&watch=%00 HTTP/1.1",
+    b"GET //readyz HTTP/1.1",
+    b"GET /readyz/../thing HTTP/1.1",
+    b"GET /readyz%2f..%2fthing HTTP/1.1",
+    b"GET https://elsewhere/thing HTTP/1.1",
+    b"OPTIONS * HTTP/1.1",
+    b"BREW /thing HTTP/1.1",
+    b"HEAD /thing HTTP/1.1",
+]
+
+
+@pytest.mark.parametrize("line", ODD)
+async def test_however_a_path_is_written_nobody_gets_by_the_question(
+    served: Served, line: bytes
+) -> None:
+    """Whatever is answered: nothing was served, and what was asked is what would have been served."""
+    served.reviews.allow = lambda _: False
+    context = client_context(served.source.read().chain)
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=context)
+    odd = b"\r\nHost: a\r\nX-Odd: \xff\xfe\r\nAuthorization: \xff\r\nConnection: close\r\n\r\n"
+    writer.write(line + odd)
+    answer = await reader.read()
+    writer.close()
+    assert answer.split(b" ")[1] in {b"400", b"403", b"404"}, answer
+    assert not served.seen
+    assert "Observed a panic" not in "".join(served.lines)

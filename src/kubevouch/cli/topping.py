@@ -31,6 +31,7 @@ from kubevouch.metrics.top import (
     pod_rows,
 )
 from kubevouch.metrics.unknown import Why, why_unknown
+from kubevouch.x509.reasons import TLS_PREFIX
 
 SCHEMA = "kubevouch.top/1"
 _MOST_NAMED = 5
@@ -226,7 +227,8 @@ def _print_reasons(
         pods = sum(len(absent.get(name, ())) for name in names)
         counted = f" ({pods} pods)" if pods else ""
         code = f"{why.code}  " if why.code else ""
-        terminal.wrapped(f"{shown}{counted}: {why.text} [{why.vantage}]", f"{UNKNOWN}  {code}")
+        text = why.text.removeprefix(TLS_PREFIX)
+        terminal.wrapped(f"{shown}{counted}: {text} [{why.vantage}]", f"{UNKNOWN}  {code}")
     terminal.out("NEXT       kubevouch doctor")
 
 

@@ -128,8 +128,9 @@ class Transport:
                 return
             yield Response(response.status, named, b"")
             try:
-                async for line in self._lines(response, limits.line):
-                    yield line
+                async with contextlib.aclosing(self._lines(response, limits.line)) as lines:
+                    async for line in lines:
+                        yield line
             except TimeoutError:
                 saw = f"said nothing more for {limits.silence:g} seconds"
                 raise Unreachable(self._access.server, saw, kind=UnreachableKind.SILENCE) from None

@@ -10,7 +10,8 @@ from kubevouch.kube.resources import Node
 
 # What only says again that the numbers are missing, or is about the future.
 _NO_REASON = {"KV112", "KV113", "KV109", "KV406", "KV305"}
-# From the kubelet's port outwards: the nearer to the node, the more it tells.
+# From the kubelet's port outwards: the nearer to the node, the more it tells. KV6 is about the API server's own ways to
+# a kubelet, KV9 about what could not be told.
 _FIRST = "32145"
 
 
@@ -29,7 +30,9 @@ def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Why:
         (each for each in diagnosis.findings if _tells(each, node.name)),
         key=lambda each: (
             node.name not in each.subjects,
-            _FIRST.find(each.code[2]),
+            _FIRST.index(each.code[2]),
+            # What only comes of something else tells less than that.
+            bool(each.because_of) and node.name not in each.subjects,
             each.severity.rank,
         ),
     )
@@ -56,7 +59,7 @@ _YOUNG = 120.0
 
 
 def _tells(finding: Finding, node: str) -> bool:
-    if finding.code.startswith("KV9") or finding.code in _NO_REASON:
+    if finding.code[2] not in _FIRST or finding.code in _NO_REASON:
         return False
     # Without this node among its subjects only what is wrong with the metrics API itself tells something of it.
     return node in finding.subjects or finding.code.startswith("KV10")

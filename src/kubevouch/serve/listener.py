@@ -14,7 +14,8 @@ from kubevouch.serve.messages import Handler, Request, Response
 from kubevouch.serve.statuses import timed_out
 from kubevouch.tls import ServerTls, client_chain
 
-MOST_CONNECTIONS: Final = 4096
+MOST_CONNECTIONS: Final = 512
+"""Each may hold a third of a megabyte (docs/decisions/0004). API servers and Prometheus keep a few each."""
 _HANDSHAKE: Final = 10.0
 _LARGEST_BODY: Final = 64 * 1024
 _UNENDING: Final = 60.0
