@@ -69,7 +69,7 @@ def test_no_more_than_a_hundred_are_named() -> None:
         (
             DEPLOYMENTS,
             {"spec": {"replicas": 1 << 31}},
-            "json: cannot unmarshal number into Go struct field DeploymentSpec.spec.replicas of type int32",
+            "json: cannot unmarshal number 2147483648 into Go struct field DeploymentSpec.spec.replicas of type int32",
         ),
         (
             DEPLOYMENTS,

@@ -16,6 +16,7 @@ from kubevouch.lab.apiserver.openapi.schema import (
     Message,
     Ref,
     Type,
+    has_type_meta,
     messages,
     top_level,
 )
@@ -80,7 +81,6 @@ def group_version_kind(kind: Kind, suffix: str = "") -> Object:
 
 def _top(kind: Kind, message: Message, refs: str) -> Object:
     schema = _schema(message, refs)
-    schema["properties"] = {**_KIND, **schema["properties"]}
     schema["x-kubernetes-group-version-kind"] = [group_version_kind(kind)]
     return schema
 
@@ -100,6 +100,8 @@ def _schema(message: Message, refs: str) -> Object:
     fields = message.fields.values()
     required = [one.name for one in fields if one.required]
     properties = {one.name: _property(one, refs) for one in fields}
+    if has_type_meta(message):
+        properties = {**_KIND, **properties}
     made: Object = {"type": "object", "properties": properties}
     return {**made, "required": required} if required else made
 

@@ -128,6 +128,20 @@ def top_level() -> list[tuple[Kind, Message]]:
     return [(kind, message_for(kind)) for kind in KINDS.values()]
 
 
+@cache
+def _with_type_meta() -> frozenset[str]:
+    return frozenset(message.name for _, message in top_level()) | {"DeleteOptions", "Status"}
+
+
+def has_type_meta(message: Message) -> bool:
+    """Whether apiVersion and kind are fields of it: of a kind, also where it stands inside another."""
+    return message.name in _with_type_meta() or message.name in {
+        "Scale",
+        "Eviction",
+        "TokenRequest",
+    }
+
+
 def _meta(kind: str) -> Message | None:
     """DeleteOptions and Status belong to every group."""
     found = messages().get(kind)

@@ -19,6 +19,7 @@ from kubevouch.lab.apiserver.openapi.schema import (
     Message,
     Ref,
     Type,
+    has_type_meta,
     message_of,
     messages,
 )
@@ -31,7 +32,10 @@ _GO = {
     "long": "int64",
     "bool": "bool",
     "bytes": "[]uint8",
+    "IntOrString": "int32",
 }
+_INTEGERS = ("int", "long", "IntOrString")
+_TYPE_META = ("apiVersion", "kind")
 _BITS = {"int": 31, "long": 63}
 _MOST = 100  # sigs.k8s.io/json stops there
 
@@ -65,7 +69,7 @@ def checked(api_version: str, kind: str, thing: Object) -> Checked:
         return Checked(thing)
     reader = _Reader()
     body = reader.message(message, thing, None)
-    named: Object = {key: value for key, value in thing.items() if key in {"apiVersion", "kind"}}
+    named: Object = {key: value for key, value in thing.items() if key in _TYPE_META}
     return Checked({**named, **body}, tuple(reader.unknown))
 
 
@@ -102,7 +106,10 @@ class _Reader:
         for key, value in thing.items():
             one = message.fields.get(key)
             if one is None:
-                self._not_known(key, path)
+                if key not in _TYPE_META or not has_type_meta(message):
+                    self._not_known(key, path)
+                elif path is not None:
+                    made[key] = value
             elif one.type == "str" and isinstance(value, str):  # most are: no detour for them
                 made[key] = value
             elif value is not None:
@@ -111,8 +118,6 @@ class _Reader:
         return made
 
     def _not_known(self, key: str, path: _Path | None) -> None:
-        if path is None and key in {"apiVersion", "kind"}:
-            return
         if len(self.unknown) < _MOST:
             where = f"{path.shown()}.{key}" if path else key
             self.unknown.append(f'unknown field "{where}"')
@@ -164,7 +169,7 @@ def _scalar(kind: str, value: Any, path: _Path) -> Any:  # noqa: ANN401, PLR0911
             return _bytes(value)
         case "Time" | "MicroTime" if isinstance(value, str):
             return _time(value, micro=kind == "MicroTime")
-        case "Quantity" if isinstance(value, str | int | float) and not isinstance(value, bool):
+        case "Quantity":
             return _quantity(value)
         case "IntOrString" if isinstance(value, str) or _fits(value, 31):
             return value
@@ -203,18 +208,20 @@ def _time(text: str, *, micro: bool) -> str:
     return f"{read:%Y-%m-%dT%H:%M:%S.%fZ}" if micro else f"{read:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _quantity(value: str | float) -> str:
+def _quantity(value: Any) -> str:  # noqa: ANN401 - JSON
     text = str(value).strip()
-    if not re.match(_QUANTITY, text):
+    if isinstance(value, bool) or not re.match(_QUANTITY, text):
         raise WrongType(f"quantities must match the regular expression '{_QUANTITY}'")
     return text
 
 
 def _mismatch(kind: Type, value: Any, path: _Path) -> WrongType:  # noqa: ANN401 - JSON
     where = f"{path.struct}.{path.fields()}"
+    seen = _json_word(value)
+    if seen == "number" and kind in _INTEGERS:
+        seen = f"number {value}"  # one that does not fit is told
     return WrongType(
-        f"json: cannot unmarshal {_json_word(value)} into Go struct field {where} "
-        f"of type {_go_type(kind)}"
+        f"json: cannot unmarshal {seen} into Go struct field {where} of type {_go_type(kind)}"
     )
 
 
@@ -222,7 +229,7 @@ def _json_word(value: Any) -> str:  # noqa: ANN401 - JSON
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, int | float):
-        return "number" if isinstance(value, int) else f"number {value}"
+        return "number"
     if isinstance(value, str):
         return "string"
     return "array" if isinstance(value, list) else "object"
@@ -235,4 +242,4 @@ def _go_type(kind: Type) -> str:
         return f"map[string]{_go_type(kind.of)}"
     if isinstance(kind, Ref):
         return messages()[kind.name].go_name
-    return _GO.get(kind, f"v1.{kind}")
+    return _GO.get(kind, "string")  # times read a string first

@@ -153,10 +153,14 @@ def _claim(thing: Object, now: datetime) -> list[Cell]:
         (text(thing, "status.capacity.storage") or "0") if volume else "",
         ",".join(short for mode, short in _ACCESS.items() if mode in modes),
         text(thing, "spec.storageClassName"),
-        text(thing, "spec.volumeAttributesClassName") or UNSET,
+        _set(thing, "spec.volumeAttributesClassName"),
         age_of(thing, now),
-        text(thing, "spec.volumeMode") or UNSET,
+        _set(thing, "spec.volumeMode"),
     ]
+
+
+def _set(thing: Object, path: str) -> str:
+    return UNSET if at(thing, path) is None else text(thing, path)
 
 
 def _priority_class(thing: Object, now: datetime) -> list[Cell]:

@@ -19,6 +19,7 @@ from kubevouch.lab.apiserver.tables.columns import (
     name_of,
     shortened,
     text,
+    whole,
     wide,
 )
 
@@ -39,8 +40,8 @@ def _service(thing: Object, now: datetime) -> list[Cell]:
 
 
 def _port(port: object) -> str:
-    node_port = text(port, "nodePort")
-    number = f"{text(port, 'port')}:{node_port}" if node_port else text(port, "port")
+    node_port = whole(port, "nodePort")
+    number = f"{text(port, 'port')}:{node_port}" if node_port > 0 else text(port, "port")
     return f"{number}/{text(port, 'protocol')}"
 
 

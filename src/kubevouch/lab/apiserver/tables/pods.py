@@ -154,7 +154,7 @@ def _wide(pod: Object) -> list[Cell]:
     gates = [text(one, "conditionType") for one in items(pod, "spec.readinessGates")]
     open_gates = [gate for gate in gates if (condition(pod, gate) or {}).get("status") == "True"]
     return [
-        (text(addresses[0], "ip") if addresses else "") or NONE,
+        (text(addresses[0], "ip") if addresses else text(pod, "status.podIP")) or NONE,
         text(pod, "spec.nodeName") or NONE,
         text(pod, "status.nominatedNodeName") or NONE,
         f"{len(open_gates)}/{len(gates)}" if gates else NONE,
