@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kubevouch.lab.apiserver import discovery
+from kubevouch.lab.apiserver import discovery, resource_lists
 from kubevouch.lab.apiserver.backends import Backends
 from kubevouch.lab.apiserver.discovery import GroupVersion
 from tests.lab.apiserver.bench import Bench, bench
@@ -102,7 +102,7 @@ async def test_a_known_document_is_not_sent_twice(lab: Bench) -> None:
 def test_what_is_stored_has_the_hash_that_a_real_server_gives_it(
     group: str, resource: str, digest: str
 ) -> None:
-    found = discovery.resources(group, "v1")
+    found = resource_lists.resources(group, "v1")
     assert found
     (one,) = [each for each in found["resources"] if each["name"] == resource]
     assert one["storageVersionHash"] == digest
