@@ -1,5 +1,6 @@
 """Watches: where one starts, and what a change is to somebody who selects (apiserver's pkg/storage/cacher)."""
 
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Self
@@ -36,7 +37,7 @@ class Stream:
         self._form = form
         self._watcher = watcher
         self._matches = matches
-        self._initial = initial
+        self._initial = deque(initial)
 
     @property
     def revision(self) -> int:
@@ -58,7 +59,7 @@ class Stream:
 
     async def __anext__(self) -> Event:
         if self._initial:
-            return self._initial.pop(0)
+            return self._initial.popleft()
         while True:
             change = await self._watcher.__anext__()
             event = self._seen(change)
