@@ -254,3 +254,43 @@ async def test_raw_paths_answer(lab: Bench) -> None:
     assert "readyz check passed" in await lab.does("get", "--raw", "/readyz?verbose")
     ran = await lab.kubectl("get", "--raw", "/nothing")
     assert "the server could not find the requested resource" in ran.err
+
+
+async def test_an_older_version_is_not_put_back(lab: Bench) -> None:
+    lab.local.create(CONFIG_MAPS, {"metadata": {"name": "a"}, "data": {"k": "1"}}, "default")
+    old = json.loads(await lab.does("get", "configmap", "a", "-o", "json"))
+    await lab.does("patch", "configmap", "a", "-p", '{"data":{"k":"2"}}')
+    ran = await lab.kubectl("replace", "-f", "-", stdin=old)
+    assert ran.code == 1
+    assert "Error from server (Conflict)" in ran.err
+    assert (
+        'Operation cannot be fulfilled on configmaps "a": the object has been modified; please apply '
+        "your changes to the latest version and try again"
+    ) in ran.err
+    assert lab.local.get(CONFIG_MAPS, "a", "default")["data"] == {"k": "2"}
+
+
+async def test_many_at_once_each_add_their_own(lab: Bench) -> None:
+    lab.local.create(CONFIG_MAPS, {"metadata": {"name": "a"}}, "default")
+    await asyncio.gather(
+        *(lab.does("label", "configmap", "a", f"l{number}=x") for number in range(6))
+    )
+    labels = lab.local.get(CONFIG_MAPS, "a", "default")["metadata"]["labels"]
+    assert labels == {f"l{number}": "x" for number in range(6)}
+
+
+async def test_foreground_and_orphan_are_what_kubectl_says_they_are(lab: Bench) -> None:
+    await lab.does("create", "-f", "-", stdin=DEPLOYMENT)
+    owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    owner["uid"] = _kept(lab)["metadata"]["uid"]
+    for name in ("one", "two"):
+        body = {"metadata": {"name": name, "ownerReferences": [owner]}}
+        lab.local.create(CONFIG_MAPS, body, "default")
+    await lab.does("delete", "deployment", "web", "--cascade=orphan")
+    assert len(lab.local.list(CONFIG_MAPS, "default")) == 2
+    await lab.does("create", "-f", "-", stdin=DEPLOYMENT)
+    owner["uid"] = _kept(lab)["metadata"]["uid"]
+    adopted = {"metadata": {"ownerReferences": [owner]}}
+    lab.local.patch(CONFIG_MAPS, "one", adopted, "default")
+    await lab.does("delete", "deployment", "web", "--cascade=foreground")
+    assert [each["metadata"]["name"] for each in lab.local.list(CONFIG_MAPS)] == ["two"]
