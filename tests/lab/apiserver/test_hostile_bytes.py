@@ -32,6 +32,7 @@ FORMS = (
     "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
     "application/vnd.kubernetes.protobuf",
+    "application/yaml",
     "text/plain; x=y",
 )
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"

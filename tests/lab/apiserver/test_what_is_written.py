@@ -47,6 +47,18 @@ async def test_a_new_object_bears_what_the_server_says_and_not_what_the_client_s
     assert (await lab.ask("GET", f"{MAPS}/a"))[1] == made
 
 
+async def test_a_body_may_be_yaml(lab: Bench) -> None:
+    body = b"metadata: {name: a}\ndata:\n  k: 'yes'\n"
+    code, made = await lab.ask("POST", MAPS, body, "application/yaml")
+    assert (code, made["data"]) == (201, {"k": "yes"})
+    for wrong, why in (
+        (b"a: [", "converting YAML"),
+        (b"metadata: {name: b}\ndata: {k: yes}", "bool"),
+    ):
+        code, status = await lab.ask("POST", MAPS, wrong, "application/yaml")
+        assert (code, why in status["message"]) == (400, True), status
+
+
 async def test_a_generated_name_has_five_characters_more(lab: Bench) -> None:
     made = [
         (await lab.ask("POST", MAPS, {"metadata": {"generateName": "c-"}}))[1] for _ in range(3)

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from kubevouch import goyaml
 from kubevouch.lab.apiserver import protobuf, status
 from kubevouch.lab.apiserver.kinds import Kind
 from kubevouch.lab.apiserver.openapi.schema import message_for
@@ -13,6 +14,7 @@ from kubevouch.lab.apiserver.strategic import strategic_patched
 
 Object = dict[str, Any]
 JSON = "application/json"
+YAML = "application/yaml"
 # apiserver's MaxRequestBodyBytes.
 LONGEST = 3 * 1024 * 1024
 PATCHES = (
@@ -34,8 +36,10 @@ def decoded(raw: bytes, header: str) -> Object:
     form = content_type(header)
     if form == protobuf.MEDIA_TYPE:
         return shaped(protobuf.decoded(raw))
+    if form == YAML:
+        return shaped(_yaml(raw))
     if form != JSON:
-        raise status.unsupported_media_type([JSON, protobuf.MEDIA_TYPE])
+        raise status.unsupported_media_type([JSON, YAML, protobuf.MEDIA_TYPE])
     return shaped(_json(raw))
 
 
@@ -123,3 +127,10 @@ def _json(raw: bytes) -> Any:  # noqa: ANN401 - JSON
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise status.bad_request(f"couldn't get version/kind; json parse error: {error}") from None
+
+
+def _yaml(raw: bytes) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return goyaml.read(raw)
+    except goyaml.Unreadable as error:
+        raise status.bad_request(f"error converting YAML to JSON: yaml: {error}") from None
