@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import io
 import json
-import os
 import random
 import sys
 from collections.abc import AsyncIterator
@@ -32,7 +31,7 @@ from kubevouch.lab.apiserver.store import Store
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 
-KUBECTL = Path(os.environ.get("LAB_KUBECTL", Path(sys.executable).with_name("kubectl")))
+KUBECTL = Path(sys.executable).with_name("kubectl")
 MOMENT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 # Generous: two noisy cores.
 PATIENT = 60.0

@@ -105,6 +105,7 @@ async def test_a_forgotten_page_can_be_gone_on_from_with_what_is_there_now(lab: 
         ({"resourceVersionMatch": "Exact"}, 422, "is forbidden unless resourceVersion is provided"),
         ({"resourceVersion": "0", "resourceVersionMatch": "Exact"}, 422, "is forbidden for"),
         ({"resourceVersion": "1", "resourceVersionMatch": "Some"}, 422, "Unsupported value"),
+        ({"sendInitialEvents": "true"}, 422, "sendInitialEvents is forbidden for list"),
         ({"resourceVersion": "999999"}, 504, "Too large resource version: 999999"),
         ({"resourceVersion": "1", "resourceVersionMatch": "Exact"}, 410, "is too old"),
         ({"fieldSelector": "spec.x=1"}, 400, '"spec.x" is not a known field selector'),

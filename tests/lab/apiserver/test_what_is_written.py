@@ -224,7 +224,11 @@ async def test_nothing_is_kept_of_a_dry_run(lab: Bench) -> None:
     assert shown["data"] == {"k": "2"}
     assert (await lab.ask("DELETE", f"{MAPS}/a", dryRun="All"))[0] == 200
     assert (await lab.ask("GET", f"{MAPS}/a"))[1] == kept
-    assert (await lab.ask("POST", MAPS, _map("b"), dryRun="Some"))[0] == 422
+    code, status = await lab.ask("POST", MAPS, _map("b"), dryRun="Some")
+    assert (code, status["message"]) == (
+        422,
+        'CreateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["Some"]: supported values: "All"',
+    )
 
 
 async def test_a_delete_says_what_it_deleted(lab: Bench) -> None:

@@ -76,6 +76,10 @@ def _moment(
     """The revision to list, and the place after which to go on."""
     asked, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
     token = query.get("continue", "")
+    if "sendInitialEvents" in query:
+        text = "Forbidden: sendInitialEvents is forbidden for list"
+        cause = ("FieldValueForbidden", "sendInitialEvents", text)
+        raise status.invalid(*_LIST_OPTIONS, "", [cause])
     _check(asked, match, token)
     if token:
         revision, after = _resumed(token)

@@ -69,7 +69,7 @@ class Verbs:
         if info.verb not in served or not kind.stored or named == collective:
             raise method_not_allowed()
         if info.verb in {"create", "update", "patch", "delete"}:
-            _check_dry_run(request)
+            _check_dry_run(info.verb, request)
         return await self._by_verb[info.verb](info, kind, request)
 
     async def special(
@@ -193,12 +193,12 @@ def _check_body(kind: Kind, info: RequestInfo, body: Object) -> None:
     bodies.check_kind(kind, body, below.kind, version)
 
 
-def _check_dry_run(request: web.Request) -> None:
+def _check_dry_run(verb: str, request: web.Request) -> None:
     said = request.query.getall("dryRun", [])
     if said not in ([], ["All"]):
         text = f'Unsupported value: ["{said[0]}"]: supported values: "All"'
         cause = ("FieldValueNotSupported", "dryRun", text)
-        raise status.invalid("meta.k8s.io", "Options", "", [cause])
+        raise status.invalid("meta.k8s.io", f"{verb.title()}Options", "", [cause])
 
 
 def _dry(info: RequestInfo, *, dry: bool) -> RequestInfo:
