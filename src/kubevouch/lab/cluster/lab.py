@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -24,6 +25,9 @@ from kubevouch.lab.cluster.site import BLOCKS, Host, Site
 from kubevouch.lab.cluster.standing import Standing, keep_standing, read_standing
 from kubevouch.lab.scenarios.catalogue import SCENARIOS, scenario_of
 from kubevouch.lab.scenarios.states import State
+
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ class Lab:
         self._following = asyncio.create_task(self._follow_pods())
         self._running.callback(self._following.cancel)
         self._apply(read_standing(self.folder))
+        self._running.push_async_callback(self._stop_machines)
         await asyncio.gather(*(self._start(host) for host in self.site.hosts))
         if fresh:
             for deed in scenario.deeds:
@@ -113,7 +118,6 @@ class Lab:
         )
         self.machines[host.name] = machine
         machine.apply(self.standing)
-        self._running.push_async_callback(machine.stop)
         await machine.start()
 
     @property
@@ -146,6 +150,14 @@ class Lab:
             async for change in changes:
                 if change.after is None and change.before is not None:
                     self.servers.gone(change.before["metadata"]["uid"])
+
+    async def _stop_machines(self) -> None:
+        """All at once; one that cannot be stopped holds no other."""
+        machines = self.machines.values()
+        ended = await asyncio.gather(*(each.stop() for each in machines), return_exceptions=True)
+        for error in ended:
+            if isinstance(error, BaseException):
+                _LOG.error("a machine did not stop as it should", exc_info=error)
 
     def _pods_of(self, node: str) -> list[dict[str, Any]]:
         pods = self.control_plane.store.list(PODS)
