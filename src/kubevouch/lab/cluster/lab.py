@@ -26,7 +26,6 @@ from kubevouch.lab.cluster.standing import Standing, keep_standing, read_standin
 from kubevouch.lab.scenarios.catalogue import SCENARIOS, scenario_of
 from kubevouch.lab.scenarios.states import State
 
-
 _LOG = logging.getLogger(__name__)
 
 
