@@ -132,6 +132,21 @@ async def test_a_session_with_a_terminal_is_one(node: Reached) -> None:
     assert process.returncode == 7
 
 
+async def test_where_a_system_gives_nodes_no_shell_it_says_so_and_the_kubelet_runs(
+    node: Reached, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS, or where user namespaces are forbidden."""
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.which", lambda _: None)
+        await node.machine.system.reboot()
+    assert node.machine.kubelet.runs
+    code, said = await node.ssh(NAME, "true")
+    assert code == 127
+    assert b"no unshare and no nsenter here; unprivileged user namespaces" in said
+    await node.machine.system.reboot()
+    assert await node.ssh(NAME, "id -u") == (0, b"0\n")
+
+
 async def test_another_key_is_not_let_in(node: Reached, tmp_path: Path) -> None:
     (tmp_path / "id").write_bytes(new_key())
     code, said = await node.ssh("-o", "BatchMode=yes", NAME, "true")

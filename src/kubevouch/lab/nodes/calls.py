@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -45,6 +46,8 @@ class Calls:
             self._files.write(f"{stubs.FOLDER}/{name}", text.encode(), 0o755)
         spool = self._files.path(stubs.SPOOL)
         spool.mkdir(parents=True, exist_ok=True)
+        for left in spool.glob("call.*"):  # of programs that were cut off with an earlier process
+            shutil.rmtree(left, ignore_errors=True)
         pipe = spool / "calls"
         pipe.unlink(missing_ok=True)
         os.mkfifo(pipe, 0o600)

@@ -86,6 +86,8 @@ class Namespace:
         self._files = files
         self._host = host
         self._holder: asyncio.subprocess.Process | None = None
+        self.no_shell: NoShell | None = None
+        """Why there is none, since the last start."""
 
     @property
     def exists(self) -> bool:
@@ -94,6 +96,14 @@ class Namespace:
 
     async def start(self) -> None:
         """Makes them. Raises NoShell: this system has no such thing."""
+        self.no_shell = None
+        try:
+            self._holder = await self._made()
+        except NoShell as why:
+            self.no_shell = why
+            raise
+
+    async def _made(self) -> asyncio.subprocess.Process:
         for name, text in (("passwd", _USERS), ("group", _GROUP)):
             if not self._files.exists(f"/etc/{name}"):
                 self._files.write(f"/etc/{name}", text.encode())
@@ -115,8 +125,7 @@ class Namespace:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 if await holder.stdout.readline() == b"ready\n":
-                    self._holder = holder
-                    return
+                    return holder
         with contextlib.suppress(ProcessLookupError):
             holder.kill()
         said = (await holder.stderr.read(2000)).decode(errors="replace").strip()
@@ -141,7 +150,7 @@ class Namespace:
     def words(self, argv: Sequence[str]) -> tuple[str, ...]:
         """The words that run a program in them, from this machine."""
         if self._holder is None:
-            raise NoShell("shells of nodes", "the node is off", "start the lab")
+            raise self.no_shell or NoShell("shells of nodes", "the node is off", "start the lab")
         pid = self._holder.pid
         at = f"/proc/{pid}/ns"
         inside = (f"-U{at}/user", f"-m{at}/mnt", f"-u{at}/uts", f"-p{at}/pid_for_children")

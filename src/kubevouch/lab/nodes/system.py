@@ -1,6 +1,7 @@
 """A node from within: disk, journal, service manager, shell; on and off."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -46,7 +47,7 @@ rm -rf "$kept"
 class System:
     """One node's operating system. The kubelet is played; everything else is a real program in the node's shell.
 
-    no_shell: why this machine gives the node none, or None. Without a shell the kubelet runs all the same, but units that
+    Without a shell (`no_shell` says why) the kubelet runs all the same, but units that
     start other programs, ssh, `run` and `fill` do not work.
     programs: what this node has besides; from their words to what they print.
     """
@@ -64,7 +65,6 @@ class System:
     ) -> None:
         self.files = files
         self.journal = journal
-        self.no_shell: NoShell | None = None
         self.processes = Processes(files, clock, entropy)
         self.namespace = Namespace(files, files.name)
         self.units = Units(files, journal, clock, self.processes, {KUBELET: kubelet}, self._program)
@@ -87,14 +87,17 @@ class System:
         self._full: list[str] = []
         self._reboot: asyncio.Task[None] | None = None
 
+    @property
+    def no_shell(self) -> NoShell | None:
+        """Why this machine gives the node no shell, or None."""
+        return self.namespace.no_shell
+
     async def boot(self, up_for: timedelta = timedelta()) -> None:
         """Switches it on: its shell, its kubelet, what multi-user.target wants. up_for: as if it had been on so long."""
         self.processes.boot(up_for)
         self._calls.start()
-        try:
+        with contextlib.suppress(NoShell):
             await self.namespace.start()
-        except NoShell as error:
-            self.no_shell = error
         await self.units.boot()
 
     async def power_off(self) -> None:
