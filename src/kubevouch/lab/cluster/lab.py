@@ -95,6 +95,20 @@ class Lab:
             for deed in scenario.deeds:
                 await deed(self, scenario.machines(self))
 
+        self._tell()
+
+    def _tell(self) -> None:
+        whole = [
+            machine
+            for host, machine in zip(self.site.hosts, self.machines.values(), strict=True)
+            if not host.light
+        ]
+        without = next((m.system.no_shell for m in whole if m.system.no_shell is not None), None)
+        if without is not None:
+            self._say(f"no ssh to the nodes: {without}")
+        nodes = "1 node" if self.site.count == 1 else f"{self.site.count} nodes"
+        self._say(f"{nodes}, {self.record.scenario}, in {self.folder.root}")
+
     async def stop(self) -> None:
         """Ends all of it; the folder stays."""
         await self._running.aclose()
