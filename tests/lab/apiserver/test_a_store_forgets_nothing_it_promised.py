@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from kubevouch.lab.apiserver.kinds import CONFIG_MAPS, SECRETS
+from kubevouch.lab.apiserver.kinds import CONFIG_MAPS, PODS, SECRETS
 from kubevouch.lab.apiserver.status import StatusError
 from kubevouch.lab.apiserver.store import Store
 
@@ -114,6 +114,32 @@ class Stored(RuleBasedStateMachine):
             else:
                 known[change.where] = change.after
         return [known[where] for where in sorted(known)]
+
+
+@given(
+    steps=st.lists(st.tuples(NAMES, SPACES, st.sampled_from(["n1", "n2", "", "gone"])), max_size=20)
+)
+def test_what_is_on_a_node_is_found_without_looking_at_the_rest(
+    steps: list[tuple[str, str, str]],
+) -> None:
+    store = Store()
+    for name, space, node in steps:
+        pod = {"metadata": {"name": name, "namespace": space}, "spec": {"nodeName": node}}
+        there = store.find(PODS, name, space) is not None
+        if node == "gone":
+            if there:
+                store.delete(PODS, name, space)
+        elif there:
+            store.update(PODS, pod)
+        else:
+            store.create(PODS, pod)
+        for asked in ("n1", "n2"):
+            found = store.list(PODS, trigger=("spec.nodeName", asked))
+            assert found == [pod for pod in store.list(PODS) if pod["spec"]["nodeName"] == asked]
+            for one in ("s", "t"):
+                named = store.list(PODS, one, trigger=("metadata.name", "a"))
+                wanted = store.find(PODS, "a", one)
+                assert named == ([wanted] if wanted else [])
 
 
 Stored.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)

@@ -12,9 +12,9 @@ import msgspec
 
 from kubevouch.lab.apiserver import status
 from kubevouch.lab.apiserver.forms import Form
-from kubevouch.lab.apiserver.kinds import Kind
-from kubevouch.lab.apiserver.selectors import Matches, fields_match, labels_match
-from kubevouch.lab.apiserver.store import Object, Store
+from kubevouch.lab.apiserver.kinds import PODS, Kind
+from kubevouch.lab.apiserver.selectors import Matches, exact, fields_match, labels_match
+from kubevouch.lab.apiserver.store import EVERYTHING, Object, Store, Trigger
 
 _LIST_OPTIONS = ("meta.k8s.io", "ListOptions")
 _INCONSISTENT = -1
@@ -53,6 +53,15 @@ def selected(kind: Kind, query: Mapping[str, str]) -> Matches:
     return lambda thing: by_labels(thing) and by_fields(thing)
 
 
+def trigger_of(kind: Kind, query: Mapping[str, str]) -> Trigger:
+    """The one value that a field selector asks of a field by which the store tells objects apart."""
+    selector = query.get("fieldSelector", "")
+    for field in ("metadata.name", *(("spec.nodeName",) if kind is PODS else ())):
+        if value := exact(selector, field):
+            return field, value
+    return EVERYTHING
+
+
 def page(store: Store, form: Form, namespace: str, query: Mapping[str, str]) -> Page:
     """The part of a list that a query asks for."""
     matches = selected(form.kind, query)
@@ -60,7 +69,10 @@ def page(store: Store, form: Form, namespace: str, query: Mapping[str, str]) -> 
     revision, after = _moment(store, query, limit)
     things = [
         thing
-        for thing in map(form.outward, store.as_of(form.base, namespace, revision))
+        for thing in map(
+            form.outward,
+            store.as_of(form.base, namespace, revision, trigger=trigger_of(form.kind, query)),
+        )
         if (after is None or _place(thing) > after) and matches(thing)
     ]
     if not limit or len(things) <= limit:

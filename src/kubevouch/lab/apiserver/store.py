@@ -10,7 +10,7 @@ Objects that come out are shared, not copied: read them, copy before changing. W
 import asyncio
 from bisect import bisect_right
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, Self
@@ -74,9 +74,10 @@ class Store:
             lambda: defaultdict(set)
         )
         self.revision = _FIRST_REVISION
+        self._on_node: dict[str, set[Where]] = defaultdict(set)
         for key, where, thing in self._journal.objects():
             if kind := KINDS.get(key):
-                self._objects[kind][where] = thing
+                self._place(kind, where, None, thing)
         self.revision = max(self.revision, self._journal.revision())
         # Nothing before this can be told: it was not kept, or it was forgotten.
         self.compacted = self.revision
@@ -92,13 +93,23 @@ class Store:
         """It, or None."""
         return self._objects[kind].get((namespace, name))
 
-    def list(self, kind: Kind, namespace: str = "") -> Objects:
-        """All of a kind (and namespace, if given) as they are now, in the order of namespace and name."""
-        return [
-            thing
-            for (space, _), thing in sorted(self._objects[kind].items(), key=_by_where)
-            if not namespace or space == namespace
-        ]
+    def list(self, kind: Kind, namespace: str = "", *, trigger: Trigger = EVERYTHING) -> Objects:
+        """All of a kind (and namespace, if given) as they are now, in the order of namespace and name.
+
+        trigger: see `watch`; those that it can stand for, and perhaps some more.
+        """
+        kept = self._objects[kind]
+        places = self._places(kind, namespace, trigger)
+        return [kept[where] for where in sorted(places) if not namespace or where[0] == namespace]
+
+    def _places(self, kind: Kind, namespace: str, trigger: Trigger) -> Iterable[Where]:
+        field, value = trigger
+        kept = self._objects[kind]
+        if field == "spec.nodeName" and kind is PODS:
+            return self._on_node.get(value, ())
+        if field == "metadata.name" and (namespace or not kind.namespaced):
+            return [where for where in ((namespace, value),) if where in kept]
+        return kept
 
     def count(self, kind: Kind, namespace: str = "") -> int:
         """How many there are."""
@@ -131,17 +142,19 @@ class Store:
         where = (namespace, name)
         self.revision += 1
         last = _at_revision(before, self.revision)
-        del self._objects[kind][where]
+        self._place(kind, where, before, None)
         self._journal.forget(_key(kind), where, self.revision)
         self._tell(Change(self.revision, kind, where, before, None, last))
         return last
 
-    def as_of(self, kind: Kind, namespace: str, revision: int) -> Objects:
+    def as_of(
+        self, kind: Kind, namespace: str, revision: int, *, trigger: Trigger = EVERYTHING
+    ) -> Objects:
         """The list as it was at a revision, in order; 410 for one that is forgotten."""
         if revision < self.compacted:
             raise status.expired()
         if revision >= self.revision:
-            return self.list(kind, namespace)
+            return self.list(kind, namespace, trigger=trigger)
         then = dict(self._objects[kind])
         for change in reversed(self._history):
             if change.revision <= revision:
@@ -213,9 +226,20 @@ class Store:
         raw = msgspec.json.encode(_at_revision(thing, self.revision))
         kept: Object = msgspec.json.decode(raw)
         self._journal.keep(_key(kind), where, self.revision, raw)
-        self._objects[kind][where] = kept
+        self._place(kind, where, before, kept)
         self._tell(Change(self.revision, kind, where, before, kept, kept, len(raw)))
         return kept
+
+    def _place(self, kind: Kind, where: Where, before: Object | None, after: Object | None) -> None:
+        if kind is PODS:
+            if before is not None:
+                self._on_node[_node(before)].discard(where)
+            if after is not None:
+                self._on_node[_node(after)].add(where)
+        if after is None:
+            del self._objects[kind][where]
+        else:
+            self._objects[kind][where] = after
 
     def _tell(self, change: Change) -> None:
         self._remember(change)
@@ -241,8 +265,13 @@ def _triggers(change: Change) -> set[Trigger]:
     if change.kind is PODS:
         for pod in (change.before, change.after):
             if pod is not None:
-                found.add(("spec.nodeName", pod.get("spec", {}).get("nodeName", "")))
+                found.add(("spec.nodeName", _node(pod)))
     return found
+
+
+def _node(pod: Object) -> str:
+    name: str = pod.get("spec", {}).get("nodeName", "")
+    return name
 
 
 class Watcher:

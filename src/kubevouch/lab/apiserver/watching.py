@@ -7,11 +7,11 @@ from typing import Self
 
 from kubevouch.lab.apiserver import status
 from kubevouch.lab.apiserver.forms import Form
-from kubevouch.lab.apiserver.kinds import PODS, Kind
-from kubevouch.lab.apiserver.listing import selected
+from kubevouch.lab.apiserver.kinds import Kind
+from kubevouch.lab.apiserver.listing import selected, trigger_of
 from kubevouch.lab.apiserver.request import Query
-from kubevouch.lab.apiserver.selectors import Matches, exact
-from kubevouch.lab.apiserver.store import EVERYTHING, Change, Object, Store, Trigger, Watcher
+from kubevouch.lab.apiserver.selectors import Matches
+from kubevouch.lab.apiserver.store import Change, Object, Store, Watcher
 
 INITIAL_END = "k8s.io/initial-events-end"
 _LIST_OPTIONS = ("meta.k8s.io", "ListOptions")
@@ -101,22 +101,15 @@ def stream(store: Store, form: Form, namespace: str, query: Query) -> Stream:
         ) from None
     whole = initial if initial is not None else since == 0
     # A watch whose start is not said starts with what is there.
-    now = [form.outward(each) for each in store.list(form.base, namespace)] if whole else []
+    trigger = trigger_of(form.kind, query)
+    kept = store.list(form.base, namespace, trigger=trigger) if whole else []
+    now = [form.outward(each) for each in kept]
     start = store.revision if whole or since == 0 else since
-    trigger = _trigger(form.kind, query.get("fieldSelector", ""))
     watcher = store.watch(form.base, start, namespace=namespace, trigger=trigger)
     events = [Event("ADDED", each) for each in now if matches(each)]
     if initial:
         events.append(Event("BOOKMARK", _bookmark(form.kind, start, initial_end=True)))
     return Stream(form, watcher, matches, events)
-
-
-def _trigger(kind: Kind, selector: str) -> Trigger:
-    """The one value that a field selector asks of a field by which the store tells watchers apart."""
-    for field in ("metadata.name", *(("spec.nodeName",) if kind is PODS else ())):
-        if value := exact(selector, field):
-            return field, value
-    return EVERYTHING
 
 
 def _initial_events(query: Query) -> bool | None:
