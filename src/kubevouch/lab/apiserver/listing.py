@@ -12,9 +12,10 @@ import msgspec
 
 from kubevouch.lab.apiserver import status
 from kubevouch.lab.apiserver.forms import Form
+from kubevouch.lab.apiserver.history import EVERYTHING, Trigger
 from kubevouch.lab.apiserver.kinds import PODS, Kind
 from kubevouch.lab.apiserver.selectors import Matches, exact, fields_match, labels_match
-from kubevouch.lab.apiserver.store import EVERYTHING, Object, Store, Trigger
+from kubevouch.lab.apiserver.store import Object, Store
 
 _LIST_OPTIONS = ("meta.k8s.io", "ListOptions")
 _INCONSISTENT = -1

@@ -7,11 +7,12 @@ from typing import Self
 
 from kubevouch.lab.apiserver import status
 from kubevouch.lab.apiserver.forms import Form
+from kubevouch.lab.apiserver.history import Change, Watcher
 from kubevouch.lab.apiserver.kinds import Kind
 from kubevouch.lab.apiserver.listing import selected, trigger_of
 from kubevouch.lab.apiserver.request import Query
 from kubevouch.lab.apiserver.selectors import Matches
-from kubevouch.lab.apiserver.store import Change, Object, Store, Watcher
+from kubevouch.lab.apiserver.store import Object, Store
 
 INITIAL_END = "k8s.io/initial-events-end"
 _LIST_OPTIONS = ("meta.k8s.io", "ListOptions")

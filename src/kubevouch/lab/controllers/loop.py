@@ -8,9 +8,10 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from kubevouch.clock import Clock
+from kubevouch.lab.apiserver.history import Watcher
 from kubevouch.lab.apiserver.kinds import Kind
 from kubevouch.lab.apiserver.status import StatusError
-from kubevouch.lab.apiserver.store import Store, Watcher
+from kubevouch.lab.apiserver.store import Store
 
 _LOG = logging.getLogger(__name__)
 # What a body that no validation has seen can do to a rule that reads it. A controller logs it and lives on.
