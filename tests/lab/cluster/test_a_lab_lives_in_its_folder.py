@@ -61,6 +61,7 @@ def test_killed_it_goes_on_where_it_was(root: Path) -> None:
     assert f"export KUBECONFIG='{root}/kubeconfig'" in up.stdout
     assert "--ssh-config" in up.stdout
     assert kubectl(root, "create", "namespace", "shop").returncode == 0
+    assert kubectl(root, "delete", "clusterrolebinding", "system:metrics-server").returncode == 0
     os.kill(Folder(root).running(), signal.SIGKILL)
     eventually(lambda: Folder(root).running() == 0)
     began = time.monotonic()
@@ -68,6 +69,7 @@ def test_killed_it_goes_on_where_it_was(root: Path) -> None:
     assert again.returncode == 0, again
     assert time.monotonic() - began < 20  # alone on the machine it takes one
     assert "namespace/shop" in names(root)
+    assert "NotFound" in kubectl(root, "get", "clusterrolebinding", "system:metrics-server").stderr
     status = json.loads(run("status", root, "-o", "json").stdout)
     assert status["process"] == Folder(root).running()
     assert [node["name"] for node in status["nodes"]] == ["k8s-master.internal.example.com"]

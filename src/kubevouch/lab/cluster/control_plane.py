@@ -52,6 +52,7 @@ class ControlPlane:
         self._pki = pki
         self._clock = clock
         self._entropy = entropy
+        self._sown = folder.store / "sown"
         self.store = Store(Journal(folder.store / "store.sqlite"))
         key = load_pem_private_key(pki.service_accounts, None, unsafe_skip_rsa_key_validation=True)
         assert isinstance(key, rsa.RSAPrivateKey)
@@ -90,7 +91,9 @@ class ControlPlane:
         self._approver = SiteApprover(self.store, approver, clock, lambda: self.standing)
 
     def sow(self, history: History, *, bootstraps: bool) -> None:
-        """Puts the objects of a year-old cluster into a store that is new; leaves one alone that is not."""
+        """Puts the objects of a year-old cluster into a store that is new; what was deleted since stays away."""
+        if self._sown.exists():
+            return
         for thing in seed.objects(
             self._site, history, self._pki, uids(self._entropy), bootstraps=bootstraps
         ):
@@ -99,6 +102,7 @@ class ControlPlane:
             metadata = thing["metadata"]
             if self.store.find(kind, metadata["name"], metadata.get("namespace", "")) is None:
                 self.store.create(kind, thing)
+        self._sown.touch()
 
     async def start(self) -> None:
         """Listens, then lets controllers and signers run.
