@@ -26,7 +26,7 @@ def full(body: bytes) -> NodePoints | None:
 
 def agree(body: bytes, layout: Layout | None = None) -> bool:
     """Whether the quick reader knew the page; that it then says the same is asserted."""
-    quick = quick_points(body, layout or {})
+    quick = quick_points(body, layout or Layout())
     if quick is None:
         return False
     found, wanted = quick[0], full(body)
@@ -40,7 +40,7 @@ def agree(body: bytes, layout: Layout | None = None) -> bool:
 def test_pages_of_real_kubelets_are_read_quickly(name: str) -> None:
     page = (RECORDED / name).read_bytes()
     assert agree(page)
-    quick = quick_points(page, {})
+    quick = quick_points(page, Layout())
     assert quick is not None
     points, layout = quick
     assert points.pods
@@ -87,7 +87,7 @@ CPU = b'container_cpu_usage_seconds_total{container="one",'
 )
 def test_what_is_written_otherwise_is_left_to_the_full_reader(old: bytes, new: bytes) -> None:
     assert old in PAGE
-    assert quick_points(PAGE.replace(old, new), {}) is None
+    assert quick_points(PAGE.replace(old, new), Layout()) is None
 
 
 @pytest.mark.parametrize(
@@ -99,21 +99,35 @@ def test_numbers_that_are_none_are_left_to_the_full_reader(family: bytes, value:
     [number, *_] = [index for index, line in enumerate(lines) if line.startswith(family)]
     head, _, at = lines[number].rsplit(b" ", 2)
     lines[number] = b" ".join((head, value, at))
-    assert quick_points(b"".join(lines), {}) is None
+    assert quick_points(b"".join(lines), Layout()) is None
 
 
 def test_a_series_that_is_there_again_is_left_to_the_full_reader() -> None:
     [line, *_] = [line for line in LINES if line.startswith(CPU)]
-    assert quick_points(PAGE + line, {}) is None
-    assert quick_points(PAGE.replace(line, line + line), {}) is None
-    assert quick_points(PAGE + b"node_cpu_usage_seconds_total 1 5\n", {}) is None
+    assert quick_points(PAGE + line, Layout()) is None
+    assert quick_points(PAGE.replace(line, line + line), Layout()) is None
+    assert quick_points(PAGE + b"node_cpu_usage_seconds_total 1 5\n", Layout()) is None
 
 
 @pytest.mark.parametrize(
     "page", [b"", b"\n", b"resource_scrape_error 1\n", b"<html>hello</html>\n", b"\0" * 99]
 )
 def test_what_tells_nothing_of_a_node_is_left_to_the_full_reader(page: bytes) -> None:
-    assert quick_points(page, {}) is None
+    assert quick_points(page, Layout()) is None
+
+
+QUICK = quick_points(PAGE, Layout())
+assert QUICK is not None
+USED = QUICK[1]
+"""What is known of a node whose last page was a good one."""
+
+
+def test_a_container_that_began_anew_is_seen_at_once() -> None:
+    [line, *_] = [line for line in LINES if line.startswith(b"container_start_time_seconds{")]
+    new = line.rsplit(b" ", 1)[0] + b" 1.7955580e+09\n"
+    assert agree(PAGE.replace(line, new), USED)
+    assert agree(PAGE.replace(line, b""), USED)
+    assert quick_points(PAGE + new, USED) is None
 
 
 CHANGES = st.lists(
@@ -148,12 +162,10 @@ def test_any_spoilt_page_is_read_the_same_or_left(
                 at = second % (len(line) + 1)
                 lines[index] = line[:at] + what + line[at + 1 :]
     body = b"".join(lines)
-    quick = quick_points(body, {})
-    if quick is None:
-        return
     wanted = full(body)
-    if wanted is None:
-        # A line that does not count is broken: here it is not looked at.
-        return
-    assert (quick[0].node, quick[0].pods) == (wanted.node, wanted.pods)
-    assert set(quick[0].incomplete) == set(wanted.incomplete)
+    for layout in (Layout(), USED):
+        quick = quick_points(body, layout)
+        # What the full reader refuses may be a line that does not count: here it is not looked at.
+        if quick is not None and wanted is not None:
+            assert (quick[0].node, quick[0].pods) == (wanted.node, wanted.pods)
+            assert set(quick[0].incomplete) == set(wanted.incomplete)

@@ -10,7 +10,8 @@ import socket
 import ssl
 from typing import Final
 
-_CHUNK: Final = 64 * 1024
+# A whole TLS record. The memory BIO of a connection stays as large as what is written into it at once.
+_CHUNK: Final = 18 * 1024
 
 
 class Stream:

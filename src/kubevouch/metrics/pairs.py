@@ -17,6 +17,7 @@ FRESH_AT_LEAST_NS: Final = 10 * 10**9
 """A younger container's rate would be too rough (freshContainerMinMetricsResolution)."""
 
 _MOST: Final = 2**64 - 1
+_NOTHING: Final[Mapping[str, Point]] = {}
 
 
 class NodePair(msgspec.Struct, frozen=True):
@@ -57,7 +58,11 @@ def paired(before: NodePair | None, points: NodePoints, resolution_ns: int) -> N
     older_pods: Mapping[PodKey, Mapping[str, Point]] = before.prev_pods if before else {}
     prev_pods: dict[PodKey, Mapping[str, Point]] = {}
     for key, containers in points.pods.items():
-        old, older = old_pods.get(key, {}), older_pods.get(key, {})
+        old = old_pods.get(key, _NOTHING)
+        if _all_went_on(containers, old, resolution_ns):
+            prev_pods[key] = old
+            continue
+        older = older_pods.get(key, _NOTHING)
         prev: dict[str, Point] = {}
         for name, point in containers.items():
             earlier = _earlier(point, old.get(name), older.get(name), resolution_ns)
@@ -69,6 +74,21 @@ def paired(before: NodePair | None, points: NodePoints, resolution_ns: int) -> N
     if points.node is not None and before is not None and before.last is not None:
         node_prev = _pushed(points.node, before.last, before.prev)
     return NodePair(points.node, node_prev, points.pods, prev_pods)
+
+
+def _all_went_on(
+    containers: Mapping[str, Point], old: Mapping[str, Point], resolution_ns: int
+) -> bool:
+    """Each has a newer point and did not begin anew: the old ones serve as they are. What nearly every pod does."""
+    if len(containers) != len(old):
+        return False
+    for name, point in containers.items():
+        last = old.get(name)
+        if last is None or not point.start_ns < last.at_ns < point.at_ns:
+            return False
+        if FRESH_AT_LEAST_NS <= point.at_ns - point.start_ns < resolution_ns:
+            return False
+    return True
 
 
 def _earlier(

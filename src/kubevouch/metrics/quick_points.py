@@ -3,18 +3,41 @@
 Five of a page's families count, and their lines hardly differ from one scrape to the next but for their numbers. So
 those families are cut out and split, numbers are converted in bulk, and labels are looked up among those of the
 scrape before. Whatever is not exactly as kubelets write it (labels in another order, escapes, a family in two places,
-NaN) is left to the full reader: `quick_points` says None. Otherwise both say the same, with one difference: lines of
-families that do not count are not looked at here.
+NaN) is left to the full reader: `quick_points` says None. Otherwise both say the same, but for what the full reader
+refuses and this one does not look at: lines of families that do not count, and which blank stands between two words.
 """
 
 import re
 from collections.abc import Iterable, Sequence
+from sys import intern
 from typing import Final, NamedTuple
 
 from kubevouch.metrics.points import NodePoints, PodKey, Point, whole_point
 
-Layout = dict[bytes, tuple[PodKey, str]]
-"""Labels as they stand in a page, and whose they are. Begin with an empty one, and hand on what came out."""
+Owner = tuple[PodKey, str]
+"""A container: its pod and its name."""
+
+
+class _Family(NamedTuple):
+    """One family's lines, column by column. Without times `at` is empty."""
+
+    labels: Sequence[bytes]
+    values: Sequence[float]
+    at: Sequence[bytes]
+
+
+class Layout(NamedTuple):
+    """Labels as they stand in a page, in its order, and whose they are; and when those containers began.
+
+    Starts have no times, so their lines are the same, byte by byte, while no container begins: `starts_hash` is of
+    them. (A kubelet that finds two such lines with one hash deceives about itself.)
+    """
+
+    labels: Sequence[bytes] = ()
+    owners: Sequence[Owner] = ()
+    starts_hash: int = 0
+    starts: _Family | None = None
+
 
 _CPU: Final = b"container_cpu_usage_seconds_total"
 _MEMORY: Final = b"container_memory_working_set_bytes"
@@ -35,51 +58,74 @@ class _Unusual(ValueError):
     """Not as kubelets write it."""
 
 
-class _Family(NamedTuple):
-    """One family's lines, column by column. Without times `at` is empty."""
-
-    labels: Sequence[bytes]
-    values: Sequence[float]
-    at: Sequence[int]
-
-
 def quick_points(body: bytes, layout: Layout) -> tuple[NodePoints, Layout] | None:
-    """The page's points and its layout, or None: ask the full reader. Never raises."""
+    """The page's points and its layout, or None: ask the full reader. Never raises.
+
+    layout: what came out of the node's last page; begin with an empty one.
+    """
     try:
-        cpu = _family(body, _CPU, columns=3)
-        memory = _family(body, _MEMORY, columns=3)
-        start = _family(body, _START, columns=2)
-        node = _node(body)
+        cpu, _ = _family(body, _CPU, columns=3)
+        memory, _ = _family(body, _MEMORY, columns=3)
+        start, end, starts_hash = _starts(body, layout)
+        node = _node(body, end)
         columns: _Columns
         if cpu.labels == memory.labels == start.labels:
-            columns = (cpu.labels, cpu.values, memory.values, memory.at, start.values)
+            labels = cpu.labels
+            columns = (cpu.values, memory.values, map(int, memory.at), start.values)
         else:
-            columns = _joined(cpu, memory, start)
-        return _points(node, layout, columns)
+            labels, columns = _joined(cpu, memory, start)
+        if starts_hash != layout.starts_hash or labels != layout.labels:
+            layout = Layout(labels, _owners(labels, layout), starts_hash, start)
+        return _points(node, layout.owners, columns), layout
     except (ValueError, OverflowError):
         return None
 
 
-def _family(body: bytes, name: bytes, *, columns: int) -> _Family:
+def _region(body: bytes, name: bytes) -> tuple[int, int]:
+    """Where a family's lines are: from the end of line before the first to the one after the last."""
     begin = body.find(b"\n" + name + b"{")
     if begin < 0:
         if name in body:
             raise _Unusual
-        return _Family((), (), ())
-    end = body.find(b"\n#", begin)
-    region = body[begin : end if end >= 0 else len(body)].rstrip(b"\n")
-    lines = region.split(b"\n" + name)[1:]
+        return 0, 0
+    end = body.find(b"\n# HELP ", begin)
+    if end < 0:
+        end = len(body) - body.endswith(b"\n")
+    return begin, end
+
+
+def _starts(body: bytes, layout: Layout) -> tuple[_Family, int, int]:
+    """The starts, where their lines end, and their hash."""
+    begin, end = _region(body, _START)
+    told = hash(body[begin:end])
+    if layout.starts is not None and told == layout.starts_hash and body.find(_START, end) < 0:
+        return layout.starts, end, told
+    family, end = _family(body, _START, columns=2)
+    return family, end, told
+
+
+def _family(body: bytes, name: bytes, *, columns: int) -> tuple[_Family, int]:
+    """A family, and where its lines end."""
+    begin, end = _region(body, name)
+    if not end:
+        return _Family((), (), ()), 0
+    lines = body[begin:end].replace(name, b"")
+    words = lines.split()
+    rows = len(words) // columns
+    # Nothing but such lines, each with its words a blank apart.
+    if (
+        rows * columns != len(words)
+        or len(lines) != len(words) + sum(map(len, words))
+        or lines.count(b"\n") != rows
+    ):
+        raise _Unusual
     before = b"\n" + body[max(0, begin - _COMMENTS) : begin]
     commented = before.count(b"\n# HELP " + name + b" ") + before.count(b"\n# TYPE " + name + b" ")
-    # No line of another family within, and no line of this one anywhere else.
-    if region.count(b"\n") != len(lines) or body.count(name) != commented + len(lines):
+    # And no line of the family anywhere else.
+    if body.count(name) != commented + rows:
         raise _Unusual
-    cut = [line.rsplit(b" ", columns - 1) for line in lines]
-    if columns == 2:
-        labels, values = zip(*cut, strict=True)
-        return _Family(labels, _numbers(values), ())
-    labels, values, at = zip(*cut, strict=True)
-    return _Family(labels, _numbers(values), _times(at))
+    at = _times(words[2::3]) if columns == 3 else ()
+    return _Family(words[0::columns], _numbers(words[1::columns]), at), end
 
 
 def _numbers(texts: Sequence[bytes]) -> list[float]:
@@ -89,92 +135,85 @@ def _numbers(texts: Sequence[bytes]) -> list[float]:
     return list(map(float, texts))
 
 
-def _times(texts: Sequence[bytes]) -> list[int]:
+def _times(texts: Sequence[bytes]) -> Sequence[bytes]:
     if not b"".join(texts).isdigit() or max(map(len, texts)) > _LONGEST_TIME:
         raise _Unusual
-    return list(map(int, texts))
+    return texts
 
 
-def _node(body: bytes) -> Point | None:
-    (cpu, _), (memory, at) = _node_line(body, _NODE_CPU), _node_line(body, _NODE_MEMORY)
+def _node(body: bytes, begin: int) -> Point | None:
+    cpu, _ = _node_line(body, _NODE_CPU, begin)
+    memory, at = _node_line(body, _NODE_MEMORY, begin)
     return whole_point(cpu, memory, at, None)
 
 
-def _node_line(body: bytes, name: bytes) -> tuple[float, int]:
-    begin = body.find(b"\n" + name + b" ")
-    if begin < 0:
-        # Perhaps no kubelet's page at all.
-        raise _Unusual
+def _node_line(body: bytes, name: bytes, begin: int) -> tuple[float, int]:
+    begin = body.find(b"\n" + name + b" ", begin)
     end = body.find(b"\n", begin + 1)
-    if end < 0 or body.find(name, end) >= 0:
+    # None at all: perhaps no kubelet's page. Another one after it would count.
+    if begin < 0 or end < 0 or body.find(name, end) >= 0:
         raise _Unusual
     value, at = body[begin + len(name) + 2 : end].split(b" ")
-    return _numbers((value,))[0], _times((at,))[0]
+    return _numbers((value,))[0], int(_times((at,))[0])
 
 
-# Labels, CPU, memory, the memory's time, start.
+# CPU, memory, the memory's time, start.
 _Columns = tuple[
-    Iterable[bytes],
-    Iterable[float | None],
-    Iterable[float | None],
-    Iterable[int],
-    Iterable[float | None],
+    Iterable[float | None], Iterable[float | None], Iterable[int], Iterable[float | None]
 ]
 
 
-def _joined(cpu: _Family, memory: _Family, start: _Family) -> _Columns:
-    """The columns of all labels that there are, None where a family has none of them."""
+def _joined(cpu: _Family, memory: _Family, start: _Family) -> tuple[list[bytes], _Columns]:
+    """All labels that there are, and their columns: None where a family has none of them."""
     labels = list(dict.fromkeys((*cpu.labels, *memory.labels, *start.labels)))
     used = dict(zip(cpu.labels, cpu.values, strict=True))
     held = dict(zip(memory.labels, memory.values, strict=True))
     at = dict(zip(memory.labels, memory.at, strict=True))
     began = dict(zip(start.labels, start.values, strict=True))
-    if (len(used), len(held), len(began)) != (
-        len(cpu.labels),
-        len(memory.labels),
-        len(start.labels),
-    ):
+    seen = (len(used), len(held), len(began))
+    if seen != (len(cpu.labels), len(memory.labels), len(start.labels)):
         # Of a series that is there twice the later counts: the full reader knows.
         raise _Unusual
-    return (
-        labels,
+    return labels, (
         [used.get(each) for each in labels],
         [held.get(each) for each in labels],
-        [at.get(each, 0) for each in labels],
+        [int(at.get(each, b"0")) for each in labels],
         [began.get(each) for each in labels],
     )
 
 
-def _points(node: Point | None, layout: Layout, columns: _Columns) -> tuple[NodePoints, Layout]:
+def _owners(labels: Sequence[bytes], layout: Layout) -> Sequence[Owner]:
+    known = dict(zip(layout.labels, layout.owners, strict=True))
+    found = {each: known.get(each) or _parsed(each) for each in labels}
+    if len(found) != len(labels):
+        raise _Unusual
+    return list(found.values())
+
+
+def _points(node: Point | None, owners: Sequence[Owner], columns: _Columns) -> NodePoints:
     pods: dict[PodKey, dict[str, Point]] = {}
     incomplete: dict[PodKey, None] = {}
-    found: Layout = {}
-    lines = 0
-    for each, cpu, memory, moment, start in zip(*columns, strict=True):
-        lines += 1
-        owner = found[each] = layout.get(each) or _parsed(each)
-        pod, container = owner
+    for (pod, container), cpu, memory, at, start in zip(owners, *columns, strict=True):
         point = None
         if cpu is not None and memory is not None:
-            point = whole_point(cpu, memory, moment, start)
+            point = whole_point(cpu, memory, at, start)
         if point is None:
             incomplete[pod] = None
         elif pod in pods:
             pods[pod][container] = point
         else:
             pods[pod] = {container: point}
-    if len(found) != lines:
-        raise _Unusual
     for pod in incomplete:
         pods.pop(pod, None)
-    return NodePoints(node, pods, tuple(incomplete)), found
+    return NodePoints(node, pods, tuple(incomplete))
 
 
-def _parsed(labels: bytes) -> tuple[PodKey, str]:
+def _parsed(labels: bytes) -> Owner:
     matched = _LABELS.fullmatch(labels)
     if matched is None:
         raise _Unusual
     container, namespace, pod = (
         text.decode(errors="backslashreplace") for text in matched.groups()
     )
-    return (namespace, pod), container
+    # The same few names stand on every pod of a workload.
+    return (intern(namespace), pod), intern(container)

@@ -209,7 +209,7 @@ class _Door:
         self._check_time = check_time
         self._roots: Roots | None = None
         self._kubelet: VerifiedKubelet | None = None
-        self._layout: Layout = {}
+        self._layout = Layout()
 
     def quick_points(self, body: bytes) -> NodePoints | None:
         found = quick_points(body, self._layout)
