@@ -8,6 +8,7 @@ import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from kubevouch import goyaml
@@ -171,7 +172,7 @@ def merge_patched(onto: Any, patch: Any) -> Any:  # noqa: ANN401 - JSON
 
 def _document(files: NodeFiles, path: str, what: str) -> Document:
     try:
-        value = goyaml.read(files.read(path))
+        value = copy.deepcopy(_value(files.read(path)))
     except OSError as error:
         why = f"open {path}: {(error.strerror or '').lower()}"
         raise StartFailure(f"{what}, path: {path}, error: {why}") from None
@@ -185,6 +186,12 @@ def _document(files: NodeFiles, path: str, what: str) -> Document:
         )
         raise StartFailure(f"{what}, path: {path}, error: {why}")
     return value
+
+
+@lru_cache(maxsize=8)
+def _value(data: bytes) -> Any:  # noqa: ANN401 - YAML
+    """A thousand kubelets of one lab read the same text."""
+    return goyaml.read(data)
 
 
 def _drop_ins(files: NodeFiles, folder: str) -> list[str]:
