@@ -225,6 +225,36 @@ async def test_a_machine_that_joins_gets_its_client_certificate_with_its_token(
     assert b"kubelet-client-current.pem" in node.files.read("/etc/kubernetes/kubelet.conf")
 
 
+async def test_five_minutes_after_its_client_certificate_has_ended_it_exits_and_cannot_start(
+    cluster: Plane, node: Node
+) -> None:
+    """Nobody approves its renewal."""
+    binding = "kubeadm:node-autoapprove-certificate-rotation"
+    await cluster.does("delete", "clusterrolebinding", binding)
+    now = cluster.clock.now()
+    issued = cluster.authority._ca.issue_cert(
+        "client.invalid",
+        common_name=f"system:node:{node.kubelet.name}",
+        organization_name="system:nodes",
+        not_before=now,
+        not_after=now + HOUR,
+    )
+    data = issued.cert_chain_pems[0].bytes() + issued.private_key_pem.bytes()
+    node.files.write(f"{PKI}/kubelet-client-2026-01-01-00-00-00.pem", data, 0o600)
+    ends: list[bool] = []
+    node.kubelet.exited = lambda: ends.append(node.kubelet.running)
+    await node.kubelet.start()
+    await node.passes(timedelta(minutes=64), timedelta(minutes=4))
+    assert node.kubelet.running
+    await node.passes(timedelta(minutes=4), timedelta(minutes=1))
+    await until(lambda: ends)
+    assert ends == [False]
+    text = "No valid client certificate is found and the server is responsive, exiting."
+    assert any(text in line for line in node.said)
+    with pytest.raises(StartFailure, match="unable to load bootstrap kubeconfig"):
+        await node.kubelet.start()
+
+
 async def test_an_expired_pair_of_its_own_is_served_and_kept(cluster: Plane, node: Node) -> None:
     await node.kubelet.start()
     old = await node.leaf()

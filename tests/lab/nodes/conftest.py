@@ -1,7 +1,7 @@
 """A node with a service manager and a real shell; its kubelet is a stand-in that only starts and stops."""
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,7 @@ class StandIn:
 
     def __init__(self) -> None:
         self.pid = 0
+        self.exited: Callable[[], None] = lambda: None
         self.starts: list[tuple[str, ...]] = []
         self.runs = False
         self.fails = False

@@ -114,6 +114,16 @@ async def test_killed_it_comes_back(machine: Machine) -> None:
     assert machine.kubelet.runs
 
 
+async def test_a_kubelet_that_ends_by_itself_comes_back(machine: Machine) -> None:
+    since = machine.clock.now()
+    machine.kubelet.runs = False
+    machine.kubelet.exited()
+    assert machine.system.unit_events(KUBELET, since)[-1].what == "exited"
+    assert await machine.sh("systemctl show kubelet -p SubState --value") == "auto-restart\n"
+    await machine.clock.wind(timedelta(seconds=11))
+    assert machine.kubelet.runs
+
+
 async def test_a_timer_fires_when_its_time_has_come_and_not_before(machine: Machine) -> None:
     await machine.sh(
         "systemd-run --unit=later --on-active=90 --timer-property=AccuracySec=1s "

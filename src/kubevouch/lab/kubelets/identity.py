@@ -3,11 +3,15 @@
 cmd/kubelet/app/server.go (buildKubeletClientConfig), pkg/kubelet/certificate/bootstrap/bootstrap.go.
 """
 
+import asyncio
+from base64 import b64encode
+from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 from kubevouch.clock import Clock
 from kubevouch.lab.cluster.chance import Entropy
-from kubevouch.lab.kubelets.api import Access, Api, ApiEndpoint, read_access
+from kubevouch.lab.kubelets.api import Access, Api, ApiEndpoint, ApiError, read_access
 from kubevouch.lab.kubelets.log import Log
 from kubevouch.lab.kubelets.pairs import Pair, Store
 from kubevouch.lab.kubelets.request import CLIENT, Template
@@ -15,7 +19,9 @@ from kubevouch.lab.kubelets.rotation import Counted, Rotation
 from kubevouch.lab.kubelets.settings import Settings, StartFailure
 from kubevouch.lab.nodes.files import NodeFiles
 
-_KUBECONFIG = """\
+_GRACE: Final = 5 * 60.0
+_LOOK: Final = 10.0
+_KUBECONFIG: Final = """\
 apiVersion: v1
 clusters:
 - cluster:
@@ -64,6 +70,32 @@ class Client:
         return await rotation.run(
             lambda: self.api if rotation.current or self._bootstrap is None else self._bootstrap
         )
+
+    async def lost(self, clock: Clock, log: Log, exit_: Callable[[], None]) -> None:
+        """Ends the kubelet five minutes after its certificate has ended, if there is an API server that could give another.
+
+        pkg/kubelet/certificate/transport.go. Where nobody answers, it goes on and looks again.
+        """
+        while True:
+            ends = self.not_after
+            left = (ends - clock.now()).total_seconds() + _GRACE if ends else _GRACE
+            if left > 0 or ends is None:
+                await clock.sleep(left + 1.0)
+                continue
+            words = "No valid client certificate is found"
+            if await self._answers():
+                log.err("transport.go:135", f"{words} and the server is responsive, exiting.")
+                exit_()
+                return await _for_ever()
+            log.err("transport.go:139", f"{words} but the server is not responsive.")
+            await clock.sleep(_LOOK)
+
+    async def _answers(self) -> bool:
+        try:
+            await self.api.ask("GET", "/healthz")
+        except ApiError as error:
+            return error.code > 0
+        return True
 
     async def close(self) -> None:
         """Closes every connection."""
@@ -135,8 +167,6 @@ def _bootstrap(files: NodeFiles, settings: Settings) -> Api:
 def _write_kubeconfig(
     files: NodeFiles, settings: Settings, endpoint: ApiEndpoint, current: str
 ) -> None:
-    from base64 import b64encode
-
     text = _KUBECONFIG.format(
         ca=b64encode(endpoint.ca_pem).decode(), server=endpoint.url, current=current
     )
@@ -144,6 +174,4 @@ def _write_kubeconfig(
 
 
 async def _for_ever() -> None:
-    import asyncio
-
     await asyncio.get_running_loop().create_future()

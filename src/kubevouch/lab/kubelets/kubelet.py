@@ -92,6 +92,9 @@ class Kubelet:
         self._rhythm = rhythm or Rhythm()
         self._run: _Running | None = None
         self._argv: Sequence[str] = ARGV
+        self.exited: Callable[[], None] = lambda: None
+        """Called when it has ended by itself, with an error; its log says why."""
+        self._exiting: asyncio.Task[None] | None = None
         self._deaf = False
         # The machine goes on when its kubelet starts anew, and so do its counters.
         self._booted = clock.now().timestamp() - 24 * 3600
@@ -179,9 +182,20 @@ class Kubelet:
         self._keep(run, log, reporter.follow_pods)
         self._keep(run, log, reporter.sync_pods)
         self._keep(run, log, client.run)
+        self._keep(run, log, lambda: client.lost(self._clock, log, self._exit))
         if server.rotation is not None:
             rotation = server.rotation
             self._keep(run, log, lambda: rotation.run(lambda: client.api))
+
+    def _exit(self) -> None:
+        """Ends, from within."""
+
+        async def end() -> None:
+            await self.stop()
+            self.exited()
+
+        if self._exiting is None or self._exiting.done():
+            self._exiting = asyncio.get_running_loop().create_task(end())
 
     def _told(
         self, settings: Settings, client: identity.Client, server: serving.Serving

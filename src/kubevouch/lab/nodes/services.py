@@ -1,7 +1,7 @@
 """One service of a node and what has become of it: systemd.service(5), simple and oneshot."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,6 +12,8 @@ class Played(Protocol):
     """A program that is no process but a part of the lab: the kubelet."""
 
     pid: int
+    exited: Callable[[], None]
+    """Called when it has ended by itself."""
 
     async def start(self, argv: Sequence[str]) -> None:
         """Returns when it runs. Raises StartFailure when it has ended with an error."""

@@ -240,6 +240,7 @@ class Units:
 
     async def _play(self, service: Service, argv: Sequence[str]) -> None:
         played = self._played[service.name]
+        played.exited = lambda: self._ended(service)
         service.pid = played.pid = self._processes.begin(argv)
         service.active, service.sub = "active", "running"
         self._say(service.name, f"Started {service.title}.", log.STARTED)
@@ -247,10 +248,14 @@ class Units:
             await played.start(argv)
         except StartFailure:
             # A simple service counts as started once its process is there: the job is no failure.
-            self._processes.end(service.pid)
-            said = f"{service.name}: Main process exited, code=exited, status=1/FAILURE"
-            self._say(service.name, said, log.EXITED)
-            self._failed(service, "exit-code")
+            self._ended(service)
+
+    def _ended(self, service: Service) -> None:
+        """Its process is gone, with an error."""
+        self._processes.end(service.pid)
+        said = f"{service.name}: Main process exited, code=exited, status=1/FAILURE"
+        self._say(service.name, said, log.EXITED)
+        self._failed(service, "exit-code")
 
     async def _before(
         self, service: Service, words: Sequence[str], environment: dict[str, str]
