@@ -1,12 +1,15 @@
 """Creates, updates and deletes over HTTPS; the oracle is Kubernetes' own behaviour and texts (see each module's sources)."""
 
 import asyncio
+import json
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kubevouch.lab.apiserver.kinds import kind_of
 from tests.lab.apiserver.bench import Bench
 
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -45,6 +48,37 @@ async def test_a_new_object_bears_what_the_server_says_and_not_what_the_client_s
     assert metadata["creationTimestamp"] == "2026-11-24T12:00:00Z"
     assert set(metadata) == {"name", "namespace", "uid", "creationTimestamp", "resourceVersion"}
     assert (await lab.ask("GET", f"{MAPS}/a"))[1] == made
+
+
+def _recordable(value: Any) -> Any:
+    """The recorded files lack what is empty, and what a pod tolerates."""
+    if isinstance(value, dict):
+        kept = {key: _recordable(each) for key, each in value.items() if key != "tolerations"}
+        return {key: each for key, each in kept.items() if each not in ({}, [], None)}
+    return [_recordable(each) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("stage", ["expired", "pending", "fixed"])
+async def test_an_object_of_a_real_cluster_goes_in_strictly_and_comes_out_as_it_was(
+    lab: Bench, stage: str
+) -> None:
+    """Defaults that are not the real ones, or fields that are not known, would show."""
+    recorded = Path(__file__).parent / "recorded" / f"{stage}.json"
+    for thing in json.loads(recorded.read_text())["items"]:
+        for key in ("uid", "resourceVersion", "creationTimestamp", "generation"):
+            thing["metadata"].pop(key, None)
+        kind = kind_of(thing["apiVersion"], thing["kind"])
+        assert kind
+        space = f"/namespaces/{thing['metadata']['namespace']}" if kind.namespaced else ""
+        root = f"/apis/{kind.group}" if kind.group else "/api"
+        path = f"{root}/{kind.version}{space}/{kind.plural}"
+        code, made = await lab.ask("POST", path, thing, fieldValidation="Strict")
+        assert code == 201, made
+        for key in ("uid", "resourceVersion", "creationTimestamp", "generation"):
+            made["metadata"].pop(key, None)
+        thing.pop("status", None)
+        made.pop("status", None)
+        assert _recordable(made) == _recordable(thing)
 
 
 async def test_a_body_may_be_yaml(lab: Bench) -> None:

@@ -94,8 +94,10 @@ class Pods(Strategy):
         """A pod starts Pending."""
         del kind, info, now
         spec = below(new, "spec")
-        default(spec, serviceAccountName=spec.get("serviceAccount") or "default")
-        spec["serviceAccount"] = spec["serviceAccountName"]
+        account = spec.get("serviceAccountName") or spec.get("serviceAccount")
+        if account:
+            # The old name of the same field; who gives a pod its account is an admission plugin.
+            spec["serviceAccountName"] = spec["serviceAccount"] = account
         default(spec, enableServiceLinks=True, preemptionPolicy="PreemptLowerPriority", priority=0)
         _default_tolerations(spec)
         defaulted_pod_spec(spec)
