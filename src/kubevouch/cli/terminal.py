@@ -98,6 +98,20 @@ class Terminal:
         )
         self.out(folded, colour)
 
+    def long_line(self, text: str, hang: int = 9) -> None:
+        """A line that is one however long it is, unless $COLUMNS is narrower than our own: folded then, and hung so far."""
+        if self.width == WIDTH or len(text) <= self.width:
+            self.out(one_line(text))
+            return
+        lines = textwrap.wrap(
+            one_line(text),
+            self.width,
+            subsequent_indent=" " * hang,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        self.out("\n".join(lines))
+
     def note(self, text: str) -> None:
         """A line of progress."""
         self._write(self.stderr, harmless(text) + "\n")
