@@ -9,7 +9,7 @@ import contextlib
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from aiohttp import web
@@ -233,9 +233,8 @@ class Kubelet:
         )
         return told, reporter
 
-    def _left(self, ends: object) -> float:
-        left = ends - self._clock.now() if ends is not None else None  # type: ignore[operator]
-        return left / timedelta(seconds=1) if left is not None else math.inf
+    def _left(self, ends: datetime | None) -> float:
+        return math.inf if ends is None else (ends - self._clock.now()) / timedelta(seconds=1)
 
     def _machine(self, settings: Settings) -> Machine:
         return Machine(

@@ -3,18 +3,17 @@
 What they do not know they refuse, as the real ones refuse what they do not know.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch.lab.kubelets.settings import seconds
 from kubevouch.lab.nodes.calls import Told
-from kubevouch.lab.nodes.journal import Journal, Line
+from kubevouch.lab.nodes.journal import Journal
+from kubevouch.lab.nodes.journalctl import Journalctl
 from kubevouch.lab.nodes.processes import Processes
 from kubevouch.lab.nodes.units import MULTI_USER, JobFailed, Units, full_name
+from kubevouch.lab.nodes.words import Words, span, taken_apart
 
 _NOT_FOUND: Final = {
     "LoadState": "not-found",
@@ -25,61 +24,6 @@ _NOT_FOUND: Final = {
     "NRestarts": "0",
     "Result": "success",
 }
-_TAKING: Final = frozenset(
-    {"-p", "--property", "-u", "--unit", "-n", "--lines", "-o", "--output", "-s", "--signal", "-t", "-S", "--since",
-     "-U", "--until", "-P", "--priority", "--kill-whom", "--type", "--state"}
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Words:
-    """A command line, taken apart: options with their values (all of them, in order), and the rest."""
-
-    options: dict[str, list[str]] = field(default_factory=dict)
-    rest: tuple[str, ...] = ()
-
-    def last(self, *names: str, default: str = "") -> str:
-        """The value that counts of an option."""
-        found = [value for name in names for value in self.options.get(name, ())]
-        return found[-1] if found else default
-
-    def has(self, *names: str) -> bool:
-        """Whether one of them was given."""
-        return any(name in self.options for name in names)
-
-    def all(self, *names: str) -> list[str]:
-        """Every value of an option."""
-        return [value for name in names for value in self.options.get(name, ())]
-
-
-def taken_apart(
-    words: Sequence[str],
-    *,
-    stop_at_program: bool = False,
-    taking: frozenset[str] = _TAKING,
-) -> Words:
-    """taking: options whose value may be the next word. stop_at_program: the first word that is no option begins another command line."""
-    options: dict[str, list[str]] = {}
-    rest: list[str] = []
-    left = list(words)
-    while left:
-        word = left.pop(0)
-        if word == "--":
-            rest += left
-            break
-        if not word.startswith("-") or word == "-":
-            rest.append(word)
-            if stop_at_program:
-                rest += left
-                break
-            continue
-        name, sign, value = word.partition("=")
-        if not word.startswith("--") and len(word) > 2 and word[:2] in taking:
-            name, sign, value = word[:2], "=", word[2:]
-        if not sign and name in taking and left:
-            value = left.pop(0)
-        options.setdefault(name, []).append(value)
-    return Words(options, tuple(rest))
 
 
 class Tools:
@@ -114,7 +58,7 @@ class Tools:
         }
         plain: dict[str, Callable[[list[str]], Told]] = {
             "systemd-escape": _escaped,
-            "journalctl": self._journalctl,
+            "journalctl": Journalctl(self._journal, self._clock, self._host),
             "hostname": self._hostname,
             "lab-now": lambda _: Told(f"{self._clock.now().timestamp():.6f}\n"),
             "reboot": self._rebooted,
@@ -276,54 +220,6 @@ class Tools:
             return Told(err=f"{failed}\n", code=1)
         return Told(err=f"Running as unit: {name}.service\n")
 
-    def _journalctl(self, rest: list[str]) -> Told:
-        words = taken_apart(rest)
-        if words.has("-f", "--follow"):
-            return Told(err="journalctl: the lab's nodes cannot follow a journal\n", code=1)
-        lines = list(self._journal)
-        if units := words.all("-u", "--unit"):
-            names = {full_name(name) for name in units}
-            lines = [line for line in lines if line.unit in names]
-        if since := words.last("-S", "--since"):
-            begin = self._moment(since)
-            lines = [line for line in lines if line.at >= begin]
-        if until := words.last("-U", "--until"):
-            end = self._moment(until)
-            lines = [line for line in lines if line.at <= end]
-        if priority := words.last("-p", "--priority"):
-            lines = [line for line in lines if line.priority <= _PRIORITIES.get(priority, 7)]
-        lines = [line for line in lines if _matches(line, words.rest)]
-        if (count := words.last("-n", "--lines")).isdigit():
-            lines = lines[max(0, len(lines) - int(count)) :]
-        if words.has("-r", "--reverse"):
-            lines.reverse()
-        form = words.last("-o", "--output", default="short")
-        if not lines and form.startswith("short") and not words.has("-q", "--quiet"):
-            return Told("-- No entries --\n")
-        return Told("".join(f"{self._formed(line, form)}\n" for line in lines))
-
-    def _formed(self, line: Line, form: str) -> str:
-        if form == "json":
-            return json.dumps(line.record())
-        if form == "cat":
-            return line.message
-        if form in {"short-iso", "short-iso-precise"}:
-            return f"{line.moment:%Y-%m-%dT%H:%M:%S+0000} {line.short(self._host)[16:]}"
-        return line.short(self._host)
-
-    def _moment(self, text: str) -> float:
-        if text.startswith("@"):
-            return float(text[1:])
-        if text.startswith("-"):
-            return self._clock.now().timestamp() - span(text[1:])
-        if text.endswith(" ago"):
-            return self._clock.now().timestamp() - span(text.removesuffix(" ago"))
-        named = {"today": 0, "yesterday": 1}
-        if text in named:
-            day = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
-            return (day - timedelta(days=named[text])).timestamp()
-        return datetime.fromisoformat(text.removesuffix(" UTC")).replace(tzinfo=UTC).timestamp()
-
     def _hostname(self, rest: list[str]) -> Told:
         match rest:
             case []:
@@ -339,38 +235,6 @@ class Tools:
     def _rebooted(self, _: list[str]) -> Told:
         self._reboot()
         return Told()
-
-
-_PRIORITIES: Final = {
-    "emerg": 0, "alert": 1, "crit": 2, "err": 3, "warning": 4, "notice": 5, "info": 6, "debug": 7,
-    **{str(number): number for number in range(8)},
-}  # fmt: skip
-_SPANS: Final = {
-    "seconds": "s", "second": "s", "sec": "s", "minutes": "m", "minute": "m", "min": "m", "hours": "h", "hour": "h", "hr": "h",
-}  # fmt: skip
-
-
-def span(text: str) -> float:
-    """A time span as systemd.time(7) writes it: 5min, 1h 30s, 2 days. Seconds."""
-    total, rest = 0.0, text.replace(" ", "")
-    for word, short in _SPANS.items():
-        rest = rest.replace(word, short)
-    for word, length in (("days", 86400), ("day", 86400), ("d", 86400)):
-        head, found, tail = rest.partition(word)
-        if found and head.isdigit():
-            total, rest = total + int(head) * length, tail
-    return total + seconds(rest)
-
-
-def _matches(line: Line, matches: Sequence[str]) -> bool:
-    """journalctl(1): matches of one field are alternatives, those of different fields must all hold."""
-    wanted: dict[str, set[str]] = {}
-    for match in matches:
-        name, sign, value = match.partition("=")
-        if sign:
-            wanted.setdefault(name, set()).add(value)
-    record = line.record()
-    return all(record.get(name) in values for name, values in wanted.items())
 
 
 def _escaped(rest: list[str]) -> Told:
