@@ -43,6 +43,19 @@ async def test_a_link_leads_nowhere_but_into_the_node(machine: Machine, tmp_path
         machine.files.read("/var/loop")
 
 
+async def test_a_call_whose_answer_would_go_out_of_the_node_is_not_answered(
+    machine: Machine, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").write_text("precious")
+    await machine.sh(
+        "mkdir /run/kubevouch-lab/call.abcdef; cd /run/kubevouch-lab/call.abcdef; mkfifo end\n"
+        f"printf 'hostname\\0' >argv; ln -s {tmp_path}/mine out\n"
+        "echo call.abcdef >/run/kubevouch-lab/calls; hostname"
+    )
+    assert (tmp_path / "mine").read_text() == "precious"
+    assert not machine.files.path("/run/kubevouch-lab/call.abcdef/err").exists()
+
+
 async def test_its_clock_is_the_labs(machine: Machine) -> None:
     await machine.clock.wind(timedelta(days=400))
     assert await machine.sh("date -u +%Y-%m-%dT%H:%M:%S") == "2027-12-29T12:00:00\n"

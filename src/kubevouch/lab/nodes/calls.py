@@ -78,18 +78,38 @@ class Calls:
                 task.add_done_callback(self._tasks.discard)
 
     async def _attend(self, name: str) -> None:
-        folder = self._files.path(f"{stubs.SPOOL}/{name}")
         try:
-            with (folder / "argv").open("rb") as file:
+            spool = self._files.path(f"{stubs.SPOOL}/{name}", follow=False)
+            folder = os.open(spool, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:
+            return
+        try:
+            await self._answered(folder)
+        finally:
+            os.close(folder)
+
+    async def _answered(self, folder: int) -> None:
+        """folder: a descriptor. What is in it was made on the node: no link is followed, it might lead out of it."""
+        try:
+            with os.fdopen(_opened(folder, "argv", os.O_RDONLY), "rb") as file:
                 words = file.read(_LONGEST).decode(errors="replace").split("\0")[:-1]
             told = await self._answer(words)
         except Exception as error:  # noqa: BLE001 - the program must end, whatever has happened here
             told = Told(err=f"lab: {type(error).__name__}: {error}\n", code=1)
+        texts = {"out": told.out, "err": told.err}
         with contextlib.suppress(OSError):
-            (folder / "out").write_text(told.out)
-            (folder / "err").write_text(told.err)
-            end = os.open(folder / "end", os.O_WRONLY | os.O_NONBLOCK)
+            for name, text in texts.items():
+                made = _opened(folder, name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+                with os.fdopen(made, "wb") as file:
+                    file.write(text.encode(errors="surrogateescape"))
+            end = _opened(folder, "end", os.O_WRONLY)
             try:
                 os.write(end, f"{told.code}\n".encode())
             finally:
                 os.close(end)
+
+
+def _opened(folder: int, name: str, how: int) -> int:
+    # Without waiting: what should be a file may be a pipe.
+    how |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    return os.open(name, how, 0o600, dir_fd=folder)
