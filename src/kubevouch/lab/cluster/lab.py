@@ -116,7 +116,7 @@ class Lab:
     @property
     def _pace(self) -> float:
         """Seconds between two samples of usage: nobody wants to wait on a laptop, unless there are hundreds of nodes."""
-        return max(1.0, self.site.count / 50)
+        return max(1.0, self.site.count / 20)
 
     async def _start(self, host: Host) -> None:
         machine = Machine(
