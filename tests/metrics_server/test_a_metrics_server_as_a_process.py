@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import json
 import re
+import resource
 import signal
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -131,6 +132,31 @@ async def test_the_whole_life_of_a_metrics_server(
         await server.told('"Shutting down"')
         assert "Traceback" not in "".join(server.lines)
         _asks_for_nothing_that_its_role_lacks(cluster)
+
+
+@contextlib.contextmanager
+def few_open_files(most: int) -> Iterator[None]:
+    """The soft limit, as a login shell sets it, for what is started within."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, most), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/limits").exists(), reason="limits are seen in Linux' /proc"
+)
+async def test_a_shells_limit_of_open_files_is_not_the_most_nodes_it_can_scrape(
+    kubevouch: Program, cluster: SmallCluster
+) -> None:
+    with few_open_files(256):
+        async with started(kubevouch, cluster) as server:
+            limits = Path(f"/proc/{server.process.pid}/limits").read_text(encoding="utf-8")
+    found = re.search(r"Max open files +(\S+) +(\S+)", limits)
+    assert found
+    assert found[1] == found[2] != "256"
 
 
 def _asks_for_nothing_that_its_role_lacks(cluster: SmallCluster) -> None:

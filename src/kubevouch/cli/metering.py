@@ -21,7 +21,7 @@ from kubevouch.metrics.serving.server import Serving, parts_of, serve
 from kubevouch.serve.headers import HeaderNames
 from kubevouch.serve.logs import Log, LogForm
 from kubevouch.serve.pair import pair_source
-from kubevouch.serve.process import stop_on_signals
+from kubevouch.serve.process import open_as_many_files_as_we_may, stop_on_signals
 from kubevouch.serve.trust import Trust
 
 _SHORTEST = 10.0
@@ -130,6 +130,7 @@ def run(terminal: Terminal, access: ClusterAccess, settings: Settings) -> ExitCo
         right = "a ServiceAccount's token was expected (deploy/metrics-server/rbac.yaml): kubelets are shown nothing else"
         raise UsageError(access.user.where, "no token", right)
     read_roots = _roots(access, settings)
+    open_as_many_files_as_we_may()
 
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
         log = Log(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import signal
 import ssl
 from collections.abc import AsyncIterator
@@ -38,6 +39,19 @@ class Stop:
     def request(self) -> None:
         """It shall end."""
         self._event.set()
+
+
+def open_as_many_files_as_we_may() -> int:
+    """Lifts the soft limit of open files to the hard one, and says what it is now.
+
+    Every program of Go does so when it starts (Go's os/rlimit.go); Python keeps the shell's 1,024, and a connection to
+    each node of a large cluster is more.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Where the hard limit is none at all, a system may still refuse it as a soft one (macOS).
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 @contextlib.asynccontextmanager
