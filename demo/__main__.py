@@ -1,6 +1,7 @@
 """`python -m demo`: the story on a lab of its own, which is gone afterwards. FAST=1 in the environment leaves out the pauses."""
 
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,7 @@ def lab(root: Path, environment: Mapping[str, str]) -> Iterator[Cluster]:
     if up.returncode != 0:
         raise NotAsTold(up.stderr.strip())
     exported = dict(
-        line.removeprefix("export ").split("=", 1)
+        shlex.split(line.removeprefix("export "))[0].split("=", 1)
         for line in up.stdout.splitlines()
         if line.startswith("export ")
     )

@@ -62,6 +62,8 @@ class Reporter:
         self._uid = ""
         self._reported: tuple[Object, float] | None = None
         self._look = asyncio.Event()
+        self._registered = asyncio.Event()
+        """The Node is there: until then all else would only open more connections."""
 
     async def report(self, machine: Machine, observed: Observed) -> None:
         """Registers the Node and keeps its status. observed: told the addresses that the API server answers with."""
@@ -78,6 +80,7 @@ class Reporter:
                 node = await self._api().ask("PATCH", path, {"status": status}, form=MERGE)
                 self._reported = (status, self._clock.monotonic())
             observed(addresses_of(node))
+            self._registered.set()
             await self._clock.sleep(self._rhythm.status * (1 + 0.04 * share(self._entropy)))
 
     async def _node(self, machine: Machine) -> Object:
@@ -92,6 +95,7 @@ class Reporter:
 
     async def renew_lease(self) -> None:
         """Says that it lives."""
+        await self._registered.wait()
         while True:
             wanted = lease(self._name, self._uid, self._clock.now(), 40)
             path = f"{LEASES}/{self._name}"
@@ -100,12 +104,12 @@ class Reporter:
             except ApiError as error:
                 if error.code != 404:
                     raise
-                if self._uid:
-                    await self._api().ask("POST", LEASES, wanted)
-            await self._clock.sleep(self._rhythm.lease if self._uid else 1.0)
+                await self._api().ask("POST", LEASES, wanted)
+            await self._clock.sleep(self._rhythm.lease)
 
     async def follow_pods(self) -> None:
         """Keeps the list of its pods, by list and watch."""
+        await self._registered.wait()
         selected = {"fieldSelector": f"spec.nodeName={self._name}"}
         while True:
             listed = await self._api().ask("GET", _PODS, query=selected)
