@@ -8,6 +8,8 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from kubevouch.lab.severing import sever
+
 # RFC 9110, 7.6.1: these are between two neighbours; and a client's credential is for the API server alone.
 _NOT_HANDED_ON = frozenset(
     {
@@ -75,8 +77,7 @@ async def streamed(
         async for chunk in response.content.iter_any():
             await answer.write(chunk)
     except (TimeoutError, aiohttp.ClientError, OSError):
-        if request.transport is not None:
-            request.transport.abort()
+        sever(request.transport)
         return answer
     await answer.write_eof()
     return answer

@@ -5,7 +5,8 @@ import itertools
 import json
 import ssl
 import subprocess
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from kubevouch.lab.apiserver.kinds import PODS
 from kubevouch.lab.cluster import pki
 from kubevouch.lab.kubelets.callers import subresources
 from kubevouch.lab.kubelets.exposition import number
-from kubevouch.lab.kubelets.pods import ContainerState
+from kubevouch.lab.kubelets.pods import ContainerState, Line
 from kubevouch.lab.kubelets.request import serving_template
 from kubevouch.lab.kubelets.settings import Settings, read_settings, seconds
 from kubevouch.lab.kubelets.usage import node_load, sample
@@ -27,6 +28,7 @@ from tests.support.authority import Pair
 
 RECORDED = Path(__file__).parent / "recorded"
 """Of a kubelet 1.36.3 of a kubeadm cluster."""
+SAID = datetime(2020, 1, 2, 3, 4, 5, 678900, tzinfo=UTC)
 NAME = "k8s-worker-1.internal.example.com"
 
 
@@ -190,8 +192,9 @@ class OneIsNotReady:
     def address(self, _pod: Any) -> str:
         return "127.0.0.77"
 
-    def log(self, _namespace: str, _pod: str, container: str) -> bytes | None:
-        return b"one\ntwo\nthree\n" if container == "quick" else None
+    def log(self, _namespace: str, _pod: str, container: str) -> Sequence[Line] | None:
+        texts = ("one\n", "two\n", "three\n")
+        return [Line(SAID, text) for text in texts] if container == "quick" else None
 
 
 async def test_its_pods_are_reported_counted_and_heard(cluster: Plane, tmp_path: Path) -> None:
@@ -225,6 +228,15 @@ async def test_its_pods_are_reported_counted_and_heard(cluster: Plane, tmp_path:
         assert [each["name"] for each in told["containers"]] == ["quick", "slow"]
         path = "/containerLogs/default/two"
         assert await get(node, f"{path}/quick?tailLines=2", ADMIN) == (200, "two\nthree\n")
+        assert await get(node, f"{path}/quick?sinceSeconds=60", ADMIN) == (200, "")
+        assert await get(node, f"{path}/quick?tailLines=1&timestamps=true", ADMIN) == (
+            200,
+            "2020-01-02T03:04:05.678900000Z three\n",
+        )
+        assert await get(node, f"{path}/quick?previous=true", ADMIN) == (
+            400,
+            'previous terminated container "quick" in pod "two" not found',
+        )
         assert (await get(node, f"{path}/slow", ADMIN))[0] == 404
         assert (await get(node, "/exec/default/two/quick", ADMIN))[0] == 501
     finally:

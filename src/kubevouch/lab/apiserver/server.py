@@ -39,6 +39,7 @@ from kubevouch.lab.apiserver.request import (
 from kubevouch.lab.apiserver.rest import Resources
 from kubevouch.lab.apiserver.store import Store
 from kubevouch.lab.apiserver.verbs import Verbs, unknown_resource
+from kubevouch.lab.severing import sever
 
 # X509_V_FLAG_NO_CHECK_TIME: whoever authenticates looks at the dates, by the clock of the lab.
 _NO_CHECK_TIME = 0x200000
@@ -214,8 +215,7 @@ async def _cut(transports: Iterable[asyncio.Transport | None]) -> None:
     """Who does not answer the end of TLS is not waited for; the next turn of the loop closes the sockets."""
     loop = asyncio.get_running_loop()
     for transport in transports:
-        if transport is not None:
-            transport.abort()
+        sever(transport)
     turn: asyncio.Future[None] = loop.create_future()
     loop.call_soon(turn.set_result, None)
     await turn

@@ -48,6 +48,8 @@ class ControlPlane:
         self, folder: Folder, site: Site, pki: Authorities, *, clock: Clock, entropy: Entropy
     ) -> None:
         folder.store.mkdir(parents=True, exist_ok=True)
+        # Secrets are in it.
+        folder.store.chmod(0o700)
         self._site = site
         self._pki = pki
         self._clock = clock

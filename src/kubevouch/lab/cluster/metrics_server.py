@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import aiohttp
@@ -20,7 +20,7 @@ from kubevouch.kube.client import ApiClient
 from kubevouch.kube.credentials import fixed_or_files
 from kubevouch.kube.kubeconfig import User
 from kubevouch.lab.cluster.chance import Entropy, serials
-from kubevouch.lab.kubelets.pods import ContainerState
+from kubevouch.lab.kubelets.pods import ContainerState, Line
 from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.fleet import Dialling
 from kubevouch.metrics.scraper import Rhythm
@@ -40,17 +40,24 @@ _LINES: Final = 5_000
 class _Server:
     """One pod's."""
 
-    def __init__(self, pod: Object, address: str, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, pod: Object, address: str, changed: Callable[[], None], clock: Clock
+    ) -> None:
+        self.clock = clock
         self.name = pod["metadata"]["name"]
         self.arguments = tuple(pod["spec"]["containers"][0].get("args") or ())
         self.address = address
         self.changed = changed
-        self.lines: deque[str] = deque(maxlen=_LINES)
+        self.lines: deque[Line] = deque(maxlen=_LINES)
         self.ready = False
         self.complaint = ""
         self.restarts = 0
         self.stop = Stop()
         self.tasks: list[asyncio.Task[None]] = []
+
+    def hear(self, text: str) -> None:
+        """It prints a line."""
+        self.lines.append(Line(self.clock.now(), text))
 
     def show(self, *, ready: bool, complaint: str = "") -> None:
         """What its kubelet is to see."""
@@ -92,7 +99,7 @@ class MetricsServers:
         if uid in self._gone:
             return ContainerState(ready=False)
         if uid not in self._running:
-            self._running[uid] = found = _Server(pod, address, changed)
+            self._running[uid] = found = _Server(pod, address, changed, self._clock)
             account = pod["spec"].get("serviceAccountName") or "default"
             found.tasks = [
                 asyncio.create_task(self._keep(found, account)),
@@ -109,10 +116,10 @@ class MetricsServers:
             )
         return ContainerState(ready=server.ready, restarts=server.restarts)
 
-    def log(self, uid: str) -> bytes:
+    def log(self, uid: str) -> Sequence[Line]:
         """What the pod's server has printed."""
         server = self._running.get(uid)
-        return "".join(server.lines).encode() if server else b""
+        return tuple(server.lines) if server else ()
 
     def gone(self, uid: str) -> None:
         """The pod is not there any more, and its server ends."""
@@ -137,7 +144,7 @@ class MetricsServers:
                 _check(server.arguments)
                 await self._serve(server, account)
             except (KubevouchError, OSError) as error:
-                server.lines.append(f"Error: {error}\n")
+                server.hear(f"Error: {error}\n")
                 server.show(ready=False, complaint=str(error))
             await self._clock.sleep(_AGAIN)
             server.restarts += 1
@@ -155,7 +162,7 @@ class MetricsServers:
             namespace="kube-system",
             roots=self._ca,
         )
-        log = Log(server.lines.append, clock)
+        log = Log(server.hear, clock)
         async with ApiClient(access, clock=clock, environ={}, interactive=False) as api:
             parts = parts_of(
                 api,

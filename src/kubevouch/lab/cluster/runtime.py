@@ -1,12 +1,12 @@
 """What runs the containers of a node: nothing, for most of them; our own metrics server for those of metrics-server."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_network
 from typing import Any
 
 from kubevouch.lab.cluster.metrics_server import MetricsServers
 from kubevouch.lab.cluster.site import Host, Site
-from kubevouch.lab.kubelets.pods import ContainerState
+from kubevouch.lab.kubelets.pods import ContainerState, Line
 
 Object = dict[str, Any]
 _METRICS = ("k8s-app", "metrics-server")
@@ -47,12 +47,12 @@ class NodeRuntime:
             self._given[uid] = next(self._free(), "")
         return held or self._given[uid]
 
-    def log(self, namespace: str, pod: str, container: str) -> bytes | None:
+    def log(self, namespace: str, pod: str, container: str) -> Sequence[Line] | None:
         """What a metrics server has logged; the others are silent."""
         found = next((p for p in self._pods() if _named(p) == (namespace, pod)), None)
         if found is None or container not in {c["name"] for c in found["spec"]["containers"]}:
             return None
-        return self._servers.log(found["metadata"]["uid"]) if _is_metrics_server(found) else b""
+        return self._servers.log(found["metadata"]["uid"]) if _is_metrics_server(found) else ()
 
     def _free(self) -> Iterator[str]:
         """Addresses of the node's network that no pod has: the first one is the gateway's."""

@@ -7,7 +7,9 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
+from kubevouch.clock import Clock
 from kubevouch.lab.kubelets.callers import Callers, Refused
+from kubevouch.lab.kubelets.container_logs import told_log
 from kubevouch.lab.kubelets.pages import Vitals, resource_page, summary
 from kubevouch.lab.kubelets.pods import Object, Runtime
 
@@ -34,6 +36,7 @@ class Told:
     configz: Callable[[], Object]
     pods: Callable[[], list[Object]]
     runtime: Runtime
+    clock: Clock
     debugging: bool = True
 
 
@@ -53,6 +56,9 @@ class Endpoints:
         first = request.path.split("/")[1]
         if not self._told.debugging and first in _DEBUG:
             return web.Response(status=405, text="Debug endpoints are disabled.\n")
+        if first == "containerLogs" and request.method in {"GET", "POST"}:
+            told = self._told
+            return await told_log(request, told.runtime, told.pods(), told.clock)
         answer = self._get(request) if request.method in {"GET", "HEAD", "POST"} else None
         if answer is not None:
             return answer
@@ -82,31 +88,7 @@ class Endpoints:
             case "/pods" | "/runningpods":
                 listed = {"kind": "PodList", "apiVersion": "v1", "metadata": {}}
                 return _json(listed | {"items": told.pods()})
-        if path.startswith("/containerLogs/"):
-            return self._log(request)
         return None
-
-    def _log(self, request: web.BaseRequest) -> web.Response:
-        words = request.path.split("/")[2:]
-        if len(words) != 3:
-            return _text(404, "404: Page Not Found")
-        namespace, pod, container = words
-        here = any(
-            (each["metadata"]["namespace"], each["metadata"]["name"]) == (namespace, pod)
-            for each in self._told.pods()
-        )
-        if not here:
-            return _text(404, f'pod "{pod}" not found\n')
-        text = self._told.runtime.log(namespace, pod, container)
-        if text is None:
-            return _text(404, f'container "{container}" in pod "{pod}" is not available\n')
-        query = request.query
-        if (tail := query.get("tailLines", "")).isdecimal():
-            lines = text.splitlines(keepends=True)
-            text = b"".join(lines[len(lines) - min(int(tail), len(lines)) :])
-        if (limit := query.get("limitBytes", "")).isdecimal():
-            text = text[: int(limit)]
-        return web.Response(body=text, content_type="text/plain")
 
 
 def _healthz(*, verbose: bool, whole: bool) -> web.Response:

@@ -229,6 +229,7 @@ class Kubelet:
             lambda: settings.configz(server.own_files),
             lambda: reporter.pods,
             self._runtime,
+            self._clock,
             debugging=bool(settings.document["enableDebuggingHandlers"]),
         )
         return told, reporter

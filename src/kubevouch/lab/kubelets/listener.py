@@ -23,6 +23,7 @@ from aiohttp import web
 from kubevouch.lab.kubelets.api import NO_CHECK_TIME
 from kubevouch.lab.kubelets.log import Log
 from kubevouch.lab.kubelets.pairs import Current, Pair, load_into
+from kubevouch.lab.severing import sever
 
 _PATIENCE: Final = 10.0
 """Real seconds for a handshake; after an alert so long for the peer to leave."""
@@ -112,7 +113,7 @@ class Port:
         self._held.clear()
         for transport in tuple(self._open):
             if isinstance(transport, asyncio.WriteTransport):
-                transport.abort()
+                sever(transport)
         self._open.clear()
 
     def _start(self, work: "asyncio._CoroutineLike[None]") -> None:

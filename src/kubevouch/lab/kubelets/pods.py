@@ -4,12 +4,19 @@ The lab has no container runtime. `Runtime` is who says of a container whether i
 default one's containers all run and say nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 Object = dict[str, Any]
+
+
+class Line(NamedTuple):
+    """What a container has printed: at is when, text ends with a newline."""
+
+    at: datetime
+    text: str
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class Runtime(Protocol):
         """The pod's address; "" while it has none."""
         ...
 
-    def log(self, namespace: str, pod: str, container: str) -> bytes | None:
+    def log(self, namespace: str, pod: str, container: str) -> Sequence[Line] | None:
         """What it has printed; None if there is no such container."""
         ...
 
@@ -50,9 +57,9 @@ class AllRun:
         """Whatever the pod has already."""
         return str((pod.get("status") or {}).get("podIP", ""))
 
-    def log(self, _namespace: str, _pod: str, _container: str) -> bytes | None:
+    def log(self, _namespace: str, _pod: str, _container: str) -> Sequence[Line] | None:
         """Nothing."""
-        return b""
+        return ()
 
 
 @dataclass(frozen=True)
