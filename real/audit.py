@@ -56,7 +56,12 @@ _DECODER = msgspec.json.Decoder(Entry)
 
 def entries(master: Machine, since: datetime, until: datetime | None = None) -> tuple[Entry, ...]:
     """All entries of requests received in that time, in the order they were written. A line half written is left out."""
-    lines = master.read(AUDIT_LOG).splitlines(keepends=True)
+    return read(master.read(AUDIT_LOG), since, until)
+
+
+def read(log: bytes, since: datetime, until: datetime | None = None) -> tuple[Entry, ...]:
+    """The same of the bytes of a log."""
+    lines = log.splitlines(keepends=True)
     decoded = (_DECODER.decode(line) for line in lines if line.endswith(b"\n"))
     return tuple(
         entry

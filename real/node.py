@@ -20,7 +20,7 @@ _EVENTS = {
     "39f53479d3a045ac8e11786248231fbf": "started",
     "98e322203f7a4ed290d09fe03c09fe15": "exited",
 }
-_TREE = r"""
+TREE = r"""
 cd / && find "$@" -xdev \( -type f -printf 'f\t%m\t%u:%g\t%p\t\n' -o -type l -printf 'l\t%m\t%u:%g\t%p\t%l\n' \
   -o -type d -printf 'd\t%m\t%u:%g\t%p\t\n' \) | while IFS="$(printf '\t')" read -r kind mode owner path target; do
   if [ "$kind" = f ]; then target=$(sha256sum < "$path" | cut -d' ' -f1); fi
@@ -106,7 +106,7 @@ class Node:
 
     def tree(self, *folders: str) -> dict[str, Entry]:
         """Everything in the folders, by path: to compare before and after. File systems mounted below are left out."""
-        lines = self.sh(_TREE, *folders).stdout.splitlines()
+        lines = self.sh(TREE, *folders).stdout.splitlines()
         fields = [line.split("\t", 4) for line in lines]
         return {
             path: Entry(kind, mode, owner, content) for kind, mode, owner, path, content in fields

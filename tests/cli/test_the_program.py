@@ -46,7 +46,7 @@ async def test_help_lists_the_verbs_in_the_order_of_the_story(kubevouch: Program
     ran = await kubevouch("-h")
     listed = re.findall(r"^  ([\w-]+)  +\S", ran.out.partition("Commands:")[2], re.MULTILINE)
     story = ["doctor", "explain", "probe", "csr", "fix", "undo", "verify"]
-    assert listed == [*story, "top", "metrics-server"]
+    assert listed == [*story, "top", "metrics-server", "lab"]
 
 
 NO_COMMAND_LINES = {

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,13 @@ from .cluster import Cluster, Node
 from .hostile import Hostile, manifest
 from .told import eventually, plan, serving_requests
 
+# Stand for addresses of the cluster at hand: the second worker's, the control plane's.
+OTHER, MASTER = "<other>", "<master>"
 SERVER = ("digital signature", "server auth")
 KINDS: dict[str, Hostile] = {
-    "another node's address": Hostile("foreign-addresses", addresses=("192.168.88.113",)),
-    "another node's address, mapped": Hostile(
-        "foreign-addresses", addresses=("::ffff:192.168.88.113",)
-    ),
-    "the API server's address": Hostile("reserved-addresses", addresses=("192.168.88.111",)),
+    "another node's address": Hostile("foreign-addresses", addresses=(OTHER,)),
+    "another node's address, mapped": Hostile("foreign-addresses", addresses=(f"::ffff:{OTHER}",)),
+    "the API server's address": Hostile("reserved-addresses", addresses=(MASTER,)),
     "a Service's address": Hostile("reserved-addresses", addresses=("10.96.0.1",)),
     "kubernetes.default.svc": Hostile("reserved-names", names=("kubernetes.default.svc",)),
     "kubernetes.default.svc, hidden": Hostile("canonical", hidden=("kubernetes.default.svc",)),
@@ -44,7 +45,7 @@ def test_the_node_stops_with_the_rule_named_and_the_good_twin_is_approved(
     kubeconfig = cluster.node_kubeconfig(node, tmp_path)
     number = list(KINDS).index(kind)
     bad, good = f"hostile-{number}", f"twin-{number}"
-    pem = hostile.pem(node.name, node.address)
+    pem = _here(hostile, cluster).pem(node.name, node.address)
     words = ("create", "-f", "-")
     try:
         cluster.kubectl(*words, stdin=manifest(bad, pem, hostile.usages), kubeconfig=kubeconfig)
@@ -64,6 +65,14 @@ def test_the_node_stops_with_the_rule_named_and_the_good_twin_is_approved(
         assert _status(cluster, good)
     finally:
         cluster.kubectl("delete", "csr", bad, good, "--ignore-not-found")
+
+
+def _here(hostile: Hostile, cluster: Cluster) -> Hostile:
+    return replace(hostile, addresses=tuple(_real(each, cluster) for each in hostile.addresses))
+
+
+def _real(text: str, cluster: Cluster) -> str:
+    return text.replace(OTHER, cluster.workers[1].address).replace(MASTER, cluster.master.address)
 
 
 def _status(cluster: Cluster, name: str) -> object:
@@ -96,7 +105,7 @@ def test_addresses_that_a_node_adds_after_the_plan_are_not_its_own(
 @pytest.mark.parametrize(
     ("lie", "why"),
     [
-        ("192.168.88.113", "which is also k8s-worker-2.internal.example.com's"),
+        (OTHER, "which is also k8s-worker-2.internal.example.com's"),
         ("10.96.0.1", "which is reserved: Service default/kubernetes"),
         ("192.168.88.77", "only the node itself says that it is 192.168.88.77"),
     ],
@@ -107,7 +116,7 @@ def test_addresses_that_a_node_adds_before_the_plan_leave_it_out(
     cluster, node = waiting, waiting.workers[0]
     kubeconfig = cluster.node_kubeconfig(node, tmp_path)
     path = tmp_path / "plan.json"
-    with _lying(cluster, node, kubeconfig, lie):
+    with _lying(cluster, node, kubeconfig, _real(lie, cluster)):
         ran = cluster.kubevouch(
             "fix", "--plan", str(path), *cluster.ssh_words(), "--nodes", node.name
         )

@@ -120,7 +120,7 @@ def aggregated(cluster: Cluster, ours: Server) -> Iterator[None]:
     try:
         # What the real one's manifest says beside it, and ours does not, goes: the two exclude each other.
         _patch(cluster, {"insecureSkipTLSVerify": False, "caBundle": None})
-        cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
+        cluster.kubectl("apply", "-f", "-", stdin=manifest)
         yield
     finally:
         spec = {"caBundle": None, "insecureSkipTLSVerify": False, **before["spec"]}

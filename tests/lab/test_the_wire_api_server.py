@@ -280,7 +280,7 @@ def test_an_approval_takes_conditions_only_and_keeps_decisions(server: Answers) 
     assert refused([]) == ['Forbidden: updates may not remove a condition of type "Approved"']
     assert "mutually exclusive" in refused([decision, {"type": "Denied", "status": "True"}])[0]
     assert refused([{"type": "Approved", "status": "False"}]) == [
-        'Invalid value: "False": must be "True"'
+        'Unsupported value: "False": supported values: "True"'
     ]
     assert refused([decision, decision]) == ['Duplicate value: "Approved"']
     assert "Required value" in refused([decision, {"type": "X", "status": ""}])

@@ -22,6 +22,7 @@ _VERBS = (
     "verify",
     "top",
     "metrics-server",
+    "lab",
 )
 
 

@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+import msgspec
+
+from kubevouch.cli.loopback import loopback_kubelets
 from kubevouch.cli.terminal import Terminal
 from kubevouch.clock import Clock, SystemClock
 from kubevouch.kube.access import ClusterAccess, cluster_access
@@ -13,8 +16,10 @@ T = TypeVar("T")
 
 
 def access_of(terminal: Terminal, kubeconfig: str | None, context: str | None) -> ClusterAccess:
-    """What kubectl would use. Raises KubeconfigError."""
-    return cluster_access(terminal.environment, kubeconfig=kubeconfig or "", context=context or "")
+    """What kubectl would use. Raises KubeconfigError, UsageError."""
+    environment = terminal.environment
+    access = cluster_access(environment, kubeconfig=kubeconfig or "", context=context or "")
+    return msgspec.structs.replace(access, loopback=loopback_kubelets(environment, access))
 
 
 def with_api(

@@ -158,12 +158,12 @@ def _print_node(terminal: Terminal, node: NodePlan) -> None:
 
 def _print_diff(terminal: Terminal, diff: str) -> None:
     for line in diff.splitlines():
-        _line(terminal, f"    {line}")
+        terminal.out(one_line(f"    {line}"))
 
 
 def _line(terminal: Terminal, text: str) -> None:
     """A line that holds what nodes say: no line break of theirs makes it two."""
-    terminal.out(one_line(text))
+    terminal.long_line(text)
 
 
 def _apart(terminal: Terminal, text: str) -> None:

@@ -11,7 +11,10 @@ from typing import Final, TextIO
 from kubevouch.errors import KubevouchError, UsageError
 
 WIDTH: Final = 100
-"""Columns. Facts that are longer go on in the next line; nothing is cut off."""
+"""Columns, unless $COLUMNS says fewer. Facts that are longer go on in the next line; nothing is cut off."""
+
+
+_NARROWEST: Final = 60
 
 
 class Colour(StrEnum):
@@ -21,6 +24,12 @@ class Colour(StrEnum):
     WARNING = "33"
     GOOD = "32"
     QUIET = "2"
+
+
+def _width(environment: Mapping[str, str]) -> int:
+    """What $COLUMNS says, as far as it can be kept: nobody reads columns that are narrower, or lines that are longer."""
+    said = environment.get("COLUMNS", "")
+    return min(WIDTH, max(_NARROWEST, int(said))) if said.isascii() and said.isdigit() else WIDTH
 
 
 class NowhereToWrite(KubevouchError):
@@ -63,6 +72,7 @@ class Terminal:
         self.stdout = stdout or io.StringIO()
         self.stderr = stderr or io.StringIO()
         self.environment = environment
+        self.width = _width(environment)
         for stream in (self.stdout, self.stderr):
             # What the terminal's encoding lacks is escaped, too.
             if isinstance(stream, io.TextIOWrapper):
@@ -77,16 +87,30 @@ class Terminal:
         self._write(self.stdout, line + "\n")
 
     def wrapped(self, text: str, lead: str = "", colour: Colour | None = None) -> None:
-        """The same behind `lead`, folded at WIDTH and indented as far as `lead` goes."""
+        """The same behind `lead`, folded at the width and indented as far as `lead` goes."""
         folded = textwrap.fill(
             one_line(text),
-            WIDTH,
+            self.width,
             initial_indent=lead,
             subsequent_indent=" " * len(lead),
             break_long_words=False,
             break_on_hyphens=False,
         )
         self.out(folded, colour)
+
+    def long_line(self, text: str, hang: int = 9) -> None:
+        """A line that is one however long it is, unless $COLUMNS is narrower than our own: folded then, and hung so far."""
+        if self.width == WIDTH or len(text) <= self.width:
+            self.out(one_line(text))
+            return
+        lines = textwrap.wrap(
+            one_line(text),
+            self.width,
+            subsequent_indent=" " * hang,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        self.out("\n".join(lines))
 
     def note(self, text: str) -> None:
         """A line of progress."""

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from kubevouch import goyaml
 from kubevouch.evidence.measured import Asking, Doubt, Measured, together
+from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.client import ApiClient
 from kubevouch.kube.resources import (
     CONFIG_MAPS,
@@ -44,6 +45,9 @@ class ClusterNames:
 
     doubts: tuple[Doubt, ...]
     """What could not be read: the lists may then lack something."""
+
+    loopback: LoopbackKubelets
+    """Loopback addresses that the operator lists as kubelets' of this one cluster."""
 
 
 async def gather_names(api: ApiClient, asking: Asking) -> ClusterNames:
@@ -80,6 +84,7 @@ async def gather_names(api: ApiClient, asking: Asking) -> ClusterNames:
         service_networks=said.networks,
         domain=said.domain,
         doubts=tuple(each.doubt for each in (kubeadm, services, slices) if each.doubt is not None),
+        loopback=api.access.loopback,
     )
 
 

@@ -5,6 +5,7 @@ applies them; where this differs on purpose, docs/kubeconfig.md says so. Nothing
 """
 
 from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -26,6 +27,16 @@ from kubevouch.kube.users import can_identify, check_user, without_credentials
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
+class LoopbackKubelets(msgspec.Struct, frozen=True):
+    """Loopback addresses that the operator lists as kubelets', because the whole cluster runs on this machine.
+
+    shared: those of them that several kubelets have, each at a port of its own. Empty everywhere else.
+    """
+
+    addresses: frozenset[IPv4Address | IPv6Address] = frozenset()
+    shared: frozenset[IPv4Address | IPv6Address] = frozenset()
+
+
 class ClusterAccess(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is needed to talk to one API server.
 
@@ -33,6 +44,7 @@ class ClusterAccess(msgspec.Struct, frozen=True, kw_only=True):
     server: a URL without a slash at the end, a path allowed. roots: the authorities to trust, PEM; None are the
     system's. proxy: a URL, "" for none.
     exec_extension: what the cluster's entry keeps for an exec plugin.
+    loopback: never from a kubeconfig; see cli/loopback.py.
     """
 
     context: str
@@ -47,6 +59,7 @@ class ClusterAccess(msgspec.Struct, frozen=True, kw_only=True):
     proxy: str = ""
     compression: bool = True
     exec_extension: object = None
+    loopback: LoopbackKubelets = LoopbackKubelets()
 
     def __repr__(self) -> str:
         """A proxy's URL may hold a password, and an extension anything."""

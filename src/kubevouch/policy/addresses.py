@@ -6,17 +6,18 @@ from kubevouch.policy.names import sources_of
 from kubevouch.policy.question import Address, Allowance, Question, Reserved
 from kubevouch.policy.ruling import Reason, Ruling, cannot_tell, listed, passes, refuses, unreadable
 
+_LOOPBACK = "loopback"
 # What no node is reached at from elsewhere (IANA special-purpose registries, RFC 6890).
 _UNUSABLE = {
     ip_network(text): what
     for text, what in {
         "0.0.0.0/8": "this network",
-        "127.0.0.0/8": "loopback",
+        "127.0.0.0/8": _LOOPBACK,
         "169.254.0.0/16": "link-local",
         "224.0.0.0/4": "multicast",
         "240.0.0.0/4": "reserved, broadcast",
         "::/128": "unspecified",
-        "::1/128": "loopback",
+        "::1/128": _LOOPBACK,
         "::ffff:0:0/96": "an IPv4 address in IPv6 clothes",
         "64:ff9b::/96": "an IPv4 address in IPv6 clothes",
         "fe80::/10": "link-local",
@@ -26,11 +27,14 @@ _UNUSABLE = {
 
 
 def usable_addresses(question: Question) -> Ruling:
-    """No loopback, link-local, multicast or mapped address: the signer issues `::ffff:a.b.c.d` as `a.b.c.d`."""
+    """No loopback, link-local, multicast or mapped address: the signer issues `::ffff:a.b.c.d` as `a.b.c.d`.
+
+    A loopback address passes only where the operator lists that very one (docs/lab.md).
+    """
     parsed = question.request.parsed
     if parsed is None:
         return unreadable("usable-addresses")
-    bad = [f"{a} ({what})" for a in parsed.ip_addresses if (what := unusable(a))]
+    bad = [f"{a} ({what})" for a in parsed.ip_addresses if (what := unusable(a, question.reserved))]
     if bad:
         return refuses(
             "usable-addresses",
@@ -42,11 +46,11 @@ def usable_addresses(question: Question) -> Ruling:
     return passes("usable-addresses", listed(parsed.ip_addresses))
 
 
-def unusable(address: Address) -> str | None:
+def unusable(address: Address, reserved: Reserved) -> str | None:
     """Why no node is reached at such an address, or None."""
     for network, what in _UNUSABLE.items():
         if address.version == network.version and address in network:
-            return what
+            return None if what == _LOOPBACK and address in reserved.loopback else what
     return None
 
 

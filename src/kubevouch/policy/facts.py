@@ -35,13 +35,14 @@ def question_of(
     """The question about one request, with all that the registry tells about it."""
     node = requestor_node(request)
     nodes = registry.nodes.value
+    reserved = reserved_of(registry.names)
     return Question(
         request=request,
         at=at,
         node_exists=None if nodes is None else any(each.name == node for each in nodes),
         allowance=allowance,
-        others=None if nodes is None else others_of(node or "", nodes, pinned),
-        reserved=reserved_of(registry.names),
+        others=None if nodes is None else others_of(node or "", nodes, reserved, pinned),
+        reserved=reserved,
         newest=newest_of(registry.requests.or_else(()), request.username),
         kubelet_started=kubelet_started,
     )
@@ -93,7 +94,12 @@ def as_address(text: str) -> Address | None:
         return None
 
 
-def others_of(node: str, nodes: Iterable[Node], pinned: Iterable[tuple[str, Entry]] = ()) -> Others:
+def others_of(
+    node: str,
+    nodes: Iterable[Node],
+    reserved: Reserved,
+    pinned: Iterable[tuple[str, Entry]] = (),
+) -> Others:
     """What all nodes but this one have: a Node's own name and what is pinned are proven, the rest they say themselves.
 
     pinned: (node, entry) that a plan or an operator gives to others.
@@ -113,6 +119,8 @@ def others_of(node: str, nodes: Iterable[Node], pinned: Iterable[tuple[str, Entr
         if address is None:
             if proven or value.lower() not in names:
                 names[value.lower()] = Owner(owner, proven)
+        elif address in reserved.shared:
+            continue
         elif proven or address not in addresses:
             addresses[address] = Owner(owner, proven)
     return Others(names=names, addresses=addresses)
@@ -123,13 +131,16 @@ def reserved_of(cluster: ClusterNames) -> Reserved:
     names, addresses = _split(cluster.virtual)
     _, endpoints = _split(cluster.own_endpoints)
     _, external = _split(cluster.external)
+    shared = cluster.loopback.shared & cluster.loopback.addresses
     return Reserved(
         names=names,
         suffixes={f".{cluster.domain}": "the cluster's own domain"},
         addresses=addresses,
         networks=dict.fromkeys(cluster.service_networks, "a Service"),
         external_addresses=external,
-        endpoint_addresses=endpoints,
+        endpoint_addresses={a: what for a, what in endpoints.items() if a not in shared},
+        loopback=cluster.loopback.addresses,
+        shared=shared,
         doubts=tuple(doubt.text for doubt in cluster.doubts),
     )
 

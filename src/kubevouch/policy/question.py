@@ -94,6 +94,12 @@ class Reserved(msgspec.Struct, frozen=True):
     endpoint_addresses: dict[Address, str] = {}
     """Addresses of API servers: a control-plane node may have its own by pin."""
 
+    loopback: frozenset[Address] = frozenset()
+    """Loopback addresses that the operator lists as kubelets' here: only these are usable, nowhere else any."""
+
+    shared: frozenset[Address] = frozenset()
+    """Those of them that several kubelets have at ports of their own: no node's in particular, so no other node's."""
+
     doubts: tuple[str, ...] = ()
     """What could not be read: then the lists may lack something, and nothing passes by them."""
 

@@ -196,7 +196,7 @@ def _proven(entry: Entry, confirmed: dict[str, Source], accepted: set[str]) -> E
 
 def _conflicts(allowance: Allowance, nodes: Sequence[Node], reserved: Reserved) -> Iterator[str]:
     """What the policy would hold its request for, whatever the operator accepts."""
-    others = others_of(allowance.node, nodes)
+    others = others_of(allowance.node, nodes, reserved)
     yield from reserved.doubts
     for entry in allowance.names:
         if not is_plain(entry.value):
@@ -208,7 +208,7 @@ def _conflicts(allowance: Allowance, nodes: Sequence[Node], reserved: Reserved) 
             yield f"its status has {entry.value}, which is reserved: {why}"
     for entry in allowance.addresses:
         address = ip_address(entry.value)
-        if why := unusable(address):
+        if why := unusable(address, reserved):
             yield f"its status has {entry.value}: {why}"
         owner = others.addresses.get(address)
         if owner and owner.keeps_it_from(entry.source):

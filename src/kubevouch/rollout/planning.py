@@ -8,7 +8,7 @@ from kubevouch.diagnose.rules.requests import running_approver
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.evidence.gather import gather
 from kubevouch.evidence.measured import Asking, together
-from kubevouch.evidence.names import gather_names
+from kubevouch.evidence.names import ClusterNames, gather_names
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.resources import Node
@@ -83,7 +83,7 @@ async def gather_plan(wish: Wish, around: Surroundings) -> Plan:
         config_map=config_map,
         config_map_note=note,
         approver=approver.name if approver else "",
-        notices=_notices(planned, has_approver=approver is not None),
+        notices=(*_of_this_machine(names), *_notices(planned, has_approver=approver is not None)),
     )
 
 
@@ -139,6 +139,14 @@ async def _judged(
         served=evidence.served_by(node.name),
         flags=evidence.metrics.flags,
     )
+
+
+def _of_this_machine(names: ClusterNames) -> tuple[str, ...]:
+    listed = len(names.loopback.addresses)
+    if not listed:
+        return ()
+    what = "1 loopback address" if listed == 1 else f"{listed} loopback addresses"
+    return (f"{what} may be kubelets' here, as you say: a cluster on this machine",)
 
 
 def _notices(planned: list[NodePlan], *, has_approver: bool) -> tuple[str, ...]:

@@ -1,0 +1,135 @@
+"""One storyteller for two clusters: each step is the command a person would type, and its real output."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+WIDTH = 80
+_CHECKOUT = Path(__file__).parent.parent
+
+
+class NotAsTold(Exception):
+    """A step did not end as the story says."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is said, what is typed, and how the command may end."""
+
+    said: str
+    typed: str
+    codes: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where the story is told.
+
+    environment: of the commands; KUBECONFIG in it. ssh_config: at hand on the desk under that name.
+    """
+
+    name: str
+    environment: Mapping[str, str]
+    ssh_config: Path
+
+
+STEPS = (
+    Step(
+        "A cluster that kubeadm made a year ago. Somebody has installed metrics-server:",
+        "kubectl get deployment metrics-server -n kube-system",
+    ),
+    Step("", "kubectl top nodes", (1,)),
+    Step(
+        "Its log:",
+        "kubectl logs -n kube-system -l k8s-app=metrics-server --tail=50 | grep scrape | tail -n 1 | fold -s -w 80",
+    ),
+    Step(
+        "kubeadm sees nothing wrong: it does not look at kubelets.",
+        "ssh -F ssh_config k8s-master kubeadm certs check-expiration 2>/dev/null | head -n 5 | cut -c 1-80",
+    ),
+    Step(
+        "Every guide says --kubelet-insecure-tls. The other way begins with the cause\n# (this only reads):",
+        "kubevouch doctor",
+        (1,),
+    ),
+    Step(
+        "What would be changed, and what not (this only reads, too):",
+        "kubevouch fix --plan plan.json --via ssh --ssh-config ssh_config",
+    ),
+    Step(
+        "Do it: one node at a time, each proven on the wire before the next.",
+        "kubevouch fix --apply plan.json --yes",
+    ),
+    Step("And now:", "kubevouch verify --wait 2m"),
+    Step("", "kubectl get deployment metrics-server -n kube-system"),
+    Step("", "kubectl top nodes"),
+    Step("", "kubectl top pods -A | head -n 5"),
+)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long a person is given: seconds before a line is typed, a letter, and after an answer."""
+
+    said: float = 1.5
+    letter: float = 0.02
+    typed: float = 0.4
+    read: float = 2.0
+
+
+FAST = Pace(0.0, 0.0, 0.0, 0.0)
+
+
+def tell(cluster: Cluster, desk: Path, pace: Pace, steps: tuple[Step, ...] = STEPS) -> None:
+    """Tells it. desk: an empty folder, where a person would stand.
+
+    Raises:
+        NotAsTold: a step did not end as the story says.
+    """
+    (desk / "ssh_config").symlink_to(cluster.ssh_config)
+    for step in steps:
+        if step.said:
+            _show(f"\n# {step.said}\n")
+            time.sleep(pace.said)
+        _show("\n$ ")
+        for letter in step.typed:
+            _show(letter)
+            time.sleep(pace.letter)
+        time.sleep(pace.typed)
+        _show("\n")
+        code = run(step.typed, desk, cluster.environment).returncode
+        if code not in step.codes:
+            raise NotAsTold(f"{step.typed}: ended with {code}; {step.codes[0]} was expected")
+        time.sleep(pace.read)
+
+
+def _show(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def run(
+    typed: str, desk: Path, environment: Mapping[str, str], *, kept: bool = False
+) -> "subprocess.CompletedProcess[str]":
+    """Runs it in a shell with pipefail off, both streams in their order: shown as it comes, or kept."""
+    tools = f"{Path(sys.executable).parent}:{environment.get('PATH', '')}"
+    given = {
+        **environment,
+        "PATH": tools,
+        "XDG_STATE_HOME": str(desk),
+        "COLUMNS": str(WIDTH),
+    }
+    return subprocess.run(
+        ["sh", "-c", typed],
+        cwd=desk,
+        env=given,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if kept else None,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=900,
+    )

@@ -1,0 +1,73 @@
+"""The bed, in the words of `cluster.Cluster`: what `make real` has booted around this process."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from real.audit import Entry
+from real.bed import Bed, State
+from real.node import Node as BedNode
+
+from .cluster import Done
+from .programs import Programs, account
+
+
+@dataclass(frozen=True)
+class BedCluster(Programs):
+    """The real one."""
+
+    bed: Bed
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.bed.kubeconfig
+
+    def given(self) -> Mapping[str, str]:
+        return {"XDG_STATE_HOME": str(self.bed.folders.state / "xdg-state")}
+
+    @property
+    def nodes(self) -> tuple[BedNode, ...]:
+        return self.bed.nodes
+
+    @property
+    def workers(self) -> tuple[BedNode, ...]:
+        return self.bed.workers
+
+    @property
+    def master(self) -> BedNode:
+        return self.bed.master
+
+    def state(self, state: str) -> None:
+        self.bed.set_state(State(state))
+
+    def kubectl(
+        self,
+        *arguments: str,
+        stdin: str = "",
+        kubeconfig: Path | None = None,
+        check: bool = True,
+        seconds: float = 60,
+    ) -> Done:
+        return self.bed.kubectl(
+            *arguments, stdin=stdin, kubeconfig=kubeconfig, check=check, seconds=seconds
+        )
+
+    def ssh_words(self) -> tuple[str, ...]:
+        return ("--via", "ssh", "--ssh-config", str(self.bed.ssh_config))
+
+    def audit(self, since: datetime) -> tuple[Entry, ...]:
+        return self.bed.audit(since)
+
+    def audit_of(self, user: str, since: datetime) -> tuple[Entry, ...]:
+        return tuple(e for e in self.bed.audit(since) if e.user.username == account(user))
+
+    def stop_controller_manager(self) -> None:
+        self.bed.stop_controller_manager()
+
+    def start_controller_manager(self) -> None:
+        self.bed.start_controller_manager()
+
+    def probed(self, log: Path) -> AbstractContextManager[Path]:
+        return self.bed.probed(log)

@@ -1,0 +1,212 @@
+"""A lab of its own, in the words of `cluster.Cluster`: made for the tests, a process beside them, gone after them."""
+
+import base64
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from kubevouch.clock import SystemClock
+from kubevouch.lab.cluster.control import ask
+from kubevouch.lab.cluster.folder import Folder
+from kubevouch.lab.cluster.site import Host, Site
+from kubevouch.lab.nodes.files import NodeFiles
+from kubevouch.lab.nodes.journal import Journal
+from real.audit import Entry, read
+from real.handshake import Seen, context, shake
+from real.node import TREE
+from real.node import Entry as TreeEntry
+from real.prober import probing
+
+from .cluster import Done, UnitEvent
+from .programs import CHECKOUT, Programs, account
+
+AUDIT_LOG = "/var/log/kubernetes/audit/audit.log"
+VARIABLE = "KUBEVOUCH_LOOPBACK_ADDRESSES"
+_KUBECTL = Path(sys.executable).with_name("kubectl")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A script on a node that has ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True)
+class LabNode:
+    """One node. Everything here goes by the lab's own process, so it works while its ssh is cut."""
+
+    folder: Folder
+    host: Host
+
+    @property
+    def name(self) -> str:
+        return self.host.name
+
+    @property
+    def address(self) -> str:
+        return self.host.address
+
+    @property
+    def files(self) -> NodeFiles:
+        return NodeFiles(self.folder.node(self.name), self.name)
+
+    def sh(self, script: str, *arguments: str, check: bool = True, seconds: float = 120) -> Ended:
+        asked = {"node": self.name, "script": script, "arguments": arguments}
+        said = self._ask("sh", timeout=seconds, **asked)
+        ended = Ended(said["code"], _text(said["out"]), _text(said["err"]))
+        assert ended.returncode == 0 or not check, (self.name, script, ended)
+        return ended
+
+    def read(self, path: str) -> bytes:
+        return self.files.read(path)
+
+    def write(self, path: str, data: bytes, mode: int = 0o644) -> None:
+        self.files.write(path, data, mode)
+
+    def exists(self, path: str) -> bool:
+        return self.sh('[ -e "$1" ]', path, check=False).returncode == 0
+
+    def tree(self, *folders: str) -> Mapping[str, TreeEntry]:
+        lines = self.sh(TREE, *folders).stdout.splitlines()
+        fields = [line.split("\t", 4) for line in lines]
+        return {
+            path: TreeEntry(kind, mode, owner, content)
+            for kind, mode, owner, path, content in fields
+        }
+
+    def handshake(self) -> Seen:
+        return shake(self.address, port=self.host.kubelet_port, tls=context())
+
+    def unit_events(self, unit: str, since: datetime) -> tuple[UnitEvent, ...]:
+        return Journal(self.files, SystemClock()).unit_events(unit, since)
+
+    def cut_ssh(self) -> None:
+        self._ask("cut-ssh", node=self.name)
+
+    def mend(self) -> None:
+        self._ask("mend", node=self.name)
+
+    def fill(self, folder: str, size: str = "256k") -> None:
+        self._ask("fill", node=self.name, folder=folder, size=size)
+
+    def free(self) -> None:
+        self._ask("mend", node=self.name)
+
+    def _ask(self, verb: str, *, timeout: float = 60, **more: object) -> dict[str, Any]:
+        return ask(self.folder, {"do": verb, **more}, timeout=timeout)
+
+
+@dataclass(frozen=True)
+class LabCluster(Programs):
+    """A running lab."""
+
+    folder: Folder
+    site: Site
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.folder.kubeconfig
+
+    def given(self) -> Mapping[str, str]:
+        return {
+            "XDG_STATE_HOME": str(self.folder.root / "xdg-state"),
+            VARIABLE: str(self.folder.loopback_addresses),
+        }
+
+    @property
+    def nodes(self) -> tuple[LabNode, ...]:
+        return tuple(LabNode(self.folder, host) for host in self.site.hosts)
+
+    @property
+    def workers(self) -> tuple[LabNode, ...]:
+        return self.nodes[1:]
+
+    @property
+    def master(self) -> LabNode:
+        return self.nodes[0]
+
+    def state(self, state: str) -> None:
+        ask(self.folder, {"do": "state", "state": state}, timeout=120)
+
+    def kubectl(
+        self,
+        *arguments: str,
+        stdin: str = "",
+        kubeconfig: Path | None = None,
+        check: bool = True,
+        seconds: float = 60,
+    ) -> Done:
+        given = f"--kubeconfig={kubeconfig or self.kubeconfig}"
+        cache = f"--cache-dir={self.folder.root / 'kubectl-cache'}"
+        done = subprocess.run(
+            [_KUBECTL, given, cache, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        assert done.returncode == 0 or not check, (arguments, done.stdout, done.stderr)
+        return done
+
+    def ssh_words(self) -> tuple[str, ...]:
+        return ("--via", "ssh", "--ssh-config", str(self.folder.ssh_config))
+
+    def audit(self, since: datetime) -> tuple[Entry, ...]:
+        return read(self.master.read(AUDIT_LOG), since)
+
+    def audit_of(self, user: str, since: datetime) -> tuple[Entry, ...]:
+        return tuple(each for each in self.audit(since) if each.user.username == account(user))
+
+    def stop_controller_manager(self) -> None:
+        ask(self.folder, {"do": "stop-controller-manager"})
+
+    def start_controller_manager(self) -> None:
+        ask(self.folder, {"do": "start-controller-manager"})
+
+    @contextlib.contextmanager
+    def _probed(self, log: Path) -> Iterator[Path]:
+        with probing(sys.executable, log, [node.address for node in self.nodes]):
+            yield log
+
+    def probed(self, log: Path) -> AbstractContextManager[Path]:
+        return self._probed(log)
+
+
+@contextlib.contextmanager
+def lab(root: Path, *words: str) -> Iterator[LabCluster]:
+    """A lab in that folder while it lasts. Whatever became of it, nothing of it is left."""
+    folder = Folder(root)
+    _lab("up", root, "--detach", *words)
+    try:
+        yield LabCluster(folder, folder.record().site)
+    finally:
+        _lab("down", root)
+
+
+def _lab(verb: str, root: Path, *words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "kubevouch", "lab", verb, "--dir", str(root), *words],
+        cwd=CHECKOUT,
+        env=dict(os.environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _text(encoded: str) -> str:
+    return base64.b64decode(encoded).decode(errors="replace")
