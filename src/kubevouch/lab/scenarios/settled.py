@@ -43,7 +43,8 @@ def _looks(lab: "Lab", state: State) -> dict[str, Callable[[], bool]]:
 
     def complains() -> bool:
         nodes = [f'node="{name}"' for name in lab.machines]
-        logs = [lab.servers.log(pod["metadata"]["uid"]).decode() for pod in pods()]
+        heard = [lab.servers.log(pod["metadata"]["uid"]) for pod in pods()]
+        logs = ["".join(line.text for line in lines) for lines in heard]
         return any(all(node in log for node in nodes) for log in logs)
 
     def available() -> str:
