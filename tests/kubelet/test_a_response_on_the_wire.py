@@ -135,3 +135,13 @@ def test_a_body_in_crumbs_is_refused_as_go_refuses_it() -> None:
     with pytest.raises(ResponseError, match="too much non-data"):
         read(OK + b"Transfer-Encoding: chunked\r\n\r\n", *[b"1;" + b"a" * 200 + b"\r\nx\r\n"] * 200)
     assert read(OK + b"Transfer-Encoding: chunked\r\n\r\n", *[crumbs] * 900).body == b"x" * 900
+
+
+def test_what_costs_much_and_says_little_is_broken_off() -> None:
+    """A minute of work for eight megabytes, and all other kubelets wait meanwhile."""
+    chunks = itertools.repeat(b"1\r\na\r\n" * 1000, 8389)
+    with pytest.raises(ResponseError, match="too much non-data"):
+        read(OK + b"Transfer-Encoding: chunked\r\n\r\n", *chunks, most=8 << 20)
+    with pytest.raises(ResponseError, match="too many 1xx informational responses"):
+        read(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 6)
+    read(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 5 + OK + b"Content-Length: 0\r\n\r\n")

@@ -279,3 +279,16 @@ def test_a_page_is_read_as_the_numbers_it_was_written_from(
 def test_any_bytes_are_a_page_or_an_answer_error(body: bytes) -> None:
     with contextlib.suppress(AnswerError):
         read(body)
+
+
+@given(st.text(alphabet='\\"\nna', max_size=12))
+def test_escapes_are_taken_back(name: str) -> None:
+    written = name.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+    page = read(f'pod_cpu_usage_seconds_total{{namespace="n",pod="{written}"}} 1\n')
+    assert [pod.name for pod in page.pods] == [name]
+
+
+@pytest.mark.parametrize("labels", [33, 3000])
+def test_a_bomb_of_labels_is_refused(labels: int) -> None:
+    with pytest.raises(AnswerError, match="more than 32 labels"):
+        read("x{" + 'a="",' * labels + "} 1\n")

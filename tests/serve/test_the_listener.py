@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
 from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from kubevouch.serve import listener as module
 from kubevouch.serve.listener import Listener, ListenError
@@ -126,16 +128,70 @@ async def test_who_is_being_answered_is_not(port: int, slow: Slow, clock: Steppe
         assert (await rest(reader)).endswith(b"done")
 
 
-async def test_one_connection_too_many_is_closed(
-    port: int, monkeypatch: pytest.MonkeyPatch
+ASKING = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+async def test_one_connection_too_many_ends_the_one_that_is_quiet_for_longest(
+    port: int, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever opens as many as there may be, and says nothing, keeps everybody out."""
+    monkeypatch.setattr(module, "MOST_CONNECTIONS", 2)
+    async with connected(port) as (first, _), connected(port) as (second, asking):
+        await clock.pass_(1)
+        asking.write(ASKING)
+        assert b"done" in await second.readuntil(b"done")
+        async with connected(port) as (third, more):
+            more.write(ASKING)
+            assert b"done" in await third.readuntil(b"done")
+            assert await rest(first) == b""
+            asking.write(ASKING)
+            assert b"done" in await second.readuntil(b"done")
+
+
+async def test_where_all_are_being_answered_one_too_many_is_closed(
+    port: int, slow: Slow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_CONNECTIONS", 1)
     async with connected(port) as (reader, writer):
-        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert b"done" in await reader.readuntil(b"done")
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        await slow.asked.wait()
         async with connected(port) as (other, more):
-            more.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            more.write(ASKING)
             assert await rest(other) == b""
+        slow.go.set()
+        assert (await rest(reader)).endswith(b"done")
+
+
+async def test_handshakes_that_never_end_are_few_and_keep_nobody_out(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each holds a third of a megabyte, and a stranger needs nothing but a socket to begin one."""
+    monkeypatch.setattr(module, "MOST_HANDSHAKES", 3)
+    async with contextlib.AsyncExitStack() as open_:
+        silent = []
+        for _ in range(6):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            open_.callback(writer.close)
+            silent.append(reader)
+        async with connected(port) as (other, more):
+            more.write(ASKING)
+            assert b"done" in await other.readuntil(b"done")
+        assert [await rest(each) for each in silent[:4]] == [b""] * 4
+        assert not any(each.at_eof() for each in silent[4:])
+
+
+async def test_those_who_came_and_went_are_forgotten(
+    slow: Slow, tls: ServerTls, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_CONNECTIONS", 4)
+    monkeypatch.setattr(module, "MOST_HANDSHAKES", 4)
+    async with Listener(slow.answer, tls, clock, host="127.0.0.1", port=0) as listener:
+        for _ in range(60):
+            async with connected(listener.port):
+                pass
+        gc.collect()
+        kept = [each for each in gc.get_objects() if isinstance(each, web.RequestHandler)]
+        assert len(kept) <= 24
 
 
 async def test_old_tls_is_refused(port: int) -> None:

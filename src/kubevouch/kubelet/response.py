@@ -10,6 +10,8 @@ from typing import Final
 MOST_HEAD: Final = 64 * 1024
 _MOST_CHUNK_LINE: Final = 256
 _MOST_EXCESS: Final = 16 * 1024
+_MOST_ANNOUNCED: Final = 5
+"""Heads such as 100 Continue before the answer's own: as Go's client (net/http/transport.go, max1xxResponses)."""
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\x00]*))?")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\x00]*?)[ \t]*")
 _CHUNK: Final = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n\x00]*)?\r?\n")
@@ -35,6 +37,9 @@ class ResponseReader:
         self._chunked = False
         self._trailer = False
         self._excess = 0
+        self._announced = 0
+        self._chunks = 1000 + most // 256
+        """So many more may come: each costs us, however small it is. Go's server writes 2 KiB at a time."""
         self.status = 0
         self.reason = ""
         self.headers: dict[str, str] = {}
@@ -94,6 +99,9 @@ class ResponseReader:
             headers[name] = found[2]
         self.status = int(status[2])
         if self.status < 200:
+            self._announced += 1
+            if self._announced > _MOST_ANNOUNCED:
+                raise ResponseError("too many 1xx informational responses")
             return False
         self.reason = (status[3] or b"").decode(errors="replace")
         self.headers = {
@@ -162,7 +170,8 @@ class ResponseReader:
         self._check(length)
         # As Go's chunkedReader (net/http/internal/chunked.go): many small chunks would cost much for little.
         self._excess = max(0, self._excess + len(line) - 16 - 2 * length)
-        if self._excess > _MOST_EXCESS:
+        self._chunks -= 1
+        if self._excess > _MOST_EXCESS or self._chunks < 0:
             raise ResponseError("chunked encoding contains too much non-data")
         self._left = length + 2 if length else 0
         self._trailer = length == 0

@@ -11,6 +11,14 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
+class _Question(Generic[V]):
+    """One that is being asked, and how many wait for its answer."""
+
+    def __init__(self, task: asyncio.Task[V]) -> None:
+        self.task = task
+        self.waiting = 0
+
+
 class AnswerCache(Generic[K, V]):
     """`async get(key, ask)`. Errors are not kept, and everybody who waited for one gets it.
 
@@ -23,7 +31,7 @@ class AnswerCache(Generic[K, V]):
         self._seconds = seconds
         self._most = most
         self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()
-        self._asking: dict[K, asyncio.Task[V]] = {}
+        self._asking: dict[K, _Question[V]] = {}
         self._turn = asyncio.Semaphore(at_once)
 
     def __len__(self) -> int:
@@ -35,19 +43,28 @@ class AnswerCache(Generic[K, V]):
         if kept is not None and self._clock.monotonic() < kept[0]:
             self._kept.move_to_end(key)
             return kept[1]
-        task = self._asking.get(key)
-        if task is None:
+        question = self._asking.get(key)
+        if question is None:
             task = asyncio.get_running_loop().create_task(self._ask(key, ask))
-            self._asking[key] = task
-            task.add_done_callback(lambda ended: self._ended(key, ended))
-        # Somebody who leaves does not take the answer from those who wait with him.
-        return await asyncio.shield(task)
+            question = self._asking[key] = _Question(task)
+            task.add_done_callback(lambda _: self._forget(key, question))
+        question.waiting += 1
+        try:
+            # Somebody who leaves does not take the answer from those who wait with him.
+            return await asyncio.shield(question.task)
+        finally:
+            question.waiting -= 1
+            if not question.waiting and not question.task.done():
+                # The last one left: whoever asks much and leaves would make a queue without an end.
+                self._forget(key, question)
+                question.task.cancel()
 
-    def _ended(self, key: K, task: asyncio.Task[V]) -> None:
-        self._asking.pop(key, None)
-        if not task.cancelled():
+    def _forget(self, key: K, question: "_Question[V]") -> None:
+        if self._asking.get(key) is question:
+            del self._asking[key]
+        if question.task.done() and not question.task.cancelled():
             # Looked at, so that an error for which nobody waits any more is no complaint of the event loop's.
-            task.exception()
+            question.task.exception()
 
     async def _ask(self, key: K, ask: Callable[[], Awaitable[V]]) -> V:
         async with self._turn:

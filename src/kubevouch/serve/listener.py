@@ -1,7 +1,9 @@
 """TLS and HTTP: bytes on the wire into a Request, a Response into bytes. Bounded in number, size and time."""
 
 import asyncio
+import errno
 import logging
+import socket
 import ssl
 from collections.abc import Mapping
 from typing import Final, Self
@@ -16,9 +18,13 @@ from kubevouch.tls import ServerTls, client_chain
 
 MOST_CONNECTIONS: Final = 512
 """Each may hold a third of a megabyte (docs/decisions/0004). API servers and Prometheus keep a few each."""
+MOST_HANDSHAKES: Final = 128
+"""Connections beside those whose handshake has not ended. One more ends the one that began first."""
 _HANDSHAKE: Final = 10.0
 _LARGEST_BODY: Final = 64 * 1024
 _UNENDING: Final = 60.0
+_PAUSE: Final = 1.0
+_SCARCE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class ListenError(KubevouchError):
@@ -50,6 +56,7 @@ class Listener:
         self._drain = drain
         self._idle = idle
         self._quiet_since: dict[web.RequestHandler, float] = {}
+        self._shaking: dict[asyncio.Task[None], web.RequestHandler] = {}
         self.port = 0
         """Where it listens; with port 0 it is known only then."""
 
@@ -66,41 +73,103 @@ class Listener:
         )
         await self._runner.setup()
         try:
-            self._server = await self._listening()
+            self._sockets = await self._listening()
         except OSError as error:
             await self._runner.cleanup()
             where = f"{self._host}:{self._wanted}"
             right = "an address of this machine and a free port were expected"
             raise ListenError(where, error.strerror or str(error), right) from None
-        self.port = self._server.sockets[0].getsockname()[1]
-        self._reaping = asyncio.create_task(self._reap())
+        self.port = self._sockets[0].getsockname()[1]
+        self._work = [asyncio.create_task(self._reap())]
+        self._work += [asyncio.create_task(self._accept(each)) for each in self._sockets]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._reaping.cancel()
-        self._server.close()
+        for task in (*self._work, *self._shaking):
+            task.cancel()
+        await asyncio.gather(*self._work, *self._shaking, return_exceptions=True)
+        for each in self._sockets:
+            each.close()
         await self._runner.cleanup()
 
-    async def _listening(self) -> asyncio.Server:
-        return await asyncio.get_running_loop().create_server(
-            self._connection,
+    async def _listening(self) -> list[socket.socket]:
+        """What asyncio binds, one for each of the host's addresses. It would take any number of handshakes there."""
+        server = await asyncio.get_running_loop().create_server(
+            asyncio.Protocol,
             self._host or None,
             self._wanted,
-            ssl=self._tls.context,
-            ssl_handshake_timeout=_HANDSHAKE,
-            ssl_shutdown_timeout=1.0,
             reuse_address=True,
-            backlog=512,
+            start_serving=False,
         )
+        sockets = [each.dup() for each in server.sockets]
+        server.close()
+        for each in sockets:
+            each.setblocking(False)  # noqa: FBT003 - its only argument
+            each.listen(512)
+        return sockets
 
-    def _connection(self) -> asyncio.Protocol:
+    async def _accept(self, listening: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = await asyncio.get_running_loop().sock_accept(listening)
+            except OSError as error:
+                # Nothing to spare: asyncio's own pause. Else somebody has left already.
+                await self._clock.sleep(_PAUSE if error.errno in _SCARCE else 0)
+                continue
+            if len(self._shaking) >= MOST_HANDSHAKES:
+                next(iter(self._shaking)).cancel()
+            self._begin(connection)
+            await self._clock.sleep(0)
+
+    def _begin(self, connection: socket.socket) -> None:
         server = self._runner.server
         assert server is not None
-        if len(server.connections) >= MOST_CONNECTIONS:
-            return _Full()
         made = server()
+        if len(self._quiet_since) > 2 * (MOST_CONNECTIONS + MOST_HANDSHAKES):
+            # Most are gone.
+            shaking = set(self._shaking.values())
+            for each in [each for each in self._quiet_since if each.transport is None]:
+                if each not in shaking:
+                    del self._quiet_since[each]
         self._quiet_since[made] = self._clock.monotonic()
-        return made
+        task = asyncio.create_task(self._shake(connection, made))
+        self._shaking[task] = made
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._shaking.pop(task, None)
+            if task.cancelled():
+                # Perhaps before it began.
+                connection.close()
+
+        task.add_done_callback(ended)
+
+    async def _shake(self, connection: socket.socket, made: web.RequestHandler) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: made,
+                connection,
+                ssl=self._tls.context,
+                ssl_handshake_timeout=_HANDSHAKE,
+                ssl_shutdown_timeout=1.0,
+            )
+        except OSError:
+            # No TLS, no time, or gone: what strangers do is no complaint of ours.
+            connection.close()
+            return
+        server = self._runner.server
+        assert server is not None
+        if len(server.connections) > MOST_CONNECTIONS and not self._make_room():
+            _end(made)
+
+    def _make_room(self) -> bool:
+        """Ends the connection on which nothing was asked for longest; False if all are being answered."""
+        quiet = [each for each in self._quiet_since if each.transport is not None]
+        if not quiet:
+            return False
+        longest = min(quiet, key=self._quiet_since.__getitem__)
+        del self._quiet_since[longest]
+        _end(longest)
+        return True
 
     async def _reap(self) -> None:
         """Ends connections on which nothing whole was asked for a while: idle ones, and those that say it byte by byte."""
@@ -109,7 +178,7 @@ class Listener:
             before = self._clock.monotonic() - self._idle
             for connection in [each for each, at in self._quiet_since.items() if at < before]:
                 del self._quiet_since[connection]
-                connection.force_close()
+                _end(connection)
 
     async def _handle(self, request: web.Request) -> web.Response:
         # While it is answered it is not quiet.
@@ -146,11 +215,12 @@ def _silent() -> logging.Logger:
     return logger
 
 
-class _Full(asyncio.Protocol):
-    """One connection too many."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
+def _end(connection: web.RequestHandler) -> None:
+    """At once: a peer that says no goodbye is not waited for."""
+    transport = connection.transport
+    connection.force_close()
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()
 
 
 def _read(request: web.Request) -> Request:

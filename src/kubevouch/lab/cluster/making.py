@@ -32,7 +32,7 @@ def make(folder: Folder, record: Record, state: State, entropy: Entropy) -> None
     whole = [host for host in site.hosts if not host.light]
     host_keys = {host.name: operator_files.new_key() for host in whole}
     shared = (rsa_key(), rsa_key()) if len(whole) < site.count else None
-    operator_files.write(folder, site, host_keys)
+    operator_files.write(folder, site, host_keys, ca.leaf)
     authorized = operator_files.public_of(folder.ssh_key.read_bytes())
 
     def furnish(host: Host) -> None:

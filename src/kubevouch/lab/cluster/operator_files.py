@@ -1,5 +1,8 @@
 """What an operator of the lab has at hand: ssh key and configuration, host keys, the word about loopback addresses."""
 
+import hashlib
+
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -32,8 +35,8 @@ def public_of(key: bytes) -> str:
     )
 
 
-def write(folder: Folder, site: Site, host_keys: dict[str, bytes]) -> None:
-    """All of it but the kubeconfig. host_keys: private keys by node name."""
+def write(folder: Folder, site: Site, host_keys: dict[str, bytes], ca: x509.Certificate) -> None:
+    """All of it but the kubeconfig. host_keys: private keys by node name. ca: the cluster's authority."""
     if not folder.ssh_key.exists():
         folder.ssh_key.touch(0o600)
         folder.ssh_key.write_bytes(new_key())
@@ -65,7 +68,10 @@ def write(folder: Folder, site: Site, host_keys: dict[str, bytes]) -> None:
     folder.known_hosts.write_text("\n".join([*known, ""]))
     folder.ssh_config.write_text("\n".join([*config, *everyone, ""]))
     shared = " shared" if site.shared else ""
-    lines = [f"{address}{shared}" for address in site.addresses]
+    # As kubeadm's --discovery-token-ca-cert-hash; the key stays the same when the lab is aged.
+    key = ca.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    lines = [f"authority sha256:{hashlib.sha256(key).hexdigest()}"]
+    lines += [f"{address}{shared}" for address in site.addresses]
     head = "# Addresses that kubelets of this lab have, and no machine elsewhere."
     folder.loopback_addresses.write_text("\n".join([head, *lines, ""]))
 
