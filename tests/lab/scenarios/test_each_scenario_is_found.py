@@ -15,6 +15,8 @@ from kubevouch.lab.scenarios.catalogue import SCENARIOS
 
 EXPECTED = Path(__file__).parent / "expected"
 PATIENCE = 45.0
+LASTS = 4.0
+"""Longer than new pods are Pending: what is found once only was on its way to something else."""
 
 
 class RunningLab:
@@ -76,6 +78,9 @@ def test_a_scenario_is_exactly_what_doctor_finds(name: str, lab: RunningLab) -> 
     expected = yaml.safe_load((EXPECTED / f"{name}.yaml").read_text())
     lab.lab("break", name)
     end = time.monotonic() + PATIENCE
-    while (found := lab.found()) != expected:
-        assert time.monotonic() < end, (expected, found)
-        time.sleep(0.2)
+    held = 0
+    while held < 2:
+        found = lab.found()
+        assert found == expected or time.monotonic() < end, (expected, found)
+        held = held + 1 if found == expected else 0
+        time.sleep(LASTS if held == 1 else 0.2)

@@ -43,9 +43,9 @@ def _looks(lab: "Lab", state: State) -> dict[str, Callable[[], bool]]:
 
     def complains() -> bool:
         nodes = [f'node="{name}"' for name in lab.machines]
-        logs = [lab.servers.log(pod["metadata"]["uid"]) for pod in pods()]
-        texts = ["".join(line.text for line in log) for log in logs]
-        return any(all(node in text for node in nodes) for text in texts)
+        heard = [lab.servers.log(pod["metadata"]["uid"]) for pod in pods()]
+        logs = ["".join(line.text for line in lines) for lines in heard]
+        return any(all(node in log for node in nodes) for log in logs)
 
     def available() -> str:
         found = store.find(API_SERVICES, "v1beta1.metrics.k8s.io")
