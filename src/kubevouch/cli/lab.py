@@ -218,7 +218,7 @@ def age(ctx: click.Context, time: str, directory: Path | None, nodes: tuple[str,
     """Makes the certificates on the nodes again with dates that lie DAYS earlier, such as 300d."""
     terminal = terminal_of(ctx)
     text = time.removesuffix("d")
-    if not text.isdigit() or not 0 < int(text) <= 3650:
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= 3650:
         raise UsageError(time, "is no number of days", "300d, say")
     found = _ask(_folder(terminal, directory), "age", days=int(text), nodes=list(nodes))
     terminal.note(f"{found['certificates']} certificates are {text} days older")

@@ -3,6 +3,7 @@
 As a kube-apiserver writes it under a policy of one rule, `level: Metadata`, that omits RequestReceived.
 """
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -67,7 +68,12 @@ class AuditLog:
             "requestReceivedTimestamp": f"{received:%Y-%m-%dT%H:%M:%S.%fZ}",
             "stageTimestamp": f"{done:%Y-%m-%dT%H:%M:%S.%fZ}",
         }
-        self._out.write(msgspec.json.encode(line) + b"\n")
+        # As kube-apiserver, which answers although its log cannot be written (apiserver's plugin/pkg/audit/log).
+        with contextlib.suppress(OSError):
+            self._append(msgspec.json.encode(line) + b"\n")
+
+    def _append(self, line: bytes) -> None:
+        self._out.write(line)
         if self._out.tell() > self._largest:
             self._out.close()
             self._file.replace(self._file.with_name(self._file.name + ".1"))

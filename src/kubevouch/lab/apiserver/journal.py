@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from kubevouch.errors import KubevouchError
+from kubevouch.lab.apiserver.status import internal_error
 
 Object = dict[str, Any]
 Key = tuple[str, str, str]  # group, version, plural
@@ -41,10 +42,12 @@ class CannotKeep(KubevouchError):
 class Journal:
     """One file. A write is there for the next process as soon as the call returns, even if this one is killed.
 
-    Raises CannotKeep for a file that is something else.
+    Raises CannotKeep for a file that is something else. What cannot be written raises a StatusError of 500, and
+    then nothing of it is there.
     """
 
     def __init__(self, file: Path) -> None:
+        self._file = file
         try:
             self._database = sqlite3.connect(file, isolation_level=None)
             # WAL and no sync at each commit: a killed process loses nothing, a power cut at most the last writes.
@@ -82,14 +85,16 @@ class Journal:
         self._database.close()
 
     def _write(self, revision: int, statement: str, values: tuple[object, ...]) -> None:
-        self._database.execute("BEGIN IMMEDIATE")
         try:
+            self._database.execute("BEGIN IMMEDIATE")
             self._database.execute(statement, values)
             self._database.execute("UPDATE counter SET revision = ?", (revision,))
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            # A full disk, most of all. Whoever wrote is told so, and may write again.
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise internal_error(f"{self._file}: {error}") from None
 
 
 class NoJournal:

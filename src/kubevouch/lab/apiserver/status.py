@@ -115,6 +115,11 @@ def too_many_requests(seconds: int) -> StatusError:
     )
 
 
+def internal_error(what: str) -> StatusError:
+    """500, as apimachinery's NewInternalError says it."""
+    return StatusError(500, "InternalError", f"Internal error occurred: {what}")
+
+
 def bad_request(message: str) -> StatusError:
     """400."""
     return StatusError(400, "BadRequest", message)

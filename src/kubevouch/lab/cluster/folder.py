@@ -178,13 +178,19 @@ class Folder:
             file.truncate(0)
 
     def running(self) -> int:
-        """The process that runs the lab, or 0. A process that was killed holds no lock."""
+        """The process that runs the lab, or 0. A process that was killed holds no lock.
+
+        Raises LabError for somebody else's lab.
+        """
         try:
             with self.lock_file.open("r+") as file:
                 if _held(file):
                     return 0
                 file.seek(0)
                 text = file.read(32).strip()
+        except PermissionError:
+            saw = "you may not look whether a lab runs here"
+            raise LabError(str(self.root), saw, "ask whose folder it is") from None
         except OSError:
             return 0
         return int(text) if text.isdigit() else -1
