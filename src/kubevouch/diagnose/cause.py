@@ -127,7 +127,7 @@ def _bootstrap_off(
 ) -> tuple[str, str]:
     symptoms = [each for each in findings if each.because_of == root.code and each.code in _WHAT]
     worst = min(symptoms, key=lambda each: each.severity.rank, default=None)
-    what = f", and {_WHAT[worst.code]}" if worst else ""
+    what = ", and " + _WHAT[worst.code][len(root.subjects) != 1] if worst else ""
     count = counted(
         len(root.subjects),
         "kubelet signs its own certificate",
@@ -135,21 +135,24 @@ def _bootstrap_off(
     )
     nobody = ""
     if has_no_approver(evidence):
-        nobody = " Nothing on this cluster would approve better ones."
+        better = "a better one" if len(root.subjects) == 1 else "better ones"
+        nobody = f" Nothing on this cluster would approve {better}."
     who = f"{count} because serverTLSBootstrap is off{what}: {named(list(root.subjects))}."
-    return f"{who} {_refused(findings)}{nobody}", PLAN
+    return f"{who} {_refused(findings, len(root.subjects))}{nobody}", PLAN
 
 
-def _refused(findings: tuple[Finding, ...]) -> str:
+def _refused(findings: tuple[Finding, ...], count: int) -> str:
+    them = "it" if count == 1 else "them"
     if any(each.code == "KV109" for each in findings):
-        return "metrics-server takes them only because it was told not to look."
-    return "metrics-server refuses them, rightly."
+        return f"metrics-server takes {them} only because it was told not to look."
+    return f"metrics-server refuses {them}, rightly."
 
 
+# Of one certificate, of several.
 _WHAT = {
-    "KV304": "they have expired",
-    "KV302": "they hold no IP address",
-    "KV301": "nobody else vouches for them",
+    "KV304": ("it has expired", "they have expired"),
+    "KV302": ("it holds no IP address", "they hold no IP address"),
+    "KV301": ("nobody else vouches for it", "nobody else vouches for them"),
 }
 
 
