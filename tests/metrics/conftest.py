@@ -158,8 +158,9 @@ class Cluster:
             },
         }
 
-    def pod(self, name: str, phase: str = "Running", **labels: str) -> None:
-        thing = {"metadata": {"name": name, "labels": labels}, "status": {"phase": phase}}
+    def pod(self, name: str, phase: str = "Running", node: str = "", **labels: str) -> None:
+        metadata = {"name": name, "labels": labels}
+        thing = {"metadata": metadata, "spec": {"nodeName": node}, "status": {"phase": phase}}
         self.server.store.create(POD, thing, "ns")
 
     @contextlib.asynccontextmanager

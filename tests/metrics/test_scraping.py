@@ -253,6 +253,28 @@ async def test_a_node_that_tells_of_anothers_pods_does_not_take_them(cluster: Cl
         assert collector.store.pod("ns", "n1-0") is not None
 
 
+async def test_a_node_that_tells_first_of_anothers_pod_does_not_have_it_either(
+    cluster: Cluster,
+) -> None:
+    """The API server knows where it runs; a liar is faster than whoever starts later."""
+    cluster.pod("n1-0", node="n1")
+    await cluster.add("thief", Serve(cluster.serve("thief").context, Live(Page("n1", cores=9.0))))
+    async with cluster.collecting() as collector:
+        await cluster.heard.until(lambda: ("ns", "n1-0") in collector.fleet.pods)
+        for _ in range(3):
+            await cluster.round()
+        assert collector.store.pod("ns", "n1-0") is None
+        assert collector.store.node("thief") is not None
+        assert cluster.heard.duplicates[-1] == ("thief", (("ns", "n1-0"),))
+        await cluster.add("n1")
+        await cluster.heard.until(lambda: "n1" in collector.fleet.nodes)
+        for _ in range(2):
+            await cluster.round()
+        pod = collector.store.pod("ns", "n1-0")
+        assert pod is not None
+        assert pod.containers[0].cpu_nanocores == 50_000_000
+
+
 async def test_a_new_token_is_sent_once_it_lies_in_its_file(cluster: Cluster) -> None:
     running = await cluster.add("n1")
     async with cluster.collecting():

@@ -26,7 +26,7 @@ def node(name: str, **labels: str) -> FleetNode:
 
 
 def pod(namespace: str, name: str, **labels: str) -> RunningPod:
-    return RunningPod(namespace, name, labels)
+    return RunningPod(namespace, name, labels, node="")
 
 
 def metered(

@@ -14,6 +14,7 @@ from kubevouch.kube.client import ApiClient
 from kubevouch.kube.credentials import Credentials
 from kubevouch.kubelet.fetch import Roots
 from kubevouch.metrics.fleet import Dialling, Fleet, WatchedFleet
+from kubevouch.metrics.points import PodKey
 from kubevouch.metrics.scraper import Listener, Rhythm, Scraper, resolution_of
 from kubevouch.metrics.store import Store
 
@@ -51,6 +52,7 @@ class Collector:
             listener=listener,
             rhythm=rhythm,
             address_types=dialling.address_types,
+            node_of=self._node_of,
             check_time=check_time,
         )
         self._fleet = WatchedFleet(
@@ -72,6 +74,10 @@ class Collector:
     def last_round(self) -> datetime | None:
         """When the last round of scrapes began; None before the first."""
         return self._scraper.last_round
+
+    def _node_of(self, pod: PodKey) -> str:
+        found = self._fleet.pods.get(pod)
+        return found.node if found else ""
 
     async def run(self) -> None:
         """For ever."""

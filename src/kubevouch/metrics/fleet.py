@@ -1,7 +1,8 @@
 """Which nodes and pods there are: what the scraper dials, and what the metrics API has names and labels of.
 
-By watch (kube/watch). Of pods only the metadata of running ones is asked for, as metrics-server's informer does
-(pkg/server/config.go: field selector status.phase=Running).
+By watch (kube/watch). Of pods only running ones are asked for, as metrics-server's informer does (pkg/server/config.go:
+field selector status.phase=Running). It asks for their metadata only; we want to know their node, too, so that a
+kubelet tells of its own pods and of no others.
 """
 
 import asyncio
@@ -14,14 +15,24 @@ import msgspec
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.client import ApiClient
-from kubevouch.kube.resources import NODES, PODS, Node, Object, Resource
+from kubevouch.kube.resources import NODES, PODS, Narrow, Node, Object, Resource
 from kubevouch.kube.watch import Lost, Seen, Synced, Watch
 from kubevouch.metrics.points import PodKey
 
 METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"
 """Annotation of a node: where its kubelet has the page (pkg/scraper/client/resource/client.go)."""
 ADDRESS_TYPES: Final = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
-_PODS: Final = Resource("", "v1", PODS.plural, PODS.kind, Object, namespaced=True)
+
+
+class _Placed(Narrow, frozen=True, kw_only=True):
+    node_name: str = ""
+
+
+class _PlacedPod(Object, frozen=True, kw_only=True):
+    spec: _Placed = _Placed()
+
+
+_PODS: Final = Resource("", "v1", PODS.plural, PODS.kind, _PlacedPod, namespaced=True)
 
 
 class FleetNode(msgspec.Struct, frozen=True):
@@ -36,11 +47,12 @@ class FleetNode(msgspec.Struct, frozen=True):
 
 
 class RunningPod(msgspec.Struct, frozen=True):
-    """A running pod, as far as selectors look at it."""
+    """A running pod, as far as selectors look at it. node: where it runs."""
 
     namespace: str
     name: str
     labels: Mapping[str, str]
+    node: str
 
 
 class Dialling(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,7 +155,6 @@ class WatchedFleet:
             chance=chance,
             report=lambda error: report("pods", error),
             field_selector="status.phase=Running",
-            metadata_only=True,
         )
 
     @property
@@ -187,7 +198,8 @@ class WatchedFleet:
             match event:
                 case Seen(object=pod):
                     labels = _interned(pod.metadata.labels)
-                    found = RunningPod(intern(pod.namespace), pod.name, labels)
+                    node = intern(pod.spec.node_name)
+                    found = RunningPod(intern(pod.namespace), pod.name, labels, node)
                     self._pods[found.namespace, found.name] = found
                 case Lost(key=key):
                     self._pods.pop(key, None)

@@ -45,7 +45,7 @@ class Listener(Protocol):
         ...
 
     def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
-        """A node tells of pods that another node told of before: they stay that one's."""
+        """A node tells of pods that run elsewhere, or of which another node told before: they are no sample."""
         ...
 
     def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
@@ -61,6 +61,7 @@ class Scraper:
     """`run` until cancelled; `put` and `remove` nodes meanwhile. Listed in `kubelet.fetch`: what is verified first.
 
     roots: the authorities of kubelets, asked for before each scrape, so that a new bundle serves at once.
+    node_of: where a pod runs, as the API server has it; "" if that is not known (yet).
     check_time: see VerifiedKubelet.
     """
 
@@ -75,6 +76,7 @@ class Scraper:
         listener: Listener,
         rhythm: Rhythm,
         address_types: tuple[str, ...],
+        node_of: Callable[[PodKey], str],
         check_time: bool = True,
     ) -> None:
         self._store = store
@@ -85,6 +87,7 @@ class Scraper:
         self._listener = listener
         self._rhythm = rhythm
         self._no_address = f"no address matched types [{' '.join(address_types)}]"
+        self._node_of = node_of
         self._check_time = check_time
         self._nodes: dict[str, FleetNode] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -185,11 +188,20 @@ class Scraper:
         if points is None:
             page = read_resource_metrics(body, f"node {node.name}")
             points = points_of(page, int(asked_at.timestamp() * 1000))
-        foreign = self._store.keep(node.name, points)
+        points, foreign = self._own(node.name, points)
+        foreign += self._store.keep(node.name, points)
         if foreign:
             self._listener.duplicate(node, foreign)
         if points.node is None or points.incomplete:
             self._listener.incomplete(node, node_itself=points.node is None, pods=points.incomplete)
+
+    def _own(self, name: str, points: NodePoints) -> tuple[NodePoints, tuple[PodKey, ...]]:
+        """What a kubelet tells of pods that run elsewhere, by the API server's word, is no sample; and which they are."""
+        foreign = tuple(key for key in points.pods if self._node_of(key) not in ("", name))
+        if not foreign:
+            return points, ()
+        own = {key: value for key, value in points.pods.items() if key not in foreign}
+        return NodePoints(points.node, own, points.incomplete), foreign
 
     def _failure(
         self, node: FleetNode, reason: str, text: str, *, timed_out: bool = False

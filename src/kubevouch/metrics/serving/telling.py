@@ -41,7 +41,7 @@ class Telling:
 
     def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
         """A node tells of another's pods."""
-        text = "the pod is another node's by what was scraped before"
+        text = "the pod is another node's"
         self._log.error(text, "Got duplicate pod point", node=node.name, pods=_named(pods))
 
     def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
