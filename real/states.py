@@ -87,18 +87,3 @@ def rotated_files(pair: Pair, made: datetime) -> tuple[Placed, ...]:
         Placed(dated, pair.chain + pair.key, 0o600, made),
         Placed(CURRENT, made=made, link=dated),
     )
-
-
-def configured(config: str, *, bootstraps: bool) -> str:
-    """A KubeletConfiguration as kubeadm writes it, keys sorted, with `serverTLSBootstrap: true` in its place or not at all."""
-    lines = [
-        line
-        for line in config.splitlines(keepends=True)
-        if not line.startswith("serverTLSBootstrap:")
-    ]
-    if bootstraps:
-        keys = [line for line in lines if line[:1].isalpha()]
-        following = next((line for line in keys if line > "serverTLSBootstrap:"), None)
-        at = len(lines) if following is None else lines.index(following)
-        lines.insert(at, "serverTLSBootstrap: true\n")
-    return "".join(lines)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from kubevouch.lab.cluster.node_place import configured
 from real import clock, cluster, faults
 from real.handshake import Seen, context, shake
 from real.layout import HOSTS, WORKERS, Folders, Host
@@ -19,7 +20,7 @@ from real.placing import Placed
 from real.processes import at_once
 from real.progress import step
 from real.running import Facts, Record
-from real.states import KUBELET, State, configured, serving_files
+from real.states import KUBELET, State, serving_files
 
 SERVING_SIGNER = "kubernetes.io/kubelet-serving"
 _CONFIG = f"{KUBELET}/config.yaml"

@@ -9,10 +9,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from kubevouch.lab.cluster.node_place import configured
 from real.layout import HOSTS, MASTER, WORKERS, Host
 from real.pairs import Pair, ca_hash, cluster_ca, kubelet_self_signed, kubelet_serving
 from real.placing import Placed
-from real.states import CURRENT, PKI, History, State, configured, serving_files
+from real.states import CURRENT, PKI, History, State, serving_files
 
 BOOTED = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 HISTORY = History(BOOTED)

@@ -105,7 +105,6 @@ async def following(
     clock: WoundClock | None = None,
     silence: float = 30.0,
     field_selector: str = "",
-    metadata_only: bool = False,
 ) -> AsyncIterator[Follower]:
     follower = Follower()
     watch: Watch[Any] = Watch(
@@ -116,7 +115,6 @@ async def following(
         report=follower.report,
         silence=silence,
         field_selector=field_selector,
-        metadata_only=metadata_only,
     )
 
     async def follow() -> None:
@@ -381,7 +379,7 @@ async def test_a_version_that_is_never_taken_leads_to_a_list(
     assert follower.syncs == 2
 
 
-async def test_what_leaves_the_selector_is_lost_and_only_metadata_is_asked_for(
+async def test_what_leaves_the_selector_is_lost_and_json_is_asked_for(
     api: ApiClient, server: WireApiServer
 ) -> None:
     def pod(name: str, phase: str) -> None:
@@ -389,9 +387,7 @@ async def test_what_leaves_the_selector_is_lost_and_only_metadata_is_asked_for(
 
     pod("runs", "Running")
     pod("done", "Succeeded")
-    async with following(
-        api, PODS, field_selector="status.phase=Running", metadata_only=True
-    ) as follower:
+    async with following(api, PODS, field_selector="status.phase=Running") as follower:
         await opened(server)
         assert list(follower.table) == ["runs"]
         server.store.change(
@@ -403,8 +399,7 @@ async def test_what_leaves_the_selector_is_lost_and_only_metadata_is_asked_for(
         await follower.until(lambda: "done" in follower.table)
     assert follower.story == ["+runs", "-runs", "+done"]
     asked = {a_watch(request): request.headers["Accept"] for request in server.requests}
-    kind = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
-    assert asked == {False: kind.format("List"), True: kind.format("")}
+    assert asked == {False: "application/json", True: "application/json"}
 
 
 async def test_a_token_that_was_replaced_in_its_file_is_used(

@@ -58,7 +58,6 @@ class ApiClient(Door):
         *,
         label_selector: str = "",
         field_selector: str = "",
-        accept: str = "application/json",
     ) -> AsyncIterator[Listed[T]]:
         """A list, page by page. Gone in the middle means that it has to be listed anew."""
         path = resource.path(namespace)
@@ -68,7 +67,7 @@ class ApiClient(Door):
         if field_selector:
             query["fieldSelector"] = field_selector
         for _ in range(_MOST_PAGES):
-            page = await self.read(list_of(kind), "GET", path, query=query, accept=accept)
+            page = await self.read(list_of(kind), "GET", path, query=query)
             yield page
             if not page.metadata.continue_:
                 return

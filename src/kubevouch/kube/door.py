@@ -132,7 +132,7 @@ class Door:
         return decoded(answer.body, kind, f"{self.access.server}{path}")
 
     async def lines(
-        self, path: str, *, query: Mapping[str, str], limits: StreamLimits, accept: str = _JSON
+        self, path: str, *, query: Mapping[str, str], limits: StreamLimits
     ) -> AsyncGenerator[bytes, None]:
         """An answer that comes line by line, for as long as it comes. Asked once, never again by itself.
 
@@ -141,7 +141,7 @@ class Door:
         target = f"{path}?{urlencode(query)}"
         credential, renewed = await self._credentials.current(), False
         while True:
-            stream = self._transport.lines(target, credential, limits, headers=[("Accept", accept)])
+            stream = self._transport.lines(target, credential, limits, headers=[("Accept", _JSON)])
             async with contextlib.aclosing(stream):
                 answer = await anext(stream)
                 assert isinstance(answer, Response)

@@ -42,7 +42,6 @@ LIST_AFTER: Final = 5
 """So many failures of a watch in a row, and its version is not trusted any more."""
 _SHORT: Final = 1.0
 """A watch that ended sooner and said nothing has failed (client-go's very short watch)."""
-METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata{list};g=meta.k8s.io;v=v1"
 
 
 class Seen(msgspec.Struct, Generic[ObjectT], frozen=True):
@@ -69,8 +68,7 @@ class Watch(Generic[ObjectT]):
     """One resource, watched: `async for event in Watch(api, NODES, ...).events():`.
 
     report: called with each failure as it is waited out. chance: a random number from 0 up to 1. silence: seconds
-    without a byte after which a connection is taken for dead. metadata_only: the server is asked to send nothing but
-    the metadata.
+    without a byte after which a connection is taken for dead.
     """
 
     def __init__(
@@ -84,7 +82,6 @@ class Watch(Generic[ObjectT]):
         namespace: str = "",
         field_selector: str = "",
         label_selector: str = "",
-        metadata_only: bool = False,
         silence: float = SILENCE,
     ) -> None:
         self._api = api
@@ -94,7 +91,6 @@ class Watch(Generic[ObjectT]):
         self._report = report
         self._namespace = namespace
         self._selectors = {"fieldSelector": field_selector, "labelSelector": label_selector}
-        self._accept = METADATA_ONLY if metadata_only else "application/json"
         self._silence = silence
         self._backoff = Backoff(chance)
         self._known: dict[Key, tuple[str, str]] = {}
@@ -124,7 +120,6 @@ class Watch(Generic[ObjectT]):
             self._namespace,
             label_selector=self._selectors["labelSelector"],
             field_selector=self._selectors["fieldSelector"],
-            accept=self._accept.format(list="List"),
         )
         async for page in pages:
             version = version or page.metadata.resource_version
@@ -150,7 +145,6 @@ class Watch(Generic[ObjectT]):
             | {"resourceVersion": self._version},
             seconds=int(SHORTEST_WATCH * (1 + self._chance())),
             silence=self._silence,
-            accept=self._accept.format(list=""),
         )
         async with contextlib.aclosing(stream):
             async for word in stream:

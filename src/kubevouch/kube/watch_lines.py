@@ -50,7 +50,6 @@ async def words(
     *,
     seconds: int,
     silence: float,
-    accept: str,
 ) -> AsyncGenerator[Word[ObjectT], None]:
     """What a watch says until the server ends it, at the latest `GRACE` after it should have.
 
@@ -65,7 +64,7 @@ async def words(
         "timeoutSeconds": str(seconds),
     }
     limits = StreamLimits(total=seconds + GRACE, silence=silence)
-    lines = api.lines(path, query=whole, limits=limits, accept=accept)
+    lines = api.lines(path, query=whole, limits=limits)
     async with contextlib.aclosing(lines):
         async for line in lines:
             yield _word(line, resource, api.access.server, where)

@@ -188,20 +188,11 @@ class Scraper:
         if points is None:
             page = read_resource_metrics(body, f"node {node.name}")
             points = points_of(page, int(asked_at.timestamp() * 1000))
-        points, foreign = self._own(node.name, points)
-        foreign += self._store.keep(node.name, points)
+        foreign = self._store.keep(node.name, points, self._node_of)
         if foreign:
             self._listener.duplicate(node, foreign)
         if points.node is None or points.incomplete:
             self._listener.incomplete(node, node_itself=points.node is None, pods=points.incomplete)
-
-    def _own(self, name: str, points: NodePoints) -> tuple[NodePoints, tuple[PodKey, ...]]:
-        """What a kubelet tells of pods that run elsewhere, by the API server's word, is no sample; and which they are."""
-        foreign = tuple(key for key in points.pods if self._node_of(key) not in ("", name))
-        if not foreign:
-            return points, ()
-        own = {key: value for key, value in points.pods.items() if key not in foreign}
-        return NodePoints(points.node, own, points.incomplete), foreign
 
     def _failure(
         self, node: FleetNode, reason: str, text: str, *, timed_out: bool = False

@@ -4,7 +4,7 @@ Everything handed out is frozen and of one moment. A node's scrape replaces the 
 failed one removes them (as in metrics-server, pkg/storage): two good scrapes bring them back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -73,6 +73,10 @@ class ScrapeFailure(msgspec.Struct, frozen=True):
     at: datetime
     since: datetime
     timed_out: bool = False
+
+
+def _not_known(_pod: PodKey) -> str:
+    return ""
 
 
 class Store:
@@ -157,10 +161,19 @@ class Store:
 
     # ---- written by the scraper
 
-    def keep(self, name: str, points: NodePoints) -> tuple[PodKey, ...]:
-        """A node's scrape was good. Returns the pods that another node tells of already: those stay that node's."""
+    def keep(
+        self, name: str, points: NodePoints, node_of: Callable[[PodKey], str] = _not_known
+    ) -> tuple[PodKey, ...]:
+        """A node's scrape was good. Returns the pods that are another node's: what is told of those is no sample.
+
+        node_of: where a pod runs, "" if that is not known (yet): then it is whose node told of it first.
+        """
         old = self._pairs.get(name)
-        foreign = tuple(key for key in points.pods if self._owners.get(key, name) != name)
+        foreign = tuple(
+            key
+            for key in points.pods
+            if node_of(key) not in ("", name) or self._owners.get(key, name) != name
+        )
         if foreign:
             own = {key: value for key, value in points.pods.items() if key not in foreign}
             points = NodePoints(points.node, own, points.incomplete)

@@ -1,4 +1,4 @@
-"""One authority a session, one API server a test."""
+"""One API server a test."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,11 +7,6 @@ import pytest
 
 from tests.lab.apiserver.bench import Bench, bench
 from tests.support.authority import Authority
-
-
-@pytest.fixture(scope="session")
-def authority() -> Authority:
-    return Authority()
 
 
 @pytest.fixture

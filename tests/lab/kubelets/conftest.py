@@ -26,11 +26,6 @@ CONFIG = "/var/lib/kubelet/config.yaml"
 SLOW = Rhythm(lease=30 * 86400.0, status=30 * 86400.0, report=30 * 86400.0)
 
 
-@pytest.fixture(scope="session")
-def authority() -> Authority:
-    return Authority()
-
-
 @pytest.fixture
 async def cluster(tmp_path: Path, authority: Authority) -> AsyncIterator[Plane]:
     (tmp_path / "plane").mkdir()

@@ -16,7 +16,7 @@ from kubevouch.lab.wire.reviews import REVIEWS, Attributes, Authorize, everythin
 from kubevouch.lab.wire.seen import Seen
 from kubevouch.lab.wire.selectors import fields_match, labels_match
 from kubevouch.lab.wire.store import Object, Store
-from kubevouch.lab.wire.watches import Watching, as_asked
+from kubevouch.lab.wire.watches import Watching
 
 ANONYMOUS = "system:anonymous"
 _PATCHES: dict[str, Callable[[Any, Any], Any]] = {
@@ -107,7 +107,6 @@ class Answers:
             wanted.namespace,
             lambda thing: all(match(thing) for match in matches),
             request.query,
-            request.headers.get("Accept", ""),
         )
 
     def _user(self, request: Seen) -> str:
@@ -145,7 +144,7 @@ class Answers:
         ]
         kind = {"kind": f"{wanted.kind.kind}List", "apiVersion": wanted.kind.api_version}
         whole = {**kind, "metadata": metadata, "items": items}
-        return _json(as_asked(whole, request.headers.get("Accept", "")))
+        return _json(whole)
 
     def _create(self, wanted: Asked, request: Seen) -> Answer:
         return _json(self.store.create(wanted.kind, _decoded(request), wanted.namespace), 201)

@@ -18,20 +18,6 @@ from kubevouch.lab.wire.kinds import Kind
 from kubevouch.lab.wire.status import StatusError
 from kubevouch.lab.wire.store import Change, Object, Store
 
-_PARTIAL = "as=PartialObjectMetadata"
-
-
-def as_asked(thing: Object, accept: str) -> Object:
-    """The object, or list, in the form that the client asked for: whole, or nothing but metadata."""
-    if _PARTIAL not in accept:
-        return thing
-    partial = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
-    if "items" in thing:
-        items = [{**partial, "metadata": item["metadata"]} for item in thing["items"]]
-        kind = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
-        return {**kind, "metadata": thing["metadata"], "items": items}
-    return {**partial, "metadata": thing["metadata"]}
-
 
 @dataclass(frozen=True)
 class Watching:
@@ -41,7 +27,6 @@ class Watching:
     namespace: str
     matches: Callable[[Object], bool]
     query: Mapping[str, str]
-    accept: str
 
     def event(self, change: Change) -> Object | None:
         """A change as this client sees it; None if it does not."""
@@ -63,7 +48,7 @@ class Watching:
 
     def line(self, kind: str, thing: Object) -> Object:
         """An event."""
-        return {"type": kind, "object": as_asked(thing, self.accept)}
+        return {"type": kind, "object": thing}
 
 
 class _Open:

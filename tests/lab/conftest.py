@@ -1,3 +1,5 @@
+"""One authority a session; a control plane for the tests that want one."""
+
 from collections.abc import AsyncIterator
 from pathlib import Path
 
