@@ -17,7 +17,7 @@ from kubevouch.kube.credentials import fixed_or_files
 from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.fleet import Dialling
 from kubevouch.metrics.scraper import Rhythm
-from kubevouch.metrics.serving.server import Serving, parts_of, serve
+from kubevouch.metrics.serving.server import NEVER_INSECURE, Serving, parts_of, serve
 from kubevouch.serve.headers import HeaderNames
 from kubevouch.serve.logs import Log, LogForm
 from kubevouch.serve.pair import pair_source
@@ -63,8 +63,7 @@ def checked(flags: Mapping[str, object]) -> Settings:
             if flags["insecure"]
             else "deprecated-kubelet-completely-insecure"
         )
-        saw = "not here: a token would go to whoever answers on a node's address"
-        raise UsageError(f"--{name}", saw, _INSTEAD)
+        raise UsageError(f"--{name}", NEVER_INSECURE, _INSTEAD)
     resolution, timeout = _number(flags, "resolution"), _number(flags, "request_timeout")
     if resolution < _SHORTEST:
         raise UsageError("--metric-resolution", f"{resolution:g}s", "at least 10s was expected")

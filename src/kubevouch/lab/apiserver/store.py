@@ -75,6 +75,10 @@ class Store:
         places = self._places(kind, namespace, trigger)
         return [kept[where] for where in sorted(places) if not namespace or where[0] == namespace]
 
+    def pods_of(self, node: str, namespace: str = "") -> Objects:
+        """The pods bound to a node, in that order; of "" those that are bound to none. No other pod is looked at."""
+        return self.list(PODS, namespace, trigger=("spec.nodeName", node))
+
     def _places(self, kind: Kind, namespace: str, trigger: Trigger) -> Iterable[Where]:
         field, value = trigger
         kept = self._objects[kind]

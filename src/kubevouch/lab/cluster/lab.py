@@ -126,7 +126,7 @@ class Lab:
             clock=self.clock,
             entropy=self.entropy,
             servers=self.servers,
-            pods=lambda: self._pods_of(host.name),
+            pods=lambda: self.control_plane.store.pods_of(host.name),
             housekeeping=self._pace,
         )
         self.machines[host.name] = machine
@@ -171,10 +171,6 @@ class Lab:
         for error in ended:
             if isinstance(error, BaseException):
                 _LOG.error("a machine did not stop as it should", exc_info=error)
-
-    def _pods_of(self, node: str) -> list[dict[str, Any]]:
-        pods = self.control_plane.store.list(PODS)
-        return [pod for pod in pods if pod["spec"].get("nodeName") == node]
 
     def status(self) -> dict[str, Any]:
         """What runs and where, for people."""

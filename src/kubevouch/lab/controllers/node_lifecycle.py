@@ -110,9 +110,9 @@ class NodeLifecycle:
 
     def _pods_not_ready(self, node: str) -> None:
         now = moment(self._clock.now())
-        for pod in self._store.list(PODS):
+        for pod in self._store.pods_of(node):
             ready = condition(pod, "Ready")
-            if pod["spec"].get("nodeName") != node or not ready or ready["status"] != "True":
+            if not ready or ready["status"] != "True":
                 continue
             conditions = [
                 {**each, "status": "False", "lastTransitionTime": now} if each is ready else each

@@ -41,9 +41,9 @@ class Scheduler:
 
     def sync(self) -> float | None:
         """Every pod that waits, once; again in five seconds while one waits: a node may come back."""
-        for pod in _waiting(self._store):
+        for pod in self._store.pods_of(""):
             attempt(lambda found=pod: self._one(found))  # type: ignore[misc]
-        return 5.0 if _waiting(self._store) else None
+        return 5.0 if self._store.pods_of("") else None
 
     def _one(self, pod: Object) -> None:
         if "deletionTimestamp" in pod["metadata"]:
@@ -88,10 +88,6 @@ def _with_conditions(pod: Object, made: list[Object]) -> Object:
     status = pod.get("status") or {}
     others = [each for each in status.get("conditions") or [] if each["type"] != "PodScheduled"]
     return {**pod, "status": {**status, "conditions": [*others, *made]}}
-
-
-def _waiting(store: Store) -> list[Object]:
-    return [pod for pod in store.list(PODS) if not pod["spec"].get("nodeName")]
 
 
 def objection(pod: Object, node: Object, pods: list[Object]) -> str:

@@ -9,7 +9,6 @@ Not here: volumes, resource claims and CSI, which no kubelet of the lab has.
 from collections.abc import Iterator
 from typing import Any
 
-from kubevouch.lab.apiserver.kinds import PODS
 from kubevouch.lab.apiserver.request import RequestInfo, UserInfo
 from kubevouch.lab.apiserver.store import Store
 from kubevouch.lab.identity.rbac import Rule, allows
@@ -87,7 +86,7 @@ def _related_read(store: Store, node: str, info: RequestInfo) -> tuple[bool, str
     used = _secrets if info.resource == "secrets" else _config_maps
     return _related(
         node,
-        found=any(info.name in used(pod) for pod in _pods_on(store, node, info.namespace)),
+        found=any(info.name in used(pod) for pod in store.pods_of(node, info.namespace)),
     )
 
 
@@ -98,7 +97,7 @@ def _token(store: Store, node: str, info: RequestInfo) -> tuple[bool, str]:
         return False, "can only create token subresource of serviceaccount"
     accounts = {
         pod.get("spec", {}).get("serviceAccountName") or "default"
-        for pod in _pods_on(store, node, info.namespace)
+        for pod in store.pods_of(node, info.namespace)
     }
     return _related(node, found=info.name in accounts)
 
@@ -136,7 +135,7 @@ def _pod(store: Store, node: str, info: RequestInfo) -> tuple[bool, str]:
         case "" if info.verb in {"create", "delete"}:
             return True, ""
         case "" if info.verb in _READS and info.name:
-            pods = _pods_on(store, node, info.namespace)
+            pods = store.pods_of(node, info.namespace)
             return _related(node, found=any(pod["metadata"]["name"] == info.name for pod in pods))
         case "" if info.verb in {"list", "watch"}:
             # A real one wants fieldSelector spec.nodeName; RequestInfo does not carry selectors.
@@ -148,12 +147,6 @@ def _related(node: str, *, found: bool) -> tuple[bool, str]:
     if found:
         return True, ""
     return False, f"no relationship found between node '{node}' and this object"
-
-
-def _pods_on(store: Store, node: str, namespace: str) -> list[Object]:
-    return [
-        pod for pod in store.list(PODS, namespace) if pod.get("spec", {}).get("nodeName") == node
-    ]
 
 
 def _secrets(pod: Object) -> set[str]:

@@ -40,6 +40,8 @@ from kubevouch.serve.trust import Trust
 
 DRAIN: Final = 10.0
 """Seconds that requests get to end in."""
+NEVER_INSECURE: Final = "not here: a token would go to whoever answers on a node's address"
+"""What is said to whoever wants metrics of kubelets that nobody verifies."""
 
 
 class Scraping(Protocol):
