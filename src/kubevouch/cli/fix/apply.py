@@ -1,0 +1,76 @@
+"""What `fix --apply` does around the run: say what will be done, ask, show progress and what became of each node."""
+
+from pathlib import Path
+
+from kubevouch.cli.common.connect import access_of, with_api
+from kubevouch.cli.common.rollout import print_result, stopping, surroundings_of
+from kubevouch.cli.common.runs import keep_run
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.clock import Clock
+from kubevouch.diagnose.doctor import diagnose
+from kubevouch.diagnose.make import counted
+from kubevouch.diagnose.rules import requests
+from kubevouch.errors import ExitCode
+from kubevouch.evidence.gather import gather
+from kubevouch.kube.client import ApiClient
+from kubevouch.kube.errors import KubeError
+from kubevouch.rollout.apply import Checked, apply, check
+from kubevouch.rollout.plan import Change, read_plan
+from kubevouch.rollout.result import RunResult
+from kubevouch.rollout.surroundings import Patience
+
+
+def apply_plan(
+    terminal: Terminal,
+    path: Path,
+    kubeconfig: str | None,
+    context: str | None,
+    gate_timeout: float,
+    *,
+    yes: bool,
+    form: str,
+) -> int:
+    """Carries out the plan. Everything that can be checked is checked before it asks, and before the first write."""
+    plan = read_plan(path)
+    access = access_of(terminal, kubeconfig, context)
+    writes = [each for each in plan.nodes if each.change is Change.BOOTSTRAP]
+    changes = f"change {counted(len(writes), 'node')} and " if writes else ""
+    what = (
+        f"{changes}approve one serving request of each of {counted(len(plan.nodes), 'node')}, on {access.server} "
+        f"(context {access.context or 'service account'}); undo with `kubevouch undo {plan.run}`"
+    )
+
+    patience = Patience(gate_timeout)
+
+    async def checking(api: ApiClient, clock: Clock) -> Checked:
+        around = surroundings_of(api, clock, plan, terminal, lambda: False)
+        return await check(plan, around, patience)
+
+    checked = with_api(terminal, access, checking)
+    terminal.confirm(what, yes=yes)
+    keep_run(plan, terminal.environment)
+
+    async def changing(api: ApiClient, clock: Clock) -> RunResult:
+        with stopping(terminal) as stop:
+            return await apply(checked, surroundings_of(api, clock, plan, terminal, stop), patience)
+
+    result = with_api(terminal, access, changing)
+    print_result(terminal, result, form)
+    if result.exit_code is ExitCode.OK:
+        _tell_the_fuse(terminal, with_api(terminal, access, _fuse))
+    return result.exit_code
+
+
+async def _fuse(api: ApiClient, clock: Clock) -> str:
+    """What happens if no approver runs; empty where one does."""
+    try:
+        found = diagnose(await gather(api, clock=clock), (requests.fuse,)).findings
+    except KubeError:
+        return ""
+    return found[0].title if found else ""
+
+
+def _tell_the_fuse(terminal: Terminal, text: str) -> None:
+    if text:
+        terminal.out(f"KV411  {text}")
+        terminal.out("       Run an approver before then, or approve by hand: kubevouch csr list")
