@@ -14,7 +14,7 @@ from kubevouch.policy.facts import as_address, claimed_entries, question_of
 from kubevouch.policy.identity import requestor_node
 from kubevouch.policy.judge import Judgement, judge
 from kubevouch.policy.question import Allowance, Entry, Request, Source
-from kubevouch.rollout.plan import Plan, read_plan
+from kubevouch.rollout.decide.plan import Plan, read_plan
 
 
 @dataclass(frozen=True)

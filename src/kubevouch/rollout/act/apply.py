@@ -9,9 +9,17 @@ from kubevouch.evidence.metrics_path import gather_metrics_path
 from kubevouch.evidence.names import gather_names
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.policy.question import Reserved
-from kubevouch.rollout.assess import assess
-from kubevouch.rollout.change import change_of, seed_of
-from kubevouch.rollout.checking import (
+from kubevouch.rollout.act.config_map import write_config_map
+from kubevouch.rollout.act.context import RolloutContext, RolloutTimeouts
+from kubevouch.rollout.act.node_run import NodeRun
+from kubevouch.rollout.act.observe import (
+    NodeObserver,
+    RunInputs,
+    known_requests,
+    lease_time,
+    leaves_of,
+)
+from kubevouch.rollout.act.precheck import (
     as_planned,
     check_as_planned,
     check_cluster,
@@ -19,13 +27,11 @@ from kubevouch.rollout.checking import (
     check_vantage,
     survey_again,
 )
-from kubevouch.rollout.config_map import write_config_map
-from kubevouch.rollout.looking import Ground, Observation, known_requests, lease_time, leaves_of
-from kubevouch.rollout.node_run import NodeRun
-from kubevouch.rollout.plan import Change, LeftOut, NodePlan, Plan
-from kubevouch.rollout.result import Ending, NodeResult, RunResult
-from kubevouch.rollout.surroundings import Patience, Surroundings, ordered
-from kubevouch.rollout.transaction import NodeChange, Seed
+from kubevouch.rollout.decide.assess import assess
+from kubevouch.rollout.decide.change import change_of, seed_of
+from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan, Plan, ordered
+from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
+from kubevouch.rollout.decide.transaction import NodeChange, Seed
 
 _BEFORE = "it needs nothing any more"
 _CLOCKS = timedelta(seconds=5)
@@ -33,7 +39,7 @@ _CLOCKS = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
-class Ready:
+class CheckedNode:
     """A node that is as planned, and what will be done on it. change, seed: None where nothing is written."""
 
     plan: NodePlan
@@ -46,112 +52,125 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedPlan:
     """A plan that holds. well: nodes that need nothing any more, since this plan was begun before."""
 
     plan: Plan
-    ground: Ground
-    ready: dict[str, Ready]
+    inputs: RunInputs
+    ready: dict[str, CheckedNode]
     well: frozenset[str]
 
 
-async def check(plan: Plan, around: Surroundings, patience: Patience) -> Checked:
+async def check(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -> CheckedPlan:
     """Everything that can be known before the first write. Writes nothing.
 
     Raises:
         StoppedBefore: something is not as the plan says, naming the node.
         KubeError: the API server does not answer.
     """
-    trust, nodes = await check_cluster(plan, around)
-    await check_rights(around, config_map=plan.config_map is not None)
-    served = await check_vantage(plan.nodes, trust, around)
-    asking = Asking(around.clock)
+    trust, nodes = await check_cluster(plan, context)
+    await check_rights(context, config_map=plan.config_map is not None)
+    served = await check_vantage(plan.nodes, trust, context)
+    asking = Asking(context.clock)
     names, metrics = await together(
-        gather_names(around.api, asking), gather_metrics_path(around.api, asking)
+        gather_names(context.api, asking), gather_metrics_path(context.api, asking)
     )
-    ready: dict[str, Ready] = {}
+    ready: dict[str, CheckedNode] = {}
     for node in ordered(plan.nodes):
-        survey = await survey_again(node, around)
-        seen = as_planned(node, nodes[node.node], survey, served[node.node], around.clock.now())
+        survey = await survey_again(node, context)
+        seen = as_planned(node, nodes[node.node], survey, served[node.node], context.clock.now())
         found = assess(seen, (), Reserved(loopback=names.loopback.addresses))
         if isinstance(found, LeftOut) and found.is_well:
-            around.watcher.step(node.node, "needs nothing any more")
+            context.progress.step(node.node, "needs nothing any more")
             continue
         check_as_planned(node, found)
         assert isinstance(found, NodePlan)
-        writes = node.change is Change.BOOTSTRAP
-        ready[node.node] = Ready(
+        writes = node.change is ChangeKind.BOOTSTRAP
+        ready[node.node] = CheckedNode(
             plan=node,
             survey=survey,
             surveyed=seen.at,
-            change=change_of(node, survey, plan.run, patience.switch) if writes else None,
-            seed=seed_of(found, survey, around) if writes else None,
+            change=change_of(node, survey, plan.run, timeouts.switch) if writes else None,
+            seed=seed_of(
+                found,
+                survey,
+                now=context.clock.now(),
+                serials=(context.random_serial(63), context.random_serial(63)),
+            )
+            if writes
+            else None,
         )
-        around.watcher.step(node.node, "is as planned")
+        context.progress.step(node.node, "is as planned")
     running = any(pod.status.phase == "Running" for pod in metrics.pods.or_else(()))
-    ground = Ground(plan, trust, names, running and metrics.api_service.value is not None)
-    return Checked(plan, ground, ready, frozenset(each.node for each in plan.nodes) - set(ready))
+    inputs = RunInputs(plan, trust, names, running and metrics.api_service.value is not None)
+    return CheckedPlan(
+        plan, inputs, ready, frozenset(each.node for each in plan.nodes) - set(ready)
+    )
 
 
-async def apply(checked: Checked, around: Surroundings, patience: Patience) -> RunResult:
+async def apply(
+    checked: CheckedPlan, context: RolloutContext, timeouts: RolloutTimeouts
+) -> RunResult:
     """Changes the nodes in order, each proven before the next; stops at the first that is not.
 
     Nodes on which nothing is written or restarted come first, all at the same time: there is nothing to undo.
     Whatever happens to one node is that node's result; nothing but a cancellation ends the run without one.
     """
     nodes = ordered(checked.plan.nodes)
-    results = [NodeResult(n.node, Ending.DONE, _BEFORE) for n in nodes if n.node in checked.well]
+    results = [
+        NodeResult(n.node, NodeOutcome.DONE, _BEFORE) for n in nodes if n.node in checked.well
+    ]
     ready = [checked.ready[n.node] for n in nodes if n.node not in checked.well]
     results += await together(
-        *(_through(node, checked, around, patience) for node in ready if node.change is None)
+        *(_through(node, checked, context, timeouts) for node in ready if node.change is None)
     )
     for node in (each for each in ready if each.change is not None):
-        if around.stop() or any(each.ending is not Ending.DONE for each in results):
-            results.append(NodeResult(node.plan.node, Ending.UNTOUCHED))
+        if context.stop() or any(each.outcome is not NodeOutcome.DONE for each in results):
+            results.append(NodeResult(node.plan.node, NodeOutcome.UNTOUCHED))
         else:
-            results.append(await _through(node, checked, around, patience))
-    interrupted = around.stop() and any(each.ending is Ending.UNTOUCHED for each in results)
+            results.append(await _through(node, checked, context, timeouts))
+    interrupted = context.stop() and any(each.outcome is NodeOutcome.UNTOUCHED for each in results)
     said, failed = "", False
-    all_done = all(each.ending is Ending.DONE for each in results)
+    all_done = all(each.outcome is NodeOutcome.DONE for each in results)
     if checked.plan.config_map is not None and all_done:
-        said = await write_config_map(around.api, checked.plan.config_map)
+        said = await write_config_map(context.api, checked.plan.config_map)
         failed = bool(said)
         said = said or f"ConfigMap {checked.plan.config_map.name} updated"
     return RunResult(checked.plan.run, tuple(results), said, failed, interrupted)
 
 
 async def _through(
-    node: Ready, checked: Checked, around: Surroundings, patience: Patience
+    node: CheckedNode, checked: CheckedPlan, context: RolloutContext, timeouts: RolloutTimeouts
 ) -> NodeResult:
     try:
-        run = await _prepare(node, checked, around, patience)
+        run = await _prepare(node, checked, context, timeouts)
     except KubevouchError as error:
-        result = NodeResult(node.plan.node, Ending.STOPPED, f"{error}; nothing was changed")
+        result = NodeResult(node.plan.node, NodeOutcome.STOPPED, f"{error}; nothing was changed")
     else:
         result = await run.run()
-    around.watcher.ended(result.node, _told(result))
+    context.progress.ended(result.node, _told(result))
     return result
 
 
 async def _prepare(
-    node: Ready, checked: Checked, around: Surroundings, patience: Patience
+    node: CheckedNode, checked: CheckedPlan, context: RolloutContext, timeouts: RolloutTimeouts
 ) -> NodeRun:
     """What was there before: the change is judged against it."""
     name = node.plan.node
-    known = await known_requests(around, name)
+    known = await known_requests(context, name)
     started = node.survey.kubelet_started(node.surveyed)
-    observation = Observation(
-        around=around,
-        ground=checked.ground,
+    observer = NodeObserver(
+        context=context,
+        inputs=checked.inputs,
         node=node.plan,
         known=frozenset() if node.change is None else known,
-        leaves_before=await leaves_of(around, node.plan),
-        lease_before=await lease_time(around, name),
+        leaves_before=await leaves_of(context, node.plan),
+        lease_before=await lease_time(context, name),
         kubelet_started=started - _CLOCKS if started and node.change is None else None,
     )
     return NodeRun(
-        observation=observation,
-        patience=patience,
+        observer=observer,
+        timeouts=timeouts,
         change=node.change,
         seed=node.seed,
         pid_before=node.survey.unit.pid,
@@ -159,6 +178,6 @@ async def _prepare(
 
 
 def _told(result: NodeResult) -> str:
-    if result.ending is Ending.DONE:
+    if result.outcome is NodeOutcome.DONE:
         return f"done in {result.seconds:.0f} s"
-    return f"{result.ending}: {result.why}"
+    return f"{result.outcome}: {result.why}"

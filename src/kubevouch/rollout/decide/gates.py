@@ -11,11 +11,11 @@ from kubevouch.diagnose.make import wire_text
 from kubevouch.diagnose.rules.wire import code_of
 from kubevouch.evidence.snapshot import Served
 from kubevouch.kube.resources import CertificateSigningRequest
-from kubevouch.rollout.plan import NodePlan
+from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.x509 import Certificate, X509Error, node_name_of, read_certificates
 
 
-class Gate(StrEnum):
+class ProofGate(StrEnum):
     """In the order in which they are passed."""
 
     ANSWERS = "API server answers"
@@ -31,10 +31,10 @@ class Gate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class GateResult:
     """What one gate says: passed, or what it waits for, or that it never will be passed."""
 
-    gate: Gate
+    gate: ProofGate
     passed: bool
     text: str
     hopeless: bool = False
@@ -42,7 +42,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Look:
+class GateEvidence:
     """What was seen of a node at one moment of its change.
 
     new_process: None where nothing was restarted. request: the newest since the change. held: why the policy does not
@@ -74,9 +74,9 @@ def issued_certificate(request: CertificateSigningRequest | None) -> Certificate
         return None
 
 
-def standings(look: Look) -> tuple[Standing, ...]:
+def gate_results(evidence: GateEvidence) -> tuple[GateResult, ...]:
     """The gates up to the first that is not passed."""
-    found: list[Standing] = []
+    found: list[GateResult] = []
     for judge in (
         _process,
         _request,
@@ -88,93 +88,99 @@ def standings(look: Look) -> tuple[Standing, ...]:
         _ready,
         _metrics,
     ):
-        standing = judge(look)
-        found.append(standing)
-        if not standing.passed:
+        result = judge(evidence)
+        found.append(result)
+        if not result.passed:
             break
     return tuple(found)
 
 
-def _process(look: Look) -> Standing:
-    text = "nothing was restarted" if look.new_process is None else "restarted"
-    if look.new_process is False:
-        return Standing(Gate.PROCESS, passed=False, text="the kubelet has not been restarted")
-    return Standing(Gate.PROCESS, passed=True, text=text)
+def _process(evidence: GateEvidence) -> GateResult:
+    text = "nothing was restarted" if evidence.new_process is None else "restarted"
+    if evidence.new_process is False:
+        return GateResult(
+            ProofGate.PROCESS, passed=False, text="the kubelet has not been restarted"
+        )
+    return GateResult(ProofGate.PROCESS, passed=True, text=text)
 
 
-def _request(look: Look) -> Standing:
-    if look.request is None:
-        return Standing(Gate.REQUEST, passed=False, text="the kubelet has not asked yet")
-    return Standing(Gate.REQUEST, passed=True, text=look.request.name)
+def _request(evidence: GateEvidence) -> GateResult:
+    if evidence.request is None:
+        return GateResult(ProofGate.REQUEST, passed=False, text="the kubelet has not asked yet")
+    return GateResult(ProofGate.REQUEST, passed=True, text=evidence.request.name)
 
 
-def _approved(look: Look) -> Standing:
-    assert look.request is not None
-    name = look.request.name
+def _approved(evidence: GateEvidence) -> GateResult:
+    assert evidence.request is not None
+    name = evidence.request.name
     for bad in ("Denied", "Failed"):
-        if condition := look.request.condition(bad):
+        if condition := evidence.request.condition(bad):
             words = f"{name} is {bad}: {condition.reason} {condition.message}"
-            return Standing(Gate.APPROVED, passed=False, text=words)
-    if look.held:
-        approved = look.request.condition("Approved") is not None
-        text = f"{name} is held: {look.held}"
-        return Standing(Gate.APPROVED, passed=False, text=text, hopeless=approved)
-    if look.request.condition("Approved") is None or name not in look.approved_here:
-        return Standing(Gate.APPROVED, passed=False, text=f"{name} is not decided yet")
-    return Standing(Gate.APPROVED, passed=True, text=name)
+            return GateResult(ProofGate.APPROVED, passed=False, text=words)
+    if evidence.held:
+        approved = evidence.request.condition("Approved") is not None
+        text = f"{name} is held: {evidence.held}"
+        return GateResult(ProofGate.APPROVED, passed=False, text=text, hopeless=approved)
+    if evidence.request.condition("Approved") is None or name not in evidence.approved_here:
+        return GateResult(ProofGate.APPROVED, passed=False, text=f"{name} is not decided yet")
+    return GateResult(ProofGate.APPROVED, passed=True, text=name)
 
 
-def _issued(look: Look) -> Standing:
-    if issued_certificate(look.request) is None:
-        return Standing(Gate.ISSUED, passed=False, text="not signed yet")
-    return Standing(Gate.ISSUED, passed=True, text="signed")
+def _issued(evidence: GateEvidence) -> GateResult:
+    if issued_certificate(evidence.request) is None:
+        return GateResult(ProofGate.ISSUED, passed=False, text="not signed yet")
+    return GateResult(ProofGate.ISSUED, passed=True, text="signed")
 
 
-def _names(look: Look) -> Standing:
+def _names(evidence: GateEvidence) -> GateResult:
     """Issued is asked for, and asked for is allowed; this looks at what was signed in the end."""
-    certificate = issued_certificate(look.request)
+    certificate = issued_certificate(evidence.request)
     assert certificate is not None
-    planned = {entry.value for entry in (*look.plan.names, *look.plan.addresses)}
+    planned = {entry.value for entry in (*evidence.plan.names, *evidence.plan.addresses)}
     signed = {*certificate.dns_names, *map(str, certificate.ip_addresses)}
-    if node_name_of(certificate) != look.plan.node or signed != planned:
+    if node_name_of(certificate) != evidence.plan.node or signed != planned:
         text = f"the signed certificate is for {', '.join(sorted(signed))} ({certificate.subject})"
-        return Standing(Gate.NAMES, passed=False, text=text, hopeless=True)
-    return Standing(Gate.NAMES, passed=True, text=", ".join(sorted(signed)))
+        return GateResult(ProofGate.NAMES, passed=False, text=text, hopeless=True)
+    return GateResult(ProofGate.NAMES, passed=True, text=", ".join(sorted(signed)))
 
 
-def _served(look: Look) -> Standing:
+def _served(evidence: GateEvidence) -> GateResult:
     """At every address: the very certificate that was issued, and metrics-server would trust it."""
-    certificate = issued_certificate(look.request)
-    for served in look.served:
+    certificate = issued_certificate(evidence.request)
+    for served in evidence.served:
         where = str(served.dialled.target)
         if code := code_of(served):
             text = f"{where}: {code} {wire_text(served)}"
-            return Standing(Gate.SERVED, passed=False, text=text)
+            return GateResult(ProofGate.SERVED, passed=False, text=text)
         if served.dialled.leaf != certificate:
             text = f"{where} still serves another certificate"
-            return Standing(Gate.SERVED, passed=False, text=text)
-    if not look.served:
-        return Standing(Gate.SERVED, passed=False, text="not dialled yet")
-    where = ", ".join(str(served.dialled.target) for served in look.served)
-    return Standing(Gate.SERVED, passed=True, text=where)
+            return GateResult(ProofGate.SERVED, passed=False, text=text)
+    if not evidence.served:
+        return GateResult(ProofGate.SERVED, passed=False, text="not dialled yet")
+    where = ", ".join(str(served.dialled.target) for served in evidence.served)
+    return GateResult(ProofGate.SERVED, passed=True, text=where)
 
 
-def _api_path(look: Look) -> Standing:
-    if look.api_path is not None:
-        return Standing(Gate.API_PATH, passed=False, text=look.api_path)
-    return Standing(Gate.API_PATH, passed=True, text="/healthz answers")
+def _api_path(evidence: GateEvidence) -> GateResult:
+    if evidence.api_path is not None:
+        return GateResult(ProofGate.API_PATH, passed=False, text=evidence.api_path)
+    return GateResult(ProofGate.API_PATH, passed=True, text="/healthz answers")
 
 
-def _ready(look: Look) -> Standing:
-    if look.ready is not None:
-        return Standing(Gate.READY, passed=False, text=look.ready)
-    return Standing(Gate.READY, passed=True, text="Ready")
+def _ready(evidence: GateEvidence) -> GateResult:
+    if evidence.ready is not None:
+        return GateResult(ProofGate.READY, passed=False, text=evidence.ready)
+    return GateResult(ProofGate.READY, passed=True, text="Ready")
 
 
-def _metrics(look: Look) -> Standing:
-    if not look.metrics_wanted:
-        return Standing(Gate.METRICS, passed=True, text="not asked, since no metrics-server runs")
-    now, before = look.metrics_now, look.metrics_before
+def _metrics(evidence: GateEvidence) -> GateResult:
+    if not evidence.metrics_wanted:
+        return GateResult(
+            ProofGate.METRICS, passed=True, text="not asked, since no metrics-server runs"
+        )
+    now, before = evidence.metrics_now, evidence.metrics_before
     if now is None or (before is not None and now <= before):
-        return Standing(Gate.METRICS, passed=False, text="no newer sample in the metrics API yet")
-    return Standing(Gate.METRICS, passed=True, text=f"sample of {now:%H:%M:%S}")
+        return GateResult(
+            ProofGate.METRICS, passed=False, text="no newer sample in the metrics API yet"
+        )
+    return GateResult(ProofGate.METRICS, passed=True, text=f"sample of {now:%H:%M:%S}")
