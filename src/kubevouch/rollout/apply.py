@@ -8,7 +8,7 @@ from kubevouch.evidence.measured import Asking, together
 from kubevouch.evidence.metrics_path import gather_metrics_path
 from kubevouch.evidence.names import gather_names
 from kubevouch.evidence.survey import NodeSurvey
-from kubevouch.policy.question import Reserved
+from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.assess import assess
 from kubevouch.rollout.change import change_of, seed_of
 from kubevouch.rollout.checking import (
@@ -73,7 +73,7 @@ async def check(plan: Plan, around: Surroundings, patience: Patience) -> Checked
     for node in ordered(plan.nodes):
         survey = await survey_again(node, around)
         seen = as_planned(node, nodes[node.node], survey, served[node.node], around.clock.now())
-        found = assess(seen, (), Reserved(loopback=names.loopback.addresses))
+        found = assess(seen, (), ReservedNames(loopback=names.loopback.addresses))
         if isinstance(found, LeftOut) and found.is_well:
             around.watcher.step(node.node, "needs nothing any more")
             continue
