@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.errors import KubevouchError, UsageError
-from kubevouch.policy.question import Entry, Source
+from kubevouch.policy.claims import Claim, NameSource
 from kubevouch.rollout.decide.plan import (
     ChangeKind,
     ClusterBinding,
@@ -40,8 +40,8 @@ PLAN = Plan(
             change=ChangeKind.APPROVE,
             dial=("10.0.0.5",),
             port=10250,
-            names=(Entry("w1", Source.NODE_NAME),),
-            addresses=(Entry("10.0.0.5", Source.SSH_HOST_KEY),),
+            names=(Claim("w1", NameSource.NODE_NAME),),
+            addresses=(Claim("10.0.0.5", NameSource.SSH_HOST_KEY),),
         ),
     ),
     left_out=(LeftOut("w2", "it is NotReady"),),

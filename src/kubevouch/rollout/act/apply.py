@@ -8,7 +8,7 @@ from kubevouch.evidence.measured import Asking, together
 from kubevouch.evidence.metrics_path import gather_metrics_path
 from kubevouch.evidence.names import gather_names
 from kubevouch.evidence.survey import NodeSurvey
-from kubevouch.policy.question import Reserved
+from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.act.config_map import write_config_map
 from kubevouch.rollout.act.context import RolloutContext, RolloutTimeouts
 from kubevouch.rollout.act.node_run import NodeRun
@@ -79,7 +79,7 @@ async def check(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) 
     for node in ordered(plan.nodes):
         survey = await survey_again(node, context)
         seen = as_planned(node, nodes[node.node], survey, served[node.node], context.clock.now())
-        found = assess(seen, (), Reserved(loopback=names.loopback.addresses))
+        found = assess(seen, (), ReservedNames(loopback=names.loopback.addresses))
         if isinstance(found, LeftOut) and found.is_well:
             context.progress.step(node.node, "needs nothing any more")
             continue

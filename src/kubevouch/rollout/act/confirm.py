@@ -12,8 +12,7 @@ from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
 from kubevouch.node.errors import NodeError
 from kubevouch.node.script import Carried, Place, Script
-from kubevouch.policy.facts import as_address
-from kubevouch.policy.question import Source
+from kubevouch.policy.claims import NameSource, as_address
 from kubevouch.rollout.act.context import RolloutContext
 
 _PATIENCE = 20.0
@@ -32,7 +31,7 @@ _WHO = Script(
 
 async def confirm_addresses(
     node: Node, carried: Carried[NodeSurvey], context: RolloutContext
-) -> dict[str, Source]:
+) -> dict[str, NameSource]:
     """The addresses of the node's status that are proven, each with its proof."""
     claimed = {
         str(address)
@@ -41,11 +40,11 @@ async def confirm_addresses(
     }
     if context.way.name == "local":
         here = {str(as_address(text.decode(errors="replace"))) for text in carried.answer.addresses}
-        return dict.fromkeys(claimed & here, Source.THIS_MACHINE)
-    confirmed: dict[str, Source] = {}
+        return dict.fromkeys(claimed & here, NameSource.THIS_MACHINE)
+    confirmed: dict[str, NameSource] = {}
     for text in sorted(claimed):
         if await _answers(text, node.name, carried, context):
-            confirmed[text] = Source.SSH_HOST_KEY
+            confirmed[text] = NameSource.SSH_HOST_KEY
     return confirmed
 
 

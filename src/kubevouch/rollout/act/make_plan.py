@@ -13,7 +13,7 @@ from kubevouch.evidence.snapshot import Evidence
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.resources import Node
 from kubevouch.node.script import Carried
-from kubevouch.policy.facts import reserved_of
+from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.decide.assess import NodeFacts, assess

@@ -23,9 +23,10 @@ from kubevouch.kube.resources import (
 )
 from kubevouch.kubelet.dial import Target
 from kubevouch.outcome import Outcome
-from kubevouch.policy.facts import question_of, request_of
-from kubevouch.policy.judge import RULES, approval, judge
-from kubevouch.policy.question import NODE_USER, Allowance, Entry
+from kubevouch.policy.claims import AllowedNames, Claim
+from kubevouch.policy.csr import NODE_USER, csr_of
+from kubevouch.policy.decide import RULES, approval, decide
+from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.timing import undecided
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.decide.gates import GateEvidence, issued_certificate
@@ -152,19 +153,19 @@ class NodeObserver:
         node = registry.node(self.node.node)
         if node is not None and node.uid != self.node.uid:
             return "live-node (NoSuchNode): the Node has been made anew since the plan"
-        question = question_of(
-            request_of(found),
+        facts = csr_facts(
+            csr_of(found),
             registry,
             at=clock.now(),
-            allowance=allowance_of(self.node),
+            allowed=allowance_of(self.node),
             pinned=pins_of(self.inputs.plan.nodes),
             kubelet_started=self.kubelet_started,
         )
         decided = found.condition("Approved") is not None
-        judgement = judge(question, tuple(r for r in RULES if not (decided and r is undecided)))
-        if judgement.outcome is Outcome.PASS:
+        decision = decide(facts, tuple(r for r in RULES if not (decided and r is undecided)))
+        if decision.outcome is Outcome.PASS:
             return ""
-        return "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in judgement.held_by[:3])
+        return "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in decision.held_by[:3])
 
     def _approved(self, name: str, how: str) -> None:
         self.approved.add(name)
@@ -249,9 +250,9 @@ def targets_of(node: NodePlan) -> Iterable[Target]:
     return [Target(address, node=node.node, port=node.port) for address in node.dial]
 
 
-def allowance_of(node: NodePlan) -> Allowance:
+def allowance_of(node: NodePlan) -> AllowedNames:
     """What the plan lets the node have. Nothing that only the node itself says is in a plan without the operator's yes."""
-    return Allowance(
+    return AllowedNames(
         node=node.node,
         names=node.names,
         addresses=node.addresses,
@@ -259,7 +260,7 @@ def allowance_of(node: NodePlan) -> Allowance:
     )
 
 
-def pins_of(nodes: Iterable[NodePlan]) -> list[tuple[str, Entry]]:
+def pins_of(nodes: Iterable[NodePlan]) -> list[tuple[str, Claim]]:
     """(node, entry) of all planned nodes: what is proven to be one node's is no other's."""
     return [
         (each.node, entry)

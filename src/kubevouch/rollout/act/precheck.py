@@ -176,13 +176,13 @@ def check_as_planned(planned: NodePlan, found: NodePlan | LeftOut) -> None:
     if isinstance(found, LeftOut):
         raise StoppedBefore(planned.node, found.reason, "make a new plan")
     if found.config_sha256 != planned.config_sha256:
-        saw = f"{planned.config or found.config} has been changed since the plan"
-        raise StoppedBefore(planned.node, saw, "make a new plan")
+        seen = f"{planned.config or found.config} has been changed since the plan"
+        raise StoppedBefore(planned.node, seen, "make a new plan")
     for what in ("change", "root", "pki", "config", "content_sha256"):
         now, then = getattr(found, what), getattr(planned, what)
         if now != then:
-            saw = f"its {what} is now {now}, and was {then} in the plan"
-            raise StoppedBefore(planned.node, saw, "make a new plan")
+            seen = f"its {what} is now {now}, and was {then} in the plan"
+            raise StoppedBefore(planned.node, seen, "make a new plan")
 
 
 async def survey_machine(node: NodePlan, context: RolloutContext) -> NodeSurvey:

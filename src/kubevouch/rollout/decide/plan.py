@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from kubevouch.errors import UsageError
-from kubevouch.policy.question import Entry
+from kubevouch.policy.claims import Claim
 
 SCHEMA = "kubevouch.plan/1"
 _LARGEST = 64 * 1024 * 1024
@@ -75,8 +75,8 @@ class NodePlan(msgspec.Struct, frozen=True):
     """Addresses at which the certificate must be seen on the wire."""
 
     port: int
-    names: tuple[Entry, ...]
-    addresses: tuple[Entry, ...]
+    names: tuple[Claim, ...]
+    addresses: tuple[Claim, ...]
     root: str = ""
     pki: str = ""
     config: str = ""
