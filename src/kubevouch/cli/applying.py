@@ -25,13 +25,13 @@ from kubevouch.kube.errors import KubeError
 from kubevouch.node.local import Local
 from kubevouch.node.ssh import Ssh, SshOptions
 from kubevouch.rollout.act.apply import CheckedPlan, apply, check
-from kubevouch.rollout.act.context import RolloutContext, RolloutTimeouts, Way
+from kubevouch.rollout.act.context import NodeTransport, RolloutContext, RolloutTimeouts
 from kubevouch.rollout.act.undo import undo
 from kubevouch.rollout.decide.plan import ChangeKind, Plan, read_plan
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 
 
-def way_of(plan: Plan, terminal: Terminal) -> Way:
+def transport_of(plan: Plan, terminal: Terminal) -> NodeTransport:
     """How scripts get to the nodes of the plan."""
     if plan.via == "local":
         return Local(environment=terminal.environment)
@@ -118,7 +118,7 @@ def _rollout_context(
 ) -> RolloutContext:
     return RolloutContext(
         api=api,
-        way=way_of(plan, terminal),
+        transport=transport_of(plan, terminal),
         clock=clock,
         progress=Lines(terminal, clock),
         stop=stop,

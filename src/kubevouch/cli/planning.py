@@ -17,7 +17,7 @@ from kubevouch.errors import ExitCode
 from kubevouch.kube.client import ApiClient
 from kubevouch.node.local import Local
 from kubevouch.node.ssh import Ssh, SshOptions
-from kubevouch.rollout.act.context import RolloutContext, Way
+from kubevouch.rollout.act.context import NodeTransport, RolloutContext
 from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
 from kubevouch.rollout.decide.plan import (
     SCHEMA,
@@ -55,7 +55,7 @@ def make_plan(
     async def work(api: ApiClient, clock: Clock) -> Plan:
         around = RolloutContext(
             api=api,
-            way=_way(wish, terminal),
+            transport=_transport(wish, terminal),
             clock=clock,
             progress=Lines(terminal, clock),
             stop=lambda: False,
@@ -82,7 +82,7 @@ def make_plan(
     return ExitCode.OK if fine else ExitCode.COULD_NOT_TELL
 
 
-def _way(wish: PlanWish, terminal: Terminal) -> Way:
+def _transport(wish: PlanWish, terminal: Terminal) -> NodeTransport:
     if wish.via == "local":
         return Local(environment=terminal.environment)
     options = SshOptions(config=wish.ssh_config or None, user=wish.ssh_user or None)
