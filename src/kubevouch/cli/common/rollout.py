@@ -15,12 +15,12 @@ from kubevouch.clock import Clock
 from kubevouch.kube.client import ApiClient
 from kubevouch.node.local import Local
 from kubevouch.node.ssh import Ssh, SshOptions
-from kubevouch.rollout.plan import Plan
-from kubevouch.rollout.result import Ending, RunResult
-from kubevouch.rollout.surroundings import Surroundings, Way
+from kubevouch.rollout.act.context import NodeTransport, RolloutContext
+from kubevouch.rollout.decide.plan import Plan
+from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 
 
-def way_of(plan: Plan, terminal: Terminal) -> Way:
+def transport_of(plan: Plan, terminal: Terminal) -> NodeTransport:
     """How scripts get to the nodes of the plan."""
     if plan.via == "local":
         return Local(environment=terminal.environment)
@@ -28,15 +28,15 @@ def way_of(plan: Plan, terminal: Terminal) -> Way:
     return Ssh(options, environment=terminal.environment)
 
 
-def surroundings_of(
+def rollout_context(
     api: ApiClient, clock: Clock, plan: Plan, terminal: Terminal, stop: Callable[[], bool]
-) -> Surroundings:
+) -> RolloutContext:
     """What the run is carried out with."""
-    return Surroundings(
+    return RolloutContext(
         api=api,
-        way=way_of(plan, terminal),
+        transport=transport_of(plan, terminal),
         clock=clock,
-        watcher=ProgressLines(terminal, clock),
+        progress=ProgressLines(terminal, clock),
         stop=stop,
         random_serial=lambda bits: secrets.randbits(bits) or 1,
     )
@@ -73,14 +73,14 @@ def print_result(terminal: Terminal, result: RunResult, form: str) -> None:
         print_document(terminal, "kubevouch.run/1", msgspec.to_builtins(result))
         return
     rows = [
-        (each.node, str(each.ending), f"{each.seconds:.0f} s" if each.seconds else "", each.why)
+        (each.node, str(each.outcome), f"{each.seconds:.0f} s" if each.seconds else "", each.why)
         for each in result.nodes
     ]
     if rows:
         terminal.table(("NODE", "RESULT", "TIME", "WHY"), rows)
     if result.config_map:
         terminal.out(result.config_map)
-    done = sum(each.ending is Ending.DONE for each in result.nodes)
+    done = sum(each.outcome is NodeOutcome.DONE for each in result.nodes)
     if done:
         terminal.out(
             f"Run {result.run}: {done} of {len(result.nodes)} nodes done. Undo: kubevouch undo {result.run}"

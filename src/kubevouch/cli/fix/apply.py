@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kubevouch.cli.common.connect import access_of, with_api
-from kubevouch.cli.common.rollout import print_result, stopping, surroundings_of
+from kubevouch.cli.common.rollout import print_result, rollout_context, stopping
 from kubevouch.cli.common.runs import keep_run
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
@@ -14,10 +14,10 @@ from kubevouch.errors import ExitCode
 from kubevouch.evidence.gather import gather
 from kubevouch.kube.client import ApiClient
 from kubevouch.kube.errors import KubeError
-from kubevouch.rollout.apply import Checked, apply, check
-from kubevouch.rollout.plan import Change, read_plan
-from kubevouch.rollout.result import RunResult
-from kubevouch.rollout.surroundings import Patience
+from kubevouch.rollout.act.apply import CheckedPlan, apply, check
+from kubevouch.rollout.act.context import RolloutTimeouts
+from kubevouch.rollout.decide.plan import ChangeKind, read_plan
+from kubevouch.rollout.decide.result import RunResult
 
 
 def apply_plan(
@@ -33,18 +33,18 @@ def apply_plan(
     """Carries out the plan. Everything that can be checked is checked before it asks, and before the first write."""
     plan = read_plan(path)
     access = access_of(terminal, kubeconfig, context)
-    writes = [each for each in plan.nodes if each.change is Change.BOOTSTRAP]
+    writes = [each for each in plan.nodes if each.change is ChangeKind.BOOTSTRAP]
     changes = f"change {counted(len(writes), 'node')} and " if writes else ""
     what = (
         f"{changes}approve one serving request of each of {counted(len(plan.nodes), 'node')}, on {access.server} "
         f"(context {access.context or 'service account'}); undo with `kubevouch undo {plan.run}`"
     )
 
-    patience = Patience(gate_timeout)
+    timeouts = RolloutTimeouts(gate_timeout)
 
-    async def checking(api: ApiClient, clock: Clock) -> Checked:
-        around = surroundings_of(api, clock, plan, terminal, lambda: False)
-        return await check(plan, around, patience)
+    async def checking(api: ApiClient, clock: Clock) -> CheckedPlan:
+        context = rollout_context(api, clock, plan, terminal, lambda: False)
+        return await check(plan, context, timeouts)
 
     checked = with_api(terminal, access, checking)
     terminal.confirm(what, yes=yes)
@@ -52,7 +52,7 @@ def apply_plan(
 
     async def changing(api: ApiClient, clock: Clock) -> RunResult:
         with stopping(terminal) as stop:
-            return await apply(checked, surroundings_of(api, clock, plan, terminal, stop), patience)
+            return await apply(checked, rollout_context(api, clock, plan, terminal, stop), timeouts)
 
     result = with_api(terminal, access, changing)
     print_result(terminal, result, form)

@@ -18,9 +18,9 @@ from kubevouch.errors import ExitCode
 from kubevouch.kube.client import ApiClient
 from kubevouch.node.local import Local
 from kubevouch.node.ssh import Ssh, SshOptions
-from kubevouch.rollout.plan import SCHEMA, Plan, write_plan
-from kubevouch.rollout.planning import Wish, gather_plan
-from kubevouch.rollout.surroundings import Surroundings, Way
+from kubevouch.rollout.act.context import NodeTransport, RolloutContext
+from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
+from kubevouch.rollout.decide.plan import SCHEMA, Plan, write_plan
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class FixOptions:
 
 def make_plan(
     terminal: Terminal,
-    wish: FixOptions,
+    options: FixOptions,
     path: Path,
     kubeconfig: str | None,
     context: str | None,
@@ -46,24 +46,24 @@ def make_plan(
     access = access_of(terminal, kubeconfig, context)
 
     async def work(api: ApiClient, clock: Clock) -> Plan:
-        around = Surroundings(
+        rollout = RolloutContext(
             api=api,
-            way=_way(wish, terminal),
+            transport=_transport(options, terminal),
             clock=clock,
-            watcher=ProgressLines(terminal, clock),
+            progress=ProgressLines(terminal, clock),
             stop=lambda: False,
             random_serial=secrets.randbits,
         )
-        asked = Wish(
+        asked = PlanOptions(
             run=secrets.token_hex(4),
             made_by=__version__,
-            via=wish.via,
-            nodes=wish.nodes,
-            ssh_config=wish.ssh_config,
-            ssh_user=wish.ssh_user,
-            accepted=wish.accepted,
+            via=options.via,
+            nodes=options.nodes,
+            ssh_config=options.ssh_config,
+            ssh_user=options.ssh_user,
+            accepted=options.accepted,
         )
-        return await gather_plan(asked, around)
+        return await gather_plan(asked, rollout)
 
     plan = with_api(terminal, access, work)
     write_plan(plan, path)
@@ -75,8 +75,8 @@ def make_plan(
     return ExitCode.OK if fine else ExitCode.COULD_NOT_TELL
 
 
-def _way(wish: FixOptions, terminal: Terminal) -> Way:
-    if wish.via == "local":
+def _transport(options: FixOptions, terminal: Terminal) -> NodeTransport:
+    if options.via == "local":
         return Local(environment=terminal.environment)
-    options = SshOptions(config=wish.ssh_config or None, user=wish.ssh_user or None)
-    return Ssh(options, environment=terminal.environment)
+    ssh = SshOptions(config=options.ssh_config or None, user=options.ssh_user or None)
+    return Ssh(ssh, environment=terminal.environment)

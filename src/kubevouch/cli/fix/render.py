@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from kubevouch.cli.common.terminal import Terminal, one_line
-from kubevouch.rollout.plan import Change, NodePlan, Plan, SeedKind
-from kubevouch.rollout.surroundings import ordered
+from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, SeedKind, ordered
 
 
 def print_plan(terminal: Terminal, plan: Plan, path: Path) -> None:
@@ -57,7 +56,7 @@ def _changes(nodes: tuple[NodePlan, ...]) -> list[list[NodePlan]]:
 def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
     first = nodes[0]
     on = f"on {', '.join(each.node for each in nodes)}"
-    if first.change is Change.APPROVE:
+    if first.change is ChangeKind.APPROVE:
         _apart(terminal, f"Change   nothing is written or restarted {on}:")
         terminal.out("         the newest request of each is approved, after it was checked")
         return
@@ -73,7 +72,7 @@ def _print_node(terminal: Terminal, node: NodePlan) -> None:
     for entry in (*node.names, *node.addresses):
         _line(terminal, f"  may have   {entry.value}   ({entry.source})")
     _line(terminal, f"  proof      at {', '.join(f'{each}:{node.port}' for each in node.dial)}")
-    if node.change is Change.BOOTSTRAP:
+    if node.change is ChangeKind.BOOTSTRAP:
         seed = (
             "its own self-signed pair" if node.seed is SeedKind.COPY else "a fresh self-signed pair"
         )

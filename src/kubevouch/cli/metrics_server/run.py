@@ -26,8 +26,8 @@ from kubevouch.serve.process import open_as_many_files_as_we_may, stop_on_signal
 def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettings) -> ExitCode:
     """Until a signal. Raises KubevouchError, OSError."""
     if not (access.user.token or access.user.token_file):
-        right = "a ServiceAccount's token was expected (deploy/metrics-server/rbac.yaml): kubelets are shown nothing else"
-        raise UsageError(access.user.where, "no token", right)
+        expected = "a ServiceAccount's token was expected (deploy/metrics-server/rbac.yaml): kubelets are shown nothing else"
+        raise UsageError(access.user.where, "no token", expected)
     read_roots = _roots(access, settings)
     open_as_many_files_as_we_may()
 
@@ -69,8 +69,8 @@ def _roots(access: ClusterAccess, settings: MetricsServerSettings) -> Callable[[
     if path:
         return Path(path).read_bytes
     if access.roots is None:
-        right = "--kubelet-certificate-authority FILE was expected"
-        raise UsageError(access.cluster, "names no authority that kubelets could be of", right)
+        expected = "--kubelet-certificate-authority FILE was expected"
+        raise UsageError(access.cluster, "names no authority that kubelets could be of", expected)
     pem = access.roots
     return lambda: pem
 

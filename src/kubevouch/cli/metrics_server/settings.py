@@ -54,10 +54,10 @@ def settings_of(flags: Mapping[str, object]) -> MetricsServerSettings:
     if resolution < _SHORTEST:
         raise UsageError("--metric-resolution", f"{resolution:g}s", "at least 10s was expected")
     if not 0 < timeout <= resolution * 0.9:
-        right = (
+        expected = (
             f"more than nothing and at most nine tenths of --metric-resolution ({resolution:g}s)"
         )
-        raise UsageError("--kubelet-request-timeout", f"{timeout:g}s", right)
+        raise UsageError("--kubelet-request-timeout", f"{timeout:g}s", expected)
     follow = not flags["skip_lookup"]
     return MetricsServerSettings(
         resolution=resolution,

@@ -1,16 +1,16 @@
 """What `undo` does around the run: say what will be done, ask, and show what became of it."""
 
 from kubevouch.cli.common.connect import access_of, with_api
-from kubevouch.cli.common.rollout import print_result, stopping, surroundings_of
+from kubevouch.cli.common.rollout import print_result, rollout_context, stopping
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import ExitCode
 from kubevouch.kube.client import ApiClient
-from kubevouch.rollout.plan import Plan
-from kubevouch.rollout.result import Ending, RunResult
-from kubevouch.rollout.surroundings import Patience
-from kubevouch.rollout.undo import undo
+from kubevouch.rollout.act.context import RolloutTimeouts
+from kubevouch.rollout.act.undo import undo
+from kubevouch.rollout.decide.plan import Plan
+from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 
 
 def undo_plan(
@@ -33,12 +33,12 @@ def undo_plan(
 
     async def work(api: ApiClient, clock: Clock) -> RunResult:
         with stopping(terminal) as stop:
-            around = surroundings_of(api, clock, plan, terminal, stop)
-            return await undo(plan, around, Patience(gate_timeout))
+            context = rollout_context(api, clock, plan, terminal, stop)
+            return await undo(plan, context, RolloutTimeouts(gate_timeout))
 
     result = with_api(terminal, access, work)
     print_result(terminal, result, form)
     if result.interrupted:
         return ExitCode.INTERRUPTED
-    fine = all(each.ending in (Ending.UNDONE, Ending.DONE) for each in result.nodes)
+    fine = all(each.outcome in (NodeOutcome.UNDONE, NodeOutcome.DONE) for each in result.nodes)
     return ExitCode.OK if fine and not result.config_map_failed else ExitCode.STOPPED
