@@ -11,8 +11,8 @@ from kubevouch.clock import SystemClock
 from kubevouch.diagnose.finding import Severity
 from kubevouch.errors import ExitCode
 from kubevouch.kube.errors import Unreachable
-from kubevouch.lab.wire import faults
-from kubevouch.lab.wire.kinds import KINDS
+from kubevouch_lab.wire import faults
+from kubevouch_lab.wire.kinds import KINDS
 from tests.cli.program import Program, ended
 from tests.diagnose.cases import CASES
 from tests.support.apiservers import MOMENT, client_of

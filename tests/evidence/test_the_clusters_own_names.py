@@ -14,7 +14,7 @@ from kubevouch.evidence.snapshot import flag_value
 from kubevouch.kube.resources import ConfigMap, Node, NodeAddress
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.resources.nodes import NodeStatus
-from kubevouch.lab.wire import faults, status
+from kubevouch_lab.wire import faults, status
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.bombs import ALIASES
 from tests.support.clocks import WoundClock

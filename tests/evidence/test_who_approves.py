@@ -19,7 +19,7 @@ from kubevouch.kube.resources import (
 from kubevouch.kube.resources.certificates import CsrStatus
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.resources.rbac import RoleRef, Subject
-from kubevouch.lab.wire.reviews import Attributes
+from kubevouch_lab.wire.reviews import Attributes
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
 from tests.support.scenario import Expected, Scenario

@@ -22,7 +22,7 @@ from kubevouch.kube.raw import RawObject, with_condition
 from kubevouch.kube.refusals import refusal
 from kubevouch.kube.resources import CSRS, CsrCondition
 from kubevouch.kube.transport import Limits
-from kubevouch.lab.wire.apiserver import WireApiServer
+from kubevouch_lab.wire.apiserver import WireApiServer
 from tests.support.apiservers import MOMENT, access_to, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock

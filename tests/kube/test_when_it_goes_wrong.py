@@ -36,10 +36,10 @@ from kubevouch.kube.errors import (
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kube.resources import CONFIG_MAPS, NODES
 from kubevouch.kube.transport import Limits
-from kubevouch.lab.wire import faults, status
-from kubevouch.lab.wire.apiserver import WireApiServer
-from kubevouch.lab.wire.faults import Play
-from kubevouch.lab.wire.kinds import KINDS
+from kubevouch_lab.wire import faults, status
+from kubevouch_lab.wire.apiserver import WireApiServer
+from kubevouch_lab.wire.faults import Play
+from kubevouch_lab.wire.kinds import KINDS
 from tests.support.apiservers import MOMENT, PATIENT, TOKEN, access_to, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock

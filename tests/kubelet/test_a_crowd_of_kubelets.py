@@ -10,8 +10,8 @@ import pytest
 
 from kubevouch.clock import SystemClock
 from kubevouch.kubelet.dial import Target, dial, dial_all
-from kubevouch.lab.wire.kubelet import NO_CERTIFICATE, SILENCE, Serve, WireKubelet
 from kubevouch.tls import FailureKind
+from kubevouch_lab.wire.kubelet import NO_CERTIFICATE, SILENCE, Serve, WireKubelet
 
 
 class Counted:

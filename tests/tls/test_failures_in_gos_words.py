@@ -11,8 +11,6 @@ import aiohttp
 import pytest
 
 from kubevouch.clock import SystemClock
-from kubevouch.lab.wire.kubelet import PLAIN_HTTP, WAYS_TO_FAIL, WireKubelet, alert
-from kubevouch.lab.wire.nobody import closed_port
 from kubevouch.tls import (
     Alert,
     Attempt,
@@ -23,6 +21,8 @@ from kubevouch.tls import (
     joined,
 )
 from kubevouch.tls.alert import INTERNAL_ERROR, alert_of
+from kubevouch_lab.wire.kubelet import PLAIN_HTTP, WAYS_TO_FAIL, WireKubelet, alert
+from kubevouch_lab.wire.nobody import closed_port
 
 CASES = Path(__file__).parent / "cases"
 GO_ALERTS: dict[str, str] = json.loads((CASES / "go-alerts.json").read_text())

@@ -9,7 +9,6 @@ import aiohttp
 import pytest
 
 from kubevouch.clock import SystemClock
-from kubevouch.lab.wire.kubelet import Serve, WireKubelet
 from kubevouch.tls import (
     Attempt,
     Check,
@@ -21,6 +20,7 @@ from kubevouch.tls import (
     vouch_first,
 )
 from kubevouch.x509 import X509Error, node_name_of, read_certificate_der
+from kubevouch_lab.wire.kubelet import Serve, WireKubelet
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
 
