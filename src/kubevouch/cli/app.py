@@ -71,8 +71,8 @@ def _added(name: str) -> click.Command:
         raise UsageError(f"kubevouch {name}", "is not installed", NOT_INSTALLED[name])
     known = list(dict.fromkeys([*_VERBS, *added, *NOT_INSTALLED]))
     close = get_close_matches(name, known, n=1)
-    right = f"is it {close[0]}?" if close else f"there are {', '.join(known)}"
-    raise UsageError(name, "there is no such verb", right)
+    expected = f"is it {close[0]}?" if close else f"there are {', '.join(known)}"
+    raise UsageError(name, "there is no such verb", expected)
 
 
 def _added_or_none(name: str) -> click.Command | None:

@@ -1,1 +1,1 @@
-"""The only door to a node's disk and services: carries a script there, and its one JSON line back."""
+"""The only door to a node's disk and services: runs a script there and reads its one line of JSON."""

@@ -47,7 +47,7 @@ class _VouchedObject(ssl.SSLObject):
         except IdentityRefused:
             raise
         except KubevouchError as error:
-            raise IdentityRefused(error.where, error.saw, error.right) from error
+            raise IdentityRefused(error.where, error.seen, error.expected) from error
         except Exception as error:
             # An event loop expects SSLErrors here, and would leave any other connection hanging.
             raise IdentityRefused(
