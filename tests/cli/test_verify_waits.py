@@ -7,12 +7,12 @@ import pytest
 
 from kubevouch.cli.terminal import Terminal
 from kubevouch.cli.verify import Patience, _until_it_holds
-from kubevouch.clock import SystemClock
 from kubevouch.diagnose.finding import Severity
 from kubevouch.errors import ExitCode
 from kubevouch.kube.errors import Unreachable
 from kubevouch.lab.wire import faults
 from kubevouch.lab.wire.kinds import KINDS
+from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program, ended
 from tests.diagnose.cases import CASES
 from tests.support.apiservers import MOMENT, client_of

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from kubevouch.kube.errors import Forbidden
-from kubevouch.kubelet.fetch import Roots
+from kubevouch.kubelet.io.fetch import Roots
 from kubevouch.lab.wire import faults, status
 from kubevouch.lab.wire.kubelet import NO_CERTIFICATE, SILENCE, Behaviour, Raw, Serve
 from kubevouch.metrics.fleet import ADDRESS_TYPES, Dialling

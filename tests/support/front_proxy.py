@@ -7,8 +7,8 @@ from typing import Any
 
 from kubevouch.lab.wire.apiserver import WireApiServer
 from kubevouch.lab.wire.kinds import KINDS
-from kubevouch.tls import Pair as TlsPair
-from kubevouch.tls import load_pair
+from kubevouch.tls.io import Pair as TlsPair
+from kubevouch.tls.io import load_pair
 from tests.support.authority import Authority, Pair
 
 Object = dict[str, Any]

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from kubevouch.clock import SystemClock
 from kubevouch.lab.wire.kubelet import Serve, WireKubelet
-from kubevouch.tls import (
+from kubevouch.system_clock import SystemClock
+from kubevouch.tls import FailureKind
+from kubevouch.tls.io import (
     Attempt,
     Check,
-    FailureKind,
     IdentityRefused,
     Presented,
     client_context,

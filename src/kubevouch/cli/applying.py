@@ -19,11 +19,11 @@ from kubevouch.diagnose.doctor import diagnose
 from kubevouch.diagnose.make import counted
 from kubevouch.diagnose.rules import requests
 from kubevouch.errors import ExitCode
-from kubevouch.evidence.gather import gather
-from kubevouch.kube.client import ApiClient
+from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.kube.errors import KubeError
-from kubevouch.node.local import Local
-from kubevouch.node.ssh import Ssh, SshOptions
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.node.io.local import Local
+from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.rollout.apply import Checked, apply, check
 from kubevouch.rollout.plan import Change, Plan, read_plan
 from kubevouch.rollout.result import Ending, RunResult

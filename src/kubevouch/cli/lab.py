@@ -87,9 +87,9 @@ def up(
         raise UsageError(
             "kubevouch lab", "asyncssh is not installed", "pip install 'kubevouch[lab]'"
         )
-    from kubevouch.clock import SystemClock
     from kubevouch.lab.cluster.background import detached
     from kubevouch.lab.cluster.running import Wish, run
+    from kubevouch.system_clock import SystemClock
 
     terminal = terminal_of(ctx)
     folder = _folder(terminal, directory)

@@ -14,9 +14,9 @@ from kubevouch.cli.terminal import Terminal, one_line
 from kubevouch.cli.watching import Lines
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode
-from kubevouch.kube.client import ApiClient
-from kubevouch.node.local import Local
-from kubevouch.node.ssh import Ssh, SshOptions
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.node.io.local import Local
+from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.rollout.plan import SCHEMA, Change, NodePlan, Plan, SeedKind, write_plan
 from kubevouch.rollout.planning import Wish, gather_plan
 from kubevouch.rollout.surroundings import Surroundings, Way, ordered

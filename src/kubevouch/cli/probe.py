@@ -10,7 +10,7 @@ from kubevouch.cli.options import cluster, output, seconds, terminal_of
 if TYPE_CHECKING:
     from kubevouch.cli.probing import Probed
     from kubevouch.clock import Clock
-    from kubevouch.kube.client import ApiClient
+    from kubevouch.kube.io.client import ApiClient
 
 
 @click.command("probe", short_help="A kubelet, host or file: certificate and verdict. Reads only.")
@@ -48,8 +48,8 @@ def command(
     """
     from kubevouch.cli.connect import access_of, run_loop, with_api
     from kubevouch.cli.probing import Wanted, print_probed, probe, trust_in
-    from kubevouch.clock import SystemClock
     from kubevouch.kube.errors import KubeconfigError
+    from kubevouch.system_clock import SystemClock
 
     terminal = terminal_of(ctx)
     wanted = Wanted(target, name, timeout)

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from kubevouch.errors import UsageError
-from kubevouch.evidence.registry import Registry
+from kubevouch.evidence.policy_evidence import Registry
 from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.policy.facts import as_address, claimed_entries, question_of
 from kubevouch.policy.identity import requestor_node

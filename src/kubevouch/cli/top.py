@@ -9,7 +9,7 @@ from kubevouch.cli.options import F, cluster, handshake_timeout, output, termina
 if TYPE_CHECKING:
     from kubevouch.clock import Clock
     from kubevouch.errors import ExitCode
-    from kubevouch.kube.client import ApiClient
+    from kubevouch.kube.io.client import ApiClient
 
 _ALIASES = {"node": "nodes", "no": "nodes", "pod": "pods", "po": "pods"}
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from ipaddress import ip_address
 
 from kubevouch.evidence.names import ClusterNames
-from kubevouch.evidence.registry import Registry
+from kubevouch.evidence.policy_evidence import Registry
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.policy.addresses import plainest
 from kubevouch.policy.identity import requestor_node

@@ -5,12 +5,12 @@ import random
 import sys
 from pathlib import Path
 
-from kubevouch.clock import SystemClock
 from kubevouch.lab.apiserver.client import LocalClient
 from kubevouch.lab.apiserver.journal import Journal
 from kubevouch.lab.apiserver.kinds import NAMESPACES
 from kubevouch.lab.apiserver.server import ApiServer, ServerPki
 from kubevouch.lab.apiserver.store import Store
+from kubevouch.system_clock import SystemClock
 
 
 async def _serve(folder: Path) -> None:

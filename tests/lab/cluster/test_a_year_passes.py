@@ -8,20 +8,20 @@ from ipaddress import ip_address
 import msgspec
 import pytest
 
-from kubevouch.clock import SystemClock
 from kubevouch.diagnose.doctor import diagnose
 from kubevouch.diagnose.rules import requests
-from kubevouch.evidence.gather import gather
-from kubevouch.evidence.measured import Asking
-from kubevouch.evidence.registry import gather_registry
+from kubevouch.evidence.gather.inquiry import Asking
+from kubevouch.evidence.gather.policy_evidence import gather_registry
+from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.kube.access import LoopbackKubelets, cluster_access
-from kubevouch.kube.client import ApiClient
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS
 from kubevouch.lab.apiserver.kinds import CONFIG_MAPS, ENDPOINT_SLICES
 from kubevouch.outcome import Outcome
 from kubevouch.policy.facts import question_of, request_of
 from kubevouch.policy.judge import Judgement, approval, judge
 from kubevouch.policy.question import Allowance, Entry, Source
+from kubevouch.system_clock import SystemClock
 from tests.lab.kubelets.conftest import Node
 from tests.lab.plane import Plane, until
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from kubevouch.clock import SystemClock
 from kubevouch.lab.apiserver.kinds import NODES, PODS
 from kubevouch.lab.wire.kubelet import (
     NO_CERTIFICATE,
@@ -18,6 +17,7 @@ from kubevouch.lab.wire.kubelet import (
     WireKubelet,
     alert,
 )
+from kubevouch.system_clock import SystemClock
 from tests.lab.plane import Plane
 from tests.support.authority import Authority, Pair
 

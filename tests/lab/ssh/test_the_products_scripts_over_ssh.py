@@ -17,7 +17,7 @@ from kubevouch.lab.cluster.operator_files import new_key, public_of
 from kubevouch.lab.cluster.pki import kubelet_self_signed
 from kubevouch.lab.ssh.server import NodeSsh
 from kubevouch.node.errors import Unreachable
-from kubevouch.node.ssh import Ssh, SshOptions
+from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.rollout.transaction import Action, NodeChange, Seed, State, render
 from tests.lab.nodes.conftest import CONFIG, Machine, machine
 from tests.lab.plane import until

@@ -16,8 +16,8 @@ import aiohttp
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.kube.access import ClusterAccess
-from kubevouch.kube.client import ApiClient
-from kubevouch.kube.credentials import fixed_or_files
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.credentials import fixed_or_files
 from kubevouch.kube.kubeconfig import User
 from kubevouch.lab.cluster.chance import Entropy, serials
 from kubevouch.lab.kubelets.pods import ContainerState, Line

@@ -3,18 +3,20 @@
 from collections.abc import Callable
 
 from kubevouch.clock import Clock
-from kubevouch.evidence.approvers import gather_approvers
-from kubevouch.evidence.identity import gather_identity, gather_trust
-from kubevouch.evidence.kubelet_config import gather_kubelet_config
-from kubevouch.evidence.measured import Asking, Measured, together
-from kubevouch.evidence.metrics_path import gather_metrics_path
-from kubevouch.evidence.names import ClusterNames, gather_names
-from kubevouch.evidence.serving import gather_served, preferred_types, targets
+from kubevouch.evidence.gather.approvers import gather_approvers
+from kubevouch.evidence.gather.csrs import list_requests
+from kubevouch.evidence.gather.identity import gather_identity, gather_trust
+from kubevouch.evidence.gather.inquiry import Asking, together
+from kubevouch.evidence.gather.kubelet_config import gather_kubelet_config
+from kubevouch.evidence.gather.metrics_path import gather_metrics_path
+from kubevouch.evidence.gather.names import gather_names
+from kubevouch.evidence.gather.serving import gather_served
+from kubevouch.evidence.measured import Measured
+from kubevouch.evidence.names import ClusterNames
+from kubevouch.evidence.serving import preferred_types, targets
 from kubevouch.evidence.snapshot import Evidence, MetricsPath
-from kubevouch.kube.client import ApiClient
-from kubevouch.kube.resources import CSRS, NODES, PODS, CertificateSigningRequest, Node
-
-SERVING_SIGNER = "kubernetes.io/kubelet-serving"
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import NODES, PODS, CertificateSigningRequest, Node
 
 
 async def gather(
@@ -72,23 +74,6 @@ async def _gather_requests(
     if any(not each.status.conditions for each in requests.or_else(())):
         return requests, await gather_names(api, asking)
     return requests, None
-
-
-async def list_requests(api: ApiClient) -> tuple[CertificateSigningRequest, ...]:
-    """Requests to the kubelet-serving signer, oldest first."""
-    found = await api.list_all(CSRS, field_selector=f"spec.signerName={SERVING_SIGNER}")
-    return tuple(sorted(found, key=by_age))
-
-
-def by_age(request: CertificateSigningRequest) -> tuple[float, int, str]:
-    """Sorts oldest first. Of one second, the one that the API server stored later is the newer."""
-    created = request.metadata.creation_timestamp
-    version = request.metadata.resource_version
-    return (
-        created.timestamp() if created else 0.0,
-        int(version) if version.isascii() and version.isdigit() and len(version) < 32 else 0,
-        request.name,
-    )
 
 
 async def _api_server_flags(api: ApiClient) -> tuple[str, ...]:

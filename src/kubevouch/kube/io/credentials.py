@@ -12,7 +12,7 @@ from typing import Protocol
 from kubevouch.clock import Clock
 from kubevouch.kube.errors import KubeconfigError
 from kubevouch.kube.kubeconfig import User, read_bounded
-from kubevouch.tls import Pair
+from kubevouch.tls.io import Pair
 
 # client-go keeps a token read from a file for a minute, less ten seconds.
 TOKEN_FILE_SECONDS = 50.0

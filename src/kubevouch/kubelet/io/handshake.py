@@ -12,8 +12,9 @@ import socket
 import ssl
 from typing import Any, Final
 
-from kubevouch.kubelet.stream import Stream, send_all
-from kubevouch.tls import Attempt, Presented, joined, presented
+from kubevouch.kubelet.io.stream import Stream, send_all
+from kubevouch.tls import joined
+from kubevouch.tls.io import Attempt, Presented, presented
 from kubevouch.x509.gotext import parse_address
 
 MOST_BYTES: Final = 256 * 1024

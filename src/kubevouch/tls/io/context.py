@@ -9,7 +9,7 @@ import ssl
 from typing import Final
 
 from kubevouch.tls.errors import RootsError
-from kubevouch.tls.pair import Pair, load_pair
+from kubevouch.tls.io.pair import Pair, load_pair
 from kubevouch.x509 import read_certificates
 
 # X509_V_FLAG_NO_CHECK_TIME (openssl/x509_vfy.h). Python has no name for it.

@@ -15,7 +15,6 @@ from yarl import URL
 
 from kubevouch import __version__
 from kubevouch.kube.access import ClusterAccess
-from kubevouch.kube.credentials import Credential, impersonation
 from kubevouch.kube.errors import (
     CredentialError,
     KubeconfigError,
@@ -23,8 +22,10 @@ from kubevouch.kube.errors import (
     Unreachable,
     UnreachableKind,
 )
-from kubevouch.kube.failures import failure
-from kubevouch.tls import Pair, PairError, TlsError, client_context
+from kubevouch.kube.io.credentials import Credential, impersonation
+from kubevouch.kube.io.failures import failure
+from kubevouch.tls import PairError, TlsError
+from kubevouch.tls.io import Pair, client_context
 from kubevouch.x509 import X509Error
 
 

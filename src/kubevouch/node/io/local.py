@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from kubevouch.node import shell
 from kubevouch.node.errors import Lost, ScriptFailed
+from kubevouch.node.io import shell
 from kubevouch.node.script import Carried, Place, Script, T, answer_in
 
 

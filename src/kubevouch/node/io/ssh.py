@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from kubevouch.node import shell
 from kubevouch.node.errors import Lost, ScriptFailed, Unreachable
+from kubevouch.node.io import shell
 from kubevouch.node.script import Carried, Place, Script, T, answer_in
 
 _FAILED = 255

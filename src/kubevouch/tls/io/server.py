@@ -8,9 +8,9 @@ again by `x509.verify`, for the pool it has to be of and by the injected clock.
 import ssl
 from typing import Final
 
-from kubevouch.tls.context import NO_CHECK_TIME, trust
-from kubevouch.tls.pair import Pair, load_pair
-from kubevouch.tls.presented import presented
+from kubevouch.tls.io.context import NO_CHECK_TIME, trust
+from kubevouch.tls.io.pair import Pair, load_pair
+from kubevouch.tls.io.presented import presented
 
 # What Go's server offers for TLS 1.2 by default (crypto/tls/defaults.go, 1.26), without CBC: every client that speaks
 # to an API server has AEAD suites.

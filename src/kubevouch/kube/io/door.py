@@ -14,12 +14,12 @@ import msgspec
 from kubevouch.clock import Clock
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.asked import asked
-from kubevouch.kube.credentials import Credentials, fixed_or_files, goes_before_exec
 from kubevouch.kube.decode import decoded
 from kubevouch.kube.errors import KubeError, Unreachable, UnreachableKind, Waits
-from kubevouch.kube.exec_plugin import ExecPlugin
+from kubevouch.kube.io.credentials import Credentials, fixed_or_files, goes_before_exec
+from kubevouch.kube.io.exec_plugin import ExecPlugin
+from kubevouch.kube.io.transport import Limits, Response, StreamLimits, Transport
 from kubevouch.kube.refusals import refusal, web_page
-from kubevouch.kube.transport import Limits, Response, StreamLimits, Transport
 
 T = TypeVar("T")
 JSON = Any

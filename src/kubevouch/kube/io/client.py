@@ -10,8 +10,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from kubevouch.kube.decode import Listed, list_of
-from kubevouch.kube.door import ATTEMPTS, JSON, Door
 from kubevouch.kube.errors import BadAnswer, Gone
+from kubevouch.kube.io.door import ATTEMPTS, JSON, Door
+from kubevouch.kube.io.transport import Limits
 from kubevouch.kube.raw import RawObject, with_condition
 from kubevouch.kube.resources import (
     CSRS,
@@ -25,7 +26,6 @@ from kubevouch.kube.resources import (
     ResourceAttributes,
 )
 from kubevouch.kube.resources.reviews import ReviewStatus
-from kubevouch.kube.transport import Limits
 
 T = TypeVar("T")
 ObjectT = TypeVar("ObjectT", bound=Object)

@@ -1,12 +1,11 @@
 """Which cluster this is, and whom its pods trust."""
 
-import hashlib
-
-from kubevouch.evidence.measured import Asking, Doubt, DoubtKind, Measured, together
-from kubevouch.evidence.snapshot import ClusterIdentity, Trust
-from kubevouch.kube.client import ApiClient
+from kubevouch.evidence.gather.inquiry import Asking, together
+from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
+from kubevouch.evidence.snapshot import ClusterIdentity, Trust, trust_of
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS, NAMESPACES
-from kubevouch.x509 import Certificate, X509Error, read_certificates
+from kubevouch.x509 import X509Error, read_certificates
 
 _ROOT_CA = "kube-root-ca.crt"
 
@@ -42,9 +41,3 @@ async def gather_trust(api: ApiClient, asking: Asking) -> Measured[Trust]:
     except X509Error as error:
         return Measured(found.vantage, found.at, doubt=Doubt(DoubtKind.FAILED, str(error)))
     return Measured(found.vantage, found.at, trust_of(certificates))
-
-
-def trust_of(certificates: tuple[Certificate, ...]) -> Trust:
-    """A bundle, with a sum that does not depend on its order."""
-    whole = b"".join(sorted(each.der for each in certificates))
-    return Trust(certificates, hashlib.sha256(whole).hexdigest())

@@ -14,7 +14,8 @@ from kubevouch.kube.errors import (
     UnreachableKind,
 )
 from kubevouch.kube.refusals import told
-from kubevouch.tls import Attempt, FailureKind, HandshakeFailure, failure_of
+from kubevouch.tls import FailureKind, HandshakeFailure
+from kubevouch.tls.io import Attempt, failure_of
 
 _ADDRESS: Final = "the server of the kubeconfig's cluster must be its address as seen from here"
 _TRUST: Final = (

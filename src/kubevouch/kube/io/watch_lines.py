@@ -7,12 +7,12 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from kubevouch.kube.asked import asked
-from kubevouch.kube.client import ApiClient
 from kubevouch.kube.decode import decoded
 from kubevouch.kube.errors import BadAnswer
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.transport import StreamLimits
 from kubevouch.kube.refusals import refusal
 from kubevouch.kube.resources.meta import Narrow, Object, Resource
-from kubevouch.kube.transport import StreamLimits
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 

@@ -1,12 +1,12 @@
 """The way from `kubectl top` to a kubelet: APIService, Service, pods, their flags and what they complain of."""
 
-import re
-import sys
 from dataclasses import replace
 
-from kubevouch.evidence.measured import Asking, Doubt, DoubtKind, Measured, Vantage, together
+from kubevouch.evidence.gather.inquiry import Asking, together
+from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
+from kubevouch.evidence.scrape_log import scrape_failures
 from kubevouch.evidence.snapshot import MetricsPath, ScrapeFailure, scraper_of
-from kubevouch.kube.client import ApiClient
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     API_SERVICES,
     DEPLOYMENTS,
@@ -24,12 +24,6 @@ _NAMESPACE = "kube-system"
 _LABELS = {"k8s-app": "metrics-server"}
 _LOG_LINES = 100
 _MOST_LOGS = 3
-
-# klog's structured lines: "Failed to scrape node" err="..." node="..." (metrics-server pkg/scraper/scraper.go).
-_FAILURE = re.compile(r'"Failed to scrape node[^"]*" err="((?:[^"\\]|\\.)*)" node="([^"]*)"')
-# What strconv.Quote writes (klog's internal/serialize/keyvalues.go).
-_ESCAPE = re.compile(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)")
-_CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
 async def gather_metrics_path(api: ApiClient, asking: Asking) -> MetricsPath:
@@ -114,21 +108,3 @@ async def _failures(
     doubts = [log.doubt for log in logs if log.doubt is not None]
     doubt = doubts[0] if doubts and len(doubts) == len(logs) else None
     return Measured(Vantage.SCRAPER_LOG, pods.at, None if doubt else failures, doubt or pods.doubt)
-
-
-def scrape_failures(log: str, pod: str) -> tuple[ScrapeFailure, ...]:
-    """The newest failure of each node in a log, by node."""
-    newest: dict[str, ScrapeFailure] = {}
-    for text, node in _FAILURE.findall(log):
-        newest[node] = ScrapeFailure(node, _ESCAPE.sub(_unquoted, text), pod)
-    return tuple(newest[node] for node in sorted(newest))
-
-
-def _unquoted(escape: re.Match[str]) -> str:
-    said = escape[1]
-    if len(said) == 1:
-        return _CONTROLS.get(said, said)
-    number = int(said[1:], 16)
-    # Half of a surrogate pair is no character, and Go writes none.
-    usable = number <= sys.maxunicode and not 0xD800 <= number <= 0xDFFF
-    return chr(number) if usable else escape[0]

@@ -19,7 +19,6 @@ import msgspec
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.backoff import Backoff
-from kubevouch.kube.client import ApiClient
 from kubevouch.kube.errors import (
     Refused,
     TooManyRequests,
@@ -27,8 +26,9 @@ from kubevouch.kube.errors import (
     UnreachableKind,
     Waits,
 )
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.watch_lines import Word, words
 from kubevouch.kube.resources.meta import Object, Resource
-from kubevouch.kube.watch_lines import Word, words
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 

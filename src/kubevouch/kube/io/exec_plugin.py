@@ -18,11 +18,11 @@ from datetime import UTC, datetime
 from kubevouch import goyaml
 from kubevouch.clock import Clock
 from kubevouch.kube.access import ClusterAccess
-from kubevouch.kube.credentials import Credential, bearer
 from kubevouch.kube.errors import CredentialError, KubeconfigError
 from kubevouch.kube.fields import Fields
+from kubevouch.kube.io.credentials import Credential, bearer
 from kubevouch.kube.kubeconfig import ExecConfig
-from kubevouch.tls import Pair
+from kubevouch.tls.io import Pair
 
 # A login in a browser may take its time: kubelogin itself gives up after three minutes.
 EXEC_SECONDS = 200.0

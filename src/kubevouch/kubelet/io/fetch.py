@@ -20,20 +20,19 @@ from urllib.parse import quote
 from kubevouch import __version__
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.kubelet.dial import Target, dial_all
+from kubevouch.kubelet.dialled import Target
 from kubevouch.kubelet.errors import KubeletError
-from kubevouch.kubelet.handshake import Course
+from kubevouch.kubelet.io.dial import dial_all
+from kubevouch.kubelet.io.handshake import Course
+from kubevouch.kubelet.io.stream import Stream
 from kubevouch.kubelet.response import ResponseError, ResponseReader, TooLong
-from kubevouch.kubelet.stream import Stream
-from kubevouch.tls import (
+from kubevouch.tls import FailureKind, HandshakeFailure, joined
+from kubevouch.tls.io import (
     Attempt,
-    FailureKind,
-    HandshakeFailure,
     IdentityRefused,
     Presented,
     client_context,
     failure_of,
-    joined,
     vouch_first,
 )
 from kubevouch.x509 import (

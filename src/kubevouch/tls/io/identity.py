@@ -13,8 +13,25 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from kubevouch.errors import KubevouchError
-from kubevouch.tls.errors import IdentityRefused
-from kubevouch.tls.presented import Presented, presented
+from kubevouch.tls.errors import TlsError
+from kubevouch.tls.io.presented import Presented, presented
+
+
+class IdentityRefused(TlsError, ssl.SSLError):
+    """The peer finished its handshake and is not who it should be. Nothing was sent to it, and nothing may be.
+
+    An SSLError too: event loops and HTTP clients take it for what it is, a handshake that failed.
+    """
+
+    def __init__(self, where: str, saw: str, right: str = "") -> None:
+        super().__init__(where, saw, right)
+        # What an SSLError has. OSError would read our three arguments as number, text and file name.
+        self.errno = ssl.SSL_ERROR_SSL
+        self.strerror = str(self)
+        self.filename = None
+        self.library = "SSL"
+        self.reason = "IDENTITY_REFUSED"
+
 
 Check = Callable[[Presented], None]
 """Returns if the peer is who it should be, else raises IdentityRefused or another KubevouchError (the cause)."""

@@ -1,8 +1,9 @@
 """The kubelet-config ConfigMap: how the next joiner's kubelet will be configured."""
 
-from kubevouch.evidence.measured import Asking, Doubt, DoubtKind, Measured
+from kubevouch.evidence.gather.inquiry import Asking
+from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
 from kubevouch.evidence.snapshot import KubeletConfigMap
-from kubevouch.kube.client import ApiClient
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS
 from kubevouch.kubelet.configuration import read_configuration
 from kubevouch.kubelet.problems import ProblemKind
