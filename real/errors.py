@@ -4,14 +4,14 @@
 class BedError(Exception):
     """A step failed. Printed once, by `python -m real`; a user never sees a trace."""
 
-    def __init__(self, where: str, saw: str, right: str = "") -> None:
-        super().__init__(where, saw, right)
+    def __init__(self, where: str, seen: str, expected: str = "") -> None:
+        super().__init__(where, seen, expected)
         self.where = where
-        self.saw = saw
-        self.right = right
+        self.seen = seen
+        self.expected = expected
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.saw}" + (f"; {self.right}" if self.right else "")
+        return f"{self.where}: {self.seen}" + (f"; {self.expected}" if self.expected else "")
 
 
 class MissingNeed(BedError):

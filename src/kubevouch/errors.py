@@ -40,18 +40,18 @@ def foremost(codes: Iterable[ExitCode]) -> ExitCode:
 
 
 class KubevouchError(Exception):
-    """What a user is told when something cannot go on: *where: what was seen; what would be right*."""
+    """What a user is told when something cannot go on: *where: what was seen; what was expected*."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.COULD_NOT_TELL
 
-    def __init__(self, where: str, saw: str, right: str = "") -> None:
-        super().__init__(where, saw, right)
+    def __init__(self, where: str, seen: str, expected: str = "") -> None:
+        super().__init__(where, seen, expected)
         self.where = where
-        self.saw = saw
-        self.right = right
+        self.seen = seen
+        self.expected = expected
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.saw}" + (f"; {self.right}" if self.right else "")
+        return f"{self.where}: {self.seen}" + (f"; {self.expected}" if self.expected else "")
 
 
 class UsageError(KubevouchError):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubevouch.outcome import Outcome
-from kubevouch.policy.question import Entry, Source
+from kubevouch.policy.claims import Claim, NameSource
 from tests.support.requests import request
 
 from .conftest import ADDRESS, NODE, Case
@@ -60,11 +60,11 @@ def test_what_passes_is_within_the_allowance(
     known: bool,
     username: str | None,
 ) -> None:
-    source = Source.OPERATOR if proven else Source.NODE_STATUS
+    source = NameSource.OPERATOR if proven else NameSource.NODE_STATUS
     case = Case(
         pem=request(NODE, names, addresses, key=KEY),
-        names=tuple(Entry(name, source) for name in sorted(MAY_NAMES)),
-        addresses=tuple(Entry(address, source) for address in sorted(MAY_ADDRESSES)),
+        names=tuple(Claim(name, source) for name in sorted(MAY_NAMES)),
+        addresses=tuple(Claim(address, source) for address in sorted(MAY_ADDRESSES)),
         trusts_node=trusts,
         known=known,
         username=username,

@@ -14,7 +14,13 @@ from pathlib import Path
 import pytest
 
 from kubevouch.node.io.local import Local
-from kubevouch.rollout.transaction import Action, NodeChange, Seed, TransactionAnswer, render
+from kubevouch.rollout.decide.transaction import (
+    NodeChange,
+    Seed,
+    TransactionAnswer,
+    TransactionStep,
+    render,
+)
 
 SYSTEMCTL = """#!/bin/sh
 echo "systemctl $*" >>"$MACHINE/calls"
@@ -97,7 +103,7 @@ class Machine:
         return NodeChange(**(values | other))  # type: ignore[arg-type]
 
     async def call(
-        self, action: Action, change: NodeChange | None = None, seed: Seed | None = SEED
+        self, action: TransactionStep, change: NodeChange | None = None, seed: Seed | None = SEED
     ) -> TransactionAnswer:
         script = render(action, change or self.change(), seed)
         way = Local(environment=self.environment)
@@ -106,7 +112,7 @@ class Machine:
     def begin_killed_at(self, write: int) -> bool:
         """Runs `begin` and kills its shell at that write; False when it ended before."""
         return self._killed_at(
-            write, ["sh", "-s"], render(Action.BEGIN, self.change(), SEED).sealed()
+            write, ["sh", "-s"], render(TransactionStep.BEGIN, self.change(), SEED).sealed()
         )
 
     def switch_killed_at(self, write: int) -> bool:

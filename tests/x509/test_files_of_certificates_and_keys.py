@@ -170,10 +170,10 @@ def test_an_error_about_a_key_does_not_quote_it() -> None:
     ],
     ids=["empty", "text", "DER", "large", "many"],
 )  # fmt: skip
-def test_what_is_no_pem_file_is_refused(data: bytes, saw: str) -> None:
+def test_what_is_no_pem_file_is_refused(data: bytes, seen: str) -> None:
     with pytest.raises(X509Error) as caught:
         read_pem(data, "here")
-    assert caught.value.saw == saw
+    assert caught.value.seen == seen
 
 
 def test_where_certificates_are_expected_a_file_without_one_is_refused() -> None:

@@ -41,8 +41,8 @@ class Verbs(click.Group):
             from difflib import get_close_matches
 
             close = get_close_matches(args[0], _VERBS, n=1)
-            right = f"is it {close[0]}?" if close else f"there are {', '.join(_VERBS)}"
-            raise UsageError(args[0], "there is no such verb", right)
+            expected = f"is it {close[0]}?" if close else f"there are {', '.join(_VERBS)}"
+            raise UsageError(args[0], "there is no such verb", expected)
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002

@@ -24,11 +24,11 @@ from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.io.local import Local
 from kubevouch.node.io.ssh import Ssh, SshOptions
-from kubevouch.rollout.apply import Checked, apply, check
-from kubevouch.rollout.plan import Change, Plan, read_plan
-from kubevouch.rollout.result import Ending, RunResult
-from kubevouch.rollout.surroundings import Patience, Surroundings, Way
-from kubevouch.rollout.undo import undo
+from kubevouch.rollout.act.apply import CheckedPlan, apply, check
+from kubevouch.rollout.act.context import RolloutContext, RolloutTimeouts, Way
+from kubevouch.rollout.act.undo import undo
+from kubevouch.rollout.decide.plan import ChangeKind, Plan, read_plan
+from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 
 
 def way_of(plan: Plan, terminal: Terminal) -> Way:
@@ -52,18 +52,18 @@ def apply_plan(
     """Carries out the plan. Everything that can be checked is checked before it asks, and before the first write."""
     plan = read_plan(path)
     access = access_of(terminal, kubeconfig, context)
-    writes = [each for each in plan.nodes if each.change is Change.BOOTSTRAP]
+    writes = [each for each in plan.nodes if each.change is ChangeKind.BOOTSTRAP]
     changes = f"change {counted(len(writes), 'node')} and " if writes else ""
     what = (
         f"{changes}approve one serving request of each of {counted(len(plan.nodes), 'node')}, on {access.server} "
         f"(context {access.context or 'service account'}); undo with `kubevouch undo {plan.run}`"
     )
 
-    patience = Patience(gate_timeout)
+    timeouts = RolloutTimeouts(gate_timeout)
 
-    async def checking(api: ApiClient, clock: Clock) -> Checked:
-        around = _surroundings(api, clock, plan, terminal, lambda: False)
-        return await check(plan, around, patience)
+    async def checking(api: ApiClient, clock: Clock) -> CheckedPlan:
+        around = _rollout_context(api, clock, plan, terminal, lambda: False)
+        return await check(plan, around, timeouts)
 
     checked = with_api(terminal, access, checking)
     terminal.confirm(what, yes=yes)
@@ -71,7 +71,9 @@ def apply_plan(
 
     async def changing(api: ApiClient, clock: Clock) -> RunResult:
         with _stopping(terminal) as stop:
-            return await apply(checked, _surroundings(api, clock, plan, terminal, stop), patience)
+            return await apply(
+                checked, _rollout_context(api, clock, plan, terminal, stop), timeouts
+            )
 
     result = with_api(terminal, access, changing)
     _print_result(terminal, result, form)
@@ -100,25 +102,25 @@ def undo_plan(
 
     async def work(api: ApiClient, clock: Clock) -> RunResult:
         with _stopping(terminal) as stop:
-            around = _surroundings(api, clock, plan, terminal, stop)
-            return await undo(plan, around, Patience(gate_timeout))
+            around = _rollout_context(api, clock, plan, terminal, stop)
+            return await undo(plan, around, RolloutTimeouts(gate_timeout))
 
     result = with_api(terminal, access, work)
     _print_result(terminal, result, form)
     if result.interrupted:
         return ExitCode.INTERRUPTED
-    fine = all(each.ending in (Ending.UNDONE, Ending.DONE) for each in result.nodes)
+    fine = all(each.outcome in (NodeOutcome.UNDONE, NodeOutcome.DONE) for each in result.nodes)
     return ExitCode.OK if fine and not result.config_map_failed else ExitCode.STOPPED
 
 
-def _surroundings(
+def _rollout_context(
     api: ApiClient, clock: Clock, plan: Plan, terminal: Terminal, stop: Callable[[], bool]
-) -> Surroundings:
-    return Surroundings(
+) -> RolloutContext:
+    return RolloutContext(
         api=api,
         way=way_of(plan, terminal),
         clock=clock,
-        watcher=Lines(terminal, clock),
+        progress=Lines(terminal, clock),
         stop=stop,
         random_serial=lambda bits: secrets.randbits(bits) or 1,
     )
@@ -154,14 +156,14 @@ def _print_result(terminal: Terminal, result: RunResult, form: str) -> None:
         print_document(terminal, "kubevouch.run/1", msgspec.to_builtins(result))
         return
     rows = [
-        (each.node, str(each.ending), f"{each.seconds:.0f} s" if each.seconds else "", each.why)
+        (each.node, str(each.outcome), f"{each.seconds:.0f} s" if each.seconds else "", each.why)
         for each in result.nodes
     ]
     if rows:
         terminal.table(("NODE", "RESULT", "TIME", "WHY"), rows)
     if result.config_map:
         terminal.out(result.config_map)
-    done = sum(each.ending is Ending.DONE for each in result.nodes)
+    done = sum(each.outcome is NodeOutcome.DONE for each in result.nodes)
     if done:
         terminal.out(
             f"Run {result.run}: {done} of {len(result.nodes)} nodes done. Undo: kubevouch undo {result.run}"

@@ -10,8 +10,8 @@ from kubevouch.evidence.gather.policy_evidence import gather_registry
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS
 from kubevouch.outcome import Outcome
-from kubevouch.policy.facts import request_of
-from kubevouch.policy.judge import approval
+from kubevouch.policy.csr import csr_of
+from kubevouch.policy.decide import approval
 
 
 async def approve_named(
@@ -25,10 +25,10 @@ async def approve_named(
         if found.name != name:
             raise UsageError(name, f"the API server answered with {found.name!r}")
         registry = await gather_registry(api, Asking(clock))
-        judgement = sources.judged(request_of(found), registry, clock.now())
-        if judgement.outcome is not Outcome.PASS:
-            print_judgement(terminal, judgement)
-            refused = judgement.outcome is Outcome.REFUSE
+        decision = sources.judged(csr_of(found), registry, clock.now())
+        if decision.outcome is not Outcome.PASS:
+            print_judgement(terminal, decision)
+            refused = decision.outcome is Outcome.REFUSE
             codes.append(ExitCode.FINDINGS if refused else ExitCode.COULD_NOT_TELL)
             continue
         await api.put_approval(raw, approval(found.spec.username))

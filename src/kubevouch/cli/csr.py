@@ -82,19 +82,19 @@ def list_(
     from kubevouch.cli.connect import access_of, with_api
     from kubevouch.cli.documents import print_document
     from kubevouch.cli.judgements import COLUMNS, request_json, request_row
-    from kubevouch.policy.facts import request_of
+    from kubevouch.policy.csr import csr_of
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
     sources = _sources(allow, plan_file, trust_node_status=trust_node_status)
     registry, at = with_api(terminal, access, _registry)
     found = registry.requests.or_else(())
-    judgements = [sources.judged(request_of(each), registry, at) for each in found]
+    decisions = [sources.judged(csr_of(each), registry, at) for each in found]
     if output == "json":
-        content = {"requests": list(map(request_json, found, judgements))}
+        content = {"requests": list(map(request_json, found, decisions))}
         print_document(terminal, "kubevouch.requests/1", content)
     elif found:
-        judged = zip(found, judgements, strict=True)
+        judged = zip(found, decisions, strict=True)
         terminal.table(COLUMNS, [request_row(each, by, at) for each, by in judged])
     elif registry.requests.is_known:
         terminal.note("no request for the signer kubernetes.io/kubelet-serving")
@@ -139,17 +139,17 @@ def explain(
     access = access_of(terminal, kubeconfig, context)
     sources = _sources(allow, plan_file, trust_node_status=trust_node_status)
     registry, at = with_api(terminal, access, _registry)
-    judgement = sources.judged(request_named(request, registry), registry, at)
+    decision = sources.judged(request_named(request, registry), registry, at)
     if output == "json":
         content = {
-            "name": judgement.request,
-            "outcome": judgement.outcome,
-            "rulings": judgement.rulings,
+            "name": decision.csr,
+            "outcome": decision.outcome,
+            "rulings": decision.results,
         }
         print_document(terminal, "kubevouch.judgement/1", content)
     else:
-        print_judgement(terminal, judgement)
-    return _EXIT[judgement.outcome]
+        print_judgement(terminal, decision)
+    return _EXIT[decision.outcome]
 
 
 _EXIT = {

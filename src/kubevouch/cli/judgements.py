@@ -5,14 +5,13 @@ from datetime import datetime
 from kubevouch.cli.terminal import Colour, Terminal
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
-from kubevouch.policy.facts import request_of
-from kubevouch.policy.judge import Judgement
-from kubevouch.policy.question import NODE_USER
+from kubevouch.policy.csr import NODE_USER, csr_of
+from kubevouch.policy.decide import Decision
 
 COLUMNS = ("NAME", "AGE", "NODE", "ASKS FOR", "CONDITION", "POLICY")
 
 
-def request_json(found: CertificateSigningRequest, judgement: Judgement) -> dict[str, object]:
+def request_json(found: CertificateSigningRequest, decision: Decision) -> dict[str, object]:
     """One request for a program."""
     return {
         "name": found.name,
@@ -20,13 +19,13 @@ def request_json(found: CertificateSigningRequest, judgement: Judgement) -> dict
         "created": found.metadata.creation_timestamp,
         "asksFor": _asked_for(found),
         "condition": _condition(found),
-        "outcome": judgement.outcome,
-        "rulings": judgement.rulings,
+        "outcome": decision.outcome,
+        "rulings": decision.results,
     }
 
 
 def request_row(
-    found: CertificateSigningRequest, judgement: Judgement, at: datetime
+    found: CertificateSigningRequest, decision: Decision, at: datetime
 ) -> tuple[str, ...]:
     """One request for a person, under COLUMNS."""
     node = found.spec.username.removeprefix(NODE_USER)
@@ -40,13 +39,13 @@ def request_row(
         node,
         ", ".join(values) or "nothing",
         condition,
-        _in_short(judgement) if condition == "Pending" else "",
+        _in_short(decision) if condition == "Pending" else "",
     )
 
 
 def _asked_for(found: CertificateSigningRequest) -> list[str] | None:
     """Names and addresses; None where the request cannot be read."""
-    parsed = request_of(found).parsed
+    parsed = csr_of(found).parsed
     return [*parsed.dns_names, *map(str, parsed.ip_addresses)] if parsed else None
 
 
@@ -68,31 +67,31 @@ def _age(found: CertificateSigningRequest, at: datetime) -> str:
     return f"{seconds}s"
 
 
-def _in_short(judgement: Judgement) -> str:
-    if judgement.outcome is Outcome.PASS:
+def _in_short(decision: Decision) -> str:
+    if decision.outcome is Outcome.PASS:
         return "would approve"
-    return f"holds: {judgement.held_by[0].rule}"
+    return f"holds: {decision.held_by[0].rule}"
 
 
-def print_judgement(terminal: Terminal, judgement: Judgement) -> None:
+def print_judgement(terminal: Terminal, decision: Decision) -> None:
     """Each rule with the value seen and allowed, and the outcome of all."""
-    width = max(len(ruling.rule) for ruling in judgement.rulings)
-    for ruling in judgement.rulings:
-        word, colour = _WORDS[ruling.outcome]
-        lead = f"{word:<6} {ruling.rule:<{width}}  "
+    width = max(len(result.rule) for result in decision.results)
+    for result in decision.results:
+        word, colour = _WORDS[result.outcome]
+        lead = f"{word:<6} {result.rule:<{width}}  "
         behind = " " * len(lead)
-        reason = f"{ruling.reason}: {ruling.message}"
-        if ruling.outcome is Outcome.PASS:
-            terminal.wrapped(ruling.seen, lead, colour)
-        elif ruling.seen:
-            terminal.wrapped(ruling.seen, lead, colour)
+        reason = f"{result.reason}: {result.message}"
+        if result.outcome is Outcome.PASS:
+            terminal.wrapped(result.seen, lead, colour)
+        elif result.seen:
+            terminal.wrapped(result.seen, lead, colour)
             terminal.wrapped(reason, behind)
         else:
             terminal.wrapped(reason, lead, colour)
-        if ruling.outcome is not Outcome.PASS and ruling.allowed:
-            terminal.wrapped(f"allowed: {ruling.allowed}", behind)
+        if result.outcome is not Outcome.PASS and result.allowed:
+            terminal.wrapped(f"allowed: {result.allowed}", behind)
     terminal.out()
-    terminal.wrapped(f"{judgement.request}: {_verdict(judgement)}")
+    terminal.wrapped(f"{decision.csr}: {_verdict(decision)}")
 
 
 _WORDS = {
@@ -102,11 +101,11 @@ _WORDS = {
 }
 
 
-def _verdict(judgement: Judgement) -> str:
-    if judgement.outcome is Outcome.PASS:
+def _verdict(decision: Decision) -> str:
+    if decision.outcome is Outcome.PASS:
         return "every rule passes"
-    refused = [r.rule for r in judgement.held_by if r.outcome is Outcome.REFUSE]
-    doubted = [r.rule for r in judgement.held_by if r.outcome is Outcome.CANNOT_TELL]
+    refused = [r.rule for r in decision.held_by if r.outcome is Outcome.REFUSE]
+    doubted = [r.rule for r in decision.held_by if r.outcome is Outcome.CANNOT_TELL]
     told = [f"held by {', '.join(refused)}"] if refused else []
     told += [f"in doubt by {', '.join(doubted)}"] if doubted else []
     return "; ".join(told)

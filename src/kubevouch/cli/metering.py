@@ -68,10 +68,10 @@ def checked(flags: Mapping[str, object]) -> Settings:
     if resolution < _SHORTEST:
         raise UsageError("--metric-resolution", f"{resolution:g}s", "at least 10s was expected")
     if not 0 < timeout <= resolution * 0.9:
-        right = (
+        expected = (
             f"more than nothing and at most nine tenths of --metric-resolution ({resolution:g}s)"
         )
-        raise UsageError("--kubelet-request-timeout", f"{timeout:g}s", right)
+        raise UsageError("--kubelet-request-timeout", f"{timeout:g}s", expected)
     follow = not flags["skip_lookup"]
     return Settings(
         resolution=resolution,
@@ -126,8 +126,8 @@ def _pem(flags: Mapping[str, object], name: str) -> bytes:
 def run(terminal: Terminal, access: ClusterAccess, settings: Settings) -> ExitCode:
     """Until a signal. Raises KubevouchError, OSError."""
     if not (access.user.token or access.user.token_file):
-        right = "a ServiceAccount's token was expected (deploy/metrics-server/rbac.yaml): kubelets are shown nothing else"
-        raise UsageError(access.user.where, "no token", right)
+        expected = "a ServiceAccount's token was expected (deploy/metrics-server/rbac.yaml): kubelets are shown nothing else"
+        raise UsageError(access.user.where, "no token", expected)
     read_roots = _roots(access, settings)
     open_as_many_files_as_we_may()
 
@@ -169,8 +169,8 @@ def _roots(access: ClusterAccess, settings: Settings) -> Callable[[], bytes]:
     if path:
         return Path(path).read_bytes
     if access.roots is None:
-        right = "--kubelet-certificate-authority FILE was expected"
-        raise UsageError(access.cluster, "names no authority that kubelets could be of", right)
+        expected = "--kubelet-certificate-authority FILE was expected"
+        raise UsageError(access.cluster, "names no authority that kubelets could be of", expected)
     pem = access.roots
     return lambda: pem
 

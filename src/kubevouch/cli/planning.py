@@ -17,9 +17,17 @@ from kubevouch.errors import ExitCode
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.io.local import Local
 from kubevouch.node.io.ssh import Ssh, SshOptions
-from kubevouch.rollout.plan import SCHEMA, Change, NodePlan, Plan, SeedKind, write_plan
-from kubevouch.rollout.planning import Wish, gather_plan
-from kubevouch.rollout.surroundings import Surroundings, Way, ordered
+from kubevouch.rollout.act.context import RolloutContext, Way
+from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
+from kubevouch.rollout.decide.plan import (
+    SCHEMA,
+    ChangeKind,
+    NodePlan,
+    Plan,
+    SeedKind,
+    ordered,
+    write_plan,
+)
 
 
 @dataclass(frozen=True)
@@ -45,15 +53,15 @@ def make_plan(
     access = access_of(terminal, kubeconfig, context)
 
     async def work(api: ApiClient, clock: Clock) -> Plan:
-        around = Surroundings(
+        around = RolloutContext(
             api=api,
             way=_way(wish, terminal),
             clock=clock,
-            watcher=Lines(terminal, clock),
+            progress=Lines(terminal, clock),
             stop=lambda: False,
             random_serial=secrets.randbits,
         )
-        asked = Wish(
+        asked = PlanOptions(
             run=secrets.token_hex(4),
             made_by=__version__,
             via=wish.via,
@@ -131,7 +139,7 @@ def _changes(nodes: tuple[NodePlan, ...]) -> list[list[NodePlan]]:
 def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
     first = nodes[0]
     on = f"on {', '.join(each.node for each in nodes)}"
-    if first.change is Change.APPROVE:
+    if first.change is ChangeKind.APPROVE:
         _apart(terminal, f"Change   nothing is written or restarted {on}:")
         terminal.out("         the newest request of each is approved, after it was checked")
         return
@@ -147,7 +155,7 @@ def _print_node(terminal: Terminal, node: NodePlan) -> None:
     for entry in (*node.names, *node.addresses):
         _line(terminal, f"  may have   {entry.value}   ({entry.source})")
     _line(terminal, f"  proof      at {', '.join(f'{each}:{node.port}' for each in node.dial)}")
-    if node.change is Change.BOOTSTRAP:
+    if node.change is ChangeKind.BOOTSTRAP:
         seed = (
             "its own self-signed pair" if node.seed is SeedKind.COPY else "a fresh self-signed pair"
         )

@@ -62,7 +62,7 @@ def _certificates_in(path: Path) -> tuple[Certificate, ...]:
     try:
         return read_certificates(_bytes_of(path), str(path))
     except X509Error as error:
-        raise UsageError(error.where, error.saw, error.right) from None
+        raise UsageError(error.where, error.seen, error.expected) from None
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -141,8 +141,8 @@ def host_and_port(word: str) -> Target:
     elif word.count(":") == 1:
         host, _, port = word.partition(":")
     if "/" in word:
-        saw = "is a folder" if Path(word).is_dir() else "there is no such file"
-        raise UsageError(word, saw)
+        seen = "is a folder" if Path(word).is_dir() else "there is no such file"
+        raise UsageError(word, seen)
     if not host or (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)):
         raise UsageError(word, "is no file, Node or HOST[:PORT]", "192.168.88.112:10250, say")
     return Target(host, port=int(port) if port else KUBELET_PORT)

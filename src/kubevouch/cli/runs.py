@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kubevouch.errors import UsageError
-from kubevouch.rollout.plan import Plan, read_plan, write_plan
+from kubevouch.rollout.decide.plan import Plan, read_plan, write_plan
 
 
 def _folder(environment: Mapping[str, str]) -> Path:

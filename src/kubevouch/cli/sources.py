@@ -10,11 +10,11 @@ from pathlib import Path
 from kubevouch.errors import UsageError
 from kubevouch.evidence.policy_evidence import Registry
 from kubevouch.evidence.snapshot import is_control_plane
-from kubevouch.policy.facts import as_address, claimed_entries, question_of
-from kubevouch.policy.identity import requestor_node
-from kubevouch.policy.judge import Judgement, judge
-from kubevouch.policy.question import Allowance, Entry, Request, Source
-from kubevouch.rollout.plan import Plan, read_plan
+from kubevouch.policy.claims import AllowedNames, Claim, NameSource, as_address, claims_of
+from kubevouch.policy.csr import Csr, requestor_node
+from kubevouch.policy.decide import Decision, decide
+from kubevouch.policy.facts import csr_facts
+from kubevouch.rollout.decide.plan import Plan, read_plan
 
 
 @dataclass(frozen=True)
@@ -32,24 +32,24 @@ class Sources:
             read_plan(plan_file) if plan_file else None, node_values(allow), trust_node_status
         )
 
-    def judged(self, request: Request, registry: Registry, at: datetime) -> Judgement:
+    def judged(self, request: Csr, registry: Registry, at: datetime) -> Decision:
         """What the policy says with these sources."""
         node = requestor_node(request)
-        question = question_of(
+        facts = csr_facts(
             request,
             registry,
             at=at,
-            allowance=self.allowance(node, registry) if node else None,
+            allowed=self.allowance(node, registry) if node else None,
             pinned=self._pinned(),
         )
-        return judge(question)
+        return decide(facts)
 
-    def allowance(self, node: str, registry: Registry) -> Allowance | None:
+    def allowance(self, node: str, registry: Registry) -> AllowedNames | None:
         """What the node may have: by the plan, else by --allow, else by its own word."""
         found = registry.node(node)
         if found is None:
             return None
-        names, addresses = claimed_entries(found)
+        names, addresses = claims_of(found)
         trusts = self.trust_node_status
         planned = (
             next((each for each in self.plan.nodes if each.node == node), None)
@@ -59,17 +59,17 @@ class Sources:
         if planned is not None:
             names, addresses, trusts = planned.names, planned.addresses, False
         elif node in self.allowed:
-            said = [Entry(value, Source.OPERATOR) for value in self.allowed[node]]
+            said = [Claim(value, NameSource.OPERATOR) for value in self.allowed[node]]
             values = {entry.value for entry in said}
             names = (
                 *(e for e in said if as_address(e.value) is None),
                 *(e for e in names if e.value not in values),
             )
             addresses = (
-                *(Entry(str(as_address(e.value)), e.source) for e in said if as_address(e.value)),
+                *(Claim(str(as_address(e.value)), e.source) for e in said if as_address(e.value)),
                 *(e for e in addresses if e.value not in values),
             )
-        return Allowance(
+        return AllowedNames(
             node=node,
             names=names,
             addresses=addresses,
@@ -77,11 +77,11 @@ class Sources:
             trusts_node=trusts,
         )
 
-    def _pinned(self) -> list[tuple[str, Entry]]:
+    def _pinned(self) -> list[tuple[str, Claim]]:
         planned = self.plan.nodes if self.plan else ()
         pins = [(p.node, e) for p in planned for e in (*p.names, *p.addresses) if e.source.is_proof]
         pins += [
-            (node, Entry(value, Source.OPERATOR))
+            (node, Claim(value, NameSource.OPERATOR))
             for node, values in self.allowed.items()
             for value in values
         ]

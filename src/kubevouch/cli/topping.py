@@ -63,8 +63,8 @@ class PodsWanted:
 
     def __post_init__(self) -> None:
         if self.name and (self.selector or self.fields or not self.namespace):
-            right = "a NAME stands alone, without a selector and without -A"
-            raise UsageError("top pods", "NAME and a choice of several", right)
+            expected = "a NAME stands alone, without a selector and without -A"
+            raise UsageError("top pods", "NAME and a choice of several", expected)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,22 +96,22 @@ def cluster_access(
 
 def _nothing(config: Kubeconfig) -> KubeconfigError:
     looked = ", ".join(config.looked) or "$KUBECONFIG, $HOME"
-    saw = "names no cluster" if config.files else "no such file"
-    return KubeconfigError(looked, saw, "name a kubeconfig with --kubeconfig or $KUBECONFIG")
+    seen = "names no cluster" if config.files else "no such file"
+    return KubeconfigError(looked, seen, "name a kubeconfig with --kubeconfig or $KUBECONFIG")
 
 
 def _chosen(config: Kubeconfig, name: str) -> tuple[Context, Cluster, User]:
     where = ", ".join(config.files or config.looked)
     if not name:
-        right = f"choose one with --context: {names(config.contexts)}"
-        raise KubeconfigError(where, "no current-context is set", right)
+        expected = f"choose one with --context: {names(config.contexts)}"
+        raise KubeconfigError(where, "no current-context is set", expected)
     if name not in config.contexts:
         known = f"contexts here: {names(config.contexts)}" if config.contexts else "it has none"
         raise KubeconfigError(where, f'context "{name}" does not exist', known)
     context = config.contexts[name]
     if not context.cluster:
-        right = f"name one of its clusters: {names(config.clusters)}"
-        raise KubeconfigError(context.where, "names no cluster", right)
+        expected = f"name one of its clusters: {names(config.clusters)}"
+        raise KubeconfigError(context.where, "names no cluster", expected)
     if context.cluster not in config.clusters:
         known = f"clusters here: {names(config.clusters)}"
         raise KubeconfigError(
@@ -168,8 +168,8 @@ def _roots(cluster: Cluster) -> bytes | None:
             where, "given both as a file and as certificate-authority-data", "remove one of them"
         )
     if (data or file) and cluster.insecure_skip_tls_verify:
-        right = "remove insecure-skip-tls-verify: with it the authority would not be looked at"
-        raise KubeconfigError(where, "given together with insecure-skip-tls-verify: true", right)
+        expected = "remove insecure-skip-tls-verify: with it the authority would not be looked at"
+        raise KubeconfigError(where, "given together with insecure-skip-tls-verify: true", expected)
     if file:
         return read_bounded(file, where, "name a file with the cluster's CA in PEM")
     return data or None
@@ -178,13 +178,13 @@ def _roots(cluster: Cluster) -> bytes | None:
 def _server(cluster: Cluster) -> str:
     """A URL without what no path can be put behind. `HOST:PORT` is http, whatever CA is given, as for kubectl."""
     where, text = f"{cluster.where}.server", cluster.server
-    right = "a URL such as https://HOST:6443 was expected"
+    expected = "a URL such as https://HOST:6443 was expected"
     if not text:
-        raise KubeconfigError(where, "empty", right)
+        raise KubeconfigError(where, "empty", expected)
     parts = _split(text if "://" in text else f"http://{text}")
     if parts is None:
         shown = text.rpartition("@")[2]
-        raise KubeconfigError(where, f'not a usable URL: "{shown}"', right)
+        raise KubeconfigError(where, f'not a usable URL: "{shown}"', expected)
     if "@" in parts.netloc:
         raise KubeconfigError(where, "a user name stands in the URL", "put credentials into a user")
     return parts._replace(query="", fragment="", path=parts.path.rstrip("/")).geturl()

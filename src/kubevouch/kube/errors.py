@@ -17,15 +17,15 @@ def printable(text: str) -> str:
 class KubeconfigError(UsageError):
     """A kubeconfig, or what it points to, is not usable. Whoever wrote it can mend it."""
 
-    def __init__(self, where: str, saw: str, right: str = "") -> None:
-        super().__init__(printable(where), printable(saw), printable(right))
+    def __init__(self, where: str, seen: str, expected: str = "") -> None:
+        super().__init__(printable(where), printable(seen), printable(expected))
 
 
 class KubeError(KubevouchError):
     """The API server did not do what was asked."""
 
-    def __init__(self, where: str, saw: str, right: str = "") -> None:
-        super().__init__(printable(where), printable(saw), printable(right))
+    def __init__(self, where: str, seen: str, expected: str = "") -> None:
+        super().__init__(printable(where), printable(seen), printable(expected))
 
 
 class CredentialError(KubeError):
@@ -50,8 +50,8 @@ class UnreachableKind(StrEnum):
 class Unreachable(KubeError):
     """No whole answer. Trying again may help."""
 
-    def __init__(self, where: str, saw: str, right: str = "", *, kind: UnreachableKind) -> None:
-        super().__init__(where, saw, right)
+    def __init__(self, where: str, seen: str, expected: str = "", *, kind: UnreachableKind) -> None:
+        super().__init__(where, seen, expected)
         self.kind = kind
 
 
@@ -90,8 +90,8 @@ class Refused(KubeError):
     def __init__(
         self,
         where: str,
-        saw: str,
-        right: str = "",
+        seen: str,
+        expected: str = "",
         *,
         code: int,
         reason: str = "",
@@ -99,7 +99,7 @@ class Refused(KubeError):
         verb: str = "",
         resource: str = "",
     ) -> None:
-        super().__init__(where, saw, right)
+        super().__init__(where, seen, expected)
         self.code = code
         self.reason = reason
         self.message = message

@@ -43,9 +43,9 @@ class Fields:
         """Where a field stands, for a message."""
         return f"{self.where}{self._joint}{name}"
 
-    def wrong(self, name: str, saw: str, right: str = "") -> KubeconfigError:
+    def wrong(self, name: str, seen: str, expected: str = "") -> KubeconfigError:
         """An error about one field."""
-        return KubeconfigError(self.place(name), saw, right)
+        return KubeconfigError(self.place(name), seen, expected)
 
     def text(self, name: str) -> str:
         """A string, "" if absent."""
@@ -61,8 +61,8 @@ class Fields:
         try:
             return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
         except (binascii.Error, ValueError):
-            right = "put there what `base64 -w0 FILE` prints, or name the file without -data"
-            raise self.wrong(name, "not base64", right) from None
+            expected = "put there what `base64 -w0 FILE` prints, or name the file without -data"
+            raise self.wrong(name, "not base64", expected) from None
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of strings, () if absent."""
@@ -111,8 +111,8 @@ class Fields:
         """The value as it is, None if absent."""
         return self._mapping.get(name)
 
-    def _typed(self, name: str, kind: type, right: str) -> Value:
+    def _typed(self, name: str, kind: type, expected: str) -> Value:
         value = self._mapping.get(name)
         if value is None or type(value) is kind:
             return value
-        raise self.wrong(name, _KINDS[type(value)], right)
+        raise self.wrong(name, _KINDS[type(value)], expected)

@@ -130,16 +130,18 @@ def _paths(environ: Mapping[str, str], explicit: str) -> tuple[str, ...]:
     return (str(Path(home, ".kube", "config")),) if home else ()
 
 
-def read_bounded(path: str, where: str, right: str = "") -> bytes:
+def read_bounded(path: str, where: str, expected: str = "") -> bytes:
     """A file's bytes, or KubeconfigError at `where`: it cannot be opened, or is longer than 1 MiB."""
     try:
         with Path(path).open("rb") as file:
             data = file.read(goyaml.MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        saw = f"cannot be read ({_why(error)})"
-        raise KubeconfigError(where, saw if where == path else f"{path} {saw}", right) from error
+        seen = f"cannot be read ({_why(error)})"
+        raise KubeconfigError(
+            where, seen if where == path else f"{path} {seen}", expected
+        ) from error
     if len(data) > goyaml.MAX_BYTES:
-        raise KubeconfigError(where, f"{path} is longer than {goyaml.MAX_BYTES} bytes", right)
+        raise KubeconfigError(where, f"{path} is longer than {goyaml.MAX_BYTES} bytes", expected)
     return data
 
 
@@ -182,8 +184,8 @@ def parse(data: bytes, path: str) -> Kubeconfig:
 def _check_kind(top: Fields) -> None:
     version, kind = top.text("apiVersion"), top.text("kind")
     if version not in ("", "v1") or kind not in ("", "Config"):
-        saw = f"apiVersion {version or 'v1'}, kind {kind or 'Config'}"
-        raise KubeconfigError(top.where, saw, "apiVersion v1, kind Config was expected")
+        seen = f"apiVersion {version or 'v1'}, kind {kind or 'Config'}"
+        raise KubeconfigError(top.where, seen, "apiVersion v1, kind Config was expected")
 
 
 def _cluster(at: Fields, base: str) -> Cluster:

@@ -76,8 +76,8 @@ def refusal(
     """The error for an answer with a status code other than 2xx. `headers` by lower-case name."""
     if code < 400:
         to = told(headers.get("location", ""))
-        saw = f"answers with a redirect ({code})" + (f" to {to}" if to else "")
-        return NotAnApiServer(server, saw, _RIGHT)
+        seen = f"answers with a redirect ({code})" + (f" to {to}" if to else "")
+        return NotAnApiServer(server, seen, _RIGHT)
     status = _status(body)
     if status is None and (strange := _stranger(server, code, headers, body)):
         return strange
@@ -116,8 +116,8 @@ def _stranger(
 ) -> NotAnApiServer | None:
     """Something else that answers there. A load balancer's page of a 5xx is not: the server behind it may be one."""
     if b"HTTP request to an HTTPS server" in body:
-        right = "put https:// before the address in the kubeconfig"
-        return NotAnApiServer(server, "speaks TLS, and was asked without", right)
+        expected = "put https:// before the address in the kubeconfig"
+        return NotAnApiServer(server, "speaks TLS, and was asked without", expected)
     if code < 500 and "html" in headers.get("content-type", ""):
         return NotAnApiServer(server, f"answers with a web page ({code})", _RIGHT)
     return None

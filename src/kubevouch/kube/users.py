@@ -13,22 +13,22 @@ _INTERACTIVE = ("Never", "IfAvailable", "Always")
 def check_user(user: User) -> None:
     """Raises KubeconfigError for what could not be sent, or would be sent in two ways."""
     if user.auth_provider is not None:
-        saw = (
+        seen = (
             f'the auth-provider "{user.auth_provider}", a kind of login that client-go has given up'
         )
-        right = "use the provider's exec plugin (kubelogin, gke-gcloud-auth-plugin, ...)"
-        raise KubeconfigError(f"{user.where}.auth-provider", saw, right)
+        expected = "use the provider's exec plugin (kubelogin, gke-gcloud-auth-plugin, ...)"
+        raise KubeconfigError(f"{user.where}.auth-provider", seen, expected)
     basic = bool(user.username or user.password)
     if basic and (user.token or user.token_file):
-        saw = "both a token and a user name with password"
-        raise KubeconfigError(user.where, saw, "only one of them can be sent: remove the other")
+        seen = "both a token and a user name with password"
+        raise KubeconfigError(user.where, seen, "only one of them can be sent: remove the other")
     _check_certificate(user)
     if user.exec is not None:
         _check_exec(user.exec, f"{user.where}.exec")
     acting = user.impersonate_uid or user.impersonate_groups or user.impersonate_extra
     if acting and not user.impersonate:
-        saw = "as-uid, as-groups or as-user-extra without as"
-        raise KubeconfigError(user.where, saw, "name the user to act as with `as`")
+        seen = "as-uid, as-groups or as-user-extra without as"
+        raise KubeconfigError(user.where, seen, "name the user to act as with `as`")
 
 
 def can_identify(user: User) -> bool:
@@ -56,23 +56,23 @@ def _check_certificate(user: User) -> None:
         ("client-key", user.client_key, user.client_key_data),
     ):
         if file and data:
-            saw = f"given both as a file and as {name}-data"
-            raise KubeconfigError(f"{user.where}.{name}", saw, "remove one of them")
+            seen = f"given both as a file and as {name}-data"
+            raise KubeconfigError(f"{user.where}.{name}", seen, "remove one of them")
         if not (file or data):
-            right = "client-key or client-key-data belongs to a client certificate"
-            raise KubeconfigError(f"{user.where}.{name}", "missing", right)
+            expected = "client-key or client-key-data belongs to a client certificate"
+            raise KubeconfigError(f"{user.where}.{name}", "missing", expected)
 
 
 def _check_exec(plugin: ExecConfig, where: str) -> None:
     if not plugin.command:
         raise KubeconfigError(f"{where}.command", "empty", "the plugin's program was expected")
     if plugin.api_version not in _EXEC_VERSIONS:
-        saw, right = f'"{plugin.api_version}"', f"{' or '.join(_EXEC_VERSIONS)} was expected"
-        raise KubeconfigError(f"{where}.apiVersion", saw, right)
+        seen, expected = f'"{plugin.api_version}"', f"{' or '.join(_EXEC_VERSIONS)} was expected"
+        raise KubeconfigError(f"{where}.apiVersion", seen, expected)
     if any(not name for name, _ in plugin.env):
         raise KubeconfigError(
             f"{where}.env", "an entry without a name", "name and value are expected"
         )
     if plugin.interactive_mode not in _INTERACTIVE:
-        saw, right = f'"{plugin.interactive_mode}"', f"{', '.join(_INTERACTIVE)} are known"
-        raise KubeconfigError(f"{where}.interactiveMode", saw, right)
+        seen, expected = f'"{plugin.interactive_mode}"', f"{', '.join(_INTERACTIVE)} are known"
+        raise KubeconfigError(f"{where}.interactiveMode", seen, expected)

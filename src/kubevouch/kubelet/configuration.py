@@ -172,8 +172,8 @@ def _kind_problems(document: Document) -> list[Problem]:
     for key, expected in (("apiVersion", API_VERSION), ("kind", KIND)):
         found = _in_any_case(document.tree, key)
         if found != expected:
-            saw = "is missing" if found is None else f"is {found!r}"
-            what = f"{key} {saw}; a kubelet takes {expected} only"
+            seen = "is missing" if found is None else f"is {found!r}"
+            what = f"{key} {seen}; a kubelet takes {expected} only"
             return [Problem(ProblemKind.WRONG_KIND, what, key=key, fatal=True)]
     return []
 

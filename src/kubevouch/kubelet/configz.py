@@ -30,11 +30,11 @@ def read_configz(body: bytes, where: str) -> KubeletConfiguration:
     Raises:
         AnswerError: not such an answer.
     """
-    right = '{"kubeletconfig": {...}} was expected'
+    expected = '{"kubeletconfig": {...}} was expected'
     if len(body) > LARGEST:
-        raise AnswerError(f"{where}, /configz", f"{len(body)} bytes", right)
+        raise AnswerError(f"{where}, /configz", f"{len(body)} bytes", expected)
     try:
         return _DECODER.decode(body).kubeletconfig
     # The last: JSON nested so deeply that the decoder gives up.
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise AnswerError(f"{where}, /configz", str(error), right) from None
+        raise AnswerError(f"{where}, /configz", str(error), expected) from None

@@ -146,4 +146,4 @@ def _read(mode: ServingMode, file: PkiFile) -> NextServing:
     try:
         return NextServing(mode, file.path, read_certificates(file.certificates, file.path))
     except X509Error as error:
-        return NextServing(mode, file.path, fault=error.saw)
+        return NextServing(mode, file.path, fault=error.seen)

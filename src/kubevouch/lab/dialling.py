@@ -72,7 +72,7 @@ def _fault(tls: ssl.SSLObject, roots: Sequence[Certificate], name: str, clock: C
             for number, der in enumerate(_presented(tls))
         ]
     except X509Error as error:
-        return f"tls: failed to parse certificate from server: {error.saw}"
+        return f"tls: failed to parse certificate from server: {error.seen}"
     except ValueError:
         return f"{TLS_PREFIX}no certificate was presented"
     verdict = verify(leaf, intermediates=others, roots=roots, name=name, at=clock.now())

@@ -1,44 +1,35 @@
 """Which addresses a kubelet may have: usable ones, its own, nobody else's, and never the cluster's."""
 
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_address
 
+from kubevouch.policy.claims import plainest
+from kubevouch.policy.facts import CsrFacts
 from kubevouch.policy.names import sources_of
-from kubevouch.policy.question import Address, Allowance, Question, Reserved
-from kubevouch.policy.ruling import Reason, Ruling, cannot_tell, listed, passes, refuses, unreadable
-
-_LOOPBACK = "loopback"
-# What no node is reached at from elsewhere (IANA special-purpose registries, RFC 6890).
-_UNUSABLE = {
-    ip_network(text): what
-    for text, what in {
-        "0.0.0.0/8": "this network",
-        "127.0.0.0/8": _LOOPBACK,
-        "169.254.0.0/16": "link-local",
-        "224.0.0.0/4": "multicast",
-        "240.0.0.0/4": "reserved, broadcast",
-        "::/128": "unspecified",
-        "::1/128": _LOOPBACK,
-        "::ffff:0:0/96": "an IPv4 address in IPv6 clothes",
-        "64:ff9b::/96": "an IPv4 address in IPv6 clothes",
-        "fe80::/10": "link-local",
-        "ff00::/8": "multicast",
-    }.items()
-}
+from kubevouch.policy.reserved import reserved_address, unusable
+from kubevouch.policy.rule import (
+    HoldReason,
+    RuleResult,
+    cannot_tell,
+    listed,
+    passes,
+    refuses,
+    unreadable,
+)
 
 
-def usable_addresses(question: Question) -> Ruling:
+def usable_addresses(facts: CsrFacts) -> RuleResult:
     """No loopback, link-local, multicast or mapped address: the signer issues `::ffff:a.b.c.d` as `a.b.c.d`.
 
     A loopback address passes only where the operator lists that very one (docs/lab.md).
     """
-    parsed = question.request.parsed
+    parsed = facts.csr.parsed
     if parsed is None:
         return unreadable("usable-addresses")
-    bad = [f"{a} ({what})" for a in parsed.ip_addresses if (what := unusable(a, question.reserved))]
+    bad = [f"{a} ({what})" for a in parsed.ip_addresses if (what := unusable(a, facts.reserved))]
     if bad:
         return refuses(
             "usable-addresses",
-            Reason.ADDRESS_NOT_USABLE,
+            HoldReason.ADDRESS_NOT_USABLE,
             "no node is reached at such an address",
             seen=listed(bad),
             allowed="unicast addresses in their plain form",
@@ -46,83 +37,44 @@ def usable_addresses(question: Question) -> Ruling:
     return passes("usable-addresses", listed(parsed.ip_addresses))
 
 
-def unusable(address: Address, reserved: Reserved) -> str | None:
-    """Why no node is reached at such an address, or None."""
-    for network, what in _UNUSABLE.items():
-        if address.version == network.version and address in network:
-            return None if what == _LOOPBACK and address in reserved.loopback else what
-    return None
-
-
-def plainest(address: Address) -> Address:
-    """The address a mapped one stands for: comparisons never miss it, whatever form it came in."""
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        return address.ipv4_mapped
-    return address
-
-
-def reserved_addresses(question: Question) -> Ruling:
+def reserved_addresses(facts: CsrFacts) -> RuleResult:
     """API servers, Services and virtual addresses are no kubelet's. No flag overrides this.
 
     The one exception is by pin: a control-plane node has its API server's address as its own.
     """
-    parsed = question.request.parsed
+    parsed = facts.csr.parsed
     if parsed is None:
         return unreadable("reserved-addresses")
     taken = [
         f"{address} ({why})"
         for address in parsed.ip_addresses
-        if (why := reserved_address(address, question.reserved, question.allowance))
+        if (why := reserved_address(address, facts.reserved, facts.allowed))
     ]
     if taken:
         return refuses(
             "reserved-addresses",
-            Reason.RESERVED_ADDRESS,
+            HoldReason.RESERVED_ADDRESS,
             "addresses of the cluster itself are no kubelet's",
             seen=listed(taken),
             allowed="none of the cluster's own addresses",
         )
-    if question.reserved.doubts:
-        return cannot_tell("reserved-addresses", listed(question.reserved.doubts))
+    if facts.reserved.doubts:
+        return cannot_tell("reserved-addresses", listed(facts.reserved.doubts))
     return passes("reserved-addresses", listed(parsed.ip_addresses))
 
 
-def reserved_address(
-    address: Address, reserved: Reserved, allowance: Allowance | None
-) -> str | None:
-    """What an address is reserved for, or None."""
-    address = plainest(address)
-    if why := reserved.addresses.get(address):
-        return why
-    for network, what in reserved.networks.items():
-        if address.version == network.version and address in network:
-            return what
-    if (why := reserved.external_addresses.get(address)) and not _is_pinned(address, allowance):
-        return why
-    why = reserved.endpoint_addresses.get(address)
-    own = allowance is not None and allowance.control_plane and _is_pinned(address, allowance)
-    return None if own else why
-
-
-def _is_pinned(address: Address, allowance: Allowance | None) -> bool:
-    """By more than the word of the node, and more than its name."""
-    return allowance is not None and any(
-        ip_address(entry.value) == address and entry.source.is_pin for entry in allowance.addresses
-    )
-
-
-def foreign_addresses(question: Question) -> Ruling:
+def foreign_addresses(facts: CsrFacts) -> RuleResult:
     """With another node's address a kubelet could be that node. No flag overrides this.
 
     What another node merely claims does not take away what we saw to be this one's.
     """
-    parsed = question.request.parsed
+    parsed = facts.csr.parsed
     if parsed is None:
         return unreadable("foreign-addresses")
-    if question.others is None:
+    if facts.other_nodes is None:
         return cannot_tell("foreign-addresses", "the nodes of the cluster could not be read")
-    others = question.others.addresses
-    own = sources_of(question.allowance)
+    others = facts.other_nodes.addresses
+    own = sources_of(facts.allowed)
     theirs = [
         f"{address} (of {owner.node})"
         for address in parsed.ip_addresses
@@ -131,7 +83,7 @@ def foreign_addresses(question: Question) -> Ruling:
     if theirs:
         return refuses(
             "foreign-addresses",
-            Reason.FOREIGN_ADDRESS,
+            HoldReason.FOREIGN_ADDRESS,
             "an address that another node has, or says it has",
             seen=listed(theirs),
             allowed="no other node's addresses",
@@ -139,34 +91,34 @@ def foreign_addresses(question: Question) -> Ruling:
     return passes("foreign-addresses", listed(parsed.ip_addresses))
 
 
-def allowed_addresses(question: Question) -> Ruling:
+def allowed_addresses(facts: CsrFacts) -> RuleResult:
     """Every address is one of those that this node may have."""
-    parsed, allowance = question.request.parsed, question.allowance
+    parsed, allowed = facts.csr.parsed, facts.allowed
     if parsed is None:
         return unreadable("allowed-addresses")
     seen = listed(parsed.ip_addresses)
-    if allowance is None:
+    if allowed is None:
         return cannot_tell(
-            "allowed-addresses", "no source knows this node", Reason.NODE_UNKNOWN, seen=seen
+            "allowed-addresses", "no source knows this node", HoldReason.NODE_UNKNOWN, seen=seen
         )
-    known = {ip_address(entry.value): entry.source for entry in allowance.addresses}
-    allowed = listed([f"{value} ({source})" for value, source in known.items()])
+    known = {ip_address(entry.value): entry.source for entry in allowed.addresses}
+    listing = listed([f"{value} ({source})" for value, source in known.items()])
     strange = [address for address in parsed.ip_addresses if address not in known]
     if strange:
         return refuses(
             "allowed-addresses",
-            Reason.ADDRESS_NOT_ALLOWED,
+            HoldReason.ADDRESS_NOT_ALLOWED,
             f"not this node's: {listed(strange)}",
             seen=seen,
-            allowed=allowed,
+            allowed=listing,
         )
     unproven = [address for address in parsed.ip_addresses if not known[address].is_proof]
-    if unproven and not allowance.trusts_node:
+    if unproven and not allowed.trusts_node:
         return cannot_tell(
             "allowed-addresses",
             f"only the node itself says so: {listed(unproven)}",
-            Reason.ONLY_THE_NODE_SAYS_SO,
+            HoldReason.ONLY_THE_NODE_SAYS_SO,
             seen=seen,
-            allowed=allowed,
+            allowed=listing,
         )
-    return passes("allowed-addresses", seen, allowed)
+    return passes("allowed-addresses", seen, listing)

@@ -2,19 +2,21 @@
 
 import re
 
-from kubevouch.policy.question import Allowance, Question, Reserved, Source
-from kubevouch.policy.ruling import Reason, Ruling, cannot_tell, listed, passes, refuses, unreadable
+from kubevouch.policy.claims import AllowedNames, NameSource
+from kubevouch.policy.facts import CsrFacts
+from kubevouch.policy.reserved import reserved_name
+from kubevouch.policy.rule import (
+    HoldReason,
+    RuleResult,
+    cannot_tell,
+    listed,
+    passes,
+    refuses,
+    unreadable,
+)
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LONGEST = 253
-
-# Reserved in every cluster, whatever its domain is called.
-_SUFFIXES = {
-    ".kubernetes": "the API server",
-    ".localhost": "every machine's own",
-    ".svc": "a Service",
-    ".cluster.local": "the cluster's own domain",
-}
 
 
 def is_plain(name: str) -> bool:
@@ -32,9 +34,9 @@ def is_plain(name: str) -> bool:
     )
 
 
-def plain_names(question: Question) -> Ruling:
+def plain_names(facts: CsrFacts) -> RuleResult:
     """No wildcard and no spelling that two readers compare differently."""
-    parsed = question.request.parsed
+    parsed = facts.csr.parsed
     if parsed is None:
         return unreadable("plain-names")
     odd = [name for name in parsed.dns_names if not is_plain(name)]
@@ -42,7 +44,7 @@ def plain_names(question: Question) -> Ruling:
     if odd:
         return refuses(
             "plain-names",
-            Reason.NAME_NOT_PLAIN,
+            HoldReason.NAME_NOT_PLAIN,
             "wildcards and unusual spellings are never a node's",
             seen=listed([repr(name) for name in odd]),
             allowed=allowed,
@@ -50,62 +52,47 @@ def plain_names(question: Question) -> Ruling:
     return passes("plain-names", listed(parsed.dns_names), allowed)
 
 
-def sources_of(allowance: Allowance | None) -> dict[str, Source]:
+def sources_of(allowed: AllowedNames | None) -> dict[str, NameSource]:
     """What the node may have, and how we know."""
-    entries = (*allowance.names, *allowance.addresses) if allowance else ()
+    entries = (*allowed.names, *allowed.addresses) if allowed else ()
     return {entry.value: entry.source for entry in entries}
 
 
-def reserved_names(question: Question) -> Ruling:
+def reserved_names(facts: CsrFacts) -> RuleResult:
     """A kubelet with `kubernetes.default.svc` could be the API server to every pod. No flag overrides this."""
-    parsed = question.request.parsed
+    parsed = facts.csr.parsed
     if parsed is None:
         return unreadable("reserved-names")
     taken = [
         f"{name} ({why})"
         for name in parsed.dns_names
-        if (why := reserved_name(name, question.reserved, question.allowance))
+        if (why := reserved_name(name, facts.reserved, facts.allowed))
     ]
     if taken:
         return refuses(
             "reserved-names",
-            Reason.RESERVED_NAME,
+            HoldReason.RESERVED_NAME,
             "names of the cluster itself are no kubelet's",
             seen=listed(taken),
             allowed="none of the cluster's own names",
         )
-    if question.reserved.doubts:
-        return cannot_tell("reserved-names", listed(question.reserved.doubts))
+    if facts.reserved.doubts:
+        return cannot_tell("reserved-names", listed(facts.reserved.doubts))
     return passes("reserved-names", listed(parsed.dns_names))
 
 
-def reserved_name(name: str, reserved: Reserved, allowance: Allowance | None) -> str | None:
-    """What a name is reserved for, or None.
-
-    A control plane may be reached by the name of its one node: that node may have it.
-    """
-    name = name.lower().rstrip(".")
-    own = allowance is not None and allowance.control_plane and name == allowance.node
-    if (why := reserved.names.get(name)) and not own:
-        return why
-    for suffix, what in (_SUFFIXES | reserved.suffixes).items():
-        if name.endswith(suffix) or name == suffix.removeprefix("."):
-            return what
-    return "the API server" if name.startswith("kubernetes.") else None
-
-
-def foreign_names(question: Question) -> Ruling:
+def foreign_names(facts: CsrFacts) -> RuleResult:
     """With another node's name a kubelet could be that node. No flag overrides this.
 
     What another node merely claims does not take away what we saw to be this one's.
     """
-    parsed = question.request.parsed
+    parsed = facts.csr.parsed
     if parsed is None:
         return unreadable("foreign-names")
-    if question.others is None:
+    if facts.other_nodes is None:
         return cannot_tell("foreign-names", "the nodes of the cluster could not be read")
-    others = question.others.names
-    own = sources_of(question.allowance)
+    others = facts.other_nodes.names
+    own = sources_of(facts.allowed)
     theirs = [
         f"{name} (of {owner.node})"
         for name in parsed.dns_names
@@ -114,7 +101,7 @@ def foreign_names(question: Question) -> Ruling:
     if theirs:
         return refuses(
             "foreign-names",
-            Reason.FOREIGN_NAME,
+            HoldReason.FOREIGN_NAME,
             "a name that another node has, or says it has",
             seen=listed(theirs),
             allowed="no other node's names",
@@ -122,34 +109,34 @@ def foreign_names(question: Question) -> Ruling:
     return passes("foreign-names", listed(parsed.dns_names))
 
 
-def allowed_names(question: Question) -> Ruling:
+def allowed_names(facts: CsrFacts) -> RuleResult:
     """Every name is one of those that this node may have."""
-    parsed, allowance = question.request.parsed, question.allowance
+    parsed, allowed = facts.csr.parsed, facts.allowed
     if parsed is None:
         return unreadable("allowed-names")
     seen = listed(parsed.dns_names)
-    if allowance is None:
+    if allowed is None:
         return cannot_tell(
-            "allowed-names", "no source knows this node", Reason.NODE_UNKNOWN, seen=seen
+            "allowed-names", "no source knows this node", HoldReason.NODE_UNKNOWN, seen=seen
         )
-    known = {entry.value: entry.source for entry in allowance.names}
-    allowed = listed([f"{value} ({source})" for value, source in known.items()])
+    known = {entry.value: entry.source for entry in allowed.names}
+    listing = listed([f"{value} ({source})" for value, source in known.items()])
     strange = [name for name in parsed.dns_names if name not in known]
     if strange:
         return refuses(
             "allowed-names",
-            Reason.NAME_NOT_ALLOWED,
+            HoldReason.NAME_NOT_ALLOWED,
             f"not this node's: {listed(strange)}",
             seen=seen,
-            allowed=allowed,
+            allowed=listing,
         )
     unproven = [name for name in parsed.dns_names if not known[name].is_proof]
-    if unproven and not allowance.trusts_node:
+    if unproven and not allowed.trusts_node:
         return cannot_tell(
             "allowed-names",
             f"only the node itself says so: {listed(unproven)}",
-            Reason.ONLY_THE_NODE_SAYS_SO,
+            HoldReason.ONLY_THE_NODE_SAYS_SO,
             seen=seen,
-            allowed=allowed,
+            allowed=listing,
         )
-    return passes("allowed-names", seen, allowed)
+    return passes("allowed-names", seen, listing)

@@ -51,7 +51,7 @@ class Gate:
         try:
             user = await self._authentication.user_of(request)
         except NotAuthenticated as error:
-            self._log.error(error.saw, "Unable to authenticate the request")
+            self._log.error(error.seen, "Unable to authenticate the request")
             return unauthorized()
         refusal = await self._authorization.refusal(user, attributes_of(request))
         if refusal is not None:

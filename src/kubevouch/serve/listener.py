@@ -77,8 +77,8 @@ class Listener:
         except OSError as error:
             await self._runner.cleanup()
             where = f"{self._host}:{self._wanted}"
-            right = "an address of this machine and a free port were expected"
-            raise ListenError(where, error.strerror or str(error), right) from None
+            expected = "an address of this machine and a free port were expected"
+            raise ListenError(where, error.strerror or str(error), expected) from None
         self.port = self._sockets[0].getsockname()[1]
         self._work = [asyncio.create_task(self._reap())]
         self._work += [asyncio.create_task(self._accept(each)) for each in self._sockets]

@@ -52,8 +52,10 @@ def pair_source(
 ) -> PairSource:
     """From the flags; "" for one that is not given. Raises UsageError, PairFilesError."""
     if bool(cert_file) != bool(key_file):
-        right = "--tls-cert-file and --tls-private-key-file are given together"
-        raise UsageError("--tls-cert-file, --tls-private-key-file", "one of them is missing", right)
+        expected = "--tls-cert-file and --tls-private-key-file are given together"
+        raise UsageError(
+            "--tls-cert-file, --tls-private-key-file", "one of them is missing", expected
+        )
     if cert_file:
         return PairSource(f"{cert_file}, {key_file}", (Path(cert_file), Path(key_file)))
     if not cert_dir:
@@ -88,11 +90,11 @@ def _write(files: tuple[Path, Path], pair: Pair) -> None:
                 out.write(content)
             partial.replace(path)
     except OSError as error:
-        where, right = (
+        where, expected = (
             str(error.filename or files[0]),
             "a folder that can be written to was expected",
         )
-        raise PairFilesError(where, error.strerror or str(error), right) from None
+        raise PairFilesError(where, error.strerror or str(error), expected) from None
 
 
 def _read(path: Path) -> bytes:

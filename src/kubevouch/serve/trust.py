@@ -89,5 +89,5 @@ def _names(data: Mapping[str, str], key: str, where: str) -> tuple[str, ...]:
     try:
         return msgspec.json.decode(text, type=tuple[str, ...])
     except msgspec.MsgspecError:
-        right = 'a JSON array such as ["X-Remote-User"] was expected'
-        raise TrustError(f"{where}: {key}", repr(text[:80]), right) from None
+        expected = 'a JSON array such as ["X-Remote-User"] was expected'
+        raise TrustError(f"{where}: {key}", repr(text[:80]), expected) from None

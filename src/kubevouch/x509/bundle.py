@@ -142,13 +142,13 @@ def _content(block: pem.Block, where: str) -> Content:
 
 
 def _certificate(block: pem.Block, where: str) -> Certificate:
-    right = "a CERTIFICATE block in DER was expected"
+    expected = "a CERTIFICATE block in DER was expected"
     if block.has_headers:
-        raise X509Error(where, "headers in a CERTIFICATE block, which some readers skip", right)
+        raise X509Error(where, "headers in a CERTIFICATE block, which some readers skip", expected)
     try:
         return parse_certificate(block.body)
     except Malformed as error:
-        raise X509Error(where, f"not a certificate: {error}", right) from None
+        raise X509Error(where, f"not a certificate: {error}", expected) from None
 
 
 def _key(block: pem.Block, where: str) -> PrivateKeyBlock:

@@ -73,8 +73,8 @@ def read_request(data: bytes, where: str) -> SigningRequest:
         raise X509Error(where, f"{len(data)} bytes", f"at most {LARGEST_REQUEST} are read")
     block = next(pem.blocks(data), None)
     if block is None or block.label != REQUEST_LABEL:
-        saw = "no PEM block" if block is None else f"a {block.label} block comes first"
-        raise X509Error(where, saw, f"a {REQUEST_LABEL} block was expected")
+        seen = "no PEM block" if block is None else f"a {block.label} block comes first"
+        raise X509Error(where, seen, f"a {REQUEST_LABEL} block was expected")
     outside = () if pem.encode(REQUEST_LABEL, block.body) == data else (_outside(block, data),)
     return parse_request(block.body, where, quirks=outside)
 

@@ -18,9 +18,10 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS
 from kubevouch.lab.apiserver.kinds import CONFIG_MAPS, ENDPOINT_SLICES
 from kubevouch.outcome import Outcome
-from kubevouch.policy.facts import question_of, request_of
-from kubevouch.policy.judge import Judgement, approval, judge
-from kubevouch.policy.question import Allowance, Entry, Source
+from kubevouch.policy.claims import AllowedNames, Claim, NameSource
+from kubevouch.policy.csr import csr_of
+from kubevouch.policy.decide import Decision, approval, decide
+from kubevouch.policy.facts import csr_facts
 from kubevouch.system_clock import SystemClock
 from tests.lab.kubelets.conftest import Node
 from tests.lab.plane import Plane, until
@@ -56,29 +57,29 @@ async def api(cluster: Plane) -> AsyncIterator[ApiClient]:
         yield client
 
 
-async def decided(api: ApiClient, cluster: Plane, node: Node, name: str) -> Judgement:
+async def decided(api: ApiClient, cluster: Plane, node: Node, name: str) -> Decision:
     """The policy is asked as `csr approve` asks it, and what passes is approved."""
     raw = await api.get_raw(CSRS, name)
     registry = await gather_registry(api, Asking(cluster.clock))
     host = node.kubelet.name
-    allowance = Allowance(
+    allowance = AllowedNames(
         node=host,
-        names=(Entry(host, Source.NODE_NAME),),
-        addresses=(Entry(ADDRESS, Source.SSH_HOST_KEY),),
+        names=(Claim(host, NameSource.NODE_NAME),),
+        addresses=(Claim(ADDRESS, NameSource.SSH_HOST_KEY),),
     )
     found = raw.read()
-    question = question_of(request_of(found), registry, at=cluster.clock.now(), allowance=allowance)
-    judgement = judge(question)
-    if judgement.outcome is Outcome.PASS:
+    facts = csr_facts(csr_of(found), registry, at=cluster.clock.now(), allowed=allowance)
+    decision = decide(facts)
+    if decision.outcome is Outcome.PASS:
         await api.put_approval(raw, approval(found.spec.username))
-    return judgement
+    return decision
 
 
 async def first_certificate(api: ApiClient, cluster: Plane, node: Node) -> None:
     node.configure(bootstraps=True)
     await node.kubelet.start()
-    judgement = await decided(api, cluster, node, await node.asks())
-    assert judgement.held_by == ()
+    decision = await decided(api, cluster, node, await node.asks())
+    assert decision.held_by == ()
     await until(lambda: not node.kubelet.waits_for)
 
 
@@ -90,8 +91,8 @@ async def test_with_the_policy_deciding_no_handshake_is_dark_for_two_years(
     while cluster.clock.now() - begun < 690 * DAY:
         await node.passes(6 * DAY, 6 * DAY)
         if waiting := node.kubelet.waits_for:
-            judgement = await decided(api, cluster, node, waiting)
-            assert judgement.held_by == ()
+            decision = await decided(api, cluster, node, waiting)
+            assert decision.held_by == ()
             await until(lambda: node.kubelet.waits_for != waiting)
         leaf = await node.leaf()
         assert leaf is not None

@@ -18,7 +18,13 @@ from kubevouch.lab.cluster.pki import kubelet_self_signed
 from kubevouch.lab.ssh.server import NodeSsh
 from kubevouch.node.errors import Unreachable
 from kubevouch.node.io.ssh import Ssh, SshOptions
-from kubevouch.rollout.transaction import Action, NodeChange, Seed, State, render
+from kubevouch.rollout.decide.transaction import (
+    NodeChange,
+    Seed,
+    TransactionState,
+    TransactionStep,
+    render,
+)
 from tests.lab.nodes.conftest import CONFIG, Machine, machine
 from tests.lab.plane import until
 from tests.support.authority import Authority
@@ -182,8 +188,8 @@ async def test_a_change_that_nobody_commits_is_undone_by_the_nodes_own_switch(
 ) -> None:
     files, before = node.machine.files, node.machine.files.read(CONFIG)
     seed = Seed(files.read(f"{PKI}/kubelet.crt"), files.read(f"{PKI}/kubelet.key"))
-    begun = await node.way.carry(NAME, render(Action.BEGIN, change, seed), timeout=30)
-    assert begun.answer.outcome is State.BEGUN, begun.answer.reason
+    begun = await node.way.carry(NAME, render(TransactionStep.BEGIN, change, seed), timeout=30)
+    assert begun.answer.outcome is TransactionState.BEGUN, begun.answer.reason
     assert files.read(CONFIG) == NEW
     assert files.exists(f"{PKI}/kubelet-server.crt")
     assert len(node.machine.kubelet.starts) == 2
@@ -197,22 +203,22 @@ async def test_a_change_that_nobody_commits_is_undone_by_the_nodes_own_switch(
 
 
 async def test_a_change_that_is_committed_stays(node: Reached, change: NodeChange) -> None:
-    begun = await node.way.carry(NAME, render(Action.BEGIN, change, None), timeout=30)
-    assert begun.answer.outcome is State.BEGUN, begun.answer.reason
-    done = await node.way.carry(NAME, render(Action.COMMIT, change, None), timeout=30)
-    assert done.answer.outcome is State.COMMITTED, done.answer.reason
+    begun = await node.way.carry(NAME, render(TransactionStep.BEGIN, change, None), timeout=30)
+    assert begun.answer.outcome is TransactionState.BEGUN, begun.answer.reason
+    done = await node.way.carry(NAME, render(TransactionStep.COMMIT, change, None), timeout=30)
+    assert done.answer.outcome is TransactionState.COMMITTED, done.answer.reason
     await node.machine.clock.wind(timedelta(hours=1))
     assert node.machine.files.read(CONFIG) == NEW
     assert not node.machine.system.units.timers
-    undone = await node.way.carry(NAME, render(Action.UNDO, change, None), timeout=30)
-    assert undone.answer.outcome is State.UNDONE, undone.answer.reason
+    undone = await node.way.carry(NAME, render(TransactionStep.UNDO, change, None), timeout=30)
+    assert undone.answer.outcome is TransactionState.UNDONE, undone.answer.reason
 
 
 async def test_a_machine_that_goes_down_before_the_commit_is_undone_at_its_start(
     node: Reached, change: NodeChange
 ) -> None:
     files, before = node.machine.files, node.machine.files.read(CONFIG)
-    await node.way.carry(NAME, render(Action.BEGIN, change, None), timeout=30)
+    await node.way.carry(NAME, render(TransactionStep.BEGIN, change, None), timeout=30)
     assert files.read(CONFIG) == NEW
     await node.machine.system.reboot()
     await until(lambda: files.exists(f"/var/lib/kubelet/.kubevouch/{change.run}/undone"))

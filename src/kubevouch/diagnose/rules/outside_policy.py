@@ -11,11 +11,11 @@ from kubevouch.evidence.snapshot import Evidence, is_control_plane
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.outcome import Outcome
 from kubevouch.policy.addresses import foreign_addresses, reserved_addresses
-from kubevouch.policy.facts import claimed_entries, question_of, request_of
-from kubevouch.policy.identity import requestor_node
+from kubevouch.policy.claims import AllowedNames, Claim, NameSource, claims_of
+from kubevouch.policy.csr import csr_of, requestor_node
+from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.names import foreign_names, reserved_names
-from kubevouch.policy.question import Allowance, Entry, Source
-from kubevouch.policy.ruling import Ruling
+from kubevouch.policy.rule import RuleResult
 
 _RULES = (reserved_names, foreign_names, reserved_addresses, foreign_addresses)
 
@@ -28,8 +28,8 @@ def outside_policy(evidence: Evidence) -> Iterator[Finding]:
     proofs = []
     for request in evidence.requests.or_else(()):
         if not request.status.conditions and (refused := _refused(request, registry, evidence)):
-            asked = ", ".join(ruling.seen for ruling in refused)
-            who = requestor_node(request_of(request)) or request.spec.username
+            asked = ", ".join(result.seen for result in refused)
+            who = requestor_node(csr_of(request)) or request.spec.username
             proofs.append(api_proof(request.name, f"{who} asks for {asked}", evidence.requests))
     if proofs:
         what = counted(len(proofs), "pending request asks", "pending requests ask")
@@ -39,18 +39,18 @@ def outside_policy(evidence: Evidence) -> Iterator[Finding]:
 
 def _refused(
     request: CertificateSigningRequest, registry: Registry, evidence: Evidence
-) -> list[Ruling]:
-    asked = request_of(request)
+) -> list[RuleResult]:
+    asked = csr_of(request)
     node = registry.node(requestor_node(asked) or "")
-    question = question_of(asked, registry, at=evidence.at, allowance=_at_its_word(node))
+    facts = csr_facts(asked, registry, at=evidence.at, allowed=_at_its_word(node))
     if not registry.nodes.is_known:  # any of them might be a control plane, with its own endpoint
-        anyones = msgspec.structs.replace(question.reserved, endpoint_addresses={})
-        question = msgspec.structs.replace(question, reserved=anyones)
-    rulings = [rule(question) for rule in _RULES]
-    return [ruling for ruling in rulings if ruling.outcome is Outcome.REFUSE]
+        anyones = msgspec.structs.replace(facts.reserved, endpoint_addresses={})
+        facts = msgspec.structs.replace(facts, reserved=anyones)
+    results = [rule(facts) for rule in _RULES]
+    return [result for result in results if result.outcome is Outcome.REFUSE]
 
 
-def _at_its_word(node: Node | None) -> Allowance | None:
+def _at_its_word(node: Node | None) -> AllowedNames | None:
     """A control-plane node has its API server's address as its own: asking for it is no attempt.
 
     The policy wants a pin for that; here the node's own word does, since the label that makes it a control plane is
@@ -58,6 +58,6 @@ def _at_its_word(node: Node | None) -> Allowance | None:
     """
     if node is None or not is_control_plane(node):
         return None
-    _, addresses = claimed_entries(node)
-    taken = tuple(Entry(entry.value, Source.OPERATOR) for entry in addresses)
-    return Allowance(node.name, addresses=taken, control_plane=True)
+    _, addresses = claims_of(node)
+    taken = tuple(Claim(entry.value, NameSource.OPERATOR) for entry in addresses)
+    return AllowedNames(node.name, addresses=taken, control_plane=True)

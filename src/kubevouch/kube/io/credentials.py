@@ -155,8 +155,8 @@ def authorization_of(user: User) -> str:
 def bearer(token: str, where: str) -> str:
     """The Authorization header for a token, refused if a line break or the like stands in it."""
     if any(character < " " or character == "\x7f" for character in token):
-        saw = "the token holds a character that no HTTP header may carry"
-        raise KubeconfigError(where, saw, "one line of printable text was expected")
+        seen = "the token holds a character that no HTTP header may carry"
+        raise KubeconfigError(where, seen, "one line of printable text was expected")
     return f"Bearer {token}"
 
 
@@ -173,8 +173,8 @@ def impersonation(user: User) -> list[tuple[str, str]]:
         headers += [(name, value) for value in values]
     for name, value in headers:
         if any(character < " " or character == "\x7f" for character in value):
-            saw = f"the value for {name} holds a character that no HTTP header may carry"
-            raise KubeconfigError(user.where, saw)
+            seen = f"the value for {name} holds a character that no HTTP header may carry"
+            raise KubeconfigError(user.where, seen)
     return headers
 
 

@@ -79,15 +79,15 @@ class ExecPlugin:
         self._credential, self._expires = self._read(answer)
         return self._credential
 
-    def _error(self, saw: str, right: str = "") -> CredentialError:
-        return CredentialError(self._where, saw, right)
+    def _error(self, seen: str, expected: str = "") -> CredentialError:
+        return CredentialError(self._where, seen, expected)
 
     def _interactive(self) -> bool:
         mode = self._plugin.interactive_mode
         if mode == "Always" and not self._terminal:
-            right = "run this at a terminal, or use another credential"
+            expected = "run this at a terminal, or use another credential"
             raise self._error(
-                "the plugin asks for input, and standard input is not a terminal", right
+                "the plugin asks for input, and standard input is not a terminal", expected
             )
         return self._terminal and mode != "Never"
 
@@ -97,8 +97,8 @@ class ExecPlugin:
         found = shutil.which(command, path=self._environ.get("PATH", os.defpath))
         if found is None or not os.path.isabs(found):  # noqa: PTH117 - lexical
             hint = " ".join(self._plugin.install_hint.split())
-            right = f"install it{': ' + hint if hint else ''} ({_DOCS})"
-            raise self._error(f"executable {command} not found", right)
+            expected = f"install it{': ' + hint if hint else ''} ({_DOCS})"
+            raise self._error(f"executable {command} not found", expected)
         return found
 
     def _information(self, *, interactive: bool) -> str:
@@ -129,8 +129,8 @@ class ExecPlugin:
             async with asyncio.timeout(self._seconds):
                 return await self._answer(process)
         except TimeoutError:
-            saw = f"{self._plugin.command} did not end within {self._seconds:g} seconds"
-            raise self._error(saw, "run it by hand to see what it waits for") from None
+            seen = f"{self._plugin.command} did not end within {self._seconds:g} seconds"
+            raise self._error(seen, "run it by hand to see what it waits for") from None
         finally:
             await _end(process, grouped=not interactive)
 
@@ -144,8 +144,8 @@ class ExecPlugin:
                     f"{self._plugin.command} printed more than {goyaml.MAX_BYTES} bytes"
                 )
         if code := await process.wait():
-            saw = f"executable {self._plugin.command} failed with exit code {code}"
-            raise self._error(saw, "what it printed to stderr tells why; run it by hand to see")
+            seen = f"executable {self._plugin.command} failed with exit code {code}"
+            raise self._error(seen, "what it printed to stderr tells why; run it by hand to see")
         return bytes(answer)
 
     def _read(self, answer: bytes) -> tuple[Credential, datetime | None]:
@@ -159,14 +159,14 @@ class ExecPlugin:
         except goyaml.Unreadable as error:
             raise self._error(f"{where}: {error}", "an ExecCredential was expected") from None
         except KubeconfigError as error:
-            raise self._error(f"{error.where}: {error.saw}", error.right) from None
+            raise self._error(f"{error.where}: {error.seen}", error.expected) from None
 
     def _read_status(self, top: Fields) -> tuple[Credential, datetime | None]:
         kind, version = top.text("kind"), top.text("apiVersion")
         if (kind, version) != ("ExecCredential", self._plugin.api_version):
-            saw = f'apiVersion "{version}", kind "{kind}"'
-            right = f"apiVersion {self._plugin.api_version}, kind ExecCredential was expected"
-            raise KubeconfigError(top.where, saw, right)
+            seen = f'apiVersion "{version}", kind "{kind}"'
+            expected = f"apiVersion {self._plugin.api_version}, kind ExecCredential was expected"
+            raise KubeconfigError(top.where, seen, expected)
         status = top.inner("status")
         if status is None:
             raise KubeconfigError(top.where, "no status", "a status with a credential was expected")

@@ -60,8 +60,8 @@ def failure(
     if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
         return _of_proxy(error, server, proxy)
     if isinstance(error, aiohttp.InvalidURL):
-        saw = "not an address that can be dialled"
-        return Unreachable(server, saw, _ADDRESS, kind=UnreachableKind.DNS)
+        seen = "not an address that can be dialled"
+        return Unreachable(server, seen, _ADDRESS, kind=UnreachableKind.DNS)
     if isinstance(error, OSError | UnicodeError):
         return _of_handshake(failure_of(error, Attempt(server)), server, through)
     return _of_answer(error, server, certificate=certificate)
@@ -71,10 +71,10 @@ def _of_time(
     error: TimeoutError, server: str, through: str, connect: float, total: float
 ) -> KubeError:
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        saw = f"no connection within {connect:g} seconds{through}"
-        return Unreachable(server, saw, _ADDRESS, kind=UnreachableKind.TIMEOUT)
-    saw = f"no whole answer within {total:g} seconds{through}"
-    return Unreachable(server, saw, "ask again when it is less busy", kind=UnreachableKind.TIMEOUT)
+        seen = f"no connection within {connect:g} seconds{through}"
+        return Unreachable(server, seen, _ADDRESS, kind=UnreachableKind.TIMEOUT)
+    seen = f"no whole answer within {total:g} seconds{through}"
+    return Unreachable(server, seen, "ask again when it is less busy", kind=UnreachableKind.TIMEOUT)
 
 
 def _of_proxy(
@@ -83,20 +83,20 @@ def _of_proxy(
     proxy: str,
 ) -> KubeError:
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        saw = f"the proxy {proxy} answered with {error.status}"
-        right = "it must let CONNECT through to this address"
+        seen = f"the proxy {proxy} answered with {error.status}"
+        expected = "it must let CONNECT through to this address"
     else:
-        saw = f"no connection to the proxy {proxy}: {told(failure_of(error, Attempt(proxy)).text)}"
-        right = "check proxy-url, HTTPS_PROXY and NO_PROXY"
-    return Unreachable(server, saw, right, kind=UnreachableKind.PROXY)
+        seen = f"no connection to the proxy {proxy}: {told(failure_of(error, Attempt(proxy)).text)}"
+        expected = "check proxy-url, HTTPS_PROXY and NO_PROXY"
+    return Unreachable(server, seen, expected, kind=UnreachableKind.PROXY)
 
 
 def _of_answer(error: aiohttp.ClientError, server: str, *, certificate: bool) -> KubeError:
     if isinstance(error, aiohttp.ServerDisconnectedError):
         # With TLS 1.3 a server looks at our certificate after the handshake, and may just hang up.
-        right = _OURS if certificate else ""
+        expected = _OURS if certificate else ""
         return Unreachable(
-            server, "closed the connection without an answer", right, kind=UnreachableKind.RESET
+            server, "closed the connection without an answer", expected, kind=UnreachableKind.RESET
         )
     if _is_encoding(error):
         return BadAnswer(

@@ -133,8 +133,8 @@ class Transport:
                     async for line in lines:
                         yield line
             except TimeoutError:
-                saw = f"said nothing more for {limits.silence:g} seconds"
-                raise Unreachable(self._access.server, saw, kind=UnreachableKind.SILENCE) from None
+                seen = f"said nothing more for {limits.silence:g} seconds"
+                raise Unreachable(self._access.server, seen, kind=UnreachableKind.SILENCE) from None
 
     async def _lines(
         self, response: aiohttp.ClientResponse, most: int
@@ -150,8 +150,8 @@ class Transport:
             if len(pending) > most:
                 response.close()
                 where = f"{self._access.server}{response.url.path}"
-                saw = f"a line of more than {most} bytes"
-                raise TooLarge(where, saw, "the rest was not read")
+                seen = f"a line of more than {most} bytes"
+                raise TooLarge(where, seen, "the rest was not read")
 
     @contextlib.asynccontextmanager
     async def _asked(
@@ -220,10 +220,10 @@ class Transport:
             return client_context(roots=access.roots, pair=pair, verify=access.verify, where=where)
         except PairError as error:
             raise CredentialError(
-                access.user.where, f"{error.where}: {error.saw}", error.right
+                access.user.where, f"{error.where}: {error.seen}", error.expected
             ) from None
         except (X509Error, TlsError) as error:
-            raise KubeconfigError(error.where, error.saw, error.right) from None
+            raise KubeconfigError(error.where, error.seen, error.expected) from None
 
 
 def _check_url(url: str, where: str) -> None:

@@ -117,7 +117,7 @@ def _read(
         try:
             chain.append(read_certificate_der(der, f"{where}, certificate {number}"))
         except X509Error as error:
-            words = printable(error.saw.removeprefix("not a certificate: "))
+            words = printable(error.seen.removeprefix("not a certificate: "))
             return tuple(chain), HandshakeFailure(
                 FailureKind.UNREADABLE_CERTIFICATE,
                 f"presented a certificate that cannot be read: {words}",

@@ -220,7 +220,7 @@ class VerifiedKubelet:
             )
         except X509Error as error:
             reason = str(FailureKind.UNREADABLE_CERTIFICATE)
-            raise _Refused(self._host, reason, error.saw) from None
+            raise _Refused(self._host, reason, error.seen) from None
         self._judge(chain)
         self._valid_until = min(found.not_after for found in chain)
 
@@ -239,8 +239,8 @@ class VerifiedKubelet:
         found = node_name_of(chain[0])
         if found != self.target.node:
             whose = f"node {found}" if found else f'"{chain[0].subject.common_name}"'
-            saw = f"the certificate is that of {whose}, not of node {self.target.node}"
-            raise _Refused(self._host, "wrong-identity", saw)
+            seen = f"the certificate is that of {whose}, not of node {self.target.node}"
+            raise _Refused(self._host, "wrong-identity", seen)
 
     def _failed(self, url: str, reason: str, text: str) -> FetchFailed:
         return FetchFailed(url, reason, f'Get "{url}": {printable(text)}')
@@ -253,13 +253,13 @@ class _Ended(OSError):
 class _Refused(KubeletError):
     """The peer is not the node. The kubelet's certificate, or what stands in its place, is at fault."""
 
-    def __init__(self, where: str, reason: str, saw: str) -> None:
-        super().__init__(where, saw)
+    def __init__(self, where: str, reason: str, seen: str) -> None:
+        super().__init__(where, seen)
         self.reason = reason
 
 
 def _words(error: BaseException) -> str:
-    return error.saw if isinstance(error, KubevouchError) else str(error)
+    return error.seen if isinstance(error, KubevouchError) else str(error)
 
 
 def quoted(path: str) -> str:

@@ -58,8 +58,10 @@ class Journal:
                 raise sqlite3.DatabaseError(f"its form is {form}, this program's is {_FORM}")
             self._database.executescript(_SCHEMA)
         except sqlite3.Error as error:
-            right = "remove it to begin with an empty store"
-            raise CannotKeep(str(file), f"not the store of an API server: {error}", right) from None
+            expected = "remove it to begin with an empty store"
+            raise CannotKeep(
+                str(file), f"not the store of an API server: {error}", expected
+            ) from None
 
     def objects(self) -> Iterator[tuple[Key, Where, Object]]:
         """All that is kept."""

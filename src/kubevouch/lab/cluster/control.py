@@ -52,7 +52,7 @@ class Control:
         try:
             answer = {"ok": await self._answering(msgspec.json.decode(await reader.readline()))}
         except KubevouchError as error:
-            answer = {"error": [error.where, error.saw, error.right]}
+            answer = {"error": [error.where, error.seen, error.expected]}
         except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
             answer = {"error": ["the lab", f"was asked something it does not know: {error}", ""]}
         with contextlib.suppress(OSError):

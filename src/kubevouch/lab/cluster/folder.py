@@ -189,8 +189,8 @@ class Folder:
                 file.seek(0)
                 text = file.read(32).strip()
         except PermissionError:
-            saw = "you may not look whether a lab runs here"
-            raise LabError(str(self.root), saw, "ask whose folder it is") from None
+            seen = "you may not look whether a lab runs here"
+            raise LabError(str(self.root), seen, "ask whose folder it is") from None
         except OSError:
             return 0
         return int(text) if text.isdigit() else -1

@@ -177,7 +177,7 @@ def _request(info: RequestInfo, node: str, old: Object | None, new: Object | Non
     try:
         asked = parsed(spec)
     except X509Error as error:
-        _refuse(info, f"unable to parse csr: {error.saw}")
+        _refuse(info, f"unable to parse csr: {error.seen}")
     if asked.subject.common_name != PREFIX + node:
         _refuse(info, f"can only create a node CSR with CN={PREFIX}{node}")
 

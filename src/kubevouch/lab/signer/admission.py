@@ -57,7 +57,7 @@ def _subject(info: RequestInfo, new: Object) -> None:
     try:
         groups = parsed(spec).subject.organizations
     except X509Error as error:
-        why = f"could not parse CSR: {error.saw}"
+        why = f"could not parse CSR: {error.seen}"
         raise status.forbidden(info.group, info.resource, info.name, why) from None
     if "system:masters" in groups:
         why = f"use of {_CLIENT} signer with system:masters group is not allowed"

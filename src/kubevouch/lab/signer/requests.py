@@ -107,7 +107,7 @@ def request_bytes(spec: Object) -> bytes:
 
 
 def parsed(spec: Object) -> SigningRequest:
-    """The request as Go reads it. Raises X509Error in Go's words (`saw`)."""
+    """The request as Go reads it. Raises X509Error in Go's words (`seen`)."""
     return _parsed(spec.get("request") or "")
 
 
@@ -117,17 +117,17 @@ def _parsed(encoded: str) -> SigningRequest:
     try:
         return read_request(request_bytes({"request": encoded}), "spec.request")
     except X509Error as error:
-        saw = error.saw.removeprefix("not a signing request: ")
-        if "PEM block" in saw or "block comes first" in saw or saw == "not base64":
-            saw = "PEM block type must be CERTIFICATE REQUEST"
-        raise X509Error(error.where, saw, error.right) from None
+        seen = error.seen.removeprefix("not a signing request: ")
+        if "PEM block" in seen or "block comes first" in seen or seen == "not base64":
+            seen = "PEM block type must be CERTIFICATE REQUEST"
+        raise X509Error(error.where, seen, error.expected) from None
 
 
 def _spec_causes(spec: Object) -> Iterator[Cause]:
     try:
         found = parsed(spec)
     except X509Error as error:
-        yield _unreadable(spec, error.saw)
+        yield _unreadable(spec, error.seen)
     else:
         signature = next((q for q in found.quirks if q.code is QuirkCode.SIGNATURE), None)
         if signature:
@@ -220,5 +220,5 @@ def _certificate_fault(content: str) -> str:
         try:
             read_certificate_der(block.body, "status.certificate")
         except X509Error as error:
-            return error.saw
+            return error.seen
     return ""

@@ -27,7 +27,7 @@ class SelectorError(KubevouchError):
     """A selector that is none. The text is for the answer."""
 
     def __str__(self) -> str:
-        return self.saw
+        return self.seen
 
 
 def label_selector(text: str) -> Matches:
@@ -102,8 +102,8 @@ def field_selector(text: str) -> Callable[[str, str], bool]:
             )
         if found["field"] not in _FIELDS:
             known = ", ".join(f'"{field}"' for field in _FIELDS)
-            saw = f'"{found["field"]}" is not a known field selector: only {known}'
-            raise SelectorError("fieldSelector", saw)
+            seen = f'"{found["field"]}" is not a known field selector: only {known}'
+            raise SelectorError("fieldSelector", seen)
         value = re.sub(r"\\([\\,=])", r"\1", found["value"])
         terms.append((found["field"] == "metadata.name", found["sign"] != "!=", value))
 

@@ -114,8 +114,8 @@ class Ssh:
         complaint = _complaint(spoken, said)
         if ran.status is None:
             failure = Lost if entered else Unreachable
-            right = f"within {timeout:.0f} s"
-            raise failure(where, f"the {script.name} script gave no answer {right}", complaint)
+            limit = f"within {timeout:.0f} s"
+            raise failure(where, f"the {script.name} script gave no answer {limit}", complaint)
         if ran.status == _NOT_ROOT:
             raise Unreachable(where, complaint, "root, or sudo that asks no password, is needed")
         if ran.status == _FAILED:

@@ -23,8 +23,8 @@ class IdentityRefused(TlsError, ssl.SSLError):
     An SSLError too: event loops and HTTP clients take it for what it is, a handshake that failed.
     """
 
-    def __init__(self, where: str, saw: str, right: str = "") -> None:
-        super().__init__(where, saw, right)
+    def __init__(self, where: str, seen: str, expected: str = "") -> None:
+        super().__init__(where, seen, expected)
         # What an SSLError has. OSError would read our three arguments as number, text and file name.
         self.errno = ssl.SSL_ERROR_SSL
         self.strerror = str(self)
@@ -64,7 +64,7 @@ class _VouchedObject(ssl.SSLObject):
         except IdentityRefused:
             raise
         except KubevouchError as error:
-            raise IdentityRefused(error.where, error.saw, error.right) from error
+            raise IdentityRefused(error.where, error.seen, error.expected) from error
         except Exception as error:
             # An event loop expects SSLErrors here, and would leave any other connection hanging.
             raise IdentityRefused(

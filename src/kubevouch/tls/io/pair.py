@@ -52,8 +52,10 @@ def load_pair(context: ssl.SSLContext, pair: Pair, *, where: str) -> None:
             context.load_cert_chain(chain, key, password=encrypted)
         except ssl.SSLError as error:
             # OpenSSL's words, without the path, which would mean nothing to a reader.
-            saw = _REASONS.get(error.reason or "", f"not usable ({error.reason or 'no PEM block'})")
-            raise PairError(where, saw, _RIGHT) from None
+            seen = _REASONS.get(
+                error.reason or "", f"not usable ({error.reason or 'no PEM block'})"
+            )
+            raise PairError(where, seen, _RIGHT) from None
 
 
 @contextlib.contextmanager

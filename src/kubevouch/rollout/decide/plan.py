@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from kubevouch.errors import UsageError
-from kubevouch.policy.question import Entry
+from kubevouch.policy.claims import Claim
 
 SCHEMA = "kubevouch.plan/1"
 _LARGEST = 64 * 1024 * 1024
@@ -22,7 +22,7 @@ _RUN = re.compile(r"[0-9a-f]{4,32}")
 _MACHINE = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
-class Change(StrEnum):
+class ChangeKind(StrEnum):
     """What a node needs."""
 
     BOOTSTRAP = "bootstrap"
@@ -42,7 +42,7 @@ class SeedKind(StrEnum):
     """A new one in the same form, good for a day."""
 
 
-class Binding(msgspec.Struct, frozen=True):
+class ClusterBinding(msgspec.Struct, frozen=True):
     """The cluster that the plan is for. Another one is refused, whatever the context is called."""
 
     context: str
@@ -70,13 +70,13 @@ class NodePlan(msgspec.Struct, frozen=True):
 
     control_plane: bool
     kubelet_version: str
-    change: Change
+    change: ChangeKind
     dial: tuple[str, ...]
     """Addresses at which the certificate must be seen on the wire."""
 
     port: int
-    names: tuple[Entry, ...]
-    addresses: tuple[Entry, ...]
+    names: tuple[Claim, ...]
+    addresses: tuple[Claim, ...]
     root: str = ""
     pki: str = ""
     config: str = ""
@@ -120,7 +120,7 @@ class Plan(msgspec.Struct, frozen=True):
     via: Literal["ssh", "local"]
     ssh_config: str
     ssh_user: str
-    cluster: Binding
+    cluster: ClusterBinding
     nodes: tuple[NodePlan, ...]
     left_out: tuple[LeftOut, ...]
     config_map: ConfigMapPlan | None
@@ -132,6 +132,11 @@ class Plan(msgspec.Struct, frozen=True):
 
     notices: tuple[str, ...] = ()
     schema: str = msgspec.field(default=SCHEMA, name="schemaVersion")
+
+
+def ordered(nodes: tuple[NodePlan, ...]) -> tuple[NodePlan, ...]:
+    """Workers first, control planes last; else as the plan lists them."""
+    return tuple(sorted(nodes, key=lambda each: each.control_plane))
 
 
 def write_plan(plan: Plan, path: Path) -> None:
@@ -180,7 +185,7 @@ def _node_problem(node: NodePlan) -> str:
         return f"{node.node}: {node.machine_id!r} is no machine id"
     if not 0 < node.port < 65536 or not node.dial:
         return f"{node.node}: no address and port to dial"
-    paths = (node.root, node.pki, node.config) if node.change is Change.BOOTSTRAP else ()
+    paths = (node.root, node.pki, node.config) if node.change is ChangeKind.BOOTSTRAP else ()
     if not all(path.startswith("/") and ".." not in path.split("/") for path in paths):
         return f"{node.node}: a path that is not absolute"
     return ""

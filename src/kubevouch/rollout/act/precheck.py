@@ -14,11 +14,11 @@ from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.resources import NAMESPACES, NODES, Node, NodeAddress, ResourceAttributes
 from kubevouch.kubelet.io.dial import dial
 from kubevouch.node.errors import NodeError
-from kubevouch.rollout.assess import Judged, not_the_machine
+from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.observe import targets_of
+from kubevouch.rollout.decide.assess import NodeFacts, not_the_machine
+from kubevouch.rollout.decide.plan import LeftOut, NodePlan, Plan
 from kubevouch.rollout.errors import StoppedBefore
-from kubevouch.rollout.looking import targets_of
-from kubevouch.rollout.plan import LeftOut, NodePlan, Plan
-from kubevouch.rollout.surroundings import Surroundings
 from kubevouch.tls.failure import FailureKind
 
 _SURVEY = 60.0
@@ -31,7 +31,7 @@ _SILENT = {
 _SIGNER = "kubernetes.io/kubelet-serving"
 
 
-async def check_cluster(plan: Plan, around: Surroundings) -> tuple[Trust, dict[str, Node]]:
+async def check_cluster(plan: Plan, context: RolloutContext) -> tuple[Trust, dict[str, Node]]:
     """The cluster is the plan's: by the UID of kube-system, its CA and its Nodes.
 
     Returns whom its pods trust, and the Nodes of the plan by name.
@@ -39,8 +39,8 @@ async def check_cluster(plan: Plan, around: Surroundings) -> tuple[Trust, dict[s
     Raises:
         StoppedBefore: it is another one, or a Node was made anew, or is not Ready.
     """
-    trust = await check_identity(plan, around)
-    nodes = {node.name: node for node in await around.api.list_all(NODES)}
+    trust = await check_identity(plan, context)
+    nodes = {node.name: node for node in await context.api.list_all(NODES)}
     for planned in plan.nodes:
         node = nodes.get(planned.node)
         if why := not_the_node(planned, node):
@@ -52,19 +52,19 @@ async def check_cluster(plan: Plan, around: Surroundings) -> tuple[Trust, dict[s
     return trust, {planned.node: nodes[planned.node] for planned in plan.nodes}
 
 
-async def check_identity(plan: Plan, around: Surroundings) -> Trust:
+async def check_identity(plan: Plan, context: RolloutContext) -> Trust:
     """The cluster is the plan's, by the UID of kube-system and its CA. Returns whom its pods trust.
 
     Raises:
         StoppedBefore: it is another one.
     """
-    where = f"context {around.api.access.context or 'service account'}"
-    uid = (await around.api.get(NAMESPACES, "kube-system")).uid
+    where = f"context {context.api.access.context or 'service account'}"
+    uid = (await context.api.get(NAMESPACES, "kube-system")).uid
     if uid != plan.cluster.cluster_uid:
         raise StoppedBefore(
             where, "this is not the cluster of the plan", f"the plan is for {plan.cluster.server}"
         )
-    trust = await gather_trust(around.api, Asking(around.clock))
+    trust = await gather_trust(context.api, Asking(context.clock))
     if trust.value is None:
         why = trust.doubt.text if trust.doubt else "the cluster's CA is not known"
         raise StoppedBefore(where, why)
@@ -80,7 +80,7 @@ def not_the_node(planned: NodePlan, node: Node | None) -> str:
     return "" if node.uid == planned.uid else "this Node has been made anew since the plan"
 
 
-async def check_rights(around: Surroundings, *, config_map: bool) -> None:
+async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
     """We may do all that the run will do. Raises StoppedBefore naming what is lacking."""
     wanted = [
         ("update certificatesigningrequests/approval", ResourceAttributes(
@@ -101,14 +101,14 @@ async def check_rights(around: Surroundings, *, config_map: bool) -> None:
     lacking = [
         what
         for what, attributes in wanted
-        if not (await around.api.self_subject_access_review(attributes)).allowed
+        if not (await context.api.self_subject_access_review(attributes)).allowed
     ]
     if lacking:
-        raise StoppedBefore(around.api.access.server, f"not allowed to {', '.join(lacking)}")
+        raise StoppedBefore(context.api.access.server, f"not allowed to {', '.join(lacking)}")
 
 
 async def check_vantage(
-    nodes: Iterable[NodePlan], trust: Trust | None, around: Surroundings
+    nodes: Iterable[NodePlan], trust: Trust | None, context: RolloutContext
 ) -> dict[str, Served]:
     """Every address can be dialled from here: else a good node could not be told from a bad one.
 
@@ -119,7 +119,7 @@ async def check_vantage(
     """
     wanted = {target: node.node for node in nodes for target in targets_of(node)}
     found: dict[str, Served] = {}
-    async with aclosing(dial(wanted, clock=around.clock)) as dialled:
+    async with aclosing(dial(wanted, clock=context.clock)) as dialled:
         async for each in dialled:
             failure = each.failure
             if failure is not None and failure.kind in _SILENT:
@@ -128,25 +128,25 @@ async def check_vantage(
                     f"{each.target} cannot be dialled from here: {failure.go_text or failure.text}",
                     "run this where the nodes' addresses can be reached",
                 )
-            found.setdefault(each.target.node, judged(each, trust, around.clock))
+            found.setdefault(each.target.node, judged(each, trust, context.clock))
     return found
 
 
-async def survey_again(node: NodePlan, around: Surroundings) -> NodeSurvey:
+async def survey_again(node: NodePlan, context: RolloutContext) -> NodeSurvey:
     """A survey of the plan's machine.
 
     Raises:
         StoppedBefore: it is another machine, or cannot be reached.
     """
     try:
-        return await survey_machine(node, around)
+        return await survey_machine(node, context)
     except NodeError as error:
         raise StoppedBefore(node.node, str(error)) from None
 
 
 def as_planned(
     planned: NodePlan, node: Node, survey: NodeSurvey, served: Served, at: datetime
-) -> Judged:
+) -> NodeFacts:
     """What is known of the node now, its names and addresses as the plan has them.
 
     Those are judged when its request comes; here it is about its disk and its kubelet.
@@ -155,7 +155,7 @@ def as_planned(
     claims += [NodeAddress(type="InternalIP", address=entry.value) for entry in planned.addresses]
     status = msgspec.structs.replace(node.status, addresses=tuple(claims))
     known = {entry.value: entry.source for entry in (*planned.names, *planned.addresses)}
-    return Judged(
+    return NodeFacts(
         node=msgspec.structs.replace(node, status=status),
         survey=survey,
         at=at,
@@ -176,23 +176,23 @@ def check_as_planned(planned: NodePlan, found: NodePlan | LeftOut) -> None:
     if isinstance(found, LeftOut):
         raise StoppedBefore(planned.node, found.reason, "make a new plan")
     if found.config_sha256 != planned.config_sha256:
-        saw = f"{planned.config or found.config} has been changed since the plan"
-        raise StoppedBefore(planned.node, saw, "make a new plan")
+        seen = f"{planned.config or found.config} has been changed since the plan"
+        raise StoppedBefore(planned.node, seen, "make a new plan")
     for what in ("change", "root", "pki", "config", "content_sha256"):
         now, then = getattr(found, what), getattr(planned, what)
         if now != then:
-            saw = f"its {what} is now {now}, and was {then} in the plan"
-            raise StoppedBefore(planned.node, saw, "make a new plan")
+            seen = f"its {what} is now {now}, and was {then} in the plan"
+            raise StoppedBefore(planned.node, seen, "make a new plan")
 
 
-async def survey_machine(node: NodePlan, around: Surroundings) -> NodeSurvey:
+async def survey_machine(node: NodePlan, context: RolloutContext) -> NodeSurvey:
     """A survey of the plan's machine.
 
     Raises:
         StoppedBefore: it is another machine.
         NodeError: it cannot be reached.
     """
-    carried = await around.way.carry(node.host, survey(), timeout=_SURVEY)
+    carried = await context.way.carry(node.host, survey(), timeout=_SURVEY)
     if node.host_key and carried.host_key and carried.host_key != node.host_key:
         raise StoppedBefore(
             node.node,

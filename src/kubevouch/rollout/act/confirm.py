@@ -12,9 +12,8 @@ from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
 from kubevouch.node.errors import NodeError
 from kubevouch.node.script import Carried, Place, Script
-from kubevouch.policy.facts import as_address
-from kubevouch.policy.question import Source
-from kubevouch.rollout.surroundings import Surroundings
+from kubevouch.policy.claims import NameSource, as_address
+from kubevouch.rollout.act.context import RolloutContext
 
 _PATIENCE = 20.0
 
@@ -31,33 +30,33 @@ _WHO = Script(
 
 
 async def confirm_addresses(
-    node: Node, carried: Carried[NodeSurvey], around: Surroundings
-) -> dict[str, Source]:
+    node: Node, carried: Carried[NodeSurvey], context: RolloutContext
+) -> dict[str, NameSource]:
     """The addresses of the node's status that are proven, each with its proof."""
     claimed = {
         str(address)
         for claim in node.status.addresses
         if (address := as_address(claim.address)) is not None
     }
-    if around.way.name == "local":
+    if context.way.name == "local":
         here = {str(as_address(text.decode(errors="replace"))) for text in carried.answer.addresses}
-        return dict.fromkeys(claimed & here, Source.THIS_MACHINE)
-    confirmed: dict[str, Source] = {}
+        return dict.fromkeys(claimed & here, NameSource.THIS_MACHINE)
+    confirmed: dict[str, NameSource] = {}
     for text in sorted(claimed):
-        if await _answers(text, node.name, carried, around):
-            confirmed[text] = Source.SSH_HOST_KEY
+        if await _answers(text, node.name, carried, context):
+            confirmed[text] = NameSource.SSH_HOST_KEY
     return confirmed
 
 
 async def _answers(
-    address: str, host: str, carried: Carried[NodeSurvey], around: Surroundings
+    address: str, host: str, carried: Carried[NodeSurvey], context: RolloutContext
 ) -> bool:
     """The machine that was surveyed answers there, by the key under which the operator knows it."""
     if carried.host_key is None or carried.known_as is None or ip_address(address).is_link_local:
         return False
     try:
         place = Place(address, carried.known_as)
-        there = await around.way.carry(host, _WHO, timeout=_PATIENCE, at=place)
+        there = await context.way.carry(host, _WHO, timeout=_PATIENCE, at=place)
     except NodeError:
         return False
     same_key = there.host_key == carried.host_key

@@ -7,7 +7,7 @@ import msgspec
 from kubevouch.errors import ExitCode, foremost
 
 
-class Ending(StrEnum):
+class NodeOutcome(StrEnum):
     """How it ended for one node."""
 
     DONE = "done"
@@ -30,7 +30,7 @@ class NodeResult(msgspec.Struct, frozen=True):
     """One node: how it ended, why, and how long it took."""
 
     node: str
-    ending: Ending
+    outcome: NodeOutcome
     why: str = ""
     seconds: float = 0.0
     requests: tuple[str, ...] = ()
@@ -51,14 +51,17 @@ class RunResult(msgspec.Struct, frozen=True):
     @property
     def exit_code(self) -> ExitCode:
         """0 all done, 4 stopped with some nodes done or nothing changed, 5 undone, 130 interrupted."""
-        endings = {each.ending for each in self.nodes}
+        outcomes = {each.outcome for each in self.nodes}
         codes = [ExitCode.OK]
         if self.interrupted:
             codes.append(ExitCode.INTERRUPTED)
-        if Ending.UNDONE in endings:
-            codes.append(ExitCode.STOPPED if Ending.DONE in endings else ExitCode.UNDONE)
-        if endings & {Ending.STOPPED, Ending.UNKNOWN, Ending.UNTOUCHED} and not self.interrupted:
-            only_untouched = endings <= {Ending.UNDONE, Ending.UNTOUCHED}
+        if NodeOutcome.UNDONE in outcomes:
+            codes.append(ExitCode.STOPPED if NodeOutcome.DONE in outcomes else ExitCode.UNDONE)
+        if (
+            outcomes & {NodeOutcome.STOPPED, NodeOutcome.UNKNOWN, NodeOutcome.UNTOUCHED}
+            and not self.interrupted
+        ):
+            only_untouched = outcomes <= {NodeOutcome.UNDONE, NodeOutcome.UNTOUCHED}
             codes.append(ExitCode.UNDONE if only_untouched else ExitCode.STOPPED)
         if self.config_map_failed:
             codes.append(ExitCode.STOPPED)

@@ -6,10 +6,10 @@ from enum import StrEnum
 import msgspec
 
 from kubevouch.outcome import Outcome
-from kubevouch.policy.question import Question
+from kubevouch.policy.facts import CsrFacts
 
 
-class Reason(StrEnum):
+class HoldReason(StrEnum):
     """Why a rule does not pass. One vocabulary for every place that shows a decision."""
 
     PASSES = "Passes"
@@ -41,45 +41,47 @@ class Reason(StrEnum):
     NOT_IN_EVIDENCE = "NotInEvidence"
 
 
-class Ruling(msgspec.Struct, frozen=True):
+class RuleResult(msgspec.Struct, frozen=True):
     """One rule's answer: what it saw, and what it would allow."""
 
     rule: str
     outcome: Outcome
-    reason: Reason
+    reason: HoldReason
     message: str
     seen: str = ""
     allowed: str = ""
 
 
-Rule = Callable[[Question], Ruling]
+Rule = Callable[[CsrFacts], RuleResult]
 
 
-def passes(rule: str, seen: str, allowed: str = "") -> Ruling:
+def passes(rule: str, seen: str, allowed: str = "") -> RuleResult:
     """The rule has nothing against it."""
-    return Ruling(rule, Outcome.PASS, Reason.PASSES, "", seen, allowed)
+    return RuleResult(rule, Outcome.PASS, HoldReason.PASSES, "", seen, allowed)
 
 
-def refuses(rule: str, reason: Reason, message: str, *, seen: str, allowed: str = "") -> Ruling:
+def refuses(
+    rule: str, reason: HoldReason, message: str, *, seen: str, allowed: str = ""
+) -> RuleResult:
     """The rule holds the request."""
-    return Ruling(rule, Outcome.REFUSE, reason, message, seen, allowed)
+    return RuleResult(rule, Outcome.REFUSE, reason, message, seen, allowed)
 
 
 def cannot_tell(
     rule: str,
     message: str,
-    reason: Reason = Reason.NOT_IN_EVIDENCE,
+    reason: HoldReason = HoldReason.NOT_IN_EVIDENCE,
     *,
     seen: str = "",
     allowed: str = "",
-) -> Ruling:
+) -> RuleResult:
     """The rule lacks evidence. Held as well, but it is not the request that is wrong."""
-    return Ruling(rule, Outcome.CANNOT_TELL, reason, message, seen, allowed)
+    return RuleResult(rule, Outcome.CANNOT_TELL, reason, message, seen, allowed)
 
 
-def unreadable(rule: str) -> Ruling:
+def unreadable(rule: str) -> RuleResult:
     """For every rule that would look inside a request that cannot be read."""
-    return cannot_tell(rule, "the request cannot be read", Reason.UNREADABLE)
+    return cannot_tell(rule, "the request cannot be read", HoldReason.UNREADABLE)
 
 
 def listed(values: Sequence[object]) -> str:

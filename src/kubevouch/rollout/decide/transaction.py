@@ -15,7 +15,7 @@ from kubevouch.evidence.survey import script_text
 from kubevouch.node.script import Script
 
 
-class Action(StrEnum):
+class TransactionStep(StrEnum):
     """What a call of the script does. Each may be called again: what is done stays done."""
 
     BEGIN = "begin"
@@ -23,7 +23,7 @@ class Action(StrEnum):
     UNDO = "undo"
 
 
-class State(StrEnum):
+class TransactionState(StrEnum):
     """Where a node stands after a call."""
 
     BEGUN = "begun"
@@ -45,7 +45,7 @@ class State(StrEnum):
 class TransactionAnswer(msgspec.Struct, frozen=True):
     """The script's one line. Texts travel in base64, which msgspec takes off again."""
 
-    outcome: State
+    outcome: TransactionState
     why: bytes
     active: bytes
     pid: int
@@ -98,7 +98,9 @@ class NodeChange(msgspec.Struct, frozen=True):
     """Where a unit is put that undoes it after a restart of the machine."""
 
 
-def render(action: Action, change: NodeChange, seed: Seed | None) -> Script[TransactionAnswer]:
+def render(
+    action: TransactionStep, change: NodeChange, seed: Seed | None
+) -> Script[TransactionAnswer]:
     """The script for one call. With a seed it carries a key: it is sent on a pipe and never written down."""
     place = {
         "run": change.run,

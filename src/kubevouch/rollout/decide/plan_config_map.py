@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.splice import Refusal, set_server_tls_bootstrap
-from kubevouch.rollout.plan import ConfigMapPlan, LeftOut, NodePlan
+from kubevouch.rollout.decide.plan import ConfigMapPlan, LeftOut, NodePlan
 
 _JOINERS = "later joiners will ask for their certificates, and need somebody who approves them"
 

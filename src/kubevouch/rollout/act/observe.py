@@ -24,13 +24,14 @@ from kubevouch.kube.resources import (
 )
 from kubevouch.kubelet.dialled import Target
 from kubevouch.outcome import Outcome
-from kubevouch.policy.facts import question_of, request_of
-from kubevouch.policy.judge import RULES, approval, judge
-from kubevouch.policy.question import NODE_USER, Allowance, Entry
+from kubevouch.policy.claims import AllowedNames, Claim
+from kubevouch.policy.csr import NODE_USER, csr_of
+from kubevouch.policy.decide import RULES, approval, decide
+from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.timing import undecided
-from kubevouch.rollout.gates import Look, issued_certificate
-from kubevouch.rollout.plan import NodePlan, Plan
-from kubevouch.rollout.surroundings import Surroundings
+from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.decide.gates import GateEvidence, issued_certificate
+from kubevouch.rollout.decide.plan import NodePlan, Plan
 from kubevouch.x509 import node_name_of
 
 _DIAL = 5.0
@@ -39,7 +40,7 @@ _MOST_APPROVALS = 3
 
 
 @dataclass(frozen=True)
-class Ground:
+class RunInputs:
     """What stays the same over a run."""
 
     plan: Plan
@@ -49,11 +50,11 @@ class Ground:
 
 
 @dataclass
-class Observation:
+class NodeObserver:
     """One node under change: what was there before, and what has been seen since. Its `look` is a frozen value."""
 
-    around: Surroundings
-    ground: Ground
+    context: RolloutContext
+    inputs: RunInputs
     node: NodePlan
     known: frozenset[str]
     """Names of its requests before the change: an older one is not what we wait for."""
@@ -68,7 +69,7 @@ class Observation:
     served_since: datetime | None = None
     metrics_before: datetime | None = None
 
-    async def look(self) -> Look:
+    async def observe(self) -> GateEvidence:
         """One look; approves the newest request on the way if the policy passes it.
 
         Raises:
@@ -87,8 +88,8 @@ class Observation:
             ready = await self._ready()
             metrics_now = await self._metrics()
             if self.served_since is None:
-                self.served_since, self.metrics_before = self.around.clock.now(), metrics_now
-        return Look(
+                self.served_since, self.metrics_before = self.context.clock.now(), metrics_now
+        return GateEvidence(
             plan=self.node,
             new_process=self.new_process,
             request=request,
@@ -97,20 +98,20 @@ class Observation:
             served=served,
             api_path=api_path,
             ready=ready,
-            metrics_wanted=self.ground.metrics_wanted,
+            metrics_wanted=self.inputs.metrics_wanted,
             metrics_before=self.metrics_before,
             metrics_now=metrics_now,
         )
 
     async def _request(self) -> tuple[CertificateSigningRequest | None, str]:
         """The newest request of the node since the change, and what holds it."""
-        requests = await list_requests(self.around.api)
+        requests = await list_requests(self.context.api)
         mine = [r for r in requests if r.spec.username == f"{NODE_USER}{self.node.node}"]
         new = [request for request in mine if request.name not in self.known]
         if not new:
             return None, ""
         newest = new[-1]
-        if _ours(newest, self.ground.plan.run):
+        if _ours(newest, self.inputs.plan.run):
             self.approved.add(newest.name)
             return newest, ""
         if newest.condition("Denied") or newest.condition("Failed"):
@@ -119,7 +120,7 @@ class Observation:
 
     async def _decide(self, name: str, requests: tuple[CertificateSigningRequest, ...]) -> str:
         """Asks the policy about that request, read again, and approves that very version; or says what holds it."""
-        api = self.around.api
+        api = self.context.api
         try:
             raw = await api.get_raw(CSRS, name)
         except NotFound:
@@ -134,7 +135,7 @@ class Observation:
             return f"this run has approved {len(self.approved)} requests of this node already"
         else:
             try:
-                await api.put_approval(raw, approval(f"run {self.ground.plan.run}"))
+                await api.put_approval(raw, approval(f"run {self.inputs.plan.run}"))
             except Conflict:
                 return "it changed while it was judged"
             self._approved(name, "approved")
@@ -144,43 +145,43 @@ class Observation:
         self, found: CertificateSigningRequest, requests: tuple[CertificateSigningRequest, ...]
     ) -> str:
         """The rules that do not pass it, with the Nodes as they are now; empty if all do."""
-        clock = self.around.clock
+        clock = self.context.clock
         registry = Registry(
-            nodes=await Asking(clock).ask(self.around.api.list_all(NODES)),
+            nodes=await Asking(clock).ask(self.context.api.list_all(NODES)),
             requests=Measured(Vantage.API_SERVER, clock.now(), requests),
-            names=self.ground.names,
+            names=self.inputs.names,
         )
         node = registry.node(self.node.node)
         if node is not None and node.uid != self.node.uid:
             return "live-node (NoSuchNode): the Node has been made anew since the plan"
-        question = question_of(
-            request_of(found),
+        facts = csr_facts(
+            csr_of(found),
             registry,
             at=clock.now(),
-            allowance=allowance_of(self.node),
-            pinned=pins_of(self.ground.plan.nodes),
+            allowed=allowance_of(self.node),
+            pinned=pins_of(self.inputs.plan.nodes),
             kubelet_started=self.kubelet_started,
         )
         decided = found.condition("Approved") is not None
-        judgement = judge(question, tuple(r for r in RULES if not (decided and r is undecided)))
-        if judgement.outcome is Outcome.PASS:
+        decision = decide(facts, tuple(r for r in RULES if not (decided and r is undecided)))
+        if decision.outcome is Outcome.PASS:
             return ""
-        return "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in judgement.held_by[:3])
+        return "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in decision.held_by[:3])
 
     def _approved(self, name: str, how: str) -> None:
         self.approved.add(name)
-        self.around.watcher.step(self.node.node, f"{name} {how}")
+        self.context.progress.step(self.node.node, f"{name} {how}")
 
     async def _served(self) -> tuple[Served, ...]:
         wanted = targets_of(self.node)
         return await gather_served(
-            wanted, self.ground.trust, clock=self.around.clock, timeout=_DIAL
+            wanted, self.inputs.trust, clock=self.context.clock, timeout=_DIAL
         )
 
     async def serves_as_before(self) -> bool:
         """It serves what it served before the change."""
         return bool(self.leaves_before) and (
-            await leaves_of(self.around, self.node) == self.leaves_before
+            await leaves_of(self.context, self.node) == self.leaves_before
         )
 
     async def serves_well(self) -> bool:
@@ -196,7 +197,7 @@ class Observation:
     async def _api_path(self) -> str | None:
         path = f"/api/v1/nodes/{quote(self.node.node, safe='')}/proxy/healthz"
         try:
-            answer = await self.around.api.text(path)
+            answer = await self.context.api.text(path)
         except Forbidden:
             return None  # we may not ask; the wire and the metrics tell enough
         except KubeError as error:
@@ -204,17 +205,17 @@ class Observation:
         return None if answer.strip() == "ok" else f"/healthz says {answer[:80]!r}"
 
     async def _ready(self) -> str | None:
-        node = await self.around.api.get(NODES, self.node.node)
+        node = await self.context.api.get(NODES, self.node.node)
         if not node.ready:
             return "the Node is not Ready"
-        renewed = await lease_time(self.around, self.node.node)
+        renewed = await lease_time(self.context, self.node.node)
         if self.new_process and renewed is not None and renewed == self.lease_before:
             return "the kubelet has not renewed its lease since the restart"
         return None
 
     async def _metrics(self) -> datetime | None:
         try:
-            return (await self.around.api.get(NODE_METRICS, self.node.node)).timestamp
+            return (await self.context.api.get(NODE_METRICS, self.node.node)).timestamp
         except KubeError:
             return None  # not there yet, or no metrics-server is ready yet: the gate waits
 
@@ -225,24 +226,24 @@ def _ours(request: CertificateSigningRequest, run: str) -> bool:
     return approved is not None and approved.reason == BY_US and f"run {run}:" in approved.message
 
 
-async def leaves_of(around: Surroundings, node: NodePlan) -> frozenset[str]:
+async def leaves_of(context: RolloutContext, node: NodePlan) -> frozenset[str]:
     """Fingerprints of what its kubelet serves at the addresses of the plan."""
-    served = await gather_served(targets_of(node), None, clock=around.clock, timeout=_DIAL)
+    served = await gather_served(targets_of(node), None, clock=context.clock, timeout=_DIAL)
     return frozenset(each.dialled.leaf.fingerprint for each in served if each.dialled.leaf)
 
 
-async def lease_time(around: Surroundings, node: str) -> datetime | None:
+async def lease_time(context: RolloutContext, node: str) -> datetime | None:
     """When the kubelet last renewed its lease; None where that cannot be read."""
     try:
-        return (await around.api.get(LEASES, node, "kube-node-lease")).spec.renew_time
+        return (await context.api.get(LEASES, node, "kube-node-lease")).spec.renew_time
     except (NotFound, Forbidden):
         return None
 
 
-async def known_requests(around: Surroundings, node: str) -> frozenset[str]:
+async def known_requests(context: RolloutContext, node: str) -> frozenset[str]:
     """Names of all serving requests of a node."""
     user = f"{NODE_USER}{node}"
-    return frozenset(r.name for r in await list_requests(around.api) if r.spec.username == user)
+    return frozenset(r.name for r in await list_requests(context.api) if r.spec.username == user)
 
 
 def targets_of(node: NodePlan) -> Iterable[Target]:
@@ -250,9 +251,9 @@ def targets_of(node: NodePlan) -> Iterable[Target]:
     return [Target(address, node=node.node, port=node.port) for address in node.dial]
 
 
-def allowance_of(node: NodePlan) -> Allowance:
+def allowance_of(node: NodePlan) -> AllowedNames:
     """What the plan lets the node have. Nothing that only the node itself says is in a plan without the operator's yes."""
-    return Allowance(
+    return AllowedNames(
         node=node.node,
         names=node.names,
         addresses=node.addresses,
@@ -260,7 +261,7 @@ def allowance_of(node: NodePlan) -> Allowance:
     )
 
 
-def pins_of(nodes: Iterable[NodePlan]) -> list[tuple[str, Entry]]:
+def pins_of(nodes: Iterable[NodePlan]) -> list[tuple[str, Claim]]:
     """(node, entry) of all planned nodes: what is proven to be one node's is no other's."""
     return [
         (each.node, entry)

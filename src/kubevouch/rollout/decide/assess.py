@@ -18,12 +18,18 @@ from kubevouch.kubelet.effective import Effective, drop_in_order, effective
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.flags import read_flags
 from kubevouch.kubelet.splice import Refusal, set_server_tls_bootstrap
-from kubevouch.policy.addresses import reserved_address, unusable
-from kubevouch.policy.facts import as_address, claimed_entries, others_of
-from kubevouch.policy.names import is_plain, reserved_name
-from kubevouch.policy.question import Allowance, Entry, Reserved, Source
-from kubevouch.rollout.change import SEED_LIFE
-from kubevouch.rollout.plan import Change, LeftOut, NodePlan, SeedKind
+from kubevouch.policy.claims import (
+    AllowedNames,
+    Claim,
+    NameSource,
+    as_address,
+    claims_of,
+    other_nodes_of,
+)
+from kubevouch.policy.names import is_plain
+from kubevouch.policy.reserved import ReservedNames, reserved_address, reserved_name, unusable
+from kubevouch.rollout.decide.change import SEED_LIFE
+from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan, SeedKind
 from kubevouch.x509 import CertificateKind, X509Error, classify, node_name_of, read_certificates
 
 _SKEW = timedelta(minutes=4)
@@ -35,14 +41,14 @@ _WHOLE_SECONDS = 2
 
 
 @dataclass(frozen=True)
-class Judged:
+class NodeFacts:
     """All that is known of one node when it is decided what it needs. confirmed: addresses that are proven."""
 
     node: Node
     survey: NodeSurvey
     at: datetime
     host_key: str
-    confirmed: dict[str, Source]
+    confirmed: dict[str, NameSource]
     accepted: tuple[str, ...]
     served: Served | None
     flags: tuple[str, ...]
@@ -60,7 +66,7 @@ class _Well(_Out):
     is_well = True
 
 
-def assess(seen: Judged, nodes: Sequence[Node], reserved: Reserved) -> NodePlan | LeftOut:
+def assess(seen: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -> NodePlan | LeftOut:
     """The node's plan, or why it has none."""
     try:
         return _assess(seen, nodes, reserved)
@@ -70,7 +76,7 @@ def assess(seen: Judged, nodes: Sequence[Node], reserved: Reserved) -> NodePlan 
         return LeftOut(seen.node.name, str(error))
 
 
-def _assess(seen: Judged, nodes: Sequence[Node], reserved: Reserved) -> NodePlan:
+def _assess(seen: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -> NodePlan:
     node, survey = seen.node, seen.survey
     if why := not_the_machine(survey, node.name, node.status.node_info.machine_id):
         raise _Out(why)
@@ -94,7 +100,7 @@ def _assess(seen: Judged, nodes: Sequence[Node], reserved: Reserved) -> NodePlan
         host_key=seen.host_key,
         control_plane=is_control_plane(node),
         kubelet_version=node.status.node_info.kubelet_version,
-        change=Change.APPROVE if running else Change.BOOTSTRAP,
+        change=ChangeKind.APPROVE if running else ChangeKind.BOOTSTRAP,
         dial=(dial,),
         port=node.kubelet_port,
         names=names,
@@ -135,7 +141,7 @@ def _in_force(survey: NodeSurvey) -> Effective:
     return found
 
 
-def _all_well(seen: Judged, in_force: Effective) -> bool:
+def _all_well(seen: NodeFacts, in_force: Effective) -> bool:
     served = seen.served
     if served is None or served.verdict is None or not served.verdict.trusted:
         return False
@@ -165,14 +171,14 @@ def _restart_pending(survey: NodeSurvey) -> bool:
 
 
 def _entries(
-    seen: Judged, nodes: Sequence[Node], reserved: Reserved
-) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    seen: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames
+) -> tuple[tuple[Claim, ...], tuple[Claim, ...]]:
     """What the kubelet's request will hold, each with its proof. Raises _Out for what is unproven, foreign or reserved."""
-    names, addresses = claimed_entries(seen.node)
+    names, addresses = claims_of(seen.node)
     accepted = {str(as_address(value) or value) for value in seen.accepted}
     names = tuple(_proven(entry, {}, accepted) for entry in names)
     addresses = tuple(_proven(entry, seen.confirmed, accepted) for entry in addresses)
-    allowance = Allowance(
+    allowance = AllowedNames(
         seen.node.name, names, addresses, control_plane=is_control_plane(seen.node)
     )
     for problem in _conflicts(allowance, nodes, reserved):
@@ -186,17 +192,19 @@ def _entries(
     return names, addresses
 
 
-def _proven(entry: Entry, confirmed: dict[str, Source], accepted: set[str]) -> Entry:
+def _proven(entry: Claim, confirmed: dict[str, NameSource], accepted: set[str]) -> Claim:
     if entry.source.is_proof:
         return entry
     if entry.value in confirmed:
-        return Entry(entry.value, confirmed[entry.value])
-    return Entry(entry.value, Source.OPERATOR) if entry.value in accepted else entry
+        return Claim(entry.value, confirmed[entry.value])
+    return Claim(entry.value, NameSource.OPERATOR) if entry.value in accepted else entry
 
 
-def _conflicts(allowance: Allowance, nodes: Sequence[Node], reserved: Reserved) -> Iterator[str]:
+def _conflicts(
+    allowance: AllowedNames, nodes: Sequence[Node], reserved: ReservedNames
+) -> Iterator[str]:
     """What the policy would hold its request for, whatever the operator accepts."""
-    others = others_of(allowance.node, nodes, reserved)
+    others = other_nodes_of(allowance.node, nodes, reserved.shared)
     yield from reserved.doubts
     for entry in allowance.names:
         if not is_plain(entry.value):
@@ -217,7 +225,7 @@ def _conflicts(allowance: Allowance, nodes: Sequence[Node], reserved: Reserved) 
             yield f"its status has {entry.value}, which is reserved: {why}"
 
 
-def _with_change(plan: NodePlan, survey: NodeSurvey, seen: Judged) -> NodePlan:
+def _with_change(plan: NodePlan, survey: NodeSurvey, seen: NodeFacts) -> NodePlan:
     """The edit of config.yaml, the seed, and what is set aside. Raises _Out where it could not be done safely."""
     if survey.missing:
         raise _Out(f"it lacks {survey.missing.decode().strip()}, which the change needs")
@@ -270,7 +278,7 @@ def _check_wins(config: FileSeen, content: bytes, survey: NodeSurvey) -> None:
         )
 
 
-def _seed(seen: Judged) -> SeedKind:
+def _seed(seen: NodeFacts) -> SeedKind:
     """Its own self-signed pair if that outlives the run by far, else a fresh one."""
     files = {each.name: each for each in seen.survey.certificates}
     own = files.get("kubelet.crt")

@@ -1,15 +1,14 @@
 """From a planned node and its survey to the words of the transaction script, and the seed that goes with it."""
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kubelet.splice import Refusal, set_server_tls_bootstrap
+from kubevouch.rollout.decide.plan import NodePlan, SeedKind
+from kubevouch.rollout.decide.transaction import NodeChange, Seed
 from kubevouch.rollout.errors import StoppedBefore
-from kubevouch.rollout.plan import NodePlan, SeedKind
-from kubevouch.rollout.surroundings import Surroundings
-from kubevouch.rollout.transaction import NodeChange, Seed
 from kubevouch.x509 import kubelet_self_signed
 
 SEED_LIFE = timedelta(hours=24)
@@ -54,15 +53,17 @@ def _change(
     )
 
 
-def seed_of(node: NodePlan, seen: NodeSurvey, around: Surroundings) -> Seed | None:
-    """A fresh self-signed pair in the kubelet's own form; None where its own is still good."""
+def seed_of(
+    node: NodePlan, seen: NodeSurvey, *, now: datetime, serials: tuple[int, int]
+) -> Seed | None:
+    """A fresh self-signed pair in the kubelet's own form; None where its own is still good. serials: of its CA and of itself."""
     if node.seed is SeedKind.COPY:
         return None
     made = kubelet_self_signed(
         seen.hostname.decode(errors="replace").strip().lower() or node.node,
         addresses=[ip_address(entry.value) for entry in node.addresses],
-        now=around.clock.now(),
+        now=now,
         lifetime=SEED_LIFE,
-        serials=(around.random_serial(63), around.random_serial(63)),
+        serials=serials,
     )
     return Seed(chain_pem=made.chain_pem, key_pem=made.key_pem)

@@ -8,7 +8,7 @@ from kubevouch.evidence.gather.kubelet_config import KEY, NAMESPACE
 from kubevouch.kube.errors import Conflict, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS
-from kubevouch.rollout.plan import ConfigMapPlan
+from kubevouch.rollout.decide.plan import ConfigMapPlan
 
 
 async def write_config_map(api: ApiClient, plan: ConfigMapPlan) -> str:

@@ -7,7 +7,6 @@ from typing import Protocol
 from kubevouch.clock import Clock
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.script import Carried, Place, Script, T
-from kubevouch.rollout.plan import NodePlan
 
 
 class Way(Protocol):
@@ -22,7 +21,7 @@ class Way(Protocol):
         ...
 
 
-class Watcher(Protocol):
+class ProgressReport(Protocol):
     """Somebody who is told what happens, as it happens."""
 
     def step(self, node: str, text: str) -> None:
@@ -39,7 +38,7 @@ class Watcher(Protocol):
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class RolloutContext:
     """All of it.
 
     stop: True once the operator wants to stop after the node in hand. random_serial: a fresh random number of so
@@ -49,13 +48,13 @@ class Surroundings:
     api: ApiClient
     way: Way
     clock: Clock
-    watcher: Watcher
+    progress: ProgressReport
     stop: Callable[[], bool]
     random_serial: Callable[[int], int]
 
 
 @dataclass(frozen=True)
-class Patience:
+class RolloutTimeouts:
     """How long a node may take, in seconds.
 
     gates: until every gate is passed. switch: after it the node undoes itself; longer than the gates, so that it is
@@ -68,8 +67,3 @@ class Patience:
     def switch(self) -> int:
         """Seconds from the change to the node's own undo: a third more than the gates, 20 s at least and 60 s at most."""
         return int(self.gates + min(60.0, max(20.0, self.gates / 3)))
-
-
-def ordered(nodes: tuple[NodePlan, ...]) -> tuple[NodePlan, ...]:
-    """Workers first, control planes last; else as the plan lists them."""
-    return tuple(sorted(nodes, key=lambda each: each.control_plane))

@@ -14,13 +14,13 @@ from kubevouch.evidence.snapshot import Evidence
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.resources import Node
 from kubevouch.node.script import Carried
-from kubevouch.policy.facts import reserved_of
-from kubevouch.rollout.assess import Judged, assess
-from kubevouch.rollout.confirming import confirm_addresses
+from kubevouch.policy.reserved import reserved_of
+from kubevouch.rollout.act.confirm import confirm_addresses
+from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.decide.assess import NodeFacts, assess
+from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, LeftOut, NodePlan, Plan
+from kubevouch.rollout.decide.plan_config_map import plan_config_map
 from kubevouch.rollout.errors import StoppedBefore
-from kubevouch.rollout.plan import Binding, Change, LeftOut, NodePlan, Plan
-from kubevouch.rollout.plan_config_map import plan_config_map
-from kubevouch.rollout.surroundings import Surroundings
 
 _SURVEY = 60.0
 _AT_ONCE = 16
@@ -28,7 +28,7 @@ _MOST_ADDRESSES = 16
 
 
 @dataclass(frozen=True)
-class Wish:
+class PlanOptions:
     """What the operator asks for. nodes: only these; empty for all. accepted: values that they vouch for, by node."""
 
     run: str
@@ -40,7 +40,7 @@ class Wish:
     accepted: dict[str, tuple[str, ...]]
 
 
-async def gather_plan(wish: Wish, around: Surroundings) -> Plan:
+async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
     """Looks at everything and decides for each node.
 
     Raises:
@@ -48,16 +48,16 @@ async def gather_plan(wish: Wish, around: Surroundings) -> Plan:
         UsageError: a node is named that is not there.
         KubeError: the API server does not answer.
     """
-    evidence = await gather(around.api, clock=around.clock)
-    names = await gather_names(around.api, Asking(around.clock))
-    binding = _bound(evidence, around)
+    evidence = await gather(context.api, clock=context.clock)
+    names = await gather_names(context.api, Asking(context.clock))
+    binding = _bound(evidence, context)
     nodes = evidence.nodes.or_else(())
-    chosen = _chosen(nodes, wish)
+    chosen = _chosen(nodes, options)
     limit = asyncio.Semaphore(_AT_ONCE)
 
-    async def judged(node: Node) -> Judged | LeftOut:
+    async def judged(node: Node) -> NodeFacts | LeftOut:
         async with limit:
-            return await _judged(node, wish, around, evidence)
+            return await _judged(node, options, context, evidence)
 
     seen = await together(*(judged(node) for node in chosen))
     reserved = reserved_of(names)
@@ -72,12 +72,12 @@ async def gather_plan(wish: Wish, around: Surroundings) -> Plan:
     config_map, note = plan_config_map(evidence, planned, left_out, nodes)
     approver = running_approver(evidence)
     return Plan(
-        run=wish.run,
-        made_at=around.clock.now(),
-        made_by=wish.made_by,
-        via=wish.via,
-        ssh_config=wish.ssh_config,
-        ssh_user=wish.ssh_user,
+        run=options.run,
+        made_at=context.clock.now(),
+        made_by=options.made_by,
+        via=options.via,
+        ssh_config=options.ssh_config,
+        ssh_user=options.ssh_user,
         cluster=binding,
         nodes=tuple(planned),
         left_out=tuple(left_out),
@@ -88,15 +88,15 @@ async def gather_plan(wish: Wish, around: Surroundings) -> Plan:
     )
 
 
-def _bound(evidence: Evidence, around: Surroundings) -> Binding:
+def _bound(evidence: Evidence, context: RolloutContext) -> ClusterBinding:
     cluster = evidence.cluster
     if cluster.uid.value is None or evidence.trust.value is None or evidence.nodes.value is None:
         doubts = (cluster.uid.doubt, evidence.trust.doubt, evidence.nodes.doubt)
         why = "; ".join(doubt.text for doubt in doubts if doubt)
         raise StoppedBefore(
-            around.api.access.server, why or "it cannot be told which cluster this is"
+            context.api.access.server, why or "it cannot be told which cluster this is"
         )
-    return Binding(
+    return ClusterBinding(
         context=cluster.context,
         server=cluster.server,
         cluster_uid=cluster.uid.value,
@@ -105,17 +105,17 @@ def _bound(evidence: Evidence, around: Surroundings) -> Binding:
     )
 
 
-def _chosen(nodes: tuple[Node, ...], wish: Wish) -> tuple[Node, ...]:
+def _chosen(nodes: tuple[Node, ...], options: PlanOptions) -> tuple[Node, ...]:
     known = {node.name for node in nodes}
-    for name in (*wish.nodes, *wish.accepted):
+    for name in (*options.nodes, *options.accepted):
         if name not in known:
             raise UsageError(name, "there is no such Node", f"Nodes: {', '.join(sorted(known))}")
-    return tuple(node for node in nodes if not wish.nodes or node.name in wish.nodes)
+    return tuple(node for node in nodes if not options.nodes or node.name in options.nodes)
 
 
 async def _judged(
-    node: Node, wish: Wish, around: Surroundings, evidence: Evidence
-) -> Judged | LeftOut:
+    node: Node, options: PlanOptions, context: RolloutContext, evidence: Evidence
+) -> NodeFacts | LeftOut:
     """A survey of the node's machine and what its ways prove; or why the node is left out."""
     if node.status.node_info.operating_system not in ("", "linux"):
         return LeftOut(node.name, f"it runs {node.status.node_info.operating_system}")
@@ -124,19 +124,19 @@ async def _judged(
     if len(node.status.addresses) > _MOST_ADDRESSES:
         return LeftOut(node.name, f"its status has {len(node.status.addresses)} addresses")
     try:
-        carried: Carried[NodeSurvey] = await around.way.carry(node.name, survey(), timeout=_SURVEY)
+        carried: Carried[NodeSurvey] = await context.way.carry(node.name, survey(), timeout=_SURVEY)
     except KubevouchError as error:
         return LeftOut(node.name, str(error))
-    at = around.clock.now()
-    around.watcher.step(node.name, "surveyed")
-    confirmed = await confirm_addresses(node, carried, around)
-    return Judged(
+    at = context.clock.now()
+    context.progress.step(node.name, "surveyed")
+    confirmed = await confirm_addresses(node, carried, context)
+    return NodeFacts(
         node=node,
         survey=carried.answer,
         at=at,
         host_key=carried.host_key or "",
         confirmed=confirmed,
-        accepted=wish.accepted.get(node.name, ()),
+        accepted=options.accepted.get(node.name, ()),
         served=evidence.served_by(node.name),
         flags=evidence.metrics.flags,
     )
@@ -161,7 +161,7 @@ def _notices(planned: list[NodePlan], *, has_approver: bool) -> tuple[str, ...]:
         {
             n.kubelet_version
             for n in planned
-            if n.change is Change.BOOTSTRAP and _flaps(n.kubelet_version)
+            if n.change is ChangeKind.BOOTSTRAP and _flaps(n.kubelet_version)
         }
     )
     if old:

@@ -6,8 +6,8 @@ from kubevouch.evidence.approvers import BY_US
 from kubevouch.kube.resources import CsrCondition
 from kubevouch.outcome import Outcome, combined
 from kubevouch.policy import addresses, form, identity, names, timing
-from kubevouch.policy.question import Question
-from kubevouch.policy.ruling import Rule, Ruling
+from kubevouch.policy.facts import CsrFacts
+from kubevouch.policy.rule import Rule, RuleResult
 
 RULES: tuple[Rule, ...] = (
     form.size,
@@ -35,31 +35,33 @@ RULES: tuple[Rule, ...] = (
 """In the order in which `csr explain` prints them."""
 
 
-class Judgement(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True):
     """What the policy says of one request, rule by rule."""
 
-    request: str
+    csr: str
+    """Its name."""
+
     outcome: Outcome
-    rulings: tuple[Ruling, ...]
+    results: tuple[RuleResult, ...]
 
     @property
-    def held_by(self) -> tuple[Ruling, ...]:
+    def held_by(self) -> tuple[RuleResult, ...]:
         """The rules that do not pass: those that refuse first."""
-        refused = tuple(r for r in self.rulings if r.outcome is Outcome.REFUSE)
-        return refused + tuple(r for r in self.rulings if r.outcome is Outcome.CANNOT_TELL)
+        refused = tuple(r for r in self.results if r.outcome is Outcome.REFUSE)
+        return refused + tuple(r for r in self.results if r.outcome is Outcome.CANNOT_TELL)
 
 
-def judge(question: Question, rules: tuple[Rule, ...] = RULES) -> Judgement:
+def decide(facts: CsrFacts, rules: tuple[Rule, ...] = RULES) -> Decision:
     """Asks every rule; only where each of them passes may the request be approved."""
-    rulings = tuple(rule(question) for rule in rules)
-    return Judgement(
-        request=question.request.name,
-        outcome=combined(tuple(ruling.outcome for ruling in rulings)),
-        rulings=rulings,
+    results = tuple(rule(facts) for rule in rules)
+    return Decision(
+        csr=facts.csr.name,
+        outcome=combined(tuple(result.outcome for result in results)),
+        results=results,
     )
 
 
 def approval(who: str) -> CsrCondition:
-    """The condition that stands for a judgement that passed. It can never be taken back."""
+    """The condition that stands for a decision that passed. It can never be taken back."""
     message = f"kubevouch: {who}: every rule passed"
     return CsrCondition(type="Approved", status="True", reason=BY_US, message=message)
