@@ -71,8 +71,8 @@ class Machine:
 
     async def survey(self, path: str | None = None) -> NodeSurvey:
         environment = {"PATH": path or f"{self.folder}/bin:{os.environ['PATH']}"}
-        way = Local(environment=environment)
-        return (await way.carry("worker-1", survey(), timeout=120)).answer
+        transport = Local(environment=environment)
+        return (await transport.run_script("worker-1", survey(), timeout=120)).answer
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from aiohttp import web
 
-from kubevouch.cli.roles import READER
+from kubevouch.cli.common.roles import READER
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.evidence.measured import DoubtKind, Measured
 from kubevouch.evidence.snapshot import Evidence

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubevouch.cli.loopback import VARIABLE
-from kubevouch.cli.options import F, output, terminal_of
+from kubevouch.cli.common.loopback import VARIABLE
+from kubevouch.cli.common.options import F, output, terminal_of
 from kubevouch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kubevouch.cli.terminal import Terminal
+    from kubevouch.cli.common.terminal import Terminal
     from kubevouch.lab.cluster.folder import Folder
 
 
@@ -177,7 +177,7 @@ def down(ctx: click.Context, directory: Path | None, remove: bool) -> int:
 @click.pass_context
 def status(ctx: click.Context, directory: Path | None, output: str) -> int:
     """The lab in DIR: its API server, its nodes and what their kubelets are about."""
-    from kubevouch.cli.documents import print_document
+    from kubevouch.cli.common.documents import print_document
 
     terminal = terminal_of(ctx)
     found = _ask(_folder(terminal, directory), "status")

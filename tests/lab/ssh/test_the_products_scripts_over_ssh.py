@@ -16,7 +16,7 @@ from kubevouch.evidence.survey import survey
 from kubevouch.lab.cluster.operator_files import new_key, public_of
 from kubevouch.lab.cluster.pki import kubelet_self_signed
 from kubevouch.lab.ssh.server import NodeSsh
-from kubevouch.node.errors import Unreachable
+from kubevouch.node.errors import NodeUnreachable
 from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.rollout.decide.transaction import (
     NodeChange,
@@ -46,7 +46,7 @@ class Reached:
     config: Path
 
     @property
-    def way(self) -> Ssh:
+    def transport(self) -> Ssh:
         return Ssh(
             SshOptions(config=str(self.config), connect_timeout=2),
             environment={"PATH": os.environ["PATH"]},
@@ -162,14 +162,14 @@ async def test_another_key_is_not_let_in(node: Reached, tmp_path: Path) -> None:
 
 async def test_while_it_is_cut_nothing_comes_through(node: Reached) -> None:
     node.door.cut()
-    with pytest.raises(Unreachable):
-        await node.way.carry(NAME, survey(), timeout=20)
+    with pytest.raises(NodeUnreachable):
+        await node.transport.run_script(NAME, survey(), timeout=20)
     node.door.mend()
-    await node.way.carry(NAME, survey(), timeout=20)
+    await node.transport.run_script(NAME, survey(), timeout=20)
 
 
 async def test_the_survey_sees_the_node(node: Reached, change: NodeChange) -> None:
-    carried = await node.way.carry(NAME, survey(), timeout=30)
+    carried = await node.transport.run_script(NAME, survey(), timeout=30)
     seen = carried.answer
     assert carried.known_as == NAME
     assert seen.machine_id == change.machine_id.encode()
@@ -188,7 +188,9 @@ async def test_a_change_that_nobody_commits_is_undone_by_the_nodes_own_switch(
 ) -> None:
     files, before = node.machine.files, node.machine.files.read(CONFIG)
     seed = Seed(files.read(f"{PKI}/kubelet.crt"), files.read(f"{PKI}/kubelet.key"))
-    begun = await node.way.carry(NAME, render(TransactionStep.BEGIN, change, seed), timeout=30)
+    begun = await node.transport.run_script(
+        NAME, render(TransactionStep.BEGIN, change, seed), timeout=30
+    )
     assert begun.answer.outcome is TransactionState.BEGUN, begun.answer.reason
     assert files.read(CONFIG) == NEW
     assert files.exists(f"{PKI}/kubelet-server.crt")
@@ -203,14 +205,20 @@ async def test_a_change_that_nobody_commits_is_undone_by_the_nodes_own_switch(
 
 
 async def test_a_change_that_is_committed_stays(node: Reached, change: NodeChange) -> None:
-    begun = await node.way.carry(NAME, render(TransactionStep.BEGIN, change, None), timeout=30)
+    begun = await node.transport.run_script(
+        NAME, render(TransactionStep.BEGIN, change, None), timeout=30
+    )
     assert begun.answer.outcome is TransactionState.BEGUN, begun.answer.reason
-    done = await node.way.carry(NAME, render(TransactionStep.COMMIT, change, None), timeout=30)
+    done = await node.transport.run_script(
+        NAME, render(TransactionStep.COMMIT, change, None), timeout=30
+    )
     assert done.answer.outcome is TransactionState.COMMITTED, done.answer.reason
     await node.machine.clock.wind(timedelta(hours=1))
     assert node.machine.files.read(CONFIG) == NEW
     assert not node.machine.system.units.timers
-    undone = await node.way.carry(NAME, render(TransactionStep.UNDO, change, None), timeout=30)
+    undone = await node.transport.run_script(
+        NAME, render(TransactionStep.UNDO, change, None), timeout=30
+    )
     assert undone.answer.outcome is TransactionState.UNDONE, undone.answer.reason
 
 
@@ -218,7 +226,7 @@ async def test_a_machine_that_goes_down_before_the_commit_is_undone_at_its_start
     node: Reached, change: NodeChange
 ) -> None:
     files, before = node.machine.files, node.machine.files.read(CONFIG)
-    await node.way.carry(NAME, render(TransactionStep.BEGIN, change, None), timeout=30)
+    await node.transport.run_script(NAME, render(TransactionStep.BEGIN, change, None), timeout=30)
     assert files.read(CONFIG) == NEW
     await node.machine.system.reboot()
     await until(lambda: files.exists(f"/var/lib/kubelet/.kubevouch/{change.run}/undone"))

@@ -1,1 +1,1 @@
-"""The ways to a node: `ssh`, or `local` on this machine. `shell` runs one process, bounded in time and output."""
+"""The transports: `ssh`, or `local` on this machine. `shell` runs one process, bounded in time and output."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from kubevouch.node.errors import Lost, ScriptFailed
+from kubevouch.node.errors import AnswerLost, ScriptFailed
 from kubevouch.node.io import shell
-from kubevouch.node.script import Carried, Place, Script, T, answer_in
+from kubevouch.node.script import DialAddress, Script, ScriptResult, T, answer_in
 
 
 class Local:
@@ -15,18 +15,18 @@ class Local:
     def __init__(self, *, environment: Mapping[str, str]) -> None:
         self._environment = environment
 
-    async def carry(
+    async def run_script(
         self,
         host: str,
         script: Script[T],
         *,
         timeout: float,
-        at: Place | None = None,  # noqa: ARG002 - there is no other place than here
-    ) -> Carried[T]:
+        at: DialAddress | None = None,  # noqa: ARG002 - there is no other address
+    ) -> ScriptResult[T]:
         """Runs the script here; `host` is only named in errors.
 
         Raises:
-            Lost: no answer within `timeout` seconds; the script was killed.
+            AnswerLost: no answer within `timeout` seconds; the script was killed.
             ScriptFailed: it ended without an answer.
         """
         where = f"{host} (this machine)"
@@ -34,10 +34,10 @@ class Local:
             ["sh", "-s"], stdin=script.sealed(), environment=self._environment, timeout=timeout
         )
         if ran.status is None:
-            raise Lost(where, f"the {script.name} script did not end within {timeout:.0f} s")
+            raise AnswerLost(where, f"the {script.name} script did not end within {timeout:.0f} s")
         complaint = ran.stderr.decode(errors="replace").strip()
         if ran.status != 0 and not ran.stdout:
             raise ScriptFailed(
                 where, f"the {script.name} script ended with {ran.status}", complaint
             )
-        return Carried(answer=answer_in(ran.stdout, script, where=where, complaint=complaint))
+        return ScriptResult(answer=answer_in(ran.stdout, script, where=where, complaint=complaint))

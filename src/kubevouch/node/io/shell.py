@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from kubevouch.node.errors import Unreachable
+from kubevouch.node.errors import NodeUnreachable
 from kubevouch.node.script import ANSWER_LIMIT
 
 _COMPLAINT_LIMIT = 64 * 1024
@@ -18,7 +18,7 @@ _LAST_WORDS = 2.0
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
-class Ran(msgspec.Struct, frozen=True):
+class ProcessResult(msgspec.Struct, frozen=True):
     """What a process left: its exit status (None: the time ran out) and the beginning of its output."""
 
     status: int | None
@@ -32,7 +32,7 @@ async def run(
     stdin: bytes,
     environment: Mapping[str, str],
     timeout: float,
-) -> Ran:
+) -> ProcessResult:
     """Runs it to its end, or kills its whole process group when the time is over or the caller is cancelled.
 
     A child of its that has gone to the background, and holds the pipes open, is not waited for.
@@ -44,7 +44,7 @@ async def run(
         timeout: seconds.
 
     Raises:
-        Unreachable: the program is not there.
+        NodeUnreachable: the program is not there.
     """
     loop = asyncio.get_running_loop()
     try:
@@ -52,7 +52,7 @@ async def run(
             _Process, *argv, env=dict(environment), start_new_session=True
         )
     except OSError as error:
-        raise Unreachable(argv[0], f"cannot be started: {error.strerror}") from None
+        raise NodeUnreachable(argv[0], f"cannot be started: {error.strerror}") from None
     pipe = transport.get_pipe_transport(_STDIN)
     assert isinstance(pipe, asyncio.WriteTransport)
     pipe.write(stdin)
@@ -72,7 +72,7 @@ async def run(
             async with asyncio.timeout(_LAST_WORDS):
                 await process.silent.wait()
         transport.close()
-    return Ran(status=status, stdout=bytes(process.stdout), stderr=bytes(process.stderr))
+    return ProcessResult(status=status, stdout=bytes(process.stdout), stderr=bytes(process.stderr))
 
 
 class _Process(asyncio.SubprocessProtocol):

@@ -1,4 +1,4 @@
-"""The system's own ssh carries the script: its configuration, agent, known hosts and jumps are the operator's.
+"""Scripts are sent by the system's own ssh: its configuration, agent, known hosts and jump hosts are the operator's.
 
 What proves who answered is in ssh's own verbose log, which goes to a file (`ssh -E`): on standard error the far side
 can print whatever it likes. `debug1: Server host key: ssh-ed25519 SHA256:...` and `debug1: Host '...' is known and
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from kubevouch.node.errors import Lost, ScriptFailed, Unreachable
+from kubevouch.node.errors import AnswerLost, NodeUnreachable, ScriptFailed
 from kubevouch.node.io import shell
-from kubevouch.node.script import Carried, Place, Script, T, answer_in
+from kubevouch.node.script import DialAddress, Script, ScriptResult, T, answer_in
 
 _FAILED = 255
 """ssh's own exit status when the connection, not the command, failed (ssh(1), EXIT STATUS)."""
@@ -59,7 +59,7 @@ _SETTINGS = {
 
 
 class SshOptions(msgspec.Struct, frozen=True):
-    """What the operator may say of the way; everything else is in their ssh configuration."""
+    """What the operator may say about ssh; everything else is in their ssh configuration."""
 
     config: str | None = None
     """A configuration file in place of ~/.ssh/config (ssh -F)."""
@@ -78,9 +78,9 @@ class Ssh:
         self._options = options
         self._environment = environment
 
-    async def carry(
-        self, host: str, script: Script[T], *, timeout: float, at: Place | None = None
-    ) -> Carried[T]:
+    async def run_script(
+        self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
+    ) -> ScriptResult[T]:
         """Runs the script on `host` and reads its answer.
 
         Args:
@@ -90,14 +90,14 @@ class Ssh:
             at: another address to dial for that host, and the name under which its key is known.
 
         Raises:
-            Unreachable: ssh did not get a shell (refused, unknown host key, no login, no sudo).
-            Lost: the connection or the time ended after the login: the script may have run.
+            NodeUnreachable: ssh did not get a shell (refused, unknown host key, no login, no sudo).
+            AnswerLost: the connection or the time ended after the login: the script may have run.
             ScriptFailed: the script ended without an answer.
         """
         where = f"{host} (ssh)" if at is None else f"{host} at {at.address} (ssh)"
         for word in (host, *((at.address,) if at else ())):
             if not _HOST.fullmatch(word):
-                raise Unreachable(
+                raise NodeUnreachable(
                     where, f"{word!r} is not a host name or address that ssh can take"
                 )
         with tempfile.TemporaryDirectory(prefix="kubevouch-ssh-") as folder:
@@ -113,24 +113,26 @@ class Ssh:
         said = ran.stderr.decode(errors="replace")
         complaint = _complaint(spoken, said)
         if ran.status is None:
-            failure = Lost if entered else Unreachable
+            failure = AnswerLost if entered else NodeUnreachable
             limit = f"within {timeout:.0f} s"
             raise failure(where, f"the {script.name} script gave no answer {limit}", complaint)
         if ran.status == _NOT_ROOT:
-            raise Unreachable(where, complaint, "root, or sudo that asks no password, is needed")
+            raise NodeUnreachable(
+                where, complaint, "root, or sudo that asks no password, is needed"
+            )
         if ran.status == _FAILED:
-            raise (Lost if entered else Unreachable)(where, complaint or "ssh failed")
+            raise (AnswerLost if entered else NodeUnreachable)(where, complaint or "ssh failed")
         if ran.status != 0 and not ran.stdout:
             raise ScriptFailed(
                 where, f"the {script.name} script ended with {ran.status}", complaint
             )
-        return Carried(
+        return ScriptResult(
             answer=answer_in(ran.stdout, script, where=where, complaint=complaint),
             host_key=_only(_HOST_KEY, spoken),
             known_as=_only(_KNOWN_AS, spoken),
         )
 
-    def _argv(self, host: str, at: Place | None, log: Path) -> list[str]:
+    def _argv(self, host: str, at: DialAddress | None, log: Path) -> list[str]:
         settings = _SETTINGS | {"ConnectTimeout": str(self._options.connect_timeout)}
         if at is not None:
             settings |= {"HostName": at.address, "HostKeyAlias": at.known_as}

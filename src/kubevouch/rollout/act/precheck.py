@@ -192,7 +192,7 @@ async def survey_machine(node: NodePlan, context: RolloutContext) -> NodeSurvey:
         StoppedBefore: it is another machine.
         NodeError: it cannot be reached.
     """
-    carried = await context.way.carry(node.host, survey(), timeout=_SURVEY)
+    carried = await context.transport.run_script(node.host, survey(), timeout=_SURVEY)
     if node.host_key and carried.host_key and carried.host_key != node.host_key:
         raise StoppedBefore(
             node.node,

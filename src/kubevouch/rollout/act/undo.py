@@ -59,7 +59,7 @@ async def _undo_node(
         if plan.run not in runs:
             return NodeOutcome.DONE, "this run has not changed this node"
         script = render(TransactionStep.UNDO, change_to_undo(node, seen, plan.run), None)
-        answer = (await context.way.carry(node.host, script, timeout=_CARRY)).answer
+        answer = (await context.transport.run_script(node.host, script, timeout=_CARRY)).answer
     except StoppedBefore as error:
         return NodeOutcome.STOPPED, str(error)
     except NodeError as error:

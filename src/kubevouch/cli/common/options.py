@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from kubevouch.cli.terminal import Terminal
+    from kubevouch.cli.common.terminal import Terminal
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,7 +38,7 @@ seconds = _Seconds()
 
 def terminal_of(ctx: click.Context) -> "Terminal":
     """The terminal that `app.run` gave to this command."""
-    from kubevouch.cli.terminal import Terminal
+    from kubevouch.cli.common.terminal import Terminal
 
     found = ctx.find_object(Terminal)
     assert found is not None

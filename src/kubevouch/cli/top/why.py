@@ -15,7 +15,7 @@ _NO_REASON = {"KV112", "KV113", "KV109", "KV406", "KV305"}
 _FIRST = "32145"
 
 
-class Why(msgspec.Struct, frozen=True):
+class UnknownReason(msgspec.Struct, frozen=True):
     """The reason. code: of the finding, "" if none stands behind it. known: False where it could not be told."""
 
     code: str
@@ -24,7 +24,7 @@ class Why(msgspec.Struct, frozen=True):
     known: bool = True
 
 
-def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Why:
+def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> UnknownReason:
     """Of a node that the metrics API does not tell of."""
     findings = sorted(
         (each for each in diagnosis.findings if _tells(each, node.name)),
@@ -39,20 +39,20 @@ def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Why:
     if findings and node.name in findings[0].subjects:
         return _of(findings[0], node.name)
     if not node.ready:
-        return Why("", "the node is not Ready", str(Vantage.API_SERVER))
+        return UnknownReason("", "the node is not Ready", str(Vantage.API_SERVER))
     logged = next(
         (each for each in evidence.metrics.failures.or_else(()) if each.node == node.name), None
     )
     if logged is not None:
-        return Why("", logged.text, str(Vantage.SCRAPER_LOG))
+        return UnknownReason("", logged.text, str(Vantage.SCRAPER_LOG))
     if findings:
         return _of(findings[0], node.name)
     created = node.metadata.creation_timestamp
     if created is not None and (evidence.at - created).total_seconds() < _YOUNG:
-        return Why("", "a new node: two scrapes are needed", str(Vantage.API_SERVER))
+        return UnknownReason("", "a new node: two scrapes are needed", str(Vantage.API_SERVER))
     doubt = next((each.title for each in diagnosis.findings if each.code.startswith("KV9")), "")
     text = doubt or "its port is well as dialled from here; metrics-server's log tells no failure"
-    return Why("", f"could not tell ({text})", str(Vantage.DIALLED), known=False)
+    return UnknownReason("", f"could not tell ({text})", str(Vantage.DIALLED), known=False)
 
 
 _YOUNG = 120.0
@@ -65,8 +65,8 @@ def _tells(finding: Finding, node: str) -> bool:
     return node in finding.subjects or finding.code.startswith("KV10")
 
 
-def _of(finding: Finding, node: str) -> Why:
+def _of(finding: Finding, node: str) -> UnknownReason:
     proof = next((each for each in finding.proofs if each.subject == node), None)
     if proof is None or not proof.seen:
-        return Why(finding.code, finding.title, str(Vantage.API_SERVER))
-    return Why(finding.code, proof.seen, proof.vantage)
+        return UnknownReason(finding.code, finding.title, str(Vantage.API_SERVER))
+    return UnknownReason(finding.code, proof.seen, proof.vantage)

@@ -2,7 +2,7 @@
 
 import click
 
-from kubevouch.cli.options import cluster, output, seconds, terminal_of
+from kubevouch.cli.common.options import cluster, output, seconds, terminal_of
 
 
 @click.command("undo", short_help="Puts the nodes of a run back to what they were.")
@@ -33,8 +33,8 @@ def command(
     A file that was edited since the run is left as it is. Approvals cannot be taken back; the certificates that came
     of them are set aside on the node.
     """
-    from kubevouch.cli.applying import undo_plan
-    from kubevouch.cli.runs import find_run
+    from kubevouch.cli.common.runs import find_run
+    from kubevouch.cli.undo.run import undo_plan
 
     terminal = terminal_of(ctx)
     plan = find_run(run, terminal.environment)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from kubevouch import __version__
-from kubevouch.cli.terminal import Terminal
+from kubevouch.cli.common.terminal import Terminal
 
 
 def print_document(terminal: Terminal, schema: str, content: Mapping[str, object]) -> None:

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubevouch.cli.options import F, cluster, output, terminal_of
+from kubevouch.cli.common.options import F, cluster, output, terminal_of
 from kubevouch.errors import ExitCode
 from kubevouch.outcome import Outcome
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from kubevouch.cli.sources import Sources
-    from kubevouch.cli.terminal import Terminal
+    from kubevouch.cli.common.terminal import Terminal
+    from kubevouch.cli.csr.sources import Sources
     from kubevouch.clock import Clock
     from kubevouch.evidence.policy_evidence import Registry
     from kubevouch.kube.io.client import ApiClient
@@ -57,7 +57,7 @@ def allowing(function: F) -> F:
 def _sources(
     allow: tuple[str, ...], plan_file: Path | None, *, trust_node_status: bool
 ) -> "Sources":
-    from kubevouch.cli.sources import Sources
+    from kubevouch.cli.csr.sources import Sources
 
     return Sources.of(allow, plan_file, trust_node_status=trust_node_status)
 
@@ -79,9 +79,9 @@ def list_(
     trust_node_status: bool,
 ) -> int:
     """Serving requests with what they ask for, and what the policy says. Reads only."""
-    from kubevouch.cli.connect import access_of, with_api
-    from kubevouch.cli.documents import print_document
-    from kubevouch.cli.judgements import COLUMNS, request_json, request_row
+    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.cli.common.documents import print_document
+    from kubevouch.cli.csr.render import COLUMNS, request_json, request_row
     from kubevouch.policy.csr import csr_of
 
     terminal = terminal_of(ctx)
@@ -130,10 +130,10 @@ def explain(
     REQUEST is the name of an object in the cluster, or a file: PEM, or a CertificateSigningRequest in YAML or JSON.
     A file is judged against the cluster too.
     """
-    from kubevouch.cli.connect import access_of, with_api
-    from kubevouch.cli.documents import print_document
-    from kubevouch.cli.judgements import print_judgement
-    from kubevouch.cli.requests import request_named
+    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.cli.common.documents import print_document
+    from kubevouch.cli.csr.find import request_named
+    from kubevouch.cli.csr.render import print_judgement
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
@@ -179,8 +179,8 @@ def approve(
 
     An approval cannot be taken back: the certificate is good until it ends.
     """
-    from kubevouch.cli.approving import approve_named
-    from kubevouch.cli.connect import access_of, with_api
+    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.cli.csr.approve import approve_named
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubevouch.cli.options import cluster, output, seconds, terminal_of
+from kubevouch.cli.common.options import cluster, output, seconds, terminal_of
 
 if TYPE_CHECKING:
-    from kubevouch.cli.probing import Probed
+    from kubevouch.cli.probe.examine import ProbeResult
     from kubevouch.clock import Clock
     from kubevouch.kube.io.client import ApiClient
 
@@ -46,26 +46,27 @@ def command(
     Tells what `openssl s_client` and `openssl x509` tell, plus the verdict by the cluster's CA, in the words that
     metrics-server would log. A host is dialled with a bare TLS handshake: no credential is sent.
     """
-    from kubevouch.cli.connect import access_of, run_loop, with_api
-    from kubevouch.cli.probing import Wanted, print_probed, probe, trust_in
+    from kubevouch.cli.common.connect import access_of, run_loop, with_api
+    from kubevouch.cli.probe.examine import ProbeOptions, examine, trust_in
+    from kubevouch.cli.probe.render import print_result
     from kubevouch.kube.errors import KubeconfigError
     from kubevouch.system_clock import SystemClock
 
     terminal = terminal_of(ctx)
-    wanted = Wanted(target, name, timeout)
+    options = ProbeOptions(target, name, timeout)
     if ca_file is not None:
-        probed = run_loop(probe(None, SystemClock(), wanted, trust=trust_in(ca_file)))
-        return print_probed(terminal, probed, output)
+        probed = run_loop(examine(None, SystemClock(), options, trust=trust_in(ca_file)))
+        return print_result(terminal, probed, output)
     try:
         access = access_of(terminal, kubeconfig, context)
     except KubeconfigError as error:
         if kubeconfig or context:
             raise
         # A certificate can be shown without any cluster, on a node, say.
-        probed = run_loop(probe(None, SystemClock(), wanted, doubt=str(error)))
-        return print_probed(terminal, probed, output)
+        probed = run_loop(examine(None, SystemClock(), options, doubt=str(error)))
+        return print_result(terminal, probed, output)
 
-    async def work(api: "ApiClient", clock: "Clock") -> "Probed":
-        return await probe(api, clock, wanted)
+    async def work(api: "ApiClient", clock: "Clock") -> "ProbeResult":
+        return await examine(api, clock, options)
 
-    return print_probed(terminal, with_api(terminal, access, work), output)
+    return print_result(terminal, with_api(terminal, access, work), output)

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from kubevouch import __version__
-from kubevouch.cli.certificates import certificate_json
-from kubevouch.cli.documents import print_document
-from kubevouch.cli.terminal import Colour, Terminal, one_line
+from kubevouch.cli.common.certificates import certificate_json
+from kubevouch.cli.common.documents import print_document
+from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.diagnose.doctor import Diagnosis
 from kubevouch.diagnose.finding import Finding, Proof, Severity
 from kubevouch.diagnose.rules.wire import is_ours, is_silent

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import click
 
-from kubevouch.cli.options import F, seconds, terminal_of
+from kubevouch.cli.common.options import F, seconds, terminal_of
 
 
 class _Level(click.ParamType[int]):
@@ -209,9 +209,10 @@ def command(
     A kubelet has to prove that it is the node it should be (chain, address, CN) before a token or any byte of HTTP is
     sent to it. The flags are metrics-server's. Ends on SIGTERM, when what is being asked has been answered.
     """
-    from kubevouch.cli.connect import access_of
-    from kubevouch.cli.metering import checked, run
+    from kubevouch.cli.common.connect import access_of
+    from kubevouch.cli.metrics_server.run import run
+    from kubevouch.cli.metrics_server.settings import settings_of
 
     terminal = terminal_of(ctx)
-    settings = checked(flags)
+    settings = settings_of(flags)
     return run(terminal, access_of(terminal, kubeconfig, context), settings)

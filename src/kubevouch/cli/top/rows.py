@@ -15,19 +15,19 @@ _POD_COLUMNS: Final = ("NAME", "CPU(cores)", "MEMORY(bytes)")
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class Usage:
     """cpu: cores. memory: bytes."""
 
     cpu: Fraction
     memory: Fraction
 
     @classmethod
-    def of(cls, usage: Mapping[str, str]) -> "Used":
+    def of(cls, usage: Mapping[str, str]) -> "Usage":
         """From a metrics object; what it does not tell, or not as a quantity, is 0 as for kubectl."""
         return cls(*(quantity.read(usage.get(name, "")) or Fraction(0) for name in _MEASURED))
 
-    def __add__(self, other: "Used") -> "Used":
-        return Used(self.cpu + other.cpu, self.memory + other.memory)
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(self.cpu + other.cpu, self.memory + other.memory)
 
     @property
     def millicores(self) -> int:
@@ -50,8 +50,8 @@ class NodeRow:
     """A node. used: None where the metrics API has none. available: its allocatable, or its capacity."""
 
     name: str
-    used: Used | None
-    available: Used | None = None
+    used: Usage | None
+    available: Usage | None = None
 
     @property
     def percents(self) -> tuple[int | None, int | None]:
@@ -70,7 +70,7 @@ class PodRow:
 
     namespace: str
     pod: str
-    used: Used
+    used: Usage
     container: str = ""
 
 
@@ -82,10 +82,10 @@ def node_rows(
 ) -> list[NodeRow]:
     """Measured ones first, in the order asked for; then those without metrics, by name."""
     limits = {
-        node.name: Used.of(node.status.capacity if capacity else node.status.allocatable)
+        node.name: Usage.of(node.status.capacity if capacity else node.status.allocatable)
         for node in nodes
     }
-    measured = [NodeRow(each.name, Used.of(each.usage), limits.get(each.name)) for each in metrics]
+    measured = [NodeRow(each.name, Usage.of(each.usage), limits.get(each.name)) for each in metrics]
     names = {row.name for row in measured}
     absent = [NodeRow(name, None, limits[name]) for name in sorted(limits) if name not in names]
     return [*_sorted(measured, sort_by, lambda row: row.name), *absent]
@@ -94,7 +94,7 @@ def node_rows(
 def pod_rows(metrics: Iterable[PodMetrics], *, containers: bool, sort_by: str) -> list[PodRow]:
     """Pods by namespace and name, or as asked for; with their containers, those of a pod in the same order."""
     whole = [
-        (each, sum((Used.of(c.usage) for c in each.containers), Used(Fraction(0), Fraction(0))))
+        (each, sum((Usage.of(c.usage) for c in each.containers), Usage(Fraction(0), Fraction(0))))
         for each in metrics
     ]
     pods = _sorted(
@@ -108,7 +108,7 @@ def pod_rows(metrics: Iterable[PodMetrics], *, containers: bool, sort_by: str) -
     rows: list[PodRow] = []
     for pod in pods:
         found = [
-            PodRow(pod.namespace, pod.pod, Used.of(each.usage), each.name)
+            PodRow(pod.namespace, pod.pod, Usage.of(each.usage), each.name)
             for each in inside[pod.namespace, pod.pod]
         ]
         rows += _sorted(found, sort_by, lambda row: row.container)
@@ -131,7 +131,7 @@ def pod_lines(
         names = (row.pod, row.container) if containers else (row.pod,)
         cells.append((*((row.namespace,) if namespaces else ()), *names, *row.used.cells))
     if total:
-        whole = sum((row.used for row in rows), Used(Fraction(0), Fraction(0)))
+        whole = sum((row.used for row in rows), Usage(Fraction(0), Fraction(0)))
         blank = [""] * (len(before) + 1)
         cells += [(*blank, "________", "________"), (*blank, *whole.cells)]
     return _tabbed(cells)

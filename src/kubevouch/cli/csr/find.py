@@ -14,12 +14,12 @@ _LARGEST = 1024 * 1024
 _RIGHT = "the name of a request, or a file with one in PEM, YAML or JSON, was expected"
 
 
-class NotTold(KubevouchError):
+class CsrUnknown(KubevouchError):
     """Whether there is such a request is not known."""
 
 
 def request_named(word: str, registry: Registry) -> Csr:
-    """The request that is meant. A file of that name goes before an object. Raises UsageError, NotTold."""
+    """The request that is meant. A file of that name goes before an object. Raises UsageError, CsrUnknown."""
     path = Path(word)
     if path.is_file():
         return _in_file(path)
@@ -28,7 +28,7 @@ def request_named(word: str, registry: Registry) -> Csr:
             return csr_of(found)
     doubt = registry.requests.doubt
     if doubt is not None:
-        raise NotTold(word, doubt.text)
+        raise CsrUnknown(word, doubt.text)
     raise UsageError(word, "no such serving request", _RIGHT)
 
 

@@ -1,6 +1,6 @@
 """A run for somebody who watches: plain lines when piped; on a terminal the last line is drawn over."""
 
-from kubevouch.cli.terminal import Terminal, one_line
+from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 
 _CLEAR = "\r\x1b[K"
@@ -8,7 +8,7 @@ _LONGEST = 110
 _PATIENCE = 5.0
 
 
-class Lines:
+class ProgressLines:
     """Tells each step with the time since the run began."""
 
     def __init__(self, terminal: Terminal, clock: Clock) -> None:

@@ -1,8 +1,8 @@
 """Approving requests by name: the policy first, one by one."""
 
-from kubevouch.cli.judgements import print_judgement
-from kubevouch.cli.sources import Sources
-from kubevouch.cli.terminal import Terminal
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.csr.render import print_judgement
+from kubevouch.cli.csr.sources import Sources
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError, foremost
 from kubevouch.evidence.gather.inquiry import Asking

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from kubevouch.errors import UsageError
+from kubevouch.cli.common.allow import node_values
 from kubevouch.evidence.policy_evidence import Registry
 from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.policy.claims import AllowedNames, Claim, NameSource, as_address, claims_of
@@ -86,14 +86,3 @@ class Sources:
             for value in values
         ]
         return pins
-
-
-def node_values(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """NODE=VALUE words by node. Raises UsageError."""
-    found: dict[str, tuple[str, ...]] = {}
-    for word in given:
-        node, equals, value = word.partition("=")
-        if not (node and equals and value):
-            raise UsageError(word, "is not NODE=VALUE", "worker-1=192.168.88.112, say")
-        found[node] = (*found.get(node, ()), value)
-    return found

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from kubevouch.cli.loopback import loopback_kubelets
-from kubevouch.cli.terminal import Terminal
+from kubevouch.cli.common.loopback import loopback_kubelets
+from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
 from kubevouch.kube.access import ClusterAccess, cluster_access
 from kubevouch.kube.io.client import ApiClient

@@ -1,92 +1,9 @@
-"""What `fix --plan` does: looks at cluster and nodes, makes the plan, writes it, and shows it. Changes nothing."""
+"""How a plan is shown to a person: order, change, names with their source, safety, undo."""
 
-import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-import msgspec
-
-from kubevouch import __version__
-from kubevouch.cli.connect import access_of, with_api
-from kubevouch.cli.documents import print_document
-from kubevouch.cli.terminal import Terminal, one_line
-from kubevouch.cli.watching import Lines
-from kubevouch.clock import Clock
-from kubevouch.errors import ExitCode
-from kubevouch.kube.io.client import ApiClient
-from kubevouch.node.io.local import Local
-from kubevouch.node.io.ssh import Ssh, SshOptions
-from kubevouch.rollout.act.context import RolloutContext, Way
-from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
-from kubevouch.rollout.decide.plan import (
-    SCHEMA,
-    ChangeKind,
-    NodePlan,
-    Plan,
-    SeedKind,
-    ordered,
-    write_plan,
-)
-
-
-@dataclass(frozen=True)
-class PlanWish:
-    """What was asked for on the command line."""
-
-    via: Literal["ssh", "local"]
-    nodes: tuple[str, ...]
-    ssh_config: str
-    ssh_user: str
-    accepted: dict[str, tuple[str, ...]]
-
-
-def make_plan(
-    terminal: Terminal,
-    wish: PlanWish,
-    path: Path,
-    kubeconfig: str | None,
-    context: str | None,
-    form: str,
-) -> int:
-    """The plan, in its file and on the terminal. 3: it has nothing to do, and some nodes could not be planned for."""
-    access = access_of(terminal, kubeconfig, context)
-
-    async def work(api: ApiClient, clock: Clock) -> Plan:
-        around = RolloutContext(
-            api=api,
-            way=_way(wish, terminal),
-            clock=clock,
-            progress=Lines(terminal, clock),
-            stop=lambda: False,
-            random_serial=secrets.randbits,
-        )
-        asked = PlanOptions(
-            run=secrets.token_hex(4),
-            made_by=__version__,
-            via=wish.via,
-            nodes=wish.nodes,
-            ssh_config=wish.ssh_config,
-            ssh_user=wish.ssh_user,
-            accepted=wish.accepted,
-        )
-        return await gather_plan(asked, around)
-
-    plan = with_api(terminal, access, work)
-    write_plan(plan, path)
-    if form == "json":
-        print_document(terminal, SCHEMA, msgspec.to_builtins(plan))
-    else:
-        print_plan(terminal, plan, path)
-    fine = bool(plan.nodes) or all(each.is_well for each in plan.left_out)
-    return ExitCode.OK if fine else ExitCode.COULD_NOT_TELL
-
-
-def _way(wish: PlanWish, terminal: Terminal) -> Way:
-    if wish.via == "local":
-        return Local(environment=terminal.environment)
-    options = SshOptions(config=wish.ssh_config or None, user=wish.ssh_user or None)
-    return Ssh(options, environment=terminal.environment)
+from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, SeedKind, ordered
 
 
 def print_plan(terminal: Terminal, plan: Plan, path: Path) -> None:

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubevouch.cli.options import F, cluster, handshake_timeout, output, terminal_of
+from kubevouch.cli.common.options import F, cluster, handshake_timeout, output, terminal_of
 
 if TYPE_CHECKING:
+    from kubevouch.cli.top.gather import NodesFound, PodsFound
     from kubevouch.clock import Clock
-    from kubevouch.errors import ExitCode
     from kubevouch.kube.io.client import ApiClient
 
 _ALIASES = {"node": "nodes", "no": "nodes", "pod": "pods", "po": "pods"}
@@ -71,17 +71,19 @@ def nodes(
     show_capacity: bool,
 ) -> int:
     """Usage of all nodes, or of the one called NAME."""
-    from kubevouch.cli.connect import access_of, with_api
-    from kubevouch.cli.topping import NodesWanted, Shown, top_nodes
+    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.cli.top.gather import TopNodesOptions, exit_code, gather_nodes
+    from kubevouch.cli.top.render import print_nodes
 
     terminal = terminal_of(ctx)
-    wanted = NodesWanted(name or "", selector, sort_by or "", timeout, capacity=show_capacity)
-    shown = Shown(form=output, headers=not no_headers)
+    options = TopNodesOptions(name or "", selector, sort_by or "", timeout, capacity=show_capacity)
 
-    async def work(api: "ApiClient", clock: "Clock") -> "ExitCode":
-        return await top_nodes(terminal, api, clock, wanted, shown)
+    async def work(api: "ApiClient", clock: "Clock") -> "NodesFound":
+        return await gather_nodes(terminal, api, clock, options)
 
-    return with_api(terminal, access_of(terminal, kubeconfig, context), work)
+    found = with_api(terminal, access_of(terminal, kubeconfig, context), work)
+    print_nodes(terminal, found, form=output, headers=not no_headers)
+    return exit_code(found.reasons, found.complaint)
 
 
 @command.command("pods", short_help="Usage of pods.")
@@ -110,12 +112,13 @@ def pods(
     total: bool,
 ) -> int:
     """Usage of a namespace's pods, or of the one called NAME."""
-    from kubevouch.cli.connect import access_of, with_api
-    from kubevouch.cli.topping import PodsWanted, Shown, top_pods
+    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.cli.top.gather import TopPodsOptions, exit_code, gather_pods
+    from kubevouch.cli.top.render import print_pods
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
-    wanted = PodsWanted(
+    options = TopPodsOptions(
         "" if all_namespaces else namespace or access.namespace,
         name or "",
         selector,
@@ -125,9 +128,10 @@ def pods(
         containers=containers,
         total=total,
     )
-    shown = Shown(form=output, headers=not no_headers)
 
-    async def work(api: "ApiClient", clock: "Clock") -> "ExitCode":
-        return await top_pods(terminal, api, clock, wanted, shown)
+    async def work(api: "ApiClient", clock: "Clock") -> "PodsFound":
+        return await gather_pods(terminal, api, clock, options)
 
-    return with_api(terminal, access, work)
+    found = with_api(terminal, access, work)
+    print_pods(terminal, found, options, form=output, headers=not no_headers)
+    return exit_code(found.reasons, found.complaint)

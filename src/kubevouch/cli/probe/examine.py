@@ -1,14 +1,11 @@
-"""What `probe` does: finds what is meant, dials or reads it, and judges it."""
+"""Finds the target of a probe, dials or reads it, and judges what it presents."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from kubevouch.cli.certificates import certificate_json
-from kubevouch.cli.documents import print_document
-from kubevouch.cli.terminal import Colour, Terminal
 from kubevouch.clock import Clock
-from kubevouch.errors import ExitCode, UsageError
+from kubevouch.errors import UsageError
 from kubevouch.evidence.gather.identity import gather_trust
 from kubevouch.evidence.gather.inquiry import Asking
 from kubevouch.evidence.serving import ADDRESS_TYPES_OF_MANIFESTS, scraped_address
@@ -22,7 +19,6 @@ from kubevouch.x509 import (
     Certificate,
     Verdict,
     X509Error,
-    describe,
     read_certificates,
     verify,
 )
@@ -31,7 +27,7 @@ _LARGEST = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ProbeOptions:
     """What was asked for on the command line."""
 
     target: str
@@ -40,7 +36,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Probed:
+class ProbeResult:
     """What came of it. verdict: None where nothing was presented, or the authorities are not known."""
 
     what: str
@@ -76,14 +72,14 @@ def _bytes_of(path: Path) -> bytes:
     return data
 
 
-async def probe(
+async def examine(
     api: ApiClient | None,
     clock: Clock,
-    wanted: Wanted,
+    options: ProbeOptions,
     *,
     trust: Trust | None = None,
     doubt: str = "",
-) -> Probed:
+) -> ProbeResult:
     """Dials or reads the target and judges it: by `trust`, else by the cluster's CA. doubt: why there is neither.
 
     Raises:
@@ -95,10 +91,10 @@ async def probe(
             trust, doubt = known.value, known.doubt.text if known.doubt else ""
         except KubeError as error:
             doubt = str(error)
-    if Path(wanted.target).is_file():
-        probed = _of_file(Path(wanted.target), wanted, clock)
+    if Path(options.target).is_file():
+        probed = _of_file(Path(options.target), options, clock)
     else:
-        probed = await _of_wire(await _target(api, wanted.target), wanted, clock)
+        probed = await _of_wire(await _target(api, options.target), options, clock)
     if trust is None or not probed.chain:
         return replace(probed, doubt=doubt)
     verdict = verify(
@@ -111,8 +107,8 @@ async def probe(
     return replace(probed, verdict=verdict)
 
 
-def _of_file(path: Path, wanted: Wanted, clock: Clock) -> Probed:
-    return Probed(str(path), clock.now(), _certificates_in(path), wanted.name or "")
+def _of_file(path: Path, options: ProbeOptions, clock: Clock) -> ProbeResult:
+    return ProbeResult(str(path), clock.now(), _certificates_in(path), options.name or "")
 
 
 async def _target(api: ApiClient | None, word: str) -> Target:
@@ -148,75 +144,15 @@ def host_and_port(word: str) -> Target:
     return Target(host, port=int(port) if port else KUBELET_PORT)
 
 
-async def _of_wire(target: Target, wanted: Wanted, clock: Clock) -> Probed:
-    [dialled] = await dial_all([target], clock=clock, timeout=wanted.timeout)
+async def _of_wire(target: Target, options: ProbeOptions, clock: Clock) -> ProbeResult:
+    [dialled] = await dial_all([target], clock=clock, timeout=options.timeout)
     failure = dialled.failure
     what = f"{target.node} at {target}" if target.node else str(target)
-    return Probed(
+    return ProbeResult(
         what,
         dialled.at,
         dialled.chain,
-        wanted.name or target.address,
+        options.name or target.address,
         failure=(failure.go_text or failure.text) if failure else "",
         tls=f"{dialled.tls_version} {dialled.cipher}".strip(),
     )
-
-
-def print_probed(terminal: Terminal, probed: Probed, form: str) -> int:
-    """The result, and the exit code: 0 trusted, 1 not, 3 where that cannot be told."""
-    if form == "json":
-        print_document(terminal, "kubevouch.probe/1", _as_json(probed))
-    else:
-        _print(terminal, probed)
-    if probed.failure:
-        return ExitCode.FINDINGS
-    if probed.verdict is None:
-        return ExitCode.COULD_NOT_TELL
-    return ExitCode.OK if probed.verdict.trusted else ExitCode.FINDINGS
-
-
-def _print(terminal: Terminal, probed: Probed) -> None:
-    head = f"{probed.what}   {probed.at:%Y-%m-%d %H:%M:%S} UTC   {probed.tls}"
-    terminal.wrapped(head.rstrip())
-    for number, certificate in enumerate(probed.chain):
-        terminal.out()
-        terminal.out("leaf" if number == 0 else f"certificate {number + 1} of the chain")
-        for line in describe(certificate, probed.at):
-            terminal.out(f"  {line}")
-    terminal.out()
-    if probed.failure:
-        terminal.out("FAILED", Colour.BAD)
-        terminal.wrapped(probed.failure, _WOULD_LOG)
-    elif probed.verdict is None:
-        terminal.out("NO VERDICT", Colour.WARNING)
-        terminal.wrapped(f"the cluster's CA is not known: {probed.doubt}", "  ")
-    elif probed.verdict.trusted:
-        terminal.out("TRUSTED", Colour.GOOD)
-        terminal.wrapped(f"for {probed.name or 'any name (none was given with --name)'}", "  ")
-    else:
-        terminal.out("NOT TRUSTED", Colour.BAD)
-        terminal.wrapped(probed.verdict.logged_text, _WOULD_LOG)
-
-
-_WOULD_LOG = "  metrics-server would log  "
-
-
-def _as_json(probed: Probed) -> dict[str, object]:
-    verdict = probed.verdict
-    return {
-        "target": probed.what,
-        "at": probed.at,
-        "tls": probed.tls or None,
-        "failure": probed.failure or None,
-        "name": probed.name or None,
-        "verdict": {
-            "trusted": verdict.trusted,
-            "reason": str(verdict.reason),
-            "text": verdict.go_text,
-            "metricsServerLogs": verdict.logged_text,
-        }
-        if verdict
-        else None,
-        "doubt": probed.doubt or None,
-        "chain": [certificate_json(each) for each in probed.chain],
-    }

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from kubevouch.cli.terminal import Colour, Terminal
+from kubevouch.cli.common.terminal import Colour, Terminal
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import NODE_USER, csr_of

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from kubevouch.cli.options import cluster, output, seconds, terminal_of
+from kubevouch.cli.common.options import cluster, output, seconds, terminal_of
 from kubevouch.errors import UsageError
 
 
@@ -82,20 +82,20 @@ def command(
 
     A node that is not proven in time is put back to what it was, by us or by its own dead-man's switch.
     """
-    from kubevouch.cli.sources import node_values
+    from kubevouch.cli.common.allow import node_values
 
     terminal = terminal_of(ctx)
     if print_role:
-        from kubevouch.cli.roles import FIXER
+        from kubevouch.cli.common.roles import FIXER
 
         terminal.out(FIXER.rstrip())
         return 0
     if (plan_file is None) == (apply_file is None):
         raise UsageError("fix", "one of --plan FILE and --apply FILE was expected")
     if plan_file is not None:
-        from kubevouch.cli.planning import PlanWish, make_plan
+        from kubevouch.cli.fix.plan import FixOptions, make_plan
 
-        wish = PlanWish(
+        wish = FixOptions(
             via="local" if via == "local" else "ssh",
             nodes=tuple(name for name in (nodes or "").split(",") if name),
             ssh_config=ssh_config or "",
@@ -106,6 +106,6 @@ def command(
     assert apply_file is not None
     if nodes or accept:
         raise UsageError("fix --apply", "--nodes and --accept belong to --plan")
-    from kubevouch.cli.applying import apply_plan
+    from kubevouch.cli.fix.apply import apply_plan
 
     return apply_plan(terminal, apply_file, kubeconfig, context, gate_timeout, yes=yes, form=output)
