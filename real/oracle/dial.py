@@ -11,7 +11,7 @@ import json
 import re
 from pathlib import Path
 
-from kubevouch.clock import SystemClock
+from kubevouch.system_clock import SystemClock
 from kubevouch_lab.wire.kubelet import WAYS_TO_FAIL, WireKubelet, alert
 from kubevouch_lab.wire.nobody import closed_port, silent_port
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from kubevouch.cli.terminal import Terminal
+from kubevouch.cli.common.terminal import Terminal
 
 
 @pytest.mark.parametrize(("columns", "widest"), [("80", 80), ("", 200), ("7", 60), ("wide", 200)])

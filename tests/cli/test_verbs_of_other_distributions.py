@@ -9,7 +9,7 @@ import pytest
 
 from kubevouch.cli import added_verbs
 from kubevouch.cli.app import program_of
-from kubevouch.cli.terminal import Terminal
+from kubevouch.cli.common.terminal import Terminal
 from kubevouch.errors import UsageError
 from tests.cli.program import Program
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from kubevouch.clock import SystemClock
+from kubevouch.system_clock import SystemClock
 from kubevouch_lab.wire import faults, kubelet, reviews, status
 from kubevouch_lab.wire.apiserver import WireApiServer
 from kubevouch_lab.wire.kinds import KINDS

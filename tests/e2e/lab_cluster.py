@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kubevouch.clock import SystemClock
+from kubevouch.system_clock import SystemClock
 from kubevouch_lab.cluster.control import ask
 from kubevouch_lab.cluster.folder import Folder
 from kubevouch_lab.cluster.site import Host, Site

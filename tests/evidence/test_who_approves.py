@@ -7,8 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kubevouch.evidence.approvers import approving_accounts, gather_approvers, lately_approved
-from kubevouch.evidence.measured import Asking, DoubtKind
+from kubevouch.evidence.approvers import approving_accounts, lately_approved
+from kubevouch.evidence.gather.approvers import gather_approvers
+from kubevouch.evidence.gather.inquiry import Asking
+from kubevouch.evidence.measured import DoubtKind
 from kubevouch.kube.resources import (
     CertificateSigningRequest,
     CsrCondition,

@@ -9,8 +9,8 @@ import pytest
 
 from kubevouch import __version__
 from kubevouch.kube.asked import asked
-from kubevouch.kube.client import PAGE, ApiClient
 from kubevouch.kube.errors import Conflict, Forbidden, Gone, Invalid, NotFound, ServerError
+from kubevouch.kube.io.client import PAGE, ApiClient
 from kubevouch.kube.resources import (
     CONFIG_MAPS,
     CSRS,

@@ -14,7 +14,6 @@ import pytest
 
 from kubevouch.errors import ExitCode
 from kubevouch.kube.access import ClusterAccess
-from kubevouch.kube.client import ApiClient
 from kubevouch.kube.errors import (
     BadAnswer,
     CredentialError,
@@ -33,9 +32,10 @@ from kubevouch.kube.errors import (
     Unauthorized,
     Unreachable,
 )
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.transport import Limits
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kube.resources import CONFIG_MAPS, NODES
-from kubevouch.kube.transport import Limits
 from kubevouch_lab.wire import faults, status
 from kubevouch_lab.wire.apiserver import WireApiServer
 from kubevouch_lab.wire.faults import Play

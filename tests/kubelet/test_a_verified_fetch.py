@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kubevouch.clock import Clock, SystemClock
-from kubevouch.kubelet.dial import Target
-from kubevouch.kubelet.fetch import LONGEST_KEPT, FetchFailed, Roots, VerifiedKubelet, quoted
+from kubevouch.clock import Clock
+from kubevouch.kubelet.dialled import Target
+from kubevouch.kubelet.io.fetch import LONGEST_KEPT, FetchFailed, Roots, VerifiedKubelet, quoted
+from kubevouch.system_clock import SystemClock
 from kubevouch_lab.wire.kubelet import (
     NO_CERTIFICATE,
     PLAIN_HTTP,

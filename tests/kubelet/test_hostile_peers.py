@@ -7,9 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kubevouch.clock import SystemClock
-from kubevouch.kubelet.dial import Dialled, Target, dial_all
-from kubevouch.kubelet.handshake import MOST_BYTES
+from kubevouch.kubelet.dialled import Dialled, Target
+from kubevouch.kubelet.io.dial import dial_all
+from kubevouch.kubelet.io.handshake import MOST_BYTES
+from kubevouch.system_clock import SystemClock
 from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch_lab.wire.kubelet import WAYS_TO_FAIL, Behaviour, Say, WireKubelet, alert
 from kubevouch_lab.wire.nobody import closed_port, silent_port

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from kubevouch.kube.errors import Forbidden
-from kubevouch.kubelet.fetch import Roots
+from kubevouch.kubelet.io.fetch import Roots
 from kubevouch.metrics.fleet import ADDRESS_TYPES, Dialling
 from kubevouch.metrics.scraper import Rhythm
 from kubevouch_lab.wire import faults, status

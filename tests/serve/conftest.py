@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from kubevouch.kube.client import ApiClient
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.authentication import Authentication
 from kubevouch.serve.authorization import Authorization
 from kubevouch.serve.gate import Gate

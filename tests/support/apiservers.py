@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from kubevouch.kube.access import ClusterAccess
-from kubevouch.kube.client import ApiClient
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.transport import Limits
 from kubevouch.kube.kubeconfig import User
-from kubevouch.kube.transport import Limits
 from kubevouch_lab.wire.apiserver import WireApiServer
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from kubevouch.clock import SystemClock
+from kubevouch.system_clock import SystemClock
 from kubevouch_lab.wire.apiserver import WireApiServer
 from kubevouch_lab.wire.kinds import KINDS
 from kubevouch_lab.wire.kubelet import Behaviour, Serve, WireKubelet

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from kubevouch.clock import SystemClock
-from kubevouch.tls import (
+from kubevouch.system_clock import SystemClock
+from kubevouch.tls import FailureKind
+from kubevouch.tls.io import (
     Attempt,
     Check,
-    FailureKind,
     IdentityRefused,
     Presented,
     client_context,

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubevouch.cli.loopback import VARIABLE
-from kubevouch.cli.options import F, output, terminal_of
+from kubevouch.cli.common.loopback import VARIABLE
+from kubevouch.cli.common.options import F, output, terminal_of
 from kubevouch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kubevouch.cli.terminal import Terminal
+    from kubevouch.cli.common.terminal import Terminal
     from kubevouch_lab.cluster.folder import Folder
 
 
@@ -82,7 +82,7 @@ def up(
     detach: bool,
 ) -> int:
     """Runs the lab in DIR; it goes on where it was, also after a kill -9."""
-    from kubevouch.clock import SystemClock
+    from kubevouch.system_clock import SystemClock
     from kubevouch_lab.cluster.background import detached
     from kubevouch_lab.cluster.running import Wish, run
 
@@ -172,7 +172,7 @@ def down(ctx: click.Context, directory: Path | None, remove: bool) -> int:
 @click.pass_context
 def status(ctx: click.Context, directory: Path | None, output: str) -> int:
     """The lab in DIR: its API server, its nodes and what their kubelets are about."""
-    from kubevouch.cli.documents import print_document
+    from kubevouch.cli.common.documents import print_document
 
     terminal = terminal_of(ctx)
     found = _ask(_folder(terminal, directory), "status")

@@ -5,7 +5,7 @@ import random
 import sys
 from pathlib import Path
 
-from kubevouch.clock import SystemClock
+from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.journal import Journal
 from kubevouch_lab.apiserver.kinds import NAMESPACES

@@ -8,20 +8,20 @@ from ipaddress import ip_address
 import msgspec
 import pytest
 
-from kubevouch.clock import SystemClock
 from kubevouch.diagnose.doctor import diagnose
 from kubevouch.diagnose.rules import requests
-from kubevouch.evidence.gather import gather
-from kubevouch.evidence.measured import Asking
-from kubevouch.evidence.registry import gather_registry
+from kubevouch.evidence.gather.inquiry import Asking
+from kubevouch.evidence.gather.policy_evidence import gather_registry
+from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.kube.access import LoopbackKubelets, cluster_access
-from kubevouch.kube.client import ApiClient
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AllowedNames, Claim, NameSource
 from kubevouch.policy.csr import csr_of
 from kubevouch.policy.decide import Decision, approval, decide
 from kubevouch.policy.facts import csr_facts
+from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, ENDPOINT_SLICES
 from lab.tests.kubelets.conftest import Node
 from lab.tests.plane import Plane, until

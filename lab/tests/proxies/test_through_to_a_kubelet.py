@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kubevouch.clock import SystemClock
+from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver.kinds import NODES, PODS
 from kubevouch_lab.wire.kubelet import (
     NO_CERTIFICATE,

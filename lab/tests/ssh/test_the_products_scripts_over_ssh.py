@@ -14,7 +14,7 @@ import pytest
 
 from kubevouch.evidence.survey import survey
 from kubevouch.node.errors import NodeUnreachable
-from kubevouch.node.ssh import Ssh, SshOptions
+from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.rollout.decide.transaction import (
     NodeChange,
     Seed,

@@ -8,25 +8,25 @@ from pathlib import PurePath
 import click
 
 from kubevouch import __version__
-from kubevouch.cli.terminal import Terminal
+from kubevouch.cli.common.terminal import Terminal
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
 
-# Each verb is in the file of its name (with _ for -), as `command`.
-_VERBS = (
-    "doctor",
-    "explain",
-    "probe",
-    "csr",
-    "fix",
-    "undo",
-    "verify",
-    "top",
-    "metrics-server",
-)
+# The module of each verb, in the order of the story; its command is called `command` there.
+_VERBS = {
+    "doctor": "kubevouch.cli.doctor",
+    "explain": "kubevouch.cli.explain",
+    "probe": "kubevouch.cli.probe.command",
+    "csr": "kubevouch.cli.csr.command",
+    "fix": "kubevouch.cli.fix.command",
+    "undo": "kubevouch.cli.undo.command",
+    "verify": "kubevouch.cli.verify",
+    "top": "kubevouch.cli.top.command",
+    "metrics-server": "kubevouch.cli.metrics_server.command",
+}
 
 
-class Verbs(click.Group):
-    """Imports a verb's file when it is asked for, and lists the verbs in the order of the story.
+class VerbGroup(click.Group):
+    """Imports a verb's module when it is asked for, and lists the verbs in the order of the story.
 
     After our own come those of other distributions (`added_verbs`).
     """
@@ -49,7 +49,7 @@ class Verbs(click.Group):
         """The verb, or None: the help leaves out what cannot be loaded."""
         if cmd_name not in _VERBS:
             return _added_or_none(cmd_name)
-        found: click.Command = import_module(f"kubevouch.cli.{cmd_name.replace('-', '_')}").command
+        found: click.Command = import_module(_VERBS[cmd_name]).command
         return found
 
 
@@ -85,7 +85,8 @@ def _added_or_none(name: str) -> click.Command | None:
 
 
 @click.group(
-    cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=VerbGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def program() -> None:

@@ -16,8 +16,8 @@ import aiohttp
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.kube.access import ClusterAccess
-from kubevouch.kube.client import ApiClient
-from kubevouch.kube.credentials import fixed_or_files
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.credentials import fixed_or_files
 from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.fleet import Dialling
