@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from kubevouch.evidence.registry import Registry
+from kubevouch.evidence.policy_evidence import Registry
 from kubevouch.policy.claims import AllowedNames, Claim, OtherNodes, other_nodes_of
 from kubevouch.policy.csr import Csr, newest_of, requestor_node
 from kubevouch.policy.reserved import ReservedNames, reserved_of

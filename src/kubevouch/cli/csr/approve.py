@@ -5,9 +5,9 @@ from kubevouch.cli.csr.render import print_judgement
 from kubevouch.cli.csr.sources import Sources
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError, foremost
-from kubevouch.evidence.measured import Asking
-from kubevouch.evidence.registry import gather_registry
-from kubevouch.kube.client import ApiClient
+from kubevouch.evidence.gather.inquiry import Asking
+from kubevouch.evidence.gather.policy_evidence import gather_registry
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS
 from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import csr_of

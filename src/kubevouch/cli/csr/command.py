@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.cli.csr.sources import Sources
     from kubevouch.clock import Clock
-    from kubevouch.evidence.registry import Registry
-    from kubevouch.kube.client import ApiClient
+    from kubevouch.evidence.policy_evidence import Registry
+    from kubevouch.kube.io.client import ApiClient
 
 
 @click.group("csr", short_help="Serving requests: list, explain rule by rule, approve.")
@@ -199,7 +199,7 @@ def approve(
 
 
 async def _registry(api: "ApiClient", clock: "Clock") -> "tuple[Registry, datetime]":
-    from kubevouch.evidence.measured import Asking
-    from kubevouch.evidence.registry import gather_registry
+    from kubevouch.evidence.gather.inquiry import Asking
+    from kubevouch.evidence.gather.policy_evidence import gather_registry
 
     return await gather_registry(api, Asking(clock)), clock.now()

@@ -6,7 +6,7 @@ import msgspec
 
 from kubevouch import goyaml
 from kubevouch.errors import KubevouchError, UsageError
-from kubevouch.evidence.registry import Registry
+from kubevouch.evidence.policy_evidence import Registry
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.csr import Csr, bare_csr, csr_of
 

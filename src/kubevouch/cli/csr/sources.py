@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from kubevouch.cli.common.allow import node_values
-from kubevouch.evidence.registry import Registry
+from kubevouch.evidence.policy_evidence import Registry
 from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.policy.claims import AllowedNames, Claim, NameSource, as_address, claims_of
 from kubevouch.policy.csr import Csr, requestor_node

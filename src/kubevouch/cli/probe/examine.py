@@ -6,14 +6,15 @@ from pathlib import Path
 
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError
-from kubevouch.evidence.identity import gather_trust, trust_of
-from kubevouch.evidence.measured import Asking
+from kubevouch.evidence.gather.identity import gather_trust
+from kubevouch.evidence.gather.inquiry import Asking
 from kubevouch.evidence.serving import ADDRESS_TYPES_OF_MANIFESTS, scraped_address
-from kubevouch.evidence.snapshot import Trust
-from kubevouch.kube.client import ApiClient
+from kubevouch.evidence.snapshot import Trust, trust_of
 from kubevouch.kube.errors import KubeError, NotFound
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES
-from kubevouch.kubelet.dial import KUBELET_PORT, Target, dial_all
+from kubevouch.kubelet.dialled import KUBELET_PORT, Target
+from kubevouch.kubelet.io.dial import dial_all
 from kubevouch.x509 import (
     Certificate,
     Verdict,

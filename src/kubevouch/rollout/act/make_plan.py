@@ -6,9 +6,10 @@ from typing import Literal
 
 from kubevouch.diagnose.rules.requests import running_approver
 from kubevouch.errors import KubevouchError, UsageError
-from kubevouch.evidence.gather import gather
-from kubevouch.evidence.measured import Asking, together
-from kubevouch.evidence.names import ClusterNames, gather_names
+from kubevouch.evidence.gather.inquiry import Asking, together
+from kubevouch.evidence.gather.names import gather_names
+from kubevouch.evidence.gather.snapshot import gather
+from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.resources import Node
