@@ -48,7 +48,7 @@ def print_diagnosis(
     """`table` for a person, `short` for a ticket, `json` for a program. Returns the exit code."""
     code = diagnosis.exit_code(fail_on)
     if form == "json":
-        print_document(terminal, SCHEMA, as_json(verb, evidence, diagnosis))
+        print_document(terminal, SCHEMA, as_json(verb, evidence, diagnosis, code))
         return code
     if form == "short":
         for each in diagnosis.findings:
@@ -181,7 +181,7 @@ def _print_end(
         then = "kubevouch doctor" if verb == "verify" else cause.next
         why = f"kubevouch explain {cause.code}"
         terminal.wrapped(cause.text, "CAUSE  ", Colour.BAD)
-        terminal.out(f"NEXT   {one_line(then)}")
+        terminal.command("NEXT   ", then)
         if why != then:
             terminal.out(f"WHY    {why}")
     elif code is ExitCode.COULD_NOT_TELL:
@@ -191,7 +191,8 @@ def _print_end(
             "UNKNOWN  ",
             Colour.WARNING,
         )
-        terminal.out(f"NEXT     {_MORE.get(told, f'kubevouch explain {told}')}")
+        then = _MORE.get(told, f"kubevouch explain {told}")
+        terminal.command("NEXT     ", then)
     elif code is ExitCode.OK and verb == "verify":
         terminal.wrapped(
             "the metrics API has fresh numbers of every node, and every kubelet's certificate verifies",
@@ -205,8 +206,17 @@ def _print_end(
 _MORE = {"KV901": "kubevouch doctor --print-role"}
 
 
-def as_json(verb: str, evidence: Evidence, diagnosis: Diagnosis) -> dict[str, object]:
-    """Stable names; times in RFC 3339."""
+_STATUS = {
+    ExitCode.OK: "OK",
+    ExitCode.FINDINGS: "ProblemDetected",
+    ExitCode.COULD_NOT_TELL: "Unknown",
+}
+
+
+def as_json(
+    verb: str, evidence: Evidence, diagnosis: Diagnosis, code: ExitCode
+) -> dict[str, object]:
+    """Stable names; times in RFC 3339. status says the same as the exit code."""
     counts: dict[str, int] = {}
     for each in diagnosis.findings:
         counts[each.severity] = counts.get(each.severity, 0) + 1
@@ -219,7 +229,7 @@ def as_json(verb: str, evidence: Evidence, diagnosis: Diagnosis) -> dict[str, ob
             "uid": evidence.cluster.uid.value,
             "version": evidence.cluster.version.value,
         },
-        "status": "ProblemDetected" if diagnosis.findings else "OK",
+        "status": _STATUS[code],
         "counts": counts,
         "findings": diagnosis.findings,
         "cause": diagnosis.cause,

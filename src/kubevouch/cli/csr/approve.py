@@ -25,6 +25,7 @@ async def approve_named(
         if found.name != name:
             raise UsageError(name, f"the API server answered with {found.name!r}")
         registry = await gather_registry(api, Asking(clock))
+        sources.check(registry)
         decision = sources.judged(csr_of(found), registry, clock.now())
         if decision.outcome is not Outcome.PASS:
             print_judgement(terminal, decision)

@@ -185,7 +185,7 @@ def _entries(
         raise _Out(problem)
     unproven = [entry.value for entry in (*names, *addresses) if not entry.source.is_proof]
     if unproven:
-        hints = " ".join(f"--accept {seen.node.name}={value}" for value in unproven)
+        hints = " ".join(f"--allow {seen.node.name}={value}" for value in unproven)
         raise _Out(
             f"only the node itself says that it is {', '.join(unproven)}; if it is so: {hints}"
         )
