@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kubevouch.diagnose.catalogue import CATALOGUE
-from kubevouch.lab.wire import faults
+from kubevouch_lab.wire import faults
 from tests.cli.program import Program, ended
 from tests.support.stage import Stage
 

@@ -7,12 +7,12 @@ import pytest
 
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.verify import VerifyTimeouts, _until_it_holds
-from kubevouch.clock import SystemClock
 from kubevouch.diagnose.catalogue import Severity
 from kubevouch.errors import ExitCode
 from kubevouch.kube.errors import Unreachable
-from kubevouch.lab.wire import faults
-from kubevouch.lab.wire.kinds import KINDS
+from kubevouch.system_clock import SystemClock
+from kubevouch_lab.wire import faults
+from kubevouch_lab.wire.kinds import KINDS
 from tests.cli.program import Program, ended
 from tests.diagnose.cases import CASES
 from tests.support.apiservers import MOMENT, client_of

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from kubevouch.node.errors import AnswerLost, NodeUnreachable, ScriptFailed
-from kubevouch.node.local import Local
+from kubevouch.node.io.local import Local
+from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.node.script import DialAddress, Script
-from kubevouch.node.ssh import Ssh, SshOptions
 
 from .conftest import Sshd
 

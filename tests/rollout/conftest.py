@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.node.local import Local
+from kubevouch.node.io.local import Local
 from kubevouch.rollout.decide.transaction import (
     NodeChange,
     Seed,

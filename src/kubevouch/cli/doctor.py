@@ -42,7 +42,7 @@ def command(
         return ExitCode.OK
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.diagnose.doctor import diagnose
-    from kubevouch.evidence.gather import gather
+    from kubevouch.evidence.gather.snapshot import gather
 
     access = access_of(terminal, kubeconfig, context)
     evidence = with_api(

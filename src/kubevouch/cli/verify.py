@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kubevouch.diagnose.catalogue import Severity
     from kubevouch.diagnose.doctor import Diagnosis
     from kubevouch.evidence.snapshot import Evidence
-    from kubevouch.kube.client import ApiClient
+    from kubevouch.kube.io.client import ApiClient
 
 _PAUSE = 2.0
 
@@ -85,7 +85,7 @@ async def _until_it_holds(
     timeouts: VerifyTimeouts,
 ) -> "tuple[Evidence, Diagnosis]":
     from kubevouch.diagnose.doctor import VERIFY, diagnose
-    from kubevouch.evidence.gather import gather
+    from kubevouch.evidence.gather.snapshot import gather
     from kubevouch.kube.errors import Unreachable
 
     began, said = clock.monotonic(), ""

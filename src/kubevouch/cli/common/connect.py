@@ -8,9 +8,10 @@ import msgspec
 
 from kubevouch.cli.common.loopback import loopback_kubelets
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.clock import Clock, SystemClock
+from kubevouch.clock import Clock
 from kubevouch.kube.access import ClusterAccess, cluster_access
-from kubevouch.kube.client import ApiClient
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.system_clock import SystemClock
 
 T = TypeVar("T")
 

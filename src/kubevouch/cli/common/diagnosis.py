@@ -117,19 +117,19 @@ def _nothing_found(section: Section, evidence: Evidence) -> tuple[bool, str]:
     served, nodes = evidence.served, len(evidence.nodes.or_else(()))
     answering = sum(not is_silent(each) and not is_ours(each) for each in served)
     trusted = sum(bool(each.verdict and each.verdict.trusted) for each in served)
-    pending = sum(not each.status.conditions for each in evidence.requests.or_else(()))
+    pending = sum(not each.status.conditions for each in evidence.csrs.or_else(()))
     measured = evidence.metrics.measured_nodes
     told = {
         Section.METRICS_API: (bool(measured), f"{len(measured or ())} nodes in the metrics API"),
         Section.REACHING_KUBELETS: (0 < answering == nodes, f"{answering} of {nodes} answer on their port (dialled from here)"),
         Section.CERTIFICATES: (0 < trusted == nodes, f"{trusted} of {nodes} serve a certificate that metrics-server trusts"),
-        Section.CSRS: (evidence.requests.is_known, f"{pending} CSRs for serving certificates pending"),
+        Section.CSRS: (evidence.csrs.is_known, f"{pending} CSRs for serving certificates pending"),
     }  # fmt: skip
     seen = {
         Section.METRICS_API: measured,
         Section.REACHING_KUBELETS: nodes,
         Section.CERTIFICATES: nodes and evidence.trust.value,
-        Section.CSRS: evidence.requests.is_known,
+        Section.CSRS: evidence.csrs.is_known,
     }
     return told[section] if seen[section] else (False, "could not be looked at")
 

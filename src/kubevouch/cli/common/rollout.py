@@ -12,9 +12,9 @@ from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.progress import ProgressLines
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
-from kubevouch.kube.client import ApiClient
-from kubevouch.node.local import Local
-from kubevouch.node.ssh import Ssh, SshOptions
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.node.io.local import Local
+from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.rollout.act.context import NodeTransport, RolloutContext
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult

@@ -12,9 +12,9 @@ from kubevouch.diagnose.doctor import diagnose
 from kubevouch.diagnose.make import counted
 from kubevouch.diagnose.rules import csrs
 from kubevouch.errors import ExitCode
-from kubevouch.evidence.gather import gather
-from kubevouch.kube.client import ApiClient
+from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.kube.errors import KubeError
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.apply import CheckedPlan, apply, check
 from kubevouch.rollout.act.context import RolloutTimeouts
 from kubevouch.rollout.decide.plan import ChangeKind, read_plan

@@ -15,9 +15,9 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.fix.render import print_plan
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode
-from kubevouch.kube.client import ApiClient
-from kubevouch.node.local import Local
-from kubevouch.node.ssh import Ssh, SshOptions
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.node.io.local import Local
+from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.rollout.act.context import NodeTransport, RolloutContext
 from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
 from kubevouch.rollout.decide.plan import SCHEMA, Plan, write_plan

@@ -12,8 +12,8 @@ from kubevouch.cli.metrics_server.settings import MetricsServerSettings
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError
 from kubevouch.kube.access import SERVICE_ACCOUNT, ClusterAccess
-from kubevouch.kube.client import ApiClient
-from kubevouch.kube.credentials import fixed_or_files
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.credentials import fixed_or_files
 from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.fleet import Dialling
 from kubevouch.metrics.scraper import Rhythm

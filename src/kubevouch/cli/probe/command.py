@@ -10,7 +10,7 @@ from kubevouch.cli.common.options import cluster, output, seconds, terminal_of
 if TYPE_CHECKING:
     from kubevouch.cli.probe.examine import ProbeResult
     from kubevouch.clock import Clock
-    from kubevouch.kube.client import ApiClient
+    from kubevouch.kube.io.client import ApiClient
 
 
 @click.command("probe", short_help="A kubelet, host or file: certificate and verdict. Reads only.")
@@ -49,8 +49,8 @@ def command(
     from kubevouch.cli.common.connect import access_of, run_loop, with_api
     from kubevouch.cli.probe.examine import ProbeOptions, examine, trust_in
     from kubevouch.cli.probe.render import print_result
-    from kubevouch.clock import SystemClock
     from kubevouch.kube.errors import KubeconfigError
+    from kubevouch.system_clock import SystemClock
 
     terminal = terminal_of(ctx)
     options = ProbeOptions(target, name, timeout)

@@ -9,7 +9,7 @@ from kubevouch.cli.common.options import F, cluster, handshake_timeout, output, 
 if TYPE_CHECKING:
     from kubevouch.cli.top.gather import NodesFound, PodsFound
     from kubevouch.clock import Clock
-    from kubevouch.kube.client import ApiClient
+    from kubevouch.kube.io.client import ApiClient
 
 _ALIASES = {"node": "nodes", "no": "nodes", "pod": "pods", "po": "pods"}
 

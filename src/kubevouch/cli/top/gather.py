@@ -9,9 +9,9 @@ from kubevouch.cli.top.why import UnknownReason, why_unknown
 from kubevouch.clock import Clock
 from kubevouch.diagnose.doctor import diagnose
 from kubevouch.errors import ExitCode, UsageError, foremost
-from kubevouch.evidence.gather import gather
-from kubevouch.kube.client import ApiClient
+from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.kube.errors import Forbidden, KubeError, NotFound, ServerError
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     NODE_METRICS,
     NODES,

@@ -6,7 +6,7 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import ExitCode
-from kubevouch.kube.client import ApiClient
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.context import RolloutTimeouts
 from kubevouch.rollout.act.undo import undo
 from kubevouch.rollout.decide.plan import Plan

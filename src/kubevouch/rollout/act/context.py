@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kubevouch.clock import Clock
-from kubevouch.kube.client import ApiClient
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 
 

@@ -7,9 +7,10 @@ from typing import Literal
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.rules.csrs import running_approver
 from kubevouch.errors import KubevouchError, UsageError
-from kubevouch.evidence.gather import gather
-from kubevouch.evidence.measured import Asking, together
-from kubevouch.evidence.names import ClusterNames, gather_names
+from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.names import gather_names
+from kubevouch.evidence.gather.snapshot import gather
+from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.resources import Node
@@ -49,7 +50,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
         KubeError: the API server does not answer.
     """
     evidence = await gather(context.api, clock=context.clock)
-    names = await gather_names(context.api, Asking(context.clock))
+    names = await gather_names(context.api, Inquiry(context.clock))
     binding = _bound(evidence, context)
     nodes = evidence.nodes.or_else(())
     chosen = _chosen(nodes, options)

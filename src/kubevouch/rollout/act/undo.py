@@ -3,7 +3,7 @@
 The order is that of the run turned round: the ConfigMap first, then control planes, then workers.
 """
 
-from kubevouch.evidence.serving import gather_served
+from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.resources import NODES
 from kubevouch.node.errors import NodeError
