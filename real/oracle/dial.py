@@ -11,9 +11,9 @@ import json
 import re
 from pathlib import Path
 
-from kubevouch.clock import SystemClock
-from kubevouch.lab.wire.kubelet import WAYS_TO_FAIL, WireKubelet, alert
-from kubevouch.lab.wire.nobody import closed_port, silent_port
+from kubevouch.system_clock import SystemClock
+from kubevouch_lab.wire.kubelet import WAYS_TO_FAIL, WireKubelet, alert
+from kubevouch_lab.wire.nobody import closed_port, silent_port
 
 CASES = Path("tests/tls/cases")
 _HERE = Path(__file__).parent

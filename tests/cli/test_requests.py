@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from kubevouch.lab.wire.kinds import CSRS
+from kubevouch_lab.wire.kinds import CSRS
 from tests.cli.program import Program
 from tests.support.bombs import ALIASES, MERGES
 from tests.support.requests import request

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from kubevouch.lab.wire import faults
-from kubevouch.lab.wire.kinds import KINDS
+from kubevouch_lab.wire import faults
+from kubevouch_lab.wire.kinds import KINDS
 from tests.cli.program import Program, Ran
 from tests.support.kubectl import kubectl, tell_of_groups
 from tests.support.stage import DOMAIN, Stage
@@ -215,7 +215,7 @@ async def test_a_cluster_that_does_not_answer_is_not_an_unknown(
 
 
 def _dark() -> Any:
-    from kubevouch.lab.wire.kubelet import NO_CERTIFICATE
+    from kubevouch_lab.wire.kubelet import NO_CERTIFICATE
 
     return NO_CERTIFICATE
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from kubevouch.clock import SystemClock
-from kubevouch.lab.wire import faults, kubelet, reviews, status
-from kubevouch.lab.wire.apiserver import WireApiServer
-from kubevouch.lab.wire.kinds import KINDS
-from kubevouch.lab.wire.nobody import closed_port
+from kubevouch.system_clock import SystemClock
+from kubevouch_lab.wire import faults, kubelet, reviews, status
+from kubevouch_lab.wire.apiserver import WireApiServer
+from kubevouch_lab.wire.kinds import KINDS
+from kubevouch_lab.wire.nobody import closed_port
 from tests.cli.program import Program
 from tests.diagnose.cases import CASES
 from tests.support.authority import Authority

@@ -16,7 +16,7 @@ from kubevouch.diagnose.rules import Rule
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
 from kubevouch.evidence.snapshot import Evidence, MetricsPath, Served
-from kubevouch.kubelet.dial import Dialled
+from kubevouch.kubelet.dialled import Dialled
 from kubevouch.tls.failure import FailureKind, HandshakeFailure
 from tests.diagnose.cases import CASES, SEEN, looked_at, snapshot
 

@@ -10,15 +10,15 @@ import pytest
 import yaml
 from aiohttp import web
 
-from kubevouch.cli.roles import READER
-from kubevouch.evidence.gather import gather
+from kubevouch.cli.common.roles import READER
+from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.evidence.measured import DoubtKind, Measured
 from kubevouch.evidence.snapshot import Evidence
-from kubevouch.kube.client import PAGE
 from kubevouch.kube.errors import NotAnApiServer, TlsError, Unauthorized, Unreachable
-from kubevouch.kube.transport import Limits
-from kubevouch.lab.wire import faults, reviews, status
-from kubevouch.lab.wire.nobody import closed_port
+from kubevouch.kube.io.client import PAGE
+from kubevouch.kube.io.transport import Limits
+from kubevouch_lab.wire import faults, reviews, status
+from kubevouch_lab.wire.nobody import closed_port
 from tests.support.apiservers import MOMENT, PATIENT, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock

@@ -6,15 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubevouch.evidence.measured import Asking, Measured, Vantage
-from kubevouch.evidence.names import _of_kubeadm, gather_names
-from kubevouch.evidence.registry import gather_registry
+from kubevouch.evidence.gather.inquiry import Asking
+from kubevouch.evidence.gather.names import gather_names
+from kubevouch.evidence.gather.policy_evidence import gather_registry
+from kubevouch.evidence.measured import Measured, Vantage
+from kubevouch.evidence.names import kubeadm_names
 from kubevouch.evidence.serving import preferred_types, scraped_address, targets
 from kubevouch.evidence.snapshot import flag_value
 from kubevouch.kube.resources import ConfigMap, Node, NodeAddress
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.resources.nodes import NodeStatus
-from kubevouch.lab.wire import faults, status
+from kubevouch_lab.wire import faults, status
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.bombs import ALIASES
 from tests.support.clocks import WoundClock
@@ -98,13 +100,13 @@ def kubeadm(text: str) -> Measured[ConfigMap]:
 def test_kubeadms_configuration_is_read_as_far_as_it_is_one(
     text: str, expected: tuple[object, str, str]
 ) -> None:
-    said = _of_kubeadm(kubeadm(text))
+    said = kubeadm_names(kubeadm(text))
     assert (said.networks, said.domain, next(iter(said.endpoints), "")) == expected
 
 
 def test_the_api_servers_other_names_and_a_network_written_by_its_host_count() -> None:
     """Go's net.ParseCIDR takes 10.96.0.1/12 for 10.96.0.0/12."""
-    said = _of_kubeadm(
+    said = kubeadm_names(
         kubeadm(
             "apiServer: {certSANs: [10.0.0.250, api.example.com, 7]}\n"
             "controlPlaneEndpoint: vip.example.com:6443\nnetworking: {serviceSubnet: 10.96.0.1/12}"
@@ -116,7 +118,7 @@ def test_the_api_servers_other_names_and_a_network_written_by_its_host_count() -
 
 @given(st.text() | st.text("controlPlaneEndpoint: networking{}[]&*<>\n-'\"/0123456789.,"))
 def test_any_text_may_stand_there(text: str) -> None:
-    _of_kubeadm(kubeadm(text))
+    kubeadm_names(kubeadm(text))
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kubevouch.evidence.approvers import approving_accounts, gather_approvers, lately_approved
-from kubevouch.evidence.measured import Asking, DoubtKind
+from kubevouch.evidence.approvers import approving_accounts, lately_approved
+from kubevouch.evidence.gather.approvers import gather_approvers
+from kubevouch.evidence.gather.inquiry import Asking
+from kubevouch.evidence.measured import DoubtKind
 from kubevouch.kube.resources import (
     CertificateSigningRequest,
     CsrCondition,
@@ -19,7 +21,7 @@ from kubevouch.kube.resources import (
 from kubevouch.kube.resources.certificates import CsrStatus
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.resources.rbac import RoleRef, Subject
-from kubevouch.lab.wire.reviews import Attributes
+from kubevouch_lab.wire.reviews import Attributes
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
 from tests.support.scenario import Expected, Scenario

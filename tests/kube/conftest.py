@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from kubevouch.kube.client import ApiClient
-from kubevouch.lab.wire.apiserver import WireApiServer
+from kubevouch.kube.io.client import ApiClient
+from kubevouch_lab.wire.apiserver import WireApiServer
 from tests.support.apiservers import MOMENT, access_to, api_server, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock

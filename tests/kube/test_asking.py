@@ -9,8 +9,8 @@ import pytest
 
 from kubevouch import __version__
 from kubevouch.kube.asked import asked
-from kubevouch.kube.client import PAGE, ApiClient
 from kubevouch.kube.errors import Conflict, Forbidden, Gone, Invalid, NotFound, ServerError
+from kubevouch.kube.io.client import PAGE, ApiClient
 from kubevouch.kube.resources import (
     CONFIG_MAPS,
     CSRS,
@@ -21,8 +21,8 @@ from kubevouch.kube.resources import (
     ResourceAttributes,
     event,
 )
-from kubevouch.lab.wire import faults, kinds, reviews, status
-from kubevouch.lab.wire.apiserver import WireApiServer
+from kubevouch_lab.wire import faults, kinds, reviews, status
+from kubevouch_lab.wire.apiserver import WireApiServer
 from tests.support.apiservers import MOMENT, TOKEN, access_to, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.access import cluster_access
 from kubevouch.kube.asked import asked
-from kubevouch.kube.client import ApiClient
-from kubevouch.kube.credentials import Credential
 from kubevouch.kube.errors import CredentialError, KubeError
-from kubevouch.kube.exec_plugin import ExecPlugin
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.credentials import Credential
+from kubevouch.kube.io.exec_plugin import ExecPlugin
+from kubevouch.kube.io.transport import Limits
 from kubevouch.kube.kubeconfig import ExecConfig, User
 from kubevouch.kube.proxy import environment_proxy
 from kubevouch.kube.raw import RawObject, with_condition
 from kubevouch.kube.refusals import refusal
 from kubevouch.kube.resources import CSRS, CsrCondition
-from kubevouch.kube.transport import Limits
-from kubevouch.lab.wire.apiserver import WireApiServer
+from kubevouch_lab.wire.apiserver import WireApiServer
 from tests.support.apiservers import MOMENT, access_to, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock

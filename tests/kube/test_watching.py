@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.backoff import FIRST, LONGEST, Backoff
-from kubevouch.kube.client import PAGE, ApiClient
 from kubevouch.kube.errors import (
     Forbidden,
     Gone,
@@ -22,12 +21,13 @@ from kubevouch.kube.errors import (
     TooManyRequests,
     Unauthorized,
 )
+from kubevouch.kube.io.client import PAGE, ApiClient
+from kubevouch.kube.io.watch import LIST_AFTER, Event, Lost, Seen, Synced, Watch
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kube.resources import NODES, PODS, Object, Resource
-from kubevouch.kube.watch import LIST_AFTER, Event, Lost, Seen, Synced, Watch
-from kubevouch.lab.wire import faults, kinds, status
-from kubevouch.lab.wire.apiserver import WireApiServer
-from kubevouch.lab.wire.seen import Seen as Request
+from kubevouch_lab.wire import faults, kinds, status
+from kubevouch_lab.wire.apiserver import WireApiServer
+from kubevouch_lab.wire.seen import Seen as Request
 from tests.support.apiservers import access_to, api_server, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock

@@ -14,7 +14,6 @@ import pytest
 
 from kubevouch.errors import ExitCode
 from kubevouch.kube.access import ClusterAccess
-from kubevouch.kube.client import ApiClient
 from kubevouch.kube.errors import (
     BadAnswer,
     CredentialError,
@@ -33,13 +32,14 @@ from kubevouch.kube.errors import (
     Unauthorized,
     Unreachable,
 )
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.transport import Limits
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kube.resources import CONFIG_MAPS, NODES
-from kubevouch.kube.transport import Limits
-from kubevouch.lab.wire import faults, status
-from kubevouch.lab.wire.apiserver import WireApiServer
-from kubevouch.lab.wire.faults import Play
-from kubevouch.lab.wire.kinds import KINDS
+from kubevouch_lab.wire import faults, status
+from kubevouch_lab.wire.apiserver import WireApiServer
+from kubevouch_lab.wire.faults import Play
+from kubevouch_lab.wire.kinds import KINDS
 from tests.support.apiservers import MOMENT, PATIENT, TOKEN, access_to, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kubevouch.lab.wire.apiserver import WireApiServer
-from kubevouch.lab.wire.faults import answer
+from kubevouch_lab.wire.apiserver import WireApiServer
+from kubevouch_lab.wire.faults import answer
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock

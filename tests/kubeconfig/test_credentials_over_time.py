@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from kubevouch.kube.credentials import TOKEN_FILE_SECONDS
 from kubevouch.kube.errors import CredentialError, KubeconfigError, Unauthorized
-from kubevouch.kube.exec_plugin import ExecPlugin
+from kubevouch.kube.io.credentials import TOKEN_FILE_SECONDS
+from kubevouch.kube.io.exec_plugin import ExecPlugin
 from kubevouch.kube.kubeconfig import ExecConfig, User
-from kubevouch.lab.wire.apiserver import WireApiServer
+from kubevouch_lab.wire.apiserver import WireApiServer
 from tests.support.apiservers import MOMENT, access_to, api_server, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock

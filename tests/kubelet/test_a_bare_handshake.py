@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import pytest
 import trustme
 
-from kubevouch.clock import SystemClock
-from kubevouch.kubelet.dial import MOST_CERTIFICATES, Dialled, Target, dial_all
-from kubevouch.lab.wire.kubelet import NO_CERTIFICATE, Serve, WireKubelet
+from kubevouch.kubelet.dialled import MOST_CERTIFICATES, Dialled, Target
+from kubevouch.kubelet.io.dial import dial_all
+from kubevouch.system_clock import SystemClock
 from kubevouch.tls import FailureKind
+from kubevouch_lab.wire.kubelet import NO_CERTIFICATE, Serve, WireKubelet
 from tests.support.authority import Authority, Pair
 from tests.support.contexts import server_context
 

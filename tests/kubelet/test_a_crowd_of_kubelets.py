@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from kubevouch.clock import SystemClock
-from kubevouch.kubelet.dial import Target, dial, dial_all
-from kubevouch.lab.wire.kubelet import NO_CERTIFICATE, SILENCE, Serve, WireKubelet
+from kubevouch.kubelet.dialled import Target
+from kubevouch.kubelet.io.dial import dial, dial_all
+from kubevouch.system_clock import SystemClock
 from kubevouch.tls import FailureKind
+from kubevouch_lab.wire.kubelet import NO_CERTIFICATE, SILENCE, Serve, WireKubelet
 
 
 class Counted:

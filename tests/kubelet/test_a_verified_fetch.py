@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kubevouch.clock import Clock, SystemClock
-from kubevouch.kubelet.dial import Target
-from kubevouch.kubelet.fetch import LONGEST_KEPT, FetchFailed, Roots, VerifiedKubelet, quoted
-from kubevouch.lab.wire.kubelet import (
+from kubevouch.clock import Clock
+from kubevouch.kubelet.dialled import Target
+from kubevouch.kubelet.io.fetch import LONGEST_KEPT, FetchFailed, Roots, VerifiedKubelet, quoted
+from kubevouch.system_clock import SystemClock
+from kubevouch_lab.wire.kubelet import (
     NO_CERTIFICATE,
     PLAIN_HTTP,
     SILENCE,
@@ -21,7 +22,7 @@ from kubevouch.lab.wire.kubelet import (
     Serve,
     WireKubelet,
 )
-from kubevouch.lab.wire.nobody import closed_port
+from kubevouch_lab.wire.nobody import closed_port
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 from tests.support.contexts import server_context

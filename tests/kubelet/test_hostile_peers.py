@@ -7,12 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kubevouch.clock import SystemClock
-from kubevouch.kubelet.dial import Dialled, Target, dial_all
-from kubevouch.kubelet.handshake import MOST_BYTES
-from kubevouch.lab.wire.kubelet import WAYS_TO_FAIL, Behaviour, Say, WireKubelet, alert
-from kubevouch.lab.wire.nobody import closed_port, silent_port
+from kubevouch.kubelet.dialled import Dialled, Target
+from kubevouch.kubelet.io.dial import dial_all
+from kubevouch.kubelet.io.handshake import MOST_BYTES
+from kubevouch.system_clock import SystemClock
 from kubevouch.tls import FailureKind, HandshakeFailure
+from kubevouch_lab.wire.kubelet import WAYS_TO_FAIL, Behaviour, Say, WireKubelet, alert
+from kubevouch_lab.wire.nobody import closed_port, silent_port
 
 GO: dict[str, str] = json.loads(
     (Path(__file__).parents[1] / "tls" / "cases" / "go-failures.json").read_text()

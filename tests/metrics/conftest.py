@@ -10,19 +10,19 @@ from typing import Any, Self
 
 import pytest
 
-from kubevouch.clock import SystemClock
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.credentials import Files
+from kubevouch.kube.io.credentials import Files
 from kubevouch.kube.kubeconfig import User
-from kubevouch.kubelet.fetch import Roots
-from kubevouch.lab.wire import kinds
-from kubevouch.lab.wire.apiserver import WireApiServer
-from kubevouch.lab.wire.kubelet import Behaviour, Serve, WireKubelet
+from kubevouch.kubelet.io.fetch import Roots
 from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.fleet import Dialling, FleetNode
 from kubevouch.metrics.points import PodKey
 from kubevouch.metrics.scraper import Rhythm
 from kubevouch.metrics.store import ScrapeFailure
+from kubevouch.system_clock import SystemClock
+from kubevouch_lab.wire import kinds
+from kubevouch_lab.wire.apiserver import WireApiServer
+from kubevouch_lab.wire.kubelet import Behaviour, Serve, WireKubelet
 from tests.support.apiservers import access_to, api_server, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock

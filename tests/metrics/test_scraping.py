@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 
 from kubevouch.kube.errors import Forbidden
-from kubevouch.kubelet.fetch import Roots
-from kubevouch.lab.wire import faults, status
-from kubevouch.lab.wire.kubelet import NO_CERTIFICATE, SILENCE, Behaviour, Raw, Serve
+from kubevouch.kubelet.io.fetch import Roots
 from kubevouch.metrics.fleet import ADDRESS_TYPES, Dialling
 from kubevouch.metrics.scraper import Rhythm
+from kubevouch_lab.wire import faults, status
+from kubevouch_lab.wire.kubelet import NO_CERTIFICATE, SILENCE, Behaviour, Raw, Serve
 from tests.metrics.conftest import ADDRESS, NODE, PATH, Cluster, Live, Page
 from tests.support.authority import Authority
 from tests.support.contexts import server_context

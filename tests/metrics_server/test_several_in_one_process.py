@@ -12,9 +12,9 @@ from pathlib import Path
 import aiohttp
 
 from kubevouch.kube.access import cluster_access
-from kubevouch.kube.client import ApiClient
-from kubevouch.kube.credentials import fixed_or_files
-from kubevouch.kubelet.fetch import Roots
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.credentials import fixed_or_files
+from kubevouch.kubelet.io.fetch import Roots
 from kubevouch.metrics.fleet import Dialling
 from kubevouch.metrics.scraper import Rhythm
 from kubevouch.metrics.serving.server import Serving, parts_of, serve

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.node.local import Local
+from kubevouch.node.io.local import Local
 from kubevouch.rollout.decide.transaction import (
     NodeChange,
     Seed,
@@ -106,8 +106,8 @@ class Machine:
         self, action: TransactionStep, change: NodeChange | None = None, seed: Seed | None = SEED
     ) -> TransactionAnswer:
         script = render(action, change or self.change(), seed)
-        way = Local(environment=self.environment)
-        return (await way.carry("node-1", script, timeout=120)).answer
+        transport = Local(environment=self.environment)
+        return (await transport.run_script("node-1", script, timeout=120)).answer
 
     def begin_killed_at(self, write: int) -> bool:
         """Runs `begin` and kills its shell at that write; False when it ended before."""

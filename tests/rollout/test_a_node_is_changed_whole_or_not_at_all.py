@@ -148,7 +148,7 @@ async def test_what_has_not_begun_is_neither_committed_nor_undone(
 async def test_a_begin_that_comes_after_its_undo_finds_that_it_is_too_late(
     machine: Machine,
 ) -> None:
-    """The way broke, the caller gave up and undid; then the shell that was still there goes on."""
+    """The connection broke, the caller gave up and undid; then the shell that was still there goes on."""
     await machine.call(TransactionStep.UNDO)
     before = machine.tree()
     answer = await machine.call(TransactionStep.BEGIN)

@@ -1,4 +1,4 @@
-"""Endings of nodes become one exit code; a node's state machine ends truthfully, whatever the way and the wire do."""
+"""Endings of nodes become one exit code; a node's state machine ends truthfully, whatever the transport and the wire do."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from kubevouch.errors import ExitCode
-from kubevouch.node.errors import Lost, NodeError, Unreachable
-from kubevouch.node.script import Carried, Script
+from kubevouch.node.errors import AnswerLost, NodeError, NodeUnreachable
+from kubevouch.node.script import Script, ScriptResult
 from kubevouch.rollout.act import node_run
 from kubevouch.rollout.act.context import RolloutTimeouts
 from kubevouch.rollout.act.node_run import NodeRun
@@ -68,13 +68,13 @@ HALF = answer(TransactionState.HALF, "config.yaml is immutable")
 BUSY = answer(TransactionState.BUSY, "another call holds the lock")
 BROKEN = TransactionAnswer(TransactionState.UNDONE, b"", b"failed", 0)
 FRESH = Seed(b"chain", b"key")
-GONE, CUT = Unreachable("n1", "connection refused"), Lost("n1", "cut")
+GONE, CUT = NodeUnreachable("n1", "connection refused"), AnswerLost("n1", "cut")
 PASSED, MISSING = True, False
 
 
 @dataclass
 class Course:
-    """What the way answers to begin, commit and undo in turn (the last one for ever), and whether the gates pass."""
+    """What the transport answers to begin, commit and undo in turn (the last one for ever), and whether the gates pass."""
 
     begin: TransactionAnswer | NodeError
     gates: bool = PASSED
@@ -140,8 +140,12 @@ CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
         "its own switch has undone it",
     ),
     "proven, but the switch was faster": (Course(BEGUN, PASSED, [WAS_UNDONE]), UNDONE, "undone"),
-    "the way broke at begin, which had begun": (Course(CUT, PASSED, [WAS_UNDONE]), UNDONE, "cut"),
-    "the way broke at begin, which had not begun": (
+    "the connection broke at begin, which had begun": (
+        Course(CUT, PASSED, [WAS_UNDONE]),
+        UNDONE,
+        "cut",
+    ),
+    "the connection broke at begin, which had not begun": (
         Course(CUT, PASSED, [NOT_BEGUN]),
         STOPPED,
         "nothing was changed",
@@ -150,16 +154,16 @@ CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
 
 
 @dataclass
-class Way:
+class ScriptedTransport:
     """Answers as its script says."""
 
     script: Course
     name: str = "scripted"
     said: list[str] = field(default_factory=list)
 
-    async def carry(
+    async def run_script(
         self, host: str, script: Script[TransactionAnswer], *, timeout: float, alias: str = ""
-    ) -> Carried[TransactionAnswer]:
+    ) -> ScriptResult[TransactionAnswer]:
         self.said.append(script.name)
         if "begin" in script.name:
             found = self.script.begin
@@ -168,13 +172,13 @@ class Way:
             found = self.script.end[min(index, len(self.script.end) - 1)]
         if isinstance(found, NodeError):
             raise found
-        return Carried(found)
+        return ScriptResult(found)
 
 
 class Observed:
     """A node seen from outside: all gates passed, or the request missing for ever."""
 
-    def __init__(self, script: Course, way: Way, clock: WoundClock) -> None:
+    def __init__(self, script: Course, transport: ScriptedTransport, clock: WoundClock) -> None:
         self.approved: set[str] = set()
         self.new_process: bool | None = None
         self._as_before = script.as_before
@@ -182,7 +186,7 @@ class Observed:
         self.context = type(
             "Context",
             (),
-            {"clock": clock, "way": way, "progress": _Silent(), "stop": lambda: False},
+            {"clock": clock, "transport": transport, "progress": _Silent(), "stop": lambda: False},
         )
         self.node = type("Node", (), {"node": "n1", "host": "n1"})
 
@@ -210,7 +214,7 @@ async def test_a_node_ends_as_it_really_is(
     monkeypatch.setattr(node_run, "gate_results", lambda _: (missing,))
     clock = WoundClock()
     run = NodeRun(
-        observer=Observed(script, Way(script), clock),  # type: ignore[arg-type]
+        observer=Observed(script, ScriptedTransport(script), clock),  # type: ignore[arg-type]
         timeouts=RolloutTimeouts(30),
         change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 60),
         seed=script.seed,
@@ -227,18 +231,18 @@ async def test_a_node_that_is_not_proven_is_never_committed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     script = Course(BEGUN, MISSING, [WAS_UNDONE])
-    way = Way(script)
+    transport = ScriptedTransport(script)
     missing = GateResult(ProofGate.METRICS, passed=False, text="no newer sample")
     monkeypatch.setattr(node_run, "gate_results", lambda _: (missing,))
     run = NodeRun(
-        observer=Observed(script, way, WoundClock()),  # type: ignore[arg-type]
+        observer=Observed(script, transport, WoundClock()),  # type: ignore[arg-type]
         timeouts=RolloutTimeouts(30),
         change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 60),
         seed=None,
         pid_before=1,
     )
     await run.run()
-    assert way.said == ["transaction (begin)", "transaction (undo)"]
+    assert transport.said == ["transaction (begin)", "transaction (undo)"]
 
 
 def test_the_switch_goes_off_after_the_gates_are_given_up() -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from kubevouch.kube.client import ApiClient
-from kubevouch.lab.wire.apiserver import WireApiServer
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.authentication import Authentication
 from kubevouch.serve.authorization import Authorization
 from kubevouch.serve.gate import Gate
@@ -20,6 +19,7 @@ from kubevouch.serve.messages import Handler, Request, Response, in_json
 from kubevouch.serve.pair import PairSource, pair_source
 from kubevouch.serve.process import Freshness
 from kubevouch.serve.trust import Trust
+from kubevouch_lab.wire.apiserver import WireApiServer
 from tests.support.apiservers import MOMENT, access_to, client_of
 from tests.support.authority import Authority, Pair
 from tests.support.clocks import SteppedClock

@@ -8,8 +8,8 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
-from kubevouch.lab.wire import faults
 from kubevouch.x509 import Reason, Usage, read_certificates, verify
+from kubevouch_lab.wire import faults
 from tests.serve.conftest import Served
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority

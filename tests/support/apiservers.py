@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from kubevouch.kube.access import ClusterAccess
-from kubevouch.kube.client import ApiClient
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.transport import Limits
 from kubevouch.kube.kubeconfig import User
-from kubevouch.kube.transport import Limits
-from kubevouch.lab.wire.apiserver import WireApiServer
+from kubevouch_lab.wire.apiserver import WireApiServer
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 from tests.support.contexts import server_context

@@ -5,10 +5,10 @@ import ssl
 from dataclasses import dataclass, field
 from typing import Any
 
-from kubevouch.lab.wire.apiserver import WireApiServer
-from kubevouch.lab.wire.kinds import KINDS
-from kubevouch.tls import Pair as TlsPair
-from kubevouch.tls import load_pair
+from kubevouch.tls.io import Pair as TlsPair
+from kubevouch.tls.io import load_pair
+from kubevouch_lab.wire.apiserver import WireApiServer
+from kubevouch_lab.wire.kinds import KINDS
 from tests.support.authority import Authority, Pair
 
 Object = dict[str, Any]

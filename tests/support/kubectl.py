@@ -8,8 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
-from kubevouch.lab.wire.apiserver import WireApiServer
-from kubevouch.lab.wire.kinds import KINDS
+from kubevouch_lab.wire.apiserver import WireApiServer
+from kubevouch_lab.wire.kinds import KINDS
 from tests.cli.program import Ran, ended
 
 KUBECTL = Path(sys.executable).with_name("kubectl")

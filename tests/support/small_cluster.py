@@ -12,10 +12,10 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from kubevouch.clock import SystemClock
-from kubevouch.lab.wire.apiserver import WireApiServer
-from kubevouch.lab.wire.kinds import KINDS
-from kubevouch.lab.wire.kubelet import Behaviour, Serve, WireKubelet
+from kubevouch.system_clock import SystemClock
+from kubevouch_lab.wire.apiserver import WireApiServer
+from kubevouch_lab.wire.kinds import KINDS
+from kubevouch_lab.wire.kubelet import Behaviour, Serve, WireKubelet
 from tests.support.authority import Pair
 from tests.support.contexts import server_context
 from tests.support.front_proxy import Authorities, client_context

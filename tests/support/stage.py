@@ -20,11 +20,11 @@ from typing import Any
 from kubevouch.clock import Clock
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.kubeconfig import User
-from kubevouch.lab.wire import faults, kubelet, status
-from kubevouch.lab.wire.apiserver import WireApiServer
-from kubevouch.lab.wire.kinds import KINDS, Kind
-from kubevouch.lab.wire.patches import merge_patched
-from kubevouch.lab.wire.reviews import Attributes
+from kubevouch_lab.wire import faults, kubelet, status
+from kubevouch_lab.wire.apiserver import WireApiServer
+from kubevouch_lab.wire.kinds import KINDS, Kind
+from kubevouch_lab.wire.patches import merge_patched
+from kubevouch_lab.wire.reviews import Attributes
 from tests.support.authority import Authority, Pair
 from tests.support.contexts import server_context
 from tests.support.requests import request

@@ -10,19 +10,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from kubevouch.clock import SystemClock
-from kubevouch.lab.wire.kubelet import PLAIN_HTTP, WAYS_TO_FAIL, WireKubelet, alert
-from kubevouch.lab.wire.nobody import closed_port
-from kubevouch.tls import (
-    Alert,
-    Attempt,
-    FailureKind,
-    HandshakeFailure,
-    failure_of,
-    inspection_context,
-    joined,
-)
+from kubevouch.system_clock import SystemClock
+from kubevouch.tls import Alert, FailureKind, HandshakeFailure, joined
 from kubevouch.tls.alert import INTERNAL_ERROR, alert_of
+from kubevouch.tls.io import Attempt, failure_of, inspection_context
+from kubevouch_lab.wire.kubelet import PLAIN_HTTP, WAYS_TO_FAIL, WireKubelet, alert
+from kubevouch_lab.wire.nobody import closed_port
 
 CASES = Path(__file__).parent / "cases"
 GO_ALERTS: dict[str, str] = json.loads((CASES / "go-alerts.json").read_text())

@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from kubevouch.clock import SystemClock
-from kubevouch.lab.wire.kubelet import Serve, WireKubelet
-from kubevouch.tls import (
+from kubevouch.system_clock import SystemClock
+from kubevouch.tls import FailureKind
+from kubevouch.tls.io import (
     Attempt,
     Check,
-    FailureKind,
     IdentityRefused,
     Presented,
     client_context,
@@ -21,6 +20,7 @@ from kubevouch.tls import (
     vouch_first,
 )
 from kubevouch.x509 import X509Error, node_name_of, read_certificate_der
+from kubevouch_lab.wire.kubelet import Serve, WireKubelet
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
 

@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from kubevouch.clock import SystemClock
-from kubevouch.lab.wire.kubelet import Serve, WireKubelet
-from kubevouch.tls import Pair, RootsError, client_context, inspection_context
+from kubevouch.system_clock import SystemClock
+from kubevouch.tls import RootsError
+from kubevouch.tls.io import Pair, client_context, inspection_context
 from kubevouch.x509 import X509Error
+from kubevouch_lab.wire.kubelet import Serve, WireKubelet
 from tests.support import authority as made
 from tests.support.authority import Authority
 from tests.support.contexts import server_context

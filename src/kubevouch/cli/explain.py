@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from kubevouch.cli.options import output, terminal_of
+from kubevouch.cli.common.options import output, terminal_of
 from kubevouch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from kubevouch.cli.terminal import Terminal
+    from kubevouch.cli.common.terminal import Terminal
     from kubevouch.diagnose.catalogue import Entry
 
 
@@ -21,7 +21,7 @@ def command(ctx: click.Context, code: str | None, output: str) -> int:
 
     Needs no cluster.
     """
-    from kubevouch.cli.documents import print_document
+    from kubevouch.cli.common.documents import print_document
     from kubevouch.diagnose.catalogue import CATALOGUE
 
     terminal = terminal_of(ctx)

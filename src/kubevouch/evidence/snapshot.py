@@ -1,5 +1,6 @@
-"""The snapshot: plain values, gathered by the files beside this one and read by `diagnose`, `policy` and `rollout`."""
+"""The snapshot: plain values, put together by `gather` and read by `diagnose`, `policy` and `rollout`."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +18,7 @@ from kubevouch.kube.resources import (
     Pod,
     Service,
 )
-from kubevouch.kubelet.dial import Dialled
+from kubevouch.kubelet.dialled import Dialled
 from kubevouch.kubelet.problems import Problem
 from kubevouch.x509 import Certificate, Verdict
 
@@ -41,6 +42,12 @@ class Trust:
     certificates: tuple[Certificate, ...]
     sha256: str
     """Of the certificates' DER, sorted: the same bundle however it is written."""
+
+
+def trust_of(certificates: tuple[Certificate, ...]) -> Trust:
+    """A bundle, with a sum that does not depend on its order."""
+    whole = b"".join(sorted(each.der for each in certificates))
+    return Trust(certificates, hashlib.sha256(whole).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)

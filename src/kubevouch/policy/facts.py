@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from kubevouch.evidence.registry import Registry
+from kubevouch.evidence.policy_evidence import Registry
 from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, OtherNodes, other_nodes_of
 from kubevouch.policy.csr import Csr, asked_of, newest_of, requestor_node
 from kubevouch.policy.reserved import ReservedNames, reserved_of

@@ -5,6 +5,7 @@ import msgspec
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.policy.claims import Address, AllowedNames, Network, as_address, plainest
 
+_NAMES = {"kubernetes.default": "the API server"}
 # Reserved in every cluster, whatever its domain is called.
 _SUFFIXES = {
     ".kubernetes": "the API server",
@@ -86,12 +87,12 @@ def reserved_name(
     """
     name = name.lower().rstrip(".")
     own = allowed is not None and allowed.control_plane and name == allowed.node
-    if (what := reserved.names.get(name)) and not own:
+    if (what := (_NAMES | reserved.names).get(name)) and not own:
         return Reservation(what)
     for suffix, what in (_SUFFIXES | reserved.suffixes).items():
         if name.endswith(suffix) or name == suffix.removeprefix("."):
             return Reservation(what)
-    return Reservation("the API server") if name.startswith("kubernetes.") else None
+    return None
 
 
 def reserved_address(

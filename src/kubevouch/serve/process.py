@@ -10,12 +10,12 @@ from typing import Final
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.client import ApiClient
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.authentication import Authentication
 from kubevouch.serve.logs import Log
 from kubevouch.serve.pair import PairSource
 from kubevouch.serve.trust import Trust, published_trust
-from kubevouch.tls import Pair, ServerTls, server_context
+from kubevouch.tls.io import Pair, ServerTls, server_context
 
 LOOK_AGAIN: Final = 10.0
 """Seconds between two looks at the pair's files and at the published trust."""

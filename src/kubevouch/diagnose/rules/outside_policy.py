@@ -6,7 +6,7 @@ import msgspec
 
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import api_proof, counted, finding
-from kubevouch.evidence.registry import Registry
+from kubevouch.evidence.policy_evidence import Registry
 from kubevouch.evidence.snapshot import Evidence, is_control_plane
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.outcome import Outcome

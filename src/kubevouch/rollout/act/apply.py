@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kubevouch.errors import KubevouchError
-from kubevouch.evidence.measured import Asking, together
-from kubevouch.evidence.metrics_path import gather_metrics_path
-from kubevouch.evidence.names import gather_names
+from kubevouch.evidence.gather.inquiry import Asking, together
+from kubevouch.evidence.gather.metrics_path import gather_metrics_path
+from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.act.config_map import write_config_map

@@ -4,9 +4,9 @@ Only the one value in `data` is touched, and only at the version that was planne
 no longer fits, which is what marks the object as the operator's own (cmd/kubeadm/app/componentconfigs/checksums.go).
 """
 
-from kubevouch.evidence.kubelet_config import KEY, NAMESPACE
-from kubevouch.kube.client import ApiClient
+from kubevouch.evidence.gather.kubelet_config import KEY, NAMESPACE
 from kubevouch.kube.errors import Conflict, KubeError
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS
 from kubevouch.rollout.decide.plan import ConfigMapPlan
 

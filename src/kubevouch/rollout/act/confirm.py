@@ -11,7 +11,7 @@ import msgspec
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
 from kubevouch.node.errors import NodeError
-from kubevouch.node.script import Carried, Place, Script
+from kubevouch.node.script import DialAddress, Script, ScriptResult
 from kubevouch.policy.claims import NameSource, as_address
 from kubevouch.rollout.act.context import RolloutContext
 
@@ -30,7 +30,7 @@ _WHO = Script(
 
 
 async def confirm_addresses(
-    node: Node, carried: Carried[NodeSurvey], context: RolloutContext
+    node: Node, carried: ScriptResult[NodeSurvey], context: RolloutContext
 ) -> dict[str, NameSource]:
     """The addresses of the node's status that are proven, each with its proof."""
     claimed = {
@@ -38,7 +38,7 @@ async def confirm_addresses(
         for claim in node.status.addresses
         if (address := as_address(claim.address)) is not None
     }
-    if context.way.name == "local":
+    if context.transport.name == "local":
         here = {str(as_address(text.decode(errors="replace"))) for text in carried.answer.addresses}
         return dict.fromkeys(claimed & here, NameSource.THIS_MACHINE)
     confirmed: dict[str, NameSource] = {}
@@ -49,14 +49,14 @@ async def confirm_addresses(
 
 
 async def _answers(
-    address: str, host: str, carried: Carried[NodeSurvey], context: RolloutContext
+    address: str, host: str, carried: ScriptResult[NodeSurvey], context: RolloutContext
 ) -> bool:
     """The machine that was surveyed answers there, by the key under which the operator knows it."""
     if carried.host_key is None or carried.known_as is None or ip_address(address).is_link_local:
         return False
     try:
-        place = Place(address, carried.known_as)
-        there = await context.way.carry(host, _WHO, timeout=_PATIENCE, at=place)
+        place = DialAddress(address, carried.known_as)
+        there = await context.transport.run_script(host, _WHO, timeout=_PATIENCE, at=place)
     except NodeError:
         return False
     same_key = there.host_key == carried.host_key

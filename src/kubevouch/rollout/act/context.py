@@ -1,22 +1,22 @@
-"""What a run needs of the world, passed in: a client, a way to nodes, a clock, somebody who watches."""
+"""What a run needs of the world, passed in: a client, a transport to nodes, a clock, somebody who watches."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from kubevouch.clock import Clock
-from kubevouch.kube.client import ApiClient
-from kubevouch.node.script import Carried, Place, Script, T
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 
 
-class Way(Protocol):
+class NodeTransport(Protocol):
     """Carries a script to a node: `node.ssh.Ssh` or `node.local.Local`."""
 
     name: str
 
-    async def carry(
-        self, host: str, script: Script[T], *, timeout: float, at: Place | None = None
-    ) -> Carried[T]:
+    async def run_script(
+        self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
+    ) -> ScriptResult[T]:
         """Raises NodeError. at: where it is dialled in place of where its name leads."""
         ...
 
@@ -46,7 +46,7 @@ class RolloutContext:
     """
 
     api: ApiClient
-    way: Way
+    transport: NodeTransport
     clock: Clock
     progress: ProgressReport
     stop: Callable[[], bool]

@@ -6,13 +6,14 @@ from typing import Literal
 
 from kubevouch.diagnose.rules.requests import running_approver
 from kubevouch.errors import KubevouchError, UsageError
-from kubevouch.evidence.gather import gather
-from kubevouch.evidence.measured import Asking, together
-from kubevouch.evidence.names import ClusterNames, gather_names
+from kubevouch.evidence.gather.inquiry import Asking, together
+from kubevouch.evidence.gather.names import gather_names
+from kubevouch.evidence.gather.snapshot import gather
+from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.resources import Node
-from kubevouch.node.script import Carried
+from kubevouch.node.script import ScriptResult
 from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext
@@ -123,7 +124,9 @@ async def _judged(
     if len(node.status.addresses) > _MOST_ADDRESSES:
         return LeftOut(node.name, f"its status has {len(node.status.addresses)} addresses")
     try:
-        carried: Carried[NodeSurvey] = await context.way.carry(node.name, survey(), timeout=_SURVEY)
+        carried: ScriptResult[NodeSurvey] = await context.transport.run_script(
+            node.name, survey(), timeout=_SURVEY
+        )
     except KubevouchError as error:
         return LeftOut(node.name, str(error))
     at = context.clock.now()

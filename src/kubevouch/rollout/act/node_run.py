@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kubevouch.kube.errors import KubeError
-from kubevouch.node.errors import NodeError, Unreachable
+from kubevouch.node.errors import NodeError, NodeUnreachable
 from kubevouch.rollout.act.context import RolloutTimeouts
 from kubevouch.rollout.act.observe import NodeObserver
 from kubevouch.rollout.decide.gates import GateResult, ProofGate, gate_results
@@ -40,7 +40,7 @@ class NodeRun:
     pid_before: int
 
     async def run(self) -> NodeResult:
-        """Carries it through to a result; an error of the way or the API server is one, too."""
+        """Carries it through to a result; an error of the transport or the API server is one, too."""
         clock = self.observer.context.clock
         began = clock.monotonic()
         outcome, why = await self._run(began)
@@ -69,7 +69,7 @@ class NodeRun:
         """None: it has begun. Else how it ended already."""
         try:
             answer = await self._call(TransactionStep.BEGIN)
-        except Unreachable as error:
+        except NodeUnreachable as error:
             return NodeOutcome.STOPPED, f"{error}; nothing was changed"
         except NodeError as error:
             outcome, how = await self._undone(self.observer.context.clock.monotonic())
@@ -179,8 +179,8 @@ class NodeRun:
     async def _call(self, action: TransactionStep) -> TransactionAnswer:
         assert self.change is not None
         script = render(action, self.change, self.seed if action is TransactionStep.BEGIN else None)
-        way = self.observer.context.way
-        return (await way.carry(self.observer.node.host, script, timeout=_CARRY)).answer
+        transport = self.observer.context.transport
+        return (await transport.run_script(self.observer.node.host, script, timeout=_CARRY)).answer
 
     def _step(self, text: str) -> None:
         self.observer.context.progress.step(self.observer.node.node, text)

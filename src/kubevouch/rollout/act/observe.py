@@ -7,11 +7,12 @@ from urllib.parse import quote
 
 from kubevouch.diagnose.rules.wire import code_of
 from kubevouch.evidence.approvers import BY_US
-from kubevouch.evidence.gather import list_requests
-from kubevouch.evidence.measured import Asking, Measured, Vantage
+from kubevouch.evidence.gather.csrs import list_requests
+from kubevouch.evidence.gather.inquiry import Asking
+from kubevouch.evidence.gather.serving import gather_served
+from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.names import ClusterNames
-from kubevouch.evidence.registry import Registry
-from kubevouch.evidence.serving import gather_served
+from kubevouch.evidence.policy_evidence import Registry
 from kubevouch.evidence.snapshot import Served, Trust
 from kubevouch.kube.errors import Conflict, Forbidden, KubeError, NotFound
 from kubevouch.kube.resources import (
@@ -21,7 +22,7 @@ from kubevouch.kube.resources import (
     NODES,
     CertificateSigningRequest,
 )
-from kubevouch.kubelet.dial import Target
+from kubevouch.kubelet.dialled import Target
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AllowedNames, Claim
 from kubevouch.policy.csr import NODE_USER, csr_of

@@ -6,13 +6,13 @@ from datetime import datetime
 
 import msgspec
 
-from kubevouch.evidence.identity import gather_trust
-from kubevouch.evidence.measured import Asking
+from kubevouch.evidence.gather.identity import gather_trust
+from kubevouch.evidence.gather.inquiry import Asking
 from kubevouch.evidence.serving import judged
 from kubevouch.evidence.snapshot import Served, Trust
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.resources import NAMESPACES, NODES, Node, NodeAddress, ResourceAttributes
-from kubevouch.kubelet.dial import dial
+from kubevouch.kubelet.io.dial import dial
 from kubevouch.node.errors import NodeError
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.observe import targets_of
@@ -192,7 +192,7 @@ async def survey_machine(node: NodePlan, context: RolloutContext) -> NodeSurvey:
         StoppedBefore: it is another machine.
         NodeError: it cannot be reached.
     """
-    carried = await context.way.carry(node.host, survey(), timeout=_SURVEY)
+    carried = await context.transport.run_script(node.host, survey(), timeout=_SURVEY)
     if node.host_key and carried.host_key and carried.host_key != node.host_key:
         raise StoppedBefore(
             node.node,

@@ -3,7 +3,7 @@
 The order is that of the run turned round: the ConfigMap first, then control planes, then workers.
 """
 
-from kubevouch.evidence.serving import gather_served
+from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.resources import NODES
 from kubevouch.node.errors import NodeError
@@ -59,7 +59,7 @@ async def _undo_node(
         if plan.run not in runs:
             return NodeOutcome.DONE, "this run has not changed this node"
         script = render(TransactionStep.UNDO, change_to_undo(node, seen, plan.run), None)
-        answer = (await context.way.carry(node.host, script, timeout=_CARRY)).answer
+        answer = (await context.transport.run_script(node.host, script, timeout=_CARRY)).answer
     except StoppedBefore as error:
         return NodeOutcome.STOPPED, str(error)
     except NodeError as error:

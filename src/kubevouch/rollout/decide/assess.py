@@ -10,7 +10,7 @@ import msgspec
 from kubevouch.diagnose.rules.wire import code_of, is_dark
 from kubevouch.evidence.serving import preferred_types, scraped_address
 from kubevouch.evidence.snapshot import Served, is_control_plane
-from kubevouch.evidence.survey import FileSeen, NodeSurvey
+from kubevouch.evidence.survey import NodeSurvey, SurveyedFile
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.configuration import BOOTSTRAP_KEY, read_configuration
 from kubevouch.kubelet.effective import Effective, drop_in_order, effective
@@ -214,7 +214,7 @@ _ONLY_A_RESTART = "(no change: the file says so already; the kubelet has not bee
 _INTERRUPTION = "the port refuses connections for about a second, while the kubelet restarts; no pod is restarted"
 
 
-def _check_wins(config: FileSeen, content: bytes, survey: NodeSurvey) -> None:
+def _check_wins(config: SurveyedFile, content: bytes, survey: NodeSurvey) -> None:
     """The edit must be what the next start reads: a drop-in or a flag may say otherwise. Raises _Out."""
     file = read_configuration(content, config.text_path)
     by_path = {each.text_path: each for each in survey.drop_ins}

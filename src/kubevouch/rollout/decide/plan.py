@@ -66,7 +66,7 @@ class NodePlan(msgspec.Struct, frozen=True):
     """What ssh is asked for."""
 
     host_key: str
-    """Fingerprint of the ssh host key that answered; empty where the way shows none."""
+    """Fingerprint of the ssh host key that answered; empty where the transport shows none."""
 
     control_plane: bool
     kubelet_version: str

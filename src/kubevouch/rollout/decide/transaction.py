@@ -1,4 +1,4 @@
-"""The change of one node as a script: rendered here by pure code, carried by any way, run by `sh` there.
+"""The change of one node as a script: rendered here by pure code, sent by any transport, run by `sh` there.
 
 What the script does, and in which order, stands in transaction.sh and undo.sh.
 """
