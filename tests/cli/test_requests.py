@@ -138,9 +138,15 @@ async def test_a_request_is_explained_rule_by_rule(kubevouch: Program, stage: St
     assert lines[-1].startswith(f"csr-2: held by {', '.join(held)}"[:40])
     document = json.loads(told.out)
     assert document["schemaVersion"] == "kubevouch.judgement/1"
-    assert {"rule", "outcome", "reason", "message", "seen", "allowed"} == set(
-        document["rulings"][0]
-    )
+    assert set(document["rulings"][0]) == {
+        "rule",
+        "outcome",
+        "reason",
+        "message",
+        "seen",
+        "allowed",
+        "operatorMayAllow",
+    }
 
 
 GOOD = csr("from-a-file", request(NODE, [NODE], ["127.0.88.112"]))

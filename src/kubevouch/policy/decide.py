@@ -65,9 +65,13 @@ class Decision(msgspec.Struct, frozen=True):
 
     @property
     def held_by(self) -> tuple[RuleResult, ...]:
-        """The rules that do not pass: those that refuse first."""
-        refused = tuple(r for r in self.results if r.outcome is Outcome.REFUSE)
-        return refused + tuple(r for r in self.results if r.outcome is Outcome.CANNOT_TELL)
+        """The rules that do not pass: first those that nothing overrides, then those that refuse, then doubts."""
+        held = [r for r in self.results if r.outcome is not Outcome.PASS]
+        return tuple(
+            sorted(
+                held, key=lambda r: (r.outcome is not Outcome.REFUSE, bool(r.operator_may_allow))
+            )
+        )
 
     @property
     def why(self) -> str:

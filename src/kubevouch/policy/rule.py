@@ -45,7 +45,7 @@ class HoldReason(StrEnum):
     NOT_IN_EVIDENCE = "NotInEvidence"
 
 
-class RuleResult(msgspec.Struct, frozen=True):
+class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
     """One rule's answer: what it saw, and what it would allow."""
 
     rule: str
