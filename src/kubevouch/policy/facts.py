@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from kubevouch.evidence.policy_evidence import Registry
+from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.policy.claims import AllowedNames, Claim, OtherNodes, other_nodes_of
 from kubevouch.policy.csr import Csr, newest_of, requestor_node
 from kubevouch.policy.reserved import ReservedNames, reserved_of
@@ -49,7 +49,7 @@ class CsrFacts(msgspec.Struct, frozen=True):
 
 def csr_facts(
     csr: Csr,
-    registry: Registry,
+    policy_evidence: PolicyEvidence,
     *,
     at: datetime,
     allowed: AllowedNames | None,
@@ -58,8 +58,8 @@ def csr_facts(
 ) -> CsrFacts:
     """The facts about one CSR, with all that the registry tells about it."""
     node = requestor_node(csr)
-    nodes = registry.nodes.value
-    reserved = reserved_of(registry.names)
+    nodes = policy_evidence.nodes.value
+    reserved = reserved_of(policy_evidence.names)
     return CsrFacts(
         csr=csr,
         at=at,
@@ -69,6 +69,6 @@ def csr_facts(
         if nodes is None
         else other_nodes_of(node or "", nodes, reserved.shared, pinned),
         reserved=reserved,
-        newest=newest_of(registry.requests.or_else(()), csr.username),
+        newest=newest_of(policy_evidence.csrs.or_else(()), csr.username),
         kubelet_started=kubelet_started,
     )
