@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from kubevouch_lab.wire.kinds import CSRS
 from tests.cli.program import Program
 from tests.support.bombs import ALIASES, MERGES
 from tests.support.requests import request
+from tests.support.scripted.kinds import CSRS
 from tests.support.stage import Stage
 
 NODE = "k8s-worker-1.internal.example.com"

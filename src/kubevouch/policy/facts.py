@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from kubevouch.evidence.policy_evidence import Registry
+from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, OtherNodes, other_nodes_of
 from kubevouch.policy.csr import Csr, asked_of, newest_of, requestor_node
 from kubevouch.policy.reserved import ReservedNames, reserved_of
@@ -106,7 +106,7 @@ class CsrFacts(msgspec.Struct, frozen=True):
 
 def csr_facts(
     csr: Csr,
-    registry: Registry,
+    policy_evidence: PolicyEvidence,
     *,
     at: datetime,
     allowed: AllowedNames | None,
@@ -116,10 +116,10 @@ def csr_facts(
     without_credential_id: bool = False,
     bootstrap_csrs: tuple[str, ...] | None = None,
 ) -> CsrFacts:
-    """The facts about one CSR, with all that the registry tells about it. See CsrFacts for each."""
+    """The facts about one CSR, with all that the evidence tells about it. See CsrFacts for each."""
     node = requestor_node(csr)
-    nodes = registry.nodes.value
-    reserved = reserved_of(registry.names)
+    nodes = policy_evidence.nodes.value
+    reserved = reserved_of(policy_evidence.names)
     return CsrFacts(
         csr=csr,
         at=at,
@@ -129,7 +129,7 @@ def csr_facts(
         if nodes is None
         else other_nodes_of(node or "", nodes, reserved.shared, pinned),
         reserved=reserved,
-        newest=newest_of(registry.requests.or_else(()), csr.username),
+        newest=newest_of(policy_evidence.csrs.or_else(()), csr.username),
         kubelet_started=kubelet_started,
         client_certificates=client_certificates,
         without_credential_id=without_credential_id,

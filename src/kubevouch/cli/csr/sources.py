@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from kubevouch.cli.common.allow import node_values
-from kubevouch.evidence.policy_evidence import Registry
+from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.policy.claims import AllowedNames, Claim, NameSource, allowed_names_of, with_said
 from kubevouch.policy.csr import Csr, requestor_node
@@ -32,21 +32,21 @@ class Sources:
             read_plan(plan_file) if plan_file else None, node_values(allow), trust_node_status
         )
 
-    def judged(self, request: Csr, registry: Registry, at: datetime) -> Decision:
+    def judged(self, request: Csr, policy_evidence: PolicyEvidence, at: datetime) -> Decision:
         """What the policy says with these sources."""
         node = requestor_node(request)
         facts = csr_facts(
             request,
-            registry,
+            policy_evidence,
             at=at,
-            allowed=self.allowance(node, registry) if node else None,
+            allowed=self.allowance(node, policy_evidence) if node else None,
             pinned=self._pinned(),
         )
         return decide(facts)
 
-    def allowance(self, node: str, registry: Registry) -> AllowedNames | None:
+    def allowance(self, node: str, policy_evidence: PolicyEvidence) -> AllowedNames | None:
         """What the node may have: by the plan, else by --allow, else by its own word."""
-        found = registry.node(node)
+        found = policy_evidence.node(node)
         if found is None:
             return None
         planned = self.plan.nodes if self.plan else ()

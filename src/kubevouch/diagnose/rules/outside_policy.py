@@ -6,7 +6,7 @@ import msgspec
 
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import api_proof, counted, finding
-from kubevouch.evidence.policy_evidence import Registry
+from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.evidence.snapshot import Evidence, is_control_plane
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.outcome import Outcome
@@ -21,13 +21,15 @@ def outside_policy(evidence: Evidence) -> Iterator[Finding]:
     """KV412: refused by a rule that no flag overrides. What another rule holds may be an honest mistake."""
     if evidence.names is None:
         return
-    registry = Registry(evidence.nodes, evidence.requests, evidence.names)
+    policy_evidence = PolicyEvidence(evidence.nodes, evidence.csrs, evidence.names)
     proofs = []
-    for request in evidence.requests.or_else(()):
-        if not request.status.conditions and (refused := _refused(request, registry, evidence)):
+    for request in evidence.csrs.or_else(()):
+        if not request.status.conditions and (
+            refused := _refused(request, policy_evidence, evidence)
+        ):
             asked = ", ".join(result.seen for result in refused)
             who = requestor_node(csr_of(request)) or request.spec.username
-            proofs.append(api_proof(request.name, f"{who} asks for {asked}", evidence.requests))
+            proofs.append(api_proof(request.name, f"{who} asks for {asked}", evidence.csrs))
     if proofs:
         what = counted(len(proofs), "pending request asks", "pending requests ask")
         title = f"{what} for another node's, or the cluster's own, names or addresses"
@@ -35,12 +37,14 @@ def outside_policy(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _refused(
-    request: CertificateSigningRequest, registry: Registry, evidence: Evidence
+    request: CertificateSigningRequest, policy_evidence: PolicyEvidence, evidence: Evidence
 ) -> list[RuleResult]:
     asked = csr_of(request)
-    node = registry.node(requestor_node(asked) or "")
-    facts = csr_facts(asked, registry, at=evidence.at, allowed=_at_its_word(node))
-    if not registry.nodes.is_known:  # any of them might be a control plane, with its own endpoint
+    node = policy_evidence.node(requestor_node(asked) or "")
+    facts = csr_facts(asked, policy_evidence, at=evidence.at, allowed=_at_its_word(node))
+    if (
+        not policy_evidence.nodes.is_known
+    ):  # any of them might be a control plane, with its own endpoint
         anyones = msgspec.structs.replace(facts.reserved, endpoint_addresses={})
         facts = msgspec.structs.replace(facts, reserved=anyones)
     results = [rule(facts) for rule in BELONGING_RULES]

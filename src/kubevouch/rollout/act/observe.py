@@ -7,13 +7,13 @@ from urllib.parse import quote
 
 from kubevouch.diagnose.rules.wire import code_of
 from kubevouch.evidence.approvers import BY_US
-from kubevouch.evidence.gather.csrs import list_requests
-from kubevouch.evidence.gather.inquiry import Asking
+from kubevouch.evidence.gather.csrs import list_csrs
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.names import ClusterNames
-from kubevouch.evidence.policy_evidence import Registry
-from kubevouch.evidence.snapshot import Served, Trust
+from kubevouch.evidence.policy_evidence import PolicyEvidence
+from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.kube.errors import Conflict, Forbidden, KubeError, NotFound
 from kubevouch.kube.resources import (
     CSRS,
@@ -43,7 +43,7 @@ class RunInputs:
     """What stays the same over a run."""
 
     plan: Plan
-    trust: Trust
+    trust: TrustedRoots
     names: ClusterNames
     metrics_wanted: bool
 
@@ -104,7 +104,7 @@ class NodeObserver:
 
     async def _request(self) -> tuple[CertificateSigningRequest | None, str]:
         """The newest request of the node since the change, and what holds it."""
-        requests = await list_requests(self.context.api)
+        requests = await list_csrs(self.context.api)
         mine = [r for r in requests if r.spec.username == f"{NODE_USER}{self.node.node}"]
         new = [request for request in mine if request.name not in self.known]
         if not new:
@@ -145,17 +145,17 @@ class NodeObserver:
     ) -> str:
         """The rules that do not pass it, with the Nodes as they are now; empty if all do."""
         clock = self.context.clock
-        registry = Registry(
-            nodes=await Asking(clock).ask(self.context.api.list_all(NODES)),
-            requests=Measured(Vantage.API_SERVER, clock.now(), requests),
+        policy_evidence = PolicyEvidence(
+            nodes=await Inquiry(clock).ask(self.context.api.list_all(NODES)),
+            csrs=Measured(Vantage.API_SERVER, clock.now(), requests),
             names=self.inputs.names,
         )
-        node = registry.node(self.node.node)
+        node = policy_evidence.node(self.node.node)
         if node is not None and node.uid != self.node.uid:
             return "live-node (NoSuchNode): the Node has been made anew since the plan"
         facts = csr_facts(
             csr_of(found),
-            registry,
+            policy_evidence,
             at=clock.now(),
             allowed=allowance_of(self.node),
             pinned=pins_of(self.inputs.plan.nodes),
@@ -242,7 +242,7 @@ async def lease_time(context: RolloutContext, node: str) -> datetime | None:
 async def known_requests(context: RolloutContext, node: str) -> frozenset[str]:
     """Names of all serving requests of a node."""
     user = f"{NODE_USER}{node}"
-    return frozenset(r.name for r in await list_requests(context.api) if r.spec.username == user)
+    return frozenset(r.name for r in await list_csrs(context.api) if r.spec.username == user)
 
 
 def targets_of(node: NodePlan) -> Iterable[Target]:
