@@ -17,12 +17,12 @@ from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.errors import NotAnApiServer, TlsError, Unauthorized, Unreachable
 from kubevouch.kube.io.client import PAGE
 from kubevouch.kube.io.transport import Limits
-from kubevouch_lab.wire import faults, reviews, status
-from kubevouch_lab.wire.nobody import closed_port
 from tests.support.apiservers import MOMENT, PATIENT, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 from tests.support.scenario import Expected, Request, Scenario
+from tests.support.scripted import faults, reviews, status
+from tests.support.scripted.nobody import closed_port
 from tests.support.stage import Stage, kind_of, staged
 
 NOTHING_EXPECTED = Expected(finds=(), exit=0)

@@ -21,10 +21,10 @@ from kubevouch.kube.resources import (
 from kubevouch.kube.resources.certificates import CsrStatus
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.resources.rbac import RoleRef, Subject
-from kubevouch_lab.wire.reviews import Attributes
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
 from tests.support.scenario import Expected, Scenario
+from tests.support.scripted.reviews import Attributes
 from tests.support.stage import staged
 
 RECORDED = json.loads(

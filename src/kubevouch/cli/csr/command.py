@@ -142,7 +142,7 @@ def explain(
     decision = sources.judged(request_named(request, policy_evidence), policy_evidence, at)
     if output == "json":
         content = {
-            "name": decision.csr,
+            "name": decision.about,
             "outcome": decision.outcome,
             "rulings": decision.results,
         }

@@ -12,14 +12,11 @@ from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.evidence.snapshot import Evidence, is_control_plane
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.outcome import Outcome
-from kubevouch.policy.addresses import foreign_addresses, reserved_addresses
-from kubevouch.policy.claims import AllowedNames, Claim, NameSource, claims_of
+from kubevouch.policy.claims import AllowedNames, allowed_names_of
 from kubevouch.policy.csr import csr_of, requestor_node
+from kubevouch.policy.decide import BELONGING_RULES
 from kubevouch.policy.facts import csr_facts
-from kubevouch.policy.names import foreign_names, reserved_names
 from kubevouch.policy.rule import RuleResult
-
-_RULES = (reserved_names, foreign_names, reserved_addresses, foreign_addresses)
 
 
 @rule(Code.CSR_OUTSIDE_POLICY)
@@ -59,7 +56,7 @@ def _refused(
     ):  # any of them might be a control plane, with its own endpoint
         anyones = msgspec.structs.replace(facts.reserved, endpoint_addresses={})
         facts = msgspec.structs.replace(facts, reserved=anyones)
-    results = [rule(facts) for rule in _RULES]
+    results = [rule(facts) for rule in BELONGING_RULES]
     return [result for result in results if result.outcome is Outcome.REFUSE]
 
 
@@ -71,6 +68,5 @@ def _at_its_word(node: Node | None) -> AllowedNames | None:
     """
     if node is None or not is_control_plane(node):
         return None
-    _, addresses = claims_of(node)
-    taken = tuple(Claim(entry.value, NameSource.OPERATOR) for entry in addresses)
-    return AllowedNames(node.name, addresses=taken, control_plane=True)
+    own = allowed_names_of(node, said=[each.address for each in node.status.addresses])
+    return msgspec.structs.replace(own, names=())

@@ -26,9 +26,8 @@ from kubevouch.kubelet.dialled import Target
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AllowedNames, Claim
 from kubevouch.policy.csr import NODE_USER, csr_of
-from kubevouch.policy.decide import RULES, approval, decide
+from kubevouch.policy.decide import EVEN_IF_DECIDED, RULES, approval, decide
 from kubevouch.policy.facts import csr_facts
-from kubevouch.policy.timing import undecided
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.decide.gates import GateEvidence, issued_certificate
 from kubevouch.rollout.decide.plan import NodePlan, Plan
@@ -163,7 +162,7 @@ class NodeObserver:
             kubelet_started=self.kubelet_started,
         )
         decided = found.condition("Approved") is not None
-        decision = decide(facts, tuple(r for r in RULES if not (decided and r is undecided)))
+        decision = decide(facts, EVEN_IF_DECIDED if decided else RULES)
         if decision.outcome is Outcome.PASS:
             return ""
         return "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in decision.held_by[:3])
