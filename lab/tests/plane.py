@@ -19,7 +19,6 @@ from kubevouch_lab.apiserver.kinds import NAMESPACES, SERVICE_ACCOUNTS, kind_of
 from kubevouch_lab.apiserver.request import LOOPBACK, UserInfo
 from kubevouch_lab.apiserver.server import ApiServer, ServerPki
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.clock import WoundClock
 from kubevouch_lab.cluster import seed_rbac
 from kubevouch_lab.identity.authentication import Authentication
 from kubevouch_lab.identity.authorization import Authorization
@@ -30,6 +29,7 @@ from kubevouch_lab.plugs import admission, backends
 from kubevouch_lab.signer.issuing import signing_ca
 from kubevouch_lab.signer.signers import CONTROLLER, Signers
 from tests.support.authority import Authority, Pair
+from tests.support.clocks import SteppedClock
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 # The dates of certificates that trustme makes are around the real now.
@@ -48,7 +48,7 @@ class Ran:
 class Plane:
     server: ApiServer
     store: Store
-    clock: WoundClock
+    clock: SteppedClock
     authority: Authority
     authentication: Authentication
     authorize: Authorization
@@ -120,7 +120,7 @@ class Plane:
 @contextlib.asynccontextmanager
 async def plane(folder: Path, authority: Authority) -> AsyncIterator[Plane]:
     """Runs one with the roles and namespaces of a kubeadm cluster. `admin` is a kubeconfig of system:masters."""
-    store, clock = Store(), WoundClock(NOW)
+    store, clock = Store(), SteppedClock(NOW)
     authorize = Authorization(store)
     entropy = random.Random(4).randbytes
     authentication = Authentication(

@@ -7,16 +7,16 @@ import pytest
 
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.verify import VerifyTimeouts, _until_it_holds
-from kubevouch.diagnose.finding import Severity
+from kubevouch.diagnose.catalogue import Severity
 from kubevouch.errors import ExitCode
 from kubevouch.kube.errors import Unreachable
 from kubevouch.system_clock import SystemClock
-from kubevouch_lab.wire import faults
-from kubevouch_lab.wire.kinds import KINDS
 from tests.cli.program import Program, ended
 from tests.diagnose.cases import CASES
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
+from tests.support.scripted import faults
+from tests.support.scripted.kinds import KINDS
 from tests.support.stage import Stage, staged
 
 

@@ -1,17 +1,11 @@
 """The lab's time: one clock, given to every part of it.
 
-Two kinds. `OffsetClock` is the machine's own clock, moved by a fixed amount: what a lab runs on, and what a node with
-a wrong clock has. `WoundClock` stands still until it is wound: a test passes a year in seconds.
+It is the machine's own clock, moved by a fixed amount: what a lab runs on, and what a node with a wrong clock has.
 """
 
-import asyncio
-import heapq
-import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from kubevouch.clock import Clock
-
-__all__ = ["OffsetClock", "WoundClock"]
 
 
 class OffsetClock:
@@ -32,62 +26,3 @@ class OffsetClock:
     async def sleep(self, seconds: float) -> None:
         """Returns after that many seconds, or at once for zero and less."""
         await self._under.sleep(seconds)
-
-
-class WoundClock:
-    """Stands still until it is wound; who sleeps is woken at their moment, in order, each at its own time.
-
-    A sleeper that wakes may read and write over sockets before it sleeps again: `wind` gives the event loop so many
-    turns, and as much real time as `settle` says, before it goes on to the next one.
-    """
-
-    def __init__(
-        self, at: datetime = datetime(2026, 11, 24, 12, 0, tzinfo=UTC), *, settle: float = 0.0
-    ) -> None:
-        self._start = self._at = at
-        self._settle = settle
-        self._sleepers: list[tuple[datetime, int, asyncio.Future[None]]] = []
-        self._order = itertools.count()
-
-    def now(self) -> datetime:
-        """The wall clock: an aware datetime in UTC."""
-        return self._at
-
-    def monotonic(self) -> float:
-        """Seconds since the clock was made."""
-        return (self._at - self._start).total_seconds()
-
-    async def sleep(self, seconds: float) -> None:
-        """Returns when the clock has been wound so far, or at once for zero and less."""
-        if seconds <= 0:
-            await asyncio.sleep(0)  # noqa: TID251 - one turn of the loop takes no time
-            return
-        woken = asyncio.get_running_loop().create_future()
-        until = self._at + timedelta(seconds=seconds)
-        heapq.heappush(self._sleepers, (until, next(self._order), woken))
-        await woken
-
-    @property
-    def next_waking(self) -> datetime | None:
-        """When the first sleeper wants to be woken; None while nobody sleeps."""
-        while self._sleepers and self._sleepers[0][2].done():  # its task was cancelled
-            heapq.heappop(self._sleepers)
-        return self._sleepers[0][0] if self._sleepers else None
-
-    async def wind(self, by: timedelta) -> None:
-        """Moves on by that much; everybody who sleeps less long wakes at their own moment on the way."""
-        end = self._at + by
-        await self._settled()
-        while (following := self.next_waking) is not None and following <= end:
-            self._at = max(self._at, following)
-            while (due := self.next_waking) is not None and due <= self._at:
-                heapq.heappop(self._sleepers)[2].set_result(None)
-            await self._settled()
-        self._at = end
-        await self._settled()
-
-    async def _settled(self) -> None:
-        for _ in range(10):
-            await asyncio.sleep(0)  # noqa: TID251 - turns of the loop, no time
-        if self._settle:
-            await asyncio.sleep(self._settle)  # noqa: TID251 - real sockets need real time

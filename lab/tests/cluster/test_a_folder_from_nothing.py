@@ -11,7 +11,6 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from kubevouch_lab.clock import WoundClock
 from kubevouch_lab.cluster import seed
 from kubevouch_lab.cluster.authorities import Authorities
 from kubevouch_lab.cluster.chance import uids
@@ -24,6 +23,7 @@ from kubevouch_lab.cluster.pki import Pair, authority, kubelet_client, made_earl
 from kubevouch_lab.cluster.site import Site
 from kubevouch_lab.nodes.files import NodeFiles
 from kubevouch_lab.scenarios.states import State, serving_files
+from tests.support.clocks import SteppedClock
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 WORKER = "k8s-worker-1.internal.example.com"
@@ -222,7 +222,9 @@ def test_pairs_are_read_back(master: Path) -> None:
 def test_kubeadm_sees_nothing_wrong_in_the_very_words_of_a_real_one(master: Path) -> None:
     """The recorded table of a real cluster, its dates put in place of ours."""
     recorded = (FIXTURES / "kubeadm-certs-check-expiration.txt").read_text()
-    told = kubeadm(NodeFiles(master, "k8s-master"), WoundClock(NOW))(["certs", "check-expiration"])
+    told = kubeadm(NodeFiles(master, "k8s-master"), SteppedClock(NOW))(
+        ["certs", "check-expiration"]
+    )
     assert told.code == 0
 
     def shape(text: str) -> str:

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from kubevouch.diagnose.doctor import diagnose
-from kubevouch.diagnose.rules import requests
-from kubevouch.evidence.gather.inquiry import Asking
-from kubevouch.evidence.gather.policy_evidence import gather_registry
+from kubevouch.diagnose.rules import csrs
+from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.kube.access import LoopbackKubelets, cluster_access
 from kubevouch.kube.io.client import ApiClient
@@ -60,7 +60,7 @@ async def api(cluster: Plane) -> AsyncIterator[ApiClient]:
 async def decided(api: ApiClient, cluster: Plane, node: Node, name: str) -> Decision:
     """The policy is asked as `csr approve` asks it, and what passes is approved."""
     raw = await api.get_raw(CSRS, name)
-    registry = await gather_registry(api, Asking(cluster.clock))
+    policy_evidence = await gather_policy_evidence(api, Inquiry(cluster.clock))
     host = node.kubelet.name
     allowance = AllowedNames(
         node=host,
@@ -68,7 +68,7 @@ async def decided(api: ApiClient, cluster: Plane, node: Node, name: str) -> Deci
         addresses=(Claim(ADDRESS, NameSource.SSH_HOST_KEY),),
     )
     found = raw.read()
-    facts = csr_facts(csr_of(found), registry, at=cluster.clock.now(), allowed=allowance)
+    facts = csr_facts(csr_of(found), policy_evidence, at=cluster.clock.now(), allowed=allowance)
     decision = decide(facts)
     if decision.outcome is Outcome.PASS:
         await api.put_approval(raw, approval(found.spec.username))
@@ -105,7 +105,7 @@ async def test_with_nobody_deciding_the_fuse_burns_on_the_days_that_were_foretol
     cluster: Plane, node: Node, api: ApiClient
 ) -> None:
     await first_certificate(api, cluster, node)
-    [found] = diagnose(await gather(api, clock=cluster.clock), (requests.fuse,)).findings
+    [found] = diagnose(await gather(api, clock=cluster.clock), (csrs.rotation_will_stall,)).findings
     stalls, dark = map(_day, re.findall(r"\d{4}-\d\d-\d\d", found.title))
     asked: datetime | None = None
     while await node.leaf() is not None:

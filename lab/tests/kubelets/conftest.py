@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from kubevouch_lab.clock import WoundClock
 from kubevouch_lab.cluster import kubeconfigs
 from kubevouch_lab.cluster.node_place import configured, kubelet_configuration
 from kubevouch_lab.kubelets.kubelet import Kubelet
@@ -20,6 +19,7 @@ from kubevouch_lab.kubelets.reporter import Rhythm
 from kubevouch_lab.nodes.files import NodeFiles
 from lab.tests.plane import Plane, plane, until
 from tests.support.authority import Authority
+from tests.support.clocks import SteppedClock
 
 PKI = "/var/lib/kubelet/pki"
 CONFIG = "/var/lib/kubelet/config.yaml"
@@ -95,7 +95,7 @@ def node_of(
     name: str = "k8s-worker-1.internal.example.com",
     runtime: Runtime | None = None,
     rhythm: Rhythm = SLOW,
-    clock: WoundClock | None = None,
+    clock: SteppedClock | None = None,
 ) -> Node:
     """A node as kubeadm leaves it: self-signed to be, its client certificate in place."""
     files = NodeFiles(root / name, name)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch_lab.clock import WoundClock
 from kubevouch_lab.kubelets.settings import StartFailure
 from kubevouch_lab.nodes.files import NodeFiles
 from kubevouch_lab.nodes.journal import Journal
 from kubevouch_lab.nodes.system import System
+from tests.support.clocks import SteppedClock
 
 CONFIG = "/var/lib/kubelet/config.yaml"
 UNIT = """\
@@ -54,7 +54,7 @@ class StandIn:
 
 
 class Machine:
-    def __init__(self, root: Path, clock: WoundClock) -> None:
+    def __init__(self, root: Path, clock: SteppedClock) -> None:
         self.clock = clock
         self.files = NodeFiles(root, "worker.example.com")
         for path, text in (
@@ -93,7 +93,7 @@ class Machine:
 
 @pytest.fixture
 async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
-    made = Machine(tmp_path / "node", WoundClock())
+    made = Machine(tmp_path / "node", SteppedClock())
     await made.system.boot()
     if made.system.no_shell is not None:
         pytest.skip(str(made.system.no_shell))

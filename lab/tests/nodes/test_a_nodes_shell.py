@@ -213,9 +213,9 @@ _HOLDER = """
 import asyncio, os, sys
 from pathlib import Path
 from lab.tests.nodes.conftest import Machine
-from kubevouch_lab.clock import WoundClock
+from tests.support.clocks import SteppedClock
 async def main():
-    machine = Machine(Path(sys.argv[1]), WoundClock())
+    machine = Machine(Path(sys.argv[1]), SteppedClock())
     await machine.system.boot()
     sleeping = await machine.system.namespace.spawn(("/bin/sh", "-c", "echo $$; sleep 1000 & wait"))
     await sleeping.stdout.readline()

@@ -9,17 +9,17 @@ import pytest
 
 from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver.kinds import NODES, PODS
-from kubevouch_lab.wire.kubelet import (
+from lab.tests.plane import Plane
+from tests.support.authority import Authority, Pair
+from tests.support.scripted.kubelet import (
     NO_CERTIFICATE,
     PLAIN_HTTP,
     RESET,
     Behaviour,
+    ScriptedKubelet,
     Serve,
-    WireKubelet,
     alert,
 )
-from lab.tests.plane import Plane
-from tests.support.authority import Authority, Pair
 
 # kubectl writes the query anew, as Go does: a blank becomes a plus.
 RAW = ("get", "--raw", "/api/v1/nodes/n1/proxy/metrics/resource?a=b%20c")
@@ -59,7 +59,7 @@ async def test_a_request_is_handed_on_with_the_servers_own_certificate(
     # Of another CA, and for another name: nobody looks, as on a kubeadm cluster.
     served = context(tmp_path, Authority().serving("elsewhere"), running.authority.pem)
     answers = {"/metrics/resource?a=b+c": (200, b"node_cpu 1\n")}
-    async with WireKubelet(Serve(served, answers), SystemClock()) as kubelet:
+    async with ScriptedKubelet(Serve(served, answers), SystemClock()) as kubelet:
         with_node(running, kubelet.port)
         assert await running.does(*RAW) == "node_cpu 1\n"
         missing = await running.kubectl("get", "--raw", "/api/v1/nodes/n1/proxy/other")
@@ -82,7 +82,7 @@ async def test_a_request_is_handed_on_with_the_servers_own_certificate(
 async def test_a_dark_kubelet_is_told_in_gos_words(
     running: Plane, behaviour: Behaviour, why: str
 ) -> None:
-    async with WireKubelet(behaviour, SystemClock()) as kubelet:
+    async with ScriptedKubelet(behaviour, SystemClock()) as kubelet:
         with_node(running, kubelet.port)
         with_pod(running, "c")
         refused = await running.kubectl(*RAW)
@@ -98,7 +98,7 @@ async def test_a_dark_kubelet_is_told_in_gos_words(
 
 
 async def test_nobody_listens(running: Plane) -> None:
-    async with WireKubelet(RESET, SystemClock()) as kubelet:
+    async with ScriptedKubelet(RESET, SystemClock()) as kubelet:
         port = kubelet.port
     with_node(running, port)
     refused = await running.kubectl(*RAW)
@@ -111,7 +111,7 @@ async def test_nobody_listens(running: Plane) -> None:
 async def test_a_log_is_of_one_container(running: Plane, tmp_path: Path) -> None:
     served = context(tmp_path, running.authority.serving("127.0.0.1"), running.authority.pem)
     answers = {"/containerLogs/default/p/b?timestamps=true": (200, b"one line\n")}
-    async with WireKubelet(Serve(served, answers), SystemClock()) as kubelet:
+    async with ScriptedKubelet(Serve(served, answers), SystemClock()) as kubelet:
         with_node(running, kubelet.port)
         with_pod(running, "a", "b")
         assert await running.does("logs", "p", "-c", "b", "--timestamps") == "one line\n"
@@ -124,7 +124,7 @@ async def test_a_log_is_of_one_container(running: Plane, tmp_path: Path) -> None
 
 async def test_whoever_may_not_is_not_let_through(running: Plane) -> None:
     running.knows("eve", running.authority.client("eve"))
-    async with WireKubelet(NO_CERTIFICATE, SystemClock()) as kubelet:
+    async with ScriptedKubelet(NO_CERTIFICATE, SystemClock()) as kubelet:
         with_node(running, kubelet.port)
         refused = await running.kubectl(*RAW, user="eve")
     assert 'User "eve" cannot get resource "nodes/proxy" in API group ""' in refused.err

@@ -1,4 +1,4 @@
-"""Text and tables laid out for a width, by rich, which counts cells and not characters: some signs are two wide."""
+"""Text and tables laid out for a width. Tables by rich, which counts cells and not characters: some signs are two wide."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -12,21 +12,22 @@ _NARROWEST_COLUMN = 12
 
 
 def folded(text: str, width: int, *, later: int | None = None) -> list[str]:
-    """Lines of whole words, none wider than that unless it is one word. later: the width from the second line on."""
-    if text.isascii() and len(text) <= width:
-        return [text]
+    """Lines of whole words, none wider than that unless it is one word. later: the width from the second line on.
+
+    By textwrap: rich breaks or cuts a word that is longer than the line, and such a word is there to be copied.
+    """
+    if len(text) <= width:
+        return [text.rstrip()]
     lines = _wrapped(text, width)
     if later is None or later == width or len(lines) < 2:
         return lines
-    rest = text[len(lines[0]) :].lstrip()
-    return [lines[0], *_wrapped(rest, later)]
+    return [lines[0], *_wrapped(text[len(lines[0]) :].lstrip(), later)]
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    from rich.text import Text
+    from textwrap import wrap
 
-    lines = Text(text).wrap(_console(width), width, overflow="ignore")
-    return [line.plain.rstrip() for line in lines] or [""]
+    return wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def table_lines(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:

@@ -8,7 +8,7 @@ from itertools import islice
 
 from kubevouch.clock import Clock
 from kubevouch.evidence.serving import judged
-from kubevouch.evidence.snapshot import Served, Trust
+from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.kubelet.dialled import Target
 from kubevouch.kubelet.io.dial import dial
 
@@ -17,7 +17,7 @@ _MOST_NAMED = 3
 
 async def gather_served(
     wanted: Iterable[Target],
-    trust: Trust | None,
+    trust: TrustedRoots | None,
     *,
     clock: Clock,
     timeout: float = 10.0,

@@ -4,9 +4,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import Literal
 
-from kubevouch.diagnose.rules.requests import running_approver
+from kubevouch.diagnose.catalogue import Code
+from kubevouch.diagnose.rules.csrs import running_approver
 from kubevouch.errors import KubevouchError, UsageError, nearest
-from kubevouch.evidence.gather.inquiry import Asking, together
+from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.evidence.names import ClusterNames
@@ -50,7 +51,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
         KubeError: the API server does not answer.
     """
     evidence = await gather(context.api, clock=context.clock)
-    names = await gather_names(context.api, Asking(context.clock))
+    names = await gather_names(context.api, Inquiry(context.clock))
     binding = _bound(evidence, context)
     nodes = evidence.nodes.or_else(())
     chosen = _chosen(nodes, options)
@@ -161,7 +162,7 @@ def _notices(planned: list[NodePlan], *, has_approver: bool) -> tuple[str, ...]:
     if planned and not has_approver:
         notices.append(
             "no approver runs here: later rotations stall at 70 to 90 % of a certificate's life, and at its end "
-            "the port goes dark (KV411). Run an approver before then"
+            f"the port goes dark ({Code.ROTATION_WILL_STALL}). Run an approver before then"
         )
     old = sorted(
         {

@@ -1,10 +1,9 @@
 """What one node needs, or why it is left out: decided from its survey, its Node and what it serves. Pure."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import ip_address
 
 import msgspec
 
@@ -18,16 +17,10 @@ from kubevouch.kubelet.effective import Effective, drop_in_order, effective
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.flags import read_flags
 from kubevouch.kubelet.splice import Refusal, set_server_tls_bootstrap
-from kubevouch.policy.claims import (
-    AllowedNames,
-    Claim,
-    NameSource,
-    as_address,
-    claims_of,
-    other_nodes_of,
-)
-from kubevouch.policy.names import is_plain
-from kubevouch.policy.reserved import ReservedNames, reserved_address, reserved_name, unusable
+from kubevouch.outcome import Outcome
+from kubevouch.policy.claims import AllowedNames, NameSource, allowed_names_of, other_nodes_of
+from kubevouch.policy.decide import decide_entitlement
+from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.decide.change import SEED_LIFE
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan, SeedKind
 from kubevouch.x509 import CertificateKind, X509Error, classify, node_name_of, read_certificates
@@ -87,7 +80,7 @@ def _assess(seen: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -> 
     in_force = _in_force(survey)
     if _all_well(seen, in_force):
         raise _Well("nothing to do: it serves a certificate of the cluster's CA that verifies")
-    names, addresses = _entries(seen, nodes, reserved)
+    allowed = _entitled(seen, nodes, reserved)
     dial = scraped_address(node, preferred_types(seen.flags))
     if dial is None:
         raise _Out("its Node status has no address: its kubelet could not ask for a certificate")
@@ -103,8 +96,8 @@ def _assess(seen: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -> 
         change=ChangeKind.APPROVE if running else ChangeKind.BOOTSTRAP,
         dial=(dial,),
         port=node.kubelet_port,
-        names=names,
-        addresses=addresses,
+        names=allowed.names,
+        addresses=allowed.addresses,
         interruption="none: nothing is restarted",
     )
     if running:
@@ -170,59 +163,17 @@ def _restart_pending(survey: NodeSurvey) -> bool:
     return survey.config[0].modified > started + _WHOLE_SECONDS
 
 
-def _entries(
-    seen: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames
-) -> tuple[tuple[Claim, ...], tuple[Claim, ...]]:
-    """What the kubelet's request will hold, each with its proof. Raises _Out for what is unproven, foreign or reserved."""
-    names, addresses = claims_of(seen.node)
-    accepted = {str(as_address(value) or value) for value in seen.accepted}
-    names = tuple(_proven(entry, {}, accepted) for entry in names)
-    addresses = tuple(_proven(entry, seen.confirmed, accepted) for entry in addresses)
-    allowance = AllowedNames(
-        seen.node.name, names, addresses, control_plane=is_control_plane(seen.node)
+def _entitled(seen: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -> AllowedNames:
+    """What the kubelet's CSR will hold, each with its proof. Raises _Out for what the policy would hold it for."""
+    allowed = allowed_names_of(seen.node, seen=seen.confirmed, said=seen.accepted)
+    others = other_nodes_of(seen.node.name, nodes, reserved.shared)
+    decision = decide_entitlement(allowed, others, reserved)
+    if decision.outcome is Outcome.PASS:
+        return allowed
+    hints = " ".join(f"--allow {seen.node.name}={v}" for v in decision.operator_may_allow)
+    raise _Out(
+        f"its CSR would be held: {decision.why}" + (f"; if it is so: {hints}" if hints else "")
     )
-    for problem in _conflicts(allowance, nodes, reserved):
-        raise _Out(problem)
-    unproven = [entry.value for entry in (*names, *addresses) if not entry.source.is_proof]
-    if unproven:
-        hints = " ".join(f"--allow {seen.node.name}={value}" for value in unproven)
-        raise _Out(
-            f"only the node itself says that it is {', '.join(unproven)}; if it is so: {hints}"
-        )
-    return names, addresses
-
-
-def _proven(entry: Claim, confirmed: dict[str, NameSource], accepted: set[str]) -> Claim:
-    if entry.source.is_proof:
-        return entry
-    if entry.value in confirmed:
-        return Claim(entry.value, confirmed[entry.value])
-    return Claim(entry.value, NameSource.OPERATOR) if entry.value in accepted else entry
-
-
-def _conflicts(
-    allowance: AllowedNames, nodes: Sequence[Node], reserved: ReservedNames
-) -> Iterator[str]:
-    """What the policy would hold its request for, whatever the operator accepts."""
-    others = other_nodes_of(allowance.node, nodes, reserved.shared)
-    yield from reserved.doubts
-    for entry in allowance.names:
-        if not is_plain(entry.value):
-            yield f"its status has the name {entry.value!r}, which is no plain host name"
-        owner = others.names.get(entry.value.lower())
-        if owner and owner.keeps_it_from(entry.source):
-            yield f"its status has {entry.value}, which is also {owner.node}'s"
-        if why := reserved_name(entry.value, reserved, allowance):
-            yield f"its status has {entry.value}, which is reserved: {why}"
-    for entry in allowance.addresses:
-        address = ip_address(entry.value)
-        if why := unusable(address, reserved):
-            yield f"its status has {entry.value}: {why}"
-        owner = others.addresses.get(address)
-        if owner and owner.keeps_it_from(entry.source):
-            yield f"its status has {entry.value}, which is also {owner.node}'s"
-        if why := reserved_address(address, reserved, allowance):
-            yield f"its status has {entry.value}, which is reserved: {why}"
 
 
 def _with_change(plan: NodePlan, survey: NodeSurvey, seen: NodeFacts) -> NodePlan:

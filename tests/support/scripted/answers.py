@@ -7,16 +7,16 @@ from typing import Any
 import msgspec
 
 from kubevouch.clock import Clock
-from kubevouch_lab.wire import status
-from kubevouch_lab.wire.approvals import decided
-from kubevouch_lab.wire.kinds import CSRS, PODS
-from kubevouch_lab.wire.patches import json_patched, merge_patched
-from kubevouch_lab.wire.paths import Asked, asked
-from kubevouch_lab.wire.reviews import REVIEWS, Attributes, Authorize, everything, reviewed
-from kubevouch_lab.wire.seen import Seen
-from kubevouch_lab.wire.selectors import fields_match, labels_match
-from kubevouch_lab.wire.store import Object, Store
-from kubevouch_lab.wire.watches import Watching
+from tests.support.scripted import status
+from tests.support.scripted.approvals import decided
+from tests.support.scripted.kinds import CSRS, PODS
+from tests.support.scripted.patches import json_patched, merge_patched
+from tests.support.scripted.paths import Asked, asked
+from tests.support.scripted.reviews import REVIEWS, Attributes, Authorize, everything, reviewed
+from tests.support.scripted.seen import Seen
+from tests.support.scripted.selectors import fields_match, labels_match
+from tests.support.scripted.store import Object, Store
+from tests.support.scripted.watches import Watching
 
 ANONYMOUS = "system:anonymous"
 _PATCHES: dict[str, Callable[[Any, Any], Any]] = {
@@ -213,7 +213,7 @@ def _content_type(request: Seen) -> str:
     return found
 
 
-def _decoded(request: Seen) -> Any:  # noqa: ANN401 - JSON
+def _decoded(request: Seen) -> Any:
     _content_type(request)
     try:
         return msgspec.json.decode(request.body)

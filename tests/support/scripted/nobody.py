@@ -22,7 +22,7 @@ def silent_port() -> Iterator[int]:
         listening.listen(0)
         for _ in range(4):
             waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)  # noqa: FBT003 - its only argument
+            waiting.setblocking(False)
             with contextlib.suppress(BlockingIOError):
                 waiting.connect(listening.getsockname())
         yield listening.getsockname()[1]

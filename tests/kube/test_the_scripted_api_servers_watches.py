@@ -10,15 +10,15 @@ from typing import Any
 import kubernetes
 import pytest
 
-from kubevouch_lab.wire import kinds
-from kubevouch_lab.wire.apiserver import WireApiServer
 from tests.support.apiservers import TOKEN, api_server
 from tests.support.authority import Authority
+from tests.support.scripted import kinds
+from tests.support.scripted.apiserver import ScriptedApiServer
 
 NODE = kinds.KINDS["", "v1", "nodes"]
 
 
-def _official(server: WireApiServer, ca: Path) -> kubernetes.client.CoreV1Api:
+def _official(server: ScriptedApiServer, ca: Path) -> kubernetes.client.CoreV1Api:
     configuration = kubernetes.client.Configuration(host=server.url)
     configuration.ssl_ca_cert = str(ca)
     configuration.api_key = {"authorization": f"Bearer {TOKEN}"}

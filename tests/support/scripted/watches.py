@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from kubevouch_lab.wire.kinds import Kind
-from kubevouch_lab.wire.status import StatusError
-from kubevouch_lab.wire.store import Change, Object, Store
+from tests.support.scripted.kinds import Kind
+from tests.support.scripted.status import StatusError
+from tests.support.scripted.store import Change, Object, Store
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kubevouch_lab.wire.kinds import KINDS, Kind
+from tests.support.scripted.kinds import KINDS, Kind
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The scripted API server behaves as the real one does, as far as its tests rely on it.
 
-The oracles are the RFCs' own examples and Kubernetes' sources (see the modules of kubevouch_lab.wire).
+The oracles are the RFCs' own examples and Kubernetes' sources (see the modules of tests.support.scripted).
 """
 
 import json
@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from kubevouch_lab.wire import kinds, patches, reviews, selectors, status
-from kubevouch_lab.wire.answers import Answers
-from kubevouch_lab.wire.paths import asked
-from kubevouch_lab.wire.seen import Seen, Subject
 from tests.support.clocks import WoundClock
+from tests.support.scripted import kinds, patches, reviews, selectors, status
+from tests.support.scripted.answers import Answers
+from tests.support.scripted.paths import asked
+from tests.support.scripted.seen import Seen, Subject
 
 NODE = kinds.KINDS["", "v1", "nodes"]
 CONFIG_MAP = kinds.KINDS["", "v1", "configmaps"]

@@ -122,8 +122,8 @@ class Connection:
     """The client ended TLS as it should (close_notify)."""
 
 
-class WireKubelet:
-    """`async with WireKubelet(behaviour, clock) as kubelet:` listens on one loopback address until the block ends."""
+class ScriptedKubelet:
+    """`async with ScriptedKubelet(behaviour, clock) as kubelet:` listens on one loopback address until the block ends."""
 
     def __init__(self, behaviour: Behaviour, clock: Clock, *, host: str = "127.0.0.1") -> None:
         self.behaviour = behaviour
@@ -147,7 +147,7 @@ class WireKubelet:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((self.host, self.port))
         self._socket.listen(4096)
-        self._socket.setblocking(False)  # noqa: FBT003 - its only argument
+        self._socket.setblocking(False)
         self.port = self._socket.getsockname()[1]
         self._start(self._accept())
         return self
@@ -173,7 +173,7 @@ class WireKubelet:
         loop = asyncio.get_running_loop()
         while True:
             accepted, _ = await loop.sock_accept(self._socket)
-            accepted.setblocking(False)  # noqa: FBT003 - its only argument
+            accepted.setblocking(False)
             task = self._start(self._attend(accepted))
             self._attending.add(task)
             task.add_done_callback(self._attending.discard)

@@ -10,15 +10,15 @@ from typing import Self
 from aiohttp import web
 
 from kubevouch.clock import Clock
-from kubevouch_lab.wire.answers import Answer, Answers, refusal
-from kubevouch_lab.wire.faults import Faults
-from kubevouch_lab.wire.seen import Seen, seen
-from kubevouch_lab.wire.status import StatusError
-from kubevouch_lab.wire.watches import Watches
+from tests.support.scripted.answers import Answer, Answers, refusal
+from tests.support.scripted.faults import Faults
+from tests.support.scripted.seen import Seen, seen
+from tests.support.scripted.status import StatusError
+from tests.support.scripted.watches import Watches
 
 
-class WireApiServer(Answers):
-    """`async with WireApiServer(context, clock) as server:` listens on 127.0.0.1 until the block ends.
+class ScriptedApiServer(Answers):
+    """`async with ScriptedApiServer(context, clock) as server:` listens on 127.0.0.1 until the block ends.
 
     context: a server's TLS context, with CERT_OPTIONAL in it if clients may show a certificate;
     None serves plain HTTP. `requests` is everything it saw, in order; `faults` are played before the truth.

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubevouch.clock import Clock
-from kubevouch_lab.wire import status
-from kubevouch_lab.wire.kinds import Kind
+from tests.support.scripted import status
+from tests.support.scripted.kinds import Kind
 
 Object = dict[str, Any]
 Where = tuple[str, str]  # namespace ("" for cluster-scoped) and name
