@@ -4,7 +4,7 @@ from kubevouch.cli.judgements import print_judgement
 from kubevouch.cli.sources import Sources
 from kubevouch.cli.terminal import Terminal
 from kubevouch.clock import Clock
-from kubevouch.errors import ExitCode, UsageError, foremost
+from kubevouch.errors import ExitCode, UsageError, combined_exit_code
 from kubevouch.evidence.measured import Asking
 from kubevouch.evidence.registry import gather_registry
 from kubevouch.kube.client import ApiClient
@@ -34,4 +34,4 @@ async def approve_named(
         await api.put_approval(raw, approval(found.spec.username))
         terminal.out(f"{name} approved")
         codes.append(ExitCode.OK)
-    return foremost(codes)
+    return combined_exit_code(codes)

@@ -18,11 +18,11 @@ from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.fleet import Dialling
 from kubevouch.metrics.scraper import Rhythm
 from kubevouch.metrics.serving.server import NEVER_INSECURE, Serving, parts_of, serve
+from kubevouch.serve.client_trust import ClientTrust
 from kubevouch.serve.headers import HeaderNames
-from kubevouch.serve.logs import Log, LogForm
-from kubevouch.serve.pair import pair_source
-from kubevouch.serve.process import open_as_many_files_as_we_may, stop_on_signals
-from kubevouch.serve.trust import Trust
+from kubevouch.serve.key_pair import key_pair_source
+from kubevouch.serve.logs import Log, LogFormat
+from kubevouch.serve.process import raise_open_file_limit, stop_on_signals
 
 _SHORTEST = 10.0
 _INSTEAD = (
@@ -46,11 +46,11 @@ class Settings:
     cert_dir: str
     cert_file: str
     key_file: str
-    given: Trust
+    given: ClientTrust
     follow: bool
     tolerate: bool
     always_allowed: tuple[str, ...]
-    form: LogForm
+    form: LogFormat
     verbosity: int
     node_selector: str
 
@@ -89,7 +89,7 @@ def checked(flags: Mapping[str, object]) -> Settings:
         follow=follow,
         tolerate=bool(flags["tolerate"]),
         always_allowed=_list(flags, "always_allowed"),
-        form=LogForm(str(flags["logging_format"])),
+        form=LogFormat(str(flags["logging_format"])),
         verbosity=int(_number(flags, "verbosity")),
         node_selector=str(flags["node_selector"]),
     )
@@ -105,8 +105,8 @@ def _list(flags: Mapping[str, object], name: str) -> tuple[str, ...]:
     return tuple(filter(None, (each.strip() for each in str(flags[name]).split(","))))
 
 
-def _trust(flags: Mapping[str, object]) -> Trust:
-    return Trust(
+def _trust(flags: Mapping[str, object]) -> ClientTrust:
+    return ClientTrust(
         _pem(flags, "client_ca_file"),
         _pem(flags, "proxy_ca"),
         _list(flags, "allowed_names"),
@@ -129,7 +129,7 @@ def run(terminal: Terminal, access: ClusterAccess, settings: Settings) -> ExitCo
         expected = "a ServiceAccount's token was expected (deploy/metrics-server/rbac.yaml): kubelets are shown nothing else"
         raise UsageError(access.user.where, "no token", expected)
     read_roots = _roots(access, settings)
-    open_as_many_files_as_we_may()
+    raise_open_file_limit()
 
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
         log = Log(
@@ -176,7 +176,7 @@ def _roots(access: ClusterAccess, settings: Settings) -> Callable[[], bytes]:
 
 
 def _serving(settings: Settings, clock: Clock) -> Serving:
-    source = pair_source(
+    source = key_pair_source(
         settings.cert_file,
         settings.key_file,
         settings.cert_dir,

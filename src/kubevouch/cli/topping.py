@@ -7,7 +7,7 @@ from kubevouch.cli.documents import print_document
 from kubevouch.cli.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.diagnose.doctor import diagnose
-from kubevouch.errors import ExitCode, UsageError, foremost
+from kubevouch.errors import ExitCode, UsageError, combined_exit_code
 from kubevouch.evidence.gather import gather
 from kubevouch.kube.client import ApiClient
 from kubevouch.kube.errors import Forbidden, KubeError, NotFound, ServerError
@@ -189,7 +189,7 @@ def _code(reasons: Mapping[str, Why], complaint: str) -> ExitCode:
     codes = [
         ExitCode.FINDINGS if why.known else ExitCode.COULD_NOT_TELL for why in reasons.values()
     ]
-    return foremost([*codes, *([ExitCode.COULD_NOT_TELL] if complaint else [])])
+    return combined_exit_code([*codes, *([ExitCode.COULD_NOT_TELL] if complaint else [])])
 
 
 def _print_pods(

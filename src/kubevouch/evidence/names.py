@@ -101,7 +101,7 @@ def _of_kubeadm(found: Measured[ConfigMap]) -> _Kubeadm:
     text = found.value.data.get("ClusterConfiguration", "") if found.value else ""
     try:
         said = goyaml.read(text.encode())
-    except goyaml.Unreadable:
+    except goyaml.UnreadableYaml:
         return _Kubeadm()
     networking = said.get("networking") if isinstance(said, dict) else None
     api_server = said.get("apiServer") if isinstance(said, dict) else None
