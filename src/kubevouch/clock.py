@@ -1,8 +1,6 @@
-"""Time, passed in. The only file of the product that asks the system what time it is."""
+"""Time, passed in. `system_clock` is the one that reads the machine's own."""
 
-import asyncio
-import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 
@@ -20,19 +18,3 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Returns after that many seconds, or at once for zero and less."""
         ...
-
-
-class SystemClock:
-    """The machine's own clock."""
-
-    def now(self) -> datetime:
-        """The wall clock: an aware datetime in UTC."""
-        return datetime.now(UTC)  # noqa: TID251 - the one place
-
-    def monotonic(self) -> float:
-        """Seconds since some fixed moment; never goes back."""
-        return time.monotonic()  # noqa: TID251 - the one place
-
-    async def sleep(self, seconds: float) -> None:
-        """Returns after that many seconds, or at once for zero and less."""
-        await asyncio.sleep(max(0.0, seconds))  # noqa: TID251 - the one place

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.clock import SystemClock
+from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program
 from tests.diagnose.cases import CASES
 from tests.support.stage import Stage, staged

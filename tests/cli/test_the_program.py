@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from kubevouch.diagnose.catalogue import CATALOGUE
-from kubevouch.lab.wire import faults
 from tests.cli.program import Program, ended
+from tests.support.scripted import faults
 from tests.support.stage import Stage
 
 VERBS = {
@@ -208,7 +208,8 @@ def test_starting_costs_click_and_little_more(module: str) -> None:
     assert {each for each in loaded if each.startswith("kubevouch.")} <= {
         "kubevouch.cli",
         "kubevouch.cli.app",
-        "kubevouch.cli.terminal",
+        "kubevouch.cli.common",
+        "kubevouch.cli.common.terminal",
         "kubevouch.errors",
     }
 

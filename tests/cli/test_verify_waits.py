@@ -5,18 +5,18 @@ from datetime import timedelta
 
 import pytest
 
-from kubevouch.cli.terminal import Terminal
-from kubevouch.cli.verify import Patience, _until_it_holds
-from kubevouch.clock import SystemClock
-from kubevouch.diagnose.finding import Severity
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.verify import VerifyTimeouts, _until_it_holds
+from kubevouch.diagnose.catalogue import Severity
 from kubevouch.errors import ExitCode
 from kubevouch.kube.errors import Unreachable
-from kubevouch.lab.wire import faults
-from kubevouch.lab.wire.kinds import KINDS
+from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program, ended
 from tests.diagnose.cases import CASES
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
+from tests.support.scripted import faults
+from tests.support.scripted.kinds import KINDS
 from tests.support.stage import Stage, staged
 
 
@@ -83,8 +83,8 @@ async def test_it_goes_on_looking_while_the_api_server_is_away() -> None:
     ):
         said = Watched(KV304=lambda: cut(stage), https=lambda: mend(stage, healthy))
         terminal = Terminal(None, None, said, {})
-        patience = Patience(wait=3600, handshake=60)
-        _, found = await _until_it_holds(api, clock, terminal, Severity.ERROR, patience)
+        timeouts = VerifyTimeouts(wait=3600, handshake=60)
+        _, found = await _until_it_holds(api, clock, terminal, Severity.ERROR, timeouts)
     assert found.exit_code(Severity.ERROR) is ExitCode.OK
     lines = said.getvalue().splitlines()
     assert len(lines) == 2
@@ -99,6 +99,6 @@ async def test_an_api_server_that_stays_away_is_told_at_the_end() -> None:
         cut(stage)
         with pytest.raises(Unreachable):
             await _until_it_holds(
-                api, clock, Terminal(None, None, None, {}), Severity.ERROR, Patience(60, 60)
+                api, clock, Terminal(None, None, None, {}), Severity.ERROR, VerifyTimeouts(60, 60)
             )
     assert clock.now() - MOMENT >= timedelta(minutes=1)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kubevouch.evidence.gather import gather
+from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.evidence.snapshot import Evidence
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock

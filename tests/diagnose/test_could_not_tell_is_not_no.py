@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kubevouch.diagnose.catalogue import Severity
 from kubevouch.diagnose.doctor import DOCTOR, VERIFY, diagnose
-from kubevouch.diagnose.finding import Severity
 from kubevouch.diagnose.rules import Rule
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
 from kubevouch.evidence.snapshot import Evidence, MetricsPath, Served
-from kubevouch.kubelet.dial import Dialled
+from kubevouch.kubelet.dialled import Dialled
 from kubevouch.tls.failure import FailureKind, HandshakeFailure
 from tests.diagnose.cases import CASES, SEEN, looked_at, snapshot
 
@@ -55,7 +55,7 @@ def _without_nodes(evidence: Evidence, doubt: Doubt) -> Evidence:
 
 
 def _without_requests(evidence: Evidence, doubt: Doubt) -> Evidence:
-    return replace(evidence, requests=_unread(evidence.requests, doubt), names=None)
+    return replace(evidence, csrs=_unread(evidence.csrs, doubt), names=None)
 
 
 def _without_services(evidence: Evidence, doubt: Doubt) -> Evidence:

@@ -182,7 +182,7 @@ def test_somebody_without_rights_is_told_so_before_the_first_write(
     expired: Cluster, node: Node, tmp_path: Path, now: datetime
 ) -> None:
     path = _plan(expired, node, tmp_path)
-    from kubevouch.cli.roles import READER
+    from kubevouch.cli.common.roles import READER
 
     name = f"looker-{int(now.timestamp())}"
     kubeconfig = expired.user(name, tmp_path)

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from kubevouch.evidence.survey import NodeSurvey, survey
-from kubevouch.node.local import Local
+from kubevouch.node.io.local import Local
 from kubevouch.x509 import read_certificates
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
@@ -71,8 +71,8 @@ class Machine:
 
     async def survey(self, path: str | None = None) -> NodeSurvey:
         environment = {"PATH": path or f"{self.folder}/bin:{os.environ['PATH']}"}
-        way = Local(environment=environment)
-        return (await way.carry("worker-1", survey(), timeout=120)).answer
+        transport = Local(environment=environment)
+        return (await transport.run_script("worker-1", survey(), timeout=120)).answer
 
 
 @pytest.fixture

@@ -6,19 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubevouch.evidence.measured import Asking, Measured, Vantage
-from kubevouch.evidence.names import _of_kubeadm, gather_names
-from kubevouch.evidence.registry import gather_registry
+from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.gather.names import gather_names
+from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
+from kubevouch.evidence.measured import Measured, Vantage
+from kubevouch.evidence.names import kubeadm_names
 from kubevouch.evidence.serving import preferred_types, scraped_address, targets
 from kubevouch.evidence.snapshot import flag_value
 from kubevouch.kube.resources import ConfigMap, Node, NodeAddress
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.resources.nodes import NodeStatus
-from kubevouch.lab.wire import faults, status
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.bombs import ALIASES
 from tests.support.clocks import WoundClock
 from tests.support.scenario import Expected, Request, Scenario
+from tests.support.scripted import faults, status
 from tests.support.stage import staged
 
 LOAD_BALANCER = {
@@ -38,7 +40,7 @@ SCENARIO = Scenario(
 async def test_services_endpoints_and_kubeadm_tell_the_clusters_own_names() -> None:
     clock = WoundClock(MOMENT)
     async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
-        names = await gather_names(api, Asking(clock))
+        names = await gather_names(api, Inquiry(clock))
     assert set(names.own_endpoints) == {"127.0.88.111"}
     assert names.virtual["203.0.113.9"] == "Service web/lb"
     assert names.external == {"198.51.100.7": "Service web/lb"}
@@ -59,7 +61,7 @@ async def test_what_could_not_be_read_is_named_and_the_rest_is_there() -> None:
     async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
         refusal = status.forbidden("", "services", "", "no")
         stage.server.faults.on("/api/v1/services", faults.refuse(refusal))
-        names = await gather_names(api, Asking(clock))
+        names = await gather_names(api, Inquiry(clock))
     assert [each.lacking for each in names.doubts] == [("list services",)]
     assert "127.0.88.111" in names.own_endpoints
 
@@ -67,11 +69,11 @@ async def test_what_could_not_be_read_is_named_and_the_rest_is_there() -> None:
 async def test_the_registry_has_nodes_requests_by_age_and_names() -> None:
     clock = WoundClock(MOMENT)
     async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
-        registry = await gather_registry(api, Asking(clock))
-    assert [each.name for each in registry.requests.or_else(())] == ["csr-1", "csr-2"]
-    assert registry.node("k8s-worker-1.internal.example.com") is not None
-    assert registry.node("k8s-worker-9.internal.example.com") is None
-    assert registry.names.virtual
+        policy_evidence = await gather_policy_evidence(api, Inquiry(clock))
+    assert [each.name for each in policy_evidence.csrs.or_else(())] == ["csr-1", "csr-2"]
+    assert policy_evidence.node("k8s-worker-1.internal.example.com") is not None
+    assert policy_evidence.node("k8s-worker-9.internal.example.com") is None
+    assert policy_evidence.names.virtual
 
 
 def kubeadm(text: str) -> Measured[ConfigMap]:
@@ -98,13 +100,13 @@ def kubeadm(text: str) -> Measured[ConfigMap]:
 def test_kubeadms_configuration_is_read_as_far_as_it_is_one(
     text: str, expected: tuple[object, str, str]
 ) -> None:
-    said = _of_kubeadm(kubeadm(text))
+    said = kubeadm_names(kubeadm(text))
     assert (said.networks, said.domain, next(iter(said.endpoints), "")) == expected
 
 
 def test_the_api_servers_other_names_and_a_network_written_by_its_host_count() -> None:
     """Go's net.ParseCIDR takes 10.96.0.1/12 for 10.96.0.0/12."""
-    said = _of_kubeadm(
+    said = kubeadm_names(
         kubeadm(
             "apiServer: {certSANs: [10.0.0.250, api.example.com, 7]}\n"
             "controlPlaneEndpoint: vip.example.com:6443\nnetworking: {serviceSubnet: 10.96.0.1/12}"
@@ -116,7 +118,7 @@ def test_the_api_servers_other_names_and_a_network_written_by_its_host_count() -
 
 @given(st.text() | st.text("controlPlaneEndpoint: networking{}[]&*<>\n-'\"/0123456789.,"))
 def test_any_text_may_stand_there(text: str) -> None:
-    _of_kubeadm(kubeadm(text))
+    kubeadm_names(kubeadm(text))
 
 
 @pytest.mark.parametrize(

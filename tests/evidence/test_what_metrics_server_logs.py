@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kubevouch.diagnose.rules.wire import code_in_log
-from kubevouch.evidence.metrics_path import scrape_failures
+from kubevouch.evidence.scrape_log import scrape_failures
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "story" / "expired.log"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.access import cluster_access
-from kubevouch.kube.client import ApiClient
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.kubeconfig import Cluster, ExecConfig, User, read_kubeconfig
 from tests.kubeconfig.bench import ASKED, Bench, Case, all_cases, bench
 from tests.support.apiservers import MOMENT, PATIENT

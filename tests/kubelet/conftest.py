@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.clock import SystemClock
+from kubevouch.system_clock import SystemClock
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
 

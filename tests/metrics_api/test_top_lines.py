@@ -3,16 +3,16 @@
 from fractions import Fraction
 from pathlib import Path
 
-from kubevouch.kube.resources import Node, NodeMetrics
-from kubevouch.kube.resources.meta import Metadata
-from kubevouch.kube.resources.nodes import NodeStatus
-from kubevouch.metrics.top import (
+from kubevouch.cli.top.rows import (
     PodRow,
-    Used,
+    Usage,
     node_lines,
     node_rows,
     pod_lines,
 )
+from kubevouch.kube.resources import Node, NodeMetrics
+from kubevouch.kube.resources.meta import Metadata
+from kubevouch.kube.resources.nodes import NodeStatus
 
 RECORDED = Path(__file__).parent / "recorded"
 LIMITS = {"cpu": "2", "memory": "24581684Ki"}
@@ -43,7 +43,7 @@ def test_pods_are_shown_as_a_real_kubectl_showed_them() -> None:
     lines = recorded("top-pods.txt")
     rows = []
     for namespace, name, cpu, memory in (line.split() for line in lines[1:]):
-        used = Used.of({"cpu": cpu, "memory": memory})
+        used = Usage.of({"cpu": cpu, "memory": memory})
         rows.append(PodRow(namespace, name, used))
     shown = pod_lines(rows, headers=True, namespaces=True, containers=False, total=False)
     assert shown == lines
@@ -64,4 +64,4 @@ def test_what_is_not_measured_stands_last_and_whatever_is_strange_is_shown_all_t
         ["z", *["<unknown>"] * 4],
     ]
     assert rows[1].percents == (None, None)
-    assert Used(Fraction(1, 10**9), Fraction(2**20 - 1)).cells == ("1m", "0Mi")
+    assert Usage(Fraction(1, 10**9), Fraction(2**20 - 1)).cells == ("1m", "0Mi")

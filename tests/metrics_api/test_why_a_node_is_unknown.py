@@ -2,8 +2,8 @@
 
 import pytest
 
+from kubevouch.cli.top.why import UnknownReason, why_unknown
 from kubevouch.diagnose.doctor import diagnose
-from kubevouch.metrics.unknown import Why, why_unknown
 from tests.diagnose.cases import CASES, snapshot
 
 # Where a kubelet answers as it should, the reason lies nearer to the API: that of the cluster's own metrics-server.
@@ -46,7 +46,7 @@ async def test_what_doctor_found_about_the_node_is_the_reason(name: str) -> None
 async def test_the_node_that_joined_later_has_its_own_date() -> None:
     evidence = await snapshot("expired")
     diagnosis = diagnose(evidence)
-    found: list[Why] = [
+    found: list[UnknownReason] = [
         why_unknown(node, evidence, diagnosis) for node in evidence.nodes.or_else(())
     ]
     assert {each.code for each in found} == {"KV304"}

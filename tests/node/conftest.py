@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.node.ssh import Ssh, SshOptions
+from kubevouch.node.io.ssh import Ssh, SshOptions
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kubevouch.node.errors import Lost, ScriptFailed, Unreachable
-from kubevouch.node.local import Local
-from kubevouch.node.script import Place, Script
-from kubevouch.node.ssh import Ssh, SshOptions
+from kubevouch.node.errors import AnswerLost, NodeUnreachable, ScriptFailed
+from kubevouch.node.io.local import Local
+from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.script import DialAddress, Script
 
 from .conftest import Sshd
 
@@ -37,29 +37,31 @@ def local() -> Local:
 
 
 async def test_a_local_shell_answers(local: Local) -> None:
-    assert (await local.carry("node-1", HELLO, timeout=60)).answer.said == "hello"
+    assert (await local.run_script("node-1", HELLO, timeout=60)).answer.said == "hello"
 
 
 async def test_the_last_answer_counts(local: Local) -> None:
     twice = script(
         """printf 'kubevouch-answer: {"said":"early"}\\nkubevouch-answer: {"said":"late"}\\n' """
     )
-    assert (await local.carry("node-1", twice, timeout=60)).answer.said == "late"
+    assert (await local.run_script("node-1", twice, timeout=60)).answer.said == "late"
 
 
 async def test_a_script_without_an_answer_says_what_it_complained_of(local: Local) -> None:
     with pytest.raises(ScriptFailed, match=r"no answer; .*no space left"):
-        await local.carry("node-1", script("echo no space left >&2"), timeout=60)
+        await local.run_script("node-1", script("echo no space left >&2"), timeout=60)
 
 
 async def test_an_answer_of_another_shape_is_refused(local: Local) -> None:
     with pytest.raises(ScriptFailed, match="cannot be read"):
-        await local.carry("node-1", script("echo 'kubevouch-answer: {\"said\":1}'"), timeout=60)
+        await local.run_script(
+            "node-1", script("echo 'kubevouch-answer: {\"said\":1}'"), timeout=60
+        )
 
 
 async def test_an_answer_cut_in_the_middle_is_refused(local: Local) -> None:
     with pytest.raises(ScriptFailed, match="cannot be read"):
-        await local.carry("node-1", script("printf 'kubevouch-answer: {\"sa'"), timeout=60)
+        await local.run_script("node-1", script("printf 'kubevouch-answer: {\"sa'"), timeout=60)
 
 
 async def test_a_script_that_is_cut_off_runs_nothing(tmp_path: Path) -> None:
@@ -79,12 +81,12 @@ async def test_a_script_that_is_cut_off_runs_nothing(tmp_path: Path) -> None:
 
 async def test_a_command_in_the_script_cannot_eat_the_rest_of_it(local: Local) -> None:
     eats = script("cat >/dev/null\n" + HELLO.text)
-    assert (await local.carry("node-1", eats, timeout=60)).answer.said == "hello"
+    assert (await local.run_script("node-1", eats, timeout=60)).answer.said == "hello"
 
 
 async def test_a_flood_of_output_is_bounded_and_the_script_still_ends(local: Local) -> None:
     flood = script("head -c 40000000 /dev/zero >&2\n" + HELLO.text)
-    assert (await local.carry("node-1", flood, timeout=120)).answer.said == "hello"
+    assert (await local.run_script("node-1", flood, timeout=120)).answer.said == "hello"
 
 
 async def test_a_script_that_hangs_is_killed_with_its_children(
@@ -92,8 +94,8 @@ async def test_a_script_that_hangs_is_killed_with_its_children(
 ) -> None:
     pids = tmp_path / "pids"
     hangs = script(f"sleep 1000 & echo $! >{pids}\nwait")
-    with pytest.raises(Lost, match="did not end within"):
-        await local.carry("node-1", hangs, timeout=2)
+    with pytest.raises(AnswerLost, match="did not end within"):
+        await local.run_script("node-1", hangs, timeout=2)
     with pytest.raises(ProcessLookupError):
         _reap(int(pids.read_text()))
 
@@ -101,7 +103,7 @@ async def test_a_script_that_hangs_is_killed_with_its_children(
 async def test_a_cancelled_caller_leaves_no_process(local: Local, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     task = asyncio.create_task(
-        local.carry(
+        local.run_script(
             "node-1", script(f"echo $$ >{pids}.new; mv {pids}.new {pids}; sleep 1000"), timeout=900
         )
     )
@@ -118,7 +120,7 @@ async def test_a_child_that_stays_in_the_background_is_not_waited_for(local: Loc
     """An ssh that goes to the background keeps standard error open: that must not hold us."""
     script_ = script(f"sleep 300 & echo $! >&2\n{HELLO.text}")
     async with asyncio.timeout(60):
-        assert (await local.carry("node-1", script_, timeout=250)).answer.said == "hello"
+        assert (await local.run_script("node-1", script_, timeout=250)).answer.said == "hello"
 
 
 def _reap(pid: int) -> None:
@@ -136,7 +138,7 @@ def test_a_script_is_never_shown() -> None:
 
 @needs_root
 async def test_ssh_answers_and_tells_whose_host_key_it_was(sshd: Sshd) -> None:
-    carried = await sshd.ssh().carry("node-1", HELLO, timeout=60)
+    carried = await sshd.ssh().run_script("node-1", HELLO, timeout=60)
     assert carried.answer.said == "hello"
     assert carried.host_key == sshd.host_key
     assert carried.known_as is not None
@@ -144,13 +146,15 @@ async def test_ssh_answers_and_tells_whose_host_key_it_was(sshd: Sshd) -> None:
 
 @needs_root
 async def test_an_address_is_the_hosts_if_its_key_answers_there(sshd: Sshd) -> None:
-    known_as = (await sshd.ssh().carry("node-1", HELLO, timeout=60)).known_as
+    known_as = (await sshd.ssh().run_script("node-1", HELLO, timeout=60)).known_as
     assert known_as
-    place = Place("127.0.0.1", known_as)
-    carried = await sshd.ssh().carry("node-1", HELLO, timeout=60, at=place)
+    place = DialAddress("127.0.0.1", known_as)
+    carried = await sshd.ssh().run_script("node-1", HELLO, timeout=60, at=place)
     assert carried.host_key == sshd.host_key
-    with pytest.raises(Unreachable):
-        await sshd.ssh().carry("node-1", HELLO, timeout=60, at=Place("127.0.0.1", "somebody-else"))
+    with pytest.raises(NodeUnreachable):
+        await sshd.ssh().run_script(
+            "node-1", HELLO, timeout=60, at=DialAddress("127.0.0.1", "somebody-else")
+        )
 
 
 @needs_root
@@ -160,7 +164,7 @@ async def test_what_the_far_side_prints_proves_nothing(sshd: Sshd) -> None:
         "echo 'debug1: Server host key: ssh-ed25519 SHA256:forged' >&2\n"
         "echo \"debug1: Host 'vip' is known and matches the ED25519 host key.\" >&2\n" + HELLO.text
     )
-    carried = await sshd.ssh().carry("node-1", forged, timeout=60)
+    carried = await sshd.ssh().run_script("node-1", forged, timeout=60)
     assert carried.host_key == sshd.host_key
     assert carried.known_as != "vip"
 
@@ -179,45 +183,45 @@ async def test_nothing_of_the_operators_goes_along_and_keys_are_always_checked(s
         """printf 'kubevouch-answer: {"said":"%s"}\\n' "$SSH_AUTH_SOCK$DISPLAY$SECRET_1" """
     )
     async with asyncio.timeout(60):
-        assert (await ssh.carry("node-1", looks, timeout=50)).answer.said == ""
+        assert (await ssh.run_script("node-1", looks, timeout=50)).answer.said == ""
     assert list(sshd.folder.glob("mux-*")) == []
-    with pytest.raises(Unreachable, match="Host key verification failed"):
-        await ssh.carry("stranger", HELLO, timeout=60)
+    with pytest.raises(NodeUnreachable, match="Host key verification failed"):
+        await ssh.run_script("stranger", HELLO, timeout=60)
 
 
 async def test_an_unknown_host_key_is_refused_by_ssh_and_said(sshd: Sshd) -> None:
-    with pytest.raises(Unreachable, match="Host key verification failed"):
-        await sshd.ssh().carry("stranger", HELLO, timeout=60)
+    with pytest.raises(NodeUnreachable, match="Host key verification failed"):
+        await sshd.ssh().run_script("stranger", HELLO, timeout=60)
 
 
 async def test_a_login_that_is_refused_is_said(sshd: Sshd) -> None:
-    with pytest.raises(Unreachable, match="Permission denied"):
-        await sshd.ssh(user="nobody-of-that-name").carry("node-1", HELLO, timeout=60)
+    with pytest.raises(NodeUnreachable, match="Permission denied"):
+        await sshd.ssh(user="nobody-of-that-name").run_script("node-1", HELLO, timeout=60)
 
 
 async def test_a_host_that_is_not_there_is_unreachable(sshd: Sshd) -> None:
     config = sshd.folder / "closed"
     config.write_text("Host *\n HostName 127.0.0.1\n Port 1\n")
     ssh = Ssh(SshOptions(config=str(config)), environment=os.environ)
-    with pytest.raises(Unreachable, match="Connection refused"):
-        await ssh.carry("node-1", HELLO, timeout=60)
+    with pytest.raises(NodeUnreachable, match="Connection refused"):
+        await ssh.run_script("node-1", HELLO, timeout=60)
 
 
 @needs_root
 async def test_a_connection_cut_under_way_is_lost_not_unreachable(sshd: Sshd) -> None:
     """The caller must know that the node may have done something."""
-    with pytest.raises(Lost):
-        await sshd.ssh().carry("node-1", script("kill -9 $PPID; sleep 2"), timeout=60)
+    with pytest.raises(AnswerLost):
+        await sshd.ssh().run_script("node-1", script("kill -9 $PPID; sleep 2"), timeout=60)
 
 
 @pytest.mark.parametrize("host", ["-oProxyCommand=touch x", "", "a b", "a;b", "$(id)", "a\nb", "-"])
 async def test_a_host_that_ssh_would_take_for_something_else_is_refused(host: str) -> None:
     ssh = Ssh(SshOptions(), environment=os.environ)
-    with pytest.raises(Unreachable, match="not a host name"):
-        await ssh.carry(host, HELLO, timeout=60)
+    with pytest.raises(NodeUnreachable, match="not a host name"):
+        await ssh.run_script(host, HELLO, timeout=60)
 
 
 async def test_a_machine_without_ssh_says_so(tmp_path: Path) -> None:
     ssh = Ssh(SshOptions(), environment={"PATH": str(tmp_path)})
-    with pytest.raises(Unreachable, match="ssh: cannot be started"):
-        await ssh.carry("node-1", HELLO, timeout=60)
+    with pytest.raises(NodeUnreachable, match="ssh: cannot be started"):
+        await ssh.run_script("node-1", HELLO, timeout=60)

@@ -4,18 +4,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 
-from kubevouch.policy.judge import Judgement, judge
-from kubevouch.policy.question import (
-    Address,
-    Allowance,
-    Entry,
-    Others,
-    Owner,
-    Question,
-    Request,
-    Reserved,
-    Source,
-)
+from kubevouch.policy.claims import Address, AllowedNames, Claim, ClaimedBy, NameSource, OtherNodes
+from kubevouch.policy.csr import Csr
+from kubevouch.policy.decide import Decision, decide
+from kubevouch.policy.facts import CsrFacts
+from kubevouch.policy.reserved import ReservedNames
 from kubevouch.x509.errors import X509Error
 from kubevouch.x509.request import read_request
 from tests.support.requests import request
@@ -27,12 +20,12 @@ ADDRESS = "192.168.88.112"
 
 @dataclass
 class Case:
-    """A question in pieces, good as it stands."""
+    """The facts in pieces, good as it stands."""
 
     pem: bytes = field(default_factory=lambda: request(NODE, [NODE], [ADDRESS]))
     node: str = NODE
-    names: tuple[Entry, ...] = (Entry(NODE, Source.NODE_NAME),)
-    addresses: tuple[Entry, ...] = (Entry(ADDRESS, Source.SSH_HOST_KEY),)
+    names: tuple[Claim, ...] = (Claim(NODE, NameSource.NODE_NAME),)
+    addresses: tuple[Claim, ...] = (Claim(ADDRESS, NameSource.SSH_HOST_KEY),)
     control_plane: bool = False
     trusts_node: bool = False
     known: bool = True
@@ -46,18 +39,22 @@ class Case:
     node_exists: bool | None = True
     newest: str | None = "csr-1"
     kubelet_started: datetime | None = None
-    other_names: dict[str, Owner] = field(default_factory=dict)
-    other_addresses: dict[Address, Owner] = field(default_factory=dict)
+    credential_ids: tuple[str, ...] | None = ()
+    client_certificates: frozenset[str] | None = None
+    without_credential_id: bool = False
+    bootstrap_csrs: tuple[str, ...] | None = None
+    other_names: dict[str, ClaimedBy] = field(default_factory=dict)
+    other_addresses: dict[Address, ClaimedBy] = field(default_factory=dict)
     external: bool = False
     """A Service calls this node's address its own external one."""
 
-    def question(self) -> Question:
+    def facts(self) -> CsrFacts:
         try:
             parsed, unreadable = read_request(self.pem, "csr-1"), ""
         except X509Error as error:
             parsed, unreadable = None, str(error)
-        return Question(
-            request=Request(
+        return CsrFacts(
+            csr=Csr(
                 name="csr-1",
                 pem=self.pem,
                 parsed=parsed,
@@ -68,11 +65,12 @@ class Case:
                 usages=self.usages,
                 expiration_seconds=self.expiration_seconds,
                 created=NOW - self.age,
+                credential_ids=self.credential_ids,
                 conditions=self.conditions,
             ),
             at=NOW,
             node_exists=self.node_exists,
-            allowance=Allowance(
+            allowed=AllowedNames(
                 node=self.node,
                 names=self.names,
                 addresses=self.addresses,
@@ -81,14 +79,17 @@ class Case:
             )
             if self.known
             else None,
-            others=Others(
-                names={"worker-2.example.com": Owner("worker-2", proven=True), **self.other_names},
+            other_nodes=OtherNodes(
+                names={
+                    "worker-2.example.com": ClaimedBy("worker-2", proven=True),
+                    **self.other_names,
+                },
                 addresses={
-                    ip_address("192.168.88.113"): Owner("worker-2", proven=True),
+                    ip_address("192.168.88.113"): ClaimedBy("worker-2", proven=True),
                     **self.other_addresses,
                 },
             ),
-            reserved=Reserved(
+            reserved=ReservedNames(
                 names={"lb.example.com": "a load balancer", "cp-1.example.com": "the API server"},
                 suffixes={".k8s.example.org": "the cluster's own domain"},
                 addresses={ip_address("192.168.88.250"): "a virtual address"},
@@ -100,7 +101,10 @@ class Case:
             ),
             newest=self.newest,
             kubelet_started=self.kubelet_started,
+            client_certificates=self.client_certificates,
+            without_credential_id=self.without_credential_id,
+            bootstrap_csrs=self.bootstrap_csrs,
         )
 
-    def judged(self) -> Judgement:
-        return judge(self.question())
+    def judged(self) -> Decision:
+        return decide(self.facts())

@@ -11,9 +11,9 @@ from kubevouch.evidence.names import ClusterNames
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import Node
 from kubevouch.outcome import Outcome
-from kubevouch.policy.facts import others_of, reserved_of
-from kubevouch.policy.judge import Judgement, judge
-from kubevouch.policy.question import Entry, Source
+from kubevouch.policy.claims import Claim, NameSource, other_nodes_of
+from kubevouch.policy.decide import Decision, decide
+from kubevouch.policy.reserved import reserved_of
 from tests.support.requests import request
 
 from .conftest import NODE, Case
@@ -22,14 +22,14 @@ LISTED = ip_address("127.23.88.112")
 ANY = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6))
 
 
-def asked(address: str, listed: frozenset[IPv4Address | IPv6Address]) -> Judgement:
+def asked(address: str, listed: frozenset[IPv4Address | IPv6Address]) -> Decision:
     """A request for that address, which every other source says is this node's."""
     case = Case(
-        pem=request(NODE, [NODE], [address]), addresses=(Entry(address, Source.SSH_HOST_KEY),)
+        pem=request(NODE, [NODE], [address]), addresses=(Claim(address, NameSource.SSH_HOST_KEY),)
     )
-    question = case.question()
-    reserved = msgspec.structs.replace(question.reserved, loopback=listed)
-    return judge(msgspec.structs.replace(question, reserved=reserved))
+    facts = case.facts()
+    reserved = msgspec.structs.replace(facts.reserved, loopback=listed)
+    return decide(msgspec.structs.replace(facts, reserved=reserved))
 
 
 def names(listed: LoopbackKubelets, endpoints: dict[str, str]) -> ClusterNames:
@@ -42,13 +42,13 @@ def test_a_listed_address_is_usable() -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.23.88.113", "::1", "::ffff:127.23.88.112"])
 def test_another_loopback_address_or_the_same_in_other_clothes_is_not(address: str) -> None:
-    judgement = asked(address, frozenset({LISTED}))
-    assert "usable-addresses" in {ruling.rule for ruling in judgement.held_by}
+    decision = asked(address, frozenset({LISTED}))
+    assert "usable-addresses" in {result.rule for result in decision.held_by}
 
 
 def test_without_a_list_none_is() -> None:
-    judgement = asked(str(LISTED), frozenset())
-    assert [ruling.rule for ruling in judgement.held_by] == ["usable-addresses"]
+    decision = asked(str(LISTED), frozenset())
+    assert [result.rule for result in decision.held_by] == ["usable-addresses"]
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_without_a_list_none_is() -> None:
 )
 def test_a_list_makes_nothing_usable_that_is_no_loopback_address(address: str) -> None:
     """Even if the door that reads the list had let it in."""
-    judgement = asked(address, frozenset({ip_address(address)}))
-    assert "usable-addresses" in {ruling.rule for ruling in judgement.held_by}
+    decision = asked(address, frozenset({ip_address(address)}))
+    assert "usable-addresses" in {result.rule for result in decision.held_by}
 
 
 @given(address=ANY, listed=st.frozensets(ANY, max_size=4))
@@ -65,19 +65,19 @@ def test_whatever_is_listed_an_unlisted_loopback_address_is_never_usable(
     address: IPv4Address | IPv6Address, listed: frozenset[IPv4Address | IPv6Address]
 ) -> None:
     loopback = address == ip_address("::1") or str(address).startswith("127.")
-    held = {ruling.rule for ruling in asked(str(address), listed).held_by}
+    held = {result.rule for result in asked(str(address), listed).held_by}
     if loopback and address not in listed:
         assert "usable-addresses" in held
 
 
-@pytest.mark.parametrize("source", [Source.NODE_STATUS, None])
-def test_a_listed_address_still_wants_a_proof(source: Source | None) -> None:
-    entries = (Entry(str(LISTED), source),) if source else ()
+@pytest.mark.parametrize("source", [NameSource.NODE_STATUS, None])
+def test_a_listed_address_still_wants_a_proof(source: NameSource | None) -> None:
+    entries = (Claim(str(LISTED), source),) if source else ()
     case = Case(pem=request(NODE, [NODE], [str(LISTED)]), addresses=entries)
-    question = case.question()
-    reserved = msgspec.structs.replace(question.reserved, loopback=frozenset({LISTED}))
-    judgement = judge(msgspec.structs.replace(question, reserved=reserved))
-    assert [ruling.rule for ruling in judgement.held_by] == ["allowed-addresses"]
+    facts = case.facts()
+    reserved = msgspec.structs.replace(facts.reserved, loopback=frozenset({LISTED}))
+    decision = decide(msgspec.structs.replace(facts, reserved=reserved))
+    assert [result.rule for result in decision.held_by] == ["allowed-addresses"]
 
 
 def nodes_at(address: str) -> list[Node]:
@@ -96,7 +96,7 @@ def test_a_shared_address_is_no_other_nodes_and_no_api_servers() -> None:
     listed = LoopbackKubelets(frozenset({localhost}), frozenset({localhost}))
     reserved = reserved_of(names(listed, {"127.0.0.1": "an API server"}))
     assert reserved.endpoint_addresses == {}
-    assert others_of("worker-1", nodes_at("127.0.0.1"), reserved).addresses == {}
+    assert other_nodes_of("worker-1", nodes_at("127.0.0.1"), reserved.shared).addresses == {}
 
 
 def test_a_listed_address_that_is_not_shared_is_the_other_nodes() -> None:
@@ -105,7 +105,8 @@ def test_a_listed_address_that_is_not_shared_is_the_other_nodes() -> None:
     )
     assert set(reserved.endpoint_addresses) == {LISTED}
     assert (
-        others_of("worker-1", nodes_at(str(LISTED)), reserved).addresses[LISTED].node == "worker-2"
+        other_nodes_of("worker-1", nodes_at(str(LISTED)), reserved.shared).addresses[LISTED].node
+        == "worker-2"
     )
 
 
@@ -115,6 +116,6 @@ def test_what_is_shared_but_not_listed_is_as_if_nothing_were_said() -> None:
     reserved = reserved_of(names(listed, {str(address): "an API server"}))
     assert set(reserved.endpoint_addresses) == {address}
     assert (
-        others_of("worker-1", nodes_at(str(address)), reserved).addresses[address].node
+        other_nodes_of("worker-1", nodes_at(str(address)), reserved.shared).addresses[address].node
         == "worker-2"
     )

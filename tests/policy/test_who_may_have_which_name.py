@@ -8,23 +8,24 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from kubevouch.outcome import Outcome
-from kubevouch.policy.judge import RULES, judge
-from kubevouch.policy.question import Entry, Owner, Source
+from kubevouch.policy.claims import Claim, ClaimedBy, NameSource
+from kubevouch.policy.decide import RULES, decide
 from tests.support.requests import request
 
 from .conftest import ADDRESS, NODE, NOW, Case
 
 CP, CP_ADDRESS = "cp-1.example.com", "192.168.88.111"
-CLAIMED = Source.NODE_STATUS
+CLAIMED = NameSource.NODE_STATUS
+CERTIFICATE = "92de7f57cf04dd0ed0c0c07deba73569e7ef6a11559dfe69c536960e058585e0"
 
 
 def ask(names: list[str], addresses: list[str]) -> Case:
     return Case(pem=request(NODE, names, addresses))
 
 
-def allowing(case: Case, *values: str, source: Source = Source.OPERATOR) -> Case:
-    """The same question where the node may also have these: whatever holds it now is another rule."""
-    entries = tuple(Entry(value, source) for value in values)
+def allowing(case: Case, *values: str, source: NameSource = NameSource.OPERATOR) -> Case:
+    """The same CSR where the node may also have these: whatever holds it now is another rule."""
+    entries = tuple(Claim(value, source) for value in values)
     numeric = tuple(
         e
         for e in entries
@@ -35,13 +36,13 @@ def allowing(case: Case, *values: str, source: Source = Source.OPERATOR) -> Case
     return case
 
 
-def control_plane(source: Source, *, labelled: bool = True) -> Case:
+def control_plane(source: NameSource, *, labelled: bool = True) -> Case:
     return Case(
         pem=request(CP, [CP], [CP_ADDRESS]),
         node=CP,
         username=f"system:node:{CP}",
-        names=(Entry(CP, source),),
-        addresses=(Entry(CP_ADDRESS, source),),
+        names=(Claim(CP, source),),
+        addresses=(Claim(CP_ADDRESS, source),),
         control_plane=labelled,
     )
 
@@ -55,18 +56,58 @@ GOOD: dict[str, Callable[[], Case]] = {
     "a subset of what it may have": lambda: allowing(Case(), "10.0.0.7", "worker-1"),
     "a year asked for": lambda: Case(expiration_seconds=365 * 86400),
     "a control-plane node with its own endpoint, pinned": lambda: control_plane(
-        Source.SSH_HOST_KEY
+        NameSource.SSH_HOST_KEY
     ),
     "the node's word, where the operator takes it": lambda: Case(
-        addresses=(Entry(ADDRESS, CLAIMED),), trusts_node=True
+        addresses=(Claim(ADDRESS, CLAIMED),), trusts_node=True
     ),
-    "what another node merely says is its, too": lambda: Case(
-        other_names={NODE: Owner("worker-3", proven=False)},
-        other_addresses={ip_address(ADDRESS): Owner("worker-3", proven=False)},
+    "its own name, which another node merely says is its, too": lambda: Case(
+        other_names={NODE: ClaimedBy("worker-3", proven=False)},
+    ),
+    "an address that two nodes claim, seen to be its own and by the operator's word": lambda: Case(
+        addresses=(Claim(ADDRESS, NameSource.SSH_HOST_KEY, confirmed=True),),
+        other_addresses={ip_address(ADDRESS): ClaimedBy("worker-3", proven=False)},
+    ),
+    "made half a minute in the future": lambda: Case(age=-timedelta(seconds=30)),
+    "capitals, by the operator's word": lambda: allowing(
+        ask([NODE.upper()], [ADDRESS]), NODE.upper()
+    ),
+    "an IDN, by the operator's word": lambda: allowing(
+        ask(["xn--nxasmq6b.example.com"], [ADDRESS]), "xn--nxasmq6b.example.com"
+    ),
+    "a number at the end, by the operator's word": lambda: Case(
+        pem=request(NODE, ["worker-1.dc.2"], [ADDRESS]),
+        names=(Claim("worker-1.dc.2", NameSource.OPERATOR),),
+    ),
+    "a Node named kubernetes.example.com, by the operator's word": lambda: Case(
+        pem=request("kubernetes.example.com", ["kubernetes.example.com"], [ADDRESS]),
+        node="kubernetes.example.com",
+        username="system:node:kubernetes.example.com",
+        names=(Claim("kubernetes.example.com", NameSource.NODE_NAME, confirmed=True),),
+    ),
+    "names only, each by the operator's word": lambda: Case(
+        pem=request(NODE, [NODE], []),
+        names=(Claim(NODE, NameSource.NODE_NAME, confirmed=True),),
+    ),
+    "made with the client certificate on the node's disk": lambda: Case(
+        credential_ids=(f"X509SHA256={CERTIFICATE}",), client_certificates=frozenset({CERTIFICATE})
+    ),
+    "made with the one that replaced it": lambda: Case(
+        credential_ids=(f"X509SHA256={CERTIFICATE}",),
+        client_certificates=frozenset({"0" * 64, CERTIFICATE}),
+    ),
+    "no survey: whose credential it was is not asked": lambda: Case(
+        credential_ids=(f"X509SHA256={'0' * 64}",), client_certificates=None
+    ),
+    "an API server that does not tell, as the operator accepts": lambda: Case(
+        credential_ids=(),
+        client_certificates=frozenset({CERTIFICATE}),
+        without_credential_id=True,
+        bootstrap_csrs=(),
     ),
     "a Service's external address that is proven to be its own": lambda: Case(external=True),
     "a control-plane node by whose name the API server is reached": lambda: control_plane(
-        Source.SSH_HOST_KEY
+        NameSource.SSH_HOST_KEY
     ),
     "an IPv6 address of its own": lambda: allowing(ask([NODE], ["fd00::112"]), "fd00::112"),
 }
@@ -203,7 +244,7 @@ HELD: dict[str, tuple[str, Callable[[], Case]]] = {
     ),
     "an endpoint pinned to what is no control-plane node": (
         "reserved-addresses",
-        lambda: control_plane(Source.OPERATOR, labelled=False),
+        lambda: control_plane(NameSource.OPERATOR, labelled=False),
     ),
     "another node's address": (
         "foreign-addresses",
@@ -211,26 +252,26 @@ HELD: dict[str, tuple[str, Callable[[], Case]]] = {
     ),
     "a proven address that is proven to be another's, too": (
         "foreign-addresses",
-        lambda: Case(other_addresses={ip_address(ADDRESS): Owner("worker-3", proven=True)}),
+        lambda: Case(other_addresses={ip_address(ADDRESS): ClaimedBy("worker-3", proven=True)}),
     ),
     "an address that only a flag gives it, and another one claims": (
         "foreign-addresses",
         lambda: Case(
-            addresses=(Entry(ADDRESS, Source.OPERATOR),),
-            other_addresses={ip_address(ADDRESS): Owner("worker-3", proven=False)},
+            addresses=(Claim(ADDRESS, NameSource.OPERATOR),),
+            other_addresses={ip_address(ADDRESS): ClaimedBy("worker-3", proven=False)},
         ),
     ),
     "an address that it claims and another one, too": (
         "foreign-addresses",
         lambda: Case(
-            addresses=(Entry(ADDRESS, CLAIMED),),
+            addresses=(Claim(ADDRESS, CLAIMED),),
             trusts_node=True,
-            other_addresses={ip_address(ADDRESS): Owner("worker-3", proven=False)},
+            other_addresses={ip_address(ADDRESS): ClaimedBy("worker-3", proven=False)},
         ),
     ),
     "a Service's external address that it only claims": (
         "reserved-addresses",
-        lambda: Case(addresses=(Entry(ADDRESS, CLAIMED),), trusts_node=True, external=True),
+        lambda: Case(addresses=(Claim(ADDRESS, CLAIMED),), trusts_node=True, external=True),
     ),
     "another control plane's name, though it is one itself": (
         "reserved-names",
@@ -238,9 +279,84 @@ HELD: dict[str, tuple[str, Callable[[], Case]]] = {
             pem=request("cp-2.example.com", [CP], ["192.168.88.120"]),
             node="cp-2.example.com",
             username="system:node:cp-2.example.com",
-            names=(Entry(CP, Source.OPERATOR),),
-            addresses=(Entry("192.168.88.120", Source.SSH_HOST_KEY),),
+            names=(Claim(CP, NameSource.OPERATOR),),
+            addresses=(Claim("192.168.88.120", NameSource.SSH_HOST_KEY),),
             control_plane=True,
+        ),
+    ),
+    "an address that two nodes claim, though its host key answers there": (
+        "foreign-addresses",
+        lambda: Case(
+            other_addresses={ip_address(ADDRESS): ClaimedBy("worker-3", proven=False)},
+        ),
+    ),
+    "a proven address of another's, though the operator says so": (
+        "foreign-addresses",
+        lambda: Case(
+            addresses=(Claim(ADDRESS, NameSource.SSH_HOST_KEY, confirmed=True),),
+            other_addresses={ip_address(ADDRESS): ClaimedBy("worker-3", proven=True)},
+        ),
+    ),
+    "a number at the end": (
+        "plain-names",
+        lambda: Case(
+            pem=request(NODE, ["worker-1.dc.2"], [ADDRESS]),
+            names=(Claim("worker-1.dc.2", NameSource.SSH_HOST_KEY),),
+        ),
+    ),
+    "numbers only, though the operator says so": (
+        "plain-names",
+        lambda: Case(
+            pem=request(NODE, ["1.2.3"], [ADDRESS]), names=(Claim("1.2.3", NameSource.OPERATOR),)
+        ),
+    ),
+    "hexadecimal, though the operator says so": (
+        "plain-names",
+        lambda: Case(
+            pem=request(NODE, ["0x7f.1"], [ADDRESS]), names=(Claim("0x7f.1", NameSource.OPERATOR),)
+        ),
+    ),
+    "a Node named kubernetes.example.com": (
+        "plain-names",
+        lambda: Case(
+            pem=request("kubernetes.example.com", ["kubernetes.example.com"], [ADDRESS]),
+            node="kubernetes.example.com",
+            username="system:node:kubernetes.example.com",
+            names=(Claim("kubernetes.example.com", NameSource.NODE_NAME),),
+        ),
+    ),
+    "kubernetes.default, though the operator says so": (
+        "reserved-names",
+        lambda: allowing(ask(["kubernetes.default"], [ADDRESS]), "kubernetes.default"),
+    ),
+    "no name and no address": ("count", lambda: ask([], [])),
+    "a stolen identity: another client certificate of the same name": (
+        "credential-id",
+        lambda: Case(
+            credential_ids=(f"X509SHA256={'0' * 64}",),
+            client_certificates=frozenset({CERTIFICATE}),
+        ),
+    ),
+    "a token instead of a certificate": (
+        "credential-id",
+        lambda: Case(
+            credential_ids=("JTI=8f0e6c1e",), client_certificates=frozenset({CERTIFICATE})
+        ),
+    ),
+    "two credentials, one of them the node's": (
+        "credential-id",
+        lambda: Case(
+            credential_ids=(f"X509SHA256={CERTIFICATE}", f"X509SHA256={'0' * 64}"),
+            client_certificates=frozenset({CERTIFICATE}),
+        ),
+    ),
+    "no credential id, accepted, but a bootstrap token has asked for the node's name": (
+        "credential-id",
+        lambda: Case(
+            credential_ids=(),
+            client_certificates=frozenset({CERTIFICATE}),
+            without_credential_id=True,
+            bootstrap_csrs=("csr-thief",),
         ),
     ),
     "an address nobody knows": ("allowed-addresses", lambda: ask([NODE], ["192.168.88.77"])),
@@ -254,13 +370,36 @@ HELD: dict[str, tuple[str, Callable[[], Case]]] = {
 
 DOUBTED: dict[str, tuple[str, Callable[[], Case]]] = {
     "whether the Node is there is not known": ("live-node", lambda: Case(node_exists=None)),
+    "made in the future": ("fresh", lambda: Case(age=-timedelta(minutes=2))),
+    "the API server does not tell which credential it was": (
+        "credential-id",
+        lambda: Case(credential_ids=(), client_certificates=frozenset({CERTIFICATE})),
+    ),
+    "no credential id, accepted, but what bootstrap tokens asked for is not known": (
+        "credential-id",
+        lambda: Case(
+            credential_ids=(),
+            client_certificates=frozenset({CERTIFICATE}),
+            without_credential_id=True,
+        ),
+    ),
+    "no client certificate could be read on the node": (
+        "credential-id",
+        lambda: Case(
+            credential_ids=(f"X509SHA256={CERTIFICATE}",), client_certificates=frozenset()
+        ),
+    ),
+    "a bare CSR, whose credential is not known": (
+        "credential-id",
+        lambda: Case(credential_ids=None, client_certificates=frozenset({CERTIFICATE})),
+    ),
     "no source knows the node": ("allowed-addresses", lambda: Case(known=False)),
     "no source knows the node's names": ("allowed-names", lambda: Case(known=False)),
     "only the node says so": (
         "allowed-addresses",
-        lambda: Case(addresses=(Entry(ADDRESS, CLAIMED),)),
+        lambda: Case(addresses=(Claim(ADDRESS, CLAIMED),)),
     ),
-    "only the node names itself so": ("allowed-names", lambda: Case(names=(Entry(NODE, CLAIMED),))),
+    "only the node names itself so": ("allowed-names", lambda: Case(names=(Claim(NODE, CLAIMED),))),
     "which is the newest is not known": ("newest", lambda: Case(newest=None)),
     "a bare file names no signer": ("signer", lambda: Case(signer=None)),
     "a bare file has no requestor": ("requestor", lambda: Case(username=None)),
@@ -270,33 +409,33 @@ DOUBTED: dict[str, tuple[str, Callable[[], Case]]] = {
 
 @pytest.mark.parametrize("case", GOOD.values(), ids=GOOD.keys())
 def test_a_good_request_passes_every_rule(case: Callable[[], Case]) -> None:
-    judgement = case().judged()
-    assert judgement.held_by == ()
-    assert judgement.outcome is Outcome.PASS
+    decision = case().judged()
+    assert decision.held_by == ()
+    assert decision.outcome is Outcome.PASS
 
 
 @pytest.mark.parametrize(("rule", "case"), HELD.values(), ids=HELD.keys())
 def test_what_differs_in_one_thing_is_refused_by_the_rule_for_it(
     rule: str, case: Callable[[], Case]
 ) -> None:
-    judgement = case().judged()
-    assert judgement.outcome is Outcome.REFUSE
-    assert rule in {r.rule for r in judgement.held_by if r.outcome is Outcome.REFUSE}
-    for ruling in judgement.held_by:
-        assert ruling.message
-        assert ruling.outcome is Outcome.CANNOT_TELL or ruling.seen
+    decision = case().judged()
+    assert decision.outcome is Outcome.REFUSE
+    assert rule in {r.rule for r in decision.held_by if r.outcome is Outcome.REFUSE}
+    for result in decision.held_by:
+        assert result.message
+        assert result.outcome is Outcome.CANNOT_TELL or result.seen
 
 
 @pytest.mark.parametrize(("rule", "case"), DOUBTED.values(), ids=DOUBTED.keys())
 def test_missing_evidence_is_a_doubt_and_not_a_refusal(rule: str, case: Callable[[], Case]) -> None:
-    judgement = case().judged()
-    assert judgement.outcome is Outcome.CANNOT_TELL
-    assert rule in {r.rule for r in judgement.held_by}
+    decision = case().judged()
+    assert decision.outcome is Outcome.CANNOT_TELL
+    assert rule in {r.rule for r in decision.held_by}
 
 
 def test_every_rule_has_a_case_that_it_refuses() -> None:
     refusing = {rule for rule, _ in HELD.values()}
-    assert refusing == {ruling.rule for ruling in Case().judged().rulings}
+    assert refusing == {result.rule for result in Case().judged().results}
 
 
 @pytest.mark.parametrize(
@@ -308,12 +447,12 @@ def test_without_its_rule_the_hostile_request_would_be_let_through_by_what_remai
 ) -> None:
     """Each of these is held by one rule alone: taking it away is seen."""
     rule, case = HELD[name]
-    remaining = tuple(r for r in RULES if r(Case().question()).rule != rule)
-    held = {r.rule for r in judge(case().question(), remaining).held_by}
+    remaining = tuple(r for r in RULES if r(Case().facts()).rule != rule)
+    held = {r.rule for r in decide(case().facts(), remaining).held_by}
     assert rule not in held
     assert held <= {"subject", "live-node"}  # who it is hangs on the requestor
 
 
 def test_a_refusal_stands_before_a_doubt() -> None:
-    judgement = Case(known=False, usages=("client auth",)).judged()
-    assert judgement.held_by[0].rule == "usages"
+    decision = Case(known=False, usages=("client auth",)).judged()
+    assert decision.held_by[0].rule == "usages"

@@ -13,8 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.node.local import Local
-from kubevouch.rollout.transaction import Action, NodeChange, Seed, TransactionAnswer, render
+from kubevouch.node.io.local import Local
+from kubevouch.rollout.decide.transaction import (
+    NodeChange,
+    Seed,
+    TransactionAnswer,
+    TransactionStep,
+    render,
+)
 
 SYSTEMCTL = """#!/bin/sh
 echo "systemctl $*" >>"$MACHINE/calls"
@@ -97,16 +103,16 @@ class Machine:
         return NodeChange(**(values | other))  # type: ignore[arg-type]
 
     async def call(
-        self, action: Action, change: NodeChange | None = None, seed: Seed | None = SEED
+        self, action: TransactionStep, change: NodeChange | None = None, seed: Seed | None = SEED
     ) -> TransactionAnswer:
         script = render(action, change or self.change(), seed)
-        way = Local(environment=self.environment)
-        return (await way.carry("node-1", script, timeout=120)).answer
+        transport = Local(environment=self.environment)
+        return (await transport.run_script("node-1", script, timeout=120)).answer
 
     def begin_killed_at(self, write: int) -> bool:
         """Runs `begin` and kills its shell at that write; False when it ended before."""
         return self._killed_at(
-            write, ["sh", "-s"], render(Action.BEGIN, self.change(), SEED).sealed()
+            write, ["sh", "-s"], render(TransactionStep.BEGIN, self.change(), SEED).sealed()
         )
 
     def switch_killed_at(self, write: int) -> bool:

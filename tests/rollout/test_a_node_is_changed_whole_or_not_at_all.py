@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.rollout.transaction import Action, State
+from kubevouch.rollout.decide.transaction import TransactionState, TransactionStep
 
 from .conftest import CONFIG, SEED, Machine
 
@@ -22,8 +22,8 @@ def test_the_folders_compare_unequal_after_any_change(machine: Machine) -> None:
 async def test_begin_puts_the_new_config_and_the_seed_and_sets_old_pairs_aside(
     machine: Machine,
 ) -> None:
-    answer = await machine.call(Action.BEGIN)
-    assert (answer.outcome, answer.reason) == (State.BEGUN, "")
+    answer = await machine.call(TransactionStep.BEGIN)
+    assert (answer.outcome, answer.reason) == (TransactionState.BEGUN, "")
     assert machine.config.read_bytes() == CONFIG + b"serverTLSBootstrap: true\n"
     assert machine.config.stat().st_mode & 0o777 == 0o640
     assert (machine.pki / "kubelet-server.crt").read_bytes() == SEED.chain_pem
@@ -37,7 +37,7 @@ async def test_begin_puts_the_new_config_and_the_seed_and_sets_old_pairs_aside(
 async def test_the_switch_is_set_before_the_kubelet_restarts_and_restarts_it_once(
     machine: Machine,
 ) -> None:
-    await machine.call(Action.BEGIN)
+    await machine.call(TransactionStep.BEGIN)
     assert [call.split()[0:2] for call in machine.calls] == [
         ["systemd-run", "--unit=kubevouch-undo-run1"],
         ["systemctl", "restart"],
@@ -46,21 +46,21 @@ async def test_the_switch_is_set_before_the_kubelet_restarts_and_restarts_it_onc
 
 
 async def test_without_a_seed_of_ours_the_nodes_own_pair_is_copied(machine: Machine) -> None:
-    await machine.call(Action.BEGIN, seed=None)
+    await machine.call(TransactionStep.BEGIN, seed=None)
     assert (machine.pki / "kubelet-server.crt").read_bytes() == b"the old chain\n"
     assert (machine.pki / "kubelet-server.key").read_bytes() == b"the old key\n"
 
 
 async def test_begin_again_changes_nothing_more(machine: Machine) -> None:
-    await machine.call(Action.BEGIN)
+    await machine.call(TransactionStep.BEGIN)
     before, calls = machine.tree(), machine.calls
-    assert (await machine.call(Action.BEGIN)).outcome is State.BEGUN
+    assert (await machine.call(TransactionStep.BEGIN)).outcome is TransactionState.BEGUN
     assert (machine.tree(), machine.calls) == (before, calls)
 
 
 async def test_the_switch_puts_everything_back(machine: Machine) -> None:
     before = machine.tree()
-    await machine.call(Action.BEGIN)
+    await machine.call(TransactionStep.BEGIN)
     _what_a_kubelet_writes(machine)
     assert machine.tree() != before
     assert machine.switch()
@@ -70,50 +70,50 @@ async def test_the_switch_puts_everything_back(machine: Machine) -> None:
 
 async def test_undo_puts_everything_back_and_may_be_called_again(machine: Machine) -> None:
     before = machine.tree()
-    await machine.call(Action.BEGIN)
-    assert (await machine.call(Action.UNDO)).outcome is State.UNDONE
+    await machine.call(TransactionStep.BEGIN)
+    assert (await machine.call(TransactionStep.UNDO)).outcome is TransactionState.UNDONE
     assert machine.tree() == before
     restarts = len(machine.calls)
-    assert (await machine.call(Action.UNDO)).outcome is State.UNDONE
+    assert (await machine.call(TransactionStep.UNDO)).outcome is TransactionState.UNDONE
     machine.switch()
     assert len(machine.calls) == restarts
 
 
 async def test_commit_takes_the_seed_away_and_disarms_the_switch(machine: Machine) -> None:
-    await machine.call(Action.BEGIN)
-    assert (await machine.call(Action.COMMIT)).outcome is State.COMMITTED
+    await machine.call(TransactionStep.BEGIN)
+    assert (await machine.call(TransactionStep.COMMIT)).outcome is TransactionState.COMMITTED
     assert machine.calls[-1] == "systemctl stop kubevouch-undo-run1.timer"
     assert not list(machine.pki.glob("kubelet-server*"))
     committed = machine.tree()
     machine.switch()
     assert machine.tree() == committed
-    assert (await machine.call(Action.COMMIT)).outcome is State.COMMITTED
-    assert (await machine.call(Action.BEGIN)).outcome is State.COMMITTED
+    assert (await machine.call(TransactionStep.COMMIT)).outcome is TransactionState.COMMITTED
+    assert (await machine.call(TransactionStep.BEGIN)).outcome is TransactionState.COMMITTED
 
 
 async def test_commit_leaves_a_kubelet_server_pair_that_is_not_the_seed(machine: Machine) -> None:
-    await machine.call(Action.BEGIN)
+    await machine.call(TransactionStep.BEGIN)
     (machine.pki / "kubelet-server.crt").write_text("somebody's own")
-    await machine.call(Action.COMMIT)
+    await machine.call(TransactionStep.COMMIT)
     assert (machine.pki / "kubelet-server.crt").exists()
 
 
 async def test_undo_after_commit_returns_to_the_former_files(machine: Machine) -> None:
     before = machine.tree()
-    await machine.call(Action.BEGIN)
+    await machine.call(TransactionStep.BEGIN)
     _what_a_kubelet_writes(machine)
-    await machine.call(Action.COMMIT)
-    assert (await machine.call(Action.UNDO)).outcome is State.UNDONE
+    await machine.call(TransactionStep.COMMIT)
+    assert (await machine.call(TransactionStep.UNDO)).outcome is TransactionState.UNDONE
     assert machine.tree() == before
 
 
 async def test_undo_after_commit_leaves_a_config_that_was_edited_since(machine: Machine) -> None:
-    await machine.call(Action.BEGIN)
-    await machine.call(Action.COMMIT)
+    await machine.call(TransactionStep.BEGIN)
+    await machine.call(TransactionStep.COMMIT)
     machine.config.write_bytes(CONFIG + b"serverTLSBootstrap: true\nmaxPods: 50\n")
     before = machine.tree()
-    answer = await machine.call(Action.UNDO)
-    assert answer.outcome is State.REFUSED
+    answer = await machine.call(TransactionStep.UNDO)
+    assert answer.outcome is TransactionState.REFUSED
     assert "changed since the run" in answer.reason
     assert machine.tree() == before
 
@@ -121,26 +121,26 @@ async def test_undo_after_commit_leaves_a_config_that_was_edited_since(machine: 
 async def test_a_commit_that_comes_too_late_says_that_the_switch_was_faster(
     machine: Machine,
 ) -> None:
-    await machine.call(Action.BEGIN)
+    await machine.call(TransactionStep.BEGIN)
     machine.switch()
     before = machine.tree()
-    assert (await machine.call(Action.COMMIT)).outcome is State.UNDONE
+    assert (await machine.call(TransactionStep.COMMIT)).outcome is TransactionState.UNDONE
     assert machine.tree() == before
 
 
 async def test_an_undone_run_does_not_begin_again(machine: Machine) -> None:
-    await machine.call(Action.BEGIN)
-    await machine.call(Action.UNDO)
-    answer = await machine.call(Action.BEGIN)
-    assert (answer.outcome, "make a new plan" in answer.reason) == (State.REFUSED, True)
+    await machine.call(TransactionStep.BEGIN)
+    await machine.call(TransactionStep.UNDO)
+    answer = await machine.call(TransactionStep.BEGIN)
+    assert (answer.outcome, "make a new plan" in answer.reason) == (TransactionState.REFUSED, True)
 
 
-@pytest.mark.parametrize("action", [Action.COMMIT, Action.UNDO])
+@pytest.mark.parametrize("action", [TransactionStep.COMMIT, TransactionStep.UNDO])
 async def test_what_has_not_begun_is_neither_committed_nor_undone(
-    machine: Machine, action: Action
+    machine: Machine, action: TransactionStep
 ) -> None:
     before = machine.tree()
-    assert (await machine.call(action)).outcome is State.NOTHING
+    assert (await machine.call(action)).outcome is TransactionState.NOTHING
     assert machine.tree() == before
     assert machine.calls == []
 
@@ -148,18 +148,20 @@ async def test_what_has_not_begun_is_neither_committed_nor_undone(
 async def test_a_begin_that_comes_after_its_undo_finds_that_it_is_too_late(
     machine: Machine,
 ) -> None:
-    """The way broke, the caller gave up and undid; then the shell that was still there goes on."""
-    await machine.call(Action.UNDO)
+    """The connection broke, the caller gave up and undid; then the shell that was still there goes on."""
+    await machine.call(TransactionStep.UNDO)
     before = machine.tree()
-    answer = await machine.call(Action.BEGIN)
-    assert (answer.outcome, "undone" in answer.reason) == (State.REFUSED, True)
+    answer = await machine.call(TransactionStep.BEGIN)
+    assert (answer.outcome, "undone" in answer.reason) == (TransactionState.REFUSED, True)
     assert machine.tree() == before
 
 
 async def test_the_same_call_twice_at_the_same_time_is_done_once(machine: Machine) -> None:
     before = machine.tree()
-    first, second = await asyncio.gather(machine.call(Action.BEGIN), machine.call(Action.BEGIN))
-    assert (first.outcome, second.outcome) == (State.BEGUN, State.BEGUN)
+    first, second = await asyncio.gather(
+        machine.call(TransactionStep.BEGIN), machine.call(TransactionStep.BEGIN)
+    )
+    assert (first.outcome, second.outcome) == (TransactionState.BEGUN, TransactionState.BEGUN)
     assert sum(call.startswith("systemd-run") for call in machine.calls) == 1
     machine.switch()
     assert machine.tree() == before
@@ -168,10 +170,13 @@ async def test_the_same_call_twice_at_the_same_time_is_done_once(machine: Machin
 async def test_of_two_runs_at_the_same_time_one_is_refused(machine: Machine) -> None:
     before = machine.tree()
     answers = await asyncio.gather(
-        machine.call(Action.BEGIN, machine.change(run="run1")),
-        machine.call(Action.BEGIN, machine.change(run="run2")),
+        machine.call(TransactionStep.BEGIN, machine.change(run="run1")),
+        machine.call(TransactionStep.BEGIN, machine.change(run="run2")),
     )
-    assert sorted(answer.outcome for answer in answers) == [State.BEGUN, State.REFUSED]
+    assert sorted(answer.outcome for answer in answers) == [
+        TransactionState.BEGUN,
+        TransactionState.REFUSED,
+    ]
     machine.switch()
     assert machine.tree() == before
 
@@ -181,10 +186,10 @@ async def test_a_commit_finds_a_config_that_was_overwritten_meanwhile_and_takes_
 ) -> None:
     """A `kubeadm upgrade` between the restart and the proof: the next restart would read the old setting."""
     before = machine.tree()
-    await machine.call(Action.BEGIN)
+    await machine.call(TransactionStep.BEGIN)
     machine.config.write_bytes(CONFIG + b"maxPods: 50\n")
-    answer = await machine.call(Action.COMMIT)
-    assert (answer.outcome, "changed since" in answer.reason) == (State.UNDONE, True)
+    answer = await machine.call(TransactionStep.COMMIT)
+    assert (answer.outcome, "changed since" in answer.reason) == (TransactionState.UNDONE, True)
     assert machine.tree() == before
     kept = machine.root / ".kubevouch" / "run1" / "strays" / "config.yaml"
     assert kept.read_bytes() == CONFIG + b"maxPods: 50\n"
@@ -192,21 +197,21 @@ async def test_a_commit_finds_a_config_that_was_overwritten_meanwhile_and_takes_
 
 async def test_an_undo_that_fails_says_so_and_can_be_called_again(machine: Machine) -> None:
     before = machine.tree()
-    await machine.call(Action.BEGIN)
+    await machine.call(TransactionStep.BEGIN)
     undo = machine.root / ".kubevouch" / "run1" / "undo.sh"
     whole = undo.read_text()
     undo.write_text("exit 1\n")
-    answer = await machine.call(Action.UNDO)
-    assert answer.outcome is State.HALF
+    answer = await machine.call(TransactionStep.UNDO)
+    assert answer.outcome is TransactionState.HALF
     assert machine.tree() != before
     undo.write_text(whole)
-    assert (await machine.call(Action.UNDO)).outcome is State.UNDONE
+    assert (await machine.call(TransactionStep.UNDO)).outcome is TransactionState.UNDONE
     assert machine.tree() == before
 
 
 async def test_after_a_restart_of_the_machine_the_next_start_undoes_it(machine: Machine) -> None:
     before, units = machine.tree(), machine.folder / "units"
-    await machine.call(Action.BEGIN)
+    await machine.call(TransactionStep.BEGIN)
     [unit] = units.glob("*.service")
     assert (units / "multi-user.target.wants" / unit.name).resolve() == unit
     machine.boots()
@@ -215,14 +220,14 @@ async def test_after_a_restart_of_the_machine_the_next_start_undoes_it(machine: 
 
 
 async def test_a_commit_takes_the_unit_away(machine: Machine) -> None:
-    await machine.call(Action.BEGIN)
-    await machine.call(Action.COMMIT)
+    await machine.call(TransactionStep.BEGIN)
+    await machine.call(TransactionStep.COMMIT)
     assert list((machine.folder / "units").glob("**/*.service")) == []
 
 
 async def test_a_machine_without_an_id_is_no_machine_of_a_plan(machine: Machine) -> None:
-    answer = await machine.call(Action.BEGIN, machine.change(machine_id=""))
-    assert (answer.outcome, machine.calls) == (State.REFUSED, [])
+    answer = await machine.call(TransactionStep.BEGIN, machine.change(machine_id=""))
+    assert (answer.outcome, machine.calls) == (TransactionState.REFUSED, [])
 
 
 @pytest.mark.parametrize(
@@ -237,8 +242,8 @@ async def test_another_machine_identity_or_config_stops_before_the_first_byte(
     machine: Machine, other: dict[str, str], reason: str
 ) -> None:
     before = machine.tree()
-    answer = await machine.call(Action.BEGIN, machine.change(**other))
-    assert answer.outcome is State.REFUSED
+    answer = await machine.call(TransactionStep.BEGIN, machine.change(**other))
+    assert answer.outcome is TransactionState.REFUSED
     assert reason in answer.reason
     assert machine.tree() == before
     assert not (machine.root / ".kubevouch").exists()
@@ -247,8 +252,11 @@ async def test_another_machine_identity_or_config_stops_before_the_first_byte(
 
 async def test_a_content_that_arrives_damaged_is_not_put_in_place(machine: Machine) -> None:
     before = machine.tree()
-    answer = await machine.call(Action.BEGIN, machine.change(content_sha256="0" * 64))
-    assert (answer.outcome, "nothing was changed" in answer.reason) == (State.REFUSED, True)
+    answer = await machine.call(TransactionStep.BEGIN, machine.change(content_sha256="0" * 64))
+    assert (answer.outcome, "nothing was changed" in answer.reason) == (
+        TransactionState.REFUSED,
+        True,
+    )
     assert machine.tree() == before
     assert machine.calls == []
 
@@ -256,8 +264,8 @@ async def test_a_content_that_arrives_damaged_is_not_put_in_place(machine: Machi
 async def test_a_switch_that_cannot_be_set_stops_before_any_change(machine: Machine) -> None:
     before = machine.tree()
     (machine.folder / "systemd-run-fails").touch()
-    answer = await machine.call(Action.BEGIN)
-    assert answer.outcome is State.REFUSED
+    answer = await machine.call(TransactionStep.BEGIN)
+    assert answer.outcome is TransactionState.REFUSED
     assert "Failed to start transient timer unit" in answer.reason
     assert machine.tree() == before
     assert [path.name for path in (machine.root / ".kubevouch").iterdir()] == ["lock"]
@@ -266,24 +274,24 @@ async def test_a_switch_that_cannot_be_set_stops_before_any_change(machine: Mach
 async def test_a_kubelet_that_cannot_be_restarted_is_put_back_at_once(machine: Machine) -> None:
     before = machine.tree()
     (machine.folder / "restart-fails").touch()
-    answer = await machine.call(Action.BEGIN)
-    assert answer.outcome is State.UNDONE
+    answer = await machine.call(TransactionStep.BEGIN)
+    assert answer.outcome is TransactionState.UNDONE
     assert "Job for kubelet.service failed" in answer.reason
     assert machine.tree() == before
 
 
 async def test_two_runs_do_not_meet_on_one_node(machine: Machine) -> None:
-    await machine.call(Action.BEGIN)
-    answer = await machine.call(Action.BEGIN, machine.change(run="run2"))
-    assert (answer.outcome, "another run" in answer.reason) == (State.REFUSED, True)
+    await machine.call(TransactionStep.BEGIN)
+    answer = await machine.call(TransactionStep.BEGIN, machine.change(run="run2"))
+    assert (answer.outcome, "another run" in answer.reason) == (TransactionState.REFUSED, True)
 
 
 async def test_records_of_the_last_three_runs_stay(machine: Machine) -> None:
     for number in range(1, 6):
         change = machine.change(run=f"run{number}")
-        await machine.call(Action.BEGIN, change)
-        await machine.call(Action.COMMIT, change)
-        await machine.call(Action.UNDO, change)
+        await machine.call(TransactionStep.BEGIN, change)
+        await machine.call(TransactionStep.COMMIT, change)
+        await machine.call(TransactionStep.UNDO, change)
         os.utime(machine.root / ".kubevouch" / f"run{number}", (number * 1e6, number * 1e6))
     assert sorted(p.name for p in (machine.root / ".kubevouch").glob("run*")) == [
         "run3",
@@ -312,7 +320,7 @@ async def test_an_undo_killed_at_any_moment_is_finished_by_the_next(machine: Mac
     before = machine.tree()
     killed, done = 0, False
     while not done:
-        await machine.call(Action.BEGIN)
+        await machine.call(TransactionStep.BEGIN)
         _what_a_kubelet_writes(machine)
         done = not machine.switch_killed_at(killed + 1)
         machine.switch()
@@ -324,19 +332,19 @@ async def test_an_undo_killed_at_any_moment_is_finished_by_the_next(machine: Mac
 
 async def test_after_a_kill_before_any_change_the_same_call_goes_through(machine: Machine) -> None:
     assert machine.begin_killed_at(4)
-    assert (await machine.call(Action.BEGIN)).outcome is State.BEGUN
+    assert (await machine.call(TransactionStep.BEGIN)).outcome is TransactionState.BEGUN
 
 
 async def test_the_seeds_key_is_nowhere_after_commit_and_after_undo(machine: Machine) -> None:
-    for run, end in (("run1", Action.COMMIT), ("run2", Action.UNDO)):
+    for run, end in (("run1", TransactionStep.COMMIT), ("run2", TransactionStep.UNDO)):
         change = machine.change(run=run)
-        await machine.call(Action.BEGIN, change)
+        await machine.call(TransactionStep.BEGIN, change)
         await machine.call(end, change)
         for path in machine.folder.rglob("*"):
             if path.is_file():
                 assert SEED.key_pem not in path.read_bytes(), path
-        if end is Action.COMMIT:
-            await machine.call(Action.UNDO, change)
+        if end is TransactionStep.COMMIT:
+            await machine.call(TransactionStep.UNDO, change)
 
 
 def _what_a_kubelet_writes(machine: Machine) -> None:

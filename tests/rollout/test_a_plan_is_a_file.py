@@ -9,8 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.errors import KubevouchError, UsageError
-from kubevouch.policy.question import Entry, Source
-from kubevouch.rollout.plan import Binding, Change, LeftOut, NodePlan, Plan, read_plan, write_plan
+from kubevouch.policy.claims import Claim, NameSource
+from kubevouch.rollout.decide.plan import (
+    ChangeKind,
+    ClusterBinding,
+    LeftOut,
+    NodePlan,
+    Plan,
+    read_plan,
+    write_plan,
+)
 
 PLAN = Plan(
     run="abcd",
@@ -19,7 +27,7 @@ PLAN = Plan(
     via="ssh",
     ssh_config="",
     ssh_user="",
-    cluster=Binding("c", "https://10.0.0.1:6443", "uid", "sha", "v1.36.3"),
+    cluster=ClusterBinding("c", "https://10.0.0.1:6443", "uid", "sha", "v1.36.3"),
     nodes=(
         NodePlan(
             node="w1",
@@ -29,11 +37,11 @@ PLAN = Plan(
             host_key="",
             control_plane=False,
             kubelet_version="v1.36.3",
-            change=Change.APPROVE,
+            change=ChangeKind.APPROVE,
             dial=("10.0.0.5",),
             port=10250,
-            names=(Entry("w1", Source.NODE_NAME),),
-            addresses=(Entry("10.0.0.5", Source.SSH_HOST_KEY),),
+            names=(Claim("w1", NameSource.NODE_NAME),),
+            addresses=(Claim("10.0.0.5", NameSource.SSH_HOST_KEY),),
         ),
     ),
     left_out=(LeftOut("w2", "it is NotReady"),),
@@ -80,7 +88,7 @@ def test_a_plan_that_was_bent_is_refused(tmp_path: Path, old: str, new: str) -> 
 @pytest.mark.parametrize("path", ["", "relative", "/var/../etc", "/a/.."])
 def test_a_path_that_leads_elsewhere_is_refused(tmp_path: Path, field: str, path: str) -> None:
     places = {"root": "/var/lib/kubelet", "pki": "/var/lib/kubelet/pki", "config": "/k/config.yaml"}
-    node = msgspec.structs.replace(PLAN.nodes[0], change=Change.BOOTSTRAP, **places)
+    node = msgspec.structs.replace(PLAN.nodes[0], change=ChangeKind.BOOTSTRAP, **places)
     good = msgspec.structs.replace(PLAN, nodes=(node,))
     bad = msgspec.structs.replace(PLAN, nodes=(msgspec.structs.replace(node, **{field: path}),))
     write_plan(good, tmp_path / "good.json")

@@ -1,4 +1,4 @@
-"""Endings of nodes become one exit code; a node's state machine ends truthfully, whatever the way and the wire do."""
+"""Endings of nodes become one exit code; a node's state machine ends truthfully, whatever the transport and the wire do."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,21 +7,26 @@ from dataclasses import dataclass, field
 import pytest
 
 from kubevouch.errors import ExitCode
-from kubevouch.node.errors import Lost, NodeError, Unreachable
-from kubevouch.node.script import Carried, Script
-from kubevouch.rollout import node_run
-from kubevouch.rollout.gates import Gate, Standing
-from kubevouch.rollout.node_run import NodeRun
-from kubevouch.rollout.result import Ending, NodeResult, RunResult
-from kubevouch.rollout.surroundings import Patience
-from kubevouch.rollout.transaction import NodeChange, Seed, State, TransactionAnswer
+from kubevouch.node.errors import AnswerLost, NodeError, NodeUnreachable
+from kubevouch.node.script import Script, ScriptResult
+from kubevouch.rollout.act import node_run
+from kubevouch.rollout.act.context import RolloutTimeouts
+from kubevouch.rollout.act.node_run import NodeRun
+from kubevouch.rollout.decide.gates import GateResult, ProofGate
+from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
+from kubevouch.rollout.decide.transaction import (
+    NodeChange,
+    Seed,
+    TransactionAnswer,
+    TransactionState,
+)
 from tests.support.clocks import WoundClock
 
-DONE, UNDONE, STOPPED, UNKNOWN, UNTOUCHED = Ending
+DONE, UNDONE, STOPPED, UNKNOWN, UNTOUCHED = NodeOutcome
 
 
 @pytest.mark.parametrize(
-    ("endings", "code"),
+    ("outcomes", "code"),
     [
         ([], ExitCode.OK),
         ([DONE, DONE], ExitCode.OK),
@@ -33,8 +38,10 @@ DONE, UNDONE, STOPPED, UNKNOWN, UNTOUCHED = Ending
         ([DONE, UNKNOWN, UNTOUCHED], ExitCode.STOPPED),
     ],
 )
-def test_the_exit_code_says_what_came_of_the_nodes(endings: list[Ending], code: ExitCode) -> None:
-    nodes = tuple(NodeResult(f"n{i}", ending) for i, ending in enumerate(endings))
+def test_the_exit_code_says_what_came_of_the_nodes(
+    outcomes: list[NodeOutcome], code: ExitCode
+) -> None:
+    nodes = tuple(NodeResult(f"n{i}", outcome) for i, outcome in enumerate(outcomes))
     assert RunResult("r", nodes, "").exit_code is code
 
 
@@ -46,24 +53,28 @@ def test_interrupted_is_130_and_a_failed_config_map_is_no_success() -> None:
     )
 
 
-def answer(outcome: State, why: str = "", pid: int = 2) -> TransactionAnswer:
+def answer(outcome: TransactionState, why: str = "", pid: int = 2) -> TransactionAnswer:
     return TransactionAnswer(outcome, why.encode(), b"active", pid)
 
 
-BEGUN, COMMITTED, WAS_UNDONE = answer(State.BEGUN), answer(State.COMMITTED), answer(State.UNDONE)
-REFUSED = answer(State.REFUSED, "config.yaml has been changed since the plan")
-NOT_BEGUN = answer(State.NOTHING, "this run has not changed this node")
-HALF = answer(State.HALF, "config.yaml is immutable")
-BUSY = answer(State.BUSY, "another call holds the lock")
-BROKEN = TransactionAnswer(State.UNDONE, b"", b"failed", 0)
+BEGUN, COMMITTED, WAS_UNDONE = (
+    answer(TransactionState.BEGUN),
+    answer(TransactionState.COMMITTED),
+    answer(TransactionState.UNDONE),
+)
+REFUSED = answer(TransactionState.REFUSED, "config.yaml has been changed since the plan")
+NOT_BEGUN = answer(TransactionState.NOTHING, "this run has not changed this node")
+HALF = answer(TransactionState.HALF, "config.yaml is immutable")
+BUSY = answer(TransactionState.BUSY, "another call holds the lock")
+BROKEN = TransactionAnswer(TransactionState.UNDONE, b"", b"failed", 0)
 FRESH = Seed(b"chain", b"key")
-GONE, CUT = Unreachable("n1", "connection refused"), Lost("n1", "cut")
+GONE, CUT = NodeUnreachable("n1", "connection refused"), AnswerLost("n1", "cut")
 PASSED, MISSING = True, False
 
 
 @dataclass
 class Course:
-    """What the way answers to begin, commit and undo in turn (the last one for ever), and whether the gates pass."""
+    """What the transport answers to begin, commit and undo in turn (the last one for ever), and whether the gates pass."""
 
     begin: TransactionAnswer | NodeError
     gates: bool = PASSED
@@ -77,7 +88,7 @@ class Course:
     seed: Seed | None = FRESH
 
 
-CASES: dict[str, tuple[Course, Ending, str]] = {
+CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
     "begun, proven, committed": (Course(BEGUN), DONE, ""),
     "no shell": (Course(GONE), STOPPED, "nothing was changed"),
     "refused before harm": (Course(REFUSED), STOPPED, "changed since the plan"),
@@ -129,8 +140,12 @@ CASES: dict[str, tuple[Course, Ending, str]] = {
         "its own switch has undone it",
     ),
     "proven, but the switch was faster": (Course(BEGUN, PASSED, [WAS_UNDONE]), UNDONE, "undone"),
-    "the way broke at begin, which had begun": (Course(CUT, PASSED, [WAS_UNDONE]), UNDONE, "cut"),
-    "the way broke at begin, which had not begun": (
+    "the connection broke at begin, which had begun": (
+        Course(CUT, PASSED, [WAS_UNDONE]),
+        UNDONE,
+        "cut",
+    ),
+    "the connection broke at begin, which had not begun": (
         Course(CUT, PASSED, [NOT_BEGUN]),
         STOPPED,
         "nothing was changed",
@@ -139,16 +154,16 @@ CASES: dict[str, tuple[Course, Ending, str]] = {
 
 
 @dataclass
-class Way:
+class ScriptedTransport:
     """Answers as its script says."""
 
     script: Course
     name: str = "scripted"
     said: list[str] = field(default_factory=list)
 
-    async def carry(
+    async def run_script(
         self, host: str, script: Script[TransactionAnswer], *, timeout: float, alias: str = ""
-    ) -> Carried[TransactionAnswer]:
+    ) -> ScriptResult[TransactionAnswer]:
         self.said.append(script.name)
         if "begin" in script.name:
             found = self.script.begin
@@ -157,23 +172,25 @@ class Way:
             found = self.script.end[min(index, len(self.script.end) - 1)]
         if isinstance(found, NodeError):
             raise found
-        return Carried(found)
+        return ScriptResult(found)
 
 
 class Observed:
     """A node seen from outside: all gates passed, or the request missing for ever."""
 
-    def __init__(self, script: Course, way: Way, clock: WoundClock) -> None:
+    def __init__(self, script: Course, transport: ScriptedTransport, clock: WoundClock) -> None:
         self.approved: set[str] = set()
         self.new_process: bool | None = None
         self._as_before = script.as_before
         self._well = script.well
-        self.around = type(
-            "Around", (), {"clock": clock, "way": way, "watcher": _Silent(), "stop": lambda: False}
+        self.context = type(
+            "Context",
+            (),
+            {"clock": clock, "transport": transport, "progress": _Silent(), "stop": lambda: False},
         )
         self.node = type("Node", (), {"node": "n1", "host": "n1"})
 
-    async def look(self) -> None:
+    async def observe(self) -> None:
         return None
 
     async def serves_as_before(self) -> bool:
@@ -189,45 +206,45 @@ class _Silent:
     def ended(self, node: str, text: str) -> None: ...
 
 
-@pytest.mark.parametrize(("script", "ending", "why"), CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize(("script", "outcome", "why"), CASES.values(), ids=CASES.keys())
 async def test_a_node_ends_as_it_really_is(
-    script: Course, ending: Ending, why: str, monkeypatch: pytest.MonkeyPatch
+    script: Course, outcome: NodeOutcome, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    missing = Standing(Gate.REQUEST, script.gates, "the kubelet has not asked yet")
-    monkeypatch.setattr(node_run, "standings", lambda _: (missing,))
+    missing = GateResult(ProofGate.REQUEST, script.gates, "the kubelet has not asked yet")
+    monkeypatch.setattr(node_run, "gate_results", lambda _: (missing,))
     clock = WoundClock()
     run = NodeRun(
-        observation=Observed(script, Way(script), clock),  # type: ignore[arg-type]
-        patience=Patience(30),
+        observer=Observed(script, ScriptedTransport(script), clock),  # type: ignore[arg-type]
+        timeouts=RolloutTimeouts(30),
         change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 60),
         seed=script.seed,
         pid_before=1,
     )
     async with asyncio.timeout(60):
         result = await run.run()
-    assert result.ending is ending, result
+    assert result.outcome is outcome, result
     assert why in result.why
-    assert clock.monotonic() < 10 * Patience(30).switch
+    assert clock.monotonic() < 10 * RolloutTimeouts(30).switch
 
 
 async def test_a_node_that_is_not_proven_is_never_committed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     script = Course(BEGUN, MISSING, [WAS_UNDONE])
-    way = Way(script)
-    missing = Standing(Gate.METRICS, passed=False, text="no newer sample")
-    monkeypatch.setattr(node_run, "standings", lambda _: (missing,))
+    transport = ScriptedTransport(script)
+    missing = GateResult(ProofGate.METRICS, passed=False, text="no newer sample")
+    monkeypatch.setattr(node_run, "gate_results", lambda _: (missing,))
     run = NodeRun(
-        observation=Observed(script, way, WoundClock()),  # type: ignore[arg-type]
-        patience=Patience(30),
+        observer=Observed(script, transport, WoundClock()),  # type: ignore[arg-type]
+        timeouts=RolloutTimeouts(30),
         change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 60),
         seed=None,
         pid_before=1,
     )
     await run.run()
-    assert way.said == ["transaction (begin)", "transaction (undo)"]
+    assert transport.said == ["transaction (begin)", "transaction (undo)"]
 
 
 def test_the_switch_goes_off_after_the_gates_are_given_up() -> None:
     for gates in (1.0, 10.0, 180.0, 3600.0):
-        assert gates + 20 <= Patience(gates).switch <= gates + 60
+        assert gates + 20 <= RolloutTimeouts(gates).switch <= gates + 60

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubevouch.evidence.metrics_path import scrape_failures
+from kubevouch.evidence.scrape_log import scrape_failures
 from kubevouch.serve.logs import Log, LogFormat, go_quote
 from tests.support.clocks import WoundClock
 from tests.support.stage import RECORDED

@@ -14,7 +14,7 @@ from aiohttp import web
 from kubevouch.serve import listener as module
 from kubevouch.serve.listener import Listener, ListenError
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
-from kubevouch.tls import Pair, ServerTls, server_context
+from kubevouch.tls.io import Pair, ServerTls, server_context
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock

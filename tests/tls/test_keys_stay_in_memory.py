@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubevouch.tls import Pair, PairError, load_pair
+from kubevouch.tls import PairError
+from kubevouch.tls.io import Pair, load_pair
 from tests.support.authority import Authority
 
 

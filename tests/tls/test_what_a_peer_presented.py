@@ -4,7 +4,7 @@ import ssl
 
 import trustme
 
-from kubevouch.tls import Presented, inspection_context, presented
+from kubevouch.tls.io import Presented, inspection_context, presented
 
 
 def shaken(server: ssl.SSLContext) -> ssl.SSLObject:

@@ -1,4 +1,4 @@
-"""The command line: one file a verb. click and the terminal live here and nowhere else.
+"""The command line: a file or a folder a verb. click and the terminal live here and nowhere else.
 
 What crosses capabilities is put together here. Importing this package costs click and nothing more: what a verb
 needs is imported when it runs, so that `--help` stays within 100 ms of a bare Python.

@@ -2,7 +2,7 @@
 
 import click
 
-from kubevouch.cli.options import cluster, fail_on, handshake_timeout, output, terminal_of
+from kubevouch.cli.common.options import cluster, fail_on, handshake_timeout, output, terminal_of
 from kubevouch.errors import ExitCode
 
 
@@ -31,18 +31,18 @@ def command(
     Reads from the API server and dials each kubelet with a bare TLS handshake: no credential is sent to a kubelet,
     and nothing is written anywhere.
     """
-    from kubevouch.cli.findings import print_diagnosis
-    from kubevouch.diagnose.finding import Severity
+    from kubevouch.cli.common.diagnosis import print_diagnosis
+    from kubevouch.diagnose.catalogue import Severity
 
     terminal = terminal_of(ctx)
     if print_role:
-        from kubevouch.cli.roles import READER
+        from kubevouch.cli.common.roles import READER
 
         terminal.out(READER.rstrip())
         return ExitCode.OK
-    from kubevouch.cli.connect import access_of, with_api
+    from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.diagnose.doctor import diagnose
-    from kubevouch.evidence.gather import gather
+    from kubevouch.evidence.gather.snapshot import gather
 
     access = access_of(terminal, kubeconfig, context)
     evidence = with_api(

@@ -5,17 +5,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubevouch.cli.options import cluster, fail_on, handshake_timeout, output, seconds, terminal_of
-from kubevouch.cli.terminal import one_line
+from kubevouch.cli.common.options import (
+    cluster,
+    fail_on,
+    handshake_timeout,
+    output,
+    seconds,
+    terminal_of,
+)
+from kubevouch.cli.common.terminal import one_line
 from kubevouch.errors import ExitCode
 
 if TYPE_CHECKING:
-    from kubevouch.cli.terminal import Terminal
+    from kubevouch.cli.common.terminal import Terminal
     from kubevouch.clock import Clock
+    from kubevouch.diagnose.catalogue import Severity
     from kubevouch.diagnose.doctor import Diagnosis
-    from kubevouch.diagnose.finding import Severity
     from kubevouch.evidence.snapshot import Evidence
-    from kubevouch.kube.client import ApiClient
+    from kubevouch.kube.io.client import ApiClient
 
 _PAUSE = 2.0
 
@@ -46,24 +53,24 @@ def command(
 
     A named subset of what `doctor` looks at, with the same codes. Exit code 0 means that it holds.
     """
-    from kubevouch.cli.connect import access_of, with_api
-    from kubevouch.cli.findings import print_diagnosis
-    from kubevouch.diagnose.finding import Severity
+    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.cli.common.diagnosis import print_diagnosis
+    from kubevouch.diagnose.catalogue import Severity
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
     severity = Severity(fail_on)
 
     async def work(api: "ApiClient", clock: "Clock") -> "tuple[Evidence, Diagnosis]":
-        patience = Patience(wait, timeout)
-        return await _until_it_holds(api, clock, terminal, severity, patience)
+        timeouts = VerifyTimeouts(wait, timeout)
+        return await _until_it_holds(api, clock, terminal, severity, timeouts)
 
     evidence, diagnosis = with_api(terminal, access, work)
     return print_diagnosis(terminal, "verify", evidence, diagnosis, form=output, fail_on=severity)
 
 
 @dataclass(frozen=True)
-class Patience:
+class VerifyTimeouts:
     """Seconds: for all of it to hold, and for one handshake."""
 
     wait: float
@@ -75,17 +82,17 @@ async def _until_it_holds(
     clock: "Clock",
     terminal: "Terminal",
     severity: "Severity",
-    patience: Patience,
+    timeouts: VerifyTimeouts,
 ) -> "tuple[Evidence, Diagnosis]":
     from kubevouch.diagnose.doctor import VERIFY, diagnose
-    from kubevouch.evidence.gather import gather
+    from kubevouch.evidence.gather.snapshot import gather
     from kubevouch.kube.errors import Unreachable
 
     began, said = clock.monotonic(), ""
     while True:
-        left = patience.wait - (clock.monotonic() - began)
+        left = timeouts.wait - (clock.monotonic() - began)
         try:
-            evidence = await gather(api, clock=clock, dial_timeout=patience.handshake)
+            evidence = await gather(api, clock=clock, dial_timeout=timeouts.handshake)
         except Unreachable as error:
             if left <= 0:
                 raise
@@ -104,6 +111,6 @@ async def _until_it_holds(
 def _what_it_waits_for(diagnosis: "Diagnosis", severity: "Severity") -> str:
     """What keeps it from holding: the first two, worst first."""
     bad = [each for each in diagnosis.findings if each.severity.at_least(severity)]
-    unknown = [each for each in diagnosis.findings if each.code.startswith("KV9")]
+    unknown = [each for each in diagnosis.findings if each.code.is_doubt]
     shown = sorted(bad, key=lambda each: each.severity.rank)[:2] or unknown[:2]
     return "; ".join(f"{each.code} {one_line(each.title)}" for each in shown)

@@ -1,4 +1,4 @@
-"""Who approves serving requests on this cluster: a workload whose role says so, or one that did so lately.
+"""Who approves serving CSRs on this cluster: a workload whose role says so, or one that did so lately.
 
 Kubernetes itself never does (pkg/controller/certificates/approver/sarapprove.go knows client certificates only). A
 role counts only if it names signers and the verb approve: whoever may do everything has no special wish to.
@@ -6,21 +6,9 @@ role counts only if it names signers and the verb approve: whoever may do everyt
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 
-from kubevouch.evidence.measured import Asking, Doubt, Measured, Vantage, together
 from kubevouch.evidence.snapshot import Approver
-from kubevouch.kube.client import ApiClient
-from kubevouch.kube.resources import (
-    CLUSTER_ROLE_BINDINGS,
-    CLUSTER_ROLES,
-    PODS,
-    CertificateSigningRequest,
-    Pod,
-    PolicyRule,
-    Role,
-    RoleBinding,
-)
+from kubevouch.kube.resources import CertificateSigningRequest, PolicyRule, Role, RoleBinding
 from kubevouch.kube.resources.rbac import Subject
 
 _SIGNERS = {"kubernetes.io/kubelet-serving", "kubernetes.io/*"}
@@ -30,37 +18,6 @@ BY_US = "KubevouchApprove"
 _BY_HAND = {"KubectlApprove", BY_US}
 _ACCOUNT_USER = "system:serviceaccount:"
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
-
-
-async def gather_approvers(api: ApiClient, asking: Asking) -> Measured[tuple[Approver, ...]]:
-    """The workloads that may approve and are there to do so."""
-    roles: Measured[tuple[Role, ...]]
-    bindings: Measured[tuple[RoleBinding, ...]]
-    roles, bindings = await together(
-        asking.ask(api.list_all(CLUSTER_ROLES)), asking.ask(api.list_all(CLUSTER_ROLE_BINDINGS))
-    )
-    if doubt := _both(roles.doubt, bindings.doubt):
-        return Measured(Vantage.API_SERVER, roles.at, doubt=doubt)
-    accounts = approving_accounts(roles.or_else(()), bindings.or_else(()))
-    found: list[Measured[Approver]] = await together(
-        *(_approver(api, asking, *account) for account in accounts)
-    )
-    known = tuple(each.value for each in found if each.value is not None)
-    # Whether one runs whose pods cannot be seen is not known; that matters where no other one does.
-    unseen = None if any(each.running for each in known) else _first_doubt(found)
-    return Measured(Vantage.API_SERVER, roles.at, None if unseen else known, unseen)
-
-
-def _both(one: Doubt | None, other: Doubt | None) -> Doubt | None:
-    """The first of the two, with what is lacking for either."""
-    found = one or other
-    return found and replace(
-        found, lacking=tuple(each for doubt in (one, other) if doubt for each in doubt.lacking)
-    )
-
-
-def _first_doubt(found: Iterable[Measured[Approver]]) -> Doubt | None:
-    return next((each.doubt for each in found if each.doubt is not None), None)
 
 
 def approving_accounts(
@@ -99,26 +56,11 @@ def _account(subject: Subject) -> tuple[str, str] | None:
     return (namespace, name) if plain else None
 
 
-async def _approver(
-    api: ApiClient, asking: Asking, namespace: str, account: str, role: str
-) -> Measured[Approver]:
-    selector = f"spec.serviceAccountName={account}"
-    pods: Measured[tuple[Pod, ...]] = await asking.ask(
-        api.list_all(PODS, namespace, field_selector=selector)
-    )
-    if pods.doubt is not None:
-        return Measured(pods.vantage, pods.at, doubt=pods.doubt)
-    running = sum(pod.ready for pod in pods.or_else(()))
-    how = f"ClusterRole {role} is bound to it; {running} of its pods are ready"
-    approver = Approver(f"{namespace}/{account}", how, running=running > 0)
-    return Measured(pods.vantage, pods.at, approver)
-
-
-def lately_approved(requests: Iterable[CertificateSigningRequest]) -> Approver | None:
+def lately_approved(csrs: Iterable[CertificateSigningRequest]) -> Approver | None:
     """Somebody else than a person has approved one within its hour of life in the API."""
-    for request in requests:
-        approved = request.condition("Approved")
+    for csr in csrs:
+        approved = csr.condition("Approved")
         if approved is not None and approved.reason not in _BY_HAND:
-            text = f"{request.name} was approved with reason {approved.reason!r}"
+            text = f"{csr.name} was approved with reason {approved.reason!r}"
             return Approver(f"whoever says {approved.reason!r}", text, running=True)
     return None

@@ -1,22 +1,9 @@
 """A fact with its origin: a value or a doubt, from where, and when."""
 
-import asyncio
-from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
-
-from kubevouch.clock import Clock
-from kubevouch.kube.errors import (
-    BadAnswer,
-    Forbidden,
-    NotFound,
-    Refused,
-    TooLarge,
-    Unauthorized,
-    Unreachable,
-)
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -64,51 +51,3 @@ class Measured(Generic[T]):
     def or_else(self, otherwise: T) -> T:
         """The value, or this where there is none."""
         return otherwise if self.value is None else self.value
-
-
-class Asking:
-    """Turns questions to one API server into Measured answers.
-
-    What concerns one question becomes its doubt. What concerns all of them (no connection, no credential) is raised:
-    there is no evidence then. A question without an answer is a doubt only once another one has had an answer.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._answered = False
-
-    async def ask(self, question: Awaitable[T]) -> Measured[T]:
-        """The answer; None as the value where the object does not exist."""
-        at = self._clock.now()
-        try:
-            answer = await question
-        except NotFound:
-            self._answered = True
-            return Measured(Vantage.API_SERVER, at)
-        except Unauthorized:
-            raise
-        except Forbidden as error:
-            self._answered = True
-            lacking = (f"{error.verb} {error.resource}",)
-            doubt = Doubt(DoubtKind.NOT_ALLOWED, str(error), lacking)
-        except (Refused, BadAnswer, TooLarge) as error:
-            self._answered = True
-            doubt = Doubt(DoubtKind.FAILED, str(error))
-        except Unreachable as error:
-            if not self._answered:
-                raise
-            doubt = Doubt(DoubtKind.FAILED, str(error))
-        else:
-            self._answered = True
-            return Measured(Vantage.API_SERVER, at, answer)
-        return Measured(Vantage.API_SERVER, at, doubt=doubt)
-
-
-async def together(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:
-    """All at the same time, answers in order; the first error ends the others and is raised as it is."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine) for coroutine in coroutines]
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    return [task.result() for task in tasks]

@@ -10,19 +10,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
 from kubevouch import goyaml
-from kubevouch.evidence.measured import Asking, Doubt, Measured, together
+from kubevouch.evidence.measured import Doubt, Measured
 from kubevouch.kube.access import LoopbackKubelets
-from kubevouch.kube.client import ApiClient
-from kubevouch.kube.resources import (
-    CONFIG_MAPS,
-    ENDPOINT_SLICES,
-    SERVICES,
-    ConfigMap,
-    EndpointSlice,
-    Service,
-)
-
-_SERVICE_OF = "kubernetes.io/service-name"
+from kubevouch.kube.resources import ConfigMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,46 +40,8 @@ class ClusterNames:
     """Loopback addresses that the operator lists as kubelets' of this one cluster."""
 
 
-async def gather_names(api: ApiClient, asking: Asking) -> ClusterNames:
-    """Asks for all of it at the same time."""
-    kubeadm: Measured[ConfigMap]
-    services: Measured[tuple[Service, ...]]
-    slices: Measured[tuple[EndpointSlice, ...]]
-    kubeadm, services, slices = await together(
-        asking.ask(api.get(CONFIG_MAPS, "kubeadm-config", "kube-system")),
-        asking.ask(api.list_all(SERVICES)),
-        asking.ask(
-            api.list_all(ENDPOINT_SLICES, "default", label_selector=f"{_SERVICE_OF}=kubernetes")
-        ),
-    )
-    said = _of_kubeadm(kubeadm)
-    own = {
-        address: "an API server"
-        for each in slices.or_else(())
-        for point in each.endpoints
-        for address in point.addresses
-    }
-    virtual = dict(said.endpoints)
-    if host := urlsplit(api.access.server).hostname:
-        virtual[host] = "the API server, as this kubeconfig names it"
-    external: dict[str, str] = {}
-    for service in services.or_else(()):
-        what = f"Service {service.namespace}/{service.name}"
-        virtual.update(dict.fromkeys(service.addresses, what))
-        external.update(dict.fromkeys(service.spec.external_ips, what))
-    return ClusterNames(
-        own_endpoints=own,
-        virtual={name: what for name, what in virtual.items() if name not in own},
-        external={name: what for name, what in external.items() if name not in virtual},
-        service_networks=said.networks,
-        domain=said.domain,
-        doubts=tuple(each.doubt for each in (kubeadm, services, slices) if each.doubt is not None),
-        loopback=api.access.loopback,
-    )
-
-
 @dataclass(frozen=True, slots=True)
-class _Kubeadm:
+class KubeadmNames:
     """What its ClusterConfiguration tells; nothing where there is none."""
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -97,12 +49,13 @@ class _Kubeadm:
     endpoints: dict[str, str] = field(default_factory=dict)
 
 
-def _of_kubeadm(found: Measured[ConfigMap]) -> _Kubeadm:
+def kubeadm_names(found: Measured[ConfigMap]) -> KubeadmNames:
+    """Reads the ConfigMap kube-system/kubeadm-config (cmd/kubeadm/app/apis/kubeadm, ClusterConfiguration)."""
     text = found.value.data.get("ClusterConfiguration", "") if found.value else ""
     try:
         said = goyaml.read(text.encode())
     except goyaml.UnreadableYaml:
-        return _Kubeadm()
+        return KubeadmNames()
     networking = said.get("networking") if isinstance(said, dict) else None
     api_server = said.get("apiServer") if isinstance(said, dict) else None
     sans = api_server.get("certSANs") if isinstance(api_server, dict) else None
@@ -112,7 +65,7 @@ def _of_kubeadm(found: Measured[ConfigMap]) -> _Kubeadm:
     }
     if host := _host(_text(said, "controlPlaneEndpoint")):
         endpoints[host] = "the control plane's endpoint"
-    return _Kubeadm(
+    return KubeadmNames(
         _networks(_text(networking, "serviceSubnet")),
         _text(networking, "dnsDomain") or "cluster.local",
         endpoints,

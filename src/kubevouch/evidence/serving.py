@@ -1,14 +1,11 @@
-"""What kubelets present on the wire, at the address that metrics-server would dial, by a bare handshake.
-
-No credential and no byte of HTTP is ever sent to a kubelet.
-"""
+"""Which address of a node metrics-server would dial, and what it would make of what a kubelet presents there."""
 
 from collections.abc import Iterable, Sequence
 
 from kubevouch.clock import Clock
-from kubevouch.evidence.snapshot import Served, Trust, flag_value
+from kubevouch.evidence.snapshot import Served, TrustedRoots, flag_value
 from kubevouch.kube.resources import Node
-from kubevouch.kubelet.dial import Dialled, Target, dial
+from kubevouch.kubelet.dialled import Dialled, Target
 from kubevouch.x509 import verify
 
 ADDRESS_TYPES_OF_MANIFESTS = ("InternalIP", "ExternalIP", "Hostname")
@@ -43,17 +40,7 @@ def targets(nodes: Iterable[Node], types: Sequence[str]) -> Iterable[Target]:
             yield Target(address, node=node.name, port=node.kubelet_port)
 
 
-async def gather_served(
-    wanted: Iterable[Target], trust: Trust | None, *, clock: Clock, timeout: float = 10.0
-) -> tuple[Served, ...]:
-    """Dials them all and judges each leaf as metrics-server would, in the order of the nodes' names."""
-    found = [
-        judged(each, trust, clock) async for each in dial(wanted, clock=clock, timeout=timeout)
-    ]
-    return tuple(sorted(found, key=lambda served: (served.node, served.address)))
-
-
-def judged(dialled: Dialled, trust: Trust | None, clock: Clock) -> Served:
+def judged(dialled: Dialled, trust: TrustedRoots | None, clock: Clock) -> Served:
     """What was presented, with the verdict on it."""
     verdict = None
     if dialled.leaf is not None and trust is not None:

@@ -1,5 +1,6 @@
-"""The snapshot: plain values, gathered by the files beside this one and read by `diagnose`, `policy` and `rollout`."""
+"""The snapshot: plain values, put together by `gather` and read by `diagnose`, `policy` and `rollout`."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,9 +18,13 @@ from kubevouch.kube.resources import (
     Pod,
     Service,
 )
-from kubevouch.kubelet.dial import Dialled
+from kubevouch.kubelet.dialled import Dialled
 from kubevouch.kubelet.problems import Problem
 from kubevouch.x509 import Certificate, Verdict
+
+METRICS_SERVER_NAMESPACE = "kube-system"
+METRICS_SERVER_LABELS = {"k8s-app": "metrics-server"}
+"""Where metrics-server's own manifests put its pods (manifests/base/deployment.yaml)."""
 
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 
@@ -35,12 +40,18 @@ class ClusterIdentity:
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class TrustedRoots:
     """The authorities that pods trust, and metrics-server with them (ConfigMap kube-root-ca.crt)."""
 
     certificates: tuple[Certificate, ...]
     sha256: str
     """Of the certificates' DER, sorted: the same bundle however it is written."""
+
+
+def trusted_roots_of(certificates: tuple[Certificate, ...]) -> TrustedRoots:
+    """A bundle, with a sum that does not depend on its order."""
+    whole = b"".join(sorted(each.der for each in certificates))
+    return TrustedRoots(certificates, hashlib.sha256(whole).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,7 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
-class ScrapeFailure:
+class LoggedScrapeFailure:
     """The newest line of a metrics-server about a node that it could not scrape."""
 
     node: str
@@ -73,8 +84,16 @@ class MetricsPath:
     service: Measured[Service]
     deployment: Measured[Deployment]
     pods: Measured[tuple[Pod, ...]]
-    failures: Measured[tuple[ScrapeFailure, ...]]
+    failures: Measured[tuple[LoggedScrapeFailure, ...]]
     node_metrics: Measured[tuple[NodeMetrics, ...]]
+
+    @property
+    def place(self) -> tuple[str, dict[str, str]]:
+        """Namespace and labels of metrics-server's pods: those that the Service selects, else those of its manifests."""
+        service = self.service.value
+        if service is not None and service.spec.selector:
+            return service.namespace, service.spec.selector
+        return METRICS_SERVER_NAMESPACE, METRICS_SERVER_LABELS
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -127,10 +146,10 @@ class Evidence:
 
     at: datetime
     cluster: ClusterIdentity
-    trust: Measured[Trust]
+    trust: Measured[TrustedRoots]
     nodes: Measured[tuple[Node, ...]]
     served: tuple[Served, ...]
-    requests: Measured[tuple[CertificateSigningRequest, ...]]
+    csrs: Measured[tuple[CertificateSigningRequest, ...]]
     """Of the signer kubernetes.io/kubelet-serving, oldest first."""
 
     names: ClusterNames | None

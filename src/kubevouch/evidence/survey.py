@@ -13,7 +13,7 @@ from kubevouch.node.script import Script
 Moment = Annotated[int, msgspec.Meta(ge=0, le=2**33)]
 
 
-class FileSeen(msgspec.Struct, frozen=True):
+class SurveyedFile(msgspec.Struct, frozen=True):
     """A file, link or folder of the node. Texts travel in base64, which msgspec takes off again."""
 
     path: bytes
@@ -44,7 +44,7 @@ class FileSeen(msgspec.Struct, frozen=True):
         return self.path.decode(errors="replace")
 
 
-class UnitSeen(msgspec.Struct, frozen=True):
+class SurveyedUnit(msgspec.Struct, frozen=True):
     """kubelet.service as systemd shows it; an empty `active` means there is no systemd."""
 
     active: bytes
@@ -55,14 +55,14 @@ class UnitSeen(msgspec.Struct, frozen=True):
     restarts: int
 
 
-class RunSeen(msgspec.Struct, frozen=True):
+class SurveyedRun(msgspec.Struct, frozen=True):
     """A run of ours that left its folder on the node."""
 
     run: bytes
     state: bytes
 
 
-class IdentitySeen(msgspec.Struct, frozen=True):
+class SurveyedIdentity(msgspec.Struct, frozen=True):
     """The kubelet's client certificate: whose machine this is, as the cluster knows it."""
 
     path: bytes
@@ -82,19 +82,19 @@ class NodeSurvey(msgspec.Struct, frozen=True):
     boot_id: bytes
     clock: Moment
     missing: bytes
-    unit: UnitSeen
+    unit: SurveyedUnit
     argv: bytes
     """The kubelet's command line, words ended by NUL, as /proc shows it."""
 
-    identity: IdentitySeen
+    identity: SurveyedIdentity
 
     addresses: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=1000)]
-    runs: Annotated[tuple[RunSeen, ...], msgspec.Meta(max_length=100)]
-    root: tuple[FileSeen, ...]
-    pki: tuple[FileSeen, ...]
-    config: tuple[FileSeen, ...]
-    drop_ins: Annotated[tuple[FileSeen, ...], msgspec.Meta(max_length=16)]
-    certificates: Annotated[tuple[FileSeen, ...], msgspec.Meta(max_length=1000)]
+    runs: Annotated[tuple[SurveyedRun, ...], msgspec.Meta(max_length=100)]
+    root: tuple[SurveyedFile, ...]
+    pki: tuple[SurveyedFile, ...]
+    config: tuple[SurveyedFile, ...]
+    drop_ins: Annotated[tuple[SurveyedFile, ...], msgspec.Meta(max_length=16)]
+    certificates: Annotated[tuple[SurveyedFile, ...], msgspec.Meta(max_length=1000)]
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -1,13 +1,10 @@
 """The only door to kubelets, and what their files mean.
 
-On the wire, with no credential ever:
-- `dial`: bare handshakes with many kubelets, and what each presented; `handshake` is one of them
+- `io`: everything that opens a socket; nothing outside that folder does
 
-With a token, after the kubelet has proven to be the node's:
-- `fetch`: a page of one kubelet; `stream`, `response`: the connection it is read from, and HTTP as bytes
-
-What a kubelet answers and what lies on its disk, as values (no I/O):
-- `configz`, `resource_metrics`: two of its pages
+What kubelets answer and what lies on their disks, as values:
+- `dialled`: whom a bare handshake dials, and what came of it
+- `response`: HTTP as bytes; `configz`, `resource_metrics`: two of a kubelet's pages
 - `configuration`: the values that matter and one file with its problems; `effective`: which source decides; `flags`:
   its command line; `pki`: which certificate the next start serves
 - `splice`: the one-key edit

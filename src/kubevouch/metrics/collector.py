@@ -10,9 +10,9 @@ from datetime import datetime
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.client import ApiClient
-from kubevouch.kube.credentials import Credentials
-from kubevouch.kubelet.fetch import Roots
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.credentials import Credentials
+from kubevouch.kubelet.io.fetch import Roots
 from kubevouch.metrics.fleet import Dialling, Fleet, WatchedFleet
 from kubevouch.metrics.points import PodKey
 from kubevouch.metrics.scraper import Listener, Rhythm, Scraper, resolution_of

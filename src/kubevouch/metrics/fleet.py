@@ -14,9 +14,9 @@ import msgspec
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.client import ApiClient
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.watch import Lost, Seen, Synced, Watch
 from kubevouch.kube.resources import NODES, PODS, Narrow, Node, Object, Resource
-from kubevouch.kube.watch import Lost, Seen, Synced, Watch
 from kubevouch.metrics.points import PodKey
 
 METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"

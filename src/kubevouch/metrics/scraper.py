@@ -14,10 +14,10 @@ import msgspec
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.credentials import Credential, Credentials
-from kubevouch.kubelet.dial import Target
+from kubevouch.kube.io.credentials import Credential, Credentials
+from kubevouch.kubelet.dialled import Target
 from kubevouch.kubelet.errors import AnswerError
-from kubevouch.kubelet.fetch import FetchFailed, Roots, VerifiedKubelet
+from kubevouch.kubelet.io.fetch import FetchFailed, Roots, VerifiedKubelet
 from kubevouch.kubelet.resource_metrics import LARGEST, read_resource_metrics
 from kubevouch.metrics.fleet import FleetNode
 from kubevouch.metrics.points import NodePoints, PodKey, points_of

@@ -4,16 +4,16 @@ from kubevouch.errors import KubevouchError
 
 
 class NodeError(KubevouchError):
-    """A script did not go there and back."""
+    """A script gave no usable answer."""
 
 
-class Unreachable(NodeError):
-    """No shell on the node: nothing of the script ran, as far as can be told. Try again, or another way."""
+class NodeUnreachable(NodeError):
+    """No shell on the node: nothing of the script ran, as far as can be told. Try again, or another transport."""
 
 
-class Lost(NodeError):
-    """The way broke or the time ran out after the script had been sent: the node alone knows what it did."""
+class AnswerLost(NodeError):
+    """The connection broke or the time ran out after the script had been sent: only the node knows what it did."""
 
 
 class ScriptFailed(NodeError):
-    """The script ran and ended without the answer it owes."""
+    """The script ran and ended without the answer that it has to give."""

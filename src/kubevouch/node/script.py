@@ -1,7 +1,7 @@
-"""A script for a node, and the answer it owes.
+"""A script for a node, and the answer that it must print.
 
-The unit of work on a node is one idempotent POSIX shell script that ends with one line of JSON. Who carries
-it (ssh, a local shell, later a pod) does not know what it does; what it does does not know who carries it.
+The unit of work on a node is one idempotent POSIX shell script that ends with one line of JSON. A transport
+(ssh, a local shell) does not know what the script does, and the script does not know how it came there.
 """
 
 from typing import Generic, TypeVar
@@ -38,19 +38,19 @@ class Script(msgspec.Struct, Generic[T], frozen=True):
         return f"<script {self.name}>"
 
 
-class Carried(msgspec.Struct, Generic[T], frozen=True):
-    """An answer, and what the way there proved of the machine that gave it."""
+class ScriptResult(msgspec.Struct, Generic[T], frozen=True):
+    """A script's answer, and what the transport proved about the machine that gave it."""
 
     answer: T
     host_key: str | None = None
-    """Fingerprint (`ssh-ed25519 SHA256:...`) of the ssh host key that answered; None where the way shows none."""
+    """Fingerprint (`ssh-ed25519 SHA256:...`) of the ssh host key that answered; None where the transport shows none."""
 
     known_as: str | None = None
     """The name under which the operator's known_hosts has that key."""
 
 
-class Place(msgspec.Struct, frozen=True):
-    """Where a host is dialled in place of where its name leads, and the name under which its key must be known."""
+class DialAddress(msgspec.Struct, frozen=True):
+    """An address to dial for a host instead of its own, and the name under which its key must be known."""
 
     address: str
     known_as: str

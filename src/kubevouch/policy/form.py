@@ -2,20 +2,28 @@
 
 from datetime import timedelta
 
-from kubevouch.policy.question import Question
-from kubevouch.policy.ruling import Reason, Ruling, cannot_tell, listed, passes, refuses, unreadable
+from kubevouch.policy.facts import CsrFacts, NameFacts
+from kubevouch.policy.rule import (
+    HoldReason,
+    RuleResult,
+    cannot_tell,
+    listed,
+    passes,
+    refuses,
+    unreadable,
+)
 
 _USAGES = frozenset({"digital signature", "server auth"})
 _USAGES_WITH_ENCIPHERMENT = _USAGES | {"key encipherment"}
 
 
-def size(question: Question) -> Ruling:
+def size(facts: CsrFacts) -> RuleResult:
     """A kubelet's request is about 500 bytes; nothing larger is worth a parser's time."""
-    seen, allowed = len(question.request.pem), question.limits.pem_bytes
+    seen, allowed = len(facts.csr.pem), facts.limits.pem_bytes
     if seen > allowed:
         return refuses(
             "size",
-            Reason.TOO_LARGE,
+            HoldReason.TOO_LARGE,
             "it is larger than any kubelet's request",
             seen=f"{seen} bytes",
             allowed=f"at most {allowed} bytes",
@@ -23,27 +31,27 @@ def size(question: Question) -> Ruling:
     return passes("size", f"{seen} bytes", f"at most {allowed} bytes")
 
 
-def canonical(question: Question) -> Ruling:
+def canonical(facts: CsrFacts) -> RuleResult:
     """There is one way to read it.
 
     The signer is Go and we are not: a request with two extension requests, two PEM blocks or a mapped
     address shows one reader harmless names and gives the other's to the signer.
     """
-    request = question.request
+    csr = facts.csr
     allowed = "one PEM block, one extension request with a subjectAltName, nothing else"
-    if request.parsed is None:
+    if csr.parsed is None:
         return refuses(
             "canonical",
-            Reason.UNREADABLE,
-            request.unreadable or "it cannot be read",
+            HoldReason.UNREADABLE,
+            csr.unreadable or "it cannot be read",
             seen="unreadable",
             allowed=allowed,
         )
-    quirks = request.parsed.quirks
+    quirks = csr.parsed.quirks
     if quirks:
         return refuses(
             "canonical",
-            Reason.NOT_CANONICAL,
+            HoldReason.NOT_CANONICAL,
             "; ".join(quirk.message for quirk in quirks),
             seen=listed([quirk.code for quirk in quirks]),
             allowed=allowed,
@@ -51,16 +59,16 @@ def canonical(question: Question) -> Ruling:
     return passes("canonical", "canonical", allowed)
 
 
-def usages(question: Question) -> Ruling:
+def usages(facts: CsrFacts) -> RuleResult:
     """Digital signature and server auth; older kubelets also sent key encipherment. Never client auth."""
-    seen = question.request.usages
+    seen = facts.csr.usages
     allowed = "digital signature, server auth (and key encipherment)"
     if seen is None:
         return cannot_tell("usages", "a bare request names no usages", allowed=allowed)
     if len(set(seen)) != len(seen) or set(seen) not in (_USAGES, _USAGES_WITH_ENCIPHERMENT):
         return refuses(
             "usages",
-            Reason.WRONG_USAGES,
+            HoldReason.WRONG_USAGES,
             "a serving certificate serves, and does nothing else",
             seen=listed(seen),
             allowed=allowed,
@@ -68,15 +76,15 @@ def usages(question: Question) -> Ruling:
     return passes("usages", listed(seen), allowed)
 
 
-def key(question: Question) -> Ruling:
+def key(facts: CsrFacts) -> RuleResult:
     """The kubelet's key is always ECDSA P-256, and a new one for every request."""
-    parsed, allowed = question.request.parsed, listed(question.limits.keys)
+    parsed, allowed = facts.csr.parsed, listed(facts.limits.keys)
     if parsed is None:
         return unreadable("key")
-    if parsed.key_description not in question.limits.keys:
+    if parsed.key_description not in facts.limits.keys:
         return refuses(
             "key",
-            Reason.WRONG_KEY,
+            HoldReason.WRONG_KEY,
             "kubelets make no such key",
             seen=parsed.key_description,
             allowed=allowed,
@@ -84,13 +92,13 @@ def key(question: Question) -> Ruling:
     return passes("key", parsed.key_description, allowed)
 
 
-def lifetime(question: Question) -> Ruling:
+def lifetime(facts: CsrFacts) -> RuleResult:
     """Kubelets leave the lifetime to the signer; one that asks for more than policy allows is held."""
-    seconds, allowed = question.request.expiration_seconds, question.limits.lifetime
+    seconds, allowed = facts.csr.expiration_seconds, facts.limits.lifetime
     if seconds is not None and timedelta(seconds=seconds) > allowed:
         return refuses(
             "lifetime",
-            Reason.LIFETIME_TOO_LONG,
+            HoldReason.LIFETIME_TOO_LONG,
             "it asks for a longer life than allowed",
             seen=f"{seconds} s",
             allowed=f"at most {allowed.days} days, or unset",
@@ -98,28 +106,33 @@ def lifetime(question: Question) -> Ruling:
     return passes("lifetime", "unset" if seconds is None else f"{seconds} s")
 
 
-def count(question: Question) -> Ruling:
-    """At least one address (as the kubelet itself insists), and not a flood."""
-    parsed, limits = question.request.parsed, question.limits
-    if parsed is None:
+def count(facts: NameFacts) -> RuleResult:
+    """Not a flood, and at least one address, as kubelets insist by default.
+
+    Without any address (feature gate AllowDNSOnlyNodeCSR) every name needs the operator's word.
+    """
+    asked, limits = facts.asked, facts.limits
+    if asked is None:
         return unreadable("count")
-    names, addresses = len(parsed.dns_names), len(parsed.ip_addresses)
-    seen = f"{names} DNS, {addresses} IP"
+    seen = f"{len(asked.names)} DNS, {len(asked.addresses)} IP"
     allowed = f"at most {limits.names} DNS, 1 to {limits.addresses} IP"
-    if addresses == 0:
+    if len(asked.names) > limits.names or len(asked.addresses) > limits.addresses:
         return refuses(
             "count",
-            Reason.NOTHING_ASKED,
-            "no kubelet asks for a certificate without an address",
-            seen=seen,
-            allowed=allowed,
-        )
-    if names > limits.names or addresses > limits.addresses:
-        return refuses(
-            "count",
-            Reason.TOO_MANY_NAMES,
+            HoldReason.TOO_MANY_NAMES,
             "more names or addresses than any node has",
             seen=seen,
             allowed=allowed,
+        )
+    said = {c.value for c in (facts.allowed.names if facts.allowed else ()) if c.by_operator}
+    unsaid = tuple(name for name in asked.names if name not in said)
+    if not asked.addresses and (unsaid or not asked.names):
+        return refuses(
+            "count",
+            HoldReason.NOTHING_ASKED,
+            "kubelets ask for at least one address, unless AllowDNSOnlyNodeCSR is on",
+            seen=seen,
+            allowed=allowed,
+            operator_may_allow=unsaid,
         )
     return passes("count", seen, allowed)

@@ -1,25 +1,27 @@
 """Who asks, and as whom. No flag of any verb overrides these."""
 
-from kubevouch.policy.question import KUBELET_SERVING, NODE_USER, NODES_GROUP, Question, Request
-from kubevouch.policy.ruling import Reason, Ruling, cannot_tell, listed, passes, refuses, unreadable
+from kubevouch.policy.csr import KUBELET_SERVING, NODE_USER, NODES_GROUP, requestor_node
+from kubevouch.policy.facts import CsrFacts
+from kubevouch.policy.rule import (
+    HoldReason,
+    RuleResult,
+    cannot_tell,
+    listed,
+    passes,
+    refuses,
+    unreadable,
+)
 
 
-def requestor_node(request: Request) -> str | None:
-    """The node whose credential made the request: the API server writes the username itself (strategy.go)."""
-    if request.username is None or not request.username.startswith(NODE_USER):
-        return None
-    return request.username.removeprefix(NODE_USER) or None
-
-
-def signer(question: Question) -> Ruling:
+def signer(facts: CsrFacts) -> RuleResult:
     """The signer decides what a certificate may do; this policy knows one."""
-    seen = question.request.signer
+    seen = facts.csr.signer
     if seen is None:
-        return cannot_tell("signer", "a bare request names no signer", allowed=KUBELET_SERVING)
+        return cannot_tell("signer", "a bare CSR names no signer", allowed=KUBELET_SERVING)
     if seen != KUBELET_SERVING:
         return refuses(
             "signer",
-            Reason.WRONG_SIGNER,
+            HoldReason.WRONG_SIGNER,
             "this policy judges serving certificates of kubelets only",
             seen=seen,
             allowed=KUBELET_SERVING,
@@ -27,21 +29,21 @@ def signer(question: Question) -> Ruling:
     return passes("signer", seen, KUBELET_SERVING)
 
 
-def requestor(question: Question) -> Ruling:
+def requestor(facts: CsrFacts) -> RuleResult:
     """A node's own credential made it: name *and* group (pkg/auth/nodeidentifier/default.go).
 
-    Anyone who may create requests can write any subject (a bootstrap token, say); only the username tells
+    Anyone who may create CSRs can write any subject (a bootstrap token, say); only the username tells
     who it was.
     """
-    request = question.request
+    csr = facts.csr
     allowed = f"user {NODE_USER}<node>, group {NODES_GROUP}"
-    if request.username is None or request.groups is None:
-        return cannot_tell("requestor", "a bare request does not say who made it", allowed=allowed)
-    seen = f"user {request.username}, groups {listed(request.groups)}"
-    if requestor_node(request) is None or NODES_GROUP not in request.groups:
+    if csr.username is None or csr.groups is None:
+        return cannot_tell("requestor", "a bare CSR does not say who made it", allowed=allowed)
+    seen = f"user {csr.username}, groups {listed(csr.groups)}"
+    if requestor_node(csr) is None or NODES_GROUP not in csr.groups:
         return refuses(
             "requestor",
-            Reason.NOT_A_NODE,
+            HoldReason.NOT_A_NODE,
             "only a kubelet may ask for a kubelet's serving certificate",
             seen=seen,
             allowed=allowed,
@@ -49,28 +51,28 @@ def requestor(question: Question) -> Ruling:
     return passes("requestor", seen, allowed)
 
 
-def subject(question: Question) -> Ruling:
+def subject(facts: CsrFacts) -> RuleResult:
     """The subject is exactly O=system:nodes and CN=<the requestor's username>.
 
     The signer never compares the CN with the username (pkg/controller/certificates/signer/signer.go).
     """
-    request = question.request
-    if request.parsed is None:
+    csr = facts.csr
+    if csr.parsed is None:
         return unreadable("subject")
-    seen = str(request.parsed.subject)
-    if request.username is None:
-        return cannot_tell("subject", "a bare request does not say who made it", seen=seen)
-    allowed = f"O={NODES_GROUP}, CN={request.username}"
-    name = request.parsed.subject
+    seen = str(csr.parsed.subject)
+    if csr.username is None:
+        return cannot_tell("subject", "a bare CSR does not say who made it", seen=seen)
+    allowed = f"O={NODES_GROUP}, CN={csr.username}"
+    name = csr.parsed.subject
     exact = (
         name.organizations == (NODES_GROUP,)
-        and name.common_name == request.username
+        and name.common_name == csr.username
         and len(name.attributes) == 2
     )
     if not exact:
         return refuses(
             "subject",
-            Reason.WRONG_SUBJECT,
+            HoldReason.WRONG_SUBJECT,
             "it asks to be somebody other than its requestor",
             seen=seen,
             allowed=allowed,
@@ -78,17 +80,78 @@ def subject(question: Question) -> Ruling:
     return passes("subject", seen, allowed)
 
 
-def live_node(question: Question) -> Ruling:
+def live_node(facts: CsrFacts) -> RuleResult:
     """A Node of that name is in the cluster now: no certificate for one that is gone."""
-    node = requestor_node(question.request)
-    if node is None or question.node_exists is None:
+    node = requestor_node(facts.csr)
+    if node is None or facts.node_exists is None:
         return cannot_tell("live-node", "which Node it is, or whether it is there, is not known")
-    if not question.node_exists:
+    if not facts.node_exists:
         return refuses(
             "live-node",
-            Reason.NO_SUCH_NODE,
+            HoldReason.NO_SUCH_NODE,
             "there is no Node of that name",
             seen=node,
             allowed="a Node of the cluster",
         )
     return passes("live-node", node)
+
+
+def credential_id(facts: CsrFacts) -> RuleResult:
+    """The client certificate that made the CSR lies on this node's own disk.
+
+    The API server writes the SHA-256 of the client certificate into the user's extra, and so into spec.extra of the
+    CSR, since Kubernetes 1.32 (k8s.io/apiserver pkg/authentication/request/x509/x509.go). Whoever got a second client
+    certificate for the node's name, with a bootstrap token for example, has another one.
+    """
+    rule, ids, known = "credential-id", facts.csr.credential_ids, facts.client_certificates
+    if known is None:
+        return passes(
+            rule, "not asked: without a survey the node's client certificate is not known"
+        )
+    if ids is None:
+        return cannot_tell(rule, "a bare CSR does not say which credential made it")
+    allowed = listed([f"{_X509}{each}" for each in sorted(known)])
+    if not ids:
+        return _without_credential_id(facts, allowed)
+    if not known:
+        return cannot_tell(
+            rule, "no client certificate of this node could be read", seen=listed(ids)
+        )
+    if len(ids) != 1 or ids[0] not in {f"{_X509}{each}" for each in known}:
+        return refuses(
+            rule,
+            HoldReason.OTHER_CREDENTIAL,
+            "it was made with a credential that is not on this node's disk: its identity may be stolen",
+            seen=listed(ids),
+            allowed=allowed,
+        )
+    return passes(rule, ids[0], allowed)
+
+
+_X509 = "X509SHA256="
+
+
+def _without_credential_id(facts: CsrFacts, allowed: str) -> RuleResult:
+    rule, seen = "credential-id", "none: the API server is older than Kubernetes 1.32"
+    if not facts.without_credential_id:
+        return cannot_tell(
+            rule,
+            "the CSR does not say which credential made it, so anybody with a client certificate of this node's "
+            "name could have",
+            HoldReason.NO_CREDENTIAL_ID,
+            seen=seen,
+            allowed=allowed,
+        )
+    if facts.bootstrap_csrs is None:
+        return cannot_tell(
+            rule, "whether a bootstrap token asked for this node's name is not known", seen=seen
+        )
+    if facts.bootstrap_csrs:
+        return refuses(
+            rule,
+            HoldReason.BOOTSTRAPPED,
+            "a bootstrap token has asked for a client certificate of this node's name since the plan",
+            seen=listed(facts.bootstrap_csrs),
+            allowed="no such CSR since the plan",
+        )
+    return passes(rule, f"{seen}; the operator accepts that")

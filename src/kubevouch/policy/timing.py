@@ -1,16 +1,16 @@
 """Whether a decision would still mean anything: the kubelet drops its key 15 minutes after asking."""
 
-from kubevouch.policy.question import Question
-from kubevouch.policy.ruling import Reason, Ruling, cannot_tell, listed, passes, refuses
+from kubevouch.policy.facts import CsrFacts
+from kubevouch.policy.rule import HoldReason, RuleResult, cannot_tell, listed, passes, refuses
 
 
-def undecided(question: Question) -> Ruling:
+def undecided(facts: CsrFacts) -> RuleResult:
     """A decision can never be withdrawn (pkg/apis/certificates/validation/validation.go)."""
-    conditions = question.request.conditions
+    conditions = facts.csr.conditions
     if conditions:
         return refuses(
             "undecided",
-            Reason.ALREADY_DECIDED,
+            HoldReason.ALREADY_DECIDED,
             "it has been decided",
             seen=listed(conditions),
             allowed="no condition yet",
@@ -18,35 +18,42 @@ def undecided(question: Question) -> Ruling:
     return passes("undecided", "pending")
 
 
-def newest(question: Question) -> Ruling:
-    """Only the newest request of a node has a key that its kubelet still holds."""
-    name = question.request.name
-    if question.request.created is None or question.newest is None:
-        return cannot_tell("newest", "it is not known which request of this node is the newest")
-    if question.newest != name:
+def newest(facts: CsrFacts) -> RuleResult:
+    """Only the newest CSR of a node has a key that its kubelet still holds."""
+    name = facts.csr.name
+    if facts.csr.created is None or facts.newest is None:
+        return cannot_tell("newest", "it is not known which CSR of this node is the newest")
+    if facts.newest != name:
         return refuses(
             "newest",
-            Reason.SUPERSEDED,
+            HoldReason.SUPERSEDED,
             "its kubelet has asked again since, with another key",
             seen=name,
-            allowed=question.newest,
+            allowed=facts.newest,
         )
     return passes("newest", name)
 
 
-def fresh(question: Question) -> Ruling:
+def fresh(facts: CsrFacts) -> RuleResult:
     """Made by the kubelet that runs now, and not so long ago that it has given up waiting."""
-    request, limit = question.request, question.limits.freshness
+    csr, limit = facts.csr, facts.limits.freshness
     allowed = f"made less than {limit.total_seconds() / 60:.0f} minutes ago"
-    if request.created is None:
-        return cannot_tell("fresh", "a bare request does not say when it was made", allowed=allowed)
-    age = question.at - request.created
-    seen = f"made {max(0, int(age.total_seconds()))} s ago"
-    started = question.kubelet_started
-    if started is not None and request.created < started:
+    if csr.created is None:
+        return cannot_tell("fresh", "a bare CSR does not say when it was made", allowed=allowed)
+    age = facts.at - csr.created
+    seen = f"made {int(age.total_seconds())} s ago"
+    if -age > facts.limits.skew:
+        return cannot_tell(
+            "fresh",
+            "it was made in the future, by this machine's clock: one of the clocks is wrong",
+            seen=f"made in {-int(age.total_seconds())} s",
+            allowed=allowed,
+        )
+    started = facts.kubelet_started
+    if started is not None and csr.created < started:
         return refuses(
             "fresh",
-            Reason.TOO_OLD,
+            HoldReason.TOO_OLD,
             "its kubelet has been restarted since and holds another key",
             seen=seen,
             allowed="made since the kubelet's start",
@@ -54,7 +61,7 @@ def fresh(question: Question) -> Ruling:
     if age > limit:
         return refuses(
             "fresh",
-            Reason.TOO_OLD,
+            HoldReason.TOO_OLD,
             "its kubelet has stopped waiting for it, or is about to",
             seen=seen,
             allowed=allowed,

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.client import ApiClient
 from kubevouch.kube.errors import KubeError
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.cache import AnswerCache
 from kubevouch.serve.client_trust import ClientTrust, ca_pool
 from kubevouch.serve.headers import user_from_headers

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch.kube.client import ApiClient
 from kubevouch.kube.errors import KubeError
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources.reviews import ReviewStatus
 from kubevouch.serve.attributes import Attributes
 from kubevouch.serve.cache import AnswerCache

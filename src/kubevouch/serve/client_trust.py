@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.client import ApiClient
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS
 from kubevouch.serve.headers import HeaderNames
 from kubevouch.x509 import Certificate, read_certificates

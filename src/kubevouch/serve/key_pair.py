@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from kubevouch.errors import KubevouchError, UsageError
-from kubevouch.tls import Pair
+from kubevouch.tls.io import Pair
 from kubevouch.x509 import KeyKind, kubelet_self_signed
 
 _LARGEST: Final = 1 << 20

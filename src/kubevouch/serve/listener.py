@@ -14,7 +14,7 @@ from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse
 from kubevouch.serve.statuses import timed_out
-from kubevouch.tls import ServerTls, client_chain
+from kubevouch.tls.io import ServerTls, client_chain
 
 MOST_CONNECTIONS: Final = 512
 """Each may hold a third of a megabyte (docs/decisions/0004). API servers and Prometheus keep a few each."""

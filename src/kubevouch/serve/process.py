@@ -10,12 +10,12 @@ from typing import Final
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.client import ApiClient
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.authentication import Authenticator
 from kubevouch.serve.client_trust import ClientTrust, published_trust
 from kubevouch.serve.key_pair import KeyPairSource
 from kubevouch.serve.logs import Log
-from kubevouch.tls import Pair, ServerTls, server_context
+from kubevouch.tls.io import Pair, ServerTls, server_context
 
 RELOAD_INTERVAL: Final = 10.0
 """Seconds between two reads of the pair's files and of the published trust."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import field
 
-from kubevouch.kube.client import ApiClient
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import SUBJECT_REVIEWS
 from kubevouch.kube.resources.meta import Narrow, Object, Resource
 from kubevouch.kube.resources.reviews import ReviewStatus

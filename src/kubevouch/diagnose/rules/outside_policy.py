@@ -4,53 +4,63 @@ from collections.abc import Iterator
 
 import msgspec
 
+from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import api_proof, counted, finding
-from kubevouch.evidence.registry import Registry
+from kubevouch.diagnose.rules import rule
+from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.evidence.snapshot import Evidence, is_control_plane
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.outcome import Outcome
-from kubevouch.policy.addresses import foreign_addresses, reserved_addresses
-from kubevouch.policy.facts import claimed_entries, question_of, request_of
-from kubevouch.policy.identity import requestor_node
-from kubevouch.policy.names import foreign_names, reserved_names
-from kubevouch.policy.question import Allowance, Entry, Source
-from kubevouch.policy.ruling import Ruling
-
-_RULES = (reserved_names, foreign_names, reserved_addresses, foreign_addresses)
+from kubevouch.policy.claims import AllowedNames, allowed_names_of
+from kubevouch.policy.csr import csr_of, requestor_node
+from kubevouch.policy.decide import BELONGING_RULES
+from kubevouch.policy.facts import csr_facts
+from kubevouch.policy.rule import RuleResult
 
 
+@rule(Code.CSR_OUTSIDE_POLICY)
 def outside_policy(evidence: Evidence) -> Iterator[Finding]:
-    """KV412: refused by a rule that no flag overrides. What another rule holds may be an honest mistake."""
+    """Refused by a rule that no flag overrides. What another rule holds may be an honest mistake."""
     if evidence.names is None:
         return
-    registry = Registry(evidence.nodes, evidence.requests, evidence.names)
+    policy_evidence = PolicyEvidence(evidence.nodes, evidence.csrs, evidence.names)
     proofs = []
-    for request in evidence.requests.or_else(()):
-        if not request.status.conditions and (refused := _refused(request, registry, evidence)):
-            asked = ", ".join(ruling.seen for ruling in refused)
-            who = requestor_node(request_of(request)) or request.spec.username
-            proofs.append(api_proof(request.name, f"{who} asks for {asked}", evidence.requests))
+    for request in evidence.csrs.or_else(()):
+        if not request.status.conditions and (
+            refused := _refused(request, policy_evidence, evidence)
+        ):
+            asked = ", ".join(result.seen for result in refused)
+            who = requestor_node(csr_of(request)) or request.spec.username
+            proofs.append(api_proof(request.name, f"{who} asks for {asked}", evidence.csrs))
     if proofs:
-        what = counted(len(proofs), "pending request asks", "pending requests ask")
+        what = counted(len(proofs), "pending CSR asks", "pending CSRs ask")
         title = f"{what} for another node's, or the cluster's own, names or addresses"
-        yield finding("KV412", title, subjects=[p.subject for p in proofs], proofs=proofs)
+        yield finding(
+            Code.CSR_OUTSIDE_POLICY,
+            title,
+            subjects=[p.subject for p in proofs],
+            proofs=proofs,
+            details={"csr": proofs[0].subject, "asked": proofs[0].seen},
+        )
 
 
 def _refused(
-    request: CertificateSigningRequest, registry: Registry, evidence: Evidence
-) -> list[Ruling]:
-    asked = request_of(request)
-    node = registry.node(requestor_node(asked) or "")
-    question = question_of(asked, registry, at=evidence.at, allowance=_at_its_word(node))
-    if not registry.nodes.is_known:  # any of them might be a control plane, with its own endpoint
-        anyones = msgspec.structs.replace(question.reserved, endpoint_addresses={})
-        question = msgspec.structs.replace(question, reserved=anyones)
-    rulings = [rule(question) for rule in _RULES]
-    return [ruling for ruling in rulings if ruling.outcome is Outcome.REFUSE]
+    request: CertificateSigningRequest, policy_evidence: PolicyEvidence, evidence: Evidence
+) -> list[RuleResult]:
+    asked = csr_of(request)
+    node = policy_evidence.node(requestor_node(asked) or "")
+    facts = csr_facts(asked, policy_evidence, at=evidence.at, allowed=_at_its_word(node))
+    if (
+        not policy_evidence.nodes.is_known
+    ):  # any of them might be a control plane, with its own endpoint
+        anyones = msgspec.structs.replace(facts.reserved, endpoint_addresses={})
+        facts = msgspec.structs.replace(facts, reserved=anyones)
+    results = [rule(facts) for rule in BELONGING_RULES]
+    return [result for result in results if result.outcome is Outcome.REFUSE]
 
 
-def _at_its_word(node: Node | None) -> Allowance | None:
+def _at_its_word(node: Node | None) -> AllowedNames | None:
     """A control-plane node has its API server's address as its own: asking for it is no attempt.
 
     The policy wants a pin for that; here the node's own word does, since the label that makes it a control plane is
@@ -58,6 +68,5 @@ def _at_its_word(node: Node | None) -> Allowance | None:
     """
     if node is None or not is_control_plane(node):
         return None
-    _, addresses = claimed_entries(node)
-    taken = tuple(Entry(entry.value, Source.OPERATOR) for entry in addresses)
-    return Allowance(node.name, addresses=taken, control_plane=True)
+    own = allowed_names_of(node, said=[each.address for each in node.status.addresses])
+    return msgspec.structs.replace(own, names=())

@@ -12,9 +12,9 @@ from typing import Any, Final, Protocol
 from prometheus_client import CollectorRegistry
 
 from kubevouch.clock import Clock
-from kubevouch.kube.client import ApiClient
-from kubevouch.kube.credentials import Credentials
-from kubevouch.kubelet.fetch import Roots
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.credentials import Credentials
+from kubevouch.kubelet.io.fetch import Roots
 from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.fleet import Dialling, Fleet
 from kubevouch.metrics.scraper import Rhythm

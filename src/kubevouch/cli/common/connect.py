@@ -1,0 +1,46 @@
+"""From --kubeconfig and --context to a client: the same for every verb that asks a cluster."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+import msgspec
+
+from kubevouch.cli.common.loopback import loopback_kubelets
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.clock import Clock
+from kubevouch.kube.access import ClusterAccess, cluster_access
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.system_clock import SystemClock
+
+T = TypeVar("T")
+
+
+def access_of(terminal: Terminal, kubeconfig: str | None, context: str | None) -> ClusterAccess:
+    """What kubectl would use. Raises KubeconfigError, UsageError."""
+    environment = terminal.environment
+    access = cluster_access(environment, kubeconfig=kubeconfig or "", context=context or "")
+    return msgspec.structs.replace(access, loopback=loopback_kubelets(environment, access))
+
+
+def with_api(
+    terminal: Terminal,
+    access: ClusterAccess,
+    work: Callable[[ApiClient, Clock], Awaitable[T]],
+) -> T:
+    """Runs the work with a client that is open, in an event loop of its own."""
+
+    async def connected() -> T:
+        clock = SystemClock()
+        interactive = terminal.stderr.isatty()
+        async with ApiClient(
+            access, clock=clock, environ=terminal.environment, interactive=interactive
+        ) as api:
+            return await work(api, clock)
+
+    return run_loop(connected())
+
+
+def run_loop(coroutine: Coroutine[Any, Any, T]) -> T:
+    """asyncio.run, for a verb."""
+    return asyncio.run(coroutine)

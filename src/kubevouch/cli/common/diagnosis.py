@@ -1,0 +1,275 @@
+"""Findings for a person, and for a program. The same for `doctor` and `verify`."""
+
+import shlex
+from collections.abc import Callable, Sequence
+
+from kubevouch import __version__
+from kubevouch.cli.common.certificates import certificate_json
+from kubevouch.cli.common.documents import print_document
+from kubevouch.cli.common.terminal import Colour, Terminal, one_line
+from kubevouch.diagnose.catalogue import Section, Severity
+from kubevouch.diagnose.cause import Cause
+from kubevouch.diagnose.doctor import Diagnosis
+from kubevouch.diagnose.finding import Finding, Proof
+from kubevouch.diagnose.rules.wire import is_ours, is_silent
+from kubevouch.errors import ExitCode
+from kubevouch.evidence.snapshot import Evidence, Served
+from kubevouch.x509.reasons import TLS_PREFIX
+
+SCHEMA = "kubevouch.findings/1"
+_PROOFS = 4
+_SUBJECTS = 8
+_WORTH_IT = 30
+_INDENT = " " * 12
+
+_SECTIONS = {
+    Section.METRICS_API: "metrics-api",
+    Section.REACHING_KUBELETS: "reaching-kubelets",
+    Section.CERTIFICATES: "certificates",
+    Section.CSRS: "csrs",
+    Section.CONFIGURATION: "configuration",
+    Section.CONTROL_PLANE: "control-plane",
+    Section.COULD_NOT_TELL: "could-not-tell",
+}
+_ALWAYS_SHOWN = (
+    Section.METRICS_API,
+    Section.REACHING_KUBELETS,
+    Section.CERTIFICATES,
+    Section.CSRS,
+)
+_COLOURS = {
+    Severity.CRITICAL: Colour.BAD,
+    Severity.ERROR: Colour.BAD,
+    Severity.WARNING: Colour.WARNING,
+    Severity.INFO: Colour.QUIET,
+}
+
+
+def print_diagnosis(
+    terminal: Terminal,
+    verb: str,
+    evidence: Evidence,
+    diagnosis: Diagnosis,
+    *,
+    form: str,
+    fail_on: Severity,
+) -> ExitCode:
+    """`table` for a person, `short` for a ticket, `json` for a program. Returns the exit code."""
+    code = diagnosis.exit_code(fail_on)
+    if form == "json":
+        print_document(terminal, SCHEMA, as_json(verb, evidence, diagnosis))
+        return code
+    if form == "short":
+        for each in diagnosis.findings:
+            terminal.out(
+                f"{each.severity:<8}  {each.code}  {one_line(each.title)}", _COLOURS[each.severity]
+            )
+    else:
+        _print_all(terminal, evidence, diagnosis)
+    _print_end(terminal, verb, diagnosis, code, fail_on)
+    return code
+
+
+def _print_all(terminal: Terminal, evidence: Evidence, diagnosis: Diagnosis) -> None:
+    shorten = shortener([node.name for node in evidence.nodes.or_else(())])
+    _print_heading(terminal, evidence)
+    for section, heading in _SECTIONS.items():
+        found = [each for each in diagnosis.findings if each.code.section is section]
+        if found or section in _ALWAYS_SHOWN:
+            terminal.out(f"\n{heading}")
+        for each in found:
+            _print_finding(terminal, each, shorten)
+        if not found and section in _ALWAYS_SHOWN:
+            is_well, text = _nothing_found(section, evidence)
+            word, colour = ("ok", Colour.GOOD) if is_well else ("unknown", Colour.WARNING)
+            terminal.out(f"  {word:<8}  {text}", colour)
+
+
+def shortener(names: Sequence[str]) -> Callable[[str], str]:
+    """Node names are long and end alike: they are shown without their common domain, if that leaves each its own."""
+    domains = {name.partition(".")[2] for name in names}
+    hosts = {name.partition(".")[0] for name in names}
+    if len(domains) != 1 or len(hosts) != len(names) or len(names) < 2 or domains == {""}:
+        return lambda name: name
+    known = set(names)
+    return lambda name: name.partition(".")[0] if name in known else name
+
+
+def _print_heading(terminal: Terminal, evidence: Evidence) -> None:
+    cluster = evidence.cluster
+    names = [node.name for node in evidence.nodes.or_else(())]
+    parts = (
+        cluster.server,
+        f"context {cluster.context}" if cluster.context else "service account",
+        cluster.version.or_else("version unknown"),
+    )
+    terminal.wrapped("   ".join(map(one_line, parts)), "cluster  ")
+    nodes = str(len(names)) if evidence.nodes.is_known else "not known"
+    if names and shortener(names)(names[0]) != names[0]:
+        nodes += f" (*.{names[0].partition('.')[2]}, left out below)"
+    terminal.wrapped(nodes, "nodes    ")
+    at = f"{evidence.at:%Y-%m-%d %H:%M:%S} UTC"
+    terminal.out(f"looked   {at}, reading only, by kubevouch {__version__}")
+
+
+def _nothing_found(section: Section, evidence: Evidence) -> tuple[bool, str]:
+    """What stands in a section without a finding, and whether it is all well: it may only not be known."""
+    served, nodes = evidence.served, len(evidence.nodes.or_else(()))
+    answering = sum(not is_silent(each) and not is_ours(each) for each in served)
+    trusted = sum(bool(each.verdict and each.verdict.trusted) for each in served)
+    pending = sum(not each.status.conditions for each in evidence.csrs.or_else(()))
+    measured = evidence.metrics.measured_nodes
+    told = {
+        Section.METRICS_API: (bool(measured), f"{len(measured or ())} nodes in the metrics API"),
+        Section.REACHING_KUBELETS: (0 < answering == nodes, f"{answering} of {nodes} answer on their port (dialled from here)"),
+        Section.CERTIFICATES: (0 < trusted == nodes, f"{trusted} of {nodes} serve a certificate that metrics-server trusts"),
+        Section.CSRS: (evidence.csrs.is_known, f"{pending} CSRs for serving certificates pending"),
+    }  # fmt: skip
+    seen = {
+        Section.METRICS_API: measured,
+        Section.REACHING_KUBELETS: nodes,
+        Section.CERTIFICATES: nodes and evidence.trust.value,
+        Section.CSRS: evidence.csrs.is_known,
+    }
+    return told[section] if seen[section] else (False, "could not be looked at")
+
+
+def _print_finding(terminal: Terminal, finding: Finding, shorten: Callable[[str], str]) -> None:
+    because = f"   (because of {finding.because_of})" if finding.because_of else ""
+    lead = f"  {finding.severity:<8}  {finding.code}  "
+    terminal.wrapped(f"{finding.title}{because}", lead, _COLOURS[finding.severity])
+    told = grouped(finding.proofs)
+    shown = told[:_PROOFS]
+    common = _common([group[0].seen for group in shown])
+    vantages = {group[0].vantage for group in shown}
+    if common and len(vantages) == 1:
+        terminal.wrapped(f"{common} ... [{vantages.pop()}]", _INDENT)
+        for group in shown:
+            rest = group[0].seen.removeprefix(TLS_PREFIX).removeprefix(common).strip()
+            terminal.wrapped(f"{_subjects(group, shorten)}: {rest}", f"{_INDENT}  ")
+    else:
+        for group in shown:
+            seen = group[0].seen.removeprefix(TLS_PREFIX)
+            text = f"{_subjects(group, shorten)}: {seen} [{group[0].vantage}]"
+            terminal.wrapped(text, _INDENT)
+    if len(told) > _PROOFS:
+        terminal.out(f"{_INDENT}and {len(told) - _PROOFS} more (-o json has all)")
+
+
+def grouped(proofs: Sequence[Proof]) -> list[list[Proof]]:
+    """Those that say the same of several subjects stand together."""
+    groups: dict[tuple[str, str], list[Proof]] = {}
+    for proof in proofs:
+        groups.setdefault((proof.seen, proof.vantage), []).append(proof)
+    return list(groups.values())
+
+
+def _common(texts: Sequence[str]) -> str:
+    """What all of several long texts begin with, in whole words; empty where it is too short to be said once."""
+    begun = []
+    for words in zip(*(text.removeprefix(TLS_PREFIX).split(" ") for text in texts), strict=False):
+        if len(set(words)) > 1:
+            break
+        begun.append(words[0])
+    common = " ".join(begun)
+    return common if len(texts) > 1 and len(common) > _WORTH_IT else ""
+
+
+def _subjects(proofs: Sequence[Proof], shorten: Callable[[str], str]) -> str:
+    shown = [
+        shorten(proof.subject) + (f"({proof.address})" if proof.address else "")
+        for proof in proofs[:_SUBJECTS]
+    ]
+    if len(proofs) > len(shown):
+        shown.append(f"{len(proofs) - len(shown)} more")
+    return ", ".join(shown)
+
+
+def _print_end(
+    terminal: Terminal, verb: str, diagnosis: Diagnosis, code: ExitCode, fail_on: Severity
+) -> None:
+    cause = diagnosis.cause
+    terminal.out()
+    if cause is not None:
+        # verify looks at a part only: what is behind it is doctor's to say.
+        words = ("kubevouch", "doctor") if verb == "verify" else cause.next
+        why = ("kubevouch", "explain", str(cause.code))
+        terminal.wrapped(cause.text, "CAUSE  ", Colour.BAD)
+        terminal.out(f"NEXT   {one_line(shlex.join(words))}")
+        if cause.by_hand and verb != "verify":
+            terminal.wrapped(cause.by_hand, "THEN   ")
+        if why != words:
+            terminal.out(f"WHY    {shlex.join(why)}")
+    elif code is ExitCode.COULD_NOT_TELL:
+        doubt = next(each for each in diagnosis.findings if each.code.is_doubt)
+        terminal.wrapped(
+            "what is listed under could-not-tell may hide anything; nothing else was found",
+            "UNKNOWN  ",
+            Colour.WARNING,
+        )
+        terminal.out(f"NEXT     {one_line(shlex.join(doubt.next))}")
+        terminal.wrapped(doubt.by_hand, "THEN     ")
+    elif code is ExitCode.OK and verb == "verify":
+        terminal.wrapped(
+            "the metrics API has fresh numbers of every node, and every kubelet's certificate verifies",
+            "OK     ",
+            Colour.GOOD,
+        )
+    elif code is ExitCode.OK:
+        terminal.out(f"OK     nothing of severity {fail_on} or worse", Colour.GOOD)
+
+
+def as_json(verb: str, evidence: Evidence, diagnosis: Diagnosis) -> dict[str, object]:
+    """Stable names; times in RFC 3339."""
+    counts: dict[str, int] = {}
+    for each in diagnosis.findings:
+        counts[each.severity] = counts.get(each.severity, 0) + 1
+    return {
+        "verb": verb,
+        "at": evidence.at,
+        "cluster": {
+            "context": evidence.cluster.context,
+            "server": evidence.cluster.server,
+            "uid": evidence.cluster.uid.value,
+            "version": evidence.cluster.version.value,
+        },
+        "status": "ProblemDetected" if diagnosis.findings else "OK",
+        "counts": counts,
+        "findings": [_with_command_line(each) for each in diagnosis.findings],
+        "cause": _with_command_line(diagnosis.cause) if diagnosis.cause else None,
+        "kubelets": [_served_json(each) for each in evidence.served],
+    }
+
+
+def _with_command_line(each: Finding | Cause) -> dict[str, object]:
+    """Its fields, with the words of the next command joined as a shell reads them."""
+    fields = {name: getattr(each, name) for name in each.__struct_fields__}
+    return {**fields, "next": shlex.join(each.next)}
+
+
+def _served_json(served: Served) -> dict[str, object]:
+    dialled = served.dialled
+    seen: dict[str, object] = {
+        "node": served.node,
+        "address": str(dialled.target),
+        "at": dialled.at,
+        "vantage": "dialled from here",
+        "seconds": round(dialled.elapsed, 4),
+    }
+    if dialled.failure is not None:
+        seen["failure"] = {
+            "kind": str(dialled.failure.kind),
+            "alert": dialled.failure.alert.name if dialled.failure.alert else None,
+            "text": dialled.failure.go_text or dialled.failure.text,
+        }
+    leaf = dialled.leaf
+    if leaf is not None:
+        seen["tls"] = dialled.tls_version
+        seen["certificate"] = certificate_json(leaf)
+    if served.verdict is not None:
+        seen["verdict"] = {
+            "trusted": served.verdict.trusted,
+            "reason": str(served.verdict.reason),
+            "text": served.verdict.go_text,
+        }
+    return seen

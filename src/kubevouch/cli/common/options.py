@@ -1,0 +1,94 @@
+"""Options that several verbs have, said once."""
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from kubevouch.cli.common.terminal import Terminal
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Seconds(click.ParamType[float]):
+    """A duration as Go and kubectl write it: 90s, 2m, 1h30m; a bare number is seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds."""
+        if isinstance(value, int | float):
+            return float(value)
+        text = str(value).strip()
+        units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+        parts = re.findall(r"(\d+(?:\.\d+)?)(ms|h|m|s)", text)
+        if parts and "".join(number + unit for number, unit in parts) == text:
+            return sum(float(number) * units[unit] for number, unit in parts)
+        if not re.fullmatch(r"\d+(\.\d+)?", text):
+            self.fail(f"{text!r} is not a duration such as 90s, 2m or 1h30m", param, ctx)
+        return float(text)
+
+
+seconds = _Seconds()
+
+
+def terminal_of(ctx: click.Context) -> "Terminal":
+    """The terminal that `app.run` gave to this command."""
+    from kubevouch.cli.common.terminal import Terminal
+
+    found = ctx.find_object(Terminal)
+    assert found is not None
+    return found
+
+
+def output(*formats: str) -> Callable[[F], F]:
+    """-o: the first of the formats is the default."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="Form of the result. Exit codes are the same for each.",
+    )
+
+
+def cluster(function: F) -> F:
+    """--kubeconfig, --context: which cluster, in kubectl's words."""
+    for option in (
+        click.option("--context", metavar="NAME", help="Context of the kubeconfig to use."),
+        click.option(
+            "--kubeconfig",
+            metavar="FILE",
+            help="Kubeconfig in place of $KUBECONFIG or ~/.kube/config.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def fail_on(function: F) -> F:
+    """--fail-on: the severity from which findings make the exit code 1."""
+    return click.option(
+        "--fail-on",
+        type=click.Choice(["critical", "error", "warning", "info"]),
+        default="error",
+        show_default=True,
+        help="Exit with 1 if there is a finding of this severity or worse.",
+    )(function)
+
+
+def handshake_timeout(function: F) -> F:
+    """--timeout: for each kubelet's handshake."""
+    return click.option(
+        "--timeout",
+        type=seconds,
+        default="10s",
+        show_default=True,
+        metavar="DURATION",
+        help="How long to wait for a kubelet's handshake.",
+    )(function)

@@ -1,0 +1,87 @@
+"""What `fix --apply` and `undo` share: the way to the nodes of a plan, Ctrl-C, and the table of what became of each node."""
+
+import asyncio
+import contextlib
+import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
+import signal
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from kubevouch.cli.common.documents import print_document
+from kubevouch.cli.common.progress import ProgressLines
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.clock import Clock
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.node.io.local import Local
+from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.rollout.act.context import NodeTransport, RolloutContext
+from kubevouch.rollout.decide.plan import Plan
+from kubevouch.rollout.decide.result import NodeOutcome, RunResult
+
+
+def transport_of(plan: Plan, terminal: Terminal) -> NodeTransport:
+    """How scripts get to the nodes of the plan."""
+    if plan.via == "local":
+        return Local(environment=terminal.environment)
+    options = SshOptions(config=plan.ssh_config or None, user=plan.ssh_user or None)
+    return Ssh(options, environment=terminal.environment)
+
+
+def rollout_context(
+    api: ApiClient, clock: Clock, plan: Plan, terminal: Terminal, stop: Callable[[], bool]
+) -> RolloutContext:
+    """What the run is carried out with."""
+    return RolloutContext(
+        api=api,
+        transport=transport_of(plan, terminal),
+        clock=clock,
+        progress=ProgressLines(terminal, clock),
+        stop=stop,
+        random_serial=lambda bits: secrets.randbits(bits) or 1,
+    )
+
+
+@contextlib.contextmanager
+def stopping(terminal: Terminal) -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C ends the run after the node in hand; the second one at once: its switch then undoes that node."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    asked = False
+
+    def on_signal() -> None:
+        nonlocal asked
+        if asked and task is not None:
+            terminal.note("stopping at once; the node in hand is undone by its own switch")
+            task.cancel()
+            return
+        asked = True
+        terminal.note("stopping after the node in hand; Ctrl-C again stops at once")
+
+    loop.add_signal_handler(signal.SIGINT, on_signal)
+    try:
+        yield lambda: asked
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+def print_result(terminal: Terminal, result: RunResult, form: str) -> None:
+    """A row a node, and what became of the ConfigMap."""
+    if form == "json":
+        print_document(terminal, "kubevouch.run/1", msgspec.to_builtins(result))
+        return
+    rows = [
+        (each.node, str(each.outcome), f"{each.seconds:.0f} s" if each.seconds else "", each.why)
+        for each in result.nodes
+    ]
+    if rows:
+        terminal.table(("NODE", "RESULT", "TIME", "WHY"), rows)
+    if result.config_map:
+        terminal.out(result.config_map)
+    done = sum(each.outcome is NodeOutcome.DONE for each in result.nodes)
+    if done:
+        terminal.out(
+            f"Run {result.run}: {done} of {len(result.nodes)} nodes done. Undo: kubevouch undo {result.run}"
+        )

@@ -1,0 +1,1 @@
+"""The verb `csr`: list, explain and approve the CSRs of kubelets."""

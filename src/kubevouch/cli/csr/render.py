@@ -1,0 +1,111 @@
+"""How requests, and what the policy says of them, are shown."""
+
+from datetime import datetime
+
+from kubevouch.cli.common.terminal import Colour, Terminal
+from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.outcome import Outcome
+from kubevouch.policy.csr import NODE_USER, csr_of
+from kubevouch.policy.decide import Decision
+
+COLUMNS = ("NAME", "AGE", "NODE", "ASKS FOR", "CONDITION", "POLICY")
+
+
+def request_json(found: CertificateSigningRequest, decision: Decision) -> dict[str, object]:
+    """One request for a program."""
+    return {
+        "name": found.name,
+        "requestor": found.spec.username,
+        "created": found.metadata.creation_timestamp,
+        "asksFor": _asked_for(found),
+        "condition": _condition(found),
+        "outcome": decision.outcome,
+        "rulings": decision.results,
+    }
+
+
+def request_row(
+    found: CertificateSigningRequest, decision: Decision, at: datetime
+) -> tuple[str, ...]:
+    """One request for a person, under COLUMNS."""
+    node = found.spec.username.removeprefix(NODE_USER)
+    asked = _asked_for(found)
+    # Its own name is what a kubelet asks for first: said in two words, what is strange shows.
+    values = ["unreadable"] if asked is None else ["its name" if v == node else v for v in asked]
+    condition = _condition(found)
+    return (
+        found.name,
+        _age(found, at),
+        node,
+        ", ".join(values) or "nothing",
+        condition,
+        _in_short(decision) if condition == "Pending" else "",
+    )
+
+
+def _asked_for(found: CertificateSigningRequest) -> list[str] | None:
+    """Names and addresses; None where the request cannot be read."""
+    parsed = csr_of(found).parsed
+    return [*parsed.dns_names, *map(str, parsed.ip_addresses)] if parsed else None
+
+
+def _condition(found: CertificateSigningRequest) -> str:
+    """As kubectl shows it: Pending, Approved,Issued ..."""
+    words = [each.type for each in found.status.conditions] or ["Pending"]
+    return ",".join([*words, *(["Issued"] if found.status.certificate else [])])
+
+
+def _age(found: CertificateSigningRequest, at: datetime) -> str:
+    """As kubectl shows it, in one unit: 35s, 12m, 5h, 3d."""
+    created = found.metadata.creation_timestamp
+    if created is None:
+        return "?"
+    seconds = max(0, int((at - created).total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= 2 * size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _in_short(decision: Decision) -> str:
+    if decision.outcome is Outcome.PASS:
+        return "would approve"
+    return f"holds: {decision.held_by[0].rule}"
+
+
+def print_judgement(terminal: Terminal, decision: Decision) -> None:
+    """Each rule with the value seen and allowed, and the outcome of all."""
+    width = max(len(result.rule) for result in decision.results)
+    for result in decision.results:
+        word, colour = _WORDS[result.outcome]
+        lead = f"{word:<6} {result.rule:<{width}}  "
+        behind = " " * len(lead)
+        reason = f"{result.reason}: {result.message}"
+        if result.outcome is Outcome.PASS:
+            terminal.wrapped(result.seen, lead, colour)
+        elif result.seen:
+            terminal.wrapped(result.seen, lead, colour)
+            terminal.wrapped(reason, behind)
+        else:
+            terminal.wrapped(reason, lead, colour)
+        if result.outcome is not Outcome.PASS and result.allowed:
+            terminal.wrapped(f"allowed: {result.allowed}", behind)
+    terminal.out()
+    terminal.wrapped(f"{decision.about}: {_verdict(decision)}")
+
+
+_WORDS = {
+    Outcome.PASS: ("pass", Colour.GOOD),
+    Outcome.REFUSE: ("HOLD", Colour.BAD),
+    Outcome.CANNOT_TELL: ("doubt", Colour.WARNING),
+}
+
+
+def _verdict(decision: Decision) -> str:
+    if decision.outcome is Outcome.PASS:
+        return "every rule passes"
+    refused = [r.rule for r in decision.held_by if r.outcome is Outcome.REFUSE]
+    doubted = [r.rule for r in decision.held_by if r.outcome is Outcome.CANNOT_TELL]
+    told = [f"held by {', '.join(refused)}"] if refused else []
+    told += [f"in doubt by {', '.join(doubted)}"] if doubted else []
+    return "; ".join(told)

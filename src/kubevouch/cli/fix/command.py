@@ -1,0 +1,111 @@
+"""`fix --plan` shows every change before it is made; `fix --apply` makes it, node by node, each proven on the wire."""
+
+from pathlib import Path
+
+import click
+
+from kubevouch.cli.common.options import cluster, output, seconds, terminal_of
+from kubevouch.errors import UsageError
+
+
+@click.command("fix", short_help="serverTLSBootstrap on every node, without the port going dark.")
+@click.option(
+    "--plan",
+    "plan_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Look at the nodes and write a plan to FILE. Changes nothing.",
+)
+@click.option(
+    "--apply",
+    "apply_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Carry out the plan in FILE. Writes.",
+)
+@cluster
+@output("table", "json")
+@click.option(
+    "--via",
+    type=click.Choice(["ssh", "local"]),
+    default="ssh",
+    show_default=True,
+    help="How scripts get to the nodes; local: this machine is the only node of the plan.",
+)
+@click.option("--nodes", metavar="NAMES", help="Only these nodes, comma-separated.")
+@click.option("--ssh-config", metavar="FILE", help="ssh -F FILE.")
+@click.option(
+    "--ssh-user",
+    metavar="USER",
+    help="Log in as USER: root, or somebody with sudo that asks no password.",
+)
+@click.option(
+    "--accept",
+    multiple=True,
+    metavar="NODE=VALUE",
+    help="You say that this name or address is that node's. May be repeated.",
+)
+@click.option(
+    "--gate-timeout",
+    type=seconds,
+    default="180s",
+    show_default=True,
+    metavar="DURATION",
+    help="A node that has not passed every gate by then is undone.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@click.option(
+    "--print-role", is_flag=True, help="Print the ClusterRole that --apply needs, and exit."
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    plan_file: Path | None,
+    apply_file: Path | None,
+    kubeconfig: str | None,
+    context: str | None,
+    output: str,
+    via: str,
+    nodes: str | None,
+    ssh_config: str | None,
+    ssh_user: str | None,
+    accept: tuple[str, ...],
+    gate_timeout: float,
+    yes: bool,
+    print_role: bool,
+) -> int:
+    """Turns serverTLSBootstrap on, has each kubelet's request approved by the policy, and proves the result on the wire.
+
+    \b
+      kubevouch fix --plan plan.json --via ssh     looks only: per node the diff, names, order, undo
+      kubevouch fix --apply plan.json              does it; workers first, control planes last
+
+    A node that is not proven in time is put back to what it was, by us or by its own dead-man's switch.
+    """
+    from kubevouch.cli.common.allow import node_values
+
+    terminal = terminal_of(ctx)
+    if print_role:
+        from kubevouch.cli.common.roles import FIXER
+
+        terminal.out(FIXER.rstrip())
+        return 0
+    if (plan_file is None) == (apply_file is None):
+        raise UsageError("fix", "one of --plan FILE and --apply FILE was expected")
+    if plan_file is not None:
+        from kubevouch.cli.fix.plan import FixOptions, make_plan
+
+        wish = FixOptions(
+            via="local" if via == "local" else "ssh",
+            nodes=tuple(name for name in (nodes or "").split(",") if name),
+            ssh_config=ssh_config or "",
+            ssh_user=ssh_user or "",
+            accepted=node_values(accept),
+        )
+        return make_plan(terminal, wish, plan_file, kubeconfig, context, output)
+    assert apply_file is not None
+    if nodes or accept:
+        raise UsageError("fix --apply", "--nodes and --accept belong to --plan")
+    from kubevouch.cli.fix.apply import apply_plan
+
+    return apply_plan(terminal, apply_file, kubeconfig, context, gate_timeout, yes=yes, form=output)

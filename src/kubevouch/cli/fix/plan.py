@@ -1,0 +1,82 @@
+"""What `fix --plan` does: looks at cluster and nodes, makes the plan, writes it, and shows it. Changes nothing."""
+
+import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from kubevouch import __version__
+from kubevouch.cli.common.connect import access_of, with_api
+from kubevouch.cli.common.documents import print_document
+from kubevouch.cli.common.progress import ProgressLines
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.fix.render import print_plan
+from kubevouch.clock import Clock
+from kubevouch.errors import ExitCode
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.node.io.local import Local
+from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.rollout.act.context import NodeTransport, RolloutContext
+from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
+from kubevouch.rollout.decide.plan import SCHEMA, Plan, write_plan
+
+
+@dataclass(frozen=True)
+class FixOptions:
+    """What was asked for on the command line."""
+
+    via: Literal["ssh", "local"]
+    nodes: tuple[str, ...]
+    ssh_config: str
+    ssh_user: str
+    accepted: dict[str, tuple[str, ...]]
+
+
+def make_plan(
+    terminal: Terminal,
+    options: FixOptions,
+    path: Path,
+    kubeconfig: str | None,
+    context: str | None,
+    form: str,
+) -> int:
+    """The plan, in its file and on the terminal. 3: it has nothing to do, and some nodes could not be planned for."""
+    access = access_of(terminal, kubeconfig, context)
+
+    async def work(api: ApiClient, clock: Clock) -> Plan:
+        rollout = RolloutContext(
+            api=api,
+            transport=_transport(options, terminal),
+            clock=clock,
+            progress=ProgressLines(terminal, clock),
+            stop=lambda: False,
+            random_serial=secrets.randbits,
+        )
+        asked = PlanOptions(
+            run=secrets.token_hex(4),
+            made_by=__version__,
+            via=options.via,
+            nodes=options.nodes,
+            ssh_config=options.ssh_config,
+            ssh_user=options.ssh_user,
+            accepted=options.accepted,
+        )
+        return await gather_plan(asked, rollout)
+
+    plan = with_api(terminal, access, work)
+    write_plan(plan, path)
+    if form == "json":
+        print_document(terminal, SCHEMA, msgspec.to_builtins(plan))
+    else:
+        print_plan(terminal, plan, path)
+    fine = bool(plan.nodes) or all(each.is_well for each in plan.left_out)
+    return ExitCode.OK if fine else ExitCode.COULD_NOT_TELL
+
+
+def _transport(options: FixOptions, terminal: Terminal) -> NodeTransport:
+    if options.via == "local":
+        return Local(environment=terminal.environment)
+    ssh = SshOptions(config=options.ssh_config or None, user=options.ssh_user or None)
+    return Ssh(ssh, environment=terminal.environment)

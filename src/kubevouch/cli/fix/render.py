@@ -1,0 +1,96 @@
+"""How a plan is shown to a person: order, change, names with their source, safety, undo."""
+
+from pathlib import Path
+
+from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, SeedKind, ordered
+
+
+def print_plan(terminal: Terminal, plan: Plan, path: Path) -> None:
+    """The plan for a person: order, change, names with their source, safety, undo."""
+    cluster = plan.cluster
+    _line(
+        terminal,
+        f"Cluster  {cluster.server}   context {cluster.context or 'service account'}   {cluster.version}"
+        f"   kube-system {cluster.cluster_uid}",
+    )
+    nodes = ordered(plan.nodes)
+    if nodes:
+        last = [f"ConfigMap {plan.config_map.name}"] if plan.config_map else []
+        _line(terminal, f"Order    {' -> '.join([each.node for each in nodes] + last)}")
+    for change in _changes(nodes):
+        _print_change(terminal, change)
+    if plan.config_map is not None:
+        _apart(terminal, f"Change   ConfigMap kube-system/{plan.config_map.name}, after all nodes")
+        _print_diff(terminal, plan.config_map.diff)
+    for node in nodes:
+        _print_node(terminal, node)
+    for left_out in plan.left_out:
+        word = "" if left_out.is_well else "LEFT OUT: "
+        _apart(terminal, f"{left_out.node}   {word}{left_out.reason}")
+    terminal.out()
+    if plan.config_map_note:
+        _line(terminal, f"ConfigMap  {plan.config_map_note}")
+    for notice in plan.notices:
+        _line(terminal, f"Notice   {notice}")
+    if nodes:
+        terminal.out(
+            "Safety   per node: backup, seed (the port keeps answering), dead-man's switch;\n"
+            "         a node that is not proven on the wire in time is undone"
+        )
+        _line(terminal, f"Undo     kubevouch undo {plan.run}")
+    _line(terminal, f"Saved    {path}. Nothing was changed.")
+    if nodes:
+        _line(terminal, f"NEXT     kubevouch fix --apply {path}")
+
+
+def _changes(nodes: tuple[NodePlan, ...]) -> list[list[NodePlan]]:
+    """Nodes on which the very same bytes become the very same bytes, together."""
+    found: dict[tuple[str, ...], list[NodePlan]] = {}
+    for node in nodes:
+        key = (node.change, node.config, node.config_sha256, node.content_sha256, node.diff)
+        found.setdefault(key, []).append(node)
+    return list(found.values())
+
+
+def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
+    first = nodes[0]
+    on = f"on {', '.join(each.node for each in nodes)}"
+    if first.change is ChangeKind.APPROVE:
+        _apart(terminal, f"Change   nothing is written or restarted {on}:")
+        terminal.out("         the newest request of each is approved, after it was checked")
+        return
+    hashes = f"sha256 {first.config_sha256[:12]} -> {first.content_sha256[:12]}"
+    _apart(terminal, f"Change   {first.config}   {hashes}   {on}")
+    _print_diff(terminal, first.diff)
+    _line(terminal, f"Expect   {first.interruption}")
+
+
+def _print_node(terminal: Terminal, node: NodePlan) -> None:
+    role = "control plane" if node.control_plane else "worker"
+    _apart(terminal, f"{node.node}   {role}   {node.kubelet_version}   machine {node.machine_id}")
+    for entry in (*node.names, *node.addresses):
+        _line(terminal, f"  may have   {entry.value}   ({entry.source})")
+    _line(terminal, f"  proof      at {', '.join(f'{each}:{node.port}' for each in node.dial)}")
+    if node.change is ChangeKind.BOOTSTRAP:
+        seed = (
+            "its own self-signed pair" if node.seed is SeedKind.COPY else "a fresh self-signed pair"
+        )
+        _line(terminal, f"  seed       {seed}, until the issued certificate is served")
+    if node.aside:
+        _line(terminal, f"  set aside  {', '.join(node.aside)}")
+
+
+def _print_diff(terminal: Terminal, diff: str) -> None:
+    for line in diff.splitlines():
+        terminal.out(one_line(f"    {line}"))
+
+
+def _line(terminal: Terminal, text: str) -> None:
+    """A line that holds what nodes say: no line break of theirs makes it two."""
+    terminal.long_line(text)
+
+
+def _apart(terminal: Terminal, text: str) -> None:
+    terminal.out()
+    _line(terminal, text)

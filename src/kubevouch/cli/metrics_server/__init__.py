@@ -1,0 +1,1 @@
+"""The verb `metrics-server`: its command line, its settings and the running server."""

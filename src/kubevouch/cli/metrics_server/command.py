@@ -1,0 +1,218 @@
+"""`metrics-server`: serves the metrics API from kubelets that were verified before anything was sent to them."""
+
+from collections.abc import Callable
+
+import click
+
+from kubevouch.cli.common.options import F, seconds, terminal_of
+
+
+class _Level(click.ParamType[int]):
+    """A number, also as Go's flags take it behind one letter: -v=3."""
+
+    name = "number"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """The number."""
+        text = str(value).removeprefix("=")
+        if not text.isascii() or not text.isdigit():
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return int(text)
+
+
+def _flag(name: str, value: str, *, help: str = "", hidden: bool = False) -> Callable[[F], F]:  # noqa: A002
+    """A bool as Go's flags take it: --name, --name=true or --name=false."""
+    return click.option(
+        name,
+        value,
+        is_flag=False,
+        flag_value="true",
+        default="false",
+        type=bool,
+        metavar="",
+        help=help,
+        hidden=hidden,
+    )
+
+
+def _kubelets(function: F) -> F:
+    """Flags about kubelets, by metrics-server's names."""
+    for option in (
+        _flag("--deprecated-kubelet-completely-insecure", "insecure_http", hidden=True),
+        _flag(
+            "--kubelet-insecure-tls",
+            "insecure",
+            help="Refused here, with what to do instead.",
+        ),
+        click.option(
+            "--kubelet-request-timeout",
+            "request_timeout",
+            type=seconds,
+            default="10s",
+            show_default=True,
+            help="For one kubelet; at most nine tenths of the resolution.",
+        ),
+        click.option(
+            "-l",
+            "--node-selector",
+            default="",
+            metavar="LABELS",
+            help="Only nodes with these labels.",
+        ),
+        click.option(
+            "--kubelet-certificate-authority",
+            "kubelet_ca",
+            default="",
+            metavar="FILE",
+            help="Authorities of kubelets, in place of the cluster's own.",
+        ),
+        click.option(
+            "--kubelet-preferred-address-types",
+            "address_types",
+            default="Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP",
+            show_default=True,
+            metavar="TYPES",
+            help="The first of these that a node has is dialled.",
+        ),
+        click.option(
+            "--kubelet-port", type=click.IntRange(1, 65535), default=10250, show_default=True
+        ),
+        _flag(
+            "--kubelet-use-node-status-port",
+            "status_port",
+            help="The port in the node's status comes before --kubelet-port.",
+        ),
+        click.option(
+            "--metric-resolution",
+            "resolution",
+            type=seconds,
+            default="15s",
+            show_default=True,
+            help="Each kubelet is read once in this time; at least 10s.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def _serving(function: F) -> F:
+    """Flags about the server, by the names that every API server of Kubernetes has for them."""
+    for option in (
+        click.option(
+            "--tls-private-key-file", "key_file", default="", metavar="FILE", help="Its key."
+        ),
+        click.option(
+            "--tls-cert-file",
+            "cert_file",
+            default="",
+            metavar="FILE",
+            help="What to serve, leaf first. Read again when it changes.",
+        ),
+        click.option(
+            "--cert-dir",
+            default="",
+            metavar="FOLDER",
+            help="Where apiserver.crt and .key are kept, or made. Without it a pair is made in memory.",
+        ),
+        click.option(
+            "--secure-port", type=click.IntRange(0, 65535), default=10250, show_default=True
+        ),
+        click.option("--bind-address", default="0.0.0.0", show_default=True),  # noqa: S104
+    ):
+        function = option(function)
+    return function
+
+
+def _delegating(function: F) -> F:
+    """Flags about who asks, by the names that every extension API server has for them."""
+    for option in (
+        click.option(
+            "--authorization-always-allow-paths",
+            "always_allowed",
+            default="/healthz,/readyz,/livez",
+            show_default=True,
+            metavar="PATHS",
+        ),
+        _flag(
+            "--authentication-tolerate-lookup-failure",
+            "tolerate",
+            help="Start although the ConfigMap extension-apiserver-authentication cannot be read.",
+        ),
+        _flag(
+            "--authentication-skip-lookup",
+            "skip_lookup",
+            help="Do not read it at all: the flags say everything.",
+        ),
+        click.option(
+            "--requestheader-extra-headers-prefix", "extra_headers", default="x-remote-extra-"
+        ),
+        click.option("--requestheader-group-headers", "group_headers", default="x-remote-group"),
+        click.option("--requestheader-username-headers", "user_headers", default="x-remote-user"),
+        click.option(
+            "--requestheader-allowed-names",
+            "allowed_names",
+            default="",
+            metavar="NAMES",
+            help="Names of the front proxy; empty allows every one that its authority signed.",
+        ),
+        click.option(
+            "--requestheader-client-ca-file",
+            "proxy_ca",
+            default="",
+            metavar="FILE",
+            help="The front proxy's authorities, in place of the published ones.",
+        ),
+        click.option(
+            "--client-ca-file",
+            default="",
+            metavar="FILE",
+            help="Users' authorities, in place of the published ones.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+@click.command(
+    "metrics-server",
+    short_help="Serves the metrics API, from verified kubelets only.",
+)
+@click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
+@click.option(
+    "--kubeconfig",
+    metavar="FILE",
+    help="In place of $KUBECONFIG, ~/.kube/config, or a pod's own service account.",
+)
+@_kubelets
+@_serving
+@_delegating
+@click.option(
+    "--logging-format", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@click.option(
+    "-v",
+    "--v",
+    "verbosity",
+    type=_Level(),
+    default=0,
+    metavar="NUMBER",
+    help="How much is logged: 2 each scrape, 3 each request.",
+)
+@click.pass_context
+def command(
+    ctx: click.Context, /, kubeconfig: str | None, context: str | None, **flags: object
+) -> int:
+    """Reads every kubelet's usage and serves it as metrics.k8s.io/v1beta1, as metrics-server does.
+
+    A kubelet has to prove that it is the node it should be (chain, address, CN) before a token or any byte of HTTP is
+    sent to it. The flags are metrics-server's. Ends on SIGTERM, when what is being asked has been answered.
+    """
+    from kubevouch.cli.common.connect import access_of
+    from kubevouch.cli.metrics_server.run import run
+    from kubevouch.cli.metrics_server.settings import settings_of
+
+    terminal = terminal_of(ctx)
+    settings = settings_of(flags)
+    return run(terminal, access_of(terminal, kubeconfig, context), settings)

@@ -1,0 +1,109 @@
+"""The flags of `metrics-server`, checked and as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubevouch.errors import UsageError
+from kubevouch.metrics.serving.server import NEVER_INSECURE
+from kubevouch.serve.client_trust import ClientTrust
+from kubevouch.serve.headers import HeaderNames
+from kubevouch.serve.logs import LogFormat
+
+_SHORTEST = 10.0
+_INSTEAD = (
+    "`kubevouch doctor` tells why kubelets are not trusted and `kubevouch fix --plan` how to mend it; for kubelets of "
+    "another authority there is --kubelet-certificate-authority"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsServerSettings:
+    """Checked flags. Times in seconds; texts are "" where nothing is given."""
+
+    resolution: float
+    request_timeout: float
+    kubelet_port: int
+    status_port: bool
+    address_types: tuple[str, ...]
+    kubelet_ca: str
+    host: str
+    port: int
+    cert_dir: str
+    cert_file: str
+    key_file: str
+    given: ClientTrust
+    follow: bool
+    tolerate: bool
+    always_allowed: tuple[str, ...]
+    form: LogFormat
+    verbosity: int
+    node_selector: str
+
+
+def settings_of(flags: Mapping[str, object]) -> MetricsServerSettings:
+    """What click has read, as values. Raises UsageError, OSError."""
+    if flags["insecure"] or flags["insecure_http"]:
+        name = (
+            "kubelet-insecure-tls"
+            if flags["insecure"]
+            else "deprecated-kubelet-completely-insecure"
+        )
+        raise UsageError(f"--{name}", NEVER_INSECURE, _INSTEAD)
+    resolution, timeout = _number(flags, "resolution"), _number(flags, "request_timeout")
+    if resolution < _SHORTEST:
+        raise UsageError("--metric-resolution", f"{resolution:g}s", "at least 10s was expected")
+    if not 0 < timeout <= resolution * 0.9:
+        expected = (
+            f"more than nothing and at most nine tenths of --metric-resolution ({resolution:g}s)"
+        )
+        raise UsageError("--kubelet-request-timeout", f"{timeout:g}s", expected)
+    follow = not flags["skip_lookup"]
+    return MetricsServerSettings(
+        resolution=resolution,
+        request_timeout=timeout,
+        kubelet_port=int(_number(flags, "kubelet_port")),
+        status_port=bool(flags["status_port"]),
+        address_types=_list(flags, "address_types"),
+        kubelet_ca=str(flags["kubelet_ca"]),
+        host=str(flags["bind_address"]),
+        port=int(_number(flags, "secure_port")),
+        cert_dir=str(flags["cert_dir"]),
+        cert_file=str(flags["cert_file"]),
+        key_file=str(flags["key_file"]),
+        given=_trust(flags),
+        follow=follow,
+        tolerate=bool(flags["tolerate"]),
+        always_allowed=_list(flags, "always_allowed"),
+        form=LogFormat(str(flags["logging_format"])),
+        verbosity=int(_number(flags, "verbosity")),
+        node_selector=str(flags["node_selector"]),
+    )
+
+
+def _number(flags: Mapping[str, object], name: str) -> float:
+    value = flags[name]
+    assert isinstance(value, int | float)
+    return value
+
+
+def _list(flags: Mapping[str, object], name: str) -> tuple[str, ...]:
+    return tuple(filter(None, (each.strip() for each in str(flags[name]).split(","))))
+
+
+def _trust(flags: Mapping[str, object]) -> ClientTrust:
+    return ClientTrust(
+        _pem(flags, "client_ca_file"),
+        _pem(flags, "proxy_ca"),
+        _list(flags, "allowed_names"),
+        HeaderNames(
+            _list(flags, "user_headers"),
+            _list(flags, "group_headers"),
+            _list(flags, "extra_headers"),
+        ),
+    )
+
+
+def _pem(flags: Mapping[str, object], name: str) -> bytes:
+    path = str(flags[name])
+    return Path(path).read_bytes() if path else b""

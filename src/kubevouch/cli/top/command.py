@@ -1,0 +1,137 @@
+"""`top nodes | pods`: what kubectl prints, and why what is missing is missing. Reads only."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from kubevouch.cli.common.options import F, cluster, handshake_timeout, output, terminal_of
+
+if TYPE_CHECKING:
+    from kubevouch.cli.top.gather import NodesFound, PodsFound
+    from kubevouch.clock import Clock
+    from kubevouch.kube.io.client import ApiClient
+
+_ALIASES = {"node": "nodes", "no": "nodes", "pod": "pods", "po": "pods"}
+
+
+class _Kinds(click.Group):
+    """kubectl's short words for what it shows are taken, too."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """By its name or a short one."""
+        return super().get_command(ctx, _ALIASES.get(cmd_name, cmd_name))
+
+
+@click.group(
+    "top", cls=_Kinds, short_help="What kubectl top prints, and why a value is missing. Reads only."
+)
+def command() -> None:
+    """Usage of nodes and pods from the metrics API, in kubectl's own columns.
+
+    Where kubectl prints <unknown>, or nothing, the reason follows: what the node's kubelet presents, judged as doctor
+    does. No credential is sent to a kubelet. Exit code 1: something is missing, and it is known why; 3: it is not.
+    """
+
+
+def _showing(function: F) -> F:
+    """What both kinds take, in kubectl's words."""
+    for option in (
+        handshake_timeout,
+        output("table", "json"),
+        click.option("--no-headers", is_flag=True, help="Leave the line of headings out."),
+        click.option(
+            "--sort-by",
+            type=click.Choice(["cpu", "memory"]),
+            help="The largest first, in place of by name.",
+        ),
+        click.option(
+            "-l", "--selector", default="", metavar="LABELS", help="Only what has these labels."
+        ),
+        cluster,
+    ):
+        function = option(function)
+    return function
+
+
+@command.command("nodes", short_help="Usage of nodes.")
+@click.argument("name", required=False)
+@_showing
+@click.option("--show-capacity", is_flag=True, help="Percent of capacity, not of allocatable.")
+@click.pass_context
+def nodes(
+    ctx: click.Context,
+    name: str | None,
+    kubeconfig: str | None,
+    context: str | None,
+    selector: str,
+    sort_by: str | None,
+    no_headers: bool,
+    output: str,
+    timeout: float,
+    show_capacity: bool,
+) -> int:
+    """Usage of all nodes, or of the one called NAME."""
+    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.cli.top.gather import TopNodesOptions, exit_code, gather_nodes
+    from kubevouch.cli.top.render import print_nodes
+
+    terminal = terminal_of(ctx)
+    options = TopNodesOptions(name or "", selector, sort_by or "", timeout, capacity=show_capacity)
+
+    async def work(api: "ApiClient", clock: "Clock") -> "NodesFound":
+        return await gather_nodes(terminal, api, clock, options)
+
+    found = with_api(terminal, access_of(terminal, kubeconfig, context), work)
+    print_nodes(terminal, found, form=output, headers=not no_headers)
+    return exit_code(found.reasons, found.complaint)
+
+
+@command.command("pods", short_help="Usage of pods.")
+@click.argument("name", required=False)
+@_showing
+@click.option("-n", "--namespace", metavar="NAME", help="In place of the context's namespace.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="Pods of all namespaces.")
+@click.option("--containers", is_flag=True, help="A line for each container.")
+@click.option("--sum", "total", is_flag=True, help="The sum of all below them.")
+@click.option("--field-selector", default="", metavar="FIELDS", help="Only pods with these fields.")
+@click.pass_context
+def pods(
+    ctx: click.Context,
+    name: str | None,
+    kubeconfig: str | None,
+    context: str | None,
+    selector: str,
+    field_selector: str,
+    sort_by: str | None,
+    no_headers: bool,
+    output: str,
+    timeout: float,
+    namespace: str | None,
+    all_namespaces: bool,
+    containers: bool,
+    total: bool,
+) -> int:
+    """Usage of a namespace's pods, or of the one called NAME."""
+    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.cli.top.gather import TopPodsOptions, exit_code, gather_pods
+    from kubevouch.cli.top.render import print_pods
+
+    terminal = terminal_of(ctx)
+    access = access_of(terminal, kubeconfig, context)
+    options = TopPodsOptions(
+        "" if all_namespaces else namespace or access.namespace,
+        name or "",
+        selector,
+        field_selector,
+        sort_by or "",
+        timeout,
+        containers=containers,
+        total=total,
+    )
+
+    async def work(api: "ApiClient", clock: "Clock") -> "PodsFound":
+        return await gather_pods(terminal, api, clock, options)
+
+    found = with_api(terminal, access, work)
+    print_pods(terminal, found, options, form=output, headers=not no_headers)
+    return exit_code(found.reasons, found.complaint)

@@ -1,0 +1,176 @@
+"""What `top` asks of the API server, and why a value is missing where it is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.top.rows import NodeRow, PodRow, node_rows, pod_rows
+from kubevouch.cli.top.why import UnknownReason, why_unknown
+from kubevouch.clock import Clock
+from kubevouch.diagnose.doctor import diagnose
+from kubevouch.errors import ExitCode, UsageError, combined_exit_code
+from kubevouch.evidence.gather.snapshot import gather
+from kubevouch.kube.errors import Forbidden, KubeError, NotFound, ServerError
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import (
+    NODE_METRICS,
+    NODES,
+    POD_METRICS,
+    PODS,
+    Node,
+    NodeMetrics,
+    Pod,
+    PodMetrics,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TopNodesOptions:
+    """Which nodes. name, selector, sort_by: "" for none. timeout: seconds for one kubelet's handshake."""
+
+    name: str
+    selector: str
+    sort_by: str
+    timeout: float
+    capacity: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TopPodsOptions:
+    """Which pods. namespace: "" for all."""
+
+    namespace: str
+    name: str
+    selector: str
+    fields: str
+    sort_by: str
+    timeout: float
+    containers: bool
+    total: bool
+
+    def __post_init__(self) -> None:
+        if self.name and (self.selector or self.fields or not self.namespace):
+            expected = "a NAME stands alone, without a selector and without -A"
+            raise UsageError("top pods", "NAME and a choice of several", expected)
+
+
+@dataclass(frozen=True, slots=True)
+class NodesFound:
+    """reasons: by the name of a node without numbers. complaint: why the metrics API did not answer, else ""."""
+
+    rows: Sequence[NodeRow]
+    metrics: Sequence[NodeMetrics]
+    reasons: Mapping[str, UnknownReason]
+    complaint: str
+
+
+@dataclass(frozen=True, slots=True)
+class PodsFound:
+    """missing: by node, the running pods of which the metrics API has nothing."""
+
+    rows: Sequence[PodRow]
+    missing: Mapping[str, Sequence[Pod]]
+    reasons: Mapping[str, UnknownReason]
+    complaint: str
+
+
+async def gather_nodes(
+    terminal: Terminal, api: ApiClient, clock: Clock, options: TopNodesOptions
+) -> NodesFound:
+    """Usage of the nodes, and why it is missing where it is. Raises KubeError, UsageError."""
+    if options.name and options.selector:
+        raise UsageError("top nodes", "NAME and a choice of several", "a NAME stands alone")
+    chosen = {
+        "label_selector": options.selector,
+        "field_selector": f"metadata.name={options.name}" if options.name else "",
+    }
+    if options.name:
+        nodes: tuple[Node, ...] = (await api.get(NODES, options.name),)
+    else:
+        nodes = await api.list_all(NODES, label_selector=options.selector)
+    metrics: tuple[NodeMetrics, ...]
+    try:
+        metrics, complaint = await api.list_all(NODE_METRICS, **chosen), ""
+    except (NotFound, ServerError) as error:
+        metrics, complaint = (), str(error)
+    rows = node_rows(metrics, nodes, capacity=options.capacity, sort_by=options.sort_by)
+    unmeasured = {row.name for row in rows if row.used is None}
+    absent = [node for node in nodes if node.name in unmeasured]
+    reasons = await _reasons(terminal, api, clock, absent, options.timeout)
+    return NodesFound(rows, metrics, reasons, complaint)
+
+
+async def gather_pods(
+    terminal: Terminal, api: ApiClient, clock: Clock, options: TopPodsOptions
+) -> PodsFound:
+    """Usage of the pods, and why it is missing where it is. Raises KubeError."""
+    fields = f"metadata.name={options.name}" if options.name else options.fields
+    complaint = ""
+    metrics: tuple[PodMetrics, ...]
+    try:
+        metrics = await api.list_all(
+            POD_METRICS, options.namespace, label_selector=options.selector, field_selector=fields
+        )
+    except (NotFound, ServerError) as error:
+        metrics, complaint = (), str(error)
+    rows = pod_rows(metrics, containers=options.containers, sort_by=options.sort_by)
+    missing = await _missing_pods(terminal, api, options, metrics)
+    nodes = await _unmeasured(api, missing)
+    reasons = await _reasons(terminal, api, clock, nodes, options.timeout)
+    return PodsFound(rows, missing, reasons, complaint)
+
+
+async def _missing_pods(
+    terminal: Terminal, api: ApiClient, options: TopPodsOptions, metrics: Sequence[PodMetrics]
+) -> dict[str, list[Pod]]:
+    """By node, the running pods of which the metrics API has nothing."""
+    name = f"metadata.name={options.name}" if options.name else options.fields
+    fields = ",".join(filter(None, (name, "status.phase=Running")))
+    try:
+        pods = await api.list_all(
+            PODS, options.namespace, label_selector=options.selector, field_selector=fields
+        )
+    except Forbidden as error:
+        terminal.note(f"pods without metrics are not looked for: {error}")
+        return {}
+    if options.name and not pods and not metrics:
+        # One that is not there, or does not run: the API server says which.
+        pod = await api.get(PODS, options.name, options.namespace)
+        terminal.note(f"{pod.namespace}/{pod.name} is {pod.status.phase or 'not running'}")
+    measured = {(each.namespace, each.name) for each in metrics}
+    found: dict[str, list[Pod]] = {}
+    for pod in pods:
+        if (pod.namespace, pod.name) not in measured:
+            found.setdefault(pod.spec.node_name, []).append(pod)
+    return found
+
+
+async def _unmeasured(api: ApiClient, absent: Mapping[str, list[Pod]]) -> list[Node]:
+    """The nodes of these pods that have no metrics themselves."""
+    if not absent:
+        return []
+    try:
+        measured = {each.name for each in await api.list_all(NODE_METRICS)}
+    except KubeError:
+        measured = set()
+    nodes = await api.list_all(NODES)
+    return [node for node in nodes if node.name in absent and node.name not in measured]
+
+
+async def _reasons(
+    terminal: Terminal, api: ApiClient, clock: Clock, absent: Sequence[Node], timeout: float
+) -> dict[str, UnknownReason]:
+    """Doctor's evidence is gathered only where something is missing."""
+    if not absent:
+        return {}
+    evidence = await gather(api, clock=clock, progress=terminal.progress, dial_timeout=timeout)
+    diagnosis = diagnose(evidence)
+    return {node.name: why_unknown(node, evidence, diagnosis) for node in absent}
+
+
+def exit_code(reasons: Mapping[str, UnknownReason], complaint: str) -> ExitCode:
+    """1 where something is missing and it is known why, 3 where it is not."""
+    codes = [
+        ExitCode.FINDINGS if why.known else ExitCode.COULD_NOT_TELL for why in reasons.values()
+    ]
+    return combined_exit_code([*codes, *([ExitCode.COULD_NOT_TELL] if complaint else [])])

@@ -1,0 +1,1 @@
+"""The verb `undo`: its command line and the run."""

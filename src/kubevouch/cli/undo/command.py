@@ -1,0 +1,41 @@
+"""`undo RUN`: every node that a run has changed goes back to its former files."""
+
+import click
+
+from kubevouch.cli.common.options import cluster, output, seconds, terminal_of
+
+
+@click.command("undo", short_help="Puts the nodes of a run back to what they were.")
+@click.argument("run")
+@cluster
+@output("table", "json")
+@click.option(
+    "--gate-timeout",
+    type=seconds,
+    default="120s",
+    show_default=True,
+    metavar="DURATION",
+    help="How long to wait until a node answers again.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    run: str,
+    kubeconfig: str | None,
+    context: str | None,
+    output: str,
+    gate_timeout: float,
+    yes: bool,
+) -> int:
+    """RUN is what `fix` printed, or the plan's file. The former config.yaml and pairs come back, the ConfigMap too.
+
+    A file that was edited since the run is left as it is. Approvals cannot be taken back; the certificates that came
+    of them are set aside on the node.
+    """
+    from kubevouch.cli.common.runs import find_run
+    from kubevouch.cli.undo.run import undo_plan
+
+    terminal = terminal_of(ctx)
+    plan = find_run(run, terminal.environment)
+    return undo_plan(terminal, plan, kubeconfig, context, gate_timeout, yes=yes, form=output)

@@ -1,0 +1,44 @@
+"""What `undo` does around the run: say what will be done, ask, and show what became of it."""
+
+from kubevouch.cli.common.connect import access_of, with_api
+from kubevouch.cli.common.rollout import print_result, rollout_context, stopping
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.clock import Clock
+from kubevouch.diagnose.make import counted
+from kubevouch.errors import ExitCode
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.rollout.act.context import RolloutTimeouts
+from kubevouch.rollout.act.undo import undo
+from kubevouch.rollout.decide.plan import Plan
+from kubevouch.rollout.decide.result import NodeOutcome, RunResult
+
+
+def undo_plan(
+    terminal: Terminal,
+    plan: Plan,
+    kubeconfig: str | None,
+    context: str | None,
+    gate_timeout: float,
+    *,
+    yes: bool,
+    form: str,
+) -> int:
+    """Puts every node of the run back."""
+    access = access_of(terminal, kubeconfig, context)
+    terminal.confirm(
+        f"put {counted(len(plan.nodes), 'node')} of run {plan.run} back to what they were, on {access.server} "
+        f"(context {access.context or 'service account'}); a new plan would do it again",
+        yes=yes,
+    )
+
+    async def work(api: ApiClient, clock: Clock) -> RunResult:
+        with stopping(terminal) as stop:
+            context = rollout_context(api, clock, plan, terminal, stop)
+            return await undo(plan, context, RolloutTimeouts(gate_timeout))
+
+    result = with_api(terminal, access, work)
+    print_result(terminal, result, form)
+    if result.interrupted:
+        return ExitCode.INTERRUPTED
+    fine = all(each.outcome in (NodeOutcome.UNDONE, NodeOutcome.DONE) for each in result.nodes)
+    return ExitCode.OK if fine and not result.config_map_failed else ExitCode.STOPPED

@@ -1,0 +1,222 @@
+"""KV4xx: CSRs for serving certificates, who decides on them, and what happens if nobody does."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from kubevouch.diagnose.catalogue import Code
+from kubevouch.diagnose.finding import Finding
+from kubevouch.diagnose.make import api_proof, counted, days, finding, named
+from kubevouch.diagnose.rules import rule
+from kubevouch.diagnose.rules.wire import is_dark
+from kubevouch.evidence.approvers import lately_approved
+from kubevouch.evidence.snapshot import Approver, Evidence
+from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.x509 import CertificateKind, classify
+
+_USER = "system:node:"
+_PATIENCE = timedelta(minutes=2)
+_ISSUE_PATIENCE = timedelta(minutes=1)
+_LOOP = 3
+EARLIEST_ROTATION = 0.7
+"""Kubelets ask again at 70 to 90 % of a certificate's life (client-go certificate_manager.go, nextRotationDeadline)."""
+
+
+def running_approver(evidence: Evidence) -> Approver | None:
+    """Somebody who approves CSRs for serving certificates here, as far as can be seen."""
+    for approver in evidence.approvers.or_else(()):
+        if approver.running:
+            return approver
+    return lately_approved(evidence.csrs.or_else(()))
+
+
+def has_no_approver(evidence: Evidence) -> bool:
+    """Looked everywhere, and there is none. False also where that is not known."""
+    known = evidence.approvers.is_known and evidence.csrs.is_known
+    return known and running_approver(evidence) is None
+
+
+def _node(request: CertificateSigningRequest) -> str:
+    return request.spec.username.removeprefix(_USER)
+
+
+def _pending(evidence: Evidence) -> dict[str, list[CertificateSigningRequest]]:
+    """Undecided requests by requestor, oldest first."""
+    found: dict[str, list[CertificateSigningRequest]] = defaultdict(list)
+    for request in evidence.csrs.or_else(()):
+        if not request.status.conditions:
+            found[_node(request)].append(request)
+    return found
+
+
+def _age(request: CertificateSigningRequest, at: datetime) -> timedelta:
+    created = request.metadata.creation_timestamp
+    return at - created if created else timedelta()
+
+
+def _newest(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
+    """The newest request of each node, decided or not."""
+    return {_node(request): request for request in evidence.csrs.or_else(())}
+
+
+def _since_issued(evidence: Evidence) -> dict[str, list[CertificateSigningRequest]]:
+    """Requests of each node that are younger than the last one that was issued: older trouble is over."""
+    found: dict[str, list[CertificateSigningRequest]] = defaultdict(list)
+    for request in evidence.csrs.or_else(()):
+        if request.status.certificate:
+            found[_node(request)].clear()
+        else:
+            found[_node(request)].append(request)
+    return found
+
+
+@rule(Code.PENDING_NO_APPROVER, Code.APPROVER_HOLDS)
+def pending(evidence: Evidence) -> Iterator[Finding]:
+    """CSRs that wait, with nobody to decide, or with somebody who does not."""
+    newest = _newest(evidence)
+    waiting = {
+        node: found[-1] for node, found in _pending(evidence).items() if newest[node] is found[-1]
+    }
+    if not waiting or not evidence.approvers.is_known:
+        return
+    approver = running_approver(evidence)
+    if approver is None:
+        title = f"{counted(len(waiting), 'CSR')} pending, and nothing on this cluster approves {'it' if len(waiting) == 1 else 'them'}"
+        yield _about(Code.PENDING_NO_APPROVER, title, waiting, evidence, {"dark": _dark(evidence)})
+        return
+    late = {node: r for node, r in waiting.items() if _age(r, evidence.at) > _PATIENCE}
+    if late:
+        title = f"{counted(len(late), 'CSR')} pending for more than 2 minutes, although {approver.name} approves"
+        yield _about(Code.APPROVER_HOLDS, title, late, evidence, {"approver": approver.name})
+
+
+def _dark(evidence: Evidence) -> str:
+    """A sentence about the kubelets that have nothing to serve meanwhile; empty if all have."""
+    dark = sorted(served.node for served in evidence.served if is_dark(served))
+    if not dark:
+        return ""
+    have = counted(len(dark), "kubelet has", "kubelets have")
+    return f" {have} no serving certificate: {named(dark)}."
+
+
+def _about(
+    code: Code,
+    title: str,
+    found: dict[str, CertificateSigningRequest],
+    evidence: Evidence,
+    details: Mapping[str, str] = MappingProxyType({}),
+) -> Finding:
+    """A finding about nodes, each with the CSR that proves it."""
+    proofs = [
+        api_proof(request.name, _state(request, evidence.at), evidence.csrs)
+        for _, request in sorted(found.items())
+    ]
+    return finding(
+        code,
+        title,
+        subjects=sorted(found),
+        proofs=proofs,
+        details={"csr": proofs[0].subject, **details},
+    )
+
+
+def _state(request: CertificateSigningRequest, at: datetime) -> str:
+    """Whose it is, how old, and the last word on it."""
+    said = f"{_node(request)}, {days(request.metadata.creation_timestamp or at, at)} old: "
+    for condition in reversed(request.status.conditions):
+        text = f"{condition.type}: {condition.reason}: {condition.message}".rstrip(": ")
+        return said + text + (", no certificate" if condition.type == "Approved" else "")
+    return f"{said}Pending"
+
+
+@rule(Code.DENIED_LOOP)
+def denied(evidence: Evidence) -> Iterator[Finding]:
+    """A kubelet whose CSR is denied asks again every 32 seconds."""
+    looping: dict[str, CertificateSigningRequest] = {}
+    for node, requests in _since_issued(evidence).items():
+        refused = [each for each in requests if each.condition("Denied")]
+        if len(refused) >= _LOOP:
+            looping[node] = refused[-1]
+    if looping:
+        title = f"CSRs of {counted(len(looping), 'node')} are denied again and again"
+        yield _about(Code.DENIED_LOOP, title, looping, evidence, {"approver": "the approver"})
+
+
+@rule(Code.APPROVED_NOT_ISSUED)
+def not_issued(evidence: Evidence) -> Iterator[Finding]:
+    """Approved a minute ago or longer, and not signed: that takes the signer less than a second."""
+    stuck = {
+        node: request
+        for node, requests in _since_issued(evidence).items()
+        for request in requests
+        if (approved := request.condition("Approved"))
+        and not request.condition("Failed")
+        and approved.last_update_time
+        and evidence.at - approved.last_update_time > _ISSUE_PATIENCE
+    }
+    if stuck:
+        title = f"{counted(len(stuck), 'CSR')} approved and not issued: nobody signs"
+        yield _about(Code.APPROVED_NOT_ISSUED, title, stuck, evidence)
+
+
+@rule(Code.SIGNER_REJECTED)
+def rejected(evidence: Evidence) -> Iterator[Finding]:
+    """The signer has set the condition Failed."""
+    failed = {
+        node: request
+        for node, requests in _since_issued(evidence).items()
+        for request in requests
+        if request.condition("Failed")
+    }
+    if failed:
+        title = f"the signer rejected {counted(len(failed), 'CSR')}"
+        yield _about(Code.SIGNER_REJECTED, title, failed, evidence)
+
+
+@rule(Code.CSR_NEVER_MADE)
+def never_made(evidence: Evidence) -> Iterator[Finding]:
+    """A dark port, and no CSR of that node exists."""
+    if not evidence.csrs.is_known:
+        return
+    known = _newest(evidence)
+    without = sorted(s.node for s in evidence.served if is_dark(s) and s.node not in known)
+    if without:
+        title = f"{counted(len(without), 'node')} without a certificate and without a CSR: {named(without)}"
+        yield finding(Code.CSR_NEVER_MADE, title, subjects=without)
+
+
+@rule(Code.SUPERSEDED_CSR)
+def superseded(evidence: Evidence) -> Iterator[Finding]:
+    """A kubelet that asks again has dropped the key of its older CSR."""
+    newest = _newest(evidence)
+    old = [r for found in _pending(evidence).values() for r in found if r is not newest[_node(r)]]
+    if old:
+        title = f"{counted(len(old), 'pending CSR')} superseded by a newer one of the same node"
+        yield finding(Code.SUPERSEDED_CSR, title, subjects=[request.name for request in old])
+
+
+@rule(Code.ROTATION_WILL_STALL)
+def rotation_will_stall(evidence: Evidence) -> Iterator[Finding]:
+    """Bootstrap is on, all is well, and nobody will approve the next certificate."""
+    if not has_no_approver(evidence):
+        return
+    trusted = {
+        served.node: leaf
+        for served in evidence.served
+        if served.verdict
+        and served.verdict.trusted
+        and (leaf := served.dialled.leaf)
+        and classify(leaf) is CertificateKind.KUBELET_SERVING
+    }
+    if not trusted:
+        return
+    stalls = min(
+        c.not_before + (c.not_after - c.not_before) * EARLIEST_ROTATION for c in trusted.values()
+    )
+    dark = min(c.not_after for c in trusted.values())
+    yield finding(
+        Code.ROTATION_WILL_STALL,
+        f"no approver runs: rotation stalls from {stalls:%Y-%m-%d}, ports go dark from {dark:%Y-%m-%d}",
+        subjects=sorted(trusted),
+    )

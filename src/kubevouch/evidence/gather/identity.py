@@ -1,0 +1,43 @@
+"""Which cluster this is, and whom its pods trust."""
+
+from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
+from kubevouch.evidence.snapshot import ClusterIdentity, TrustedRoots, trusted_roots_of
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import CONFIG_MAPS, NAMESPACES
+from kubevouch.x509 import X509Error, read_certificates
+
+_ROOT_CA = "kube-root-ca.crt"
+
+
+async def gather_identity(api: ApiClient, inquiry: Inquiry) -> ClusterIdentity:
+    """Names and numbers that tell this cluster from another."""
+    uid, version = await together(
+        inquiry.ask(_uid(api)),
+        inquiry.ask(_version(api)),
+    )
+    return ClusterIdentity(api.access.context, api.access.server, uid, version)
+
+
+async def _uid(api: ApiClient) -> str:
+    return (await api.get(NAMESPACES, "kube-system")).uid
+
+
+async def _version(api: ApiClient) -> str:
+    return (await api.version()).git_version
+
+
+async def gather_trust(api: ApiClient, inquiry: Inquiry) -> Measured[TrustedRoots]:
+    """The bundle that every pod is given (kube-controller-manager's root-ca-certificate-publisher)."""
+    found = await inquiry.ask(api.get(CONFIG_MAPS, _ROOT_CA, "kube-system"))
+    if found.value is None:
+        doubt = found.doubt or Doubt(
+            DoubtKind.FAILED, f"there is no ConfigMap kube-system/{_ROOT_CA}"
+        )
+        return Measured(found.vantage, found.at, doubt=doubt)
+    where = f"ConfigMap kube-system/{_ROOT_CA}, ca.crt"
+    try:
+        certificates = read_certificates(found.value.data.get("ca.crt", "").encode(), where)
+    except X509Error as error:
+        return Measured(found.vantage, found.at, doubt=Doubt(DoubtKind.FAILED, str(error)))
+    return Measured(found.vantage, found.at, trusted_roots_of(certificates))

@@ -1,0 +1,110 @@
+"""The way from `kubectl top` to a kubelet: APIService, Service, pods, their flags and what they complain of."""
+
+from dataclasses import replace
+
+from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
+from kubevouch.evidence.scrape_log import scrape_failures
+from kubevouch.evidence.snapshot import LoggedScrapeFailure, MetricsPath, scraper_of
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import (
+    API_SERVICES,
+    DEPLOYMENTS,
+    NODE_METRICS,
+    PODS,
+    SERVICES,
+    APIService,
+    Deployment,
+    Pod,
+    Service,
+)
+
+API_SERVICE = "v1beta1.metrics.k8s.io"
+_NAMESPACE = "kube-system"
+_LABELS = {"k8s-app": "metrics-server"}
+_LOG_LINES = 100
+_MOST_LOGS = 3
+
+
+async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
+    """All of it. What is behind a missing link is looked for where metrics-server's manifests put it."""
+    api_service, node_metrics = await together(
+        inquiry.ask(api.get(API_SERVICES, API_SERVICE)), inquiry.ask(api.list_all(NODE_METRICS))
+    )
+    service = await _service(api, inquiry, api_service)
+    namespace, labels = _place(service)
+    selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    pods, deployments = await together(
+        inquiry.ask(api.list_all(PODS, namespace, label_selector=selector)),
+        inquiry.ask(api.list_all(DEPLOYMENTS, namespace)),
+    )
+    # Looked for in a guessed place and not found: that tells nothing.
+    if not pods.value and _is_unread(service):
+        pods = replace(pods, value=None, doubt=pods.doubt or service.doubt)
+    return MetricsPath(
+        api_service=api_service,
+        service=service,
+        deployment=_deployment(deployments, labels),
+        pods=pods,
+        failures=await _failures(api, inquiry, pods),
+        node_metrics=node_metrics,
+    )
+
+
+async def _service(
+    api: ApiClient, inquiry: Inquiry, api_service: Measured[APIService]
+) -> Measured[Service]:
+    named = api_service.value.spec.service if api_service.value else None
+    if named is None:
+        doubt = api_service.doubt or Doubt(DoubtKind.NOT_ASKED, "no APIService names a Service")
+        return Measured(Vantage.API_SERVER, api_service.at, doubt=doubt)
+    return await inquiry.ask(api.get(SERVICES, named.name, named.namespace))
+
+
+def _place(service: Measured[Service]) -> tuple[str, dict[str, str]]:
+    if service.value is not None and service.value.spec.selector:
+        return service.value.namespace, service.value.spec.selector
+    return _NAMESPACE, _LABELS
+
+
+def _is_unread(service: Measured[Service]) -> bool:
+    return service.doubt is not None and service.doubt.kind is not DoubtKind.NOT_ASKED
+
+
+def _deployment(
+    found: Measured[tuple[Deployment, ...]], labels: dict[str, str]
+) -> Measured[Deployment]:
+    """The one whose pods the Service selects."""
+    chosen = next(
+        (
+            each
+            for each in found.or_else(())
+            if labels.items() <= each.spec.template.metadata.labels.items()
+        ),
+        None,
+    )
+    return Measured(found.vantage, found.at, chosen, found.doubt)
+
+
+async def _failures(
+    api: ApiClient, inquiry: Inquiry, pods: Measured[tuple[Pod, ...]]
+) -> Measured[tuple[LoggedScrapeFailure, ...]]:
+    """Of a few replicas: each scrapes every node."""
+    running = [pod for pod in pods.or_else(()) if pod.status.phase == "Running"][:_MOST_LOGS]
+    logs: list[Measured[str]] = await together(
+        *(
+            inquiry.ask(
+                api.pod_log(pod.namespace, pod.name, scraper_of(pod).name, tail_lines=_LOG_LINES)
+            )
+            for pod in running
+        )
+    )
+    failures = tuple(
+        failure
+        for pod, log in zip(running, logs, strict=True)
+        if log.value is not None
+        for failure in scrape_failures(log.value, pod.name)
+    )
+    doubts = [log.doubt for log in logs if log.doubt is not None]
+    doubt = doubts[0] if doubts and len(doubts) == len(logs) else None
+    return Measured(Vantage.SCRAPER_LOG, pods.at, None if doubt else failures, doubt or pods.doubt)

@@ -1,0 +1,84 @@
+"""Asks everything at the same time and puts it into one snapshot. Reads only."""
+
+from collections.abc import Callable
+
+from kubevouch.clock import Clock
+from kubevouch.evidence.gather.approvers import gather_approvers
+from kubevouch.evidence.gather.csrs import list_csrs
+from kubevouch.evidence.gather.identity import gather_identity, gather_trust
+from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.kubelet_config import gather_kubelet_config
+from kubevouch.evidence.gather.metrics_path import gather_metrics_path
+from kubevouch.evidence.gather.names import gather_names
+from kubevouch.evidence.gather.serving import gather_served
+from kubevouch.evidence.measured import Measured
+from kubevouch.evidence.names import ClusterNames
+from kubevouch.evidence.serving import preferred_types, targets
+from kubevouch.evidence.snapshot import Evidence, MetricsPath
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import NODES, PODS, CertificateSigningRequest, Node
+
+
+async def gather(
+    api: ApiClient,
+    *,
+    clock: Clock,
+    progress: Callable[[str], None] = lambda _: None,
+    dial_timeout: float = 10.0,
+) -> Evidence:
+    """One snapshot.
+
+    Raises:
+        KubeError: no API server, or none that knows us: there is nothing to look at.
+    """
+    inquiry = Inquiry(clock)
+    at = clock.now()
+    progress("asking the API server")
+    nodes: Measured[tuple[Node, ...]]
+    metrics: MetricsPath
+    listed: tuple[Measured[tuple[CertificateSigningRequest, ...]], ClusterNames | None]
+    identity, trust, nodes, listed, kubelet_config, metrics, approvers, flags = await together(
+        gather_identity(api, inquiry),
+        gather_trust(api, inquiry),
+        inquiry.ask(api.list_all(NODES)),
+        _gather_csrs(api, inquiry),
+        gather_kubelet_config(api, inquiry),
+        gather_metrics_path(api, inquiry),
+        gather_approvers(api, inquiry),
+        inquiry.ask(_api_server_flags(api)),
+    )
+    csrs, names = listed
+    found = nodes.or_else(())
+    progress(f"dialling {len(found)} kubelets")
+    wanted = targets(found, preferred_types(metrics.flags))
+    return Evidence(
+        at=at,
+        cluster=identity,
+        trust=trust,
+        nodes=nodes,
+        served=await gather_served(wanted, trust.value, clock=clock, timeout=dial_timeout),
+        csrs=csrs,
+        names=names,
+        kubelet_config=kubelet_config,
+        metrics=metrics,
+        approvers=approvers,
+        api_server_flags=flags,
+    )
+
+
+async def _gather_csrs(
+    api: ApiClient, inquiry: Inquiry
+) -> tuple[Measured[tuple[CertificateSigningRequest, ...]], ClusterNames | None]:
+    """Serving CSRs; and where one waits for a decision, the names that it must not ask for."""
+    csrs = await inquiry.ask(list_csrs(api))
+    if any(not each.status.conditions for each in csrs.or_else(())):
+        return csrs, await gather_names(api, inquiry)
+    return csrs, None
+
+
+async def _api_server_flags(api: ApiClient) -> tuple[str, ...]:
+    pods = await api.list_all(PODS, "kube-system", label_selector="component=kube-apiserver")
+    for pod in pods:
+        for container in pod.spec.containers:
+            return (*container.command, *container.args)
+    return ()

@@ -1,0 +1,218 @@
+"""The verbs of an API server, on typed resources: list, get, create, patch, delete, and what CSRs and logs need.
+
+What is read is decoded into narrow structs, or kept raw where it will be written back.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from kubevouch.kube.decode import Listed, list_of
+from kubevouch.kube.errors import BadAnswer, Gone
+from kubevouch.kube.io.door import ATTEMPTS, JSON, Door
+from kubevouch.kube.io.transport import Limits
+from kubevouch.kube.raw import RawObject, with_condition
+from kubevouch.kube.resources import (
+    CSRS,
+    PODS,
+    SELF_REVIEWS,
+    CertificateSigningRequest,
+    CsrCondition,
+    Narrow,
+    Object,
+    Resource,
+    ResourceAttributes,
+)
+from kubevouch.kube.resources.reviews import ReviewStatus
+
+T = TypeVar("T")
+ObjectT = TypeVar("ObjectT", bound=Object)
+
+PAGE: Final = 500
+"""Objects asked for at once: client-go's and kubectl's own number."""
+
+_MOST_PAGES: Final = 10_000
+
+
+class Version(Narrow, frozen=True, kw_only=True):
+    """What /version says: git_version is such as v1.36.3."""
+
+    major: str = ""
+    minor: str = ""
+    git_version: str = ""
+
+
+class ApiClient(Door):
+    """What this product asks of an API server: `async with ApiClient(access, clock=..., environ=...) as api:`.
+
+    Every method raises KubeError, or KubeconfigError for a credential's file that is not there.
+    """
+
+    async def pages(
+        self,
+        resource: Resource[Any],
+        kind: type[T],
+        namespace: str = "",
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+    ) -> AsyncIterator[Listed[T]]:
+        """A list, page by page. Gone in the middle means that it has to be listed anew."""
+        path = resource.path(namespace)
+        query = {"limit": str(PAGE)}
+        if label_selector:
+            query["labelSelector"] = label_selector
+        if field_selector:
+            query["fieldSelector"] = field_selector
+        for _ in range(_MOST_PAGES):
+            page = await self.read(list_of(kind), "GET", path, query=query)
+            yield page
+            if not page.metadata.continue_:
+                return
+            query["continue"] = page.metadata.continue_
+        raise BadAnswer(f"{self.access.server}{path}", f"a list of more than {_MOST_PAGES} pages")
+
+    async def list_all(
+        self,
+        resource: Resource[ObjectT],
+        namespace: str = "",
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+    ) -> tuple[ObjectT, ...]:
+        """All objects, in the server's order; begun anew if their version was compacted away meanwhile."""
+        return await self._all(resource, resource.struct, namespace, label_selector, field_selector)
+
+    async def list_raw(
+        self,
+        resource: Resource[ObjectT],
+        namespace: str = "",
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+    ) -> tuple[RawObject[ObjectT], ...]:
+        """As list_all, each object as it came, to be read and written back."""
+        items = await self._all(resource, msgspec.Raw, namespace, label_selector, field_selector)
+        return tuple(RawObject(resource, bytes(item), self.access.server) for item in items)
+
+    async def _all(
+        self, resource: Resource[Any], kind: type[T], namespace: str, labels: str, fields: str
+    ) -> tuple[T, ...]:
+        for attempt in range(1, ATTEMPTS + 1):
+            found: list[T] = []
+            try:
+                async for page in self.pages(
+                    resource, kind, namespace, label_selector=labels, field_selector=fields
+                ):
+                    found += page.items
+            except Gone:
+                if attempt == ATTEMPTS:
+                    raise
+                continue
+            return tuple(found)
+        raise AssertionError
+
+    async def get(self, resource: Resource[ObjectT], name: str, namespace: str = "") -> ObjectT:
+        """One object."""
+        return await self.read(resource.struct, "GET", resource.path(namespace, name))
+
+    async def get_raw(
+        self, resource: Resource[ObjectT], name: str, namespace: str = ""
+    ) -> RawObject[ObjectT]:
+        """One object as it came, to be read and written back."""
+        answer = await self.request("GET", resource.path(namespace, name))
+        return RawObject(resource, answer.body, self.access.server)
+
+    async def create(
+        self, resource: Resource[ObjectT], body: Mapping[str, JSON], namespace: str = ""
+    ) -> ObjectT:
+        """Makes an object; `body` is its JSON, to which apiVersion and kind are added."""
+        whole = {**body, "apiVersion": resource.api_version, "kind": resource.kind}
+        return await self.read(resource.struct, "POST", resource.path(namespace), body=whole)
+
+    async def patch(
+        self,
+        resource: Resource[ObjectT],
+        name: str,
+        patch: Mapping[str, JSON] | Sequence[Mapping[str, JSON]],
+        namespace: str = "",
+        *,
+        resource_version: str = "",
+    ) -> ObjectT:
+        """Changes an object: a mapping is a merge patch (RFC 7386), a list of operations a JSON patch (RFC 6902).
+
+        resource_version: with it, Conflict is raised if the object is no longer of that version.
+        """
+        body: JSON
+        if isinstance(patch, Mapping):
+            body, form = dict(patch), "application/merge-patch+json"
+            if resource_version:
+                metadata = {**body.get("metadata", {}), "resourceVersion": resource_version}
+                body["metadata"] = metadata
+        else:
+            body, form = list(patch), "application/json-patch+json"
+            if resource_version:
+                # Not `test`: the server answers 422 to that, which says nothing of why.
+                version = {"op": "replace", "path": "/metadata/resourceVersion"}
+                body.insert(0, {**version, "value": resource_version})
+        path = resource.path(namespace, name)
+        return await self.read(resource.struct, "PATCH", path, body=body, content_type=form)
+
+    async def put_approval(
+        self, raw: RawObject[CertificateSigningRequest], condition: CsrCondition
+    ) -> CertificateSigningRequest:
+        """Adds a condition to a request through /approval: the very object that was read, fields we do not know included.
+
+        Conflict if it has changed since: the API server then has not taken the condition.
+        """
+        path = CSRS.path(name=raw.read().name, subresource="approval")
+        whole = with_condition(raw, condition, self._clock.now())
+        return await self.read(CertificateSigningRequest, "PUT", path, body=whole)
+
+    async def delete(
+        self, resource: Resource[Any], name: str, namespace: str = "", *, uid: str = ""
+    ) -> None:
+        """Deletes an object. uid: with it, Conflict is raised if another object has that name now."""
+        options = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        body = {**options, "preconditions": {"uid": uid}} if uid else None
+        await self.request("DELETE", resource.path(namespace, name), body=body)
+
+    async def text(
+        self, path: str, query: Mapping[str, str] | None = None, limits: Limits | None = None
+    ) -> str:
+        """An answer that is text, such as a log or /metrics of a node."""
+        answer = await self.request(
+            "GET", path, query=query, accept="text/plain, */*", limits=limits
+        )
+        return answer.body.decode(errors="replace")
+
+    async def pod_log(
+        self,
+        namespace: str,
+        pod: str,
+        container: str = "",
+        *,
+        tail_lines: int = 200,
+        limit_bytes: int = 1024 * 1024,
+        previous: bool = False,
+    ) -> str:
+        """The end of a container's log. A ServerError tells why the API server cannot reach the kubelet."""
+        query = {"tailLines": str(tail_lines), "limitBytes": str(limit_bytes)}
+        if container:
+            query["container"] = container
+        if previous:
+            query["previous"] = "true"
+        # A kubelet may round limitBytes up; twice as much is somebody else's idea of a log.
+        limits = replace(self._limits, body=2 * limit_bytes)
+        return await self.text(PODS.path(namespace, pod, "log"), query, limits)
+
+    async def self_subject_access_review(self, attributes: ResourceAttributes) -> ReviewStatus:
+        """May we do this? Asking is a `create` in the audit log."""
+        body = {"spec": {"resourceAttributes": attributes.body()}}
+        return (await self.create(SELF_REVIEWS, body)).status
+
+    async def version(self) -> Version:
+        """The API server's version; most servers tell it to anybody."""
+        return await self.read(Version, "GET", "/version")

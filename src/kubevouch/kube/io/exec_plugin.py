@@ -1,0 +1,221 @@
+"""Exec plugins: a program named in a kubeconfig that prints a credential, client.authentication.k8s.io v1 and v1beta1.
+
+As client-go's plugin/pkg/client/auth/exec/exec.go: the program is looked up in our PATH, gets our environment,
+its own additions and KUBERNETES_EXEC_INFO, writes to our stderr, and its answer is kept in memory until it
+expires or is refused. Unlike there, it may not run for ever nor answer without end.
+"""
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import shutil
+import signal
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from kubevouch import goyaml
+from kubevouch.clock import Clock
+from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.errors import CredentialError, KubeconfigError
+from kubevouch.kube.fields import Fields
+from kubevouch.kube.io.credentials import Credential, bearer
+from kubevouch.kube.kubeconfig import ExecConfig
+from kubevouch.tls.io import Pair
+
+# A login in a browser may take its time: kubelogin itself gives up after three minutes.
+EXEC_SECONDS = 200.0
+_DOCS = "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins"
+
+
+class ExecPlugin:
+    """The credentials that one plugin gives for one cluster.
+
+    interactive: whether standard input is a terminal that the plugin may read from.
+    """
+
+    def __init__(
+        self,
+        access: ClusterAccess,
+        plugin: ExecConfig,
+        clock: Clock,
+        environ: Mapping[str, str],
+        *,
+        interactive: bool = False,
+        seconds: float = EXEC_SECONDS,
+    ) -> None:
+        self._access = access
+        self._plugin = plugin
+        self._clock = clock
+        self._environ = environ
+        self._terminal = interactive
+        self._seconds = seconds
+        self._where = f"{access.user.where}.exec"
+        self._lock = asyncio.Lock()
+        self._credential: Credential | None = None
+        self._expires: datetime | None = None
+
+    async def current(self) -> Credential:
+        """The kept credential, or a new one if there is none or it has expired."""
+        async with self._lock:
+            kept = self._credential
+            if kept is None or (self._expires and self._clock.now() > self._expires):
+                kept = await self._asked()
+            return kept
+
+    async def renewed(self, refused: Credential) -> Credential | None:
+        """A new one, unless another request has fetched it meanwhile; None if the plugin insists on the old one."""
+        async with self._lock:
+            if self._credential is refused:
+                await self._asked()
+            fresh = self._credential
+            assert fresh is not None
+            same = (fresh.authorization, fresh.pair) == (refused.authorization, refused.pair)
+            return None if same else fresh
+
+    async def _asked(self) -> Credential:
+        answer = await self._run(self._program(), self._interactive())
+        self._credential, self._expires = self._read(answer)
+        return self._credential
+
+    def _error(self, seen: str, expected: str = "") -> CredentialError:
+        return CredentialError(self._where, seen, expected)
+
+    def _interactive(self) -> bool:
+        mode = self._plugin.interactive_mode
+        if mode == "Always" and not self._terminal:
+            expected = "run this at a terminal, or use another credential"
+            raise self._error(
+                "the plugin asks for input, and standard input is not a terminal", expected
+            )
+        return self._terminal and mode != "Never"
+
+    def _program(self) -> str:
+        """An absolute path. As Go's LookPath, nothing is taken from the current folder."""
+        command = self._plugin.command
+        found = shutil.which(command, path=self._environ.get("PATH", os.defpath))
+        if found is None or not os.path.isabs(found):  # noqa: PTH117 - lexical
+            hint = " ".join(self._plugin.install_hint.split())
+            expected = f"install it{': ' + hint if hint else ''} ({_DOCS})"
+            raise self._error(f"executable {command} not found", expected)
+        return found
+
+    def _information(self, *, interactive: bool) -> str:
+        """KUBERNETES_EXEC_INFO: an ExecCredential without a status."""
+        spec: dict[str, object] = {"interactive": interactive}
+        if self._plugin.provide_cluster_info:
+            spec["cluster"] = _cluster_information(self._access)
+        version = self._plugin.api_version
+        return json.dumps({"kind": "ExecCredential", "apiVersion": version, "spec": spec})
+
+    async def _run(self, program: str, interactive: bool) -> bytes:  # noqa: FBT001 - an answer, not an option
+        environment = {**self._environ, **dict(self._plugin.env)}
+        environment["KUBERNETES_EXEC_INFO"] = self._information(interactive=interactive)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                self._plugin.command,
+                *self._plugin.args,
+                executable=program,
+                env=environment,
+                stdin=None if interactive else asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                # Apart from our terminal's process group, unless it has to read from it.
+                start_new_session=not interactive,
+            )
+        except (OSError, ValueError) as error:
+            raise self._error(f"cannot run {program}: {error}") from None
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._answer(process)
+        except TimeoutError:
+            seen = f"{self._plugin.command} did not end within {self._seconds:g} seconds"
+            raise self._error(seen, "run it by hand to see what it waits for") from None
+        finally:
+            await _end(process, grouped=not interactive)
+
+    async def _answer(self, process: asyncio.subprocess.Process) -> bytes:
+        assert process.stdout is not None
+        answer = bytearray()
+        while chunk := await process.stdout.read(65536):
+            answer += chunk
+            if len(answer) > goyaml.MAX_BYTES:
+                raise self._error(
+                    f"{self._plugin.command} printed more than {goyaml.MAX_BYTES} bytes"
+                )
+        if code := await process.wait():
+            seen = f"executable {self._plugin.command} failed with exit code {code}"
+            raise self._error(seen, "what it printed to stderr tells why; run it by hand to see")
+        return bytes(answer)
+
+    def _read(self, answer: bytes) -> tuple[Credential, datetime | None]:
+        where = f"what {self._plugin.command} printed"
+        if not answer.strip():
+            raise self._error(
+                f"{self._plugin.command} printed nothing", "an ExecCredential was expected"
+            )
+        try:
+            return self._read_status(Fields.of(goyaml.read(answer), where, whole=True))
+        except goyaml.UnreadableYaml as error:
+            raise self._error(f"{where}: {error}", "an ExecCredential was expected") from None
+        except KubeconfigError as error:
+            raise self._error(f"{error.where}: {error.seen}", error.expected) from None
+
+    def _read_status(self, top: Fields) -> tuple[Credential, datetime | None]:
+        kind, version = top.text("kind"), top.text("apiVersion")
+        if (kind, version) != ("ExecCredential", self._plugin.api_version):
+            seen = f'apiVersion "{version}", kind "{kind}"'
+            expected = f"apiVersion {self._plugin.api_version}, kind ExecCredential was expected"
+            raise KubeconfigError(top.where, seen, expected)
+        status = top.inner("status")
+        if status is None:
+            raise KubeconfigError(top.where, "no status", "a status with a credential was expected")
+        token = status.text("token")
+        chain, key = status.text("clientCertificateData"), status.text("clientKeyData")
+        if not (token or chain or key):
+            raise KubeconfigError(status.where, "neither token nor certificate and key")
+        if bool(chain) != bool(key):
+            raise KubeconfigError(
+                status.where, "only one of certificate and key", "both belong together"
+            )
+        pair = Pair(chain.encode(), key.encode()) if chain else None
+        authorization = bearer(token, f"{status.where}.token") if token else ""
+        return Credential(authorization, pair), _expiry(status)
+
+
+def _expiry(status: Fields) -> datetime | None:
+    text = status.text("expirationTimestamp")
+    if not text:
+        return None
+    with contextlib.suppress(ValueError, OverflowError):
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    raise status.wrong(
+        "expirationTimestamp", "not a time", "RFC 3339 was expected: 2026-01-02T03:04:05Z"
+    )
+
+
+def _cluster_information(access: ClusterAccess) -> dict[str, object]:
+    """clientauthentication/v1 Cluster: empty fields are left out, as Go does."""
+    roots = base64.b64encode(access.roots).decode() if access.roots else ""
+    fields: dict[str, object] = {
+        "tls-server-name": access.server_name,
+        "insecure-skip-tls-verify": not access.verify,
+        "certificate-authority-data": roots,
+        "proxy-url": access.proxy,
+        "disable-compression": not access.compression,
+        "config": access.exec_extension,
+    }
+    return {"server": access.server, **{name: value for name, value in fields.items() if value}}
+
+
+async def _end(process: asyncio.subprocess.Process, *, grouped: bool) -> None:
+    """Leaves no plugin behind, whatever happened."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            if grouped:
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+        await process.wait()

@@ -1,0 +1,129 @@
+"""Requests that got no whole answer, as errors: what aiohttp raised, and what that means here."""
+
+from typing import Final
+
+import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError
+
+from kubevouch.kube.errors import (
+    BadAnswer,
+    KubeError,
+    NotAnApiServer,
+    TlsError,
+    Unreachable,
+    UnreachableKind,
+)
+from kubevouch.kube.refusals import told
+from kubevouch.tls import FailureKind, HandshakeFailure
+from kubevouch.tls.io import Attempt, failure_of
+
+_ADDRESS: Final = "the server of the kubeconfig's cluster must be its address as seen from here"
+_TRUST: Final = (
+    "its certificate must be valid now, for this name (or tls-server-name), and signed by the "
+    "certificate-authority of the kubeconfig"
+)
+_OURS: Final = (
+    "the client certificate of the kubeconfig must be valid now and signed by the cluster's CA"
+)
+
+_UNREACHABLE: Final = {
+    FailureKind.REFUSED: UnreachableKind.REFUSED,
+    FailureKind.UNREACHABLE: UnreachableKind.NETWORK,
+    FailureKind.OUR_SIDE: UnreachableKind.NETWORK,
+    FailureKind.CONNECT_TIMEOUT: UnreachableKind.TIMEOUT,
+    FailureKind.HANDSHAKE_TIMEOUT: UnreachableKind.TIMEOUT,
+    FailureKind.NAME_UNKNOWN: UnreachableKind.DNS,
+    FailureKind.RESET: UnreachableKind.RESET,
+    FailureKind.ENDED: UnreachableKind.RESET,
+}
+_WRONG_ADDRESS: Final = {UnreachableKind.DNS, UnreachableKind.REFUSED}
+_NOT_TLS: Final = {FailureKind.PLAIN_HTTP, FailureKind.NOT_TLS}
+
+
+def failure(
+    error: aiohttp.ClientError | OSError | UnicodeError,
+    *,
+    server: str,
+    proxy: str,
+    connect: float,
+    total: float,
+    certificate: bool,
+) -> KubeError:
+    """The error for a request to `server` that failed so.
+
+    connect, total: its time-outs in seconds. certificate: whether we had one to present.
+    """
+    proxy = proxy.rpartition("@")[2]
+    through = f" through the proxy {proxy}" if proxy else ""
+    if isinstance(error, TimeoutError):
+        return _of_time(error, server, through, connect, total)
+    if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
+        return _of_proxy(error, server, proxy)
+    if isinstance(error, aiohttp.InvalidURL):
+        seen = "not an address that can be dialled"
+        return Unreachable(server, seen, _ADDRESS, kind=UnreachableKind.DNS)
+    if isinstance(error, OSError | UnicodeError):
+        return _of_handshake(failure_of(error, Attempt(server)), server, through)
+    return _of_answer(error, server, certificate=certificate)
+
+
+def _of_time(
+    error: TimeoutError, server: str, through: str, connect: float, total: float
+) -> KubeError:
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        seen = f"no connection within {connect:g} seconds{through}"
+        return Unreachable(server, seen, _ADDRESS, kind=UnreachableKind.TIMEOUT)
+    seen = f"no whole answer within {total:g} seconds{through}"
+    return Unreachable(server, seen, "ask again when it is less busy", kind=UnreachableKind.TIMEOUT)
+
+
+def _of_proxy(
+    error: aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError,
+    server: str,
+    proxy: str,
+) -> KubeError:
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        seen = f"the proxy {proxy} answered with {error.status}"
+        expected = "it must let CONNECT through to this address"
+    else:
+        seen = f"no connection to the proxy {proxy}: {told(failure_of(error, Attempt(proxy)).text)}"
+        expected = "check proxy-url, HTTPS_PROXY and NO_PROXY"
+    return Unreachable(server, seen, expected, kind=UnreachableKind.PROXY)
+
+
+def _of_answer(error: aiohttp.ClientError, server: str, *, certificate: bool) -> KubeError:
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        # With TLS 1.3 a server looks at our certificate after the handshake, and may just hang up.
+        expected = _OURS if certificate else ""
+        return Unreachable(
+            server, "closed the connection without an answer", expected, kind=UnreachableKind.RESET
+        )
+    if _is_encoding(error):
+        return BadAnswer(
+            server, "an answer whose compression cannot be undone", "only gzip was asked for"
+        )
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return Unreachable(
+            server, "broke off in the middle of its answer", kind=UnreachableKind.RESET
+        )
+    text = error.message if isinstance(error, aiohttp.ClientResponseError) else type(error).__name__
+    return NotAnApiServer(server, f"does not speak HTTP as we do ({told(text)})")
+
+
+def _is_encoding(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, ContentEncodingError):
+        error = error.__cause__
+    return error is not None
+
+
+def _of_handshake(found: HandshakeFailure, server: str, through: str) -> KubeError:
+    text = told(found.text) + through
+    if kind := _UNREACHABLE.get(found.kind):
+        return Unreachable(server, text, _ADDRESS if kind in _WRONG_ADDRESS else "", kind=kind)
+    if found.kind in _NOT_TLS:
+        return NotAnApiServer(
+            server, text, "an API server speaks TLS; for plain HTTP write http://"
+        )
+    if found.kind is FailureKind.ALERT:
+        return TlsError(server, text, _OURS)
+    return TlsError(server, text, _TRUST if found.kind is FailureKind.NOT_TRUSTED else "")

@@ -1,0 +1,234 @@
+"""One HTTP request to one API server, over aiohttp: bytes out, bytes in, bounded in time and size.
+
+It follows no redirect, keeps no cookie, reads no environment, and turns whatever goes wrong on the way into this
+room's errors. Credentials, retries and the meaning of an answer are its caller's business.
+"""
+
+import contextlib
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from kubevouch import __version__
+from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.errors import (
+    CredentialError,
+    KubeconfigError,
+    TooLarge,
+    Unreachable,
+    UnreachableKind,
+)
+from kubevouch.kube.io.credentials import Credential, impersonation
+from kubevouch.kube.io.failures import failure
+from kubevouch.tls import PairError, TlsError
+from kubevouch.tls.io import Pair, client_context
+from kubevouch.x509 import X509Error
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one request. Seconds to connect and in all; bytes of a body after decompression."""
+
+    connect: float = 10.0
+    total: float = 30.0
+    body: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class StreamLimits:
+    """Bounds of an answer that comes line by line. Seconds to connect, of silence, and in all; bytes of one line."""
+
+    total: float
+    connect: float = 10.0
+    silence: float = 150.0
+    line: int = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer, whole. Header names in lower case."""
+
+    code: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Transport:
+    """Connections to one API server. `async with` it."""
+
+    def __init__(self, access: ClusterAccess) -> None:
+        self._access = access
+        _check_url(access.server, f"{access.cluster}.server")
+        _check_url(access.proxy, f"{access.cluster}.proxy-url")
+        self._headers = [
+            ("User-Agent", f"kubevouch/{__version__}"),
+            ("Accept-Encoding", "gzip" if access.compression else "identity"),
+            *impersonation(access.user),
+        ]
+        self._context = self._context_for(None)
+        self._pair: Pair | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=True
+        )
+        # aiohttp would send PUT and DELETE a second time when a connection breaks, and has no public word against it
+        # (its own test client says it so, too). Held by test_a_write_is_never_sent_again.
+        self._session._retry_connection = False  # noqa: SLF001
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def send(
+        self,
+        method: str,
+        target: str,
+        credential: Credential,
+        limits: Limits,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes | None = None,
+    ) -> Response:
+        """The answer, whatever its code. `target` is a quoted path with its query. Raises KubeError."""
+        time = aiohttp.ClientTimeout(limits.total, sock_connect=limits.connect)
+        async with self._asked(
+            method, target, credential, time, headers=headers, body=body
+        ) as response:
+            named = {name.lower(): value for name, value in response.headers.items()}
+            return Response(response.status, named, await self._body(response, limits.body))
+
+    async def lines(
+        self,
+        target: str,
+        credential: Credential,
+        limits: StreamLimits,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> AsyncGenerator[Response | bytes, None]:
+        """A GET whose answer comes line by line, for as long as it comes: a watch.
+
+        First a Response: without a body and with code 200, then the lines, each without its end; or whole and with
+        another code, then nothing. What stands behind the last end of line is not yielded: it was cut off. Close the
+        iterator if you leave it early. Raises KubeError, also in the middle.
+        """
+        time = aiohttp.ClientTimeout(
+            limits.total, sock_connect=limits.connect, sock_read=limits.silence
+        )
+        # A compressed stream would be held back until there is enough to compress.
+        plain = [*headers, ("Accept-Encoding", "identity")]
+        async with self._asked("GET", target, credential, time, headers=plain) as response:
+            named = {name.lower(): value for name, value in response.headers.items()}
+            if response.status != 200:
+                body = await self._body(response, limits.line)
+                yield Response(response.status, named, body)
+                return
+            yield Response(response.status, named, b"")
+            try:
+                async with contextlib.aclosing(self._lines(response, limits.line)) as lines:
+                    async for line in lines:
+                        yield line
+            except TimeoutError:
+                seen = f"said nothing more for {limits.silence:g} seconds"
+                raise Unreachable(self._access.server, seen, kind=UnreachableKind.SILENCE) from None
+
+    async def _lines(
+        self, response: aiohttp.ClientResponse, most: int
+    ) -> AsyncGenerator[bytes, None]:
+        pending = bytearray()
+        async for chunk in response.content.iter_any():
+            searched, begin = len(pending), 0
+            pending += chunk
+            while (end := pending.find(b"\n", max(begin, searched))) >= 0:
+                yield bytes(pending[begin:end])
+                begin = end + 1
+            del pending[:begin]
+            if len(pending) > most:
+                response.close()
+                where = f"{self._access.server}{response.url.path}"
+                seen = f"a line of more than {most} bytes"
+                raise TooLarge(where, seen, "the rest was not read")
+
+    @contextlib.asynccontextmanager
+    async def _asked(
+        self,
+        method: str,
+        target: str,
+        credential: Credential,
+        time: aiohttp.ClientTimeout,
+        *,
+        headers: Sequence[tuple[str, str]],
+        body: bytes | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        server, proxy = self._access.server, self._access.proxy
+        # Whatever the kubeconfig says: nothing secret goes over plain HTTP.
+        secret = credential.authorization if server.startswith("https:") else ""
+        authorization = [("Authorization", secret)] if secret else []
+        context = self._context_of(credential.pair)
+        named = {name for name, _ in headers}
+        common = [header for header in self._headers if header[0] not in named]
+        try:
+            async with self._session.request(
+                method,
+                URL(server + target, encoded=True),
+                headers=[*common, *authorization, *headers],
+                data=body,
+                allow_redirects=False,
+                ssl=context,
+                server_hostname=self._access.server_name or None,
+                proxy=proxy or None,
+                timeout=time,
+            ) as response:
+                yield response
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+            # Without its cause: aiohttp's errors carry the headers of the request.
+            raise failure(
+                error,
+                server=server,
+                proxy=proxy,
+                connect=time.sock_connect or 0.0,
+                total=time.sock_read or time.total or 0.0,
+                certificate=credential.pair is not None,
+            ) from None
+
+    async def _body(self, response: aiohttp.ClientResponse, most: int) -> bytes:
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > most:
+                response.close()
+                where = f"{self._access.server}{response.url.path}"
+                raise TooLarge(
+                    where, f"an answer of more than {most} bytes", "the rest was not read"
+                )
+        return bytes(body)
+
+    def _context_of(self, pair: Pair | None) -> ssl.SSLContext:
+        """The context that presents this pair; made anew only when the pair changes."""
+        if pair != self._pair:
+            self._context, self._pair = self._context_for(pair), pair
+        return self._context
+
+    def _context_for(self, pair: Pair | None) -> ssl.SSLContext:
+        access = self._access
+        where = f"{access.cluster}.certificate-authority"
+        try:
+            return client_context(roots=access.roots, pair=pair, verify=access.verify, where=where)
+        except PairError as error:
+            raise CredentialError(
+                access.user.where, f"{error.where}: {error.seen}", error.expected
+            ) from None
+        except (X509Error, TlsError) as error:
+            raise KubeconfigError(error.where, error.seen, error.expected) from None
+
+
+def _check_url(url: str, where: str) -> None:
+    """What aiohttp would refuse later, and less clearly."""
+    try:
+        URL(url, encoded=True)
+    except ValueError as error:
+        raise KubeconfigError(where, f"not a usable URL ({error})") from None

@@ -1,0 +1,220 @@
+"""List, then watch, for ever: every object as it is now, and every change after that, none lost and none twice.
+
+In the manner of client-go's reflector (tools/cache/reflector.go) and kopf's nested generators:
+
+- A list, page by page, then a watch from the list's version. The server is asked to end it after five to ten minutes
+  (client-go's minWatchTimeout); bookmarks move the version on while nothing happens.
+- A connection that breaks, or is silent for too long, is made again from the last version seen.
+- 410 Gone, as a status or among the events, leads to a new list. What is on it and changed is told, what is no
+  longer on it is told as lost. So is anything else that keeps a watch from starting.
+- Failures are reported and waited out, up to 30 seconds; nothing but cancelling ends it.
+"""
+
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from kubevouch.clock import Clock
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.backoff import Backoff
+from kubevouch.kube.errors import (
+    Refused,
+    TooManyRequests,
+    Unreachable,
+    UnreachableKind,
+    Waits,
+)
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.watch_lines import Word, words
+from kubevouch.kube.resources.meta import Object, Resource
+
+ObjectT = TypeVar("ObjectT", bound=Object)
+
+Key = tuple[str, str]
+"""Namespace ("" for what is cluster-scoped) and name."""
+
+SHORTEST_WATCH: Final = 300
+SILENCE: Final = 150.0
+"""Bookmarks come about once a minute."""
+LIST_AFTER: Final = 5
+"""So many failures of a watch in a row, and its version is not trusted any more."""
+_SHORT: Final = 1.0
+"""A watch that ended sooner and said nothing has failed (client-go's very short watch)."""
+
+
+class Seen(msgspec.Struct, Generic[ObjectT], frozen=True):
+    """An object that is new, or has changed."""
+
+    object: ObjectT
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """An object that was seen, and is no longer there."""
+
+    key: Key
+    uid: str
+
+
+class Synced(msgspec.Struct, frozen=True):
+    """All that the list held has been told: from here on what was told is the whole."""
+
+
+Event = Seen[ObjectT] | Lost | Synced
+
+
+class Watch(Generic[ObjectT]):
+    """One resource, watched: `async for event in Watch(api, NODES, ...).events():`.
+
+    report: called with each failure as it is waited out. chance: a random number from 0 up to 1. silence: seconds
+    without a byte after which a connection is taken for dead.
+    """
+
+    def __init__(
+        self,
+        api: ApiClient,
+        resource: Resource[ObjectT],
+        *,
+        clock: Clock,
+        chance: Callable[[], float],
+        report: Callable[[KubevouchError], None],
+        namespace: str = "",
+        field_selector: str = "",
+        label_selector: str = "",
+        silence: float = SILENCE,
+    ) -> None:
+        self._api = api
+        self._resource = resource
+        self._clock = clock
+        self._chance = chance
+        self._report = report
+        self._namespace = namespace
+        self._selectors = {"fieldSelector": field_selector, "labelSelector": label_selector}
+        self._silence = silence
+        self._backoff = Backoff(chance)
+        self._known: dict[Key, tuple[str, str]] = {}
+        """uid and version of what was told and not lost."""
+        self._version = ""
+        self._stuck = 0
+        """Watches from this version that came to nothing, in a row."""
+
+    async def events(self) -> AsyncGenerator[Event[ObjectT], None]:
+        """Everything, for ever. Cancel it, or close the iterator, to leave."""
+        while True:
+            steps = self._watched() if self._version else self._listed()
+            async with contextlib.aclosing(steps):
+                try:
+                    async for event in steps:
+                        yield event
+                except KubevouchError as error:
+                    await self._wait_out(error)
+
+    async def _listed(self) -> AsyncGenerator[Event[ObjectT], None]:
+        """One list, whole: what changed against what was told, what is lost, and the word that this was all."""
+        on_list: set[Key] = set()
+        version = ""
+        pages = self._api.pages(
+            self._resource,
+            self._resource.struct,
+            self._namespace,
+            label_selector=self._selectors["labelSelector"],
+            field_selector=self._selectors["fieldSelector"],
+        )
+        async for page in pages:
+            version = version or page.metadata.resource_version
+            for item in page.items:
+                on_list.add(_key(item))
+                for event in self._told(item):
+                    yield event
+        for key in self._known.keys() - on_list:
+            uid, _ = self._known.pop(key)
+            yield Lost(key, uid)
+        # A server without versions could only be listed again and again: "0" is any.
+        self._version, self._stuck = version or "0", 0
+        yield Synced()
+
+    async def _watched(self) -> AsyncGenerator[Event[ObjectT], None]:
+        """One watch from the last version on, until it ends."""
+        began, said = self._clock.monotonic(), False
+        stream = words(
+            self._api,
+            self._resource,
+            self._resource.path(self._namespace),
+            {name: text for name, text in self._selectors.items() if text}
+            | {"resourceVersion": self._version},
+            seconds=int(SHORTEST_WATCH * (1 + self._chance())),
+            silence=self._silence,
+        )
+        async with contextlib.aclosing(stream):
+            async for word in stream:
+                said = True
+                self._stuck = 0
+                self._backoff.succeeded()
+                for event in self._heard(word):
+                    yield event
+        if said or self._clock.monotonic() - began >= _SHORT:
+            self._backoff.succeeded()
+        else:
+            await self._clock.sleep(self._backoff.failed())
+
+    def _heard(self, word: Word[ObjectT]) -> list[Event[ObjectT]]:
+        if word.error is not None:
+            self._report(word.error)
+        if word.object is None:
+            self._version = word.version or self._version
+            return []
+        if not _newer(word.version, self._version):
+            # Said before: a server that begins a little earlier than it was asked to.
+            return []
+        self._version = word.version or self._version
+        if word.type != "DELETED":
+            return self._told(word.object)
+        key = _key(word.object)
+        known = self._known.pop(key, None)
+        return [] if known is None else [Lost(key, known[0])]
+
+    def _told(self, item: ObjectT) -> list[Event[ObjectT]]:
+        """What there is to say of an object as it is now. One of the same name made anew is another one."""
+        key, metadata = _key(item), item.metadata
+        state = (metadata.uid, metadata.resource_version)
+        known = self._known.get(key)
+        if known == state and metadata.resource_version:
+            return []
+        self._known[key] = state
+        if known is not None and known[0] != metadata.uid:
+            return [Lost(key, known[0]), Seen(item)]
+        return [Seen(item)]
+
+    async def _wait_out(self, error: KubevouchError) -> None:
+        wait = self._backoff.failed(_asked_for(error))
+        self._stuck += bool(self._version)
+        if _version_is_no_good(error) or self._stuck > LIST_AFTER:
+            self._version = ""
+        if isinstance(error, Unreachable) and error.kind is UnreachableKind.SILENCE:
+            # It was waited for long enough.
+            return
+        self._report(error)
+        await self._clock.sleep(wait)
+
+
+def _key(item: Object) -> Key:
+    return item.metadata.namespace, item.metadata.name
+
+
+def _newer(version: str, than: str) -> bool:
+    """Versions of one resource are numbers that grow (KEP-5504); of any other form nothing can be told."""
+    if not (version.isdecimal() and than.isdecimal()):
+        return True
+    return (len(version), version) > (len(than), than)
+
+
+def _asked_for(error: KubevouchError) -> float:
+    return (error.retry_after or 0.0) if isinstance(error, Waits) else 0.0
+
+
+def _version_is_no_good(error: KubevouchError) -> bool:
+    """410 above all. A server that takes the version for wrong (400, 422) will not change its mind either."""
+    if not isinstance(error, Refused) or isinstance(error, TooManyRequests):
+        return False
+    return error.code in (400, 410, 422) or error.reason in ("Expired", "Gone")

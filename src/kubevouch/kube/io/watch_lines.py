@@ -1,0 +1,88 @@
+"""One request of a watch: lines into typed words. Nothing is repeated here."""
+
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from kubevouch.kube.asked import asked
+from kubevouch.kube.decode import decoded
+from kubevouch.kube.errors import BadAnswer
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.transport import StreamLimits
+from kubevouch.kube.refusals import refusal
+from kubevouch.kube.resources.meta import Narrow, Object, Resource
+
+ObjectT = TypeVar("ObjectT", bound=Object)
+
+GRACE: Final = 30.0
+"""Seconds that a server may be late with the end it was asked for."""
+
+
+class _Line(Narrow, frozen=True, kw_only=True):
+    type: str
+    object: msgspec.Raw
+
+
+class _Code(Narrow, frozen=True, kw_only=True):
+    code: int = 0
+
+
+class Word(msgspec.Struct, Generic[ObjectT], frozen=True):
+    """An event as the server sent it. type: ADDED, MODIFIED or DELETED, with the object.
+
+    BOOKMARK only says how far we have seen. type is "" for an object that could not be read, with its error: nothing
+    is known of it, and the others go on.
+    """
+
+    type: str
+    version: str
+    object: ObjectT | None = None
+    error: BadAnswer | None = None
+
+
+async def words(
+    api: ApiClient,
+    resource: Resource[ObjectT],
+    path: str,
+    query: Mapping[str, str],
+    *,
+    seconds: int,
+    silence: float,
+) -> AsyncGenerator[Word[ObjectT], None]:
+    """What a watch says until the server ends it, at the latest `GRACE` after it should have.
+
+    silence: seconds without a byte after which the connection is taken for dead. Raises KubeError: also for an ERROR
+    among the events, as if the request itself had been answered with it. Close the iterator if you leave it early.
+    """
+    where = f"{api.access.server}{path}"
+    whole = {
+        **query,
+        "watch": "true",
+        "allowWatchBookmarks": "true",
+        "timeoutSeconds": str(seconds),
+    }
+    limits = StreamLimits(total=seconds + GRACE, silence=silence)
+    lines = api.lines(path, query=whole, limits=limits)
+    async with contextlib.aclosing(lines):
+        async for line in lines:
+            yield _word(line, resource, api.access.server, where)
+
+
+def _word(line: bytes, resource: Resource[Any], server: str, where: str) -> Word[Any]:
+    event = decoded(line, _Line, where)
+    if event.type == "ERROR":
+        body = bytes(event.object)
+        code = decoded(body, _Code, where).code
+        raise refusal(server, asked("WATCH", resource.path()), code or 500, {}, body)
+    if event.type not in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK"):
+        raise BadAnswer(where, "an event of a type that no API server sends")
+    if event.type == "BOOKMARK":
+        bookmark = decoded(bytes(event.object), Object, where)
+        return Word(event.type, bookmark.metadata.resource_version)
+    try:
+        found = decoded(bytes(event.object), resource.struct, where)
+    except BadAnswer as error:
+        return Word("", "", None, error)
+    return Word(event.type, found.metadata.resource_version, found)

@@ -1,0 +1,186 @@
+"""One connection, from an address to a finished handshake, on a socket and two memory BIOs.
+
+What `dial` is made of. It sees every byte that comes, so it can tell an alert from plain HTTP, and an end between two
+records from an end within one, as Go does.
+"""
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+import ssl
+from typing import Any, Final
+
+from kubevouch.kubelet.io.stream import Stream, send_all
+from kubevouch.tls import joined
+from kubevouch.tls.io import Attempt, Presented, presented
+from kubevouch.x509.gotext import parse_address
+
+MOST_BYTES: Final = 256 * 1024
+"""A handshake that is longer is broken off. OpenSSL itself ends a Certificate message at 100 KiB, Go at 256."""
+
+_CHUNK: Final = 16 * 1024
+_KEPT: Final = 64
+_HEADER: Final = 5
+_SHORTEST_SHARE: Final = 2.0
+
+_Place = tuple[int, Any]
+"""An address family and the socket address within it, as getaddrinfo gives them."""
+
+
+class Course:
+    """How far one attempt came. Run it once; then read it, also after `run` has raised."""
+
+    def __init__(self, host: str, port: int, server_name: str) -> None:
+        self._host = host
+        self._port = port
+        # Python sends no SNI for an address, as Go; it does for one with a zone (fe80::1%eth0), which Go does not.
+        self._server_name = server_name or ("" if ":" in host else host)
+        self._connected = False
+        self._local = ""
+        self._records = _Records()
+        self.remote = ""
+        self.tls_version = ""
+        self.cipher = ""
+        self.presented = Presented((), whole=True)
+
+    @property
+    def attempt(self) -> Attempt:
+        """For `failure_of`."""
+        return Attempt(
+            address=self.remote or joined(self._host, self._port),
+            connected=self._connected,
+            local=self._local,
+            received=bytes(self._records.first),
+            mid_record=self._records.cut,
+        )
+
+    async def run(self, context: ssl.SSLContext, patience: float) -> None:
+        """Connects, shakes hands and ends. `patience` (seconds) is shared among the host's addresses; the caller keeps time.
+
+        Raises:
+            OSError: also its subclass ssl.SSLError.
+            ValueError, OverflowError: a name or a port that is none.
+        """
+        with contextlib.closing(await self.open(context, patience)) as stream:
+            await stream.end()
+
+    async def open(self, context: ssl.SSLContext, patience: float) -> Stream:
+        """As run, and the connection stays: close it. What `context` checks has been passed."""
+        connection = await self._connect(patience)
+        try:
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            tls = context.wrap_bio(incoming, outgoing, server_hostname=self._server_name or None)
+            await self._shake(connection, tls, incoming, outgoing)
+        except BaseException:
+            connection.close()
+            raise
+        self.tls_version = tls.version() or ""
+        cipher = tls.cipher()
+        self.cipher = cipher[0] if cipher else ""
+        self.presented = presented(tls)
+        return Stream(connection, tls, incoming, outgoing)
+
+    async def _shake(
+        self,
+        connection: socket.socket,
+        tls: ssl.SSLObject,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await send_all(connection, outgoing)
+            except ssl.SSLError:
+                # The alert that tells the peer why.
+                with contextlib.suppress(OSError):
+                    await send_all(connection, outgoing)
+                raise
+            else:
+                return await send_all(connection, outgoing)
+            data = await loop.sock_recv(connection, _CHUNK)
+            self._records.take(data)
+            if data:
+                incoming.write(data)
+            else:
+                incoming.write_eof()
+
+    async def _connect(self, patience: float) -> socket.socket:
+        """A connection to the first of the host's addresses that accepts one.
+
+        Each address gets its share of the time, two seconds at least, as in Go (net/dial.go, partialDeadline).
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + patience
+        places = await self._places()
+        for left, (family, place) in zip(range(len(places), 0, -1), places, strict=True):
+            self.remote = joined(place[0], place[1])
+            share = max(_SHORTEST_SHARE, (until - loop.time()) / left)
+            connection = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                connection.setblocking(False)  # noqa: FBT003 - its only argument
+                async with asyncio.timeout(share if left > 1 else None):
+                    await loop.sock_connect(connection, place)
+            except OSError:
+                connection.close()
+                if left == 1:
+                    raise
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                self._connected = True
+                self._local = joined(*connection.getsockname()[:2])
+                return connection
+        raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+
+    async def _places(self) -> list[_Place]:
+        address = parse_address(self._host)
+        if address is not None:
+            family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+            return [(family, (self._host, self._port))]
+        if not self._host:
+            # Some systems take no name for this machine.
+            raise socket.gaierror(socket.EAI_NONAME, "no name")
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        return [(family, place) for family, _, _, _, place in found]
+
+
+class _Records:
+    """Follows TLS records by their headers (RFC 8446, 5.1), to tell an end between two from an end within one."""
+
+    def __init__(self) -> None:
+        self.first = bytearray()
+        self._total = 0
+        self._header = b""
+        self._left = 0
+
+    @property
+    def cut(self) -> bool:
+        """The last record is not whole."""
+        return bool(self._header or self._left)
+
+    def take(self, data: bytes) -> None:
+        """More bytes from the peer. Raises ssl.SSLError when it is more than a handshake may be."""
+        self.first += data[: _KEPT - len(self.first)]
+        self._total += len(data)
+        if self._total > MOST_BYTES:
+            error = ssl.SSLError(ssl.SSL_ERROR_SSL, f"more than {MOST_BYTES} bytes")
+            error.reason = "EXCESSIVE_MESSAGE_SIZE"
+            raise error
+        while data:
+            if self._left:
+                skipped = min(self._left, len(data))
+                self._left -= skipped
+                data = data[skipped:]
+                continue
+            missing = _HEADER - len(self._header)
+            self._header, data = self._header + data[:missing], data[missing:]
+            if len(self._header) == _HEADER:
+                self._left = int.from_bytes(self._header[3:])
+                self._header = b""

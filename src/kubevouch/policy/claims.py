@@ -1,0 +1,206 @@
+"""Names and addresses of nodes, each with how we know: what a node claims, what is proven, what other nodes have."""
+
+from collections.abc import Collection, Iterable, Mapping
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+import msgspec
+
+from kubevouch.evidence.snapshot import is_control_plane
+from kubevouch.kube.resources import Node
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+class NameSource(StrEnum):
+    """How we know that a name or an address is a node's."""
+
+    NODE_NAME = "the name of its Node object"
+    SSH_HOST_KEY = "its ssh host key answered there"
+    THIS_MACHINE = "an interface of this machine"
+    OPERATOR = "the operator says so"
+    NODE_STATUS = "only the node itself says so"
+
+    @property
+    def is_proof(self) -> bool:
+        """A node writes its own status (NodeRestriction does not look at addresses): that proves nothing."""
+        return self is not NameSource.NODE_STATUS
+
+    @property
+    def is_seen(self) -> bool:
+        """We saw it ourselves; it is not only somebody's word."""
+        return self in (NameSource.NODE_NAME, NameSource.SSH_HOST_KEY, NameSource.THIS_MACHINE)
+
+    @property
+    def is_pin(self) -> bool:
+        """Good enough for an address that is also an API server's."""
+        return self in (NameSource.SSH_HOST_KEY, NameSource.THIS_MACHINE, NameSource.OPERATOR)
+
+
+class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One name or address that a node may have in its certificate, and how we know."""
+
+    value: str
+    source: NameSource
+    confirmed: bool = False
+    """The operator says so, besides what the source tells."""
+
+    @property
+    def by_operator(self) -> bool:
+        """The operator says that it is the node's."""
+        return self.confirmed or self.source is NameSource.OPERATOR
+
+    def __str__(self) -> str:
+        also = f"; {NameSource.OPERATOR}" if self.confirmed else ""
+        return f"{self.value} ({self.source}{also})"
+
+
+class AskedNames(msgspec.Struct, frozen=True):
+    """The DNS names and IP addresses that a certificate is asked for, as they are spelled."""
+
+    names: tuple[str, ...] = ()
+    addresses: tuple[Address, ...] = ()
+
+
+class AllowedNames(msgspec.Struct, frozen=True):
+    """The names and addresses that one node may have in its serving certificate."""
+
+    node: str
+    names: tuple[Claim, ...] = ()
+    addresses: tuple[Claim, ...] = ()
+    control_plane: bool = False
+    """By a label that a node may not set on itself (node-role.kubernetes.io/*, NodeRestriction)."""
+
+    trusts_node: bool = False
+    """The operator takes the node's own word for NODE_STATUS claims."""
+
+    def claim(self, value: str | Address) -> Claim | None:
+        """The claim of exactly this spelling (names) or this address."""
+        if isinstance(value, str):
+            return next((each for each in self.names if each.value == value), None)
+        return next((each for each in self.addresses if ip_address(each.value) == value), None)
+
+    @property
+    def asked(self) -> AskedNames:
+        """All of them, as the node's kubelet will ask for them."""
+        return AskedNames(
+            names=tuple(claim.value for claim in self.names),
+            addresses=tuple(ip_address(claim.value) for claim in self.addresses),
+        )
+
+
+class ClaimedBy(msgspec.Struct, frozen=True):
+    """Another node that has a name or address, and whether that is more than its own word."""
+
+    node: str
+    proven: bool
+
+
+class OtherNodes(msgspec.Struct, frozen=True):
+    """What belongs to other nodes: each name and address, claimed or proven, and by which node."""
+
+    names: dict[str, ClaimedBy] = {}
+    addresses: dict[Address, ClaimedBy] = {}
+
+
+def plainest(address: Address) -> Address:
+    """The IPv4 address that a mapped one (::ffff:a.b.c.d) stands for, else the address: no comparison misses it."""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped
+    return address
+
+
+def as_address(text: str) -> Address | None:
+    """An address in its plainest form, or None for a name."""
+    try:
+        return plainest(ip_address(text))
+    except ValueError:
+        return None
+
+
+def allowed_names_of(
+    node: Node,
+    *,
+    seen: Mapping[str, NameSource] | None = None,
+    said: Collection[str] = (),
+    trusts_node: bool = False,
+) -> AllowedNames:
+    """What a Node's status claims, each with the best that is known of it.
+
+    seen: values that are proven, with the proof (for addresses: as `str` of the address). said: values that the
+    operator gives to this node; those that its status does not claim are not added (see `with_said`).
+    """
+    proofs = seen or {}
+    words = {str(as_address(value) or value) for value in said}
+    names: dict[str, Claim] = {}
+    addresses: dict[str, Claim] = {}
+    for each in node.status.addresses:
+        if not each.address:
+            continue
+        address = as_address(each.address)
+        value = each.address if address is None else str(address)
+        is_name = address is None and value == node.name  # a Node may be named like an address
+        own = NameSource.NODE_NAME if is_name else NameSource.NODE_STATUS
+        claim = _best(value, proofs.get(value, own), said=value in words)
+        (names if address is None else addresses)[value] = claim
+    return AllowedNames(
+        node=node.name,
+        names=tuple(names.values()),
+        addresses=tuple(addresses.values()),
+        control_plane=is_control_plane(node),
+        trusts_node=trusts_node,
+    )
+
+
+def _best(value: str, source: NameSource, *, said: bool) -> Claim:
+    if said and not source.is_proof:
+        return Claim(value, NameSource.OPERATOR)
+    return Claim(value, source, confirmed=said and source is not NameSource.OPERATOR)
+
+
+def with_said(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
+    """The same, and every value that the operator gives to this node besides."""
+    for value in said:
+        address = as_address(value)
+        if allowed.claim(value if address is None else address):
+            continue
+        claim = Claim(value if address is None else str(address), NameSource.OPERATOR)
+        if address is None:
+            allowed = msgspec.structs.replace(allowed, names=(*allowed.names, claim))
+        else:
+            allowed = msgspec.structs.replace(allowed, addresses=(*allowed.addresses, claim))
+    return allowed
+
+
+def other_nodes_of(
+    node: str,
+    nodes: Iterable[Node],
+    shared: frozenset[Address],
+    pinned: Iterable[tuple[str, Claim]] = (),
+) -> OtherNodes:
+    """What all nodes but `node` have. Proven are a Node's own name and what is pinned; the rest they say themselves.
+
+    shared: addresses that several kubelets have at ports of their own (ReservedNames.shared): no node's in particular.
+    pinned: (node, claim) that a plan or an operator gives to nodes.
+    """
+    found = tuple(nodes)
+    claims = [
+        (each.name, claim.address, False) for each in found for claim in each.status.addresses
+    ]
+    claims += [(each.name, each.name, True) for each in found]
+    claims += [(owner, claim.value, claim.source.is_proof) for owner, claim in pinned]
+    names: dict[str, ClaimedBy] = {}
+    addresses: dict[Address, ClaimedBy] = {}
+    for owner, value, proven in claims:
+        if owner == node or not value:
+            continue
+        address = as_address(value)
+        if address is None:
+            if proven or value.lower() not in names:
+                names[value.lower()] = ClaimedBy(owner, proven)
+        elif address in shared:
+            continue
+        elif proven or address not in addresses:
+            addresses[address] = ClaimedBy(owner, proven)
+    return OtherNodes(names=names, addresses=addresses)

@@ -1,0 +1,94 @@
+"""A certificate signing request (CSR) as the rules see it: what was asked, and the API server's own words about who asked."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.policy.claims import AskedNames
+from kubevouch.x509 import SigningRequest, X509Error, read_request
+
+KUBELET_SERVING = "kubernetes.io/kubelet-serving"
+NODE_USER = "system:node:"
+NODES_GROUP = "system:nodes"
+
+_CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
+
+
+class Csr(msgspec.Struct, frozen=True):
+    """A CSR as the API server shows it. A bare PEM file has only the request itself: the rest is None."""
+
+    name: str
+    pem: bytes
+    parsed: SigningRequest | None
+    unreadable: str = ""
+    """Why it is not parsed."""
+
+    username: str | None = None
+    groups: tuple[str, ...] | None = None
+    signer: str | None = None
+    usages: tuple[str, ...] | None = None
+    expiration_seconds: int | None = None
+    created: datetime | None = None
+    credential_ids: tuple[str, ...] | None = None
+    """spec.extra["authentication.kubernetes.io/credential-id"]: which credential made it. Empty: the API server does
+    not tell (before Kubernetes 1.32)."""
+
+    conditions: tuple[str, ...] = ()
+    """Types of the conditions that are there: Approved, Denied, Failed."""
+
+
+def csr_of(found: CertificateSigningRequest) -> Csr:
+    """A CSR of the API server, parsed as far as it can be."""
+    parsed, unreadable = _parsed(found.spec.request, found.name)
+    return Csr(
+        name=found.name,
+        pem=found.spec.request,
+        parsed=parsed,
+        unreadable=unreadable,
+        username=found.spec.username,
+        groups=found.spec.groups,
+        signer=found.spec.signer_name,
+        usages=found.spec.usages,
+        expiration_seconds=found.spec.expiration_seconds,
+        credential_ids=found.spec.extra.get(_CREDENTIAL_ID, ()),
+        created=found.metadata.creation_timestamp,
+        conditions=tuple(each.type for each in found.status.conditions),
+    )
+
+
+def bare_csr(name: str, pem: bytes) -> Csr:
+    """A CSR in a PEM file: without the object around it there is no requestor, signer or usage."""
+    parsed, unreadable = _parsed(pem, name)
+    return Csr(name=name, pem=pem, parsed=parsed, unreadable=unreadable)
+
+
+def _parsed(pem: bytes, where: str) -> tuple[SigningRequest | None, str]:
+    try:
+        return read_request(pem, where), ""
+    except X509Error as error:
+        return None, str(error)
+
+
+def requestor_node(csr: Csr) -> str | None:
+    """The node whose credential made the CSR: the API server writes the username itself.
+
+    Source: pkg/registry/certificates/certificates/strategy.go, PrepareForCreate.
+    """
+    if csr.username is None or not csr.username.startswith(NODE_USER):
+        return None
+    return csr.username.removeprefix(NODE_USER) or None
+
+
+def asked_of(csr: Csr) -> AskedNames | None:
+    """The names and addresses that a CSR asks for; None where it cannot be read."""
+    if csr.parsed is None:
+        return None
+    return AskedNames(csr.parsed.dns_names, csr.parsed.ip_addresses)
+
+
+def newest_of(csrs: Iterable[CertificateSigningRequest], username: str | None) -> str | None:
+    """The newest serving CSR of a user, of CSRs sorted oldest first."""
+    names = [each.name for each in csrs if each.spec.username == username]
+    return names[-1] if names else None

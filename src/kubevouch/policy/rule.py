@@ -1,0 +1,106 @@
+"""What a rule says of a CSR, in one shape for `explain`, `approve`, `fix`, logs and JSON."""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from kubevouch.outcome import Outcome
+from kubevouch.policy.facts import CsrFacts, NameFacts
+
+
+class HoldReason(StrEnum):
+    """Why a rule does not pass. One vocabulary for every place that shows a decision."""
+
+    PASSES = "Passes"
+    UNREADABLE = "Unreadable"
+    NOT_CANONICAL = "NotCanonical"
+    TOO_LARGE = "TooLarge"
+    WRONG_SIGNER = "WrongSigner"
+    NOT_A_NODE = "NotANode"
+    WRONG_SUBJECT = "WrongSubject"
+    NO_SUCH_NODE = "NoSuchNode"
+    WRONG_USAGES = "WrongUsages"
+    WRONG_KEY = "WrongKey"
+    LIFETIME_TOO_LONG = "LifetimeTooLong"
+    TOO_MANY_NAMES = "TooManyNames"
+    NOTHING_ASKED = "NothingAsked"
+    NAME_NOT_PLAIN = "NameNotPlain"
+    RESERVED_NAME = "ReservedName"
+    FOREIGN_NAME = "ForeignName"
+    NAME_NOT_ALLOWED = "NameNotAllowed"
+    ADDRESS_NOT_USABLE = "AddressNotUsable"
+    RESERVED_ADDRESS = "ReservedAddress"
+    FOREIGN_ADDRESS = "ForeignAddress"
+    ADDRESS_NOT_ALLOWED = "AddressNotAllowed"
+    CONTESTED_ADDRESS = "ContestedAddress"
+    OTHER_CREDENTIAL = "OtherCredential"
+    BOOTSTRAPPED = "Bootstrapped"
+    NO_CREDENTIAL_ID = "NoCredentialId"
+    NODE_UNKNOWN = "NodeUnknown"
+    ONLY_THE_NODE_SAYS_SO = "OnlyTheNodeSaysSo"
+    ALREADY_DECIDED = "AlreadyDecided"
+    SUPERSEDED = "Superseded"
+    TOO_OLD = "TooOld"
+    NOT_IN_EVIDENCE = "NotInEvidence"
+
+
+class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
+    """One rule's answer: what it saw, and what it would allow."""
+
+    rule: str
+    outcome: Outcome
+    reason: HoldReason
+    message: str
+    seen: str = ""
+    allowed: str = ""
+    operator_may_allow: tuple[str, ...] = ()
+    """Values that the operator can give to this node, so that the rule passes. Empty: nothing overrides it."""
+
+    def __str__(self) -> str:
+        return f"{self.seen}: {self.message}" if self.seen else self.message
+
+
+Rule = Callable[[CsrFacts], RuleResult]
+NameRule = Callable[[NameFacts], RuleResult]
+
+
+def passes(rule: str, seen: str, allowed: str = "") -> RuleResult:
+    """The rule has nothing against it."""
+    return RuleResult(rule, Outcome.PASS, HoldReason.PASSES, "", seen, allowed)
+
+
+def refuses(
+    rule: str,
+    reason: HoldReason,
+    message: str,
+    *,
+    seen: str,
+    allowed: str = "",
+    operator_may_allow: tuple[str, ...] = (),
+) -> RuleResult:
+    """The rule holds the CSR."""
+    return RuleResult(rule, Outcome.REFUSE, reason, message, seen, allowed, operator_may_allow)
+
+
+def cannot_tell(
+    rule: str,
+    message: str,
+    reason: HoldReason = HoldReason.NOT_IN_EVIDENCE,
+    *,
+    seen: str = "",
+    allowed: str = "",
+    operator_may_allow: tuple[str, ...] = (),
+) -> RuleResult:
+    """The rule lacks evidence. Held as well, but it is not the CSR that is wrong."""
+    return RuleResult(rule, Outcome.CANNOT_TELL, reason, message, seen, allowed, operator_may_allow)
+
+
+def unreadable(rule: str) -> RuleResult:
+    """For every rule that would look inside a CSR that cannot be read."""
+    return cannot_tell(rule, "the CSR cannot be read", HoldReason.UNREADABLE)
+
+
+def listed(values: Sequence[object]) -> str:
+    """Values for a person: comma-separated, or the word none."""
+    return ", ".join(str(value) for value in values) or "none"

@@ -1,0 +1,63 @@
+"""Whether an address in a Node's status is the node's own, by something that the node cannot write.
+
+By ssh: its host key, which the operator's known_hosts vouches for, answers there, and it is the same machine. On this
+machine: an interface here has it. A DNS name proves nothing: whoever answers the resolver could choose.
+"""
+
+from ipaddress import ip_address
+
+import msgspec
+
+from kubevouch.evidence.survey import NodeSurvey
+from kubevouch.kube.resources import Node
+from kubevouch.node.errors import NodeError
+from kubevouch.node.script import DialAddress, Script, ScriptResult
+from kubevouch.policy.claims import NameSource, as_address
+from kubevouch.rollout.act.context import RolloutContext
+
+_PATIENCE = 20.0
+
+
+class _Machine(msgspec.Struct, frozen=True):
+    machine_id: bytes
+
+
+_WHO = Script(
+    name="machine-id",
+    text="""printf 'kubevouch-answer: {"machine_id":"%s"}\\n' "$(base64 </etc/machine-id | tr -d '\\n')" """,
+    answer=_Machine,
+)
+
+
+async def confirm_addresses(
+    node: Node, carried: ScriptResult[NodeSurvey], context: RolloutContext
+) -> dict[str, NameSource]:
+    """The addresses of the node's status that are proven, each with its proof."""
+    claimed = {
+        str(address)
+        for claim in node.status.addresses
+        if (address := as_address(claim.address)) is not None
+    }
+    if context.transport.name == "local":
+        here = {str(as_address(text.decode(errors="replace"))) for text in carried.answer.addresses}
+        return dict.fromkeys(claimed & here, NameSource.THIS_MACHINE)
+    confirmed: dict[str, NameSource] = {}
+    for text in sorted(claimed):
+        if await _answers(text, node.name, carried, context):
+            confirmed[text] = NameSource.SSH_HOST_KEY
+    return confirmed
+
+
+async def _answers(
+    address: str, host: str, carried: ScriptResult[NodeSurvey], context: RolloutContext
+) -> bool:
+    """The machine that was surveyed answers there, by the key under which the operator knows it."""
+    if carried.host_key is None or carried.known_as is None or ip_address(address).is_link_local:
+        return False
+    try:
+        place = DialAddress(address, carried.known_as)
+        there = await context.transport.run_script(host, _WHO, timeout=_PATIENCE, at=place)
+    except NodeError:
+        return False
+    same_key = there.host_key == carried.host_key
+    return same_key and there.answer.machine_id.strip() == carried.answer.machine_id.strip()

@@ -1,0 +1,69 @@
+"""What a run needs of the world, passed in: a client, a transport to nodes, a clock, somebody who watches."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from kubevouch.clock import Clock
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.node.script import DialAddress, Script, ScriptResult, T
+
+
+class NodeTransport(Protocol):
+    """Carries a script to a node: `node.ssh.Ssh` or `node.local.Local`."""
+
+    name: str
+
+    async def run_script(
+        self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
+    ) -> ScriptResult[T]:
+        """Raises NodeError. at: where it is dialled in place of where its name leads."""
+        ...
+
+
+class ProgressReport(Protocol):
+    """Somebody who is told what happens, as it happens."""
+
+    def step(self, node: str, text: str) -> None:
+        """The node has come so far."""
+        ...
+
+    def waiting(self, node: str, text: str) -> None:
+        """What the node waits for now; may be drawn over."""
+        ...
+
+    def ended(self, node: str, text: str) -> None:
+        """The node is through, one way or the other."""
+        ...
+
+
+@dataclass(frozen=True)
+class RolloutContext:
+    """All of it.
+
+    stop: True once the operator wants to stop after the node in hand. random_serial: a fresh random number of so
+    many bits.
+    """
+
+    api: ApiClient
+    transport: NodeTransport
+    clock: Clock
+    progress: ProgressReport
+    stop: Callable[[], bool]
+    random_serial: Callable[[int], int]
+
+
+@dataclass(frozen=True)
+class RolloutTimeouts:
+    """How long a node may take, in seconds.
+
+    gates: until every gate is passed. switch: after it the node undoes itself; longer than the gates, so that it is
+    we who decide while we can.
+    """
+
+    gates: float = 180.0
+
+    @property
+    def switch(self) -> int:
+        """Seconds from the change to the node's own undo: a third more than the gates, 20 s at least and 60 s at most."""
+        return int(self.gates + min(60.0, max(20.0, self.gates / 3)))

@@ -1,0 +1,180 @@
+"""`fix --plan`: what each node needs, from a snapshot of the cluster and a survey of each machine. Reads only."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Literal
+
+from kubevouch.diagnose.catalogue import Code
+from kubevouch.diagnose.rules.csrs import running_approver
+from kubevouch.errors import KubevouchError, UsageError
+from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.names import gather_names
+from kubevouch.evidence.gather.snapshot import gather
+from kubevouch.evidence.names import ClusterNames
+from kubevouch.evidence.snapshot import Evidence
+from kubevouch.evidence.survey import NodeSurvey, survey
+from kubevouch.kube.resources import Node
+from kubevouch.node.script import ScriptResult
+from kubevouch.policy.reserved import reserved_of
+from kubevouch.rollout.act.confirm import confirm_addresses
+from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.decide.assess import NodeFacts, assess
+from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, LeftOut, NodePlan, Plan
+from kubevouch.rollout.decide.plan_config_map import plan_config_map
+from kubevouch.rollout.errors import StoppedBefore
+
+_SURVEY = 60.0
+_AT_ONCE = 16
+_MOST_ADDRESSES = 16
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """What the operator asks for. nodes: only these; empty for all. accepted: values that they vouch for, by node."""
+
+    run: str
+    made_by: str
+    via: Literal["ssh", "local"]
+    nodes: tuple[str, ...]
+    ssh_config: str
+    ssh_user: str
+    accepted: dict[str, tuple[str, ...]]
+
+
+async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
+    """Looks at everything and decides for each node.
+
+    Raises:
+        StoppedBefore: the cluster cannot be told from another one, so that no plan could be bound to it.
+        UsageError: a node is named that is not there.
+        KubeError: the API server does not answer.
+    """
+    evidence = await gather(context.api, clock=context.clock)
+    names = await gather_names(context.api, Inquiry(context.clock))
+    binding = _bound(evidence, context)
+    nodes = evidence.nodes.or_else(())
+    chosen = _chosen(nodes, options)
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def judged(node: Node) -> NodeFacts | LeftOut:
+        async with limit:
+            return await _judged(node, options, context, evidence)
+
+    seen = await together(*(judged(node) for node in chosen))
+    reserved = reserved_of(names)
+    planned: list[NodePlan] = []
+    left_out: list[LeftOut] = []
+    for each in seen:
+        answer = each if isinstance(each, LeftOut) else assess(each, nodes, reserved)
+        if isinstance(answer, LeftOut):
+            left_out.append(answer)
+        else:
+            planned.append(answer)
+    config_map, note = plan_config_map(evidence, planned, left_out, nodes)
+    approver = running_approver(evidence)
+    return Plan(
+        run=options.run,
+        made_at=context.clock.now(),
+        made_by=options.made_by,
+        via=options.via,
+        ssh_config=options.ssh_config,
+        ssh_user=options.ssh_user,
+        cluster=binding,
+        nodes=tuple(planned),
+        left_out=tuple(left_out),
+        config_map=config_map,
+        config_map_note=note,
+        approver=approver.name if approver else "",
+        notices=(*_of_this_machine(names), *_notices(planned, has_approver=approver is not None)),
+    )
+
+
+def _bound(evidence: Evidence, context: RolloutContext) -> ClusterBinding:
+    cluster = evidence.cluster
+    if cluster.uid.value is None or evidence.trust.value is None or evidence.nodes.value is None:
+        doubts = (cluster.uid.doubt, evidence.trust.doubt, evidence.nodes.doubt)
+        why = "; ".join(doubt.text for doubt in doubts if doubt)
+        raise StoppedBefore(
+            context.api.access.server, why or "it cannot be told which cluster this is"
+        )
+    return ClusterBinding(
+        context=cluster.context,
+        server=cluster.server,
+        cluster_uid=cluster.uid.value,
+        ca_sha256=evidence.trust.value.sha256,
+        version=cluster.version.or_else(""),
+    )
+
+
+def _chosen(nodes: tuple[Node, ...], options: PlanOptions) -> tuple[Node, ...]:
+    known = {node.name for node in nodes}
+    for name in (*options.nodes, *options.accepted):
+        if name not in known:
+            raise UsageError(name, "there is no such Node", f"Nodes: {', '.join(sorted(known))}")
+    return tuple(node for node in nodes if not options.nodes or node.name in options.nodes)
+
+
+async def _judged(
+    node: Node, options: PlanOptions, context: RolloutContext, evidence: Evidence
+) -> NodeFacts | LeftOut:
+    """A survey of the node's machine and what its ways prove; or why the node is left out."""
+    if node.status.node_info.operating_system not in ("", "linux"):
+        return LeftOut(node.name, f"it runs {node.status.node_info.operating_system}")
+    if not node.ready:
+        return LeftOut(node.name, "it is NotReady")
+    if len(node.status.addresses) > _MOST_ADDRESSES:
+        return LeftOut(node.name, f"its status has {len(node.status.addresses)} addresses")
+    try:
+        carried: ScriptResult[NodeSurvey] = await context.transport.run_script(
+            node.name, survey(), timeout=_SURVEY
+        )
+    except KubevouchError as error:
+        return LeftOut(node.name, str(error))
+    at = context.clock.now()
+    context.progress.step(node.name, "surveyed")
+    confirmed = await confirm_addresses(node, carried, context)
+    return NodeFacts(
+        node=node,
+        survey=carried.answer,
+        at=at,
+        host_key=carried.host_key or "",
+        confirmed=confirmed,
+        accepted=options.accepted.get(node.name, ()),
+        served=evidence.served_by(node.name),
+        flags=evidence.metrics.flags,
+    )
+
+
+def _of_this_machine(names: ClusterNames) -> tuple[str, ...]:
+    listed = len(names.loopback.addresses)
+    if not listed:
+        return ()
+    what = "1 loopback address" if listed == 1 else f"{listed} loopback addresses"
+    return (f"{what} may be kubelets' here, as you say: a cluster on this machine",)
+
+
+def _notices(planned: list[NodePlan], *, has_approver: bool) -> tuple[str, ...]:
+    notices = []
+    if planned and not has_approver:
+        notices.append(
+            "no approver runs here: later rotations stall at 70 to 90 % of a certificate's life, and at its end "
+            f"the port goes dark ({Code.ROTATION_WILL_STALL}). Run an approver before then"
+        )
+    old = sorted(
+        {
+            n.kubelet_version
+            for n in planned
+            if n.change is ChangeKind.BOOTSTRAP and _flaps(n.kubelet_version)
+        }
+    )
+    if old:
+        notices.append(
+            f"kubelet {', '.join(old)}: pods with readiness probes may show NotReady for seconds at the restart "
+            "(kubernetes#100277; not from 1.35 on)"
+        )
+    return tuple(notices)
+
+
+def _flaps(version: str) -> bool:
+    parts = version.removeprefix("v").split(".")
+    return len(parts) > 1 and parts[1].isdigit() and (parts[0], int(parts[1])) < ("1", 35)

@@ -1,0 +1,186 @@
+"""One node from its first change to its last gate: begin, look, commit, or undo."""
+
+from dataclasses import dataclass
+
+from kubevouch.kube.errors import KubeError
+from kubevouch.node.errors import NodeError, NodeUnreachable
+from kubevouch.rollout.act.context import RolloutTimeouts
+from kubevouch.rollout.act.observe import NodeObserver
+from kubevouch.rollout.decide.gates import GateResult, ProofGate, gate_results
+from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
+from kubevouch.rollout.decide.transaction import (
+    NodeChange,
+    Seed,
+    TransactionAnswer,
+    TransactionState,
+    TransactionStep,
+    render,
+)
+
+_CARRY = 90.0
+_PAUSE = 1.0
+_RETRY = 5.0
+
+# What a person who watches wants to know on the way; the other gates are told only while they are waited for.
+_TOLD = {
+    ProofGate.NAMES: "signed for",
+    ProofGate.SERVED: "serves it at",
+    ProofGate.METRICS: "in the metrics API:",
+}
+
+
+@dataclass
+class NodeRun:
+    """One node's change under way. change: None where nothing is written on it."""
+
+    observer: NodeObserver
+    timeouts: RolloutTimeouts
+    change: NodeChange | None
+    seed: Seed | None
+    pid_before: int
+
+    async def run(self) -> NodeResult:
+        """Carries it through to a result; an error of the transport or the API server is one, too."""
+        clock = self.observer.context.clock
+        began = clock.monotonic()
+        outcome, why = await self._run(began)
+        return NodeResult(
+            node=self.observer.node.node,
+            outcome=outcome,
+            why=why,
+            seconds=clock.monotonic() - began,
+            requests=tuple(sorted(self.observer.approved)),
+        )
+
+    async def _run(self, began: float) -> tuple[NodeOutcome, str]:
+        if self.change is None:
+            missing = await self._gates(began)
+            return (NodeOutcome.STOPPED, missing.text) if missing else (NodeOutcome.DONE, "")
+        begun = await self._begin()
+        if begun is not None:
+            return begun
+        missing = await self._gates(began)
+        if missing is not None:
+            outcome, how = await self._undone(began)
+            return outcome, f"{missing.gate}: {missing.text}; {how}"
+        return await self._committed(began)
+
+    async def _begin(self) -> tuple[NodeOutcome, str] | None:
+        """None: it has begun. Else how it ended already."""
+        try:
+            answer = await self._call(TransactionStep.BEGIN)
+        except NodeUnreachable as error:
+            return NodeOutcome.STOPPED, f"{error}; nothing was changed"
+        except NodeError as error:
+            outcome, how = await self._undone(self.observer.context.clock.monotonic())
+            return outcome, f"{error}; {how}"
+        if answer.outcome in (TransactionState.REFUSED, TransactionState.BUSY):
+            return NodeOutcome.STOPPED, answer.reason
+        if answer.outcome in (TransactionState.UNDONE, TransactionState.HALF):
+            return self._as_undone(answer)
+        if answer.outcome is not TransactionState.BEGUN:
+            return await self._committed_before(answer)
+        self.observer.new_process = answer.pid not in (0, self.pid_before)
+        self._step("seeded, written, restarted")
+        return None
+
+    async def _gates(self, began: float) -> GateResult | None:
+        """None: all passed. Else the one that was not, when the time was over."""
+        clock = self.observer.context.clock
+        reported = 0
+        while True:
+            try:
+                seen = gate_results(await self.observer.observe())
+            except KubeError as error:
+                seen = (GateResult(ProofGate.ANSWERS, passed=False, text=str(error)),)
+            for result in seen[reported:]:
+                if result.passed and result.gate in _TOLD:
+                    self._step(f"{_TOLD[result.gate]} {result.text}")
+            reported = max(reported, sum(each.passed for each in seen))
+            last = seen[-1]
+            if last.passed:
+                return None
+            if last.hopeless or clock.monotonic() - began > self.timeouts.gates:
+                return last
+            self.observer.context.progress.waiting(
+                self.observer.node.node, f"{last.gate} ({last.text})"
+            )
+            await clock.sleep(_PAUSE)
+
+    async def _committed(self, began: float) -> tuple[NodeOutcome, str]:
+        answer = await self._insist(TransactionStep.COMMIT, began)
+        if answer is None:
+            return await self._by_its_switch(
+                "it passed every gate, but could not be reached to commit"
+            )
+        if answer.outcome is TransactionState.COMMITTED:
+            return NodeOutcome.DONE, ""
+        if answer.outcome in (TransactionState.UNDONE, TransactionState.HALF):
+            return self._as_undone(answer)
+        return NodeOutcome.UNKNOWN, answer.reason
+
+    async def _undone(self, began: float) -> tuple[NodeOutcome, str]:
+        answer = await self._insist(TransactionStep.UNDO, began)
+        if answer is None:
+            return await self._by_its_switch("it could not be reached to undo it")
+        if answer.outcome in (TransactionState.UNDONE, TransactionState.HALF):
+            return self._as_undone(answer)
+        if answer.outcome is TransactionState.NOTHING:
+            return NodeOutcome.STOPPED, "nothing was changed"
+        return NodeOutcome.UNKNOWN, answer.reason
+
+    async def _committed_before(self, answer: TransactionAnswer) -> tuple[NodeOutcome, str]:
+        """The node says that this run was done on it: what it serves must say so, too."""
+        if answer.outcome is TransactionState.COMMITTED and await self.observer.serves_well():
+            return NodeOutcome.DONE, "done in this run before"
+        return (
+            NodeOutcome.UNKNOWN,
+            f"it answered {answer.outcome!s}, and the wire does not bear that out",
+        )
+
+    @staticmethod
+    def _as_undone(answer: TransactionAnswer) -> tuple[NodeOutcome, str]:
+        """Undone only if the files are back and the kubelet runs."""
+        if answer.outcome is TransactionState.HALF:
+            return NodeOutcome.UNKNOWN, f"undone by half: {answer.reason}"
+        if not answer.kubelet_runs:
+            return (
+                NodeOutcome.UNKNOWN,
+                f"its files are as before, but its kubelet does not run: {answer.reason}",
+            )
+        return NodeOutcome.UNDONE, f"undone{': ' + answer.reason if answer.reason else ''}"
+
+    async def _by_its_switch(self, what: str) -> tuple[NodeOutcome, str]:
+        """The switch has gone off by now, if the node lives. The wire tells, where before and after can be told apart."""
+        if self.seed is not None and await self.observer.serves_as_before():
+            return NodeOutcome.UNDONE, f"{what}; its own switch has undone it, as the wire shows"
+        return (
+            NodeOutcome.UNKNOWN,
+            f"{what}; its own switch was set to undo it, which could not be seen",
+        )
+
+    async def _insist(self, action: TransactionStep, began: float) -> TransactionAnswer | None:
+        """Calls until the node answers; None once its own switch must have gone off without one."""
+        clock = self.observer.context.clock
+        deadline = began + self.timeouts.switch + 2 * _RETRY
+        while True:
+            try:
+                answer = await self._call(action)
+                if answer.outcome is not TransactionState.BUSY:
+                    return answer
+                said = answer.reason
+            except NodeError as error:
+                said = str(error)
+            self.observer.context.progress.waiting(self.observer.node.node, said)
+            if clock.monotonic() > deadline:
+                return None
+            await clock.sleep(_RETRY)
+
+    async def _call(self, action: TransactionStep) -> TransactionAnswer:
+        assert self.change is not None
+        script = render(action, self.change, self.seed if action is TransactionStep.BEGIN else None)
+        transport = self.observer.context.transport
+        return (await transport.run_script(self.observer.node.host, script, timeout=_CARRY)).answer
+
+    def _step(self, text: str) -> None:
+        self.observer.context.progress.step(self.observer.node.node, text)

@@ -1,0 +1,270 @@
+"""Looks at one node from outside while it changes, and approves its request when the policy passes it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import quote
+
+from kubevouch.diagnose.rules.wire import code_of
+from kubevouch.evidence.approvers import BY_US
+from kubevouch.evidence.gather.csrs import list_csrs
+from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.gather.serving import gather_served
+from kubevouch.evidence.measured import Measured, Vantage
+from kubevouch.evidence.names import ClusterNames
+from kubevouch.evidence.policy_evidence import PolicyEvidence
+from kubevouch.evidence.snapshot import Served, TrustedRoots
+from kubevouch.kube.errors import Conflict, Forbidden, KubeError, NotFound
+from kubevouch.kube.resources import (
+    CSRS,
+    LEASES,
+    NODE_METRICS,
+    NODES,
+    CertificateSigningRequest,
+)
+from kubevouch.kubelet.dialled import Target
+from kubevouch.outcome import Outcome
+from kubevouch.policy.claims import AllowedNames, Claim
+from kubevouch.policy.csr import NODE_USER, csr_of
+from kubevouch.policy.decide import EVEN_IF_DECIDED, RULES, approval, decide
+from kubevouch.policy.facts import csr_facts
+from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.decide.gates import GateEvidence, issued_certificate
+from kubevouch.rollout.decide.plan import NodePlan, Plan
+from kubevouch.x509 import node_name_of
+
+_DIAL = 5.0
+_MOST_APPROVALS = 3
+"""A kubelet asks once; again if its addresses change meanwhile. An approval cannot be taken back."""
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """What stays the same over a run."""
+
+    plan: Plan
+    trust: TrustedRoots
+    names: ClusterNames
+    metrics_wanted: bool
+
+
+@dataclass
+class NodeObserver:
+    """One node under change: what was there before, and what has been seen since. Its `look` is a frozen value."""
+
+    context: RolloutContext
+    inputs: RunInputs
+    node: NodePlan
+    known: frozenset[str]
+    """Names of its requests before the change: an older one is not what we wait for."""
+
+    leaves_before: frozenset[str]
+    """Fingerprints of what was served before the change."""
+
+    lease_before: datetime | None
+    kubelet_started: datetime | None
+    new_process: bool | None = None
+    approved: set[str] = field(default_factory=set)
+    served_since: datetime | None = None
+    metrics_before: datetime | None = None
+
+    async def observe(self) -> GateEvidence:
+        """One look; approves the newest request on the way if the policy passes it.
+
+        Raises:
+            KubeError: the API server does not answer; the next look may.
+        """
+        request, held = await self._request()
+        served: tuple[Served, ...] = ()
+        api_path: str | None = "not asked yet"
+        ready: str | None = "not looked at yet"
+        metrics_now = None
+        certificate = issued_certificate(request)
+        if certificate is not None:
+            served = await self._served()
+        if served and all(each.dialled.leaf == certificate for each in served):
+            api_path = await self._api_path()
+            ready = await self._ready()
+            metrics_now = await self._metrics()
+            if self.served_since is None:
+                self.served_since, self.metrics_before = self.context.clock.now(), metrics_now
+        return GateEvidence(
+            plan=self.node,
+            new_process=self.new_process,
+            request=request,
+            held=held,
+            approved_here=frozenset(self.approved),
+            served=served,
+            api_path=api_path,
+            ready=ready,
+            metrics_wanted=self.inputs.metrics_wanted,
+            metrics_before=self.metrics_before,
+            metrics_now=metrics_now,
+        )
+
+    async def _request(self) -> tuple[CertificateSigningRequest | None, str]:
+        """The newest request of the node since the change, and what holds it."""
+        requests = await list_csrs(self.context.api)
+        mine = [r for r in requests if r.spec.username == f"{NODE_USER}{self.node.node}"]
+        new = [request for request in mine if request.name not in self.known]
+        if not new:
+            return None, ""
+        newest = new[-1]
+        if _ours(newest, self.inputs.plan.run):
+            self.approved.add(newest.name)
+            return newest, ""
+        if newest.condition("Denied") or newest.condition("Failed"):
+            return newest, ""
+        return newest, await self._decide(newest.name, requests)
+
+    async def _decide(self, name: str, requests: tuple[CertificateSigningRequest, ...]) -> str:
+        """Asks the policy about that request, read again, and approves that very version; or says what holds it."""
+        api = self.context.api
+        try:
+            raw = await api.get_raw(CSRS, name)
+        except NotFound:
+            return "it was deleted"
+        found = raw.read()
+        decided = found.condition("Approved")
+        if why := await self._held(found, requests):
+            return f"approved by {decided.reason!r}, but held by us: {why}" if decided else why
+        if decided:  # by somebody else, who came first and was right
+            self._approved(name, f"approved by {decided.reason!r}; every rule passes")
+        elif len(self.approved) >= _MOST_APPROVALS:
+            return f"this run has approved {len(self.approved)} requests of this node already"
+        else:
+            try:
+                await api.put_approval(raw, approval(f"run {self.inputs.plan.run}"))
+            except Conflict:
+                return "it changed while it was judged"
+            self._approved(name, "approved")
+        return ""
+
+    async def _held(
+        self, found: CertificateSigningRequest, requests: tuple[CertificateSigningRequest, ...]
+    ) -> str:
+        """The rules that do not pass it, with the Nodes as they are now; empty if all do."""
+        clock = self.context.clock
+        policy_evidence = PolicyEvidence(
+            nodes=await Inquiry(clock).ask(self.context.api.list_all(NODES)),
+            csrs=Measured(Vantage.API_SERVER, clock.now(), requests),
+            names=self.inputs.names,
+        )
+        node = policy_evidence.node(self.node.node)
+        if node is not None and node.uid != self.node.uid:
+            return "live-node (NoSuchNode): the Node has been made anew since the plan"
+        facts = csr_facts(
+            csr_of(found),
+            policy_evidence,
+            at=clock.now(),
+            allowed=allowance_of(self.node),
+            pinned=pins_of(self.inputs.plan.nodes),
+            kubelet_started=self.kubelet_started,
+        )
+        decided = found.condition("Approved") is not None
+        decision = decide(facts, EVEN_IF_DECIDED if decided else RULES)
+        if decision.outcome is Outcome.PASS:
+            return ""
+        return "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in decision.held_by[:3])
+
+    def _approved(self, name: str, how: str) -> None:
+        self.approved.add(name)
+        self.context.progress.step(self.node.node, f"{name} {how}")
+
+    async def _served(self) -> tuple[Served, ...]:
+        wanted = targets_of(self.node)
+        return await gather_served(
+            wanted, self.inputs.trust, clock=self.context.clock, timeout=_DIAL
+        )
+
+    async def serves_as_before(self) -> bool:
+        """It serves what it served before the change."""
+        return bool(self.leaves_before) and (
+            await leaves_of(self.context, self.node) == self.leaves_before
+        )
+
+    async def serves_well(self) -> bool:
+        """Every address serves a certificate that is trusted, and this node's."""
+        served = await self._served()
+        return bool(served) and all(
+            not code_of(each)
+            and each.dialled.leaf is not None
+            and node_name_of(each.dialled.leaf) == self.node.node
+            for each in served
+        )
+
+    async def _api_path(self) -> str | None:
+        path = f"/api/v1/nodes/{quote(self.node.node, safe='')}/proxy/healthz"
+        try:
+            answer = await self.context.api.text(path)
+        except Forbidden:
+            return None  # we may not ask; the wire and the metrics tell enough
+        except KubeError as error:
+            return str(error)
+        return None if answer.strip() == "ok" else f"/healthz says {answer[:80]!r}"
+
+    async def _ready(self) -> str | None:
+        node = await self.context.api.get(NODES, self.node.node)
+        if not node.ready:
+            return "the Node is not Ready"
+        renewed = await lease_time(self.context, self.node.node)
+        if self.new_process and renewed is not None and renewed == self.lease_before:
+            return "the kubelet has not renewed its lease since the restart"
+        return None
+
+    async def _metrics(self) -> datetime | None:
+        try:
+            return (await self.context.api.get(NODE_METRICS, self.node.node)).timestamp
+        except KubeError:
+            return None  # not there yet, or no metrics-server is ready yet: the gate waits
+
+
+def _ours(request: CertificateSigningRequest, run: str) -> bool:
+    """This run approved it, whether or not we heard the API server's answer."""
+    approved = request.condition("Approved")
+    return approved is not None and approved.reason == BY_US and f"run {run}:" in approved.message
+
+
+async def leaves_of(context: RolloutContext, node: NodePlan) -> frozenset[str]:
+    """Fingerprints of what its kubelet serves at the addresses of the plan."""
+    served = await gather_served(targets_of(node), None, clock=context.clock, timeout=_DIAL)
+    return frozenset(each.dialled.leaf.fingerprint for each in served if each.dialled.leaf)
+
+
+async def lease_time(context: RolloutContext, node: str) -> datetime | None:
+    """When the kubelet last renewed its lease; None where that cannot be read."""
+    try:
+        return (await context.api.get(LEASES, node, "kube-node-lease")).spec.renew_time
+    except (NotFound, Forbidden):
+        return None
+
+
+async def known_requests(context: RolloutContext, node: str) -> frozenset[str]:
+    """Names of all serving requests of a node."""
+    user = f"{NODE_USER}{node}"
+    return frozenset(r.name for r in await list_csrs(context.api) if r.spec.username == user)
+
+
+def targets_of(node: NodePlan) -> Iterable[Target]:
+    """Where its certificate must be seen."""
+    return [Target(address, node=node.node, port=node.port) for address in node.dial]
+
+
+def allowance_of(node: NodePlan) -> AllowedNames:
+    """What the plan lets the node have. Nothing that only the node itself says is in a plan without the operator's yes."""
+    return AllowedNames(
+        node=node.node,
+        names=node.names,
+        addresses=node.addresses,
+        control_plane=node.control_plane,
+    )
+
+
+def pins_of(nodes: Iterable[NodePlan]) -> list[tuple[str, Claim]]:
+    """(node, entry) of all planned nodes: what is proven to be one node's is no other's."""
+    return [
+        (each.node, entry)
+        for each in nodes
+        for entry in (*each.names, *each.addresses)
+        if entry.source.is_proof
+    ]

@@ -1,0 +1,101 @@
+"""`undo RUN`: every node that a run has changed goes back to its former files, through gates of its own.
+
+The order is that of the run turned round: the ConfigMap first, then control planes, then workers.
+"""
+
+from kubevouch.evidence.gather.serving import gather_served
+from kubevouch.kube.errors import KubeError
+from kubevouch.kube.resources import NODES
+from kubevouch.node.errors import NodeError
+from kubevouch.rollout.act.config_map import undo_config_map
+from kubevouch.rollout.act.context import RolloutContext, RolloutTimeouts
+from kubevouch.rollout.act.observe import targets_of
+from kubevouch.rollout.act.precheck import check_identity, check_vantage, survey_again
+from kubevouch.rollout.decide.change import change_to_undo
+from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, ordered
+from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
+from kubevouch.rollout.decide.transaction import TransactionState, TransactionStep, render
+from kubevouch.rollout.errors import StoppedBefore
+
+_CARRY = 90.0
+_PAUSE = 1.0
+
+
+async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -> RunResult:
+    """Undoes what can be undone; an approval cannot. Each node is judged by itself: one that is gone holds no other.
+
+    Raises:
+        StoppedBefore: it is another cluster.
+        KubeError: the API server does not answer.
+    """
+    await check_identity(plan, context)
+    said, failed = "", False
+    if plan.config_map is not None:
+        said = await undo_config_map(context.api, plan.config_map)
+        failed = bool(said)
+        said = said or f"ConfigMap {plan.config_map.name} is as before"
+    changed = [node for node in plan.nodes if node.change is ChangeKind.BOOTSTRAP]
+    results: list[NodeResult] = []
+    for node in reversed(ordered(tuple(changed))):
+        if context.stop():
+            results.append(NodeResult(node.node, NodeOutcome.UNTOUCHED))
+            continue
+        began = context.clock.monotonic()
+        outcome, why = await _undo_node(node, plan, context, timeouts)
+        result = NodeResult(node.node, outcome, why, context.clock.monotonic() - began)
+        context.progress.ended(node.node, f"{outcome}{': ' + why if why else ''}")
+        results.append(result)
+    interrupted = any(each.outcome is NodeOutcome.UNTOUCHED for each in results)
+    return RunResult(plan.run, tuple(results), said, failed, interrupted)
+
+
+async def _undo_node(
+    node: NodePlan, plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts
+) -> tuple[NodeOutcome, str]:
+    try:
+        await check_vantage([node], None, context)
+        seen = await survey_again(node, context)
+        runs = {run.run.decode(errors="replace") for run in seen.runs}
+        if plan.run not in runs:
+            return NodeOutcome.DONE, "this run has not changed this node"
+        script = render(TransactionStep.UNDO, change_to_undo(node, seen, plan.run), None)
+        answer = (await context.transport.run_script(node.host, script, timeout=_CARRY)).answer
+    except StoppedBefore as error:
+        return NodeOutcome.STOPPED, str(error)
+    except NodeError as error:
+        return NodeOutcome.UNKNOWN, str(error)
+    if answer.outcome is TransactionState.NOTHING:
+        return NodeOutcome.DONE, answer.reason
+    if answer.outcome is not TransactionState.UNDONE:
+        return NodeOutcome.STOPPED, answer.reason
+    context.progress.step(node.node, "former files in place, restarted")
+    missing = await _gates(node, context, timeouts)
+    return (
+        (NodeOutcome.UNKNOWN, f"undone, but {missing}")
+        if missing
+        else (NodeOutcome.UNDONE, answer.reason)
+    )
+
+
+async def _gates(node: NodePlan, context: RolloutContext, timeouts: RolloutTimeouts) -> str:
+    """The Node is Ready and its port answers with a certificate again. Empty if so, else what is missing."""
+    began = context.clock.monotonic()
+    while True:
+        missing = await _missing(node, context)
+        if not missing or context.clock.monotonic() - began > timeouts.gates:
+            return missing
+        context.progress.waiting(node.node, missing)
+        await context.clock.sleep(_PAUSE)
+
+
+async def _missing(node: NodePlan, context: RolloutContext) -> str:
+    try:
+        if not (await context.api.get(NODES, node.node)).ready:
+            return "the Node is not Ready"
+    except KubeError as error:
+        return str(error)
+    for served in await gather_served(targets_of(node), None, clock=context.clock):
+        failure = served.dialled.failure
+        if failure is not None:
+            return f"{served.dialled.target}: {failure.go_text or failure.text}"
+    return ""

@@ -1,0 +1,186 @@
+"""What must be seen from outside before a node counts as done. Pure: a look at the node in, rulings out.
+
+The same judges as everywhere: the policy decides about the request, `diagnose` names what is on the wire.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from kubevouch.diagnose.make import wire_text
+from kubevouch.diagnose.rules.wire import code_of
+from kubevouch.evidence.snapshot import Served
+from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.rollout.decide.plan import NodePlan
+from kubevouch.x509 import Certificate, X509Error, node_name_of, read_certificates
+
+
+class ProofGate(StrEnum):
+    """In the order in which they are passed."""
+
+    ANSWERS = "API server answers"
+    PROCESS = "new kubelet process"
+    REQUEST = "request"
+    APPROVED = "approval by the policy"
+    ISSUED = "certificate issued"
+    NAMES = "names are the plan's"
+    SERVED = "served on the wire"
+    API_PATH = "API server reaches it"
+    READY = "Node Ready"
+    METRICS = "fresh metrics"
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """What one gate says: passed, or what it waits for, or that it never will be passed."""
+
+    gate: ProofGate
+    passed: bool
+    text: str
+    hopeless: bool = False
+    """An issued certificate that is not the plan's cannot be taken back: the whole run stops."""
+
+
+@dataclass(frozen=True)
+class GateEvidence:
+    """What was seen of a node at one moment of its change.
+
+    new_process: None where nothing was restarted. request: the newest since the change. held: why the policy does not
+    pass it. approved_here: names of the requests that this run approved, or found rightly approved. metrics_before: the newest sample when the certificate was first seen served.
+    """
+
+    plan: NodePlan
+    new_process: bool | None
+    request: CertificateSigningRequest | None
+    held: str
+    approved_here: frozenset[str]
+    served: tuple[Served, ...]
+    api_path: str | None
+    """None: answered; else what went wrong."""
+
+    ready: str | None
+    metrics_wanted: bool
+    metrics_before: datetime | None
+    metrics_now: datetime | None
+
+
+def issued_certificate(request: CertificateSigningRequest | None) -> Certificate | None:
+    """The certificate in a request's status, if it is there and can be read."""
+    if request is None or not request.status.certificate:
+        return None
+    try:
+        return read_certificates(request.status.certificate, request.name)[0]
+    except X509Error:
+        return None
+
+
+def gate_results(evidence: GateEvidence) -> tuple[GateResult, ...]:
+    """The gates up to the first that is not passed."""
+    found: list[GateResult] = []
+    for judge in (
+        _process,
+        _request,
+        _approved,
+        _issued,
+        _names,
+        _served,
+        _api_path,
+        _ready,
+        _metrics,
+    ):
+        result = judge(evidence)
+        found.append(result)
+        if not result.passed:
+            break
+    return tuple(found)
+
+
+def _process(evidence: GateEvidence) -> GateResult:
+    text = "nothing was restarted" if evidence.new_process is None else "restarted"
+    if evidence.new_process is False:
+        return GateResult(
+            ProofGate.PROCESS, passed=False, text="the kubelet has not been restarted"
+        )
+    return GateResult(ProofGate.PROCESS, passed=True, text=text)
+
+
+def _request(evidence: GateEvidence) -> GateResult:
+    if evidence.request is None:
+        return GateResult(ProofGate.REQUEST, passed=False, text="the kubelet has not asked yet")
+    return GateResult(ProofGate.REQUEST, passed=True, text=evidence.request.name)
+
+
+def _approved(evidence: GateEvidence) -> GateResult:
+    assert evidence.request is not None
+    name = evidence.request.name
+    for bad in ("Denied", "Failed"):
+        if condition := evidence.request.condition(bad):
+            words = f"{name} is {bad}: {condition.reason} {condition.message}"
+            return GateResult(ProofGate.APPROVED, passed=False, text=words)
+    if evidence.held:
+        approved = evidence.request.condition("Approved") is not None
+        text = f"{name} is held: {evidence.held}"
+        return GateResult(ProofGate.APPROVED, passed=False, text=text, hopeless=approved)
+    if evidence.request.condition("Approved") is None or name not in evidence.approved_here:
+        return GateResult(ProofGate.APPROVED, passed=False, text=f"{name} is not decided yet")
+    return GateResult(ProofGate.APPROVED, passed=True, text=name)
+
+
+def _issued(evidence: GateEvidence) -> GateResult:
+    if issued_certificate(evidence.request) is None:
+        return GateResult(ProofGate.ISSUED, passed=False, text="not signed yet")
+    return GateResult(ProofGate.ISSUED, passed=True, text="signed")
+
+
+def _names(evidence: GateEvidence) -> GateResult:
+    """Issued is asked for, and asked for is allowed; this looks at what was signed in the end."""
+    certificate = issued_certificate(evidence.request)
+    assert certificate is not None
+    planned = {entry.value for entry in (*evidence.plan.names, *evidence.plan.addresses)}
+    signed = {*certificate.dns_names, *map(str, certificate.ip_addresses)}
+    if node_name_of(certificate) != evidence.plan.node or signed != planned:
+        text = f"the signed certificate is for {', '.join(sorted(signed))} ({certificate.subject})"
+        return GateResult(ProofGate.NAMES, passed=False, text=text, hopeless=True)
+    return GateResult(ProofGate.NAMES, passed=True, text=", ".join(sorted(signed)))
+
+
+def _served(evidence: GateEvidence) -> GateResult:
+    """At every address: the very certificate that was issued, and metrics-server would trust it."""
+    certificate = issued_certificate(evidence.request)
+    for served in evidence.served:
+        where = str(served.dialled.target)
+        if code := code_of(served):
+            text = f"{where}: {code} {wire_text(served)}"
+            return GateResult(ProofGate.SERVED, passed=False, text=text)
+        if served.dialled.leaf != certificate:
+            text = f"{where} still serves another certificate"
+            return GateResult(ProofGate.SERVED, passed=False, text=text)
+    if not evidence.served:
+        return GateResult(ProofGate.SERVED, passed=False, text="not dialled yet")
+    where = ", ".join(str(served.dialled.target) for served in evidence.served)
+    return GateResult(ProofGate.SERVED, passed=True, text=where)
+
+
+def _api_path(evidence: GateEvidence) -> GateResult:
+    if evidence.api_path is not None:
+        return GateResult(ProofGate.API_PATH, passed=False, text=evidence.api_path)
+    return GateResult(ProofGate.API_PATH, passed=True, text="/healthz answers")
+
+
+def _ready(evidence: GateEvidence) -> GateResult:
+    if evidence.ready is not None:
+        return GateResult(ProofGate.READY, passed=False, text=evidence.ready)
+    return GateResult(ProofGate.READY, passed=True, text="Ready")
+
+
+def _metrics(evidence: GateEvidence) -> GateResult:
+    if not evidence.metrics_wanted:
+        return GateResult(
+            ProofGate.METRICS, passed=True, text="not asked, since no metrics-server runs"
+        )
+    now, before = evidence.metrics_now, evidence.metrics_before
+    if now is None or (before is not None and now <= before):
+        return GateResult(
+            ProofGate.METRICS, passed=False, text="no newer sample in the metrics API yet"
+        )
+    return GateResult(ProofGate.METRICS, passed=True, text=f"sample of {now:%H:%M:%S}")

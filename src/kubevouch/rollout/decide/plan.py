@@ -1,0 +1,202 @@
+"""The plan: what is to happen to which node, bound to one cluster and its machines. An index, not the truth.
+
+The truth of a run lies in its folder on each node; the plan says where to look. It holds no secret. It is a file
+that a person reads and another person may sign off, so everything that will be done stands in it.
+"""
+
+import re
+from datetime import datetime
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from kubevouch.errors import UsageError
+from kubevouch.policy.claims import Claim
+
+SCHEMA = "kubevouch.plan/1"
+_LARGEST = 64 * 1024 * 1024
+_RUN = re.compile(r"[0-9a-f]{4,32}")
+_MACHINE = re.compile(r"[0-9A-Za-z-]{1,64}")
+
+
+class ChangeKind(StrEnum):
+    """What a node needs."""
+
+    BOOTSTRAP = "bootstrap"
+    """serverTLSBootstrap is off: one line in config.yaml, a seed, a restart, and the approval of its request."""
+
+    APPROVE = "approve"
+    """It is on and the request waits: nothing is written and nothing restarted; the newest request is approved."""
+
+
+class SeedKind(StrEnum):
+    """What keeps the port answering while the request waits."""
+
+    COPY = "copy"
+    """The node's own self-signed pair is still good."""
+
+    FRESH = "fresh"
+    """A new one in the same form, good for a day."""
+
+
+class ClusterBinding(msgspec.Struct, frozen=True):
+    """The cluster that the plan is for. Another one is refused, whatever the context is called."""
+
+    context: str
+    server: str
+    cluster_uid: str
+    """UID of the namespace kube-system: there is no other name of a cluster."""
+
+    ca_sha256: str
+    """Of the certificates that pods trust (kube-root-ca.crt)."""
+
+    version: str
+
+
+class NodePlan(msgspec.Struct, frozen=True):
+    """One node."""
+
+    node: str
+    uid: str
+    machine_id: str
+    host: str
+    """What ssh is asked for."""
+
+    host_key: str
+    """Fingerprint of the ssh host key that answered; empty where the transport shows none."""
+
+    control_plane: bool
+    kubelet_version: str
+    change: ChangeKind
+    dial: tuple[str, ...]
+    """Addresses at which the certificate must be seen on the wire."""
+
+    port: int
+    names: tuple[Claim, ...]
+    addresses: tuple[Claim, ...]
+    root: str = ""
+    pki: str = ""
+    config: str = ""
+    config_sha256: str = ""
+    content_sha256: str = ""
+    diff: str = ""
+    seed: SeedKind = SeedKind.FRESH
+    aside: tuple[str, ...] = ()
+    """Old kubelet-server* files that are moved aside and come back with an undo."""
+
+    interruption: str = ""
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """A node that this plan does not touch, and why. is_well: it needs nothing."""
+
+    node: str
+    reason: str
+    is_well: bool = False
+
+
+class ConfigMapPlan(msgspec.Struct, frozen=True):
+    """The kubelet-config ConfigMap, which decides how later joiners start. Changed last."""
+
+    name: str
+    uid: str
+    resource_version: str
+    before: str
+    after: str
+    diff: str
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """All of it."""
+
+    run: str
+    made_at: datetime
+    made_by: str
+    """Version of kubevouch."""
+
+    via: Literal["ssh", "local"]
+    ssh_config: str
+    ssh_user: str
+    cluster: ClusterBinding
+    nodes: tuple[NodePlan, ...]
+    left_out: tuple[LeftOut, ...]
+    config_map: ConfigMapPlan | None
+    config_map_note: str
+    """Why there is no change of the ConfigMap, or what comes with it."""
+
+    approver: str
+    """Who approves such requests on this cluster now; empty: nobody."""
+
+    notices: tuple[str, ...] = ()
+    schema: str = msgspec.field(default=SCHEMA, name="schemaVersion")
+
+
+def ordered(nodes: tuple[NodePlan, ...]) -> tuple[NodePlan, ...]:
+    """Workers first, control planes last; else as the plan lists them."""
+    return tuple(sorted(nodes, key=lambda each: each.control_plane))
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Writes the plan for a person and for `fix --apply`. Raises UsageError if it cannot be written."""
+    text = msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n"
+    try:
+        path.write_bytes(text)
+    except OSError as error:
+        raise UsageError(str(path), f"cannot be written: {error.strerror}") from None
+
+
+def read_plan(path: Path) -> Plan:
+    """Reads a plan. Raises UsageError for what is none, or of another schema."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise UsageError(str(path), f"cannot be read: {error.strerror}", _RIGHT) from None
+    if len(data) > _LARGEST:
+        raise UsageError(str(path), "is larger than any plan", _RIGHT)
+    try:
+        plan = msgspec.json.decode(data, type=Plan)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(str(path), f"is no plan: {error}", _RIGHT) from None
+    if plan.schema != SCHEMA:
+        raise UsageError(str(path), f"has schema {plan.schema!r}", f"{SCHEMA!r} was expected")
+    if problem := _problem(plan):
+        raise UsageError(str(path), problem, _RIGHT)
+    return plan
+
+
+def _problem(plan: Plan) -> str:
+    """What would make this plan dangerous to act on; empty if nothing does."""
+    if not _RUN.fullmatch(plan.run):
+        return f"the run is named {plan.run!r}"
+    names = [node.node for node in plan.nodes]
+    if len(set(names)) != len(names):
+        return "a node stands there twice"
+    return next((why for node in plan.nodes if (why := _node_problem(node))), "")
+
+
+def _node_problem(node: NodePlan) -> str:
+    if not all(_is_address(entry.value) for entry in node.addresses):
+        return f"{node.node}: an address that is none"
+    if not _MACHINE.fullmatch(node.machine_id):
+        return f"{node.node}: {node.machine_id!r} is no machine id"
+    if not 0 < node.port < 65536 or not node.dial:
+        return f"{node.node}: no address and port to dial"
+    paths = (node.root, node.pki, node.config) if node.change is ChangeKind.BOOTSTRAP else ()
+    if not all(path.startswith("/") and ".." not in path.split("/") for path in paths):
+        return f"{node.node}: a path that is not absolute"
+    return ""
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+_RIGHT = "a file written by `kubevouch fix --plan` was expected"

@@ -1,0 +1,68 @@
+"""What came of a run, node by node, and the exit code that says it."""
+
+from enum import StrEnum
+
+import msgspec
+
+from kubevouch.errors import ExitCode, combined_exit_code
+
+
+class NodeOutcome(StrEnum):
+    """How it ended for one node."""
+
+    DONE = "done"
+    """Every gate passed, and the change is committed."""
+
+    UNDONE = "undone"
+    """It is as it was before."""
+
+    STOPPED = "stopped"
+    """Nothing was changed on it, or nothing that would have to be undone."""
+
+    UNKNOWN = "unknown"
+    """It could not be reached to tell; its own switch undoes it, or has."""
+
+    UNTOUCHED = "untouched"
+    """The run ended before it was its turn."""
+
+
+class NodeResult(msgspec.Struct, frozen=True):
+    """One node: how it ended, why, and how long it took."""
+
+    node: str
+    outcome: NodeOutcome
+    why: str = ""
+    seconds: float = 0.0
+    requests: tuple[str, ...] = ()
+    """Those that were approved for it."""
+
+
+class RunResult(msgspec.Struct, frozen=True):
+    """All nodes in the order of the run, and the ConfigMap."""
+
+    run: str
+    nodes: tuple[NodeResult, ...]
+    config_map: str
+    """What was done with it, for a person; empty for nothing."""
+
+    config_map_failed: bool = False
+    interrupted: bool = False
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 all done, 4 stopped with some nodes done or nothing changed, 5 undone, 130 interrupted."""
+        outcomes = {each.outcome for each in self.nodes}
+        codes = [ExitCode.OK]
+        if self.interrupted:
+            codes.append(ExitCode.INTERRUPTED)
+        if NodeOutcome.UNDONE in outcomes:
+            codes.append(ExitCode.STOPPED if NodeOutcome.DONE in outcomes else ExitCode.UNDONE)
+        if (
+            outcomes & {NodeOutcome.STOPPED, NodeOutcome.UNKNOWN, NodeOutcome.UNTOUCHED}
+            and not self.interrupted
+        ):
+            only_untouched = outcomes <= {NodeOutcome.UNDONE, NodeOutcome.UNTOUCHED}
+            codes.append(ExitCode.UNDONE if only_untouched else ExitCode.STOPPED)
+        if self.config_map_failed:
+            codes.append(ExitCode.STOPPED)
+        return combined_exit_code(codes)

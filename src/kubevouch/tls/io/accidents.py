@@ -1,0 +1,203 @@
+"""From what asyncio, `ssl` and aiohttp raise to a `HandshakeFailure`.
+
+Sources of Go's texts: Go's crypto/tls/conn.go, crypto/tls/handshake_client.go, net/net.go (OpError), net/http/transport.go; seen
+from Go itself in tests/tls/cases/go-dial.json.
+"""
+
+import errno
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from kubevouch.tls.alert import PROTOCOL_VERSION, Alert, alert_of
+from kubevouch.tls.failure import FailureKind, HandshakeFailure
+from kubevouch.tls.io.identity import IdentityRefused
+from kubevouch.x509 import printable
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How far an attempt had come when it failed.
+
+    address, local: "10.0.0.5:10250" and our own end, as `joined` writes them; local may be unknown.
+    received: the first bytes from the peer, as far as known. mid_record: the last of them ended within a record.
+    """
+
+    address: str
+    connected: bool = False
+    local: str = ""
+    received: bytes = b""
+    mid_record: bool = False
+
+
+def failure_of(error: BaseException, attempt: Attempt) -> HandshakeFailure:
+    """What a failed connect attempt means. Takes what asyncio, `ssl` and aiohttp raise (their causes are looked at)."""
+    for found in _causes(error):
+        if isinstance(found, ssl.SSLError):
+            return _of_tls(found, attempt)
+        if isinstance(found, (socket.gaierror, ValueError, OverflowError)):
+            return _of_lookup(found, attempt)
+        if isinstance(found, OSError):
+            return _of_system(found, attempt)
+    return HandshakeFailure(FailureKind.BROKEN, f"{type(error).__name__}")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An HTTP client wraps the error that tells more: that one first."""
+    for inner in (getattr(error, "os_error", None), getattr(error, "certificate_error", None)):
+        if isinstance(inner, BaseException):
+            yield inner
+    yield error
+    if error.__cause__ is not None:
+        yield from _causes(error.__cause__)
+
+
+_ONCE_CONNECTED: Final = {errno.ECONNRESET, errno.EPIPE}
+_UNREACHABLE: Final = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN}
+_OUR_SIDE: Final = {
+    errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EACCES, errno.EPERM,
+    errno.EAFNOSUPPORT, errno.EINVAL,
+}  # fmt: skip
+
+
+def _of_system(error: OSError, attempt: Attempt) -> HandshakeFailure:
+    if isinstance(error, TimeoutError):
+        return _of_time(error, attempt)
+    if error.errno is None:
+        # asyncio's word for a peer that closed in mid-handshake.
+        return HandshakeFailure(
+            FailureKind.ENDED, "closed the connection within the handshake", "EOF"
+        )
+    words = os.strerror(error.errno).lower()
+    if attempt.connected or error.errno in _ONCE_CONNECTED:
+        ends = f"{attempt.local}->{attempt.address}" if attempt.local else attempt.address
+        return HandshakeFailure(FailureKind.RESET, words, f"read tcp {ends}: read: {words}")
+    kind = FailureKind.RESET
+    if error.errno == errno.ECONNREFUSED:
+        kind = FailureKind.REFUSED
+    elif error.errno in _UNREACHABLE:
+        kind = FailureKind.UNREACHABLE
+    elif error.errno in _OUR_SIDE:
+        kind = FailureKind.OUR_SIDE
+    # Go names the system call that failed: socket(2) for want of files, else connect(2).
+    call = "socket" if error.errno in (errno.EMFILE, errno.ENFILE) else "connect"
+    return HandshakeFailure(kind, words, f"dial tcp {attempt.address}: {call}: {words}")
+
+
+def _of_time(error: TimeoutError, attempt: Attempt) -> HandshakeFailure:
+    if attempt.connected:
+        return HandshakeFailure(
+            FailureKind.HANDSHAKE_TIMEOUT,
+            "accepted the connection, and did not finish the handshake in time",
+            "net/http: TLS handshake timeout",
+        )
+    # With an errno it is the kernel that gave up, else we did.
+    words = "connect: connection timed out" if error.errno == errno.ETIMEDOUT else "i/o timeout"
+    return HandshakeFailure(
+        FailureKind.CONNECT_TIMEOUT,
+        "no answer to the connection request in time",
+        f"dial tcp {attempt.address}: {words}",
+    )
+
+
+def _of_lookup(
+    error: socket.gaierror | ValueError | OverflowError, attempt: Attempt
+) -> HandshakeFailure:
+    host, _, port = printable(attempt.address).rpartition(":")
+    if isinstance(error, OverflowError):
+        words = f"address {port}: invalid port"
+        return HandshakeFailure(FailureKind.NAME_UNKNOWN, "invalid port", f"dial tcp: {words}")
+    words = "no such host"
+    if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+        words = "server misbehaving"
+    return HandshakeFailure(FailureKind.NAME_UNKNOWN, words, f"dial tcp: lookup {host}: {words}")
+
+
+def _of_tls(error: ssl.SSLError, attempt: Attempt) -> HandshakeFailure:
+    if failure := _of_check(error):
+        return failure
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return _ended(attempt)
+    if alert := _alert(error, attempt):
+        return _of_alert(alert)
+    return _of_foreigner(error.reason or "", attempt)
+
+
+def _of_check(error: ssl.SSLError) -> HandshakeFailure | None:
+    """The handshake was in order, and the peer was not."""
+    if isinstance(error, IdentityRefused):
+        return HandshakeFailure(FailureKind.WRONG_IDENTITY, printable(str(error)))
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return HandshakeFailure(
+            FailureKind.NOT_TRUSTED, printable(f"OpenSSL: {error.verify_message}")
+        )
+    return None
+
+
+_FOREIGN: Final = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"}
+
+
+def _of_foreigner(reason: str, attempt: Attempt) -> HandshakeFailure:
+    """Bytes came that make no handshake."""
+    if reason == "UNSUPPORTED_PROTOCOL":
+        return HandshakeFailure(
+            FailureKind.PROTOCOL_VERSION,
+            "speaks neither TLS 1.2 nor 1.3",
+            f"tls: server selected unsupported protocol version {_version_chosen(attempt):x}",
+        )
+    if attempt.received.startswith(b"HTTP/"):
+        return HandshakeFailure(
+            FailureKind.PLAIN_HTTP,
+            "answers plain HTTP on this port",
+            "http: server gave HTTP response to HTTPS client",
+        )
+    if reason in _FOREIGN and not _looks_like_tls(attempt.received):
+        return HandshakeFailure(
+            FailureKind.NOT_TLS,
+            "does not speak TLS on this port",
+            "tls: first record does not look like a TLS handshake",
+        )
+    words = reason.lower().replace("_", " ") or "unknown error"
+    too_long = reason == "PACKET_LENGTH_TOO_LONG" and len(attempt.received) >= 5
+    return HandshakeFailure(
+        FailureKind.BROKEN,
+        f"broken TLS handshake: {words}",
+        f"tls: oversized record received with length {int.from_bytes(attempt.received[3:5])}"
+        if too_long
+        else "",
+    )
+
+
+def _of_alert(alert: Alert) -> HandshakeFailure:
+    kind = FailureKind.PROTOCOL_VERSION if alert == PROTOCOL_VERSION else FailureKind.ALERT
+    return HandshakeFailure(kind, f"answered with TLS alert {alert}", alert.go_text, alert)
+
+
+def _ended(attempt: Attempt) -> HandshakeFailure:
+    # Go tells an end between two records from one within a record.
+    words = "unexpected EOF" if attempt.mid_record else "EOF"
+    return HandshakeFailure(FailureKind.ENDED, "closed the connection within the handshake", words)
+
+
+def _alert(error: ssl.SSLError, attempt: Attempt) -> Alert | None:
+    received = attempt.received
+    # An alert before any key is agreed lies open on the wire: type 21, 2 bytes, fatal, its number.
+    if received[:1] == b"\x15" and received[3:6] == b"\x00\x02\x02" and len(received) >= 7:
+        return Alert(received[6])
+    # A Python older than the alert leaves the reason out, and OpenSSL's words in.
+    words = error.args[1] if len(error.args) > 1 else ""
+    spoken = str(words).rpartition("] ")[2].partition(" (_ssl.c")[0]
+    return alert_of(error.reason or "") or alert_of(spoken)
+
+
+def _looks_like_tls(received: bytes) -> bool:
+    """What Go asks of a first record (readRecordOrCCS)."""
+    return received[:1] in (b"\x15", b"\x16") and received[1:2] < b"\x10"
+
+
+def _version_chosen(attempt: Attempt) -> int:
+    """The version in a ServerHello that comes first; 0 if there is none. RFC 5246, 7.4.1.3."""
+    return int.from_bytes(attempt.received[9:11]) if attempt.received[:1] == b"\x16" else 0

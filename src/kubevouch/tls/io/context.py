@@ -1,0 +1,102 @@
+"""TLS contexts for clients, with every flag stated.
+
+`ssl.create_default_context` changes with each Python (3.13 turned on VERIFY_X509_STRICT, which refuses CAs that
+kubectl and metrics-server accept) and reads the environment (SSLKEYLOGFILE). So none is made with it. The aim of
+the flags: OpenSSL accepts what Go's client accepts. Whoever verifies also asks `x509.verify`; both must pass.
+"""
+
+import ssl
+from typing import Final
+
+from kubevouch.tls.errors import RootsError
+from kubevouch.tls.io.pair import Pair, load_pair
+from kubevouch.x509 import read_certificates
+
+# X509_V_FLAG_NO_CHECK_TIME (openssl/x509_vfy.h). Python has no name for it.
+NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
+
+# What Go's client offers up to TLS 1.2 by default (crypto/tls/defaults.go, 1.26): Python's own list leaves out the
+# CBC suites, and would fail with a kubelet that metrics-server can read. TLS 1.3 suites are not configurable here.
+_GO_SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES+SHA1"
+
+# Level 1 is Go's own line: RSA of 1024 bits at least, no MD5 and no SHA-1 signatures. Distributions may set 2.
+_AS_GO: Final = f"@SECLEVEL=1:{_GO_SUITES}"
+# Level 0 takes any key: whoever only looks wants to see what is there.
+_ANYTHING: Final = f"@SECLEVEL=0:{_GO_SUITES}"
+
+
+def client_context(
+    *,
+    roots: bytes | None,
+    pair: Pair | None = None,
+    verify: bool = True,
+    check_hostname: bool = True,
+    check_time: bool = True,
+    where: str = "CA bundle",
+) -> ssl.SSLContext:
+    """A context for a client that sends something.
+
+    The name to verify is given with the connection (`server_hostname`): a DNS name, or an address as text.
+
+    Args:
+        roots: the authorities to trust, PEM or one in DER. None: the system's own, and only then.
+        pair: what to present if the server asks for a certificate.
+        verify: False believes any peer (kubectl's --insecure-skip-tls-verify).
+        check_hostname: False verifies the chain and leaves the name to the caller.
+        check_time: False leaves the dates to the caller: OpenSSL reads the machine's clock, and no injected one.
+        where: names the source of `roots` in an error.
+
+    Raises:
+        X509Error, RootsError: `roots` holds no certificate, or a broken one.
+        PairError: `pair` cannot be used.
+    """
+    context = _bare_context(_AS_GO)
+    if verify:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.check_hostname = check_hostname
+        context.verify_flags = _verify_flags(check_time=check_time)
+        trust(context, roots, where)
+    if pair is not None:
+        load_pair(context, pair, where="client certificate")
+    return context
+
+
+def inspection_context() -> ssl.SSLContext:
+    """A context for looking at what a peer presents: it believes any peer, and nothing may be sent through it."""
+    return _bare_context(_ANYTHING)
+
+
+def _bare_context(suites: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    # As Go's client: 1.2 and 1.3, no compression (CRIME). Without renegotiation a peer cannot change its
+    # certificate after it was checked.
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options = ssl.OP_ALL | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    # Names are read from the SAN only, as Go does since 1.15.
+    context.hostname_checks_common_name = False
+    context.set_ciphers(suites)
+    return context
+
+
+def _verify_flags(*, check_time: bool) -> ssl.VerifyFlags:
+    """TRUSTED_FIRST: a chain ends at the first certificate we trust, whatever the peer sent beyond it.
+
+    PARTIAL_CHAIN: any certificate among the roots ends a chain, also an intermediate one or the leaf itself (Go's
+    CertPool). VERIFY_X509_STRICT is not among them: see above.
+    """
+    flags = ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST | ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    return flags if check_time else flags | NO_CHECK_TIME
+
+
+def trust(context: ssl.SSLContext, roots: bytes | None, where: str) -> None:
+    """These authorities, PEM or one in DER; None are the system's. Raises X509Error, RootsError."""
+    if roots is None:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+        return
+    trusted = read_certificates(roots, where)
+    try:
+        context.load_verify_locations(cadata=b"".join(found.der for found in trusted))
+    except ssl.SSLError as error:
+        raise RootsError(where, f"OpenSSL reads no certificate in it ({error.reason})") from None

@@ -1,0 +1,95 @@
+"""A peer's identity, checked before anything can be written to it.
+
+OpenSSL verifies the chain and the name; that the certificate is the one of *this* node (CN `system:node:<name>`,
+our own verifier's verdict) it cannot ask. Python has no callback for it, but lets a context choose the class of its
+connections. Ours runs a check when the handshake is done, and until it has passed no application byte goes out or in.
+
+A client certificate is presented within the handshake, so before the check: what is kept back is the token and
+every byte of HTTP.
+"""
+
+import ssl
+from collections.abc import Callable
+from typing import Any, Self
+
+from kubevouch.errors import KubevouchError
+from kubevouch.tls.errors import TlsError
+from kubevouch.tls.io.presented import Presented, presented
+
+
+class IdentityRefused(TlsError, ssl.SSLError):
+    """The peer finished its handshake and is not who it should be. Nothing was sent to it, and nothing may be.
+
+    An SSLError too: event loops and HTTP clients take it for what it is, a handshake that failed.
+    """
+
+    def __init__(self, where: str, seen: str, expected: str = "") -> None:
+        super().__init__(where, seen, expected)
+        # What an SSLError has. OSError would read our three arguments as number, text and file name.
+        self.errno = ssl.SSL_ERROR_SSL
+        self.strerror = str(self)
+        self.filename = None
+        self.library = "SSL"
+        self.reason = "IDENTITY_REFUSED"
+
+
+Check = Callable[[Presented], None]
+"""Returns if the peer is who it should be, else raises IdentityRefused or another KubevouchError (the cause)."""
+
+
+def vouch_first(context: ssl.SSLContext, check: Check) -> None:
+    """From now on, connections of this context serve for nothing until their peer has passed the check.
+
+    Anything that the check raises refuses the peer, so that no fault of ours lets a stranger in. For `asyncio`,
+    aiohttp and whatever else uses `wrap_bio`; `wrap_socket` is refused.
+    """
+
+    class Vouched(_VouchedObject):
+        def _check(self) -> None:
+            check(presented(self))
+
+    context.sslobject_class = Vouched
+    context.sslsocket_class = _UnusableSocket
+
+
+class _VouchedObject(ssl.SSLObject):
+    _vouched = False
+
+    def do_handshake(self) -> None:
+        super().do_handshake()
+        if self._vouched:
+            return
+        try:
+            self._check()
+        except IdentityRefused:
+            raise
+        except KubevouchError as error:
+            raise IdentityRefused(error.where, error.seen, error.expected) from error
+        except Exception as error:
+            # An event loop expects SSLErrors here, and would leave any other connection hanging.
+            raise IdentityRefused(
+                "identity check", "failed itself", "please report this"
+            ) from error
+        self._vouched = True
+
+    def _check(self) -> None:
+        raise NotImplementedError
+
+    # OpenSSL shakes hands within its first read or write if nobody did before: so these wait for the check too.
+    def read(self, *arguments: Any) -> Any:  # noqa: ANN401 - bytes, or a count if a buffer is given
+        self._must_be_vouched()
+        return super().read(*arguments)
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
+        self._must_be_vouched()
+        return super().write(data)
+
+    def _must_be_vouched(self) -> None:
+        if not self._vouched:
+            raise IdentityRefused("TLS connection", "used before its peer was vouched for")
+
+
+class _UnusableSocket(ssl.SSLSocket):
+    @classmethod
+    def _create(cls, *_: Any, **__: Any) -> Self:  # noqa: ANN401 - whatever wrap_socket gives
+        raise TypeError("this context vouches for the peers of wrap_bio only")
