@@ -86,14 +86,14 @@ async def _until_it_holds(
 ) -> "tuple[Evidence, Diagnosis]":
     from kubevouch.diagnose.doctor import VERIFY, diagnose
     from kubevouch.evidence.gather.snapshot import gather
-    from kubevouch.kube.errors import Unreachable
+    from kubevouch.kube.errors import ApiUnreachable
 
     began, said = clock.monotonic(), ""
     while True:
         left = timeouts.wait - (clock.monotonic() - began)
         try:
             evidence = await gather(api, clock=clock, dial_timeout=timeouts.handshake)
-        except Unreachable as error:
+        except ApiUnreachable as error:
             if left <= 0:
                 raise
             now = str(error)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from kubevouch.clock import Clock
 from kubevouch.evidence.serving import judged
 from kubevouch.evidence.snapshot import Served, TrustedRoots
-from kubevouch.kubelet.dialled import Target
+from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.dial import dial
 
 

@@ -13,12 +13,12 @@ import msgspec
 
 from kubevouch.clock import Clock
 from kubevouch.kube.access import ClusterAccess
-from kubevouch.kube.asked import asked
+from kubevouch.kube.api_call import api_call
 from kubevouch.kube.decode import decoded
-from kubevouch.kube.errors import KubeError, Unreachable, UnreachableKind, Waits
+from kubevouch.kube.errors import ApiUnreachable, KubeError, RetryLater, UnreachableKind
 from kubevouch.kube.io.credentials import Credentials, fixed_or_files, goes_before_exec
 from kubevouch.kube.io.exec_plugin import ExecPlugin
-from kubevouch.kube.io.transport import Limits, Response, StreamLimits, Transport
+from kubevouch.kube.io.transport import ApiResponse, ResponseLimits, StreamLimits, Transport
 from kubevouch.kube.refusals import refusal, web_page
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ _LONGEST_WAIT: Final = 30.0
 _JSON: Final = "application/json"
 
 
-class Door:
+class HttpClient:
     """`async with` it.
 
     environ: what an exec plugin inherits. interactive: whether a plugin may read from our standard input.
@@ -43,11 +43,11 @@ class Door:
         clock: Clock,
         environ: Mapping[str, str],
         interactive: bool = False,
-        limits: Limits | None = None,
+        limits: ResponseLimits | None = None,
     ) -> None:
         self.access = access
         self._clock = clock
-        self._limits = limits or Limits()
+        self._limits = limits or ResponseLimits()
         self._credentials = _credentials(access, clock, environ, interactive=interactive)
         self._transport = Transport(access)
 
@@ -67,8 +67,8 @@ class Door:
         body: JSON = None,
         content_type: str = _JSON,
         accept: str = _JSON,
-        limits: Limits | None = None,
-    ) -> Response:
+        limits: ResponseLimits | None = None,
+    ) -> ApiResponse:
         """The only door: an answer with a code of 2xx, or an error.
 
         path: quoted, as Resource.path gives it. A GET is repeated after a broken connection and where the server
@@ -96,8 +96,8 @@ class Door:
         target: str,
         headers: Sequence[tuple[str, str]],
         data: bytes | None,
-        limits: Limits,
-    ) -> Response:
+        limits: ResponseLimits,
+    ) -> ApiResponse:
         credential = await self._credentials.current()
         answer = await self._transport.send(
             method, target, credential, limits, headers=headers, body=data
@@ -109,7 +109,7 @@ class Door:
         if not 200 <= answer.code < 300:
             path = target.partition("?")[0]
             server = self.access.server
-            raise refusal(server, asked(method, path), answer.code, answer.headers, answer.body)
+            raise refusal(server, api_call(method, path), answer.code, answer.headers, answer.body)
         return answer
 
     async def read(
@@ -144,7 +144,7 @@ class Door:
             stream = self._transport.lines(target, credential, limits, headers=[("Accept", _JSON)])
             async with contextlib.aclosing(stream):
                 answer = await anext(stream)
-                assert isinstance(answer, Response)
+                assert isinstance(answer, ApiResponse)
                 refused = credential if answer.code == 401 and not renewed else None
                 if refused is None or not (newer := await self._credentials.renewed(refused)):
                     self._check_stream(answer, path)
@@ -154,10 +154,10 @@ class Door:
                     return
                 credential, renewed = newer, True
 
-    def _check_stream(self, answer: Response, path: str) -> None:
+    def _check_stream(self, answer: ApiResponse, path: str) -> None:
         server = self.access.server
         if answer.code != 200:
-            raise refusal(server, asked("WATCH", path), answer.code, answer.headers, answer.body)
+            raise refusal(server, api_call("WATCH", path), answer.code, answer.headers, answer.body)
         if not answer.headers.get("content-type", "").startswith(_JSON):
             raise web_page(server, answer.headers)
 
@@ -173,8 +173,8 @@ def _credentials(
 
 def _wait(error: KubeError, attempt: int) -> float | None:
     """Seconds until a GET may be sent again; None if that would not help."""
-    if isinstance(error, Waits):
+    if isinstance(error, RetryLater):
         after = error.retry_after
         return after if after is not None and after <= _LONGEST_WAIT else None
-    broke = isinstance(error, Unreachable) and error.kind is UnreachableKind.RESET
+    broke = isinstance(error, ApiUnreachable) and error.kind is UnreachableKind.RESET
     return 0.2 * 2**attempt if broke else None
