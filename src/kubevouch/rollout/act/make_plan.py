@@ -61,7 +61,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
             return await _judged(node, options, context, evidence)
 
     seen = await together(*(judged(node) for node in chosen))
-    reserved = reserved_of(names)
+    reserved = reserved_of(names, nodes)
     planned: list[NodePlan] = []
     left_out: list[LeftOut] = []
     for each in seen:
