@@ -54,7 +54,7 @@ def kubeadm_names(found: Measured[ConfigMap]) -> KubeadmNames:
     text = found.value.data.get("ClusterConfiguration", "") if found.value else ""
     try:
         said = goyaml.read(text.encode())
-    except goyaml.Unreadable:
+    except goyaml.UnreadableYaml:
         return KubeadmNames()
     networking = said.get("networking") if isinstance(said, dict) else None
     api_server = said.get("apiServer") if isinstance(said, dict) else None

@@ -132,5 +132,5 @@ def _json(raw: bytes) -> Any:  # noqa: ANN401 - JSON
 def _yaml(raw: bytes) -> Any:  # noqa: ANN401 - JSON
     try:
         return goyaml.read(raw)
-    except goyaml.Unreadable as error:
+    except goyaml.UnreadableYaml as error:
         raise status.bad_request(f"error converting YAML to JSON: yaml: {error}") from None

@@ -102,7 +102,7 @@ def _ends(files: NodeFiles, path: str) -> datetime | None:
             said = goyaml.read(data)
             data = b64decode(said["users"][0]["user"]["client-certificate-data"])
         return x509.load_pem_x509_certificate(data).not_valid_after_utc
-    except (OSError, ValueError, KeyError, TypeError, IndexError, goyaml.Unreadable):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, goyaml.UnreadableYaml):
         return None
 
 

@@ -23,9 +23,9 @@ from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.fleet import Dialling
 from kubevouch.metrics.scraper import Rhythm
 from kubevouch.metrics.serving.server import NEVER_INSECURE, Serving, parts_of, serve
+from kubevouch.serve.key_pair import key_pair_source
 from kubevouch.serve.logs import Log
-from kubevouch.serve.pair import pair_source
-from kubevouch.serve.process import Stop
+from kubevouch.serve.process import StopEvent
 from kubevouch_lab.kubelets.pods import ContainerLogLine, ContainerState
 from kubevouch_lab.objects import Object, name_of, uid_of
 from kubevouch_lab.rng import Entropy, serials
@@ -52,7 +52,7 @@ class _PodServer:
         self.ready = False
         self.complaint = ""
         self.restarts = 0
-        self.stop = Stop()
+        self.stop = StopEvent()
         self.tasks: list[asyncio.Task[None]] = []
 
     def hear(self, text: str) -> None:
@@ -178,7 +178,7 @@ class MetricsServers:
                 ),
                 rhythm=Rhythm(resolution=resolution, timeout=resolution * 0.9),
             )
-            source = pair_source("", "", "", now=clock.now(), random_serial=self._bits)
+            source = key_pair_source("", "", "", now=clock.now(), random_serial=self._bits)
             serving = Serving(server.address, PORT, source, resolution)
             await serve(parts, serving, server.stop)
 

@@ -1,4 +1,4 @@
-"""Endpoints and EndpointSlices of Services that have a selector.
+"""EndpointsController and EndpointSlices of Services that have a selector.
 
 Sources: pkg/controller/endpoint/endpoints_controller.go, staging/src/k8s.io/endpointslice/{reconciler,utils}.go.
 """
@@ -119,7 +119,7 @@ def slices_of(service: Object, pods: list[Object]) -> list[Object]:
 
 
 def subset(found: Object) -> Object:
-    """A subset of an Endpoints object, of a slice; empty where nothing is."""
+    """A subset of an EndpointsController object, of a slice; empty where nothing is."""
     ready: list[Object] = []
     not_ready: list[Object] = []
     for each in found["endpoints"]:

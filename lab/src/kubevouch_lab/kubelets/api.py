@@ -77,7 +77,7 @@ def read_access(files: NodeFiles, path: str) -> Access:
             user.get("token", ""),
             pair,
         )
-    except (KeyError, TypeError, LookupError, goyaml.Unreadable) as error:
+    except (KeyError, TypeError, LookupError, goyaml.UnreadableYaml) as error:
         raise ValueError(f"invalid configuration: {path}: {error}") from None
 
 

@@ -162,7 +162,7 @@ def _document(files: NodeFiles, path: str, what: str) -> Document:
     except OSError as error:
         why = f"open {path}: {(error.strerror or '').lower()}"
         raise StartFailure(f"{what}, path: {path}, error: {why}") from None
-    except goyaml.Unreadable as error:
+    except goyaml.UnreadableYaml as error:
         raise StartFailure(f"{what}, path: {path}, error: yaml: {error}") from None
     if not isinstance(value, dict) or value.get("kind") != "KubeletConfiguration":
         raise StartFailure(f"{what}, path: {path}, error: Object 'Kind' is missing")

@@ -241,7 +241,7 @@ class Units:
     async def _play(self, service: Service, argv: Sequence[str]) -> None:
         played = self._played[service.name]
         played.exited = lambda: self._ended(service)
-        service.pid = played.pid = self._processes.begin(argv)
+        service.pid = played.pid = self._processes.begin(service.name, argv)
         service.active, service.sub = "active", "running"
         self._say(service.name, f"Started {service.title}.", log.STARTED)
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 from collections.abc import Callable, Iterator
 
@@ -31,6 +32,8 @@ async def run(
     Raises:
         LabError: it cannot be made or started.
     """
+    # Nodes' folders are made as root makes them: a kubelet's folder that a group may write is refused by kubevouch.
+    os.umask(os.umask(0o022) | 0o022)
     with folder.locked(), _logged(folder):
         lab = Lab(folder, scenario_of=scenario_of, clock=clock, entropy=entropy, say=say)
         control = ControlSocket(folder, Commands(lab))

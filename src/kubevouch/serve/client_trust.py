@@ -1,8 +1,8 @@
-"""Whom we believe: two pools of authorities and the front proxy's names, as the API server publishes them.
+"""Which authorities may sign client certificates, as the API server publishes them.
 
-The ConfigMap kube-system/extension-apiserver-authentication has client-ca-file, requestheader-client-ca-file (PEM)
-and lists that are JSON arrays in a string (pkg/controlplane/controller/clusterauthenticationtrust). It changes when
-an authority is renewed. What an operator gives by flag comes before what is published there.
+The ConfigMap kube-system/extension-apiserver-authentication has two pools of authorities, client-ca-file and
+requestheader-client-ca-file (PEM), and the front proxy's names and headers as JSON arrays in a string
+(pkg/controlplane/controller/clusterauthenticationtrust). It changes when an authority is renewed. What an operator sets by flags comes before what is published there.
 """
 
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ CONFIG_MAP: Final = "extension-apiserver-authentication"
 
 
 class TrustError(KubevouchError):
-    """The authentication configuration cannot be read. Whoever publishes it, or gave it by flag, must mend it."""
+    """The authentication configuration cannot be read: correct the ConfigMap or the flag that the error names."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
-    """client_ca: signs users' certificates. proxy_ca: signs the front proxy's. Never one pool for the other's purpose.
+class ClientTrust:
+    """Authorities of client certificates (`client_ca`) and of the front proxy (`proxy_ca`), each for its purpose only.
 
-    allowed_names: CNs of the front proxy; empty allows any that proxy_ca signed. Empty PEM: nobody is believed that way.
+    allowed_names: CNs of the front proxy; empty allows any that proxy_ca signed. An empty PEM turns that method off.
     """
 
     client_ca: bytes = b""
@@ -39,31 +39,31 @@ class Trust:
 
     @property
     def all_ca(self) -> bytes:
-        """Both pools, for the handshake; which of them a certificate is of is asked after it."""
+        """Both pools, for the handshake. Which of them signed the certificate is checked after the handshake."""
         return b"\n".join(each for each in (self.client_ca, self.proxy_ca) if each)
 
-    def over(self, published: "Trust") -> "Trust":
-        """This, and from `published` what this leaves open. The front proxy's CA and its names go together."""
+    def over(self, published: "ClientTrust") -> "ClientTrust":
+        """This trust, completed from `published`. The front proxy's CA, names and headers are taken from one source."""
         client_ca = self.client_ca or published.client_ca
         source = self if self.proxy_ca else published
         return replace(source, client_ca=client_ca)
 
 
-def pool(pem: bytes, where: str) -> tuple[Certificate, ...]:
-    """The authorities in a PEM; none for an empty one. Raises X509Error."""
+def ca_pool(pem: bytes, where: str) -> tuple[Certificate, ...]:
+    """The certificates in a PEM file; none if it is empty. Raises X509Error."""
     return read_certificates(pem, where) if pem.strip() else ()
 
 
-async def published_trust(api: ApiClient) -> Trust:
-    """What the API server publishes. Raises KubeError, TrustError, X509Error."""
+async def published_trust(api: ApiClient) -> ClientTrust:
+    """The trust that the API server publishes. Raises KubeError, TrustError, X509Error."""
     found = await api.get(CONFIG_MAPS, CONFIG_MAP, NAMESPACE)
-    return trust_of(found.data)
+    return read_client_trust(found.data)
 
 
-def trust_of(data: Mapping[str, str]) -> Trust:
-    """The ConfigMap's data, as values. Raises TrustError, X509Error."""
+def read_client_trust(data: Mapping[str, str]) -> ClientTrust:
+    """The trust in the ConfigMap's data. Raises TrustError, X509Error."""
     where = f"ConfigMap {NAMESPACE}/{CONFIG_MAP}"
-    trust = Trust(
+    trust = ClientTrust(
         data.get("client-ca-file", "").encode(),
         data.get("requestheader-client-ca-file", "").encode(),
         _names(data, "requestheader-allowed-names", where),
@@ -78,7 +78,7 @@ def trust_of(data: Mapping[str, str]) -> Trust:
         ("client-ca-file", trust.client_ca),
         ("requestheader-client-ca-file", trust.proxy_ca),
     ):
-        pool(pem, f"{where}: {key}")
+        ca_pool(pem, f"{where}: {key}")
     return trust
 
 

@@ -1,4 +1,4 @@
-"""What stands in front of everything that is served: how many at once, who asks, whether he may, and who answers."""
+"""In front of every handler: the limit of requests in flight, authentication, authorization, and routing."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,23 +6,23 @@ from typing import Final
 
 from kubevouch import __version__
 from kubevouch.serve.attributes import attributes_of
-from kubevouch.serve.authentication import Authentication, NotAuthenticated
-from kubevouch.serve.authorization import Authorization
+from kubevouch.serve.authentication import Authenticator, NotAuthenticated
+from kubevouch.serve.authorization import Authorizer
 from kubevouch.serve.logs import Log
-from kubevouch.serve.messages import Handler, Request, Response, in_json
-from kubevouch.serve.statuses import internal_error, no_such_path, too_many, unauthorized
+from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse, json_response
+from kubevouch.serve.statuses import internal_error, no_such_path, too_many_requests, unauthorized
 
 MOST_AT_ONCE: Final = 400
 """Requests: apiserver's --max-requests-inflight."""
 
 
-class Gate:
-    """A Handler. routes: by path, and for everything below it; the longest that fits answers."""
+class AccessGate:
+    """A Handler in front of others. routes: handlers by path, for everything below it too; the longest match answers."""
 
     def __init__(
         self,
-        authentication: Authentication,
-        authorization: Authorization,
+        authentication: Authenticator,
+        authorization: Authorizer,
         routes: Mapping[str, Handler],
         log: Log,
     ) -> None:
@@ -32,14 +32,14 @@ class Gate:
         self._log = log
         self._running = 0
 
-    async def answer(self, request: Request) -> Response:
-        """The answer, whatever happens."""
+    async def answer(self, request: HttpRequest) -> HttpResponse:
+        """The response to a request. Never raises: what a handler raises is logged and becomes a 500."""
         if self._running >= MOST_AT_ONCE:
-            return too_many()
+            return too_many_requests()
         self._running += 1
         try:
             return await self._answer(request)
-        except Exception as error:  # noqa: BLE001 - one request's fault ends no server
+        except Exception as error:  # noqa: BLE001 - an error in one request must not end the server
             self._log.error(
                 f"{type(error).__name__}: {error}", "Observed a panic", path=request.path
             )
@@ -47,9 +47,9 @@ class Gate:
         finally:
             self._running -= 1
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: HttpRequest) -> HttpResponse:
         try:
-            user = await self._authentication.user_of(request)
+            user = await self._authentication.authenticate(request)
         except NotAuthenticated as error:
             self._log.error(error.seen, "Unable to authenticate the request")
             return unauthorized()
@@ -81,7 +81,7 @@ class Gate:
         )
 
 
-async def version(request: Request) -> Response:  # noqa: ARG001 - a handler's signature
-    """/version, in the fields that clients of Kubernetes know."""
+async def version(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - a handler's signature
+    """The response to /version, with the fields that Kubernetes clients know."""
     major, minor, *_ = [*__version__.split("."), "", ""]
-    return in_json({"major": major, "minor": minor, "gitVersion": f"v{__version__}"})
+    return json_response({"major": major, "minor": minor, "gitVersion": f"v{__version__}"})

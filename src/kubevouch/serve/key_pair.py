@@ -1,8 +1,8 @@
-"""The certificate we serve: from files that may change, or made at the start.
+"""The serving certificate and its key: from files that may change, or self-signed at the start.
 
 The flags are those of every API server of Kubernetes (apiserver's pkg/server/options/serving.go):
---tls-cert-file and --tls-private-key-file; else `apiserver.crt` and `.key` in --cert-dir, which are made there if
-they are missing; without a folder a pair lives in memory only.
+--tls-cert-file and --tls-private-key-file; else `apiserver.crt` and `.key` in --cert-dir, which are created if they
+are missing; without a folder the pair is kept in memory only.
 """
 
 import os
@@ -21,20 +21,20 @@ _LARGEST: Final = 1 << 20
 _LIFETIME: Final = timedelta(days=365)
 
 
-class PairFilesError(KubevouchError):
-    """The pair's files cannot be read or written. Whoever named them must mend that."""
+class KeyPairFilesError(KubevouchError):
+    """The files of the pair cannot be read or written: correct the flag that names them, or their permissions."""
 
 
 @dataclass(frozen=True, slots=True)
-class PairSource:
-    """Where the pair comes from. files: certificate and key; None: `made`, which is in memory."""
+class KeyPairSource:
+    """Where the pair comes from: `files` (certificate and key), or `made`, which is kept in memory."""
 
     where: str
     files: tuple[Path, Path] | None
     made: Pair | None = None
 
     def read(self) -> Pair:
-        """The pair as it is now. Raises PairFilesError."""
+        """The current pair. Raises KeyPairFilesError."""
         if self.made is not None:
             return self.made
         assert self.files is not None
@@ -42,32 +42,32 @@ class PairSource:
         return Pair(chain, key)
 
 
-def pair_source(
+def key_pair_source(
     cert_file: str,
     key_file: str,
     cert_dir: str,
     *,
     now: datetime,
     random_serial: Callable[[int], int],
-) -> PairSource:
-    """From the flags; "" for one that is not given. Raises UsageError, PairFilesError."""
+) -> KeyPairSource:
+    """The source that the flags name; a flag that is not given is "". Raises UsageError, KeyPairFilesError."""
     if bool(cert_file) != bool(key_file):
-        expected = "--tls-cert-file and --tls-private-key-file are given together"
+        expected = "--tls-cert-file and --tls-private-key-file must be given together"
         raise UsageError(
             "--tls-cert-file, --tls-private-key-file", "one of them is missing", expected
         )
     if cert_file:
-        return PairSource(f"{cert_file}, {key_file}", (Path(cert_file), Path(key_file)))
+        return KeyPairSource(f"{cert_file}, {key_file}", (Path(cert_file), Path(key_file)))
     if not cert_dir:
-        return PairSource("self-signed, in memory", None, _made(now, random_serial))
+        return KeyPairSource("self-signed, in memory", None, _made(now, random_serial))
     files = (Path(cert_dir, "apiserver.crt"), Path(cert_dir, "apiserver.key"))
     if not all(path.is_file() for path in files):
         _write(files, _made(now, random_serial))
-    return PairSource(f"{files[0]}, {files[1]}", files)
+    return KeyPairSource(f"{files[0]}, {files[1]}", files)
 
 
 def _made(now: datetime, random_serial: Callable[[int], int]) -> Pair:
-    """`localhost@<unix>`, as client-go's cert.GenerateSelfSignedCertKey makes it for a server without a name."""
+    """A self-signed pair for `localhost@<unix>`, as client-go's cert.GenerateSelfSignedCertKey makes one."""
     made = kubelet_self_signed(
         "localhost",
         addresses=(IPv4Address("127.0.0.1"),),
@@ -94,7 +94,7 @@ def _write(files: tuple[Path, Path], pair: Pair) -> None:
             str(error.filename or files[0]),
             "a folder that can be written to was expected",
         )
-        raise PairFilesError(where, error.strerror or str(error), expected) from None
+        raise KeyPairFilesError(where, error.strerror or str(error), expected) from None
 
 
 def _read(path: Path) -> bytes:
@@ -102,7 +102,7 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
     except OSError as error:
-        raise PairFilesError(str(path), error.strerror or str(error)) from None
+        raise KeyPairFilesError(str(path), error.strerror or str(error)) from None
     if len(content) > _LARGEST:
-        raise PairFilesError(str(path), f"more than {_LARGEST} bytes", "a PEM file was expected")
+        raise KeyPairFilesError(str(path), f"more than {_LARGEST} bytes", "a PEM file was expected")
     return content
