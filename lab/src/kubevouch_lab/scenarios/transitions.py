@@ -6,24 +6,24 @@ Whatever tests, operators or runs of kubevouch left on the nodes is removed firs
 import asyncio
 import shutil
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, CSRS, PODS
 from kubevouch_lab.apiserver.status import StatusError
 from kubevouch_lab.cluster import seed
 from kubevouch_lab.cluster.authorities import Authorities
-from kubevouch_lab.cluster.chance import serials
-from kubevouch_lab.cluster.history import History
-from kubevouch_lab.cluster.node_place import KUBELET, PKI, NodePlan, configured, node_files
-from kubevouch_lab.cluster.placing import place
-from kubevouch_lab.scenarios.approver import SERVING
-from kubevouch_lab.scenarios.states import State, serving_files
+from kubevouch_lab.cluster.disk_files import write_files
+from kubevouch_lab.cluster.history import ClusterHistory
+from kubevouch_lab.cluster.node_disk import KUBELET, PKI, NodePlan, configured, node_files
+from kubevouch_lab.cluster.site_approver import SERVING
+from kubevouch_lab.cluster.states import State, serving_files
+from kubevouch_lab.objects import name_of
+from kubevouch_lab.rng import serials
 
 if TYPE_CHECKING:
     from kubevouch_lab.cluster.lab import Lab
     from kubevouch_lab.cluster.machine import Machine
 
-Object = dict[str, Any]
 
 _CONFIG = f"{KUBELET}/config.yaml"
 # What decides how a kubelet runs, and what people spoil; its identity stays.
@@ -56,7 +56,7 @@ def plan_of(lab: "Lab", machine: "Machine") -> NodePlan:
     """What the files of a machine depend on, as of now."""
     master = lab.folder.node(lab.site.hosts[0].name)
     ca = Authorities.read(master).ca
-    history = History(lab.clock.now().replace(microsecond=0))
+    history = ClusterHistory(lab.clock.now().replace(microsecond=0))
     return NodePlan(lab.site, machine.host, history, ca, lab.record.identity)
 
 
@@ -68,9 +68,9 @@ def reset(lab: "Lab", machine: "Machine", state: State) -> None:
         files.remove(f"{PKI}/{name}")
     for left in files.path(PKI).glob("kubelet-server*"):
         left.unlink()
-    place(files.root, [file for file in node_files(plan, draw) if file.path in _RESTORED])
+    write_files(files.root, [file for file in node_files(plan, draw) if file.path in _RESTORED])
     configure(machine, bootstraps=state.bootstraps)
-    place(files.root, serving_files(state, plan, draw))
+    write_files(files.root, serving_files(state, plan, draw))
 
 
 def configure(machine: "Machine", *, bootstraps: bool) -> None:
@@ -95,7 +95,7 @@ def forget_requests(lab: "Lab", node: str) -> None:
     client = lab.control_plane.client
     for request in client.list(CSRS, fields=f"spec.signerName={SERVING}"):
         if request["spec"].get("username") == f"system:node:{node}":
-            client.delete(CSRS, request["metadata"]["name"])
+            client.delete(CSRS, name_of(request))
 
 
 def restart_metrics_servers(lab: "Lab") -> None:
@@ -103,7 +103,7 @@ def restart_metrics_servers(lab: "Lab") -> None:
     client = lab.control_plane.client
     for pod in client.list(PODS, "kube-system", labels="k8s-app=metrics-server"):
         try:
-            client.delete(PODS, pod["metadata"]["name"], "kube-system")
+            client.delete(PODS, name_of(pod), "kube-system")
         except StatusError as error:
             if error.code != 404:
                 raise

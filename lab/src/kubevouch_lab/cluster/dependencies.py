@@ -1,6 +1,5 @@
 """Everything that identity, signing, kubelets and aggregated APIs plug into the API server, in two values."""
 
-from kubevouch_lab.aggregation import Aggregation
 from kubevouch_lab.apiserver.backends import Backends
 from kubevouch_lab.apiserver.metadata import Entropy
 from kubevouch_lab.apiserver.request import Admission, Authorizer
@@ -12,7 +11,8 @@ from kubevouch_lab.identity.pod_admission import PodAdmission
 from kubevouch_lab.identity.reviews import Reviews
 from kubevouch_lab.identity.specials import specials
 from kubevouch_lab.identity.tokens import Tokens
-from kubevouch_lab.node_proxy import NodeProxy
+from kubevouch_lab.proxies.aggregation import Aggregation
+from kubevouch_lab.proxies.node_proxy import NodeProxy
 from kubevouch_lab.signer.admission import RequestAdmission
 from kubevouch_lab.signer.requests import RequestStrategy
 

@@ -31,7 +31,7 @@ Serials = Callable[[], int]
 
 
 @dataclass(frozen=True)
-class Pair:
+class KeyPair:
     """A chain, leaf first, and the key of the leaf; PEM."""
 
     chain: bytes
@@ -60,7 +60,7 @@ class Subject:
     key_encipherment: bool = True
 
 
-def authority(common_name: str, made: datetime, serial: int, key: AnyKey | None = None) -> Pair:
+def authority(common_name: str, made: datetime, serial: int, key: AnyKey | None = None) -> KeyPair:
     """A CA as kubeadm makes it: RSA, ten years, its name also as a DNS name, back-dated by five minutes."""
     key = key or rsa_key()
     name = _name(common_name)
@@ -72,19 +72,19 @@ def authority(common_name: str, made: datetime, serial: int, key: AnyKey | None 
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(common_name)]), critical=False)
         .sign(key, SHA256())
     )
-    return Pair(ca.public_bytes(_PEM), key_pem(key))
+    return KeyPair(ca.public_bytes(_PEM), key_pem(key))
 
 
 def leaf(
-    ca: Pair, subject: Subject, made: datetime, serial: int, key: AnyKey | None = None
-) -> Pair:
+    ca: KeyPair, subject: Subject, made: datetime, serial: int, key: AnyKey | None = None
+) -> KeyPair:
     """A leaf as kubeadm makes it: good for a year; back-dated as CertificateBackdate says, never before its CA."""
     key = key or rsa_key()
     begins = max(made - _BACKDATED, ca.leaf.not_valid_before_utc)
     return _signed(ca, subject, key, serial, (begins, made + YEAR))
 
 
-def signed_for_kubelet(ca: Pair, subject: Subject, approved: datetime, serial: int) -> Pair:
+def signed_for_kubelet(ca: KeyPair, subject: Subject, approved: datetime, serial: int) -> KeyPair:
     """What the cluster's signer issues for a kubelet's request: ECDSA, no key encipherment, a year from five minutes ago."""
     begins = approved - _BACKDATED
     return _signed(
@@ -92,15 +92,15 @@ def signed_for_kubelet(ca: Pair, subject: Subject, approved: datetime, serial: i
     )
 
 
-def kubelet_client(ca: Pair, node: str, approved: datetime, serial: int) -> Pair:
+def kubelet_client(ca: KeyPair, node: str, approved: datetime, serial: int) -> KeyPair:
     """A kubelet's client certificate for the API server."""
     subject = Subject(f"system:node:{node}", ("system:nodes",), key_encipherment=False)
     return signed_for_kubelet(ca, subject, approved, serial)
 
 
 def kubelet_serving(
-    ca: Pair, node: str, addresses: Sequence[str], approved: datetime, serial: int
-) -> Pair:
+    ca: KeyPair, node: str, addresses: Sequence[str], approved: datetime, serial: int
+) -> KeyPair:
     """What the signer would have issued for a node's serving request approved at that moment."""
     subject = Subject(
         f"system:node:{node}",
@@ -115,7 +115,7 @@ def kubelet_serving(
 
 def kubelet_self_signed(
     host: str, made: datetime, serials: Serials, keys: tuple[AnyKey, AnyKey] | None = None
-) -> Pair:
+) -> KeyPair:
     """The pair that a kubelet of that host name makes for itself: leaf and throw-away CA, one DNS name, no address.
 
     Valid from an hour before, for 365 days. keys: the CA's and the leaf's, where not even these are to be fresh.
@@ -132,13 +132,13 @@ def kubelet_self_signed(
         )
         .sign(authority_key, SHA256())
     )
-    pair = Pair(ca.public_bytes(_PEM), key_pem(authority_key))
+    pair = KeyPair(ca.public_bytes(_PEM), key_pem(authority_key))
     subject = Subject(f"{host}@{int(made.timestamp())}", names=(host,), serves=True)
     own = _signed(pair, subject, key, serials(), (begins, begins + YEAR))
-    return Pair(own.chain + pair.chain, own.key)
+    return KeyPair(own.chain + pair.chain, own.key)
 
 
-def made_earlier(certificate: x509.Certificate, ca: Pair, by: timedelta) -> x509.Certificate:
+def made_earlier(certificate: x509.Certificate, ca: KeyPair, by: timedelta) -> x509.Certificate:
     """The same certificate, its dates so much earlier, signed again by the CA's key."""
     builder = _builder(
         certificate.subject,
@@ -180,7 +180,7 @@ def _loaded(pem: bytes) -> AnyKey:
     return key
 
 
-def _signed(ca: Pair, subject: Subject, key: AnyKey, serial: int, life: Life) -> Pair:
+def _signed(ca: KeyPair, subject: Subject, key: AnyKey, serial: int, life: Life) -> KeyPair:
     issuer = ca.private_key
     purpose = ExtendedKeyUsageOID.SERVER_AUTH if subject.serves else ExtendedKeyUsageOID.CLIENT_AUTH
     builder = (
@@ -202,7 +202,7 @@ def _signed(ca: Pair, subject: Subject, key: AnyKey, serial: int, life: Life) ->
     alternatives += [x509.IPAddress(ipaddress.ip_address(each)) for each in subject.addresses]
     if alternatives:
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-    return Pair(certificate_pem(builder.sign(issuer, SHA256())), key_pem(key))
+    return KeyPair(certificate_pem(builder.sign(issuer, SHA256())), key_pem(key))
 
 
 def _builder(

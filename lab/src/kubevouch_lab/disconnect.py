@@ -3,7 +3,7 @@
 import asyncio
 
 
-def sever(transport: asyncio.WriteTransport | None) -> None:
+def disconnect(transport: asyncio.WriteTransport | None) -> None:
     """Aborts it; None and what has ended are left as they are.
 
     A TLS transport that was closed twice has let go of its protocol, and until Python 3.11.5 `abort` stumbles over that

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -14,18 +14,18 @@ from kubevouch_lab.apiserver.kinds import (
     kind_of,
 )
 from kubevouch_lab.cluster import seed
-from kubevouch_lab.cluster.chance import serials
-from kubevouch_lab.cluster.node_place import rotated_server
-from kubevouch_lab.cluster.pki import Pair, authority, kubelet_serving
-from kubevouch_lab.cluster.placing import place
-from kubevouch_lab.cluster.standing import Standing
-from kubevouch_lab.scenarios import switching
+from kubevouch_lab.cluster.active_faults import ActiveFaults
+from kubevouch_lab.cluster.disk_files import write_files
+from kubevouch_lab.cluster.node_disk import rotated_server
+from kubevouch_lab.objects import name_of
+from kubevouch_lab.pki import KeyPair, authority, kubelet_serving
+from kubevouch_lab.rng import serials
+from kubevouch_lab.scenarios import transitions
 
 if TYPE_CHECKING:
     from kubevouch_lab.cluster.lab import Lab
     from kubevouch_lab.cluster.machine import Machine
 
-Object = dict[str, Any]
 # A rotation is due at 70 to 90 % of a certificate's life: so much of it has certainly passed.
 _USED_UP = timedelta(days=350)
 _AHEAD = timedelta(days=1)
@@ -42,13 +42,13 @@ async def somebody_approves(lab: "Lab", machines: "Sequence[Machine]") -> None:
         assert kind is not None
         if client.find(kind, metadata["name"], metadata.get("namespace", "")) is None:
             client.create(kind, thing)
-    lab.stand(replace(lab.standing, approves=True))
+    lab.set_active_faults(replace(lab.active_faults, approves=True))
 
 
 async def somebody_denies(lab: "Lab", machines: "Sequence[Machine]") -> None:
     """The approver dislikes these nodes' requests, and denies each as it comes."""
-    names = {*lab.standing.denies, *(machine.host.name for machine in machines)}
-    lab.stand(replace(lab.standing, denies=tuple(sorted(names))))
+    names = {*lab.active_faults.denies, *(machine.host.name for machine in machines)}
+    lab.set_active_faults(replace(lab.active_faults, denies=tuple(sorted(names))))
 
 
 async def ask_anew(lab: "Lab", machines: "Sequence[Machine]") -> None:
@@ -60,7 +60,7 @@ async def ask_anew(lab: "Lab", machines: "Sequence[Machine]") -> None:
 async def nearly_used_up(lab: "Lab", machines: "Sequence[Machine]") -> None:
     """What they serve was issued nearly a year ago: they have asked for the next one in vain."""
     now = lab.clock.now()
-    ca = switching.plan_of(lab, machines[0]).ca
+    ca = transitions.plan_of(lab, machines[0]).ca
     await _with(machines, lambda machine: _serve(lab, machine, ca, _USED_UP, now=now))
 
 
@@ -74,18 +74,18 @@ async def signed_by_another_ca(lab: "Lab", machines: "Sequence[Machine]") -> Non
 
 async def clock_ahead(lab: "Lab", machines: "Sequence[Machine]") -> None:
     """Their clocks go a day ahead, and the certificates that they serve begin then."""
-    ca = switching.plan_of(lab, machines[0]).ca
+    ca = transitions.plan_of(lab, machines[0]).ca
     now = lab.clock.now()
 
     ahead = {machine.host.name: _AHEAD.total_seconds() for machine in machines}
-    lab.stand(replace(lab.standing, ahead=lab.standing.ahead | ahead))
+    lab.set_active_faults(replace(lab.active_faults, ahead=lab.active_faults.ahead | ahead))
     await _with(machines, lambda machine: _serve(lab, machine, ca, -_AHEAD, now=now))
 
 
 async def swallow(lab: "Lab", machines: "Sequence[Machine]") -> None:
     """Connections to their port are taken and never answered, as behind a firewall that drops."""
-    names = {*lab.standing.deaf, *(machine.host.name for machine in machines)}
-    lab.stand(replace(lab.standing, deaf=tuple(sorted(names))))
+    names = {*lab.active_faults.unresponsive, *(machine.host.name for machine in machines)}
+    lab.set_active_faults(replace(lab.active_faults, unresponsive=tuple(sorted(names))))
 
 
 async def insecure_flag(lab: "Lab", machines: "Sequence[Machine]") -> None:
@@ -100,7 +100,7 @@ async def no_binding(lab: "Lab", machines: "Sequence[Machine]") -> None:
     client = lab.control_plane.client
     if client.find(CLUSTER_ROLE_BINDINGS, "system:metrics-server") is not None:
         client.delete(CLUSTER_ROLE_BINDINGS, "system:metrics-server")
-    switching.restart_metrics_servers(lab)
+    transitions.restart_metrics_servers(lab)
 
 
 async def drifted(lab: "Lab", machines: "Sequence[Machine]") -> None:
@@ -108,23 +108,23 @@ async def drifted(lab: "Lab", machines: "Sequence[Machine]") -> None:
 
     def edit(machine: "Machine") -> None:
         _without(machine)
-        switching.configure(machine, bootstraps=False)
+        transitions.configure(machine, bootstraps=False)
 
     await _with(machines, edit)
     for machine in machines:
-        switching.forget_requests(lab, machine.host.name)
+        transitions.forget_requests(lab, machine.host.name)
 
 
 def undo(lab: "Lab", machines: "Sequence[Machine]") -> None:
-    """What deeds have left on these machines, and on the cluster if they are all; files come anew with every state."""
+    """What faults have left on these machines, and on the cluster if they are all; files come anew with every state."""
     names = {machine.host.name for machine in machines}
     whole = names == set(lab.machines)
-    old = lab.standing
-    lab.stand(
-        Standing(
+    old = lab.active_faults
+    lab.set_active_faults(
+        ActiveFaults(
             approves=old.approves and not whole,
             denies=tuple(each for each in old.denies if each not in names),
-            deaf=tuple(each for each in old.deaf if each not in names),
+            unresponsive=tuple(each for each in old.unresponsive if each not in names),
             ahead={name: by for name, by in old.ahead.items() if name not in names},
         )
     )
@@ -163,7 +163,7 @@ def _flag(lab: "Lab", *, present: bool) -> None:
         return
     # No pod of before is left: a roll-out to pods that never become ready would keep some of them.
     for old in client.list(REPLICA_SETS, "kube-system", labels="k8s-app=metrics-server"):
-        client.delete(REPLICA_SETS, old["metadata"]["name"], "kube-system")
+        client.delete(REPLICA_SETS, name_of(old), "kube-system")
     others = [word for word in container["args"] if word != _INSECURE]
     container["args"] = [*others, _INSECURE] if present else others
     client.update(DEPLOYMENTS, found)
@@ -185,9 +185,9 @@ def _without(machine: "Machine") -> None:
         left.unlink()
 
 
-def _serve(lab: "Lab", machine: "Machine", ca: Pair, age: timedelta, *, now: datetime) -> None:
+def _serve(lab: "Lab", machine: "Machine", ca: KeyPair, age: timedelta, *, now: datetime) -> None:
     _without(machine)
     approved = (now - age).replace(microsecond=0)
     host = machine.host
     pair = kubelet_serving(ca, host.name, [host.address], approved, serials(lab.entropy)())
-    place(machine.files.root, rotated_server(pair, approved))
+    write_files(machine.files.root, rotated_server(pair, approved))

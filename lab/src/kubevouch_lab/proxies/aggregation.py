@@ -13,7 +13,6 @@ import ssl
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import aiohttp
@@ -27,13 +26,12 @@ from kubevouch_lab.apiserver.discovery import GroupVersion, remote
 from kubevouch_lab.apiserver.kinds import API_SERVICES, ENDPOINT_SLICES, SERVICES
 from kubevouch_lab.apiserver.request import RequestInfo, UserInfo
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.dialling import client_context, session
-from kubevouch_lab.forwarding import forward
-from kubevouch_lab.go_words import in_gos_words
-from kubevouch_lab.node_proxy import FAILURES
-from kubevouch_lab.objects import condition
+from kubevouch_lab.objects import Object, condition, labels_of, name_of
+from kubevouch_lab.proxies.dialer import client_context, session
+from kubevouch_lab.proxies.forwarding import forward
+from kubevouch_lab.proxies.go_errors import go_error_text
+from kubevouch_lab.proxies.node_proxy import FAILURES
 
-Object = dict[str, Any]
 _OWN = ("x-remote-",)
 _UNCHANGED = "!#$%&'*+-.^_`|~"
 
@@ -87,7 +85,7 @@ class Aggregation:
         for each in self._store.list(API_SERVICES):
             if (each.get("spec") or {}).get("service"):
                 available = condition(each, "Available") or {}
-                heard = self._heard.get(each["metadata"]["name"])
+                heard = self._heard.get(name_of(each))
                 fresh = available.get("status") == "True" and heard is not None
                 found.append(remote(each, heard if fresh else None, fresh=fresh))
         return tuple(found)
@@ -130,7 +128,7 @@ class Aggregation:
         """`<address>:<port>` of every ready endpoint of a Service's port, in order."""
         found = []
         for each in self._store.list(ENDPOINT_SLICES, space):
-            labels = each["metadata"].get("labels") or {}
+            labels = labels_of(each)
             if labels.get("kubernetes.io/service-name") != name:
                 continue
             ports = [p["port"] for p in each.get("ports") or [] if p.get("name", "") == port_name]
@@ -159,7 +157,7 @@ class Aggregation:
                 without=_OWN,
             )
         except FAILURES as error:
-            why = in_gos_words(error, backend.shown)
+            why = go_error_text(error, backend.shown)
             return _unavailable(f"error trying to reach service: {why}")
 
     def _context(self, spec: Object, name: str, space: str) -> ssl.SSLContext:

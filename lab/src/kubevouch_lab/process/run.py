@@ -8,18 +8,19 @@ import signal
 from collections.abc import Callable, Iterator
 
 from kubevouch.clock import Clock
-from kubevouch_lab.cluster.chance import Entropy
-from kubevouch_lab.cluster.control import Control
 from kubevouch_lab.cluster.folder import Folder
-from kubevouch_lab.cluster.lab import Lab, Wish
-from kubevouch_lab.cluster.orders import Orders
+from kubevouch_lab.cluster.lab import Lab, LabOptions
+from kubevouch_lab.process.commands import Commands
+from kubevouch_lab.process.control_socket import ControlSocket
+from kubevouch_lab.rng import Entropy
+from kubevouch_lab.scenarios.catalogue import scenario_of
 
-__all__ = ["Wish", "run"]
+__all__ = ["LabOptions", "run"]
 
 
 async def run(
     folder: Folder,
-    wish: Wish,
+    options: LabOptions,
     *,
     clock: Clock,
     entropy: Entropy,
@@ -34,14 +35,14 @@ async def run(
     # Nodes' folders are made as root makes them: a kubelet's folder that a group may write is refused by kubevouch.
     os.umask(os.umask(0o022) | 0o022)
     with folder.locked(), _logged(folder):
-        lab = Lab(folder, clock=clock, entropy=entropy, say=say)
-        control = Control(folder, Orders(lab))
+        lab = Lab(folder, scenario_of=scenario_of, clock=clock, entropy=entropy, say=say)
+        control = ControlSocket(folder, Commands(lab))
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, ended.set)
         try:
-            await lab.start(wish)
+            await lab.start(options)
             await control.start()
             ready.set_result(None)
             await ended.wait()

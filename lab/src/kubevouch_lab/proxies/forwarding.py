@@ -8,7 +8,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from kubevouch_lab.severing import sever
+from kubevouch_lab.disconnect import disconnect
 
 # RFC 9110, 7.6.1: these are between two neighbours; and a client's credential is for the API server alone.
 _NOT_HANDED_ON = frozenset(
@@ -77,7 +77,7 @@ async def streamed(
         async for chunk in response.content.iter_any():
             await answer.write(chunk)
     except (TimeoutError, aiohttp.ClientError, OSError):
-        sever(request.transport)
+        disconnect(request.transport)
         return answer
     await answer.write_eof()
     return answer

@@ -17,14 +17,14 @@ import msgspec
 from kubevouch.errors import KubevouchError
 from kubevouch_lab.cluster.folder import Folder, LabError
 
-Said = dict[str, Any]
-Answering = Callable[[Said], Awaitable[Said]]
+Message = dict[str, Any]
+Answering = Callable[[Message], Awaitable[Message]]
 _LARGEST = 1024 * 1024
 _LONGEST_PATH = 100
 """sockaddr_un.sun_path holds 108 bytes on Linux, 104 elsewhere (unix(7))."""
 
 
-class Control:
+class ControlSocket:
     """The end of the lab. answering: what does what is asked; a KubevouchError of it is told to who asked."""
 
     def __init__(self, folder: Folder, answering: Answering) -> None:
@@ -48,7 +48,7 @@ class Control:
         self._folder.control.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answer: Said
+        answer: Message
         try:
             answer = {"ok": await self._answering(msgspec.json.decode(await reader.readline()))}
         except KubevouchError as error:
@@ -61,7 +61,7 @@ class Control:
         writer.close()
 
 
-def ask(folder: Folder, what: Said, *, timeout: float = 60.0) -> Said:
+def ask(folder: Folder, what: Message, *, timeout: float = 60.0) -> Message:
     """Asks the lab that runs in the folder. Blocks.
 
     Raises:
@@ -74,14 +74,14 @@ def ask(folder: Folder, what: Said, *, timeout: float = 60.0) -> Said:
                 asking.connect(path)
             asking.sendall(msgspec.json.encode(what) + b"\n")
             with asking.makefile("rb") as answers:
-                answer = msgspec.json.decode(answers.readline(_LARGEST) or b"{}", type=Said)
+                answer = msgspec.json.decode(answers.readline(_LARGEST) or b"{}", type=Message)
     except (FileNotFoundError, ConnectionRefusedError):
         raise LabError(str(folder.root), "no lab runs here", "kubevouch lab up") from None
     except (OSError, msgspec.DecodeError) as error:
         raise LabError(str(folder.control), f"the lab does not answer: {error}") from None
     if "ok" not in answer:
         raise LabError(*answer.get("error", ("the lab", "ended while it was asked", "")))
-    found: Said = answer["ok"]
+    found: Message = answer["ok"]
     return found
 
 

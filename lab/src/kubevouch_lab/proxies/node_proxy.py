@@ -11,7 +11,6 @@ pkg/registry/generic/rest/{streamer,response_checker}.go.
 
 import asyncio
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -22,11 +21,11 @@ from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.backends import Call
 from kubevouch_lab.apiserver.kinds import NODES, PODS
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.dialling import client_context, session
-from kubevouch_lab.forwarding import forward, streamed
-from kubevouch_lab.go_words import in_gos_words
+from kubevouch_lab.objects import Object, name_of, status_of
+from kubevouch_lab.proxies.dialer import client_context, session
+from kubevouch_lab.proxies.forwarding import forward, streamed
+from kubevouch_lab.proxies.go_errors import go_error_text
 
-Object = dict[str, Any]
 PREFERRED = ("InternalIP", "ExternalIP", "Hostname")
 """--kubelet-preferred-address-types, as kubeadm writes it."""
 _PORT = 10250
@@ -69,7 +68,7 @@ class NodeProxy:
                 self._client(), call.http, url, self._context if scheme == "https" else None
             )
         except FAILURES as error:
-            why = in_gos_words(error, address)
+            why = go_error_text(error, address)
             raise status.StatusError(
                 503, "ServiceUnavailable", f"error trying to reach service: {why}"
             ) from None
@@ -93,7 +92,7 @@ class NodeProxy:
         except FAILURES as error:
             # No reason: kubectl prints "Error from server: Get …", as on a real cluster.
             raise status.StatusError(
-                500, "", f'Get "{url}": {in_gos_words(error, address)}'
+                500, "", f'Get "{url}": {go_error_text(error, address)}'
             ) from None
         async with response:
             if response.status > 206:
@@ -109,7 +108,7 @@ class NodeProxy:
 
 def address_of(node: Object) -> str:
     """`<address>:<port>` of a node's kubelet, by the kinds of addresses that kubeadm's API server prefers. 500."""
-    found = node.get("status") or {}
+    found = status_of(node)
     port = ((found.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port") or _PORT
     for kind in PREFERRED:
         for each in found.get("addresses") or []:
@@ -136,7 +135,7 @@ def _named(name: str) -> tuple[str, str, str]:
 
 def _container(pod: Object, wanted: str) -> str:
     """The container whose log is wanted; 400 as LogLocation says it."""
-    spec, name = pod["spec"], pod["metadata"]["name"]
+    spec, name = pod["spec"], name_of(pod)
     containers = [str(each["name"]) for each in spec.get("containers") or []]
     first = [each["name"] for each in spec.get("initContainers") or []]
     if wanted:

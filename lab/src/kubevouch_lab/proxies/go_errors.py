@@ -51,7 +51,7 @@ class NotTrusted(ssl.SSLError):
         self.text = text
 
 
-def in_gos_words(error: BaseException, address: str) -> str:
+def go_error_text(error: BaseException, address: str) -> str:
     """The text of Go's error for the same failure. address: `<ip>:<port>` that was dialled."""
     for cause in _causes(error):
         text = _of_system(cause, address)

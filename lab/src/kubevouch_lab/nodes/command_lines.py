@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from kubevouch_lab.kubelets.settings import seconds
+from kubevouch_lab.durations import seconds
 
 _TAKING: Final = frozenset(
     {"-p", "--property", "-u", "--unit", "-n", "--lines", "-o", "--output", "-s", "--signal", "-t", "-S", "--since",
@@ -13,7 +13,7 @@ _TAKING: Final = frozenset(
 
 
 @dataclass(frozen=True)
-class Words:
+class ParsedCommandLine:
     """A command line, taken apart: options with their values (all of them, in order), and the rest."""
 
     options: dict[str, list[str]] = field(default_factory=dict)
@@ -33,12 +33,12 @@ class Words:
         return [value for name in names for value in self.options.get(name, ())]
 
 
-def taken_apart(
+def parse(
     words: Sequence[str],
     *,
     stop_at_program: bool = False,
     taking: frozenset[str] = _TAKING,
-) -> Words:
+) -> ParsedCommandLine:
     """taking: options whose value may be the next word. stop_at_program: the first word that is no option begins another command line."""
     options: dict[str, list[str]] = {}
     rest: list[str] = []
@@ -60,7 +60,7 @@ def taken_apart(
         if not sign and name in taking and left:
             value = left.pop(0)
         options.setdefault(name, []).append(value)
-    return Words(options, tuple(rest))
+    return ParsedCommandLine(options, tuple(rest))
 
 
 _SPANS: Final = {

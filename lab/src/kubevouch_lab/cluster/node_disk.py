@@ -6,10 +6,10 @@ from datetime import datetime
 from hashlib import sha256
 
 from kubevouch_lab.cluster import kubeconfigs
-from kubevouch_lab.cluster.history import History
-from kubevouch_lab.cluster.pki import Pair, Serials, kubelet_client
-from kubevouch_lab.cluster.placing import Placed
+from kubevouch_lab.cluster.disk_files import DiskFile
+from kubevouch_lab.cluster.history import ClusterHistory
 from kubevouch_lab.cluster.site import DOMAIN, KUBELET_PORT, Host, Site
+from kubevouch_lab.pki import KeyPair, Serials, kubelet_client
 
 KUBELET = "/var/lib/kubelet"
 PKI = f"{KUBELET}/pki"
@@ -111,8 +111,8 @@ class NodePlan:
 
     site: Site
     host: Host
-    history: History
-    ca: Pair
+    history: ClusterHistory
+    ca: KeyPair
     folder_id: str
     """What makes this lab's machines other machines than another lab's."""
 
@@ -144,7 +144,7 @@ def configured(config: str, *, bootstraps: bool) -> str:
     return "".join(lines)
 
 
-def node_files(plan: NodePlan, serials: Serials) -> tuple[Placed, ...]:
+def node_files(plan: NodePlan, serials: Serials) -> tuple[DiskFile, ...]:
     """All but the serving side, which is a matter of the scenario (see `self_signed`, `rotated`)."""
     host, joined = plan.host, plan.history.joined(plan.host)
     rotated = plan.history.client_rotated(host)
@@ -169,32 +169,32 @@ def node_files(plan: NodePlan, serials: Serials) -> tuple[Placed, ...]:
     if host.light:
         texts = {path: text for path, text in texts.items() if path in _LIGHT}
     return (
-        *(Placed(path, text.encode(), 0o644, joined) for path, text in texts.items()),
-        Placed("/etc/kubernetes/kubelet.conf", conf, 0o600, joined),
-        Placed("/etc/kubernetes/pki/ca.crt", plan.ca.chain, 0o644, plan.history.cluster_made),
+        *(DiskFile(path, text.encode(), 0o644, joined) for path, text in texts.items()),
+        DiskFile("/etc/kubernetes/kubelet.conf", conf, 0o600, joined),
+        DiskFile("/etc/kubernetes/pki/ca.crt", plan.ca.chain, 0o644, plan.history.cluster_made),
         *_rotating("client", client, rotated),
     )
 
 
-def self_signed(pair: Pair, made: datetime) -> tuple[Placed, ...]:
+def self_signed(pair: KeyPair, made: datetime) -> tuple[DiskFile, ...]:
     """kubelet.crt and kubelet.key with the modes and times that the kubelet gives them."""
     return (
-        Placed(f"{PKI}/kubelet.crt", pair.chain, 0o644, made),
-        Placed(f"{PKI}/kubelet.key", pair.key, 0o600, made),
+        DiskFile(f"{PKI}/kubelet.crt", pair.chain, 0o644, made),
+        DiskFile(f"{PKI}/kubelet.key", pair.key, 0o600, made),
     )
 
 
-def rotated_server(pair: Pair, made: datetime) -> tuple[Placed, ...]:
+def rotated_server(pair: KeyPair, made: datetime) -> tuple[DiskFile, ...]:
     """A serving pair as the kubelet's certificate store writes it, and the link to it."""
     return _rotating("server", pair, made)
 
 
-def _rotating(side: str, pair: Pair, made: datetime) -> tuple[Placed, ...]:
+def _rotating(side: str, pair: KeyPair, made: datetime) -> tuple[DiskFile, ...]:
     """client-go util/certificate/certificate_store.go: one dated file, and a link to the current one."""
     dated = f"{PKI}/kubelet-{side}-{made:%Y-%m-%d-%H-%M-%S}.pem"
     return (
-        Placed(dated, pair.chain + pair.key, 0o600, made),
-        Placed(f"{PKI}/kubelet-{side}-current.pem", made=made, link=dated),
+        DiskFile(dated, pair.chain + pair.key, 0o600, made),
+        DiskFile(f"{PKI}/kubelet-{side}-current.pem", made=made, link=dated),
     )
 
 

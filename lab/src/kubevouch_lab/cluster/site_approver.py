@@ -13,8 +13,9 @@ from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.request import AUTHENTICATED, UserInfo
 from kubevouch_lab.apiserver.status import StatusError
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.cluster.standing import Standing
+from kubevouch_lab.cluster.active_faults import ActiveFaults
 from kubevouch_lab.controllers.loop import reconcile
+from kubevouch_lab.objects import status_of
 
 SERVING = "kubernetes.io/kubelet-serving"
 ACCOUNT = UserInfo(
@@ -25,15 +26,19 @@ _NODE = "system:node:"
 
 
 class SiteApprover:
-    """standing: asked at each look whether it runs, and whom it dislikes."""
+    """active_faults: asked at each look whether it runs, and whom it dislikes."""
 
     def __init__(
-        self, store: Store, client: LocalClient, clock: Clock, standing: Callable[[], Standing]
+        self,
+        store: Store,
+        client: LocalClient,
+        clock: Clock,
+        active_faults: Callable[[], ActiveFaults],
     ) -> None:
         self._store = store
         self._client = client
         self._clock = clock
-        self._standing = standing
+        self._active_faults = active_faults
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -41,14 +46,14 @@ class SiteApprover:
 
     def look(self) -> None:
         """Decides what waits."""
-        standing = self._standing()
-        if not standing.approves:
+        active_faults = self._active_faults()
+        if not active_faults.approves:
             return
         for request in self._client.list(CSRS, fields=f"spec.signerName={SERVING}"):
-            if (request.get("status") or {}).get("conditions"):
+            if status_of(request).get("conditions"):
                 continue
             node = str(request["spec"].get("username", "")).removeprefix(_NODE)
-            self._decide(request, denied=node in standing.denies)
+            self._decide(request, denied=node in active_faults.denies)
 
     def _decide(self, request: dict[str, Any], *, denied: bool) -> None:
         reason, message = (

@@ -15,8 +15,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 from kubevouch.x509 import pem
-from kubevouch_lab.cluster.pki import Serials, kubelet_self_signed
 from kubevouch_lab.nodes.files import NodeFiles
+from kubevouch_lab.pki import Serials, kubelet_self_signed
 
 
 class NoPair(Exception):
@@ -28,7 +28,7 @@ class BadPair(Exception):
 
 
 @dataclass(frozen=True)
-class Pair:
+class ServingPair:
     """A certificate chain, leaf first, and the leaf's key. PEM; every certificate of the chain is sent."""
 
     chain: bytes
@@ -40,7 +40,7 @@ class Pair:
         return x509.load_pem_x509_certificate(self.chain)
 
 
-def split(data: bytes, where: str) -> Pair:
+def split(data: bytes, where: str) -> ServingPair:
     """The pair in PEM: all certificates, and the first key, which must be the leaf's. Raises BadPair with Go's words."""
     blocks = list(pem.blocks(data))
     certificates = [block for block in blocks if block.label == "CERTIFICATE"]
@@ -61,7 +61,7 @@ def split(data: bytes, where: str) -> Pair:
         raise BadPair(f"{where}: {error}") from None
     if not belongs:
         raise BadPair(f"{where}: tls: private key does not match public key")
-    return Pair(chain, key)
+    return ServingPair(chain, key)
 
 
 def _spki(key: object) -> bytes:
@@ -72,7 +72,7 @@ def _spki(key: object) -> bytes:
 
 
 @dataclass(frozen=True)
-class Store:
+class CertificateStore:
     """The files of one rotating pair. prefix: kubelet-server or kubelet-client."""
 
     files: NodeFiles
@@ -86,7 +86,7 @@ class Store:
         """The link that names what is in force."""
         return f"{self.folder}/{self.prefix}-current.pem"
 
-    def current(self) -> Pair:
+    def current(self) -> ServingPair:
         """What is in force: the link, else the configured files, else <prefix>.crt and .key.
 
         Raises:
@@ -110,7 +110,7 @@ class Store:
         looked = f'["{seed[0]}" "{seed[1]}"]'
         raise NoPair(f'no cert/key files read at "{self.current_path}", ["" ""] or {looked}')
 
-    def update(self, chain: bytes, key: bytes, now: datetime) -> Pair:
+    def update(self, chain: bytes, key: bytes, now: datetime) -> ServingPair:
         """Writes a new pair and lets the link name it. Raises BadPair: it is none, and nothing has changed."""
         path = f"{self.folder}/{self.prefix}-{now:%Y-%m-%d-%H-%M-%S}.pem"
         data = b"".join(
@@ -159,7 +159,7 @@ def self_signed(
     return certificate, key
 
 
-def file_pair(files: NodeFiles, certificate: str, key: str) -> Pair:
+def file_pair(files: NodeFiles, certificate: str, key: str) -> ServingPair:
     """A configured pair of files. Raises BadPair."""
     try:
         return split(files.read(certificate) + b"\n" + files.read(key), certificate)
@@ -167,7 +167,7 @@ def file_pair(files: NodeFiles, certificate: str, key: str) -> Pair:
         raise BadPair(f"open {error.filename}: {error.strerror}") from None
 
 
-def load_into(context: ssl.SSLContext, pair: Pair) -> None:
+def load_into(context: ssl.SSLContext, pair: ServingPair) -> None:
     """Gives a TLS context the pair; ssl takes paths only."""
     with tempfile.NamedTemporaryFile() as file:  # 0600
         file.write(pair.chain + pair.key)
@@ -175,5 +175,5 @@ def load_into(context: ssl.SSLContext, pair: Pair) -> None:
         context.load_cert_chain(file.name)
 
 
-Current = Callable[[], Pair | None]
+Current = Callable[[], ServingPair | None]
 """What is to be presented right now."""

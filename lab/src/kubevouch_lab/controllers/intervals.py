@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Rhythm:
+class ControllerIntervals:
     """Seconds. A test that passes a year takes longer ones.
 
     nodes: between two looks at Leases (--node-monitor-period); grace: until a silent node is Unknown
@@ -16,4 +16,4 @@ class Rhythm:
     services: float = 30.0
 
 
-REAL = Rhythm()
+REAL = ControllerIntervals()

@@ -10,20 +10,20 @@ from kubevouch_lab.cluster.aging import age
 from kubevouch_lab.cluster.folder import LabError
 from kubevouch_lab.cluster.lab import Lab
 from kubevouch_lab.cluster.machine import Machine
-from kubevouch_lab.scenarios import deeds, switching
+from kubevouch_lab.cluster.states import State
+from kubevouch_lab.scenarios import faults, transitions
 from kubevouch_lab.scenarios.catalogue import scenario_of
 from kubevouch_lab.scenarios.settled import settled
-from kubevouch_lab.scenarios.states import State
 
-Said = dict[str, Any]
+Message = dict[str, Any]
 
 
-class Orders:
+class Commands:
     """Answers what comes through the control socket."""
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
-        self._known: dict[str, Callable[[Said], Awaitable[Said]]] = {
+        self._known: dict[str, Callable[[Message], Awaitable[Message]]] = {
             "status": self._status,
             "break": self._break,
             "state": self._state,
@@ -36,63 +36,63 @@ class Orders:
             "start-controller-manager": self._start_controllers,
         }
 
-    async def __call__(self, said: Said) -> Said:
+    async def __call__(self, said: Message) -> Message:
         """Does it. Raises LabError, and KeyError for what is unknown."""
         return await self._known[said["do"]](said)
 
-    async def _status(self, _: Said) -> Said:
+    async def _status(self, _: Message) -> Message:
         return self._lab.status() | {"process": os.getpid()}
 
-    async def _break(self, said: Said) -> Said:
+    async def _break(self, said: Message) -> Message:
         scenario = scenario_of(said["scenario"])
         machines = self._machines(said.get("nodes", ()))
-        deeds.undo(self._lab, machines)
-        await switching.to_state(self._lab, scenario.state, machines)
-        struck = machines if said.get("nodes") else scenario.machines(self._lab)
-        for deed in scenario.deeds:
-            await deed(self._lab, struck)
+        faults.undo(self._lab, machines)
+        await transitions.to_state(self._lab, scenario.state, machines)
+        chosen = machines if said.get("nodes") else scenario.machines(self._lab)
+        for fault in scenario.faults:
+            await fault(self._lab, chosen)
         return {"what": scenario.tells}
 
-    async def _state(self, said: Said) -> Said:
+    async def _state(self, said: Message) -> Message:
         """The whole lab, whatever was done to it, in one of the plain states; answers when it is seen to be there."""
         machines = self._machines(())
-        deeds.undo(self._lab, machines)
+        faults.undo(self._lab, machines)
         state = State(said["state"])
-        await switching.to_state(self._lab, state, machines)
+        await transitions.to_state(self._lab, state, machines)
         await settled(self._lab, state)
         return {}
 
-    async def _age(self, said: Said) -> Said:
+    async def _age(self, said: Message) -> Message:
         machines = self._machines(said.get("nodes", ()))
         return {"certificates": await age(self._lab, machines, timedelta(days=said["days"]))}
 
-    async def _cut_ssh(self, said: Said) -> Said:
+    async def _cut_ssh(self, said: Message) -> Message:
         [machine] = self._machines([said["node"]])
         await machine.cut_ssh()
         return {}
 
-    async def _mend(self, said: Said) -> Said:
+    async def _mend(self, said: Message) -> Message:
         [machine] = self._machines([said["node"]])
         await machine.mend()
         return {}
 
-    async def _fill(self, said: Said) -> Said:
+    async def _fill(self, said: Message) -> Message:
         [machine] = self._machines([said["node"]])
         await machine.system.fill(said["folder"], said["size"])
         return {}
 
-    async def _sh(self, said: Said) -> Said:
+    async def _sh(self, said: Message) -> Message:
         """A script on a node, as root; what it prints comes back in base64."""
         [machine] = self._machines([said["node"]])
         words = ("/bin/sh", "-eu", "-c", said["script"], "sh", *said["arguments"])
         ran = await machine.system.run(words)
         return {"code": ran.returncode, "out": _packed(ran.stdout), "err": _packed(ran.stderr)}
 
-    async def _stop_controllers(self, _: Said) -> Said:
+    async def _stop_controllers(self, _: Message) -> Message:
         await self._lab.control_plane.stop_controllers()
         return {}
 
-    async def _start_controllers(self, _: Said) -> Said:
+    async def _start_controllers(self, _: Message) -> Message:
         self._lab.control_plane.start_controllers()
         return {}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Placed:
+class DiskFile:
     """A file of a node, or with `link` a link: its absolute path there, content, mode, and when it was made."""
 
     path: str
@@ -18,7 +18,7 @@ class Placed:
     link: str = ""
 
 
-def place(root: Path, files: Iterable[Placed]) -> None:
+def write_files(root: Path, files: Iterable[DiskFile]) -> None:
     """Writes them under the folder that is the node's root; what is there is replaced, folders are made."""
     for file in files:
         target = root / file.path.lstrip("/")

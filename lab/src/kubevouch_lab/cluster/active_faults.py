@@ -5,7 +5,7 @@ import msgspec
 from kubevouch_lab.cluster.folder import Folder
 
 
-class Standing(msgspec.Struct, frozen=True):
+class ActiveFaults(msgspec.Struct, frozen=True):
     """By node names. Nothing of it, in a lab that was just made."""
 
     approves: bool = False
@@ -14,23 +14,23 @@ class Standing(msgspec.Struct, frozen=True):
     denies: tuple[str, ...] = ()
     """It denies those of these nodes."""
 
-    deaf: tuple[str, ...] = ()
+    unresponsive: tuple[str, ...] = ()
     """Their kubelets' ports swallow what comes."""
 
     ahead: dict[str, float] = {}
     """Seconds that their clocks go ahead."""
 
 
-def read_standing(folder: Folder) -> Standing:
+def read_active_faults(folder: Folder) -> ActiveFaults:
     """As it was left; nothing where a process was killed before it wrote any."""
     try:
-        return msgspec.json.decode(folder.standing.read_bytes(), type=Standing)
+        return msgspec.json.decode(folder.active_faults.read_bytes(), type=ActiveFaults)
     except (OSError, msgspec.DecodeError):
-        return Standing()
+        return ActiveFaults()
 
 
-def keep_standing(folder: Folder, standing: Standing) -> None:
+def keep_active_faults(folder: Folder, active_faults: ActiveFaults) -> None:
     """Whole or not at all."""
-    fresh = folder.standing.with_suffix(".new")
-    fresh.write_bytes(msgspec.json.encode(standing) + b"\n")
-    fresh.replace(folder.standing)
+    fresh = folder.active_faults.with_suffix(".new")
+    fresh.write_bytes(msgspec.json.encode(active_faults) + b"\n")
+    fresh.replace(folder.active_faults)

@@ -6,9 +6,9 @@ Pure. All else of a cluster is the same in each of them.
 from datetime import timedelta
 from enum import StrEnum
 
-from kubevouch_lab.cluster.node_place import NodePlan, rotated_server, self_signed
-from kubevouch_lab.cluster.pki import AnyKey, Serials, kubelet_self_signed, kubelet_serving
-from kubevouch_lab.cluster.placing import Placed
+from kubevouch_lab.cluster.disk_files import DiskFile
+from kubevouch_lab.cluster.node_disk import NodePlan, rotated_server, self_signed
+from kubevouch_lab.pki import AnyKey, Serials, kubelet_self_signed, kubelet_serving
 
 
 class State(StrEnum):
@@ -37,7 +37,7 @@ class State(StrEnum):
 
 def serving_files(
     state: State, plan: NodePlan, serials: Serials, keys: tuple[AnyKey, AnyKey] | None = None
-) -> tuple[Placed, ...]:
+) -> tuple[DiskFile, ...]:
     """What lies in the kubelet's pki folder for its serving side; client files are not touched.
 
     What is not there the kubelet makes or asks for by itself. keys: of what is self-signed, where a thousand are made.

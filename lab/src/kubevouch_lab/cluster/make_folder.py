@@ -4,15 +4,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 from kubevouch_lab.cluster import operator_files
 from kubevouch_lab.cluster.authorities import KUBERNETES, Authorities, control_plane_files
-from kubevouch_lab.cluster.chance import Entropy, serials
+from kubevouch_lab.cluster.disk_files import DiskFile, write_files
 from kubevouch_lab.cluster.folder import Folder, Record
-from kubevouch_lab.cluster.history import History
-from kubevouch_lab.cluster.node_place import KUBELET, NodePlan, configured, node_files
+from kubevouch_lab.cluster.history import ClusterHistory
+from kubevouch_lab.cluster.node_disk import KUBELET, NodePlan, configured, node_files
 from kubevouch_lab.cluster.operator_files import HOST_KEY
-from kubevouch_lab.cluster.pki import rsa_key
-from kubevouch_lab.cluster.placing import Placed, place
 from kubevouch_lab.cluster.site import Host
-from kubevouch_lab.scenarios.states import State, serving_files
+from kubevouch_lab.cluster.states import State, serving_files
+from kubevouch_lab.pki import rsa_key
+from kubevouch_lab.rng import Entropy, serials
 
 _EMPTY = (
     "/etc/kubernetes/manifests",
@@ -25,9 +25,9 @@ _EMPTY = (
 
 def make(folder: Folder, record: Record, state: State, entropy: Entropy) -> None:
     """Writes everything but lab.json, which comes last and says that the rest is whole."""
-    site, history, draw = record.site, History(record.made), serials(entropy)
+    site, history, draw = record.site, ClusterHistory(record.made), serials(entropy)
     master = site.hosts[0]
-    place(folder.node(master.name), control_plane_files(site, history, draw))
+    write_files(folder.node(master.name), control_plane_files(site, history, draw))
     ca = Authorities.read(folder.node(master.name)).ca
     whole = [host for host in site.hosts if not host.light]
     host_keys = {host.name: operator_files.new_key() for host in whole}
@@ -40,17 +40,17 @@ def make(folder: Folder, record: Record, state: State, entropy: Entropy) -> None
         root = folder.node(host.name)
         if host.light:
             served = serving_files(state, plan, draw, shared)
-            place(root, (*_configured(node_files(plan, draw), state), *served))
+            write_files(root, (*_configured(node_files(plan, draw), state), *served))
             return
         for path in _EMPTY:
             (root / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
-        place(
+        write_files(
             root,
             (
                 *_configured(node_files(plan, draw), state),
                 *serving_files(state, plan, draw),
-                Placed(HOST_KEY, host_keys[host.name], 0o600, history.joined(host)),
-                Placed("/root/.ssh/authorized_keys", f"{authorized}\n".encode(), 0o600),
+                DiskFile(HOST_KEY, host_keys[host.name], 0o600, history.joined(host)),
+                DiskFile("/root/.ssh/authorized_keys", f"{authorized}\n".encode(), 0o600),
             ),
         )
 
@@ -62,10 +62,10 @@ def make(folder: Folder, record: Record, state: State, entropy: Entropy) -> None
     folder.keep(record)
 
 
-def _configured(files: tuple[Placed, ...], state: State) -> tuple[Placed, ...]:
+def _configured(files: tuple[DiskFile, ...], state: State) -> tuple[DiskFile, ...]:
     """The same files, the kubelet's configuration as the state says."""
     return tuple(
-        Placed(
+        DiskFile(
             file.path,
             configured(file.data.decode(), bootstraps=state.bootstraps).encode(),
             file.mode,

@@ -13,7 +13,7 @@ import aiohttp
 from kubevouch.clock import Clock
 from kubevouch.x509 import Certificate, X509Error, read_certificate_der, verify
 from kubevouch.x509.reasons import TLS_PREFIX
-from kubevouch_lab.go_words import NotTrusted
+from kubevouch_lab.proxies.go_errors import NotTrusted
 
 _DER = 2  # _ssl.ENCODING_DER
 _CONNECT = 5.0
@@ -41,7 +41,7 @@ def client_context(
         return context
     trusted = tuple(roots)
 
-    class Judging(ssl.SSLObject):
+    class VerifyingSslObject(ssl.SSLObject):
         """Ends the handshake with Go's error where Go would."""
 
         def do_handshake(self) -> None:
@@ -50,7 +50,7 @@ def client_context(
             if fault:
                 raise NotTrusted(fault)
 
-    context.sslobject_class = Judging
+    context.sslobject_class = VerifyingSslObject
     return context
 
 

@@ -16,7 +16,7 @@ _LONGEST = 256 * 1024
 
 
 @dataclass(frozen=True)
-class Told:
+class ProgramResult:
     """What a program prints, and its exit status."""
 
     out: str = ""
@@ -24,11 +24,11 @@ class Told:
     code: int = 0
 
 
-Answer = Callable[[Sequence[str]], Awaitable[Told]]
+Answer = Callable[[Sequence[str]], Awaitable[ProgramResult]]
 """From a program's words (its name first) to what it says."""
 
 
-class Calls:
+class ProgramCalls:
     """Listens to one node's pipe. more: names of programs beside those that every node has."""
 
     def __init__(self, files: NodeFiles, answer: Answer, more: Sequence[str] = ()) -> None:
@@ -95,7 +95,7 @@ class Calls:
                 words = file.read(_LONGEST).decode(errors="replace").split("\0")[:-1]
             told = await self._answer(words)
         except Exception as error:  # noqa: BLE001 - the program must end, whatever has happened here
-            told = Told(err=f"lab: {type(error).__name__}: {error}\n", code=1)
+            told = ProgramResult(err=f"lab: {type(error).__name__}: {error}\n", code=1)
         texts = {"out": told.out, "err": told.err}
         with contextlib.suppress(OSError):
             for name, text in texts.items():
