@@ -85,7 +85,7 @@ def kubeadm_names(found: Measured[ConfigMap]) -> KubeadmNames:
         return KubeadmNames()
     try:
         said = goyaml.read(found.value.data.get("ClusterConfiguration", "").encode())
-    except goyaml.Unreadable as error:
+    except goyaml.UnreadableYaml as error:
         return KubeadmNames(problem=f"ConfigMap kubeadm-config: ClusterConfiguration: {error.text}")
     if not isinstance(said, dict):
         return KubeadmNames(problem="ConfigMap kubeadm-config has no ClusterConfiguration")

@@ -56,7 +56,8 @@ async def _undo_node(
         await check_vantage([node], None, context)
         seen = await survey_again(node, context)
         runs = {run.run.decode(errors="replace") for run in seen.runs}
-        if plan.run not in runs:
+        unclear = (seen.no_kubelet or seen.unsafe).decode(errors="replace")
+        if plan.run not in runs and not unclear:
             return NodeOutcome.DONE, "this run has not changed this node"
         script = render(TransactionStep.UNDO, change_to_undo(node, seen, plan.run), None)
         answer = (await context.transport.run_script(node.host, script, timeout=_CARRY)).answer
@@ -65,7 +66,7 @@ async def _undo_node(
     except NodeError as error:
         return NodeOutcome.UNKNOWN, str(error)
     if answer.outcome is TransactionState.NOTHING:
-        return NodeOutcome.DONE, answer.reason
+        return _no_record(node, answer.reason, unclear)
     if answer.outcome is not TransactionState.UNDONE:
         return NodeOutcome.STOPPED, answer.reason
     context.progress.step(node.node, "former files in place, restarted")
@@ -75,6 +76,14 @@ async def _undo_node(
         if missing
         else (NodeOutcome.UNDONE, answer.reason)
     )
+
+
+def _no_record(node: NodePlan, reason: str, unclear: str) -> tuple[NodeOutcome, str]:
+    """The run left nothing in the folder of the plan. unclear: why that may not be the kubelet's folder."""
+    if not unclear:
+        return NodeOutcome.DONE, reason
+    told = f"{node.root} holds no record of this run, and {unclear}"
+    return NodeOutcome.UNKNOWN, f"it cannot be told whether this run has changed this node: {told}"
 
 
 async def _gates(node: NodePlan, context: RolloutContext, timeouts: RolloutTimeouts) -> str:

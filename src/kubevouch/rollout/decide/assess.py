@@ -114,7 +114,9 @@ def _in_force(survey: NodeSurvey) -> Effective:
     if not survey.unit.active:
         raise _Out("it has no systemd, which the change and its undo need")
     if not survey.words:
-        raise _Out("no kubelet runs as kubelet.service")
+        raise _Out(
+            survey.no_kubelet.decode(errors="replace") or "no kubelet runs as kubelet.service"
+        )
     if not survey.config:
         raise _Out("its kubelet runs without --config")
     flags = read_flags(survey.words)
@@ -170,7 +172,7 @@ def _entitled(seen: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -
     decision = decide_entitlement(allowed, others, reserved)
     if decision.outcome is Outcome.PASS:
         return allowed
-    hints = " ".join(f"--accept {seen.node.name}={v}" for v in decision.operator_may_allow)
+    hints = " ".join(f"--allow {seen.node.name}={v}" for v in decision.operator_may_allow)
     raise _Out(
         f"its CSR would be held: {decision.why}" + (f"; if it is so: {hints}" if hints else "")
     )
@@ -180,6 +182,10 @@ def _with_change(plan: NodePlan, survey: NodeSurvey, seen: NodeFacts) -> NodePla
     """The edit of config.yaml, the seed, and what is set aside. Raises _Out where it could not be done safely."""
     if survey.missing:
         raise _Out(f"it lacks {survey.missing.decode().strip()}, which the change needs")
+    if survey.unsafe:
+        raise _Out(
+            f"{survey.unsafe.decode(errors='replace')}: what is written there as root must be root's alone"
+        )
     active = [run.run.decode() for run in survey.runs if run.state == b"armed"]
     if active:
         raise _Out(f"run {active[0]} is under way on it")

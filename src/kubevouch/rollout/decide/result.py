@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from kubevouch.errors import ExitCode, foremost
+from kubevouch.errors import ExitCode, combined_exit_code
 
 
 class NodeOutcome(StrEnum):
@@ -65,4 +65,4 @@ class RunResult(msgspec.Struct, frozen=True):
             codes.append(ExitCode.UNDONE if only_untouched else ExitCode.STOPPED)
         if self.config_map_failed:
             codes.append(ExitCode.STOPPED)
-        return foremost(codes)
+        return combined_exit_code(codes)
