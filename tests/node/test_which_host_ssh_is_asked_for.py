@@ -1,6 +1,7 @@
 """Which host ssh is asked for: names and addresses whose key the operator's known_hosts has, by the real ssh and sshd."""
 
 import os
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -53,6 +54,11 @@ class Operator:
         )
         ssh = Ssh(SshOptions(config=str(file)), environment=os.environ)
         return cast("RolloutContext", SimpleNamespace(transport=ssh))
+
+    def hashes_names(self) -> None:
+        """As HashKnownHosts does."""
+        words = ["ssh-keygen", "-q", "-H", "-f", str(self.folder / "known_hosts")]
+        subprocess.run(words, check=True, capture_output=True, timeout=60)
 
     def at(self, address: str) -> str:
         """As known_hosts writes an address with a port that is not 22."""
@@ -112,7 +118,7 @@ async def test_an_alias_of_the_ssh_configuration_will_do(operator: Operator, has
         operator.at("127.0.0.2"), config=f"Host {UNKNOWN}\n  HostName 127.0.0.2"
     )
     if hashed:
-        os.system(f"ssh-keygen -q -H -f {operator.folder}/known_hosts 2>/dev/null")
+        operator.hashes_names()
     host, surveyed = await survey_node(node(UNKNOWN), context)
     assert (host, surveyed.known_as) == (UNKNOWN, operator.at("127.0.0.2"))
 
