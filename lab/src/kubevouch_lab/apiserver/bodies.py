@@ -11,8 +11,8 @@ from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.apiserver.openapi.schema import message_for
 from kubevouch_lab.apiserver.patches import json_patched, merge_patched
 from kubevouch_lab.apiserver.strategic import strategic_patched
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 JSON = "application/json"
 YAML = "application/yaml"
 # apiserver's MaxRequestBodyBytes.

@@ -11,7 +11,6 @@ from kubevouch.kube.resources.meta import (
     Metadata,
     Narrow,
     Object,
-    OwnerReference,
     Resource,
     micro_time,
 )
@@ -56,11 +55,10 @@ from kubevouch.kube.resources.reviews import (
     AccessReview,
     ResourceAttributes,
 )
-from kubevouch.kube.resources.workloads import AUTOSCALERS, DEPLOYMENTS, Autoscaler, Deployment
+from kubevouch.kube.resources.workloads import DEPLOYMENTS, Deployment
 
 __all__ = [
     "API_SERVICES",
-    "AUTOSCALERS",
     "CLUSTER_ROLES",
     "CLUSTER_ROLE_BINDINGS",
     "CONFIG_MAPS",
@@ -81,7 +79,6 @@ __all__ = [
     "SUBJECT_REVIEWS",
     "APIService",
     "AccessReview",
-    "Autoscaler",
     "CertificateSigningRequest",
     "Condition",
     "ConfigMap",
@@ -101,7 +98,6 @@ __all__ = [
     "NodeMetrics",
     "Object",
     "ObjectReference",
-    "OwnerReference",
     "Pod",
     "PodMetrics",
     "PolicyRule",

@@ -6,7 +6,7 @@ from typing import Literal
 
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.rules.csrs import running_approver
-from kubevouch.errors import KubevouchError, UsageError
+from kubevouch.errors import KubevouchError, UsageError, nearest
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.snapshot import gather
@@ -25,6 +25,7 @@ from kubevouch.rollout.errors import StoppedBefore
 
 _AT_ONCE = 16
 _MOST_ADDRESSES = 16
+_MOST_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,10 @@ def _chosen(nodes: tuple[Node, ...], options: PlanOptions) -> tuple[Node, ...]:
     known = {node.name for node in nodes}
     for name in (*options.nodes, *options.accepted):
         if name not in known:
-            raise UsageError(name, "there is no such Node", f"Nodes: {', '.join(sorted(known))}")
+            few = ", ".join(sorted(known)[:_MOST_NAMED])
+            more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
+            expected = nearest(name, known, otherwise=f"Nodes: {few}{more}")
+            raise UsageError(name, "there is no such Node", expected)
     return tuple(node for node in nodes if not options.nodes or node.name in options.nodes)
 
 

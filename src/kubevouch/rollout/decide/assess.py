@@ -178,7 +178,7 @@ def _entitled(seen: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -
     decision = decide_entitlement(allowed, others, reserved)
     if decision.outcome is Outcome.PASS:
         return allowed
-    hints = " ".join(f"--accept {seen.node.name}={v}" for v in decision.operator_may_allow)
+    hints = " ".join(f"--allow {seen.node.name}={v}" for v in decision.operator_may_allow)
     raise _Out(
         f"its CSR would be held: {decision.why}" + (f"; if it is so: {hints}" if hints else "")
     )
