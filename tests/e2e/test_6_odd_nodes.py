@@ -102,36 +102,6 @@ def test_nodes_that_cannot_be_reached_are_named_and_left_out(
     assert len(made["nodes"]) == 3  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_nodes_whose_names_this_machine_cannot_resolve_are_reached_at_their_addresses(
-    expired: Cluster, tmp_path: Path, known: bool
-) -> None:
-    """ssh_config and known_hosts as of somebody who logs in by address; or who has never logged in."""
-    node = expired.workers[0]
-    config = _by_address(expired, node, tmp_path, known=known)
-    path = tmp_path / "plan.json"
-    words = ("--via", "ssh", "--ssh-config", str(config), "--nodes", node.name)
-    ran = expired.kubevouch("fix", "--plan", str(path), *words)
-    made = json.loads(path.read_text())
-    if known:
-        assert ran.code == 0, ran
-        assert [each["host"] for each in made["nodes"]] == [node.address]
-        assert f"ssh        {node.address}, whose key known_hosts has for {node.address}" in ran.out
-        expired.state("expired")
-        done = expired.kubevouch("fix", "--apply", str(path), "--yes")
-        assert done.code == 0, done
-        return
-    assert ran.code == 3, ran
-    assert "LEFT OUT" in ran.out
-    for word in (
-        f"known_hosts has no key for {node.name}",
-        node.address,
-        "--ssh-config",
-        "ssh-keyscan",
-    ):
-        assert word in ran.out, word
-
-
 def _by_address(cluster: Cluster, node: Node, folder: Path, *, known: bool) -> Path:
     """The cluster's ssh configuration without a word of the node's name."""
     whole = cluster.ssh_words()[-1]
@@ -159,6 +129,35 @@ def test_a_user_with_sudo_will_do(expired: Cluster, tmp_path: Path) -> None:
     node = expired.workers[0]
     made = plan(expired, tmp_path / "plan.json", "--nodes", node.name, "--ssh-user", "ops")
     assert [each["node"] for each in made["nodes"]] == [node.name]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_nodes_whose_names_this_machine_cannot_resolve_are_reached_at_their_addresses(
+    expired: Cluster, tmp_path: Path, known: bool
+) -> None:
+    """ssh_config and known_hosts as of somebody who logs in by address, or has never logged in. The last test: it applies."""
+    node = expired.workers[0]
+    config = _by_address(expired, node, tmp_path, known=known)
+    path = tmp_path / "plan.json"
+    words = ("--via", "ssh", "--ssh-config", str(config), "--nodes", node.name)
+    ran = expired.kubevouch("fix", "--plan", str(path), *words)
+    made = json.loads(path.read_text())
+    if known:
+        assert ran.code == 0, ran
+        assert [each["host"] for each in made["nodes"]] == [node.address]
+        assert f"ssh        {node.address}, whose key known_hosts has for {node.address}" in ran.out
+        done = expired.kubevouch("fix", "--apply", str(path), "--yes")
+        assert done.code == 0, done
+        return
+    assert ran.code == 3, ran
+    assert "LEFT OUT" in ran.out
+    for word in (
+        f"known_hosts has no key for {node.name}",
+        node.address,
+        "--ssh-config",
+        "ssh-keyscan",
+    ):
+        assert word in ran.out, word
 
 
 def _plan(cluster: Cluster, node: Node, folder: Path) -> tuple[int, str]:
