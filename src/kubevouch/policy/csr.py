@@ -116,4 +116,4 @@ def bootstrap_csrs_of(
 
 def _may_name(csr: CertificateSigningRequest, node: str) -> bool:
     parsed, _ = _parsed(csr.spec.request, csr.name)
-    return parsed is None or parsed.subject.common_name in (None, f"{NODE_USER}{node}")
+    return parsed is None or parsed.subject.common_name == f"{NODE_USER}{node}"

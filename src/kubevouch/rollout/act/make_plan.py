@@ -61,7 +61,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
             return await _judged(node, options, context, evidence)
 
     seen = await together(*(judged(node) for node in chosen))
-    reserved = reserved_of(names)
+    reserved = reserved_of(names, nodes)
     shared = shared_among(nodes, [each for each in seen if isinstance(each, NodeFacts)])
     planned: list[NodePlan] = []
     left_out: list[LeftOut] = []
