@@ -45,6 +45,11 @@ class NodeFacts:
     accepted: tuple[str, ...]
     served: Served | None
     flags: tuple[str, ...]
+    host: str = ""
+    """What ssh was asked for; empty for the node's name."""
+
+    known_as: str = ""
+    """The name under which the operator's known_hosts has the key that answered."""
 
 
 class _Out(Exception):
@@ -89,7 +94,8 @@ def _assess(seen: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -> 
         node=node.name,
         uid=node.uid,
         machine_id=node.status.node_info.machine_id,
-        host=node.name,
+        host=seen.host or node.name,
+        known_as=seen.known_as,
         host_key=seen.host_key,
         control_plane=is_control_plane(node),
         kubelet_version=node.status.node_info.kubelet_version,
