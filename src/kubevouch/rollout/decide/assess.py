@@ -13,7 +13,7 @@ from kubevouch.evidence.snapshot import Served, is_control_plane
 from kubevouch.evidence.survey import NodeSurvey, SurveyedFile
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.configuration import BOOTSTRAP_KEY, read_configuration
-from kubevouch.kubelet.effective import Effective, drop_in_order, effective
+from kubevouch.kubelet.effective import EffectiveConfiguration, drop_in_order, effective
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.flags import read_flags
 from kubevouch.kubelet.splice import Refusal, set_server_tls_bootstrap
@@ -115,7 +115,7 @@ def _assess(seen: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -> 
     return _with_change(plan, survey, seen)
 
 
-def _in_force(survey: NodeSurvey) -> Effective:
+def _in_force(survey: NodeSurvey) -> EffectiveConfiguration:
     """What the next start of this kubelet makes of its files and flags. Raises _Out where that cannot be told."""
     if not survey.unit.active:
         raise _Out("it has no systemd, which the change and its undo need")
@@ -142,7 +142,7 @@ def _in_force(survey: NodeSurvey) -> Effective:
     return found
 
 
-def _all_well(seen: NodeFacts, in_force: Effective) -> bool:
+def _all_well(seen: NodeFacts, in_force: EffectiveConfiguration) -> bool:
     served = seen.served
     if served is None or served.verdict is None or not served.verdict.trusted:
         return False
