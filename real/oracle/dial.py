@@ -1,6 +1,6 @@
 """Records how Go's client words a connection that does not come to a handshake: `python -m real.oracle.dial`.
 
-The scripted kubelet of `lab/wire` misbehaves in every way it knows, and sends every alert there is; Go dials. What
+The scripted kubelet of tests/support/scripted misbehaves in every way it knows, and sends every alert there is; Go dials. What
 differs from run to run is written as PEER and OURS, and the name server is left out. The answers lie in
 tests/tls/cases, where plain `make test` compares them with ours.
 """
@@ -11,9 +11,9 @@ import json
 import re
 from pathlib import Path
 
-from kubevouch.lab.wire.kubelet import WAYS_TO_FAIL, WireKubelet, alert
-from kubevouch.lab.wire.nobody import closed_port, silent_port
 from kubevouch.system_clock import SystemClock
+from tests.support.scripted.kubelet import WAYS_TO_FAIL, ScriptedKubelet, alert
+from tests.support.scripted.nobody import closed_port, silent_port
 
 CASES = Path("tests/tls/cases")
 _HERE = Path(__file__).parent
@@ -23,7 +23,7 @@ async def record() -> None:
     """Writes the files anew."""
     failures: dict[str, str] = {}
     for name, behaviour in WAYS_TO_FAIL.items():
-        async with WireKubelet(behaviour, SystemClock()) as kubelet:
+        async with ScriptedKubelet(behaviour, SystemClock()) as kubelet:
             failures |= await _asked({name: f"127.0.0.1:{kubelet.port}"})
     with closed_port() as port:
         failures |= await _asked({"nobody listens": f"127.0.0.1:{port}"})
@@ -40,7 +40,7 @@ async def _alerts() -> dict[str, str]:
     async with contextlib.AsyncExitStack() as stack:
         addresses = {}
         for number in range(1, 256):
-            kubelet = WireKubelet(alert(number), SystemClock())
+            kubelet = ScriptedKubelet(alert(number), SystemClock())
             await stack.enter_async_context(kubelet)
             addresses[str(number)] = f"127.0.0.1:{kubelet.port}"
         return await _asked(addresses)

@@ -1,6 +1,6 @@
 """Records what Kubernetes' own Go makes of API objects: `python -m real.oracle.objects_corpus`.
 
-Cases and answers lie in tests/lab/apiserver/recorded/go-objects.jsonl, one JSON line each; plain `make test` replays
+Cases and answers lie in lab/tests/apiserver/recorded/go-objects.jsonl, one JSON line each; plain `make test` replays
 them. The judge fills one object of every kind at random, so nothing here knows their fields; what the words in a
 status mean is asked with objects written by hand. None has a time in it: an age is told from now.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 Thing = dict[str, Any]
 
-RECORDED = Path("tests/lab/apiserver/recorded/go-objects.jsonl")
+RECORDED = Path("lab/tests/apiserver/recorded/go-objects.jsonl")
 _JUDGE = Path(__file__).parent / "objects"
 
 # kind: how seldom an optional part is filled

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from kubevouch.lab.wire.kinds import CSRS
 from tests.cli.program import Program
 from tests.support.bombs import ALIASES, MERGES
 from tests.support.requests import request
+from tests.support.scripted.kinds import CSRS
 from tests.support.stage import Stage
 
 NODE = "k8s-worker-1.internal.example.com"
@@ -138,9 +138,15 @@ async def test_a_request_is_explained_rule_by_rule(kubevouch: Program, stage: St
     assert lines[-1].startswith(f"csr-2: held by {', '.join(held)}"[:40])
     document = json.loads(told.out)
     assert document["schemaVersion"] == "kubevouch.judgement/1"
-    assert {"rule", "outcome", "reason", "message", "seen", "allowed"} == set(
-        document["rulings"][0]
-    )
+    assert set(document["rulings"][0]) == {
+        "rule",
+        "outcome",
+        "reason",
+        "message",
+        "seen",
+        "allowed",
+        "operatorMayAllow",
+    }
 
 
 GOOD = csr("from-a-file", request(NODE, [NODE], ["127.0.88.112"]))

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from kubevouch.diagnose.catalogue import CATALOGUE
-from kubevouch.lab.wire import faults
 from tests.cli.program import Program, ended
+from tests.support.scripted import faults
 from tests.support.stage import Stage
 
 VERBS = {

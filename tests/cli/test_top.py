@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from kubevouch.lab.wire import faults
-from kubevouch.lab.wire.kinds import KINDS
 from tests.cli.program import Program, Ran
 from tests.support.kubectl import kubectl, tell_of_groups
+from tests.support.scripted import faults
+from tests.support.scripted.kinds import KINDS
 from tests.support.stage import DOMAIN, Stage
 
 NODE_METRICS = KINDS["metrics.k8s.io", "v1beta1", "nodes"]
@@ -215,7 +215,7 @@ async def test_a_cluster_that_does_not_answer_is_not_an_unknown(
 
 
 def _dark() -> Any:
-    from kubevouch.lab.wire.kubelet import NO_CERTIFICATE
+    from tests.support.scripted.kubelet import NO_CERTIFICATE
 
     return NO_CERTIFICATE
 

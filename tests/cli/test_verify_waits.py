@@ -10,13 +10,13 @@ from kubevouch.cli.verify import VerifyTimeouts, _until_it_holds
 from kubevouch.diagnose.finding import Severity
 from kubevouch.errors import ExitCode
 from kubevouch.kube.errors import Unreachable
-from kubevouch.lab.wire import faults
-from kubevouch.lab.wire.kinds import KINDS
 from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program, ended
 from tests.diagnose.cases import CASES
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
+from tests.support.scripted import faults
+from tests.support.scripted.kinds import KINDS
 from tests.support.stage import Stage, staged
 
 

@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from kubevouch.lab.wire import faults, kubelet, reviews, status
-from kubevouch.lab.wire.apiserver import WireApiServer
-from kubevouch.lab.wire.kinds import KINDS
-from kubevouch.lab.wire.nobody import closed_port
 from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program
 from tests.diagnose.cases import CASES
 from tests.support.authority import Authority
 from tests.support.bombs import ALIASES
 from tests.support.contexts import server_context
+from tests.support.scripted import faults, kubelet, reviews, status
+from tests.support.scripted.apiserver import ScriptedApiServer
+from tests.support.scripted.kinds import KINDS
+from tests.support.scripted.nobody import closed_port
 from tests.support.stage import Stage, cluster_ca, kubeconfig_of, staged
 
 READING = [("doctor",), ("verify",), ("csr", "list"), ("csr", "explain", "csr-1")]
@@ -136,9 +136,9 @@ async def test_an_api_server_that_is_none(kubevouch: Program) -> None:
     old = authority.serving("127.0.0.1", not_before=ended - timedelta(days=365), not_after=ended)
     pair = authority.serving("127.0.0.1")
     async with (
-        WireApiServer(None, clock) as plain,
-        WireApiServer(server_context(pair), clock) as page,
-        WireApiServer(server_context(old), clock) as expired,
+        ScriptedApiServer(None, clock) as plain,
+        ScriptedApiServer(server_context(pair), clock) as page,
+        ScriptedApiServer(server_context(old), clock) as expired,
     ):
         page.faults.on("/*", faults.html(200))
         https = plain.url.replace("http:", "https:")
@@ -267,7 +267,7 @@ WAYS = {
 async def test_probing_a_port_that_comes_to_no_handshake(kubevouch: Program) -> None:
     async with contextlib.AsyncExitStack() as stack:
         ports = [
-            await stack.enter_async_context(kubelet.WireKubelet(behaviour, SystemClock()))
+            await stack.enter_async_context(kubelet.ScriptedKubelet(behaviour, SystemClock()))
             for behaviour, _ in WAYS.values()
         ]
         lines = [("probe", f"127.0.0.1:{port.port}") for port in ports]

@@ -55,7 +55,7 @@ def _without_nodes(evidence: Evidence, doubt: Doubt) -> Evidence:
 
 
 def _without_requests(evidence: Evidence, doubt: Doubt) -> Evidence:
-    return replace(evidence, requests=_unread(evidence.requests, doubt), names=None)
+    return replace(evidence, csrs=_unread(evidence.csrs, doubt), names=None)
 
 
 def _without_services(evidence: Evidence, doubt: Doubt) -> Evidence:

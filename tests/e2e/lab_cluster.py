@@ -12,12 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kubevouch.lab.cluster.control import ask
-from kubevouch.lab.cluster.folder import Folder
-from kubevouch.lab.cluster.site import Host, Site
-from kubevouch.lab.nodes.files import NodeFiles
-from kubevouch.lab.nodes.journal import Journal
 from kubevouch.system_clock import SystemClock
+from kubevouch_lab.cluster.control import ask
+from kubevouch_lab.cluster.folder import Folder
+from kubevouch_lab.cluster.site import Host, Site
+from kubevouch_lab.nodes.files import NodeFiles
+from kubevouch_lab.nodes.journal import Journal
 from real.audit import Entry, read
 from real.handshake import Seen, context, shake
 from real.node import TREE

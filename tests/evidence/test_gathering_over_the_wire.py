@@ -17,12 +17,12 @@ from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.errors import NotAnApiServer, TlsError, Unauthorized, Unreachable
 from kubevouch.kube.io.client import PAGE
 from kubevouch.kube.io.transport import Limits
-from kubevouch.lab.wire import faults, reviews, status
-from kubevouch.lab.wire.nobody import closed_port
 from tests.support.apiservers import MOMENT, PATIENT, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 from tests.support.scenario import Expected, Request, Scenario
+from tests.support.scripted import faults, reviews, status
+from tests.support.scripted.nobody import closed_port
 from tests.support.stage import Stage, kind_of, staged
 
 NOTHING_EXPECTED = Expected(finds=(), exit=0)
@@ -36,7 +36,7 @@ QUESTIONS: dict[str, tuple[str, Callable[[Evidence], Measured[Any]]]] = {
     "nodes": ("/api/v1/nodes", lambda e: e.nodes),
     "requests": (
         "/apis/certificates.k8s.io/v1/certificatesigningrequests",
-        lambda e: e.requests,
+        lambda e: e.csrs,
     ),
     "uid": (SYSTEM, lambda e: e.cluster.uid),
     "version": ("/version", lambda e: e.cluster.version),
@@ -163,7 +163,7 @@ async def test_a_list_of_several_pages_is_whole_and_sorted_by_age() -> None:
             }
             store.put(csrs, {**model, "metadata": metadata})
         evidence = await look()
-        found = evidence.requests.value
+        found = evidence.csrs.value
         assert len(found) == PAGE + 8
         ages = [each.metadata.creation_timestamp for each in found]
         assert ages == sorted(ages)

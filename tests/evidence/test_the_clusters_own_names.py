@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubevouch.evidence.gather.inquiry import Asking
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.names import gather_names
-from kubevouch.evidence.gather.policy_evidence import gather_registry
+from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
 from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.names import kubeadm_names
 from kubevouch.evidence.serving import preferred_types, scraped_address, targets
@@ -16,11 +16,11 @@ from kubevouch.evidence.snapshot import flag_value
 from kubevouch.kube.resources import ConfigMap, Node, NodeAddress
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.resources.nodes import NodeStatus
-from kubevouch.lab.wire import faults, status
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.bombs import ALIASES
 from tests.support.clocks import WoundClock
 from tests.support.scenario import Expected, Request, Scenario
+from tests.support.scripted import faults, status
 from tests.support.stage import staged
 
 LOAD_BALANCER = {
@@ -40,7 +40,7 @@ SCENARIO = Scenario(
 async def test_services_endpoints_and_kubeadm_tell_the_clusters_own_names() -> None:
     clock = WoundClock(MOMENT)
     async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
-        names = await gather_names(api, Asking(clock))
+        names = await gather_names(api, Inquiry(clock))
     assert set(names.own_endpoints) == {"127.0.88.111"}
     assert names.virtual["203.0.113.9"] == "Service web/lb"
     assert names.external == {"198.51.100.7": "Service web/lb"}
@@ -61,7 +61,7 @@ async def test_what_could_not_be_read_is_named_and_the_rest_is_there() -> None:
     async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
         refusal = status.forbidden("", "services", "", "no")
         stage.server.faults.on("/api/v1/services", faults.refuse(refusal))
-        names = await gather_names(api, Asking(clock))
+        names = await gather_names(api, Inquiry(clock))
     assert [each.lacking for each in names.doubts] == [("list services",)]
     assert "127.0.88.111" in names.own_endpoints
 
@@ -69,11 +69,11 @@ async def test_what_could_not_be_read_is_named_and_the_rest_is_there() -> None:
 async def test_the_registry_has_nodes_requests_by_age_and_names() -> None:
     clock = WoundClock(MOMENT)
     async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
-        registry = await gather_registry(api, Asking(clock))
-    assert [each.name for each in registry.requests.or_else(())] == ["csr-1", "csr-2"]
-    assert registry.node("k8s-worker-1.internal.example.com") is not None
-    assert registry.node("k8s-worker-9.internal.example.com") is None
-    assert registry.names.virtual
+        policy_evidence = await gather_policy_evidence(api, Inquiry(clock))
+    assert [each.name for each in policy_evidence.csrs.or_else(())] == ["csr-1", "csr-2"]
+    assert policy_evidence.node("k8s-worker-1.internal.example.com") is not None
+    assert policy_evidence.node("k8s-worker-9.internal.example.com") is None
+    assert policy_evidence.names.virtual
 
 
 def kubeadm(text: str) -> Measured[ConfigMap]:

@@ -9,7 +9,7 @@ import pytest
 
 from kubevouch.evidence.approvers import approving_accounts, lately_approved
 from kubevouch.evidence.gather.approvers import gather_approvers
-from kubevouch.evidence.gather.inquiry import Asking
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import DoubtKind
 from kubevouch.kube.resources import (
     CertificateSigningRequest,
@@ -21,10 +21,10 @@ from kubevouch.kube.resources import (
 from kubevouch.kube.resources.certificates import CsrStatus
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.resources.rbac import RoleRef, Subject
-from kubevouch.lab.wire.reviews import Attributes
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
 from tests.support.scenario import Expected, Scenario
+from tests.support.scripted.reviews import Attributes
 from tests.support.stage import staged
 
 RECORDED = json.loads(
@@ -154,7 +154,7 @@ def approver(ready: str) -> Scenario:
 async def test_it_runs_if_a_pod_of_its_account_is_ready(ready: str, running: bool) -> None:
     clock = WoundClock(MOMENT)
     async with staged(approver(ready), clock) as stage, client_of(stage.access, clock) as api:
-        found = await gather_approvers(api, Asking(clock))
+        found = await gather_approvers(api, Inquiry(clock))
     assert found.value is not None
     [one] = found.value
     assert (one.name, one.running) == ("security/approver", running)
@@ -168,7 +168,7 @@ async def test_an_approver_whose_pods_may_not_be_seen_is_a_doubt_and_not_a_no() 
             return (asked.resource, asked.namespace) != ("pods", "security")
 
         stage.server.authorize = allowed
-        found = await gather_approvers(api, Asking(clock))
+        found = await gather_approvers(api, Inquiry(clock))
     assert found.doubt is not None
     assert found.doubt.kind is DoubtKind.NOT_ALLOWED
     assert found.doubt.lacking == ("list pods",)

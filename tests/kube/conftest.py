@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.lab.wire.apiserver import WireApiServer
 from tests.support.apiservers import MOMENT, access_to, api_server, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
+from tests.support.scripted.apiserver import ScriptedApiServer
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +17,7 @@ def authority() -> Authority:
 
 
 @pytest.fixture
-async def server(authority: Authority) -> AsyncIterator[WireApiServer]:
+async def server(authority: Authority) -> AsyncIterator[ScriptedApiServer]:
     async with api_server(authority) as running:
         yield running
 
@@ -29,7 +29,7 @@ def clock() -> WoundClock:
 
 @pytest.fixture
 async def api(
-    server: WireApiServer, authority: Authority, clock: WoundClock
+    server: ScriptedApiServer, authority: Authority, clock: WoundClock
 ) -> AsyncIterator[ApiClient]:
     async with client_of(access_to(server, authority), clock) as client:
         yield client

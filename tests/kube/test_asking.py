@@ -21,17 +21,17 @@ from kubevouch.kube.resources import (
     ResourceAttributes,
     event,
 )
-from kubevouch.lab.wire import faults, kinds, reviews, status
-from kubevouch.lab.wire.apiserver import WireApiServer
 from tests.support.apiservers import MOMENT, TOKEN, access_to, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
+from tests.support.scripted import faults, kinds, reviews, status
+from tests.support.scripted.apiserver import ScriptedApiServer
 
 NODE = kinds.KINDS["", "v1", "nodes"]
 CONFIG_MAP = kinds.KINDS["", "v1", "configmaps"]
 
 
-def _fill(server: WireApiServer, count: int) -> list[str]:
+def _fill(server: ScriptedApiServer, count: int) -> list[str]:
     names = [f"node-{index:05d}" for index in range(count)]
     for name in names:
         server.store.create(NODE, {"metadata": {"name": name}})
@@ -39,7 +39,7 @@ def _fill(server: WireApiServer, count: int) -> list[str]:
 
 
 async def test_a_request_says_who_we_are_and_asks_for_json_and_gzip(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     assert (await api.version()).git_version == "v1.36.3"
     headers = server.requests[0].headers
@@ -50,7 +50,7 @@ async def test_a_request_says_who_we_are_and_asks_for_json_and_gzip(
 
 
 async def test_a_long_list_comes_page_by_page_and_whole(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     names = _fill(server, 2 * PAGE + 1)
     assert [node.name for node in await api.list_all(NODES)] == names
@@ -59,7 +59,7 @@ async def test_a_long_list_comes_page_by_page_and_whole(
 
 
 async def test_a_list_whose_version_is_gone_begins_anew(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     names = _fill(server, PAGE + 1)
     expired = faults.refuse(status.expired())
@@ -69,7 +69,7 @@ async def test_a_list_whose_version_is_gone_begins_anew(
 
 
 async def test_a_list_that_is_gone_again_and_again_is_given_up(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     _fill(server, PAGE + 1)
     server.faults.on(
@@ -81,7 +81,7 @@ async def test_a_list_that_is_gone_again_and_again_is_given_up(
 
 
 async def test_selectors_and_namespaces_narrow_a_list(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     for space, name, labels in (
         ("a", "one", {"k": "v"}),
@@ -97,7 +97,7 @@ async def test_selectors_and_namespaces_narrow_a_list(
     assert server.requests[-1].path == "/api/v1/namespaces/a/configmaps"
 
 
-async def test_a_compressed_answer_is_read(api: ApiClient, server: WireApiServer) -> None:
+async def test_a_compressed_answer_is_read(api: ApiClient, server: ScriptedApiServer) -> None:
     body = gzip.compress(json.dumps({"metadata": {"name": "n"}}).encode())
     play = faults.answer(200, body, Content_Type="application/json", Content_Encoding="gzip")
     server.faults.on("/api/v1/nodes/n", play)
@@ -105,7 +105,7 @@ async def test_a_compressed_answer_is_read(api: ApiClient, server: WireApiServer
 
 
 async def test_a_merge_patch_changes_what_it_names_and_keeps_the_rest(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     server.store.create(
         CONFIG_MAP, {"metadata": {"name": "c"}, "data": {"a": "1"}, "odd": [1]}, "s"
@@ -116,7 +116,9 @@ async def test_a_merge_patch_changes_what_it_names_and_keeps_the_rest(
     assert server.requests[-1].headers["Content-Type"] == "application/merge-patch+json"
 
 
-async def test_a_json_patch_is_a_list_of_operations(api: ApiClient, server: WireApiServer) -> None:
+async def test_a_json_patch_is_a_list_of_operations(
+    api: ApiClient, server: ScriptedApiServer
+) -> None:
     server.store.create(CONFIG_MAP, {"metadata": {"name": "c"}, "data": {"a/b": "1"}}, "s")
     changed = await api.patch(
         CONFIG_MAPS, "c", [{"op": "replace", "path": "/data/a~1b", "value": "2"}], "s"
@@ -131,7 +133,7 @@ async def test_a_json_patch_is_a_list_of_operations(api: ApiClient, server: Wire
     ids=["merge", "json"],
 )
 async def test_a_patch_bound_to_a_version_is_refused_when_the_object_has_changed(
-    api: ApiClient, server: WireApiServer, patch: Any
+    api: ApiClient, server: ScriptedApiServer, patch: Any
 ) -> None:
     made = server.store.create(CONFIG_MAP, {"metadata": {"name": "c"}, "data": {"a": "1"}}, "s")
     version = made["metadata"]["resourceVersion"]
@@ -154,7 +156,9 @@ async def test_making_what_is_there_is_a_conflict_that_says_so(api: ApiClient) -
     assert caught.value.reason == "AlreadyExists"
 
 
-async def test_deleting_may_be_bound_to_one_object(api: ApiClient, server: WireApiServer) -> None:
+async def test_deleting_may_be_bound_to_one_object(
+    api: ApiClient, server: ScriptedApiServer
+) -> None:
     made = await api.create(CONFIG_MAPS, {"metadata": {"name": "c"}}, "s")
     with pytest.raises(Conflict):
         await api.delete(CONFIG_MAPS, "c", "s", uid="another")
@@ -181,7 +185,7 @@ CSR = {
 
 @pytest.mark.parametrize("way", ["get_raw", "list_raw"])
 async def test_an_approval_is_the_whole_object_with_one_condition_more(
-    api: ApiClient, server: WireApiServer, way: str
+    api: ApiClient, server: ScriptedApiServer, way: str
 ) -> None:
     server.store.create(kinds.CSRS, CSR)
     before = server.store.get(kinds.CSRS, "csr-1")
@@ -208,7 +212,7 @@ async def test_an_approval_is_the_whole_object_with_one_condition_more(
 
 
 async def test_an_approval_of_what_has_changed_is_a_conflict(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     server.store.create(kinds.CSRS, CSR)
     raw = await api.get_raw(CSRS, "csr-1")
@@ -219,7 +223,7 @@ async def test_an_approval_of_what_has_changed_is_a_conflict(
 
 
 async def test_an_approval_of_another_object_of_that_name_is_a_conflict(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     server.store.create(kinds.CSRS, CSR)
     raw = await api.get_raw(CSRS, "csr-1")
@@ -230,7 +234,7 @@ async def test_an_approval_of_another_object_of_that_name_is_a_conflict(
 
 
 async def test_approving_what_is_denied_names_the_field(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     server.store.create(kinds.CSRS, CSR)
     await api.put_approval(await api.get_raw(CSRS, "csr-1"), CsrCondition(type="Denied"))
@@ -242,7 +246,7 @@ async def test_approving_what_is_denied_names_the_field(
     assert "mutually exclusive" in caught.value.causes[0].message
 
 
-async def test_the_end_of_a_log_is_read(api: ApiClient, server: WireApiServer) -> None:
+async def test_the_end_of_a_log_is_read(api: ApiClient, server: ScriptedApiServer) -> None:
     pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c"}, {"name": "d"}]}}
     server.store.create(kinds.PODS, pod, "s")
     server.logs["s", "p", "c"] = "".join(f"line {index}\n" for index in range(1000))
@@ -258,7 +262,7 @@ async def test_the_end_of_a_log_is_read(api: ApiClient, server: WireApiServer) -
 
 
 async def test_a_log_that_the_kubelet_does_not_give_says_why(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     text = 'Get "https://10.0.0.5:10250/containerLogs/s/p/c": remote error: tls: internal error'
     error = status.StatusError(500, "InternalError", text)
@@ -270,7 +274,7 @@ async def test_a_log_that_the_kubelet_does_not_give_says_why(
 
 
 async def test_may_i_is_asked_with_what_is_asked_and_nothing_else(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     server.authorize = lambda asked: asked.resource == "nodes"
     yes = await api.self_subject_access_review(ResourceAttributes(verb="list", resource="nodes"))
@@ -286,7 +290,7 @@ async def test_may_i_is_asked_with_what_is_asked_and_nothing_else(
 
 
 async def test_what_is_forbidden_says_which_verb_on_what(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     server.authorize = reviews.nothing
     with pytest.raises(Forbidden) as listing:
@@ -305,7 +309,7 @@ async def test_what_is_forbidden_says_which_verb_on_what(
 
 
 async def test_an_event_about_a_cluster_scoped_object_goes_to_default(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     server.store.create(kinds.CSRS, CSR)
     about = await api.get(CSRS, "csr-1")
@@ -330,7 +334,7 @@ async def test_an_event_about_a_cluster_scoped_object_goes_to_default(
 
 
 async def test_a_path_of_the_server_goes_before_every_path(
-    server: WireApiServer, authority: Authority, clock: WoundClock
+    server: ScriptedApiServer, authority: Authority, clock: WoundClock
 ) -> None:
     server.faults.on(
         "/clusters/one/version", faults.answer(200, "{}", Content_Type="application/json")
@@ -343,7 +347,7 @@ async def test_a_path_of_the_server_goes_before_every_path(
 
 
 async def test_a_strange_name_reaches_the_server_as_it_is(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     for name in ("a/b", "../x", "a?b#c", "ä"):
         with pytest.raises(NotFound):

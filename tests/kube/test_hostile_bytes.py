@@ -22,10 +22,10 @@ from kubevouch.kube.proxy import environment_proxy
 from kubevouch.kube.raw import RawObject, with_condition
 from kubevouch.kube.refusals import refusal
 from kubevouch.kube.resources import CSRS, CsrCondition
-from kubevouch.lab.wire.apiserver import WireApiServer
 from tests.support.apiservers import MOMENT, access_to, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
+from tests.support.scripted.apiserver import ScriptedApiServer
 
 _VALUES = st.recursive(
     st.none()
@@ -82,7 +82,7 @@ def plugin() -> ExecPlugin:
     config = ExecConfig(command="plugin", api_version="client.authentication.k8s.io/v1")
     authority = Authority()
     user = User(where="users[test]", exec=config)
-    access = access_to(WireApiServer(None, WoundClock(MOMENT)), authority, user)
+    access = access_to(ScriptedApiServer(None, WoundClock(MOMENT)), authority, user)
     return ExecPlugin(access, config, WoundClock(MOMENT), {})
 
 
@@ -184,7 +184,7 @@ async def _reach(kubeconfig: str) -> None:
 
 async def test_nothing_secret_goes_over_plain_http(authority: Authority) -> None:
     # Not even if an access says so: a kubeconfig with http:// keeps no credential to begin with.
-    async with WireApiServer(None, WoundClock(MOMENT)) as server:
+    async with ScriptedApiServer(None, WoundClock(MOMENT)) as server:
         async with client_of(access_to(server, authority)) as api:
             assert isinstance(api, ApiClient)
             await api.version()

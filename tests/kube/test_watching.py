@@ -25,12 +25,12 @@ from kubevouch.kube.io.client import PAGE, ApiClient
 from kubevouch.kube.io.watch import LIST_AFTER, Event, Lost, Seen, Synced, Watch
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kube.resources import NODES, PODS, Object, Resource
-from kubevouch.lab.wire import faults, kinds, status
-from kubevouch.lab.wire.apiserver import WireApiServer
-from kubevouch.lab.wire.seen import Seen as Request
 from tests.support.apiservers import access_to, api_server, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
+from tests.support.scripted import faults, kinds, status
+from tests.support.scripted.apiserver import ScriptedApiServer
+from tests.support.scripted.seen import Seen as Request
 
 NODE = kinds.KINDS["", "v1", "nodes"]
 POD = kinds.KINDS["", "v1", "pods"]
@@ -87,7 +87,7 @@ class Follower:
                 self._stirred.clear()
                 await self._stirred.wait()
 
-    def holds(self, server: WireApiServer) -> bool:
+    def holds(self, server: ScriptedApiServer) -> bool:
         page = server.store.page(NODE, "", [], 0, "")
         theirs = {thing["metadata"]["name"]: thing["metadata"]["uid"] for thing in page.items}
         versions = {thing["metadata"]["resourceVersion"] for thing in page.items}
@@ -135,19 +135,19 @@ async def following(
             task.result()
 
 
-async def opened(server: WireApiServer) -> None:
+async def opened(server: ScriptedApiServer) -> None:
     """Until the server has an open watch."""
     async with asyncio.timeout(30):
         while not server.watches.open:
             await asyncio.sleep(0.005)
 
 
-def create(server: WireApiServer, *names: str) -> None:
+def create(server: ScriptedApiServer, *names: str) -> None:
     for name in names:
         server.store.create(NODE, {"metadata": {"name": name}})
 
 
-def relabel(server: WireApiServer, name: str, label: str) -> None:
+def relabel(server: ScriptedApiServer, name: str, label: str) -> None:
     def change(thing: dict[str, object]) -> dict[str, object]:
         metadata = thing["metadata"]
         assert isinstance(metadata, dict)
@@ -157,7 +157,7 @@ def relabel(server: WireApiServer, name: str, label: str) -> None:
 
 
 async def test_what_is_there_is_told_then_what_changes(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     create(server, *(f"n{number:04d}" for number in range(PAGE + 1)))
     async with following(api) as follower:
@@ -176,7 +176,7 @@ async def test_what_is_there_is_told_then_what_changes(
     assert watch.headers["Accept-Encoding"] == "identity"
 
 
-async def test_leaving_closes_the_connection(api: ApiClient, server: WireApiServer) -> None:
+async def test_leaving_closes_the_connection(api: ApiClient, server: ScriptedApiServer) -> None:
     async with following(api):
         await opened(server)
     async with asyncio.timeout(30):
@@ -185,7 +185,7 @@ async def test_leaving_closes_the_connection(api: ApiClient, server: WireApiServ
 
 
 async def test_a_connection_broken_in_mid_line_goes_on_where_it_was(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     create(server, "a")
     async with following(api) as follower:
@@ -201,7 +201,7 @@ async def test_a_connection_broken_in_mid_line_goes_on_where_it_was(
 
 @pytest.mark.parametrize("as_event", [False, True])
 async def test_410_leads_to_a_new_list_that_tells_what_is_gone(
-    api: ApiClient, server: WireApiServer, *, as_event: bool
+    api: ApiClient, server: ScriptedApiServer, *, as_event: bool
 ) -> None:
     server.watches.gone_as_event = as_event
     create(server, "a", "b", "c")
@@ -231,7 +231,7 @@ async def test_410_leads_to_a_new_list_that_tells_what_is_gone(
     assert any(isinstance(trouble, Gone) for trouble in follower.troubles)
 
 
-async def test_a_silent_server_is_dialled_again(api: ApiClient, server: WireApiServer) -> None:
+async def test_a_silent_server_is_dialled_again(api: ApiClient, server: ScriptedApiServer) -> None:
     create(server, "a")
     server.faults.on(PATH, faults.lines(then="hold"), times=2, where=a_watch)
     async with following(api, silence=0.05) as follower:
@@ -244,7 +244,7 @@ async def test_a_silent_server_is_dialled_again(api: ApiClient, server: WireApiS
 
 
 async def test_a_server_that_stays_silent_is_asked_for_a_list(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     server.faults.on(PATH, faults.lines(then="hold"), where=a_watch)
     async with following(api, silence=0.02) as follower:
@@ -264,7 +264,7 @@ async def test_a_server_that_stays_silent_is_asked_for_a_list(
     ],
 )
 async def test_refusals_are_reported_and_waited_out(
-    api: ApiClient, server: WireApiServer, play: faults.Play, error: type[KubevouchError]
+    api: ApiClient, server: ScriptedApiServer, play: faults.Play, error: type[KubevouchError]
 ) -> None:
     create(server, "a")
     server.faults.on(PATH, play, times=5, where=a_list)
@@ -281,7 +281,7 @@ async def test_refusals_are_reported_and_waited_out(
 
 
 async def test_a_server_that_ends_each_watch_at_once_is_not_stormed(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     server.faults.on(PATH, faults.lines(), times=4, where=a_watch)
     clock = WoundClock()
@@ -292,7 +292,7 @@ async def test_a_server_that_ends_each_watch_at_once_is_not_stormed(
 
 
 async def test_what_was_said_already_is_not_said_again(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     create(server, "a")
     version = server.store.version
@@ -315,7 +315,7 @@ async def test_what_was_said_already_is_not_said_again(
     assert follower.story == ["+a", "+b", "-b", "+z"]
 
 
-async def test_bookmarks_move_the_version_on(api: ApiClient, server: WireApiServer) -> None:
+async def test_bookmarks_move_the_version_on(api: ApiClient, server: ScriptedApiServer) -> None:
     create(server, "a")
     async with following(api):
         await opened(server)
@@ -334,7 +334,9 @@ async def test_bookmarks_move_the_version_on(api: ApiClient, server: WireApiServ
     assert server.requests[-1].query["resourceVersion"] == str(marked)
 
 
-async def test_a_line_beyond_all_measure_is_not_kept(api: ApiClient, server: WireApiServer) -> None:
+async def test_a_line_beyond_all_measure_is_not_kept(
+    api: ApiClient, server: ScriptedApiServer
+) -> None:
     server.faults.on(PATH, faults.flood(17), times=1, where=a_watch)
     create(server, "a")
     async with following(api) as follower:
@@ -350,7 +352,7 @@ async def test_a_line_beyond_all_measure_is_not_kept(api: ApiClient, server: Wir
     "line", ["no JSON\n", '{"type":"WHAT","object":{}}\n', '{"object":{}}\n', "[]\n", "\n"]
 )
 async def test_lines_that_are_no_events_are_troubles_and_no_end(
-    api: ApiClient, server: WireApiServer, line: str
+    api: ApiClient, server: ScriptedApiServer, line: str
 ) -> None:
     server.faults.on(PATH, faults.lines(line, then="hold"), times=1, where=a_watch)
     async with following(api) as follower:
@@ -360,7 +362,7 @@ async def test_lines_that_are_no_events_are_troubles_and_no_end(
 
 
 async def test_an_object_that_cannot_be_read_hides_no_other(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     bad = '{"type":"ADDED","object":{"metadata":{"name":[],"resourceVersion":"5000"}}}\n'
     good = '{"type":"ADDED","object":{"metadata":{"name":"b","resourceVersion":"5001"}}}\n'
@@ -371,7 +373,7 @@ async def test_an_object_that_cannot_be_read_hides_no_other(
 
 
 async def test_a_version_that_is_never_taken_leads_to_a_list(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     server.faults.on(PATH, faults.answer(500, "boom"), times=LIST_AFTER + 1, where=a_watch)
     async with following(api) as follower:
@@ -380,7 +382,7 @@ async def test_a_version_that_is_never_taken_leads_to_a_list(
 
 
 async def test_what_leaves_the_selector_is_lost_and_json_is_asked_for(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     def pod(name: str, phase: str) -> None:
         server.store.create(POD, {"metadata": {"name": name}, "status": {"phase": phase}})
@@ -403,7 +405,7 @@ async def test_what_leaves_the_selector_is_lost_and_json_is_asked_for(
 
 
 async def test_a_token_that_was_replaced_in_its_file_is_used(
-    server: WireApiServer, authority: Authority, tmp_path: Path
+    server: ScriptedApiServer, authority: Authority, tmp_path: Path
 ) -> None:
     file = tmp_path / "token"
     file.write_text("old")
@@ -433,7 +435,7 @@ STEPS = st.lists(
 )
 
 
-async def _play(server: WireApiServer, steps: list[Step]) -> None:
+async def _play(server: ScriptedApiServer, steps: list[Step]) -> None:
     for step, name in steps:
         with contextlib.suppress(status.StatusError):
             match step:

@@ -36,15 +36,15 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.transport import Limits
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kube.resources import CONFIG_MAPS, NODES
-from kubevouch.lab.wire import faults, status
-from kubevouch.lab.wire.apiserver import WireApiServer
-from kubevouch.lab.wire.faults import Play
-from kubevouch.lab.wire.kinds import KINDS
 from tests.support.apiservers import MOMENT, PATIENT, TOKEN, access_to, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 from tests.support.connect_proxy import connect_proxy
 from tests.support.contexts import server_context
+from tests.support.scripted import faults, status
+from tests.support.scripted.apiserver import ScriptedApiServer
+from tests.support.scripted.faults import Play
+from tests.support.scripted.kinds import KINDS
 
 JSON = "application/json"
 SMALL = Limits(connect=30, total=60, body=1024 * 1024)
@@ -146,7 +146,7 @@ ANSWERS: dict[str, tuple[Play, type[KubeError], str]] = {
 
 @pytest.mark.parametrize(("play", "kind", "text"), ANSWERS.values(), ids=list(ANSWERS))
 async def test_an_answer_that_is_none_is_an_error_of_its_kind(
-    server: WireApiServer, authority: Authority, play: Play, kind: type[KubeError], text: str
+    server: ScriptedApiServer, authority: Authority, play: Play, kind: type[KubeError], text: str
 ) -> None:
     server.faults.on(PATH, play)
     async with client_of(access_to(server, authority), limits=SMALL) as api:
@@ -163,7 +163,7 @@ async def test_an_answer_that_is_none_is_an_error_of_its_kind(
 
 
 async def test_the_causes_of_a_422_are_told_field_by_field(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     causes = [("FieldValueRequired", "spec.usages", "Required value"), ("X", "spec.y", "no")]
     error = status.invalid("certificates.k8s.io", "CertificateSigningRequest", "c", causes)
@@ -178,7 +178,7 @@ async def test_the_causes_of_a_422_are_told_field_by_field(
 
 
 async def test_a_get_comes_back_when_the_server_says(
-    api: ApiClient, server: WireApiServer, clock: WoundClock
+    api: ApiClient, server: ScriptedApiServer, clock: WoundClock
 ) -> None:
     server.store.create(NODE, {"metadata": {"name": "n"}})
     server.faults.on(PATH, faults.refuse(status.too_many_requests(7)), times=1)
@@ -189,7 +189,7 @@ async def test_a_get_comes_back_when_the_server_says(
     assert len(server.requests) == 3
 
 
-async def test_a_get_comes_back_a_few_times_only(api: ApiClient, server: WireApiServer) -> None:
+async def test_a_get_comes_back_a_few_times_only(api: ApiClient, server: ScriptedApiServer) -> None:
     server.faults.on(PATH, faults.refuse(status.too_many_requests(1)))
     with pytest.raises(TooManyRequests) as caught:
         await api.get(NODES, "n")
@@ -199,7 +199,7 @@ async def test_a_get_comes_back_a_few_times_only(api: ApiClient, server: WireApi
 
 @pytest.mark.parametrize("after", ["3600", "Wed, 21 Oct 2026 07:28:00 GMT", "-1", "9" * 40, "1.5"])
 async def test_a_get_does_not_wait_for_long_nor_for_nonsense(
-    api: ApiClient, server: WireApiServer, clock: WoundClock, after: str
+    api: ApiClient, server: ScriptedApiServer, clock: WoundClock, after: str
 ) -> None:
     server.faults.on(PATH, faults.answer(429, "", Retry_After=after))
     with pytest.raises(TooManyRequests):
@@ -214,7 +214,7 @@ async def test_a_get_does_not_wait_for_long_nor_for_nonsense(
     ids=["before the answer", "in the middle", "ended in the middle"],
 )
 async def test_a_get_is_sent_again_when_the_connection_breaks(
-    api: ApiClient, server: WireApiServer, play: Play
+    api: ApiClient, server: ScriptedApiServer, play: Play
 ) -> None:
     server.store.create(NODE, {"metadata": {"name": "n"}})
     server.faults.on(PATH, play, times=2)
@@ -234,7 +234,7 @@ async def test_a_get_is_sent_again_when_the_connection_breaks(
     ids=["reset", "429", "reset in the answer"],
 )
 async def test_a_write_is_never_sent_again(
-    api: ApiClient, server: WireApiServer, method: str, play: Play
+    api: ApiClient, server: ScriptedApiServer, method: str, play: Play
 ) -> None:
     server.faults.on("*", play)
     with pytest.raises((Unreachable, TooManyRequests)):
@@ -243,7 +243,7 @@ async def test_a_write_is_never_sent_again(
 
 
 async def test_a_server_that_does_not_answer_is_given_up(
-    server: WireApiServer, authority: Authority
+    server: ScriptedApiServer, authority: Authority
 ) -> None:
     server.faults.on("*", faults.silence())
     async with client_of(access_to(server, authority), limits=Limits(connect=30, total=0.5)) as api:
@@ -254,7 +254,7 @@ async def test_a_server_that_does_not_answer_is_given_up(
 
 
 async def test_a_time_out_may_be_given_with_a_request(
-    api: ApiClient, server: WireApiServer
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     server.faults.on("*", faults.silence())
     with pytest.raises(Unreachable, match=r"0\.3 seconds"):
@@ -284,7 +284,7 @@ async def _listener(answer: bytes | None) -> AsyncIterator[str]:
 
 
 async def test_a_server_that_accepts_and_does_not_shake_hands_is_given_up(
-    server: WireApiServer, authority: Authority
+    server: ScriptedApiServer, authority: Authority
 ) -> None:
     async with _listener(None) as url:
         access = msgspec.structs.replace(access_to(server, authority), server=url)
@@ -306,7 +306,7 @@ async def test_a_server_that_accepts_and_does_not_shake_hands_is_given_up(
     ids=["plain HTTP", "ssh", "an alert", "garbage", "nothing"],
 )
 async def test_what_does_not_speak_tls_is_told(
-    server: WireApiServer, authority: Authority, answer: bytes, kind: type[KubeError]
+    server: ScriptedApiServer, authority: Authority, answer: bytes, kind: type[KubeError]
 ) -> None:
     async with _listener(answer) as url:
         access = msgspec.structs.replace(access_to(server, authority), server=url)
@@ -316,7 +316,9 @@ async def test_what_does_not_speak_tls_is_told(
     assert str(caught.value).startswith(url)
 
 
-async def test_an_alert_is_told_by_its_name(server: WireApiServer, authority: Authority) -> None:
+async def test_an_alert_is_told_by_its_name(
+    server: ScriptedApiServer, authority: Authority
+) -> None:
     async with _listener(b"\x15\x03\x03\x00\x02\x02\x50") as url:
         access = msgspec.structs.replace(access_to(server, authority), server=url)
         async with client_of(access) as api:
@@ -326,7 +328,7 @@ async def test_an_alert_is_told_by_its_name(server: WireApiServer, authority: Au
 
 @pytest.mark.parametrize("answer", [b"hello\r\n\r\n", b"\0" * 100, b"HTTP/1.1 999999 x\r\n\r\n"])
 async def test_what_does_not_speak_http_is_told(
-    server: WireApiServer, authority: Authority, answer: bytes
+    server: ScriptedApiServer, authority: Authority, answer: bytes
 ) -> None:
     async with _listener(answer) as url:
         plain = url.replace("https", "http")
@@ -336,7 +338,7 @@ async def test_what_does_not_speak_http_is_told(
                 await api.version()
 
 
-async def test_nobody_listening_is_told(server: WireApiServer, authority: Authority) -> None:
+async def test_nobody_listening_is_told(server: ScriptedApiServer, authority: Authority) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"https://127.0.0.1:{free.getsockname()[1]}"
@@ -348,7 +350,7 @@ async def test_nobody_listening_is_told(server: WireApiServer, authority: Author
 
 
 async def test_a_name_that_does_not_resolve_is_told(
-    server: WireApiServer, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedApiServer, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -367,7 +369,7 @@ async def _version(access: ClusterAccess) -> None:
 
 
 async def test_a_certificate_of_another_authority_is_told(
-    server: WireApiServer, authority: Authority
+    server: ScriptedApiServer, authority: Authority
 ) -> None:
     access = access_to(server, authority)
     with pytest.raises(TlsError, match="signed by the certificate-authority of the kubeconfig"):
@@ -384,14 +386,14 @@ async def test_an_expired_certificate_is_told(authority: Authority) -> None:
         not_before=datetime(2020, 1, 1, tzinfo=UTC),
         not_after=datetime(2021, 1, 1, tzinfo=UTC),
     )
-    async with WireApiServer(server_context(pair), WoundClock(MOMENT)) as server:
+    async with ScriptedApiServer(server_context(pair), WoundClock(MOMENT)) as server:
         with pytest.raises(TlsError, match="expired"):
             await _version(access_to(server, authority))
         assert server.requests == []
 
 
 async def test_a_client_certificate_that_is_not_wanted_is_told(
-    server: WireApiServer, authority: Authority
+    server: ScriptedApiServer, authority: Authority
 ) -> None:
     pair = Authority("another").client("me")
     user = User(where="users[test]", client_certificate_data=pair.chain, client_key_data=pair.key)
@@ -401,7 +403,7 @@ async def test_a_client_certificate_that_is_not_wanted_is_told(
 
 
 async def test_a_ca_bundle_or_client_key_that_is_broken_is_told_before_anything_is_sent(
-    server: WireApiServer, authority: Authority
+    server: ScriptedApiServer, authority: Authority
 ) -> None:
     access = access_to(server, authority)
     with pytest.raises(KubeconfigError, match="certificate-authority"):
@@ -414,7 +416,7 @@ async def test_a_ca_bundle_or_client_key_that_is_broken_is_told_before_anything_
 
 
 async def test_a_proxy_lets_us_through_and_a_proxy_that_does_not_is_told(
-    server: WireApiServer, authority: Authority
+    server: ScriptedApiServer, authority: Authority
 ) -> None:
     async with connect_proxy() as proxy:
         access = msgspec.structs.replace(access_to(server, authority), proxy=proxy.url)
@@ -434,7 +436,7 @@ async def test_a_proxy_lets_us_through_and_a_proxy_that_does_not_is_told(
 
 
 async def test_behind_a_proxy_the_server_is_verified_as_ever(
-    server: WireApiServer, authority: Authority
+    server: ScriptedApiServer, authority: Authority
 ) -> None:
     async with connect_proxy() as proxy:
         access = msgspec.structs.replace(access_to(server, authority), proxy=proxy.url)
@@ -444,7 +446,9 @@ async def test_behind_a_proxy_the_server_is_verified_as_ever(
             await _version(msgspec.structs.replace(access, server_name="other.example"))
 
 
-async def test_a_proxy_may_speak_tls_itself(server: WireApiServer, authority: Authority) -> None:
+async def test_a_proxy_may_speak_tls_itself(
+    server: ScriptedApiServer, authority: Authority
+) -> None:
     async with connect_proxy(server_context(authority.serving("127.0.0.1"))) as proxy:
         access = msgspec.structs.replace(access_to(server, authority), proxy=proxy.url)
         await _version(access)
@@ -452,7 +456,7 @@ async def test_a_proxy_may_speak_tls_itself(server: WireApiServer, authority: Au
 
 
 async def test_no_error_and_no_trace_holds_the_token(
-    server: WireApiServer, authority: Authority
+    server: ScriptedApiServer, authority: Authority
 ) -> None:
     plays = [faults.reset(), faults.html(200), faults.refuse(status.unauthorized())]
     bad_encoding = faults.answer(200, b"x", Content_Type=JSON, Content_Encoding="br")
@@ -466,7 +470,7 @@ async def test_no_error_and_no_trace_holds_the_token(
         assert TOKEN not in repr(caught.value)
 
 
-async def test_nothing_is_left_open(server: WireApiServer, authority: Authority) -> None:
+async def test_nothing_is_left_open(server: ScriptedApiServer, authority: Authority) -> None:
     # Warnings are errors here: an unclosed session or transport would fail the run.
     async with client_of(access_to(server, authority), limits=PATIENT) as api:
         await asyncio.gather(*(api.version() for _ in range(20)))

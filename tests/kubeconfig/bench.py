@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kubevouch.lab.wire.apiserver import WireApiServer
-from kubevouch.lab.wire.faults import answer
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 from tests.support.connect_proxy import ConnectProxy, connect_proxy
 from tests.support.contexts import server_context
+from tests.support.scripted.apiserver import ScriptedApiServer
+from tests.support.scripted.faults import answer
 
 CASES = Path(__file__).parent / "cases"
 # What is asked for. Some kubectls ask for /version, too, before they do what they are told.
@@ -65,8 +65,8 @@ class Bench:
     """What the placeholders of a case stand for while it runs."""
 
     folder: Path
-    tls: WireApiServer
-    plain: WireApiServer
+    tls: ScriptedApiServer
+    plain: ScriptedApiServer
     proxy: ConnectProxy
     texts: dict[str, str]
 
@@ -150,8 +150,8 @@ async def bench(folder: Path) -> AsyncIterator[Bench]:
     context = server_context(authority.serving("127.0.0.1", "api.example"), client_ca=authority.pem)
     clock = WoundClock(MOMENT)
     async with (
-        WireApiServer(context, clock) as tls,
-        WireApiServer(None, clock) as plain,
+        ScriptedApiServer(context, clock) as tls,
+        ScriptedApiServer(None, clock) as plain,
         connect_proxy() as proxy,
     ):
         for server in (tls, plain):

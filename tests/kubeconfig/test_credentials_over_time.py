@@ -16,10 +16,10 @@ from kubevouch.kube.errors import CredentialError, KubeconfigError, Unauthorized
 from kubevouch.kube.io.credentials import TOKEN_FILE_SECONDS
 from kubevouch.kube.io.exec_plugin import ExecPlugin
 from kubevouch.kube.kubeconfig import ExecConfig, User
-from kubevouch.lab.wire.apiserver import WireApiServer
 from tests.support.apiservers import MOMENT, access_to, api_server, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
+from tests.support.scripted.apiserver import ScriptedApiServer
 
 V1 = "client.authentication.k8s.io/v1"
 Plugin = Callable[..., User]
@@ -31,7 +31,7 @@ def authority() -> Authority:
 
 
 @pytest.fixture
-async def server(authority: Authority) -> AsyncIterator[WireApiServer]:
+async def server(authority: Authority) -> AsyncIterator[ScriptedApiServer]:
     async with api_server(authority) as running:
         yield running
 
@@ -66,12 +66,12 @@ def _calls(folder: Path) -> int:
     return len(calls.read_text().splitlines()) if calls.exists() else 0
 
 
-def _sent(server: WireApiServer) -> list[str]:
+def _sent(server: ScriptedApiServer) -> list[str]:
     return [request.headers.get("Authorization", "") for request in server.requests]
 
 
 async def test_a_token_file_is_read_again_when_due_and_after_a_401(
-    server: WireApiServer, authority: Authority, tmp_path: Path
+    server: ScriptedApiServer, authority: Authority, tmp_path: Path
 ) -> None:
     file, clock = tmp_path / "token", WoundClock(MOMENT)
     file.write_text("one\n")
@@ -91,7 +91,7 @@ async def test_a_token_file_is_read_again_when_due_and_after_a_401(
 
 
 async def test_a_refused_token_that_did_not_change_is_not_sent_again(
-    server: WireApiServer, authority: Authority, tmp_path: Path
+    server: ScriptedApiServer, authority: Authority, tmp_path: Path
 ) -> None:
     file = tmp_path / "token"
     file.write_text("one")
@@ -104,7 +104,7 @@ async def test_a_refused_token_that_did_not_change_is_not_sent_again(
 
 
 async def test_while_a_token_file_is_being_replaced_the_last_token_serves(
-    server: WireApiServer, authority: Authority, tmp_path: Path
+    server: ScriptedApiServer, authority: Authority, tmp_path: Path
 ) -> None:
     file, clock = tmp_path / "token", WoundClock(MOMENT)
     file.write_text("one")
@@ -118,7 +118,7 @@ async def test_while_a_token_file_is_being_replaced_the_last_token_serves(
 
 
 async def test_a_replaced_client_certificate_is_presented_after_a_while(
-    server: WireApiServer, authority: Authority, tmp_path: Path
+    server: ScriptedApiServer, authority: Authority, tmp_path: Path
 ) -> None:
     # kubelet-client-current.pem: certificate and key in one file, replaced at rotation.
     file, clock = tmp_path / "client.pem", WoundClock(MOMENT)
@@ -136,7 +136,7 @@ async def test_a_replaced_client_certificate_is_presented_after_a_while(
 
 
 async def test_a_plugin_is_asked_once_for_many_requests(
-    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
 ) -> None:
     _answer(tmp_path, token="one")
     async with client_of(access_to(server, authority, plugin())) as api:
@@ -146,7 +146,7 @@ async def test_a_plugin_is_asked_once_for_many_requests(
 
 
 async def test_a_plugin_is_asked_again_when_its_credential_has_expired(
-    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
 ) -> None:
     clock = WoundClock(MOMENT)
     _answer(tmp_path, token="one", expirationTimestamp="2026-11-24T12:10:00Z")
@@ -164,7 +164,7 @@ async def test_a_plugin_is_asked_again_when_its_credential_has_expired(
 
 
 async def test_a_refused_credential_of_a_plugin_is_renewed_once(
-    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
 ) -> None:
     _answer(tmp_path, token="old")
     server.tokens = {"old": "somebody"}
@@ -184,7 +184,7 @@ async def test_a_refused_credential_of_a_plugin_is_renewed_once(
 
 
 async def test_requests_refused_together_ask_the_plugin_once(
-    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
 ) -> None:
     _answer(tmp_path, token="old")
     server.tokens = {"new": "somebody"}
@@ -204,7 +204,7 @@ async def test_requests_refused_together_ask_the_plugin_once(
 
 
 async def test_a_write_refused_with_401_is_sent_again_with_the_new_credential(
-    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
 ) -> None:
     _answer(tmp_path, token="old")
     server.tokens = {"old": "somebody"}
@@ -219,7 +219,7 @@ async def test_a_write_refused_with_401_is_sent_again_with_the_new_credential(
 
 
 async def test_a_plugin_that_gives_another_certificate_gets_another_connection(
-    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
 ) -> None:
     clock, seen = WoundClock(MOMENT), []
     async with client_of(access_to(server, authority, plugin()), clock) as api:
@@ -239,7 +239,7 @@ async def test_a_plugin_that_gives_another_certificate_gets_another_connection(
 
 
 async def test_a_plugin_whose_certificate_is_broken_is_an_error_of_the_plugin(
-    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
 ) -> None:
     _answer(tmp_path, clientCertificateData="x", clientKeyData="y")
     async with client_of(access_to(server, authority, plugin())) as api:
@@ -248,7 +248,7 @@ async def test_a_plugin_whose_certificate_is_broken_is_an_error_of_the_plugin(
 
 
 async def test_a_plugin_that_does_not_end_is_ended_with_its_children(
-    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
 ) -> None:
     # A child that holds the pipe open, in a session of the plugin's own.
     user = plugin(
@@ -277,7 +277,7 @@ async def _gone(pid: int) -> None:
 
 
 async def test_a_plugin_that_prints_without_end_is_ended(
-    server: WireApiServer, authority: Authority, plugin: Plugin
+    server: ScriptedApiServer, authority: Authority, plugin: Plugin
 ) -> None:
     async with client_of(
         access_to(server, authority, plugin("while :; do echo yes yes yes yes; done"))
@@ -288,7 +288,7 @@ async def test_a_plugin_that_prints_without_end_is_ended(
 
 
 async def test_a_plugin_inherits_our_environment_and_not_our_input(
-    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
 ) -> None:
     _answer(tmp_path, token="one")
     script = 'printf "%s" "$OURS" > "$FOLDER/ours"; cat > "$FOLDER/input"; cat "$FOLDER/answer"'
@@ -300,7 +300,7 @@ async def test_a_plugin_inherits_our_environment_and_not_our_input(
 
 
 async def test_a_plugin_that_may_not_be_run_is_a_clear_error(
-    server: WireApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
 ) -> None:
     user = plugin()
     (tmp_path / "plugin").chmod(stat.S_IRUSR)
@@ -315,7 +315,7 @@ async def test_a_plugin_that_may_not_be_run_is_a_clear_error(
 
 
 async def test_a_plugin_with_a_hostile_argument_is_a_clear_error(
-    server: WireApiServer, authority: Authority, plugin: Plugin
+    server: ScriptedApiServer, authority: Authority, plugin: Plugin
 ) -> None:
     user = plugin()
     assert user.exec
@@ -327,7 +327,7 @@ async def test_a_plugin_with_a_hostile_argument_is_a_clear_error(
 
 
 async def test_a_token_file_that_is_not_there_at_first_is_an_error_and_then_it_serves(
-    server: WireApiServer, authority: Authority, tmp_path: Path
+    server: ScriptedApiServer, authority: Authority, tmp_path: Path
 ) -> None:
     file = tmp_path / "token"
     user = User(where="users[test]", token_file=str(file))

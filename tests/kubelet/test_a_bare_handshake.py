@@ -10,11 +10,11 @@ import trustme
 
 from kubevouch.kubelet.dialled import MOST_CERTIFICATES, Dialled, Target
 from kubevouch.kubelet.io.dial import dial_all
-from kubevouch.lab.wire.kubelet import NO_CERTIFICATE, Serve, WireKubelet
 from kubevouch.system_clock import SystemClock
 from kubevouch.tls import FailureKind
 from tests.support.authority import Authority, Pair
 from tests.support.contexts import server_context
+from tests.support.scripted.kubelet import NO_CERTIFICATE, ScriptedKubelet, Serve
 
 
 async def one(target: Target, clock: SystemClock, timeout: float = 20.0) -> Dialled:
@@ -22,7 +22,7 @@ async def one(target: Target, clock: SystemClock, timeout: float = 20.0) -> Dial
     return answer
 
 
-async def gone(kubelet: WireKubelet) -> None:
+async def gone(kubelet: ScriptedKubelet) -> None:
     """Until the kubelet has seen the end of every connection."""
     async with asyncio.timeout(30):
         while kubelet.open:
@@ -45,7 +45,7 @@ async def test_chain_version_and_suite_are_told(
     host: str, serving: ssl.SSLContext, clock: SystemClock
 ) -> None:
     before = datetime.now(UTC)
-    async with WireKubelet(Serve(serving), clock, host=host) as kubelet:
+    async with ScriptedKubelet(Serve(serving), clock, host=host) as kubelet:
         target = Target(host, node="n1", port=kubelet.port)
         answer = await one(target, clock)
     assert answer.failure is None
@@ -63,7 +63,7 @@ async def test_chain_version_and_suite_are_told(
 async def test_tls_1_2_is_told(authority: Authority, clock: SystemClock) -> None:
     context = server_context(authority.serving("127.0.0.1"))
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    async with WireKubelet(Serve(context), clock) as kubelet:
+    async with ScriptedKubelet(Serve(context), clock) as kubelet:
         answer = await one(Target(kubelet.host, port=kubelet.port), clock)
     assert (answer.failure, answer.tls_version) == (None, "TLSv1.2")
 
@@ -72,7 +72,7 @@ async def test_nothing_is_sent_and_the_end_is_polite(
     serving: ssl.SSLContext, clock: SystemClock
 ) -> None:
     """A kubelet logs a line for every handshake that breaks off, and none for one that ends so."""
-    async with WireKubelet(Serve(serving), clock) as kubelet:
+    async with ScriptedKubelet(Serve(serving), clock) as kubelet:
         await one(Target(kubelet.host, port=kubelet.port), clock)
         await gone(kubelet)
         [seen] = kubelet.seen
@@ -91,7 +91,7 @@ async def test_an_expired_certificate_of_nobodys_ca_is_shown_all_the_same(
         not_before=datetime(2024, 1, 1, tzinfo=UTC),
         not_after=datetime(2025, 1, 1, tzinfo=UTC),
     )
-    async with WireKubelet(Serve(server_context(pair)), clock) as kubelet:
+    async with ScriptedKubelet(Serve(server_context(pair)), clock) as kubelet:
         answer = await one(Target(kubelet.host, port=kubelet.port), clock)
     assert answer.failure is None
     assert answer.leaf is not None
@@ -103,7 +103,7 @@ async def test_the_chain_comes_in_the_order_it_was_sent(clock: SystemClock) -> N
     leaf = intermediate.issue_cert("n1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     leaf.configure_cert(context)
-    async with WireKubelet(Serve(context), clock) as kubelet:
+    async with ScriptedKubelet(Serve(context), clock) as kubelet:
         answer = await one(Target(kubelet.host, port=kubelet.port), clock)
     sent = [ssl.PEM_cert_to_DER_cert(pem.bytes().decode()) for pem in leaf.cert_chain_pems]
     assert [certificate.der for certificate in answer.chain] == sent
@@ -112,7 +112,7 @@ async def test_the_chain_comes_in_the_order_it_was_sent(clock: SystemClock) -> N
 async def test_a_kubelet_gets_its_certificate_while_it_runs(
     serving: ssl.SSLContext, clock: SystemClock
 ) -> None:
-    async with WireKubelet(NO_CERTIFICATE, clock) as kubelet:
+    async with ScriptedKubelet(NO_CERTIFICATE, clock) as kubelet:
         target = Target(kubelet.host, port=kubelet.port)
         dark = await one(target, clock)
         kubelet.behaviour = Serve(serving)
@@ -137,7 +137,7 @@ async def test_an_address_is_dialled_without_a_name_and_a_name_with_it(
     names: list[str | None] = []
     context = server_context(authority.serving("127.0.0.1"))
     context.sni_callback = lambda _tls, name, _context: names.append(name)
-    async with WireKubelet(Serve(context), clock) as kubelet:
+    async with ScriptedKubelet(Serve(context), clock) as kubelet:
         answer = await one(Target(address, port=kubelet.port, server_name=server_name), clock)
     assert answer.failure is None
     assert names == [sent]
@@ -148,7 +148,7 @@ async def test_a_certificate_that_go_cannot_read_fails_as_in_go(
 ) -> None:
     """OpenSSL takes a negative serial number; Go's client breaks off."""
     pair = with_negative_serial(authority.serving("127.0.0.1"))
-    async with WireKubelet(Serve(server_context(pair)), clock) as kubelet:
+    async with ScriptedKubelet(Serve(server_context(pair)), clock) as kubelet:
         answer = await one(Target(kubelet.host, port=kubelet.port), clock)
     assert answer.failure is not None
     assert answer.failure.kind is FailureKind.UNREADABLE_CERTIFICATE
@@ -163,7 +163,7 @@ async def test_a_long_chain_is_read_in_part_and_the_rest_counted(
     pair = authority.serving("127.0.0.1")
     more = MOST_CERTIFICATES + 4
     long = Pair(pair.chain + authority.pem * more, pair.key)
-    async with WireKubelet(Serve(server_context(long)), clock) as kubelet:
+    async with ScriptedKubelet(Serve(server_context(long)), clock) as kubelet:
         answer = await one(Target(kubelet.host, port=kubelet.port), clock)
     assert answer.failure is None
     assert len(answer.chain) == MOST_CERTIFICATES
@@ -173,7 +173,7 @@ async def test_a_long_chain_is_read_in_part_and_the_rest_counted(
 async def test_a_huge_chain_is_broken_off(authority: Authority, clock: SystemClock) -> None:
     pair = authority.serving("127.0.0.1")
     huge = Pair(pair.chain + authority.pem * 400, pair.key)
-    async with WireKubelet(Serve(server_context(huge)), clock) as kubelet:
+    async with ScriptedKubelet(Serve(server_context(huge)), clock) as kubelet:
         answer = await one(Target(kubelet.host, port=kubelet.port), clock)
     assert answer.failure is not None
     assert answer.failure.kind is FailureKind.BROKEN

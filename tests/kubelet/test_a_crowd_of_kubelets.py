@@ -10,15 +10,15 @@ import pytest
 
 from kubevouch.kubelet.dialled import Target
 from kubevouch.kubelet.io.dial import dial, dial_all
-from kubevouch.lab.wire.kubelet import NO_CERTIFICATE, SILENCE, Serve, WireKubelet
 from kubevouch.system_clock import SystemClock
 from kubevouch.tls import FailureKind
+from tests.support.scripted.kubelet import NO_CERTIFICATE, SILENCE, ScriptedKubelet, Serve
 
 
 class Counted:
     """An endless supply of targets that knows how many were taken."""
 
-    def __init__(self, kubelet: WireKubelet, number: int) -> None:
+    def __init__(self, kubelet: ScriptedKubelet, number: int) -> None:
         self._kubelet = kubelet
         self._number = number
         self.taken = 0
@@ -32,7 +32,7 @@ class Counted:
 async def test_thousands_are_dialled_and_never_more_than_allowed_are_under_way(
     clock: SystemClock,
 ) -> None:
-    async with WireKubelet(NO_CERTIFICATE, clock) as kubelet:
+    async with ScriptedKubelet(NO_CERTIFICATE, clock) as kubelet:
         targets = Counted(kubelet, 4000)
         nodes: set[str] = set()
         most = 0
@@ -47,7 +47,7 @@ async def test_thousands_are_dialled_and_never_more_than_allowed_are_under_way(
 
 
 async def test_a_thousand_are_under_way_at_once(clock: SystemClock) -> None:
-    async with WireKubelet(SILENCE, clock) as kubelet:
+    async with ScriptedKubelet(SILENCE, clock) as kubelet:
         targets = Counted(kubelet, 5000)
         answers = dial(targets, clock=clock, concurrency=1000, timeout=600)
         first = asyncio.ensure_future(anext(answers))
@@ -66,7 +66,7 @@ async def test_a_thousand_are_under_way_at_once(clock: SystemClock) -> None:
 async def test_whole_handshakes_in_a_crowd_send_nothing(
     serving: ssl.SSLContext, clock: SystemClock
 ) -> None:
-    async with WireKubelet(Serve(serving), clock) as kubelet:
+    async with ScriptedKubelet(Serve(serving), clock) as kubelet:
         answers = await dial_all(Counted(kubelet, 300), clock=clock, concurrency=100, timeout=60)
         assert [answer.failure for answer in answers] == [None] * 300
         assert len(kubelet.seen) == 300
@@ -74,7 +74,7 @@ async def test_whole_handshakes_in_a_crowd_send_nothing(
 
 
 async def test_a_slow_consumer_slows_the_dialling(clock: SystemClock) -> None:
-    async with WireKubelet(NO_CERTIFICATE, clock) as kubelet:
+    async with ScriptedKubelet(NO_CERTIFICATE, clock) as kubelet:
         targets = Counted(kubelet, 500)
         async with contextlib.aclosing(dial(targets, clock=clock, concurrency=10)) as answers:
             await anext(answers)
@@ -87,7 +87,7 @@ async def test_a_slow_consumer_slows_the_dialling(clock: SystemClock) -> None:
 
 
 async def test_leaving_early_leaves_nothing_behind(clock: SystemClock) -> None:
-    async with WireKubelet(SILENCE, clock) as kubelet:
+    async with ScriptedKubelet(SILENCE, clock) as kubelet:
         before = asyncio.all_tasks()
         answers = dial(Counted(kubelet, 50), clock=clock, concurrency=20, timeout=0.3)
         async with contextlib.aclosing(answers):
@@ -106,7 +106,7 @@ async def test_leaving_early_leaves_nothing_behind(clock: SystemClock) -> None:
 async def test_targets_that_raise_end_the_dialling_and_close_what_is_open(
     clock: SystemClock,
 ) -> None:
-    async with WireKubelet(SILENCE, clock) as kubelet:
+    async with ScriptedKubelet(SILENCE, clock) as kubelet:
 
         def broken() -> Iterator[Target]:
             yield from Counted(kubelet, 5)
@@ -127,7 +127,7 @@ async def test_where_few_files_may_be_open_fewer_are_dialled_at_a_time(
     clock: SystemClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (72, 4096))
-    async with WireKubelet(NO_CERTIFICATE, clock) as kubelet:
+    async with ScriptedKubelet(NO_CERTIFICATE, clock) as kubelet:
         targets = Counted(kubelet, 100)
         async with contextlib.aclosing(dial(targets, clock=clock)) as answers:
             await anext(answers)
@@ -135,7 +135,10 @@ async def test_where_few_files_may_be_open_fewer_are_dialled_at_a_time(
 
 
 async def test_one_that_hangs_holds_nobody_up(serving: ssl.SSLContext, clock: SystemClock) -> None:
-    async with WireKubelet(SILENCE, clock) as silent, WireKubelet(Serve(serving), clock) as good:
+    async with (
+        ScriptedKubelet(SILENCE, clock) as silent,
+        ScriptedKubelet(Serve(serving), clock) as good,
+    ):
         targets = [Target(silent.host, "silent", silent.port)]
         targets += [Target(good.host, f"n{number}", good.port) for number in range(5)]
         answers = await dial_all(targets, clock=clock, concurrency=2, timeout=2)

@@ -11,21 +11,21 @@ import pytest
 from kubevouch.clock import Clock
 from kubevouch.kubelet.dialled import Target
 from kubevouch.kubelet.io.fetch import LONGEST_KEPT, FetchFailed, Roots, VerifiedKubelet, quoted
-from kubevouch.lab.wire.kubelet import (
+from kubevouch.system_clock import SystemClock
+from tests.support.authority import Authority
+from tests.support.clocks import WoundClock
+from tests.support.contexts import server_context
+from tests.support.scripted.kubelet import (
     NO_CERTIFICATE,
     PLAIN_HTTP,
     SILENCE,
     WAYS_TO_FAIL,
     Behaviour,
     Raw,
+    ScriptedKubelet,
     Serve,
-    WireKubelet,
 )
-from kubevouch.lab.wire.nobody import closed_port
-from kubevouch.system_clock import SystemClock
-from tests.support.authority import Authority
-from tests.support.clocks import WoundClock
-from tests.support.contexts import server_context
+from tests.support.scripted.nobody import closed_port
 from tests.support.self_signed import DatedAuthority, kubelet_self_signed
 
 ADDRESS = "127.0.0.1"
@@ -37,8 +37,8 @@ NOW = datetime.now(UTC)
 
 
 @contextlib.asynccontextmanager
-async def kubelet(behaviour: Behaviour, host: str = ADDRESS) -> AsyncIterator[WireKubelet]:
-    async with WireKubelet(behaviour, SystemClock(), host=host) as running:
+async def kubelet(behaviour: Behaviour, host: str = ADDRESS) -> AsyncIterator[ScriptedKubelet]:
+    async with ScriptedKubelet(behaviour, SystemClock(), host=host) as running:
         yield running
 
 
@@ -53,7 +53,7 @@ def serving(
 
 
 def door(
-    running: WireKubelet,
+    running: ScriptedKubelet,
     authority: Authority | DatedAuthority,
     *,
     node: str = "n1",
@@ -79,7 +79,7 @@ async def refused(fetch: VerifiedKubelet, *, timeout: float = 30.0) -> FetchFail
     return caught.value
 
 
-async def gone(running: WireKubelet) -> None:
+async def gone(running: ScriptedKubelet) -> None:
     """Until the kubelet has seen the end of every connection: it will get nothing more."""
     async with asyncio.timeout(30):
         while running.open:

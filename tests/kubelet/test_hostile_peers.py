@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from kubevouch.kubelet.dialled import Dialled, Target
 from kubevouch.kubelet.io.dial import dial_all
 from kubevouch.kubelet.io.handshake import MOST_BYTES
-from kubevouch.lab.wire.kubelet import WAYS_TO_FAIL, Behaviour, Say, WireKubelet, alert
-from kubevouch.lab.wire.nobody import closed_port, silent_port
 from kubevouch.system_clock import SystemClock
 from kubevouch.tls import FailureKind, HandshakeFailure
+from tests.support.scripted.kubelet import WAYS_TO_FAIL, Behaviour, Say, ScriptedKubelet, alert
+from tests.support.scripted.nobody import closed_port, silent_port
 
 GO: dict[str, str] = json.loads(
     (Path(__file__).parents[1] / "tls" / "cases" / "go-failures.json").read_text()
@@ -50,7 +50,7 @@ async def failure(
     behaviour: Behaviour, clock: SystemClock, timeout: float = 20.0
 ) -> tuple[HandshakeFailure, str]:
     """The failure, and Go's words for it with the addresses written as in the recorded file."""
-    async with WireKubelet(behaviour, clock) as kubelet:
+    async with ScriptedKubelet(behaviour, clock) as kubelet:
         target = Target(kubelet.host, port=kubelet.port)
         answer = await one(target, clock, timeout)
     assert answer.failure is not None
@@ -154,7 +154,7 @@ async def test_what_is_no_address_is_said_so(
 
 async def test_an_empty_address_is_not_this_machine(clock: SystemClock) -> None:
     """getaddrinfo would take it for loopback on some systems."""
-    async with WireKubelet(WAYS_TO_FAIL["no certificate"], clock) as kubelet:
+    async with ScriptedKubelet(WAYS_TO_FAIL["no certificate"], clock) as kubelet:
         answer = await one(Target("", port=kubelet.port), clock, 20.0)
         assert answer.failure is not None
         assert answer.failure.kind is FailureKind.NAME_UNKNOWN

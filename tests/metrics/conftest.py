@@ -14,9 +14,6 @@ from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.credentials import Files
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kubelet.io.fetch import Roots
-from kubevouch.lab.wire import kinds
-from kubevouch.lab.wire.apiserver import WireApiServer
-from kubevouch.lab.wire.kubelet import Behaviour, Serve, WireKubelet
 from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.fleet import Dialling, FleetNode
 from kubevouch.metrics.points import PodKey
@@ -27,6 +24,9 @@ from tests.support.apiservers import access_to, api_server, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock
 from tests.support.contexts import server_context
+from tests.support.scripted import kinds
+from tests.support.scripted.apiserver import ScriptedApiServer
+from tests.support.scripted.kubelet import Behaviour, ScriptedKubelet, Serve
 
 NODE = kinds.KINDS["", "v1", "nodes"]
 POD = kinds.KINDS["", "v1", "pods"]
@@ -116,12 +116,12 @@ class Heard:
 class Cluster:
     """Nodes may be added, changed and removed while the collector runs."""
 
-    def __init__(self, server: WireApiServer, authority: Authority, folder: Path) -> None:
+    def __init__(self, server: ScriptedApiServer, authority: Authority, folder: Path) -> None:
         self.server = server
         self.authority = authority
         self.token = folder / "token"
         self.token.write_text("first-token")
-        self.kubelets: dict[str, WireKubelet] = {}
+        self.kubelets: dict[str, ScriptedKubelet] = {}
         self.clock = SteppedClock()
         self.roots = Roots(authority.pem)
         self.heard = Heard()
@@ -140,15 +140,15 @@ class Cluster:
 
     async def add(
         self, name: str, behaviour: Behaviour | None = None, *, host: str = ADDRESS, **more: Any
-    ) -> WireKubelet:
+    ) -> ScriptedKubelet:
         """A node and its kubelet, which behaves as it should unless told otherwise."""
-        running = WireKubelet(behaviour or self.serve(name), SystemClock(), host=host)
+        running = ScriptedKubelet(behaviour or self.serve(name), SystemClock(), host=host)
         await self._stack.enter_async_context(running)
         self.kubelets[name] = running
         self.server.store.create(NODE, self._node(name, running, **more))
         return running
 
-    def _node(self, name: str, running: WireKubelet, **metadata: Any) -> dict[str, Any]:
+    def _node(self, name: str, running: ScriptedKubelet, **metadata: Any) -> dict[str, Any]:
         return {
             "metadata": {"name": name, **metadata},
             "status": {

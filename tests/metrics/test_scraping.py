@@ -8,13 +8,13 @@ import pytest
 
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kubelet.io.fetch import Roots
-from kubevouch.lab.wire import faults, status
-from kubevouch.lab.wire.kubelet import NO_CERTIFICATE, SILENCE, Behaviour, Raw, Serve
 from kubevouch.metrics.fleet import ADDRESS_TYPES, Dialling
 from kubevouch.metrics.scraper import Rhythm
 from tests.metrics.conftest import ADDRESS, NODE, PATH, Cluster, Live, Page
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
+from tests.support.scripted import faults, status
+from tests.support.scripted.kubelet import NO_CERTIFICATE, SILENCE, Behaviour, Raw, Serve
 
 HASTY = Rhythm(timeout=0.5)
 
@@ -280,7 +280,7 @@ async def test_a_new_token_is_sent_once_it_lies_in_its_file(cluster: Cluster) ->
     async with cluster.collecting():
         await cluster.round()
         cluster.token.write_text("second-token")
-        cluster.clock.wind(timedelta(seconds=60))
+        cluster.clock.jump(timedelta(seconds=60))
         await cluster.round()
     assert running.sent.count(b"Authorization: Bearer first-token\r\n") == 1
     assert running.sent.count(b"Authorization: Bearer second-token\r\n") == 1

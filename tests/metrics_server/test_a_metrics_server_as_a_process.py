@@ -17,7 +17,6 @@ import pytest
 import yaml
 
 from kubevouch import __version__
-from kubevouch.lab.wire.kubelet import SILENCE, Serve
 from kubevouch.serve.attributes import attributes_of
 from kubevouch.serve.messages import Request
 from tests.cli.program import LONGEST, Program
@@ -25,6 +24,7 @@ from tests.support.authority import Authority, Pair
 from tests.support.contexts import server_context
 from tests.support.front_proxy import client_context
 from tests.support.kubectl import kubectl
+from tests.support.scripted.kubelet import SILENCE, Serve
 from tests.support.small_cluster import (
     METRICS,
     TOKEN,
@@ -350,7 +350,7 @@ async def test_flags_that_cannot_be_are_refused_before_anything_is_dialled(
 async def test_without_the_published_authentication_it_does_not_start(
     kubevouch: Program, cluster: SmallCluster
 ) -> None:
-    from kubevouch.lab.wire import faults, status
+    from tests.support.scripted import faults, status
 
     denied = status.forbidden("", "configmaps", "extension-apiserver-authentication", "no")
     path = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"

@@ -104,7 +104,7 @@ async def test_each_serves_the_same_and_ends_when_it_is_told_to(tmp_path: Path) 
         assert all([each["metadata"]["name"] for each in other] == ["n1", "n2"] for other in others)
         assert all(not [line for line in server.lines if line[0] == "E"] for server in servers)
         # Without rounds it is no longer alive, whoever still answers.
-        clock.wind(_longer())
+        clock.jump(_longer())
         assert "[-]metric-collection-timely failed" in (await servers[0].get("/livez", front))[1]
     for task in asyncio.all_tasks() - before:
         assert "serve" not in str(task), task

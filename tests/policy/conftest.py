@@ -39,6 +39,10 @@ class Case:
     node_exists: bool | None = True
     newest: str | None = "csr-1"
     kubelet_started: datetime | None = None
+    credential_ids: tuple[str, ...] | None = ()
+    client_certificates: frozenset[str] | None = None
+    without_credential_id: bool = False
+    bootstrap_csrs: tuple[str, ...] | None = None
     other_names: dict[str, ClaimedBy] = field(default_factory=dict)
     other_addresses: dict[Address, ClaimedBy] = field(default_factory=dict)
     external: bool = False
@@ -61,6 +65,7 @@ class Case:
                 usages=self.usages,
                 expiration_seconds=self.expiration_seconds,
                 created=NOW - self.age,
+                credential_ids=self.credential_ids,
                 conditions=self.conditions,
             ),
             at=NOW,
@@ -96,6 +101,9 @@ class Case:
             ),
             newest=self.newest,
             kubelet_started=self.kubelet_started,
+            client_certificates=self.client_certificates,
+            without_credential_id=self.without_credential_id,
+            bootstrap_csrs=self.bootstrap_csrs,
         )
 
     def judged(self) -> Decision:

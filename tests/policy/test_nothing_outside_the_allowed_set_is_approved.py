@@ -1,5 +1,6 @@
 """Whatever is asked: what passes is a subset of what the node may have, read by another reader than ours."""
 
+from datetime import timedelta
 from ipaddress import ip_address
 
 from cryptography import x509
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubevouch.outcome import Outcome
-from kubevouch.policy.claims import Claim, NameSource
+from kubevouch.policy.claims import Claim, ClaimedBy, NameSource
 from tests.support.requests import request
 
 from .conftest import ADDRESS, NODE, Case
@@ -40,6 +41,7 @@ ADDRESSES = [
     "::1",
     "fd00::112",
 ]
+OWN, STOLEN = f"X509SHA256={'a' * 64}", f"X509SHA256={'b' * 64}"
 MAY_NAMES, MAY_ADDRESSES = {NODE, "worker-1"}, {ADDRESS, "10.0.0.7"}
 
 
@@ -51,6 +53,10 @@ MAY_NAMES, MAY_ADDRESSES = {NODE, "worker-1"}, {ADDRESS, "10.0.0.7"}
     trusts=st.booleans(),
     known=st.booleans(),
     username=st.sampled_from([f"system:node:{NODE}", "system:node:worker-2", "admin", None]),
+    credential_ids=st.sampled_from([(OWN,), (STOLEN,), (OWN, STOLEN), (), None]),
+    surveyed=st.booleans(),
+    contested=st.booleans(),
+    minutes=st.integers(-3, 20),
 )
 def test_what_passes_is_within_the_allowance(
     names: list[str],
@@ -59,6 +65,10 @@ def test_what_passes_is_within_the_allowance(
     trusts: bool,
     known: bool,
     username: str | None,
+    credential_ids: tuple[str, ...] | None,
+    surveyed: bool,
+    contested: bool,
+    minutes: int,
 ) -> None:
     source = NameSource.OPERATOR if proven else NameSource.NODE_STATUS
     case = Case(
@@ -68,6 +78,12 @@ def test_what_passes_is_within_the_allowance(
         trusts_node=trusts,
         known=known,
         username=username,
+        credential_ids=credential_ids,
+        client_certificates=frozenset({OWN.removeprefix("X509SHA256=")}) if surveyed else None,
+        other_addresses={ip_address("10.0.0.7"): ClaimedBy("worker-3", proven=False)}
+        if contested
+        else {},
+        age=timedelta(minutes=minutes),
     )
     passed = case.judged().outcome is Outcome.PASS
     asked_well = (
@@ -75,10 +91,16 @@ def test_what_passes_is_within_the_allowance(
         and set(addresses) <= MAY_ADDRESSES
         and len(set(names)) == len(names)
         and len(set(addresses)) == len(addresses)
-        and bool(addresses)
+        and (bool(addresses) or (bool(names) and proven))  # names only: by the operator's word
+        and not (contested and "10.0.0.7" in addresses)  # we have not seen whose it is
     )
     assert passed == (
-        asked_well and known and (proven or trusts) and username == f"system:node:{NODE}"
+        asked_well
+        and known
+        and (proven or trusts)
+        and username == f"system:node:{NODE}"
+        and (not surveyed or credential_ids == (OWN,))
+        and -1 <= minutes <= 14
     )
     if passed:
         read = x509.load_pem_x509_csr(case.pem).extensions.get_extension_for_class(

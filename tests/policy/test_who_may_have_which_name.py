@@ -16,6 +16,7 @@ from .conftest import ADDRESS, NODE, NOW, Case
 
 CP, CP_ADDRESS = "cp-1.example.com", "192.168.88.111"
 CLAIMED = NameSource.NODE_STATUS
+CERTIFICATE = "92de7f57cf04dd0ed0c0c07deba73569e7ef6a11559dfe69c536960e058585e0"
 
 
 def ask(names: list[str], addresses: list[str]) -> Case:
@@ -60,9 +61,49 @@ GOOD: dict[str, Callable[[], Case]] = {
     "the node's word, where the operator takes it": lambda: Case(
         addresses=(Claim(ADDRESS, CLAIMED),), trusts_node=True
     ),
-    "what another node merely says is its, too": lambda: Case(
+    "its own name, which another node merely says is its, too": lambda: Case(
         other_names={NODE: ClaimedBy("worker-3", proven=False)},
+    ),
+    "an address that two nodes claim, seen to be its own and by the operator's word": lambda: Case(
+        addresses=(Claim(ADDRESS, NameSource.SSH_HOST_KEY, confirmed=True),),
         other_addresses={ip_address(ADDRESS): ClaimedBy("worker-3", proven=False)},
+    ),
+    "made half a minute in the future": lambda: Case(age=-timedelta(seconds=30)),
+    "capitals, by the operator's word": lambda: allowing(
+        ask([NODE.upper()], [ADDRESS]), NODE.upper()
+    ),
+    "an IDN, by the operator's word": lambda: allowing(
+        ask(["xn--nxasmq6b.example.com"], [ADDRESS]), "xn--nxasmq6b.example.com"
+    ),
+    "a number at the end, by the operator's word": lambda: Case(
+        pem=request(NODE, ["worker-1.dc.2"], [ADDRESS]),
+        names=(Claim("worker-1.dc.2", NameSource.OPERATOR),),
+    ),
+    "a Node named kubernetes.example.com, by the operator's word": lambda: Case(
+        pem=request("kubernetes.example.com", ["kubernetes.example.com"], [ADDRESS]),
+        node="kubernetes.example.com",
+        username="system:node:kubernetes.example.com",
+        names=(Claim("kubernetes.example.com", NameSource.NODE_NAME, confirmed=True),),
+    ),
+    "names only, each by the operator's word": lambda: Case(
+        pem=request(NODE, [NODE], []),
+        names=(Claim(NODE, NameSource.NODE_NAME, confirmed=True),),
+    ),
+    "made with the client certificate on the node's disk": lambda: Case(
+        credential_ids=(f"X509SHA256={CERTIFICATE}",), client_certificates=frozenset({CERTIFICATE})
+    ),
+    "made with the one that replaced it": lambda: Case(
+        credential_ids=(f"X509SHA256={CERTIFICATE}",),
+        client_certificates=frozenset({"0" * 64, CERTIFICATE}),
+    ),
+    "no survey: whose credential it was is not asked": lambda: Case(
+        credential_ids=(f"X509SHA256={'0' * 64}",), client_certificates=None
+    ),
+    "an API server that does not tell, as the operator accepts": lambda: Case(
+        credential_ids=(),
+        client_certificates=frozenset({CERTIFICATE}),
+        without_credential_id=True,
+        bootstrap_csrs=(),
     ),
     "a Service's external address that is proven to be its own": lambda: Case(external=True),
     "a control-plane node by whose name the API server is reached": lambda: control_plane(
@@ -243,6 +284,81 @@ HELD: dict[str, tuple[str, Callable[[], Case]]] = {
             control_plane=True,
         ),
     ),
+    "an address that two nodes claim, though its host key answers there": (
+        "foreign-addresses",
+        lambda: Case(
+            other_addresses={ip_address(ADDRESS): ClaimedBy("worker-3", proven=False)},
+        ),
+    ),
+    "a proven address of another's, though the operator says so": (
+        "foreign-addresses",
+        lambda: Case(
+            addresses=(Claim(ADDRESS, NameSource.SSH_HOST_KEY, confirmed=True),),
+            other_addresses={ip_address(ADDRESS): ClaimedBy("worker-3", proven=True)},
+        ),
+    ),
+    "a number at the end": (
+        "plain-names",
+        lambda: Case(
+            pem=request(NODE, ["worker-1.dc.2"], [ADDRESS]),
+            names=(Claim("worker-1.dc.2", NameSource.SSH_HOST_KEY),),
+        ),
+    ),
+    "numbers only, though the operator says so": (
+        "plain-names",
+        lambda: Case(
+            pem=request(NODE, ["1.2.3"], [ADDRESS]), names=(Claim("1.2.3", NameSource.OPERATOR),)
+        ),
+    ),
+    "hexadecimal, though the operator says so": (
+        "plain-names",
+        lambda: Case(
+            pem=request(NODE, ["0x7f.1"], [ADDRESS]), names=(Claim("0x7f.1", NameSource.OPERATOR),)
+        ),
+    ),
+    "a Node named kubernetes.example.com": (
+        "plain-names",
+        lambda: Case(
+            pem=request("kubernetes.example.com", ["kubernetes.example.com"], [ADDRESS]),
+            node="kubernetes.example.com",
+            username="system:node:kubernetes.example.com",
+            names=(Claim("kubernetes.example.com", NameSource.NODE_NAME),),
+        ),
+    ),
+    "kubernetes.default, though the operator says so": (
+        "reserved-names",
+        lambda: allowing(ask(["kubernetes.default"], [ADDRESS]), "kubernetes.default"),
+    ),
+    "no name and no address": ("count", lambda: ask([], [])),
+    "a stolen identity: another client certificate of the same name": (
+        "credential-id",
+        lambda: Case(
+            credential_ids=(f"X509SHA256={'0' * 64}",),
+            client_certificates=frozenset({CERTIFICATE}),
+        ),
+    ),
+    "a token instead of a certificate": (
+        "credential-id",
+        lambda: Case(
+            credential_ids=("JTI=8f0e6c1e",), client_certificates=frozenset({CERTIFICATE})
+        ),
+    ),
+    "two credentials, one of them the node's": (
+        "credential-id",
+        lambda: Case(
+            credential_ids=(f"X509SHA256={CERTIFICATE}", f"X509SHA256={'0' * 64}"),
+            client_certificates=frozenset({CERTIFICATE}),
+        ),
+    ),
+    "no credential id, accepted, but a bootstrap token has asked for the node's name": (
+        "credential-id",
+        lambda: Case(
+            credential_ids=(),
+            client_certificates=frozenset({CERTIFICATE}),
+            without_credential_id=True,
+            bootstrap_csrs=("csr-thief",),
+        ),
+    ),
     "an address nobody knows": ("allowed-addresses", lambda: ask([NODE], ["192.168.88.77"])),
     "its own and one more": ("allowed-addresses", lambda: ask([NODE], [ADDRESS, "192.168.88.77"])),
     "approved before": ("undecided", lambda: Case(conditions=("Approved",))),
@@ -254,6 +370,29 @@ HELD: dict[str, tuple[str, Callable[[], Case]]] = {
 
 DOUBTED: dict[str, tuple[str, Callable[[], Case]]] = {
     "whether the Node is there is not known": ("live-node", lambda: Case(node_exists=None)),
+    "made in the future": ("fresh", lambda: Case(age=-timedelta(minutes=2))),
+    "the API server does not tell which credential it was": (
+        "credential-id",
+        lambda: Case(credential_ids=(), client_certificates=frozenset({CERTIFICATE})),
+    ),
+    "no credential id, accepted, but what bootstrap tokens asked for is not known": (
+        "credential-id",
+        lambda: Case(
+            credential_ids=(),
+            client_certificates=frozenset({CERTIFICATE}),
+            without_credential_id=True,
+        ),
+    ),
+    "no client certificate could be read on the node": (
+        "credential-id",
+        lambda: Case(
+            credential_ids=(f"X509SHA256={CERTIFICATE}",), client_certificates=frozenset()
+        ),
+    ),
+    "a bare CSR, whose credential is not known": (
+        "credential-id",
+        lambda: Case(credential_ids=None, client_certificates=frozenset({CERTIFICATE})),
+    ),
     "no source knows the node": ("allowed-addresses", lambda: Case(known=False)),
     "no source knows the node's names": ("allowed-names", lambda: Case(known=False)),
     "only the node says so": (

@@ -10,7 +10,6 @@ import aiohttp
 import pytest
 
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.lab.wire.apiserver import WireApiServer
 from kubevouch.serve.authentication import Authentication
 from kubevouch.serve.authorization import Authorization
 from kubevouch.serve.gate import Gate
@@ -26,6 +25,7 @@ from tests.support.clocks import SteppedClock
 from tests.support.contexts import server_context
 from tests.support.front_proxy import Authorities, client_context
 from tests.support.reviews import Reviews
+from tests.support.scripted.apiserver import ScriptedApiServer
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Served:
     """What a test may look at. seen: who asked, as the handler was told."""
 
     authorities: Authorities
-    api_server: WireApiServer
+    api_server: ScriptedApiServer
     reviews: Reviews
     clock: SteppedClock
     lines: list[str]
@@ -86,21 +86,21 @@ def api_authority() -> Authority:
 
 
 @pytest.fixture
-async def api_server(api_authority: Authority) -> AsyncIterator[WireApiServer]:
+async def api_server(api_authority: Authority) -> AsyncIterator[ScriptedApiServer]:
     context = server_context(api_authority.serving("127.0.0.1"))
-    async with WireApiServer(context, SteppedClock(MOMENT)) as server:
+    async with ScriptedApiServer(context, SteppedClock(MOMENT)) as server:
         yield server
 
 
 @pytest.fixture
-async def api(api_server: WireApiServer, api_authority: Authority) -> AsyncIterator[ApiClient]:
+async def api(api_server: ScriptedApiServer, api_authority: Authority) -> AsyncIterator[ApiClient]:
     async with client_of(access_to(api_server, api_authority)) as client:
         yield client
 
 
 @pytest.fixture
 async def served(
-    tmp_path: Path, authorities: Authorities, api_server: WireApiServer, api: ApiClient
+    tmp_path: Path, authorities: Authorities, api_server: ScriptedApiServer, api: ApiClient
 ) -> AsyncIterator[Served]:
     """One thing at /thing and at /apis/g/v1/things, behind the gate, over TLS."""
     authorities.publish(api_server)

@@ -8,13 +8,13 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
-from kubevouch.lab.wire import faults
 from kubevouch.x509 import Reason, Usage, read_certificates, verify
 from tests.serve.conftest import Served
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
 from tests.support.front_proxy import client_context
 from tests.support.reviews import ACCESS_REVIEWS, TOKEN_REVIEWS
+from tests.support.scripted import faults
 from tests.support.self_signed import DatedAuthority
 
 UNAUTHORIZED = {
@@ -105,7 +105,7 @@ def test_a_serving_certificate_is_no_clients() -> None:
 
 
 async def test_what_has_expired_by_our_clock_is_nobody(served: Served) -> None:
-    served.clock.wind(timedelta(days=366 * 1100))
+    served.clock.jump(timedelta(days=366 * 1100))
     answer = await served.get("/thing", pair=served.authorities.front_proxy, headers=ALICE)
     assert answer.code == 401
     assert "certificate has expired or is not yet valid" in served.lines[-1]
@@ -127,7 +127,7 @@ async def test_a_token_is_asked_about_once_and_kept_for_ten_seconds(served: Serv
             "nonResourceAttributes": {"path": "/thing", "verb": "get"},
         }
     ]
-    served.clock.wind(timedelta(seconds=11))
+    served.clock.jump(timedelta(seconds=11))
     del served.reviews.tokens["good"]
     assert (await served.get("/thing", headers=bearer)).code == 401
     assert len(served.reviews.token_reviews) == 2

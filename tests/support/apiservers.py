@@ -8,10 +8,10 @@ from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.transport import Limits
 from kubevouch.kube.kubeconfig import User
-from kubevouch.lab.wire.apiserver import WireApiServer
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 from tests.support.contexts import server_context
+from tests.support.scripted.apiserver import ScriptedApiServer
 
 MOMENT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 TOKEN = "the-token"
@@ -20,15 +20,15 @@ PATIENT = Limits(connect=30.0, total=60.0)
 
 
 @contextlib.asynccontextmanager
-async def api_server(authority: Authority) -> AsyncIterator[WireApiServer]:
+async def api_server(authority: Authority) -> AsyncIterator[ScriptedApiServer]:
     """Serves https on 127.0.0.1, and asks for client certificates of the same authority."""
     context = server_context(authority.serving("127.0.0.1"), client_ca=authority.pem)
-    async with WireApiServer(context, WoundClock(MOMENT)) as server:
+    async with ScriptedApiServer(context, WoundClock(MOMENT)) as server:
         yield server
 
 
 def access_to(
-    server: WireApiServer, authority: Authority, user: User | None = None
+    server: ScriptedApiServer, authority: Authority, user: User | None = None
 ) -> ClusterAccess:
     """What a kubeconfig with this user would say."""
     return ClusterAccess(

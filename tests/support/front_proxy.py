@@ -5,11 +5,11 @@ import ssl
 from dataclasses import dataclass, field
 from typing import Any
 
-from kubevouch.lab.wire.apiserver import WireApiServer
-from kubevouch.lab.wire.kinds import KINDS
 from kubevouch.tls.io import Pair as TlsPair
 from kubevouch.tls.io import load_pair
 from tests.support.authority import Authority, Pair
+from tests.support.scripted.apiserver import ScriptedApiServer
+from tests.support.scripted.kinds import KINDS
 
 Object = dict[str, Any]
 NAME = "extension-apiserver-authentication"
@@ -43,7 +43,7 @@ class Authorities:
         }
 
     def publish(
-        self, server: WireApiServer, *, allowed: tuple[str, ...] = ("front-proxy-client",)
+        self, server: ScriptedApiServer, *, allowed: tuple[str, ...] = ("front-proxy-client",)
     ) -> None:
         server.store.put(KINDS["", "v1", "configmaps"], self.config_map(allowed=allowed))
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from aiohttp import web
 
-from kubevouch.lab.wire.apiserver import WireApiServer
-from kubevouch.lab.wire.kinds import KINDS
 from tests.cli.program import Ran, ended
+from tests.support.scripted.apiserver import ScriptedApiServer
+from tests.support.scripted.kinds import KINDS
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 
@@ -33,7 +33,7 @@ async def kubectl(kubeconfig: Path, *words: str) -> Ran:
     return await ended(process)
 
 
-def tell_of_groups(server: WireApiServer) -> None:
+def tell_of_groups(server: ScriptedApiServer) -> None:
     """/api, /apis and each group version below them, in the form of old: what kubectl asks before anything else."""
 
     async def core(_: web.Request) -> web.StreamResponse:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from kubevouch.lab.wire.apiserver import WireApiServer
+from tests.support.scripted.apiserver import ScriptedApiServer
 
 TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
@@ -25,7 +25,7 @@ class Reviews:
     token_reviews: list[Object] = field(default_factory=list)
     access_reviews: list[Object] = field(default_factory=list)
 
-    def play_on(self, server: WireApiServer) -> None:
+    def play_on(self, server: ScriptedApiServer) -> None:
         server.faults.on(TOKEN_REVIEWS, self._token)
         server.faults.on(ACCESS_REVIEWS, self._access)
 

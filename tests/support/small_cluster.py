@@ -12,15 +12,15 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from kubevouch.lab.wire.apiserver import WireApiServer
-from kubevouch.lab.wire.kinds import KINDS
-from kubevouch.lab.wire.kubelet import Behaviour, Serve, WireKubelet
 from kubevouch.system_clock import SystemClock
 from tests.support.authority import Pair
 from tests.support.contexts import server_context
 from tests.support.front_proxy import Authorities, client_context
 from tests.support.kubectl import tell_of_groups
 from tests.support.reviews import Reviews
+from tests.support.scripted.apiserver import ScriptedApiServer
+from tests.support.scripted.kinds import KINDS
+from tests.support.scripted.kubelet import Behaviour, ScriptedKubelet, Serve
 
 Object = dict[str, Any]
 TOKEN = "the-metrics-servers-token"
@@ -72,11 +72,11 @@ class CountingPage(Mapping[str, tuple[int, bytes]]):
 class SmallCluster:
     """What a test may look at. The user `admin` asks through the aggregator, and may everything."""
 
-    server: WireApiServer
+    server: ScriptedApiServer
     authorities: Authorities
     reviews: Reviews
     kubeconfig: Path
-    kubelets: dict[str, WireKubelet] = field(default_factory=dict)
+    kubelets: dict[str, ScriptedKubelet] = field(default_factory=dict)
 
     def serving(self, node: str, *, of: str = "") -> Pair:
         """A kubelet's certificate, for its loopback address; of: another node's name in it."""
@@ -84,7 +84,7 @@ class SmallCluster:
 
     async def add(self, stack: contextlib.AsyncExitStack, name: str, behaviour: Behaviour) -> None:
         """A node, and its kubelet on a port that its status tells."""
-        kubelet = await stack.enter_async_context(WireKubelet(behaviour, SystemClock()))
+        kubelet = await stack.enter_async_context(ScriptedKubelet(behaviour, SystemClock()))
         self.kubelets[name] = kubelet
         self._put("nodes", _node(name, kubelet.port))
 
@@ -125,7 +125,7 @@ async def small_cluster(
     authorities = Authorities()
     context = server_context(authorities.cluster.serving("127.0.0.1"))
     async with (
-        WireApiServer(context, SystemClock()) as server,
+        ScriptedApiServer(context, SystemClock()) as server,
         contextlib.AsyncExitStack() as stack,
     ):
         path = folder / "kubeconfig"

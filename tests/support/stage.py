@@ -20,15 +20,15 @@ from typing import Any
 from kubevouch.clock import Clock
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.kubeconfig import User
-from kubevouch.lab.wire import faults, kubelet, status
-from kubevouch.lab.wire.apiserver import WireApiServer
-from kubevouch.lab.wire.kinds import KINDS, Kind
-from kubevouch.lab.wire.patches import merge_patched
-from kubevouch.lab.wire.reviews import Attributes
 from tests.support.authority import Authority, Pair
 from tests.support.contexts import server_context
 from tests.support.requests import request
 from tests.support.scenario import Kubelet, Request, Scenario, duration
+from tests.support.scripted import faults, kubelet, status
+from tests.support.scripted.apiserver import ScriptedApiServer
+from tests.support.scripted.kinds import KINDS, Kind
+from tests.support.scripted.patches import merge_patched
+from tests.support.scripted.reviews import Attributes
 from tests.support.self_signed import DatedAuthority, kubelet_self_signed
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "story"
@@ -72,8 +72,8 @@ def _server_pair() -> Pair:
 class Stage:
     """What a test may look at and change while it stands."""
 
-    server: WireApiServer
-    kubelets: dict[str, kubelet.WireKubelet] = field(default_factory=dict)
+    server: ScriptedApiServer
+    kubelets: dict[str, kubelet.ScriptedKubelet] = field(default_factory=dict)
 
     @property
     def access(self) -> ClusterAccess:
@@ -119,7 +119,7 @@ async def staged(scenario: Scenario, clock: Clock) -> AsyncIterator[Stage]:
         dated = DatedAuthority(now - timedelta(days=3000), now + duration(scenario.ca_ends))
     async with contextlib.AsyncExitStack() as stack:
         context = server_context(_server_pair())
-        server = await stack.enter_async_context(WireApiServer(context, clock))
+        server = await stack.enter_async_context(ScriptedApiServer(context, clock))
         stage = Stage(server)
         objects = _objects(scenario, now)
         for node in [each for each in objects if each["kind"] == "Node"]:
@@ -234,7 +234,7 @@ async def _opened(
     if behaviour is None:
         pair = _pair(wanted, node, clock.now(), dated)
         behaviour = kubelet.Serve(server_context(pair))
-    opened = kubelet.WireKubelet(behaviour, clock, host=host)
+    opened = kubelet.ScriptedKubelet(behaviour, clock, host=host)
     stage.kubelets[short(name)] = await stack.enter_async_context(opened)
     return opened.port
 
@@ -324,7 +324,7 @@ def _config_map(name: str, data: dict[str, str]) -> Object:
     return {"kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
-def _serve_metrics(server: WireApiServer, objects: list[Object]) -> None:
+def _serve_metrics(server: ScriptedApiServer, objects: list[Object]) -> None:
     """The aggregator: 404 without an APIService, 503 while it is not available (kube-aggregator, handler_proxy.go)."""
     services = [each for each in objects if each["kind"] == "APIService"]
     conditions = [c for each in services for c in each["status"].get("conditions", [])]
@@ -341,7 +341,7 @@ def _serve_metrics(server: WireApiServer, objects: list[Object]) -> None:
 
 
 def _serve_logs(
-    server: WireApiServer, scenario: Scenario, objects: list[Object], now: datetime
+    server: ScriptedApiServer, scenario: Scenario, objects: list[Object], now: datetime
 ) -> None:
     """The API server fetches a log from the kubelet: one without a certificate gives none."""
     text = scenario.log

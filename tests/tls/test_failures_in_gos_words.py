@@ -10,12 +10,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from kubevouch.lab.wire.kubelet import PLAIN_HTTP, WAYS_TO_FAIL, WireKubelet, alert
-from kubevouch.lab.wire.nobody import closed_port
 from kubevouch.system_clock import SystemClock
 from kubevouch.tls import Alert, FailureKind, HandshakeFailure, joined
 from kubevouch.tls.alert import INTERNAL_ERROR, alert_of
 from kubevouch.tls.io import Attempt, failure_of, inspection_context
+from tests.support.scripted.kubelet import PLAIN_HTTP, WAYS_TO_FAIL, ScriptedKubelet, alert
+from tests.support.scripted.nobody import closed_port
 
 CASES = Path(__file__).parent / "cases"
 GO_ALERTS: dict[str, str] = json.loads((CASES / "go-alerts.json").read_text())
@@ -40,7 +40,7 @@ def test_the_alert_of_a_kubelet_without_a_certificate() -> None:
 @pytest.mark.parametrize("number", KNOWN)
 async def test_an_alert_is_recognised_in_what_asyncio_raises(number: str) -> None:
     """In OpenSSL's words, which this Python may or may not know by a name."""
-    async with WireKubelet(alert(int(number)), SystemClock()) as kubelet:
+    async with ScriptedKubelet(alert(int(number)), SystemClock()) as kubelet:
         with pytest.raises(ssl.SSLError) as caught:
             await asyncio.open_connection(kubelet.host, kubelet.port, ssl=inspection_context())
     failure = failure_of(caught.value, Attempt("k:1"))
@@ -72,14 +72,14 @@ async def aiohttp_failure(url: str) -> HandshakeFailure:
     ],
 )
 async def test_what_aiohttp_raises_is_understood(way: str, kind: FailureKind) -> None:
-    async with WireKubelet(WAYS_TO_FAIL[way], SystemClock()) as kubelet:
+    async with ScriptedKubelet(WAYS_TO_FAIL[way], SystemClock()) as kubelet:
         failure = await aiohttp_failure(f"https://{kubelet.host}:{kubelet.port}")
     assert failure.kind is kind
     assert failure.text
 
 
 async def test_plain_http_is_not_tls_to_aiohttp_and_known_by_its_first_bytes() -> None:
-    async with WireKubelet(PLAIN_HTTP, SystemClock()) as kubelet:
+    async with ScriptedKubelet(PLAIN_HTTP, SystemClock()) as kubelet:
         address = joined(kubelet.host, kubelet.port)
         failure = await aiohttp_failure(f"https://{address}")
         assert failure.kind is FailureKind.NOT_TLS

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from kubevouch.lab.wire.kubelet import Serve, WireKubelet
 from kubevouch.system_clock import SystemClock
 from kubevouch.tls import FailureKind
 from kubevouch.tls.io import (
@@ -23,15 +22,16 @@ from kubevouch.tls.io import (
 from kubevouch.x509 import X509Error, node_name_of, read_certificate_der
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
+from tests.support.scripted.kubelet import ScriptedKubelet, Serve
 
 ADDRESS = "127.0.0.1"
 
 
 @pytest.fixture
-async def kubelet(authority: Authority) -> AsyncIterator[WireKubelet]:
+async def kubelet(authority: Authority) -> AsyncIterator[ScriptedKubelet]:
     context = server_context(authority.serving(ADDRESS, node="n1"))
     serve = Serve(context, {"/metrics/resource": (200, b"node_cpu_usage_seconds_total 1\n")})
-    async with WireKubelet(serve, SystemClock()) as running:
+    async with ScriptedKubelet(serve, SystemClock()) as running:
         yield running
 
 
@@ -52,7 +52,7 @@ def vouching(authority: Authority, check: Check) -> ssl.SSLContext:
     return context
 
 
-async def ask(kubelet: WireKubelet, context: ssl.SSLContext) -> str:
+async def ask(kubelet: ScriptedKubelet, context: ssl.SSLContext) -> str:
     """One request with a token, by aiohttp."""
     url = f"https://{ADDRESS}:{kubelet.port}/metrics/resource"
     headers = {"Authorization": "Bearer secret"}
@@ -63,20 +63,22 @@ async def ask(kubelet: WireKubelet, context: ssl.SSLContext) -> str:
         return await answer.text()
 
 
-async def gone(kubelet: WireKubelet) -> None:
+async def gone(kubelet: ScriptedKubelet) -> None:
     """Until the kubelet has seen the end of every connection."""
     async with asyncio.timeout(30):
         while kubelet.open:
             await asyncio.sleep(0.01)
 
 
-async def test_the_right_node_gets_the_request(kubelet: WireKubelet, authority: Authority) -> None:
+async def test_the_right_node_gets_the_request(
+    kubelet: ScriptedKubelet, authority: Authority
+) -> None:
     assert "node_cpu" in await ask(kubelet, vouching(authority, node("n1")))
     assert b"Bearer secret" in kubelet.sent
 
 
 async def test_another_node_gets_not_one_byte_from_aiohttp(
-    kubelet: WireKubelet, authority: Authority
+    kubelet: ScriptedKubelet, authority: Authority
 ) -> None:
     with pytest.raises(aiohttp.ClientConnectorError) as caught:
         await ask(kubelet, vouching(authority, node("n2")))
@@ -89,7 +91,7 @@ async def test_another_node_gets_not_one_byte_from_aiohttp(
 
 
 async def test_another_node_gets_not_one_byte_from_asyncio(
-    kubelet: WireKubelet, authority: Authority
+    kubelet: ScriptedKubelet, authority: Authority
 ) -> None:
     with pytest.raises(IdentityRefused):
         await asyncio.open_connection(ADDRESS, kubelet.port, ssl=vouching(authority, node("n2")))
@@ -98,7 +100,7 @@ async def test_another_node_gets_not_one_byte_from_asyncio(
 
 
 async def test_a_check_that_fails_itself_lets_nobody_in(
-    kubelet: WireKubelet, authority: Authority
+    kubelet: ScriptedKubelet, authority: Authority
 ) -> None:
     def broken(_: Presented) -> None:
         raise ZeroDivisionError
@@ -111,7 +113,7 @@ async def test_a_check_that_fails_itself_lets_nobody_in(
 
 
 async def test_any_error_of_ours_refuses_and_stays_the_cause(
-    kubelet: WireKubelet, authority: Authority
+    kubelet: ScriptedKubelet, authority: Authority
 ) -> None:
     def unreadable(_: Presented) -> None:
         raise X509Error("peer", "no certificate")
@@ -122,7 +124,7 @@ async def test_any_error_of_ours_refuses_and_stays_the_cause(
 
 
 async def test_a_peer_that_openssl_refuses_is_never_put_to_the_check(
-    kubelet: WireKubelet, stranger: Authority
+    kubelet: ScriptedKubelet, stranger: Authority
 ) -> None:
     def surprised(_: Presented) -> None:
         raise AssertionError
@@ -132,7 +134,7 @@ async def test_a_peer_that_openssl_refuses_is_never_put_to_the_check(
 
 
 async def test_each_connection_is_checked_once_and_sees_the_whole_chain(
-    kubelet: WireKubelet, authority: Authority
+    kubelet: ScriptedKubelet, authority: Authority
 ) -> None:
     seen: list[Presented] = []
     context = vouching(authority, seen.append)
@@ -161,7 +163,7 @@ def test_blocking_sockets_are_refused_rather_than_left_unchecked(authority: Auth
 
 
 async def test_a_context_without_a_check_is_not_changed_by_one_with(
-    kubelet: WireKubelet, authority: Authority
+    kubelet: ScriptedKubelet, authority: Authority
 ) -> None:
     vouching(authority, node("n2"))
     assert "node_cpu" in await ask(kubelet, client_context(roots=authority.pem))

@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from kubevouch.lab.wire.kubelet import Serve, WireKubelet
 from kubevouch.system_clock import SystemClock
 from kubevouch.tls import RootsError
 from kubevouch.tls.io import Pair, client_context, inspection_context
@@ -22,6 +21,7 @@ from kubevouch.x509 import X509Error
 from tests.support import authority as made
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
+from tests.support.scripted.kubelet import ScriptedKubelet, Serve
 
 LOCALHOST = "127.0.0.1"
 
@@ -177,7 +177,7 @@ def test_roots_that_hold_no_certificate_are_refused_by_name(roots: bytes) -> Non
 async def test_a_client_presents_its_certificate_if_it_is_asked(authority: Authority) -> None:
     ours = authority.client("system:admin", "system:masters")
     context = server_context(authority.serving(LOCALHOST), client_ca=authority.pem)
-    async with WireKubelet(Serve(context), SystemClock()) as kubelet:
+    async with ScriptedKubelet(Serve(context), SystemClock()) as kubelet:
         client = client_context(roots=authority.pem, pair=Pair(ours.chain, ours.key))
         reader, writer = await asyncio.open_connection(kubelet.host, kubelet.port, ssl=client)
         writer.write(b"GET / HTTP/1.1\r\n\r\n")

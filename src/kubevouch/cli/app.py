@@ -22,35 +22,66 @@ _VERBS = {
     "verify": "kubevouch.cli.verify",
     "top": "kubevouch.cli.top.command",
     "metrics-server": "kubevouch.cli.metrics_server.command",
-    "lab": "kubevouch.cli.lab",
 }
 
 
 class VerbGroup(click.Group):
-    """Imports a verb's module when it is asked for, and lists the verbs in the order of the story."""
+    """Imports a verb's module when it is asked for, and lists the verbs in the order of the story.
+
+    After our own come those of other distributions (`added_verbs`).
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The order in which an operator meets them."""
-        return list(_VERBS)
+        from kubevouch.cli.added_verbs import added_verbs
+
+        return [*_VERBS, *(each for each in added_verbs() if each not in _VERBS)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The verb that is meant; the nearest one is named where there is none."""
         if args and args[0] not in _VERBS and not args[0].startswith("-"):
-            from difflib import get_close_matches
-
-            close = get_close_matches(args[0], _VERBS, n=1)
-            expected = f"is it {close[0]}?" if close else f"there are {', '.join(_VERBS)}"
-            raise UsageError(args[0], "there is no such verb", expected)
+            return args[0], _added(args[0]), args[1:]
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The verb, or None."""
+        """The verb, or None: the help leaves out what cannot be loaded."""
         if cmd_name not in _VERBS:
-            return None
+            return _added_or_none(cmd_name)
         found: click.Command = import_module(_VERBS[cmd_name]).command
         return found
+
+
+def _added(name: str) -> click.Command:
+    """A verb of another distribution.
+
+    Raises:
+        UsageError: there is none of that name.
+        VerbNotLoaded: there is, but it does not load.
+    """
+    from difflib import get_close_matches
+
+    from kubevouch.cli.added_verbs import NOT_INSTALLED, added_verbs, loaded
+
+    added = added_verbs()
+    if name in added:
+        return loaded(added[name])
+    if name in NOT_INSTALLED:
+        raise UsageError(f"kubevouch {name}", "is not installed", NOT_INSTALLED[name])
+    known = list(dict.fromkeys([*_VERBS, *added, *NOT_INSTALLED]))
+    close = get_close_matches(name, known, n=1)
+    expected = f"is it {close[0]}?" if close else f"there are {', '.join(known)}"
+    raise UsageError(name, "there is no such verb", expected)
+
+
+def _added_or_none(name: str) -> click.Command | None:
+    from kubevouch.cli.added_verbs import VerbNotLoaded, added_verbs, loaded
+
+    try:
+        return loaded(added_verbs()[name])
+    except (KeyError, VerbNotLoaded):
+        return None
 
 
 @click.group(

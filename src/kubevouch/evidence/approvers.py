@@ -1,4 +1,4 @@
-"""Who approves serving requests on this cluster: a workload whose role says so, or one that did so lately.
+"""Who approves serving CSRs on this cluster: a workload whose role says so, or one that did so lately.
 
 Kubernetes itself never does (pkg/controller/certificates/approver/sarapprove.go knows client certificates only). A
 role counts only if it names signers and the verb approve: whoever may do everything has no special wish to.
@@ -56,11 +56,11 @@ def _account(subject: Subject) -> tuple[str, str] | None:
     return (namespace, name) if plain else None
 
 
-def lately_approved(requests: Iterable[CertificateSigningRequest]) -> Approver | None:
+def lately_approved(csrs: Iterable[CertificateSigningRequest]) -> Approver | None:
     """Somebody else than a person has approved one within its hour of life in the API."""
-    for request in requests:
-        approved = request.condition("Approved")
+    for csr in csrs:
+        approved = csr.condition("Approved")
         if approved is not None and approved.reason not in _BY_HAND:
-            text = f"{request.name} was approved with reason {approved.reason!r}"
+            text = f"{csr.name} was approved with reason {approved.reason!r}"
             return Approver(f"whoever says {approved.reason!r}", text, running=True)
     return None

@@ -1,4 +1,4 @@
-"""What a decision about a request needs to know of the cluster: its nodes, all serving requests, its own names."""
+"""What a decision about a CSR needs to know of the cluster: its nodes, all serving CSRs, its own names."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from kubevouch.kube.resources import CertificateSigningRequest, Node
 
 
 @dataclass(frozen=True, slots=True)
-class Registry:
-    """Read at one moment; requests are sorted oldest first."""
+class PolicyEvidence:
+    """Read at one moment; CSRs are sorted oldest first."""
 
     nodes: Measured[tuple[Node, ...]]
-    requests: Measured[tuple[CertificateSigningRequest, ...]]
+    csrs: Measured[tuple[CertificateSigningRequest, ...]]
     names: ClusterNames
 
     def node(self, name: str) -> Node | None:

@@ -3,7 +3,7 @@
 import re
 import sys
 
-from kubevouch.evidence.snapshot import ScrapeFailure
+from kubevouch.evidence.snapshot import LoggedScrapeFailure
 
 # klog's structured lines: "Failed to scrape node" err="..." node="..." (metrics-server pkg/scraper/scraper.go).
 _FAILURE = re.compile(r'"Failed to scrape node[^"]*" err="((?:[^"\\]|\\.)*)" node="([^"]*)"')
@@ -12,11 +12,11 @@ _ESCAPE = re.compile(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)")
 _CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
-def scrape_failures(log: str, pod: str) -> tuple[ScrapeFailure, ...]:
+def scrape_failures(log: str, pod: str) -> tuple[LoggedScrapeFailure, ...]:
     """The newest failure of each node in a log, by node."""
-    newest: dict[str, ScrapeFailure] = {}
+    newest: dict[str, LoggedScrapeFailure] = {}
     for text, node in _FAILURE.findall(log):
-        newest[node] = ScrapeFailure(node, _ESCAPE.sub(_unquoted, text), pod)
+        newest[node] = LoggedScrapeFailure(node, _ESCAPE.sub(_unquoted, text), pod)
     return tuple(newest[node] for node in sorted(newest))
 
 

@@ -36,7 +36,7 @@ class ClusterIdentity:
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class TrustedRoots:
     """The authorities that pods trust, and metrics-server with them (ConfigMap kube-root-ca.crt)."""
 
     certificates: tuple[Certificate, ...]
@@ -44,10 +44,10 @@ class Trust:
     """Of the certificates' DER, sorted: the same bundle however it is written."""
 
 
-def trust_of(certificates: tuple[Certificate, ...]) -> Trust:
+def trusted_roots_of(certificates: tuple[Certificate, ...]) -> TrustedRoots:
     """A bundle, with a sum that does not depend on its order."""
     whole = b"".join(sorted(each.der for each in certificates))
-    return Trust(certificates, hashlib.sha256(whole).hexdigest())
+    return TrustedRoots(certificates, hashlib.sha256(whole).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
-class ScrapeFailure:
+class LoggedScrapeFailure:
     """The newest line of a metrics-server about a node that it could not scrape."""
 
     node: str
@@ -80,7 +80,7 @@ class MetricsPath:
     service: Measured[Service]
     deployment: Measured[Deployment]
     pods: Measured[tuple[Pod, ...]]
-    failures: Measured[tuple[ScrapeFailure, ...]]
+    failures: Measured[tuple[LoggedScrapeFailure, ...]]
     node_metrics: Measured[tuple[NodeMetrics, ...]]
 
     @property
@@ -134,10 +134,10 @@ class Evidence:
 
     at: datetime
     cluster: ClusterIdentity
-    trust: Measured[Trust]
+    trust: Measured[TrustedRoots]
     nodes: Measured[tuple[Node, ...]]
     served: tuple[Served, ...]
-    requests: Measured[tuple[CertificateSigningRequest, ...]]
+    csrs: Measured[tuple[CertificateSigningRequest, ...]]
     """Of the signer kubernetes.io/kubelet-serving, oldest first."""
 
     names: ClusterNames | None

@@ -1,11 +1,12 @@
 """Names and addresses of nodes, each with how we know: what a node claims, what is proven, what other nodes have."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import msgspec
 
+from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.kube.resources import Node
 
 Address = IPv4Address | IPv6Address
@@ -28,7 +29,7 @@ class NameSource(StrEnum):
 
     @property
     def is_seen(self) -> bool:
-        """We saw it ourselves. What another node claims does not take it away; from a flag's word it does."""
+        """We saw it ourselves; it is not only somebody's word."""
         return self in (NameSource.NODE_NAME, NameSource.SSH_HOST_KEY, NameSource.THIS_MACHINE)
 
     @property
@@ -37,11 +38,29 @@ class NameSource(StrEnum):
         return self in (NameSource.SSH_HOST_KEY, NameSource.THIS_MACHINE, NameSource.OPERATOR)
 
 
-class Claim(msgspec.Struct, frozen=True):
+class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
     """One name or address that a node may have in its certificate, and how we know."""
 
     value: str
     source: NameSource
+    confirmed: bool = False
+    """The operator says so, besides what the source tells."""
+
+    @property
+    def by_operator(self) -> bool:
+        """The operator says that it is the node's."""
+        return self.confirmed or self.source is NameSource.OPERATOR
+
+    def __str__(self) -> str:
+        also = f"; {NameSource.OPERATOR}" if self.confirmed else ""
+        return f"{self.value} ({self.source}{also})"
+
+
+class AskedNames(msgspec.Struct, frozen=True):
+    """The DNS names and IP addresses that a certificate is asked for, as they are spelled."""
+
+    names: tuple[str, ...] = ()
+    addresses: tuple[Address, ...] = ()
 
 
 class AllowedNames(msgspec.Struct, frozen=True):
@@ -56,16 +75,26 @@ class AllowedNames(msgspec.Struct, frozen=True):
     trusts_node: bool = False
     """The operator takes the node's own word for NODE_STATUS claims."""
 
+    def claim(self, value: str | Address) -> Claim | None:
+        """The claim of exactly this spelling (names) or this address."""
+        if isinstance(value, str):
+            return next((each for each in self.names if each.value == value), None)
+        return next((each for each in self.addresses if ip_address(each.value) == value), None)
+
+    @property
+    def asked(self) -> AskedNames:
+        """All of them, as the node's kubelet will ask for them."""
+        return AskedNames(
+            names=tuple(claim.value for claim in self.names),
+            addresses=tuple(ip_address(claim.value) for claim in self.addresses),
+        )
+
 
 class ClaimedBy(msgspec.Struct, frozen=True):
     """Another node that has a name or address, and whether that is more than its own word."""
 
     node: str
     proven: bool
-
-    def keeps_it_from(self, source: NameSource | None) -> bool:
-        """Whether a node that has the same value by `source` is refused it. No flag overrides this."""
-        return self.proven or source is None or not source.is_seen
 
 
 class OtherNodes(msgspec.Struct, frozen=True):
@@ -90,21 +119,58 @@ def as_address(text: str) -> Address | None:
         return None
 
 
-def claims_of(node: Node) -> tuple[tuple[Claim, ...], tuple[Claim, ...]]:
-    """Names and addresses of a Node's status; of these only its own name is one that it cannot have chosen later."""
-    names: dict[str, NameSource] = {}
-    addresses: dict[str, NameSource] = {}
-    for claim in node.status.addresses:
-        address = as_address(claim.address)
-        if address is not None:
-            addresses.setdefault(str(address), NameSource.NODE_STATUS)
-        elif claim.address:
-            own = claim.address == node.name
-            names[claim.address] = NameSource.NODE_NAME if own else NameSource.NODE_STATUS
-    return (
-        tuple(Claim(value, source) for value, source in names.items()),
-        tuple(Claim(value, source) for value, source in addresses.items()),
+def allowed_names_of(
+    node: Node,
+    *,
+    seen: Mapping[str, NameSource] | None = None,
+    said: Collection[str] = (),
+    trusts_node: bool = False,
+) -> AllowedNames:
+    """What a Node's status claims, each with the best that is known of it.
+
+    seen: values that are proven, with the proof (for addresses: as `str` of the address). said: values that the
+    operator gives to this node; those that its status does not claim are not added (see `with_said`).
+    """
+    proofs = seen or {}
+    words = {str(as_address(value) or value) for value in said}
+    names: dict[str, Claim] = {}
+    addresses: dict[str, Claim] = {}
+    for each in node.status.addresses:
+        if not each.address:
+            continue
+        address = as_address(each.address)
+        value = each.address if address is None else str(address)
+        is_name = address is None and value == node.name  # a Node may be named like an address
+        own = NameSource.NODE_NAME if is_name else NameSource.NODE_STATUS
+        claim = _best(value, proofs.get(value, own), said=value in words)
+        (names if address is None else addresses)[value] = claim
+    return AllowedNames(
+        node=node.name,
+        names=tuple(names.values()),
+        addresses=tuple(addresses.values()),
+        control_plane=is_control_plane(node),
+        trusts_node=trusts_node,
     )
+
+
+def _best(value: str, source: NameSource, *, said: bool) -> Claim:
+    if said and not source.is_proof:
+        return Claim(value, NameSource.OPERATOR)
+    return Claim(value, source, confirmed=said and source is not NameSource.OPERATOR)
+
+
+def with_said(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
+    """The same, and every value that the operator gives to this node besides."""
+    for value in said:
+        address = as_address(value)
+        if allowed.claim(value if address is None else address):
+            continue
+        claim = Claim(value if address is None else str(address), NameSource.OPERATOR)
+        if address is None:
+            allowed = msgspec.structs.replace(allowed, names=(*allowed.names, claim))
+        else:
+            allowed = msgspec.structs.replace(allowed, addresses=(*allowed.addresses, claim))
+    return allowed
 
 
 def other_nodes_of(

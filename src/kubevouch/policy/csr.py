@@ -6,11 +6,14 @@ from datetime import datetime
 import msgspec
 
 from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.policy.claims import AskedNames
 from kubevouch.x509 import SigningRequest, X509Error, read_request
 
 KUBELET_SERVING = "kubernetes.io/kubelet-serving"
 NODE_USER = "system:node:"
 NODES_GROUP = "system:nodes"
+
+_CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 
 
 class Csr(msgspec.Struct, frozen=True):
@@ -28,6 +31,10 @@ class Csr(msgspec.Struct, frozen=True):
     usages: tuple[str, ...] | None = None
     expiration_seconds: int | None = None
     created: datetime | None = None
+    credential_ids: tuple[str, ...] | None = None
+    """spec.extra["authentication.kubernetes.io/credential-id"]: which credential made it. Empty: the API server does
+    not tell (before Kubernetes 1.32)."""
+
     conditions: tuple[str, ...] = ()
     """Types of the conditions that are there: Approved, Denied, Failed."""
 
@@ -45,6 +52,7 @@ def csr_of(found: CertificateSigningRequest) -> Csr:
         signer=found.spec.signer_name,
         usages=found.spec.usages,
         expiration_seconds=found.spec.expiration_seconds,
+        credential_ids=found.spec.extra.get(_CREDENTIAL_ID, ()),
         created=found.metadata.creation_timestamp,
         conditions=tuple(each.type for each in found.status.conditions),
     )
@@ -71,6 +79,13 @@ def requestor_node(csr: Csr) -> str | None:
     if csr.username is None or not csr.username.startswith(NODE_USER):
         return None
     return csr.username.removeprefix(NODE_USER) or None
+
+
+def asked_of(csr: Csr) -> AskedNames | None:
+    """The names and addresses that a CSR asks for; None where it cannot be read."""
+    if csr.parsed is None:
+        return None
+    return AskedNames(csr.parsed.dns_names, csr.parsed.ip_addresses)
 
 
 def newest_of(csrs: Iterable[CertificateSigningRequest], username: str | None) -> str | None:

@@ -1,64 +1,109 @@
-"""All rules over one request: the one judge of `csr explain`, `csr approve` and `fix`."""
+"""All rules over one CSR, and the named subsets of them: the one judge of `csr`, `fix` and `doctor`."""
 
 import msgspec
 
 from kubevouch.evidence.approvers import BY_US
 from kubevouch.kube.resources import CsrCondition
 from kubevouch.outcome import Outcome, combined
-from kubevouch.policy import addresses, form, identity, names, timing
-from kubevouch.policy.facts import CsrFacts
-from kubevouch.policy.rule import Rule, RuleResult
+from kubevouch.policy import form, identity, ownership, timing, usable
+from kubevouch.policy.claims import AllowedNames, OtherNodes
+from kubevouch.policy.facts import CsrFacts, EntitlementFacts
+from kubevouch.policy.reserved import ReservedNames
+from kubevouch.policy.rule import NameRule, Rule, RuleResult
+
+ENTITLEMENT_RULES: tuple[NameRule, ...] = (
+    form.count,
+    usable.plain_names,
+    ownership.reserved_names,
+    ownership.foreign_names,
+    ownership.allowed_names,
+    usable.usable_addresses,
+    ownership.reserved_addresses,
+    ownership.foreign_addresses,
+    ownership.allowed_addresses,
+)
+"""Which names and addresses a node is entitled to: asked of a CSR, and of a node before it has made one."""
+
+BELONGING_RULES: tuple[NameRule, ...] = (
+    ownership.reserved_names,
+    ownership.foreign_names,
+    ownership.reserved_addresses,
+    ownership.foreign_addresses,
+)
+"""What is asked for belongs to somebody else: no honest kubelet asks for that."""
 
 RULES: tuple[Rule, ...] = (
     form.size,
     form.canonical,
     identity.signer,
     identity.requestor,
+    identity.credential_id,
     identity.subject,
     identity.live_node,
     form.usages,
     form.key,
     form.lifetime,
-    form.count,
-    names.plain_names,
-    names.reserved_names,
-    names.foreign_names,
-    names.allowed_names,
-    addresses.usable_addresses,
-    addresses.reserved_addresses,
-    addresses.foreign_addresses,
-    addresses.allowed_addresses,
+    *ENTITLEMENT_RULES,
     timing.undecided,
     timing.newest,
     timing.fresh,
 )
-"""In the order in which `csr explain` prints them."""
+"""Every rule, in the order in which `csr explain` prints them."""
+
+EVEN_IF_DECIDED: tuple[Rule, ...] = tuple(rule for rule in RULES if rule is not timing.undecided)
+"""For a CSR that somebody else has approved: would we have, too?"""
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What the policy says of one request, rule by rule."""
+    """What the rules say, each by itself, of one CSR or of one node's claims."""
 
-    csr: str
-    """Its name."""
+    about: str
+    """Name of the CSR, or of the node."""
 
     outcome: Outcome
     results: tuple[RuleResult, ...]
 
     @property
     def held_by(self) -> tuple[RuleResult, ...]:
-        """The rules that do not pass: those that refuse first."""
-        refused = tuple(r for r in self.results if r.outcome is Outcome.REFUSE)
-        return refused + tuple(r for r in self.results if r.outcome is Outcome.CANNOT_TELL)
+        """The rules that do not pass: first those that nothing overrides, then those that refuse, then doubts."""
+        held = [r for r in self.results if r.outcome is not Outcome.PASS]
+        return tuple(
+            sorted(
+                held, key=lambda r: (r.outcome is not Outcome.REFUSE, bool(r.operator_may_allow))
+            )
+        )
+
+    @property
+    def why(self) -> str:
+        """Each rule that does not pass and what it saw, in one line; empty if all pass."""
+        return "; ".join(f"{r.rule} ({r.reason}): {r}" for r in self.held_by)
+
+    @property
+    def operator_may_allow(self) -> tuple[str, ...]:
+        """The values with which the operator's word would make every rule pass; empty where it would not."""
+        if not all(each.operator_may_allow for each in self.held_by):
+            return ()
+        return tuple(dict.fromkeys(v for each in self.held_by for v in each.operator_may_allow))
 
 
 def decide(facts: CsrFacts, rules: tuple[Rule, ...] = RULES) -> Decision:
-    """Asks every rule; only where each of them passes may the request be approved."""
-    results = tuple(rule(facts) for rule in rules)
-    return Decision(
-        csr=facts.csr.name,
-        outcome=combined(tuple(result.outcome for result in results)),
-        results=results,
-    )
+    """Asks every rule about a CSR; only where each of them passes may it be approved."""
+    return _decision(facts.csr.name, tuple(rule(facts) for rule in rules))
+
+
+def decide_entitlement(
+    allowed: AllowedNames, other_nodes: OtherNodes | None, reserved: ReservedNames
+) -> Decision:
+    """May this node have every name and address that is claimed for it? Asked before there is a CSR.
+
+    A kubelet asks for all that its Node's status holds, so what holds one of them would hold its CSR.
+    """
+    facts = EntitlementFacts(allowed, other_nodes, reserved)
+    return _decision(allowed.node, tuple(rule(facts) for rule in ENTITLEMENT_RULES))
+
+
+def _decision(about: str, results: tuple[RuleResult, ...]) -> Decision:
+    return Decision(about, combined(tuple(each.outcome for each in results)), results)
 
 
 def approval(who: str) -> CsrCondition:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import msgspec
 
-from kubevouch.evidence.policy_evidence import Registry
-from kubevouch.policy.claims import AllowedNames, Claim, OtherNodes, other_nodes_of
-from kubevouch.policy.csr import Csr, newest_of, requestor_node
+from kubevouch.evidence.policy_evidence import PolicyEvidence
+from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, OtherNodes, other_nodes_of
+from kubevouch.policy.csr import Csr, asked_of, newest_of, requestor_node
 from kubevouch.policy.reserved import ReservedNames, reserved_of
 
 
@@ -23,6 +24,47 @@ class CsrLimits(msgspec.Struct, frozen=True):
     lifetime: timedelta = timedelta(days=366)
     freshness: timedelta = timedelta(minutes=14)
     """A kubelet waits 15 minutes for its CSR and then drops its key (certificateWaitTimeout)."""
+
+    skew: timedelta = timedelta(minutes=1)
+    """How far in the future a CSR may be made, by our clock."""
+
+
+class NameFacts(Protocol):
+    """What the rules about names and addresses look at: the same for a CSR and for what a node would ask for."""
+
+    @property
+    def asked(self) -> AskedNames | None:
+        """None: it cannot be read what is asked for."""
+
+    @property
+    def allowed(self) -> AllowedNames | None:
+        """None: no source knows this node."""
+
+    @property
+    def other_nodes(self) -> OtherNodes | None:
+        """None: the nodes of the cluster could not be read."""
+
+    @property
+    def reserved(self) -> ReservedNames:
+        """The cluster's own names and addresses."""
+
+    @property
+    def limits(self) -> CsrLimits:
+        """How many names and addresses."""
+
+
+class EntitlementFacts(msgspec.Struct, frozen=True):
+    """The facts about all that is claimed for one node, before there is any CSR."""
+
+    allowed: AllowedNames
+    other_nodes: OtherNodes | None
+    reserved: ReservedNames
+    limits: CsrLimits = CsrLimits()
+
+    @property
+    def asked(self) -> AskedNames:
+        """A kubelet asks for every name and address of its Node's status."""
+        return self.allowed.asked
 
 
 class CsrFacts(msgspec.Struct, frozen=True):
@@ -44,22 +86,40 @@ class CsrFacts(msgspec.Struct, frozen=True):
     """Name of the newest serving CSR of the same requestor; None where that is not known."""
 
     kubelet_started: datetime | None = None
+    client_certificates: frozenset[str] | None = None
+    """Lower-hex SHA-256 of each client certificate read on the node's own disk. None: no survey was made."""
+
+    without_credential_id: bool = False
+    """The operator accepts that this API server does not tell which credential made a CSR."""
+
+    bootstrap_csrs: tuple[str, ...] | None = None
+    """Names of the CSRs by which a bootstrap token asked for a client certificate of this node since the plan; None:
+    not known. Looked at only where there is no credential id."""
+
     limits: CsrLimits = CsrLimits()
+
+    @property
+    def asked(self) -> AskedNames | None:
+        """The names and addresses in the CSR."""
+        return asked_of(self.csr)
 
 
 def csr_facts(
     csr: Csr,
-    registry: Registry,
+    policy_evidence: PolicyEvidence,
     *,
     at: datetime,
     allowed: AllowedNames | None,
     pinned: Iterable[tuple[str, Claim]] = (),
     kubelet_started: datetime | None = None,
+    client_certificates: frozenset[str] | None = None,
+    without_credential_id: bool = False,
+    bootstrap_csrs: tuple[str, ...] | None = None,
 ) -> CsrFacts:
-    """The facts about one CSR, with all that the registry tells about it."""
+    """The facts about one CSR, with all that the evidence tells about it. See CsrFacts for each."""
     node = requestor_node(csr)
-    nodes = registry.nodes.value
-    reserved = reserved_of(registry.names)
+    nodes = policy_evidence.nodes.value
+    reserved = reserved_of(policy_evidence.names)
     return CsrFacts(
         csr=csr,
         at=at,
@@ -69,6 +129,9 @@ def csr_facts(
         if nodes is None
         else other_nodes_of(node or "", nodes, reserved.shared, pinned),
         reserved=reserved,
-        newest=newest_of(registry.requests.or_else(()), csr.username),
+        newest=newest_of(policy_evidence.csrs.or_else(()), csr.username),
         kubelet_started=kubelet_started,
+        client_certificates=client_certificates,
+        without_credential_id=without_credential_id,
+        bootstrap_csrs=bootstrap_csrs,
     )

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from kubevouch.policy.facts import CsrFacts
+from kubevouch.policy.facts import CsrFacts, NameFacts
 from kubevouch.policy.rule import (
     HoldReason,
     RuleResult,
@@ -106,28 +106,33 @@ def lifetime(facts: CsrFacts) -> RuleResult:
     return passes("lifetime", "unset" if seconds is None else f"{seconds} s")
 
 
-def count(facts: CsrFacts) -> RuleResult:
-    """At least one address (as the kubelet itself insists), and not a flood."""
-    parsed, limits = facts.csr.parsed, facts.limits
-    if parsed is None:
+def count(facts: NameFacts) -> RuleResult:
+    """Not a flood, and at least one address, as kubelets insist by default.
+
+    Without any address (feature gate AllowDNSOnlyNodeCSR) every name needs the operator's word.
+    """
+    asked, limits = facts.asked, facts.limits
+    if asked is None:
         return unreadable("count")
-    names, addresses = len(parsed.dns_names), len(parsed.ip_addresses)
-    seen = f"{names} DNS, {addresses} IP"
+    seen = f"{len(asked.names)} DNS, {len(asked.addresses)} IP"
     allowed = f"at most {limits.names} DNS, 1 to {limits.addresses} IP"
-    if addresses == 0:
-        return refuses(
-            "count",
-            HoldReason.NOTHING_ASKED,
-            "no kubelet asks for a certificate without an address",
-            seen=seen,
-            allowed=allowed,
-        )
-    if names > limits.names or addresses > limits.addresses:
+    if len(asked.names) > limits.names or len(asked.addresses) > limits.addresses:
         return refuses(
             "count",
             HoldReason.TOO_MANY_NAMES,
             "more names or addresses than any node has",
             seen=seen,
             allowed=allowed,
+        )
+    said = {c.value for c in (facts.allowed.names if facts.allowed else ()) if c.by_operator}
+    unsaid = tuple(name for name in asked.names if name not in said)
+    if not asked.addresses and (unsaid or not asked.names):
+        return refuses(
+            "count",
+            HoldReason.NOTHING_ASKED,
+            "kubelets ask for at least one address, unless AllowDNSOnlyNodeCSR is on",
+            seen=seen,
+            allowed=allowed,
+            operator_may_allow=unsaid,
         )
     return passes("count", seen, allowed)

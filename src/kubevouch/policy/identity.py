@@ -17,7 +17,7 @@ def signer(facts: CsrFacts) -> RuleResult:
     """The signer decides what a certificate may do; this policy knows one."""
     seen = facts.csr.signer
     if seen is None:
-        return cannot_tell("signer", "a bare request names no signer", allowed=KUBELET_SERVING)
+        return cannot_tell("signer", "a bare CSR names no signer", allowed=KUBELET_SERVING)
     if seen != KUBELET_SERVING:
         return refuses(
             "signer",
@@ -32,13 +32,13 @@ def signer(facts: CsrFacts) -> RuleResult:
 def requestor(facts: CsrFacts) -> RuleResult:
     """A node's own credential made it: name *and* group (pkg/auth/nodeidentifier/default.go).
 
-    Anyone who may create requests can write any subject (a bootstrap token, say); only the username tells
+    Anyone who may create CSRs can write any subject (a bootstrap token, say); only the username tells
     who it was.
     """
     csr = facts.csr
     allowed = f"user {NODE_USER}<node>, group {NODES_GROUP}"
     if csr.username is None or csr.groups is None:
-        return cannot_tell("requestor", "a bare request does not say who made it", allowed=allowed)
+        return cannot_tell("requestor", "a bare CSR does not say who made it", allowed=allowed)
     seen = f"user {csr.username}, groups {listed(csr.groups)}"
     if requestor_node(csr) is None or NODES_GROUP not in csr.groups:
         return refuses(
@@ -61,7 +61,7 @@ def subject(facts: CsrFacts) -> RuleResult:
         return unreadable("subject")
     seen = str(csr.parsed.subject)
     if csr.username is None:
-        return cannot_tell("subject", "a bare request does not say who made it", seen=seen)
+        return cannot_tell("subject", "a bare CSR does not say who made it", seen=seen)
     allowed = f"O={NODES_GROUP}, CN={csr.username}"
     name = csr.parsed.subject
     exact = (
@@ -94,3 +94,64 @@ def live_node(facts: CsrFacts) -> RuleResult:
             allowed="a Node of the cluster",
         )
     return passes("live-node", node)
+
+
+def credential_id(facts: CsrFacts) -> RuleResult:
+    """The client certificate that made the CSR lies on this node's own disk.
+
+    The API server writes the SHA-256 of the client certificate into the user's extra, and so into spec.extra of the
+    CSR, since Kubernetes 1.32 (k8s.io/apiserver pkg/authentication/request/x509/x509.go). Whoever got a second client
+    certificate for the node's name, with a bootstrap token for example, has another one.
+    """
+    rule, ids, known = "credential-id", facts.csr.credential_ids, facts.client_certificates
+    if known is None:
+        return passes(
+            rule, "not asked: without a survey the node's client certificate is not known"
+        )
+    if ids is None:
+        return cannot_tell(rule, "a bare CSR does not say which credential made it")
+    allowed = listed([f"{_X509}{each}" for each in sorted(known)])
+    if not ids:
+        return _without_credential_id(facts, allowed)
+    if not known:
+        return cannot_tell(
+            rule, "no client certificate of this node could be read", seen=listed(ids)
+        )
+    if len(ids) != 1 or ids[0] not in {f"{_X509}{each}" for each in known}:
+        return refuses(
+            rule,
+            HoldReason.OTHER_CREDENTIAL,
+            "it was made with a credential that is not on this node's disk: its identity may be stolen",
+            seen=listed(ids),
+            allowed=allowed,
+        )
+    return passes(rule, ids[0], allowed)
+
+
+_X509 = "X509SHA256="
+
+
+def _without_credential_id(facts: CsrFacts, allowed: str) -> RuleResult:
+    rule, seen = "credential-id", "none: the API server is older than Kubernetes 1.32"
+    if not facts.without_credential_id:
+        return cannot_tell(
+            rule,
+            "the CSR does not say which credential made it, so anybody with a client certificate of this node's "
+            "name could have",
+            HoldReason.NO_CREDENTIAL_ID,
+            seen=seen,
+            allowed=allowed,
+        )
+    if facts.bootstrap_csrs is None:
+        return cannot_tell(
+            rule, "whether a bootstrap token asked for this node's name is not known", seen=seen
+        )
+    if facts.bootstrap_csrs:
+        return refuses(
+            rule,
+            HoldReason.BOOTSTRAPPED,
+            "a bootstrap token has asked for a client certificate of this node's name since the plan",
+            seen=listed(facts.bootstrap_csrs),
+            allowed="no such CSR since the plan",
+        )
+    return passes(rule, f"{seen}; the operator accepts that")

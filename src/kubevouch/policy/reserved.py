@@ -1,31 +1,11 @@
 """What no kubelet may be called: the cluster's own names and addresses, and what these are reserved for."""
 
-from ipaddress import ip_address, ip_network
-
 import msgspec
 
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.policy.claims import Address, AllowedNames, Network, as_address, plainest
 
-_LOOPBACK = "loopback"
-# What no node is reached at from elsewhere (IANA special-purpose registries, RFC 6890).
-_UNUSABLE = {
-    ip_network(text): what
-    for text, what in {
-        "0.0.0.0/8": "this network",
-        "127.0.0.0/8": _LOOPBACK,
-        "169.254.0.0/16": "link-local",
-        "224.0.0.0/4": "multicast",
-        "240.0.0.0/4": "reserved, broadcast",
-        "::/128": "unspecified",
-        "::1/128": _LOOPBACK,
-        "::ffff:0:0/96": "an IPv4 address in IPv6 clothes",
-        "64:ff9b::/96": "an IPv4 address in IPv6 clothes",
-        "fe80::/10": "link-local",
-        "ff00::/8": "multicast",
-    }.items()
-}
-
+_NAMES = {"kubernetes.default": "the API server"}
 # Reserved in every cluster, whatever its domain is called.
 _SUFFIXES = {
     ".kubernetes": "the API server",
@@ -91,48 +71,49 @@ def _split(values: dict[str, str]) -> tuple[dict[str, str], dict[Address, str]]:
     return names, addresses
 
 
-def unusable(address: Address, reserved: ReservedNames) -> str | None:
-    """Why no node is reached at such an address, or None."""
-    for network, what in _UNUSABLE.items():
-        if address.version == network.version and address in network:
-            return None if what == _LOOPBACK and address in reserved.loopback else what
-    return None
+class Reservation(msgspec.Struct, frozen=True):
+    """What a name or an address is reserved for. by_pin: this node may have it once it is pinned to it."""
+
+    what: str
+    by_pin: bool = False
 
 
-def reserved_name(name: str, reserved: ReservedNames, allowed: AllowedNames | None) -> str | None:
+def reserved_name(
+    name: str, reserved: ReservedNames, allowed: AllowedNames | None
+) -> Reservation | None:
     """What a name is reserved for, or None.
 
     A control plane may be reached by the name of its one node: that node may have it.
     """
     name = name.lower().rstrip(".")
     own = allowed is not None and allowed.control_plane and name == allowed.node
-    if (why := reserved.names.get(name)) and not own:
-        return why
+    if (what := (_NAMES | reserved.names).get(name)) and not own:
+        return Reservation(what)
     for suffix, what in (_SUFFIXES | reserved.suffixes).items():
         if name.endswith(suffix) or name == suffix.removeprefix("."):
-            return what
-    return "the API server" if name.startswith("kubernetes.") else None
+            return Reservation(what)
+    return None
 
 
 def reserved_address(
     address: Address, reserved: ReservedNames, allowed: AllowedNames | None
-) -> str | None:
-    """What an address is reserved for, or None."""
+) -> Reservation | None:
+    """What an address is reserved for, or None.
+
+    A pin (proof, or the operator's word) gives a node what Services call external, and gives a control-plane node
+    what an API server says is its own.
+    """
     address = plainest(address)
-    if why := reserved.addresses.get(address):
-        return why
+    if what := reserved.addresses.get(address):
+        return Reservation(what)
     for network, what in reserved.networks.items():
         if address.version == network.version and address in network:
-            return what
-    if (why := reserved.external_addresses.get(address)) and not _is_pinned(address, allowed):
-        return why
-    why = reserved.endpoint_addresses.get(address)
-    own = allowed is not None and allowed.control_plane and _is_pinned(address, allowed)
-    return None if own else why
-
-
-def _is_pinned(address: Address, allowed: AllowedNames | None) -> bool:
-    """By more than the word of the node, and more than its name."""
-    return allowed is not None and any(
-        ip_address(claim.value) == address and claim.source.is_pin for claim in allowed.addresses
-    )
+            return Reservation(what)
+    claim = allowed.claim(address) if allowed else None
+    pinned = claim is not None and claim.source.is_pin
+    if (what := reserved.external_addresses.get(address)) and not pinned:
+        return Reservation(what, by_pin=claim is not None)
+    control_plane = allowed is not None and allowed.control_plane
+    if (what := reserved.endpoint_addresses.get(address)) and not (control_plane and pinned):
+        return Reservation(what, by_pin=control_plane and claim is not None)
+    return None

@@ -1,4 +1,4 @@
-"""What a rule says of a request, in one shape for `explain`, `approve`, `fix`, logs and JSON."""
+"""What a rule says of a CSR, in one shape for `explain`, `approve`, `fix`, logs and JSON."""
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from kubevouch.outcome import Outcome
-from kubevouch.policy.facts import CsrFacts
+from kubevouch.policy.facts import CsrFacts, NameFacts
 
 
 class HoldReason(StrEnum):
@@ -33,6 +33,10 @@ class HoldReason(StrEnum):
     RESERVED_ADDRESS = "ReservedAddress"
     FOREIGN_ADDRESS = "ForeignAddress"
     ADDRESS_NOT_ALLOWED = "AddressNotAllowed"
+    CONTESTED_ADDRESS = "ContestedAddress"
+    OTHER_CREDENTIAL = "OtherCredential"
+    BOOTSTRAPPED = "Bootstrapped"
+    NO_CREDENTIAL_ID = "NoCredentialId"
     NODE_UNKNOWN = "NodeUnknown"
     ONLY_THE_NODE_SAYS_SO = "OnlyTheNodeSaysSo"
     ALREADY_DECIDED = "AlreadyDecided"
@@ -41,7 +45,7 @@ class HoldReason(StrEnum):
     NOT_IN_EVIDENCE = "NotInEvidence"
 
 
-class RuleResult(msgspec.Struct, frozen=True):
+class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
     """One rule's answer: what it saw, and what it would allow."""
 
     rule: str
@@ -50,9 +54,15 @@ class RuleResult(msgspec.Struct, frozen=True):
     message: str
     seen: str = ""
     allowed: str = ""
+    operator_may_allow: tuple[str, ...] = ()
+    """Values that the operator can give to this node, so that the rule passes. Empty: nothing overrides it."""
+
+    def __str__(self) -> str:
+        return f"{self.seen}: {self.message}" if self.seen else self.message
 
 
 Rule = Callable[[CsrFacts], RuleResult]
+NameRule = Callable[[NameFacts], RuleResult]
 
 
 def passes(rule: str, seen: str, allowed: str = "") -> RuleResult:
@@ -61,10 +71,16 @@ def passes(rule: str, seen: str, allowed: str = "") -> RuleResult:
 
 
 def refuses(
-    rule: str, reason: HoldReason, message: str, *, seen: str, allowed: str = ""
+    rule: str,
+    reason: HoldReason,
+    message: str,
+    *,
+    seen: str,
+    allowed: str = "",
+    operator_may_allow: tuple[str, ...] = (),
 ) -> RuleResult:
-    """The rule holds the request."""
-    return RuleResult(rule, Outcome.REFUSE, reason, message, seen, allowed)
+    """The rule holds the CSR."""
+    return RuleResult(rule, Outcome.REFUSE, reason, message, seen, allowed, operator_may_allow)
 
 
 def cannot_tell(
@@ -74,14 +90,15 @@ def cannot_tell(
     *,
     seen: str = "",
     allowed: str = "",
+    operator_may_allow: tuple[str, ...] = (),
 ) -> RuleResult:
-    """The rule lacks evidence. Held as well, but it is not the request that is wrong."""
-    return RuleResult(rule, Outcome.CANNOT_TELL, reason, message, seen, allowed)
+    """The rule lacks evidence. Held as well, but it is not the CSR that is wrong."""
+    return RuleResult(rule, Outcome.CANNOT_TELL, reason, message, seen, allowed, operator_may_allow)
 
 
 def unreadable(rule: str) -> RuleResult:
-    """For every rule that would look inside a request that cannot be read."""
-    return cannot_tell(rule, "the request cannot be read", HoldReason.UNREADABLE)
+    """For every rule that would look inside a CSR that cannot be read."""
+    return cannot_tell(rule, "the CSR cannot be read", HoldReason.UNREADABLE)
 
 
 def listed(values: Sequence[object]) -> str:

@@ -19,10 +19,10 @@ def undecided(facts: CsrFacts) -> RuleResult:
 
 
 def newest(facts: CsrFacts) -> RuleResult:
-    """Only the newest request of a node has a key that its kubelet still holds."""
+    """Only the newest CSR of a node has a key that its kubelet still holds."""
     name = facts.csr.name
     if facts.csr.created is None or facts.newest is None:
-        return cannot_tell("newest", "it is not known which request of this node is the newest")
+        return cannot_tell("newest", "it is not known which CSR of this node is the newest")
     if facts.newest != name:
         return refuses(
             "newest",
@@ -39,9 +39,16 @@ def fresh(facts: CsrFacts) -> RuleResult:
     csr, limit = facts.csr, facts.limits.freshness
     allowed = f"made less than {limit.total_seconds() / 60:.0f} minutes ago"
     if csr.created is None:
-        return cannot_tell("fresh", "a bare request does not say when it was made", allowed=allowed)
+        return cannot_tell("fresh", "a bare CSR does not say when it was made", allowed=allowed)
     age = facts.at - csr.created
-    seen = f"made {max(0, int(age.total_seconds()))} s ago"
+    seen = f"made {int(age.total_seconds())} s ago"
+    if -age > facts.limits.skew:
+        return cannot_tell(
+            "fresh",
+            "it was made in the future, by this machine's clock: one of the clocks is wrong",
+            seen=f"made in {-int(age.total_seconds())} s",
+            allowed=allowed,
+        )
     started = facts.kubelet_started
     if started is not None and csr.created < started:
         return refuses(

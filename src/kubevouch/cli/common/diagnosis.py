@@ -108,13 +108,13 @@ def _nothing_found(digit: str, evidence: Evidence) -> tuple[bool, str]:
     served, nodes = evidence.served, len(evidence.nodes.or_else(()))
     answering = sum(not is_silent(each) and not is_ours(each) for each in served)
     trusted = sum(bool(each.verdict and each.verdict.trusted) for each in served)
-    pending = sum(not each.status.conditions for each in evidence.requests.or_else(()))
+    pending = sum(not each.status.conditions for each in evidence.csrs.or_else(()))
     measured = evidence.metrics.measured_nodes
     told = {
         "1": (bool(measured), f"{len(measured or ())} nodes in the metrics API"),
         "2": (0 < answering == nodes, f"{answering} of {nodes} answer on their port (dialled from here)"),
         "3": (0 < trusted == nodes, f"{trusted} of {nodes} serve a certificate that metrics-server trusts"),
-        "4": (evidence.requests.is_known, f"{pending} serving requests pending"),
+        "4": (evidence.csrs.is_known, f"{pending} serving requests pending"),
     }  # fmt: skip
     seen = {"1": measured, "2": nodes, "3": nodes and evidence.trust.value, "4": told["4"][0]}
     return told[digit] if seen[digit] else (False, "could not be looked at")

@@ -5,8 +5,8 @@ from kubevouch.cli.csr.render import print_judgement
 from kubevouch.cli.csr.sources import Sources
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError, foremost
-from kubevouch.evidence.gather.inquiry import Asking
-from kubevouch.evidence.gather.policy_evidence import gather_registry
+from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS
 from kubevouch.outcome import Outcome
@@ -24,8 +24,8 @@ async def approve_named(
         found = raw.read()
         if found.name != name:
             raise UsageError(name, f"the API server answered with {found.name!r}")
-        registry = await gather_registry(api, Asking(clock))
-        decision = sources.judged(csr_of(found), registry, clock.now())
+        policy_evidence = await gather_policy_evidence(api, Inquiry(clock))
+        decision = sources.judged(csr_of(found), policy_evidence, clock.now())
         if decision.outcome is not Outcome.PASS:
             print_judgement(terminal, decision)
             refused = decision.outcome is Outcome.REFUSE

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.cli.csr.sources import Sources
     from kubevouch.clock import Clock
-    from kubevouch.evidence.policy_evidence import Registry
+    from kubevouch.evidence.policy_evidence import PolicyEvidence
     from kubevouch.kube.io.client import ApiClient
 
 
@@ -87,23 +87,23 @@ def list_(
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
     sources = _sources(allow, plan_file, trust_node_status=trust_node_status)
-    registry, at = with_api(terminal, access, _registry)
-    found = registry.requests.or_else(())
-    decisions = [sources.judged(csr_of(each), registry, at) for each in found]
+    policy_evidence, at = with_api(terminal, access, _policy_evidence)
+    found = policy_evidence.csrs.or_else(())
+    decisions = [sources.judged(csr_of(each), policy_evidence, at) for each in found]
     if output == "json":
         content = {"requests": list(map(request_json, found, decisions))}
         print_document(terminal, "kubevouch.requests/1", content)
     elif found:
         judged = zip(found, decisions, strict=True)
         terminal.table(COLUMNS, [request_row(each, by, at) for each, by in judged])
-    elif registry.requests.is_known:
+    elif policy_evidence.csrs.is_known:
         terminal.note("no request for the signer kubernetes.io/kubelet-serving")
-    return _doubted(terminal, registry)
+    return _doubted(terminal, policy_evidence)
 
 
-def _doubted(terminal: "Terminal", registry: "Registry") -> int:
+def _doubted(terminal: "Terminal", policy_evidence: "PolicyEvidence") -> int:
     """Without the requests there is nothing to tell; without the nodes no request can pass."""
-    doubts = [each.doubt for each in (registry.requests, registry.nodes) if each.doubt]
+    doubts = [each.doubt for each in (policy_evidence.csrs, policy_evidence.nodes) if each.doubt]
     for doubt in doubts:
         terminal.error(doubt.text)
     return ExitCode.COULD_NOT_TELL if doubts else ExitCode.OK
@@ -138,11 +138,11 @@ def explain(
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
     sources = _sources(allow, plan_file, trust_node_status=trust_node_status)
-    registry, at = with_api(terminal, access, _registry)
-    decision = sources.judged(request_named(request, registry), registry, at)
+    policy_evidence, at = with_api(terminal, access, _policy_evidence)
+    decision = sources.judged(request_named(request, policy_evidence), policy_evidence, at)
     if output == "json":
         content = {
-            "name": decision.csr,
+            "name": decision.about,
             "outcome": decision.outcome,
             "rulings": decision.results,
         }
@@ -198,8 +198,8 @@ def approve(
     return with_api(terminal, access, work)
 
 
-async def _registry(api: "ApiClient", clock: "Clock") -> "tuple[Registry, datetime]":
-    from kubevouch.evidence.gather.inquiry import Asking
-    from kubevouch.evidence.gather.policy_evidence import gather_registry
+async def _policy_evidence(api: "ApiClient", clock: "Clock") -> "tuple[PolicyEvidence, datetime]":
+    from kubevouch.evidence.gather.inquiry import Inquiry
+    from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
 
-    return await gather_registry(api, Asking(clock)), clock.now()
+    return await gather_policy_evidence(api, Inquiry(clock)), clock.now()

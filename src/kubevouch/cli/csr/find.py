@@ -6,7 +6,7 @@ import msgspec
 
 from kubevouch import goyaml
 from kubevouch.errors import KubevouchError, UsageError
-from kubevouch.evidence.policy_evidence import Registry
+from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.csr import Csr, bare_csr, csr_of
 
@@ -18,15 +18,15 @@ class CsrUnknown(KubevouchError):
     """Whether there is such a request is not known."""
 
 
-def request_named(word: str, registry: Registry) -> Csr:
+def request_named(word: str, policy_evidence: PolicyEvidence) -> Csr:
     """The request that is meant. A file of that name goes before an object. Raises UsageError, CsrUnknown."""
     path = Path(word)
     if path.is_file():
         return _in_file(path)
-    for found in registry.requests.or_else(()):
+    for found in policy_evidence.csrs.or_else(()):
         if found.name == word:
             return csr_of(found)
-    doubt = registry.requests.doubt
+    doubt = policy_evidence.csrs.doubt
     if doubt is not None:
         raise CsrUnknown(word, doubt.text)
     raise UsageError(word, "no such serving request", _RIGHT)

@@ -91,7 +91,7 @@ def print_judgement(terminal: Terminal, decision: Decision) -> None:
         if result.outcome is not Outcome.PASS and result.allowed:
             terminal.wrapped(f"allowed: {result.allowed}", behind)
     terminal.out()
-    terminal.wrapped(f"{decision.csr}: {_verdict(decision)}")
+    terminal.wrapped(f"{decision.about}: {_verdict(decision)}")
 
 
 _WORDS = {

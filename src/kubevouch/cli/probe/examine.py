@@ -7,9 +7,9 @@ from pathlib import Path
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError
 from kubevouch.evidence.gather.identity import gather_trust
-from kubevouch.evidence.gather.inquiry import Asking
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.serving import ADDRESS_TYPES_OF_MANIFESTS, scraped_address
-from kubevouch.evidence.snapshot import Trust, trust_of
+from kubevouch.evidence.snapshot import TrustedRoots, trusted_roots_of
 from kubevouch.kube.errors import KubeError, NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES
@@ -49,9 +49,9 @@ class ProbeResult:
     doubt: str = ""
 
 
-def trust_in(path: Path) -> Trust:
+def trust_in(path: Path) -> TrustedRoots:
     """Authorities in a file. Raises UsageError if there are none."""
-    return trust_of(_certificates_in(path))
+    return trusted_roots_of(_certificates_in(path))
 
 
 def _certificates_in(path: Path) -> tuple[Certificate, ...]:
@@ -77,7 +77,7 @@ async def examine(
     clock: Clock,
     options: ProbeOptions,
     *,
-    trust: Trust | None = None,
+    trust: TrustedRoots | None = None,
     doubt: str = "",
 ) -> ProbeResult:
     """Dials or reads the target and judges it: by `trust`, else by the cluster's CA. doubt: why there is neither.
@@ -87,7 +87,7 @@ async def examine(
     """
     if trust is None and api is not None:
         try:
-            known = await gather_trust(api, Asking(clock))
+            known = await gather_trust(api, Inquiry(clock))
             trust, doubt = known.value, known.doubt.text if known.doubt else ""
         except KubeError as error:
             doubt = str(error)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import counted, finding, named
 from kubevouch.evidence.serving import preferred_types, scraped_address
-from kubevouch.evidence.snapshot import Evidence, Served, Trust
+from kubevouch.evidence.snapshot import Evidence, Served, TrustedRoots
 from kubevouch.kube.resources import Node
 from kubevouch.x509 import Reason, verify
 
@@ -45,7 +45,7 @@ def _types(node: Node) -> list[str]:
     return list(dict.fromkeys(address.type for address in node.status.addresses))
 
 
-def _would_do(node: Node, types: Sequence[str], served: Served, trust: Trust) -> bool:
+def _would_do(node: Node, types: Sequence[str], served: Served, trust: TrustedRoots) -> bool:
     """metrics-server, told this order, would trust what the kubelet presents."""
     leaf, address = served.dialled.leaf, scraped_address(node, types)
     if leaf is None or address is None:
@@ -59,7 +59,7 @@ def _would_do(node: Node, types: Sequence[str], served: Served, trust: Trust) ->
     ).trusted
 
 
-def _spoils(node: Node, order: Sequence[str], served: Served | None, trust: Trust) -> bool:
+def _spoils(node: Node, order: Sequence[str], served: Served | None, trust: TrustedRoots) -> bool:
     """The certificate is good for what is dialled now, and would not be for what this order picks."""
     if served is None or served.verdict is None or not served.verdict.trusted:
         return False

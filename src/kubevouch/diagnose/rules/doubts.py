@@ -18,7 +18,7 @@ def _doubts(evidence: Evidence) -> Iterator[Doubt]:
         evidence.cluster.version,
         evidence.trust,
         evidence.nodes,
-        evidence.requests,
+        evidence.csrs,
         evidence.kubelet_config,
         metrics.api_service,
         metrics.service,

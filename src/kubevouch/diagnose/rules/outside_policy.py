@@ -6,31 +6,30 @@ import msgspec
 
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import api_proof, counted, finding
-from kubevouch.evidence.policy_evidence import Registry
+from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.evidence.snapshot import Evidence, is_control_plane
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.outcome import Outcome
-from kubevouch.policy.addresses import foreign_addresses, reserved_addresses
-from kubevouch.policy.claims import AllowedNames, Claim, NameSource, claims_of
+from kubevouch.policy.claims import AllowedNames, allowed_names_of
 from kubevouch.policy.csr import csr_of, requestor_node
+from kubevouch.policy.decide import BELONGING_RULES
 from kubevouch.policy.facts import csr_facts
-from kubevouch.policy.names import foreign_names, reserved_names
 from kubevouch.policy.rule import RuleResult
-
-_RULES = (reserved_names, foreign_names, reserved_addresses, foreign_addresses)
 
 
 def outside_policy(evidence: Evidence) -> Iterator[Finding]:
     """KV412: refused by a rule that no flag overrides. What another rule holds may be an honest mistake."""
     if evidence.names is None:
         return
-    registry = Registry(evidence.nodes, evidence.requests, evidence.names)
+    policy_evidence = PolicyEvidence(evidence.nodes, evidence.csrs, evidence.names)
     proofs = []
-    for request in evidence.requests.or_else(()):
-        if not request.status.conditions and (refused := _refused(request, registry, evidence)):
+    for request in evidence.csrs.or_else(()):
+        if not request.status.conditions and (
+            refused := _refused(request, policy_evidence, evidence)
+        ):
             asked = ", ".join(result.seen for result in refused)
             who = requestor_node(csr_of(request)) or request.spec.username
-            proofs.append(api_proof(request.name, f"{who} asks for {asked}", evidence.requests))
+            proofs.append(api_proof(request.name, f"{who} asks for {asked}", evidence.csrs))
     if proofs:
         what = counted(len(proofs), "pending request asks", "pending requests ask")
         title = f"{what} for another node's, or the cluster's own, names or addresses"
@@ -38,15 +37,17 @@ def outside_policy(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _refused(
-    request: CertificateSigningRequest, registry: Registry, evidence: Evidence
+    request: CertificateSigningRequest, policy_evidence: PolicyEvidence, evidence: Evidence
 ) -> list[RuleResult]:
     asked = csr_of(request)
-    node = registry.node(requestor_node(asked) or "")
-    facts = csr_facts(asked, registry, at=evidence.at, allowed=_at_its_word(node))
-    if not registry.nodes.is_known:  # any of them might be a control plane, with its own endpoint
+    node = policy_evidence.node(requestor_node(asked) or "")
+    facts = csr_facts(asked, policy_evidence, at=evidence.at, allowed=_at_its_word(node))
+    if (
+        not policy_evidence.nodes.is_known
+    ):  # any of them might be a control plane, with its own endpoint
         anyones = msgspec.structs.replace(facts.reserved, endpoint_addresses={})
         facts = msgspec.structs.replace(facts, reserved=anyones)
-    results = [rule(facts) for rule in _RULES]
+    results = [rule(facts) for rule in BELONGING_RULES]
     return [result for result in results if result.outcome is Outcome.REFUSE]
 
 
@@ -58,6 +59,5 @@ def _at_its_word(node: Node | None) -> AllowedNames | None:
     """
     if node is None or not is_control_plane(node):
         return None
-    _, addresses = claims_of(node)
-    taken = tuple(Claim(entry.value, NameSource.OPERATOR) for entry in addresses)
-    return AllowedNames(node.name, addresses=taken, control_plane=True)
+    own = allowed_names_of(node, said=[each.address for each in node.status.addresses])
+    return msgspec.structs.replace(own, names=())

@@ -25,12 +25,12 @@ def running_approver(evidence: Evidence) -> Approver | None:
     for approver in evidence.approvers.or_else(()):
         if approver.running:
             return approver
-    return lately_approved(evidence.requests.or_else(()))
+    return lately_approved(evidence.csrs.or_else(()))
 
 
 def has_no_approver(evidence: Evidence) -> bool:
     """Looked everywhere, and there is none. False also where that is not known."""
-    known = evidence.approvers.is_known and evidence.requests.is_known
+    known = evidence.approvers.is_known and evidence.csrs.is_known
     return known and running_approver(evidence) is None
 
 
@@ -41,7 +41,7 @@ def _node(request: CertificateSigningRequest) -> str:
 def _pending(evidence: Evidence) -> dict[str, list[CertificateSigningRequest]]:
     """Undecided requests by requestor, oldest first."""
     found: dict[str, list[CertificateSigningRequest]] = defaultdict(list)
-    for request in evidence.requests.or_else(()):
+    for request in evidence.csrs.or_else(()):
         if not request.status.conditions:
             found[_node(request)].append(request)
     return found
@@ -54,13 +54,13 @@ def _age(request: CertificateSigningRequest, at: datetime) -> timedelta:
 
 def _newest(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
     """The newest request of each node, decided or not."""
-    return {_node(request): request for request in evidence.requests.or_else(())}
+    return {_node(request): request for request in evidence.csrs.or_else(())}
 
 
 def _since_issued(evidence: Evidence) -> dict[str, list[CertificateSigningRequest]]:
     """Requests of each node that are younger than the last one that was issued: older trouble is over."""
     found: dict[str, list[CertificateSigningRequest]] = defaultdict(list)
-    for request in evidence.requests.or_else(()):
+    for request in evidence.csrs.or_else(()):
         if request.status.certificate:
             found[_node(request)].clear()
         else:
@@ -92,7 +92,7 @@ def _about(
 ) -> Finding:
     """A finding about nodes, each with the request that proves it."""
     proofs = [
-        api_proof(request.name, _state(request, evidence.at), evidence.requests)
+        api_proof(request.name, _state(request, evidence.at), evidence.csrs)
         for _, request in sorted(found.items())
     ]
     return finding(code, title, subjects=sorted(found), proofs=proofs)
@@ -150,7 +150,7 @@ def rejected(evidence: Evidence) -> Iterator[Finding]:
 
 def never_made(evidence: Evidence) -> Iterator[Finding]:
     """KV406: dark, and no request of it is there."""
-    if not evidence.requests.is_known:
+    if not evidence.csrs.is_known:
         return
     known = _newest(evidence)
     without = sorted(s.node for s in evidence.served if is_dark(s) and s.node not in known)

@@ -11,7 +11,7 @@ from datetime import datetime
 from kubevouch.diagnose.finding import Proof
 from kubevouch.diagnose.make import wire_proof
 from kubevouch.evidence.measured import Vantage
-from kubevouch.evidence.snapshot import Evidence, ScrapeFailure, Served
+from kubevouch.evidence.snapshot import Evidence, LoggedScrapeFailure, Served
 from kubevouch.tls.failure import FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, Reason, classify
 
@@ -160,7 +160,7 @@ def _logged(evidence: Evidence) -> dict[str, Sight]:
     return found
 
 
-def _proof(failure: ScrapeFailure, evidence: Evidence) -> Proof:
+def _proof(failure: LoggedScrapeFailure, evidence: Evidence) -> Proof:
     return Proof(
         subject=failure.node,
         seen=failure.text,

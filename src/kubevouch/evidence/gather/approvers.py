@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from kubevouch.evidence.approvers import approving_accounts
-from kubevouch.evidence.gather.inquiry import Asking, together
+from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.measured import Doubt, Measured, Vantage
 from kubevouch.evidence.snapshot import Approver
 from kubevouch.kube.io.client import ApiClient
@@ -18,18 +18,18 @@ from kubevouch.kube.resources import (
 )
 
 
-async def gather_approvers(api: ApiClient, asking: Asking) -> Measured[tuple[Approver, ...]]:
+async def gather_approvers(api: ApiClient, inquiry: Inquiry) -> Measured[tuple[Approver, ...]]:
     """The workloads that may approve and are there to do so."""
     roles: Measured[tuple[Role, ...]]
     bindings: Measured[tuple[RoleBinding, ...]]
     roles, bindings = await together(
-        asking.ask(api.list_all(CLUSTER_ROLES)), asking.ask(api.list_all(CLUSTER_ROLE_BINDINGS))
+        inquiry.ask(api.list_all(CLUSTER_ROLES)), inquiry.ask(api.list_all(CLUSTER_ROLE_BINDINGS))
     )
     if doubt := _both(roles.doubt, bindings.doubt):
         return Measured(Vantage.API_SERVER, roles.at, doubt=doubt)
     accounts = approving_accounts(roles.or_else(()), bindings.or_else(()))
     found: list[Measured[Approver]] = await together(
-        *(_approver(api, asking, *account) for account in accounts)
+        *(_approver(api, inquiry, *account) for account in accounts)
     )
     known = tuple(each.value for each in found if each.value is not None)
     # Whether one runs whose pods cannot be seen is not known; that matters where no other one does.
@@ -50,10 +50,10 @@ def _first_doubt(found: Iterable[Measured[Approver]]) -> Doubt | None:
 
 
 async def _approver(
-    api: ApiClient, asking: Asking, namespace: str, account: str, role: str
+    api: ApiClient, inquiry: Inquiry, namespace: str, account: str, role: str
 ) -> Measured[Approver]:
     selector = f"spec.serviceAccountName={account}"
-    pods: Measured[tuple[Pod, ...]] = await asking.ask(
+    pods: Measured[tuple[Pod, ...]] = await inquiry.ask(
         api.list_all(PODS, namespace, field_selector=selector)
     )
     if pods.doubt is not None:

@@ -6,18 +6,18 @@ from kubevouch.kube.resources import CSRS, CertificateSigningRequest
 SERVING_SIGNER = "kubernetes.io/kubelet-serving"
 
 
-async def list_requests(api: ApiClient) -> tuple[CertificateSigningRequest, ...]:
-    """Requests to the kubelet-serving signer, oldest first."""
+async def list_csrs(api: ApiClient) -> tuple[CertificateSigningRequest, ...]:
+    """CSRs for the kubelet-serving signer, oldest first."""
     found = await api.list_all(CSRS, field_selector=f"spec.signerName={SERVING_SIGNER}")
     return tuple(sorted(found, key=by_age))
 
 
-def by_age(request: CertificateSigningRequest) -> tuple[float, int, str]:
+def by_age(csr: CertificateSigningRequest) -> tuple[float, int, str]:
     """Sorts oldest first. Of one second, the one that the API server stored later is the newer."""
-    created = request.metadata.creation_timestamp
-    version = request.metadata.resource_version
+    created = csr.metadata.creation_timestamp
+    version = csr.metadata.resource_version
     return (
         created.timestamp() if created else 0.0,
         int(version) if version.isascii() and version.isdigit() and len(version) < 32 else 0,
-        request.name,
+        csr.name,
     )

@@ -1,8 +1,8 @@
 """Which cluster this is, and whom its pods trust."""
 
-from kubevouch.evidence.gather.inquiry import Asking, together
+from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
-from kubevouch.evidence.snapshot import ClusterIdentity, Trust, trust_of
+from kubevouch.evidence.snapshot import ClusterIdentity, TrustedRoots, trusted_roots_of
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS, NAMESPACES
 from kubevouch.x509 import X509Error, read_certificates
@@ -10,11 +10,11 @@ from kubevouch.x509 import X509Error, read_certificates
 _ROOT_CA = "kube-root-ca.crt"
 
 
-async def gather_identity(api: ApiClient, asking: Asking) -> ClusterIdentity:
+async def gather_identity(api: ApiClient, inquiry: Inquiry) -> ClusterIdentity:
     """Names and numbers that tell this cluster from another."""
     uid, version = await together(
-        asking.ask(_uid(api)),
-        asking.ask(_version(api)),
+        inquiry.ask(_uid(api)),
+        inquiry.ask(_version(api)),
     )
     return ClusterIdentity(api.access.context, api.access.server, uid, version)
 
@@ -27,9 +27,9 @@ async def _version(api: ApiClient) -> str:
     return (await api.version()).git_version
 
 
-async def gather_trust(api: ApiClient, asking: Asking) -> Measured[Trust]:
+async def gather_trust(api: ApiClient, inquiry: Inquiry) -> Measured[TrustedRoots]:
     """The bundle that every pod is given (kube-controller-manager's root-ca-certificate-publisher)."""
-    found = await asking.ask(api.get(CONFIG_MAPS, _ROOT_CA, "kube-system"))
+    found = await inquiry.ask(api.get(CONFIG_MAPS, _ROOT_CA, "kube-system"))
     if found.value is None:
         doubt = found.doubt or Doubt(
             DoubtKind.FAILED, f"there is no ConfigMap kube-system/{_ROOT_CA}"
@@ -40,4 +40,4 @@ async def gather_trust(api: ApiClient, asking: Asking) -> Measured[Trust]:
         certificates = read_certificates(found.value.data.get("ca.crt", "").encode(), where)
     except X509Error as error:
         return Measured(found.vantage, found.at, doubt=Doubt(DoubtKind.FAILED, str(error)))
-    return Measured(found.vantage, found.at, trust_of(certificates))
+    return Measured(found.vantage, found.at, trusted_roots_of(certificates))

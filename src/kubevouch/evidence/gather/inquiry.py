@@ -19,7 +19,7 @@ from kubevouch.kube.errors import (
 T = TypeVar("T")
 
 
-class Asking:
+class Inquiry:
     """Turns questions to one API server into Measured answers.
 
     What concerns one question becomes its doubt. What concerns all of them (no connection, no credential) is raised:

@@ -1,6 +1,6 @@
 """The kubelet-config ConfigMap: how the next joiner's kubelet will be configured."""
 
-from kubevouch.evidence.gather.inquiry import Asking
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
 from kubevouch.evidence.snapshot import KubeletConfigMap
 from kubevouch.kube.io.client import ApiClient
@@ -13,9 +13,9 @@ NAMESPACE = "kube-system"
 KEY = "kubelet"
 
 
-async def gather_kubelet_config(api: ApiClient, asking: Asking) -> Measured[KubeletConfigMap]:
+async def gather_kubelet_config(api: ApiClient, inquiry: Inquiry) -> Measured[KubeletConfigMap]:
     """What kubeadm made (cmd/kubeadm/app/constants/constants.go); None on a cluster that kubeadm did not make."""
-    found = await asking.ask(api.get(CONFIG_MAPS, NAME, NAMESPACE))
+    found = await inquiry.ask(api.get(CONFIG_MAPS, NAME, NAMESPACE))
     if found.value is None:
         return Measured(found.vantage, found.at, doubt=found.doubt)
     text = found.value.data.get(KEY, "")

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from kubevouch.evidence.gather.inquiry import Asking, together
+from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.scrape_log import scrape_failures
-from kubevouch.evidence.snapshot import MetricsPath, ScrapeFailure, scraper_of
+from kubevouch.evidence.snapshot import LoggedScrapeFailure, MetricsPath, scraper_of
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     API_SERVICES,
@@ -26,17 +26,17 @@ _LOG_LINES = 100
 _MOST_LOGS = 3
 
 
-async def gather_metrics_path(api: ApiClient, asking: Asking) -> MetricsPath:
+async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
     """All of it. What is behind a missing link is looked for where metrics-server's manifests put it."""
     api_service, node_metrics = await together(
-        asking.ask(api.get(API_SERVICES, API_SERVICE)), asking.ask(api.list_all(NODE_METRICS))
+        inquiry.ask(api.get(API_SERVICES, API_SERVICE)), inquiry.ask(api.list_all(NODE_METRICS))
     )
-    service = await _service(api, asking, api_service)
+    service = await _service(api, inquiry, api_service)
     namespace, labels = _place(service)
     selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
     pods, deployments = await together(
-        asking.ask(api.list_all(PODS, namespace, label_selector=selector)),
-        asking.ask(api.list_all(DEPLOYMENTS, namespace)),
+        inquiry.ask(api.list_all(PODS, namespace, label_selector=selector)),
+        inquiry.ask(api.list_all(DEPLOYMENTS, namespace)),
     )
     # Looked for in a guessed place and not found: that tells nothing.
     if not pods.value and _is_unread(service):
@@ -46,19 +46,19 @@ async def gather_metrics_path(api: ApiClient, asking: Asking) -> MetricsPath:
         service=service,
         deployment=_deployment(deployments, labels),
         pods=pods,
-        failures=await _failures(api, asking, pods),
+        failures=await _failures(api, inquiry, pods),
         node_metrics=node_metrics,
     )
 
 
 async def _service(
-    api: ApiClient, asking: Asking, api_service: Measured[APIService]
+    api: ApiClient, inquiry: Inquiry, api_service: Measured[APIService]
 ) -> Measured[Service]:
     named = api_service.value.spec.service if api_service.value else None
     if named is None:
         doubt = api_service.doubt or Doubt(DoubtKind.NOT_ASKED, "no APIService names a Service")
         return Measured(Vantage.API_SERVER, api_service.at, doubt=doubt)
-    return await asking.ask(api.get(SERVICES, named.name, named.namespace))
+    return await inquiry.ask(api.get(SERVICES, named.name, named.namespace))
 
 
 def _place(service: Measured[Service]) -> tuple[str, dict[str, str]]:
@@ -87,13 +87,13 @@ def _deployment(
 
 
 async def _failures(
-    api: ApiClient, asking: Asking, pods: Measured[tuple[Pod, ...]]
-) -> Measured[tuple[ScrapeFailure, ...]]:
+    api: ApiClient, inquiry: Inquiry, pods: Measured[tuple[Pod, ...]]
+) -> Measured[tuple[LoggedScrapeFailure, ...]]:
     """Of a few replicas: each scrapes every node."""
     running = [pod for pod in pods.or_else(()) if pod.status.phase == "Running"][:_MOST_LOGS]
     logs: list[Measured[str]] = await together(
         *(
-            asking.ask(
+            inquiry.ask(
                 api.pod_log(pod.namespace, pod.name, scraper_of(pod).name, tail_lines=_LOG_LINES)
             )
             for pod in running

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from kubevouch.evidence.gather.inquiry import Asking, together
+from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.names import ClusterNames, kubeadm_names
 from kubevouch.kube.io.client import ApiClient
@@ -18,15 +18,15 @@ from kubevouch.kube.resources import (
 _SERVICE_OF = "kubernetes.io/service-name"
 
 
-async def gather_names(api: ApiClient, asking: Asking) -> ClusterNames:
+async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
     """Asks for all of it at the same time."""
     kubeadm: Measured[ConfigMap]
     services: Measured[tuple[Service, ...]]
     slices: Measured[tuple[EndpointSlice, ...]]
     kubeadm, services, slices = await together(
-        asking.ask(api.get(CONFIG_MAPS, "kubeadm-config", "kube-system")),
-        asking.ask(api.list_all(SERVICES)),
-        asking.ask(
+        inquiry.ask(api.get(CONFIG_MAPS, "kubeadm-config", "kube-system")),
+        inquiry.ask(api.list_all(SERVICES)),
+        inquiry.ask(
             api.list_all(ENDPOINT_SLICES, "default", label_selector=f"{_SERVICE_OF}=kubernetes")
         ),
     )

@@ -1,18 +1,18 @@
 """Reads what a decision about a CSR needs to know of the cluster."""
 
-from kubevouch.evidence.gather.csrs import list_requests
-from kubevouch.evidence.gather.inquiry import Asking, together
+from kubevouch.evidence.gather.csrs import list_csrs
+from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.names import gather_names
-from kubevouch.evidence.policy_evidence import Registry
+from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES
 
 
-async def gather_registry(api: ApiClient, asking: Asking) -> Registry:
+async def gather_policy_evidence(api: ApiClient, inquiry: Inquiry) -> PolicyEvidence:
     """Asks for all of it at the same time."""
-    nodes, requests, names = await together(
-        asking.ask(api.list_all(NODES)),
-        asking.ask(list_requests(api)),
-        gather_names(api, asking),
+    nodes, csrs, names = await together(
+        inquiry.ask(api.list_all(NODES)),
+        inquiry.ask(list_csrs(api)),
+        gather_names(api, inquiry),
     )
-    return Registry(nodes, requests, names)
+    return PolicyEvidence(nodes, csrs, names)

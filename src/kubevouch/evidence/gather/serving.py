@@ -7,13 +7,13 @@ from collections.abc import Iterable
 
 from kubevouch.clock import Clock
 from kubevouch.evidence.serving import judged
-from kubevouch.evidence.snapshot import Served, Trust
+from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.kubelet.dialled import Target
 from kubevouch.kubelet.io.dial import dial
 
 
 async def gather_served(
-    wanted: Iterable[Target], trust: Trust | None, *, clock: Clock, timeout: float = 10.0
+    wanted: Iterable[Target], trust: TrustedRoots | None, *, clock: Clock, timeout: float = 10.0
 ) -> tuple[Served, ...]:
     """Dials them all and judges each leaf as metrics-server would, in the order of the nodes' names."""
     found = [

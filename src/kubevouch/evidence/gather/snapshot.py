@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from kubevouch.clock import Clock
 from kubevouch.evidence.gather.approvers import gather_approvers
-from kubevouch.evidence.gather.csrs import list_requests
+from kubevouch.evidence.gather.csrs import list_csrs
 from kubevouch.evidence.gather.identity import gather_identity, gather_trust
-from kubevouch.evidence.gather.inquiry import Asking, together
+from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.kubelet_config import gather_kubelet_config
 from kubevouch.evidence.gather.metrics_path import gather_metrics_path
 from kubevouch.evidence.gather.names import gather_names
@@ -31,23 +31,23 @@ async def gather(
     Raises:
         KubeError: no API server, or none that knows us: there is nothing to look at.
     """
-    asking = Asking(clock)
+    inquiry = Inquiry(clock)
     at = clock.now()
     progress("asking the API server")
     nodes: Measured[tuple[Node, ...]]
     metrics: MetricsPath
-    requested: tuple[Measured[tuple[CertificateSigningRequest, ...]], ClusterNames | None]
-    identity, trust, nodes, requested, kubelet_config, metrics, approvers, flags = await together(
-        gather_identity(api, asking),
-        gather_trust(api, asking),
-        asking.ask(api.list_all(NODES)),
-        _gather_requests(api, asking),
-        gather_kubelet_config(api, asking),
-        gather_metrics_path(api, asking),
-        gather_approvers(api, asking),
-        asking.ask(_api_server_flags(api)),
+    listed: tuple[Measured[tuple[CertificateSigningRequest, ...]], ClusterNames | None]
+    identity, trust, nodes, listed, kubelet_config, metrics, approvers, flags = await together(
+        gather_identity(api, inquiry),
+        gather_trust(api, inquiry),
+        inquiry.ask(api.list_all(NODES)),
+        _gather_csrs(api, inquiry),
+        gather_kubelet_config(api, inquiry),
+        gather_metrics_path(api, inquiry),
+        gather_approvers(api, inquiry),
+        inquiry.ask(_api_server_flags(api)),
     )
-    requests, names = requested
+    csrs, names = listed
     found = nodes.or_else(())
     progress(f"dialling {len(found)} kubelets")
     wanted = targets(found, preferred_types(metrics.flags))
@@ -57,7 +57,7 @@ async def gather(
         trust=trust,
         nodes=nodes,
         served=await gather_served(wanted, trust.value, clock=clock, timeout=dial_timeout),
-        requests=requests,
+        csrs=csrs,
         names=names,
         kubelet_config=kubelet_config,
         metrics=metrics,
@@ -66,14 +66,14 @@ async def gather(
     )
 
 
-async def _gather_requests(
-    api: ApiClient, asking: Asking
+async def _gather_csrs(
+    api: ApiClient, inquiry: Inquiry
 ) -> tuple[Measured[tuple[CertificateSigningRequest, ...]], ClusterNames | None]:
-    """Serving requests; and where one waits for a decision, the names that it must not ask for."""
-    requests = await asking.ask(list_requests(api))
-    if any(not each.status.conditions for each in requests.or_else(())):
-        return requests, await gather_names(api, asking)
-    return requests, None
+    """Serving CSRs; and where one waits for a decision, the names that it must not ask for."""
+    csrs = await inquiry.ask(list_csrs(api))
+    if any(not each.status.conditions for each in csrs.or_else(())):
+        return csrs, await gather_names(api, inquiry)
+    return csrs, None
 
 
 async def _api_server_flags(api: ApiClient) -> tuple[str, ...]:

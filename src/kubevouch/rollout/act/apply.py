@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kubevouch.errors import KubevouchError
-from kubevouch.evidence.gather.inquiry import Asking, together
+from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.metrics_path import gather_metrics_path
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.survey import NodeSurvey
@@ -71,9 +71,9 @@ async def check(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) 
     trust, nodes = await check_cluster(plan, context)
     await check_rights(context, config_map=plan.config_map is not None)
     served = await check_vantage(plan.nodes, trust, context)
-    asking = Asking(context.clock)
+    inquiry = Inquiry(context.clock)
     names, metrics = await together(
-        gather_names(context.api, asking), gather_metrics_path(context.api, asking)
+        gather_names(context.api, inquiry), gather_metrics_path(context.api, inquiry)
     )
     ready: dict[str, CheckedNode] = {}
     for node in ordered(plan.nodes):

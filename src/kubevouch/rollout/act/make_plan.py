@@ -6,7 +6,7 @@ from typing import Literal
 
 from kubevouch.diagnose.rules.requests import running_approver
 from kubevouch.errors import KubevouchError, UsageError
-from kubevouch.evidence.gather.inquiry import Asking, together
+from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.evidence.names import ClusterNames
@@ -49,7 +49,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
         KubeError: the API server does not answer.
     """
     evidence = await gather(context.api, clock=context.clock)
-    names = await gather_names(context.api, Asking(context.clock))
+    names = await gather_names(context.api, Inquiry(context.clock))
     binding = _bound(evidence, context)
     nodes = evidence.nodes.or_else(())
     chosen = _chosen(nodes, options)

@@ -7,13 +7,13 @@ from urllib.parse import quote
 
 from kubevouch.diagnose.rules.wire import code_of
 from kubevouch.evidence.approvers import BY_US
-from kubevouch.evidence.gather.csrs import list_requests
-from kubevouch.evidence.gather.inquiry import Asking
+from kubevouch.evidence.gather.csrs import list_csrs
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.names import ClusterNames
-from kubevouch.evidence.policy_evidence import Registry
-from kubevouch.evidence.snapshot import Served, Trust
+from kubevouch.evidence.policy_evidence import PolicyEvidence
+from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.kube.errors import Conflict, Forbidden, KubeError, NotFound
 from kubevouch.kube.resources import (
     CSRS,
@@ -26,9 +26,8 @@ from kubevouch.kubelet.dialled import Target
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AllowedNames, Claim
 from kubevouch.policy.csr import NODE_USER, csr_of
-from kubevouch.policy.decide import RULES, approval, decide
+from kubevouch.policy.decide import EVEN_IF_DECIDED, RULES, approval, decide
 from kubevouch.policy.facts import csr_facts
-from kubevouch.policy.timing import undecided
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.decide.gates import GateEvidence, issued_certificate
 from kubevouch.rollout.decide.plan import NodePlan, Plan
@@ -44,7 +43,7 @@ class RunInputs:
     """What stays the same over a run."""
 
     plan: Plan
-    trust: Trust
+    trust: TrustedRoots
     names: ClusterNames
     metrics_wanted: bool
 
@@ -105,7 +104,7 @@ class NodeObserver:
 
     async def _request(self) -> tuple[CertificateSigningRequest | None, str]:
         """The newest request of the node since the change, and what holds it."""
-        requests = await list_requests(self.context.api)
+        requests = await list_csrs(self.context.api)
         mine = [r for r in requests if r.spec.username == f"{NODE_USER}{self.node.node}"]
         new = [request for request in mine if request.name not in self.known]
         if not new:
@@ -146,24 +145,24 @@ class NodeObserver:
     ) -> str:
         """The rules that do not pass it, with the Nodes as they are now; empty if all do."""
         clock = self.context.clock
-        registry = Registry(
-            nodes=await Asking(clock).ask(self.context.api.list_all(NODES)),
-            requests=Measured(Vantage.API_SERVER, clock.now(), requests),
+        policy_evidence = PolicyEvidence(
+            nodes=await Inquiry(clock).ask(self.context.api.list_all(NODES)),
+            csrs=Measured(Vantage.API_SERVER, clock.now(), requests),
             names=self.inputs.names,
         )
-        node = registry.node(self.node.node)
+        node = policy_evidence.node(self.node.node)
         if node is not None and node.uid != self.node.uid:
             return "live-node (NoSuchNode): the Node has been made anew since the plan"
         facts = csr_facts(
             csr_of(found),
-            registry,
+            policy_evidence,
             at=clock.now(),
             allowed=allowance_of(self.node),
             pinned=pins_of(self.inputs.plan.nodes),
             kubelet_started=self.kubelet_started,
         )
         decided = found.condition("Approved") is not None
-        decision = decide(facts, tuple(r for r in RULES if not (decided and r is undecided)))
+        decision = decide(facts, EVEN_IF_DECIDED if decided else RULES)
         if decision.outcome is Outcome.PASS:
             return ""
         return "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in decision.held_by[:3])
@@ -243,7 +242,7 @@ async def lease_time(context: RolloutContext, node: str) -> datetime | None:
 async def known_requests(context: RolloutContext, node: str) -> frozenset[str]:
     """Names of all serving requests of a node."""
     user = f"{NODE_USER}{node}"
-    return frozenset(r.name for r in await list_requests(context.api) if r.spec.username == user)
+    return frozenset(r.name for r in await list_csrs(context.api) if r.spec.username == user)
 
 
 def targets_of(node: NodePlan) -> Iterable[Target]:

@@ -7,9 +7,9 @@ from datetime import datetime
 import msgspec
 
 from kubevouch.evidence.gather.identity import gather_trust
-from kubevouch.evidence.gather.inquiry import Asking
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.serving import judged
-from kubevouch.evidence.snapshot import Served, Trust
+from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.resources import NAMESPACES, NODES, Node, NodeAddress, ResourceAttributes
 from kubevouch.kubelet.io.dial import dial
@@ -31,7 +31,9 @@ _SILENT = {
 _SIGNER = "kubernetes.io/kubelet-serving"
 
 
-async def check_cluster(plan: Plan, context: RolloutContext) -> tuple[Trust, dict[str, Node]]:
+async def check_cluster(
+    plan: Plan, context: RolloutContext
+) -> tuple[TrustedRoots, dict[str, Node]]:
     """The cluster is the plan's: by the UID of kube-system, its CA and its Nodes.
 
     Returns whom its pods trust, and the Nodes of the plan by name.
@@ -52,7 +54,7 @@ async def check_cluster(plan: Plan, context: RolloutContext) -> tuple[Trust, dic
     return trust, {planned.node: nodes[planned.node] for planned in plan.nodes}
 
 
-async def check_identity(plan: Plan, context: RolloutContext) -> Trust:
+async def check_identity(plan: Plan, context: RolloutContext) -> TrustedRoots:
     """The cluster is the plan's, by the UID of kube-system and its CA. Returns whom its pods trust.
 
     Raises:
@@ -64,7 +66,7 @@ async def check_identity(plan: Plan, context: RolloutContext) -> Trust:
         raise StoppedBefore(
             where, "this is not the cluster of the plan", f"the plan is for {plan.cluster.server}"
         )
-    trust = await gather_trust(context.api, Asking(context.clock))
+    trust = await gather_trust(context.api, Inquiry(context.clock))
     if trust.value is None:
         why = trust.doubt.text if trust.doubt else "the cluster's CA is not known"
         raise StoppedBefore(where, why)
@@ -108,7 +110,7 @@ async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
 
 
 async def check_vantage(
-    nodes: Iterable[NodePlan], trust: Trust | None, context: RolloutContext
+    nodes: Iterable[NodePlan], trust: TrustedRoots | None, context: RolloutContext
 ) -> dict[str, Served]:
     """Every address can be dialled from here: else a good node could not be told from a bad one.
 

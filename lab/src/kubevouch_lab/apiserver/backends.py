@@ -1,0 +1,60 @@
+"""What others plug into the API server: rules of a kind, subresources of their own, aggregated APIs."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from aiohttp import web
+
+from kubevouch_lab.apiserver.discovery import GroupVersion
+from kubevouch_lab.apiserver.registry.strategy import Strategy
+from kubevouch_lab.apiserver.request import Object, RequestInfo
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request for something special. body is the decoded body, or None where none came."""
+
+    info: RequestInfo
+    query: Mapping[str, str]
+    body: Object | None
+    http: web.Request
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a special handler answers: an object (or plain text) and a code. headers go beside it."""
+
+    body: Object | str | bytes
+    code: int = 200
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Special(Protocol):
+    """Answers for one (group, resource, subresource), after authorization. May raise a StatusError."""
+
+    async def __call__(self, call: Call) -> Answer | web.StreamResponse: ...  # noqa: D102 - said by the class
+
+
+Aggregated = Callable[[web.Request, RequestInfo], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True)
+class Backends:
+    """All plug points with their empty defaults.
+
+    specials: by (group, resource, subresource), such as ("", "nodes", "proxy") or
+    ("authentication.k8s.io", "tokenreviews", ""); they win over what the server does itself.
+    strategies: by (group, resource), such as ("certificates.k8s.io", "certificatesigningrequests").
+    aggregated: who serves a group and version instead of this server, or None; asked for every resource path that
+    the table of kinds does not hold, and for discovery below /apis/<group>/<version>.
+    others: what discovery announces beside this server's own kinds: the APIServices that have a service.
+    ready: what /readyz waits for; each name is a check.
+    """
+
+    specials: Mapping[tuple[str, str, str], Special] = field(default_factory=dict)
+    strategies: Mapping[tuple[str, str], Strategy] = field(default_factory=dict)
+    aggregated: Callable[[str, str], Aggregated | None] = lambda _group, _version: None
+    others: Callable[[], Iterable[GroupVersion]] = tuple
+    ready: Mapping[str, Callable[[], bool]] = field(default_factory=dict)

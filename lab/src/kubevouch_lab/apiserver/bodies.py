@@ -1,0 +1,136 @@
+"""What a client sends: bounded, in a known form, and shaped like an object before anything looks into it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from kubevouch import goyaml
+from kubevouch_lab.apiserver import protobuf, status
+from kubevouch_lab.apiserver.kinds import Kind
+from kubevouch_lab.apiserver.openapi.schema import message_for
+from kubevouch_lab.apiserver.patches import json_patched, merge_patched
+from kubevouch_lab.apiserver.strategic import strategic_patched
+
+Object = dict[str, Any]
+JSON = "application/json"
+YAML = "application/yaml"
+# apiserver's MaxRequestBodyBytes.
+LONGEST = 3 * 1024 * 1024
+PATCHES = (
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+)
+# A patch of more operations than this is refused (handlers/patch.go, maxJSONPatchOperations).
+_MOST_OPERATIONS = 10_000
+
+
+def content_type(header: str) -> str:
+    """The media type without its parameters; JSON where none is said."""
+    return header.split(";", maxsplit=1)[0].strip().lower() or JSON
+
+
+def decoded(raw: bytes, header: str) -> Object:
+    """The object in a body; 415 for a form that is not read here, 400 for what is not an object."""
+    form = content_type(header)
+    if form == protobuf.MEDIA_TYPE:
+        return shaped(protobuf.decoded(raw))
+    if form == YAML:
+        return shaped(_yaml(raw))
+    if form != JSON:
+        raise status.unsupported_media_type([JSON, YAML, protobuf.MEDIA_TYPE])
+    return shaped(_json(raw))
+
+
+def check_kind(kind: Kind, body: Object, expected: str = "", version: str = "") -> None:
+    """400 for a body that says to be something else than the path (or its subresource, if expected is given)."""
+    api_version, name = version or kind.api_version, expected or kind.kind
+    if body.get("apiVersion") not in {None, "", api_version}:
+        raise status.bad_request(
+            f"the API version in the data ({body['apiVersion']}) does not match the expected API version ({api_version})"
+        )
+    if body.get("kind") not in {None, "", name}:
+        said, v = body["kind"], api_version.rpartition("/")[2]
+        raise status.bad_request(
+            f'{said} in version "{v}" cannot be handled as a {name}: no kind "{said}" is registered for version "{api_version}"'
+        )
+
+
+def patch(raw: bytes, header: str, kind: Kind) -> Callable[[Object], Object]:
+    """What a patch makes of an object; 415 for a form that is not read here (server-side apply among them)."""
+    form = content_type(header)
+    if form not in PATCHES:
+        raise status.unsupported_media_type(list(PATCHES))
+    change = _json(raw)
+    if form == PATCHES[0]:
+        if isinstance(change, list) and len(change) > _MOST_OPERATIONS:
+            message = f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got {len(change)}"
+            raise status.StatusError(413, "RequestEntityTooLarge", message)
+        return lambda thing: shaped(json_patched(thing, change))
+    if not isinstance(change, dict):
+        raise status.bad_request("the patch is not an object")
+    if form == PATCHES[1]:
+        return lambda thing: shaped(merge_patched(thing, change))
+    return lambda thing: shaped(strategic_patched(thing, change, message_for(kind)))
+
+
+def shown(raw: bytes) -> Any:  # noqa: ANN401 - JSON
+    """A patch that `patch` has taken, for the text of an error."""
+    return _json(raw)
+
+
+def shaped(thing: Any) -> Object:  # noqa: ANN401 - JSON
+    """The same object, if it has the shape that every object has; else 400."""
+    if not isinstance(thing, dict):
+        raise status.bad_request("json: cannot unmarshal into Go value: the body is not an object")
+    for field in ("kind", "apiVersion"):
+        if not isinstance(thing.get(field), str | None):
+            raise _unmarshal(field, "string")
+    metadata = thing.get("metadata")
+    if metadata is not None:
+        _check_metadata(metadata)
+    for field in ("spec", "status"):
+        if not isinstance(thing.get(field, {}), dict | None):
+            raise _unmarshal(field, "object")
+    return thing
+
+
+def _check_metadata(metadata: Any) -> None:  # noqa: ANN401 - JSON
+    if not isinstance(metadata, dict):
+        raise _unmarshal("metadata", "v1.ObjectMeta")
+    for field in ("name", "namespace", "generateName", "uid", "resourceVersion"):
+        if not isinstance(metadata.get(field), str | None):
+            raise _unmarshal(f"metadata.{field}", "string")
+    for field in ("labels", "annotations"):
+        found = metadata.get(field)
+        if found is not None and not (
+            isinstance(found, dict) and all(isinstance(value, str) for value in found.values())
+        ):
+            raise _unmarshal(f"metadata.{field}", "map[string]string")
+    for field, item in (("finalizers", str), ("ownerReferences", dict)):
+        found = metadata.get(field)
+        if found is not None and not (
+            isinstance(found, list) and all(isinstance(value, item) for value in found)
+        ):
+            raise _unmarshal(f"metadata.{field}", "array")
+
+
+def _unmarshal(field: str, into: str) -> status.StatusError:
+    return status.bad_request(
+        f"json: cannot unmarshal into Go struct field .{field} of type {into}"
+    )
+
+
+def _json(raw: bytes) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise status.bad_request(f"couldn't get version/kind; json parse error: {error}") from None
+
+
+def _yaml(raw: bytes) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return goyaml.read(raw)
+    except goyaml.Unreadable as error:
+        raise status.bad_request(f"error converting YAML to JSON: yaml: {error}") from None

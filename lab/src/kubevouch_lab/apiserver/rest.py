@@ -1,0 +1,297 @@
+"""The verbs on every kind: what apiserver's generic registry does (pkg/registry/generic/registry/store.go).
+
+Who asks has been told apart and let in before; server.py does that for HTTP, client.py for what runs in the process.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
+
+from kubevouch.clock import Clock
+from kubevouch_lab.apiserver import eviction, status
+from kubevouch_lab.apiserver.backends import Backends
+from kubevouch_lab.apiserver.deletion import Deletion, Options, options
+from kubevouch_lab.apiserver.forms import Form, form_of
+from kubevouch_lab.apiserver.kinds import EVENTS, NAMESPACES, Kind
+from kubevouch_lab.apiserver.listing import Page, page, selected
+from kubevouch_lab.apiserver.metadata import Entropy, Object, born, carried_over, clone
+from kubevouch_lab.apiserver.registry.strategy import Strategy
+from kubevouch_lab.apiserver.registry.table import STRATEGIES
+from kubevouch_lab.apiserver.request import Admission, Query, RequestInfo, nothing_to_say
+from kubevouch_lab.apiserver.store import Store
+from kubevouch_lab.apiserver.validation import metadata_causes
+from kubevouch_lab.apiserver.watching import Stream, stream
+
+# kube-apiserver's --event-ttl.
+_EVENT_LIFE = timedelta(hours=1)
+_SWEEP_EVERY = timedelta(minutes=1)
+_PLAIN = Strategy()
+_SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+
+Objects = list[Object]
+Patch = Callable[[Object], Object]
+
+
+class Resources:
+    """Verbs over a store. Everything is synchronous: what a call has returned from is kept and told.
+
+    What comes back may be shared with the store: read it, copy before changing.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        admit: Admission = nothing_to_say,
+        backends: Backends | None = None,
+    ) -> None:
+        self.store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._admit = admit
+        self._strategies = {**STRATEGIES, **(backends or Backends()).strategies}
+        self._deletion = Deletion(store, clock, self.strategy)
+        self._swept = clock.now()
+
+    def strategy(self, kind: Kind) -> Strategy:
+        """The rules that are peculiar to a kind."""
+        return self._strategies.get((kind.group, kind.plural), _PLAIN)
+
+    def get(self, info: RequestInfo) -> Object:
+        """One object, or 404."""
+        form = _form(info)
+        thing = self.store.get(form.base, info.name, _space(info, form.base))
+        if info.subresource:
+            return self.strategy(form.base).shown(form.base, info, thing)
+        return form.outward(thing)
+
+    def list(self, info: RequestInfo, query: Query) -> Page:
+        """A page of a list; 400, 410, 422 and 504 as listing.py says."""
+        form = _form(info)
+        self._forget_old_events(form.base)
+        return page(self.store, form, info.namespace, query)
+
+    def watch(self, info: RequestInfo, query: Query) -> Stream:
+        """A stream of events; close it."""
+        form = _form(info)
+        return stream(self.store, form, info.namespace, query)
+
+    def create(self, info: RequestInfo, body: Object) -> Object:
+        """Keeps a new object, with name, uid and times; 404 for a namespace that is not there.
+
+        Of a subresource (a Binding): changes its object, and gives a Status.
+        """
+        form = _form(info)
+        if info.subresource:
+            if info.subresource == "eviction":
+                self._evict(info, body)
+            else:
+                self._change(info, lambda _: body)
+            return {**_SUCCESS, "code": 201}
+        now = self._clock.now()
+        new = born(form.base, form.inward(body), info.namespace, now, self._entropy)
+        self._check_namespace(info, form.base, new["metadata"]["name"])
+        new = clone(self._admit(info, None, new) or new)
+        strategy = self.strategy(form.base)
+        with _legible(form.base):
+            new = strategy.create(form.base, info, new, now)
+            self._check(form.base, strategy, None, new)
+        if info.dry_run:
+            if self.store.find(
+                form.base, new["metadata"]["name"], new["metadata"].get("namespace", "")
+            ):
+                raise status.already_exists(
+                    form.base.group, form.base.plural, new["metadata"]["name"]
+                )
+            return form.outward(new)
+        self._forget_old_events(form.base)
+        return form.outward(self.store.create(form.base, new))
+
+    def update(self, info: RequestInfo, body: Object) -> tuple[Object, bool]:
+        """Replaces an object; True beside it if that created it, as a few kinds allow."""
+        form = _form(info)
+        strategy = self.strategy(form.base)
+        space = _space(info, form.base)
+        if strategy.creates_on_update and not info.subresource:
+            _same_name(info, body)
+            if self.store.find(form.base, info.name, space) is None:
+                unversioned = {**body, "metadata": {**(body.get("metadata") or {})}}
+                unversioned["metadata"].pop("resourceVersion", None)
+                return self.create(info, unversioned), True
+        version = (body.get("metadata") or {}).get("resourceVersion")
+        if not version and not strategy.unconditional_update:
+            text = "Invalid value: 0: must be specified for an update"
+            cause = ("FieldValueInvalid", "metadata.resourceVersion", text)
+            raise status.invalid(form.base.group, form.base.kind, info.name, [cause])
+        return self._change(info, lambda _: body), False
+
+    def patch(self, info: RequestInfo, patch: Patch) -> Object:
+        """Keeps what the patch makes of the object as it is now."""
+        return self._change(info, patch)
+
+    def delete(self, info: RequestInfo, options: Options) -> Object:
+        """Takes an object out, or marks it where finalizers wait; a Status or the object, as the real one answers."""
+        form = _form(info)
+        strategy = self.strategy(form.base)
+        old = self.store.get(form.base, info.name, _space(info, form.base))
+        options.check(form.base, old)
+        self._may_delete(form.base, old)
+        self._admit(info, old, None)
+        if info.dry_run:
+            last, gone = old, True
+        else:
+            last, gone = self._deletion.delete(form.base, old, options)
+        if strategy.returns_deleted or not gone:
+            return form.outward(last)
+        return _deleted(form.kind, last)
+
+    def _evict(self, info: RequestInfo, body: Object) -> None:
+        form = _form(info)
+        how = options(body.get("deleteOptions"), {})
+        pod = self.store.get(form.base, info.name, info.namespace)
+        how.check(form.base, pod)
+        eviction.check(self.store, pod)
+        self._admit(info, pod, body)
+        if not (info.dry_run or how.dry_run):
+            self._deletion.delete(form.base, pod, how)
+
+    def delete_collection(self, info: RequestInfo, query: Query, options: Options) -> Objects:
+        """Takes out what the selectors select; what it took out."""
+        form = _form(info)
+        matches = selected(form.kind, query)
+        chosen = [
+            each
+            for each in self.store.list(form.base, info.namespace)
+            if matches(form.outward(each))
+        ]
+        for each in chosen:
+            self._admit(info, each, None)
+            if not info.dry_run:
+                self._deletion.delete(form.base, each, options)
+        return [form.outward(each) for each in chosen]
+
+    def _change(self, info: RequestInfo, change: Patch) -> Object:
+        form = _form(info)
+        strategy = self.strategy(form.base)
+        old = self.store.get(form.base, info.name, _space(info, form.base))
+        wanted = change(
+            form.outward(old) if not info.subresource else strategy.shown(form.base, info, old)
+        )
+        if not isinstance(wanted, dict):
+            raise status.bad_request("the body of the request is not an object")
+        new = carried_over(
+            form.base, old, strategy.taken(form.base, info, old, form.inward(wanted))
+        )
+        new = clone(self._admit(info, old, new) or new)
+        with _legible(form.base):
+            new = strategy.update(form.base, info, old, new, self._clock.now())
+            self._check(form.base, strategy, old, new)
+        if not info.dry_run:
+            new = self.store.update(form.base, new)
+            new = self._deletion.finished(form.base, new)
+        return strategy.shown(form.base, info, new) if info.subresource else form.outward(new)
+
+    def _check(self, kind: Kind, strategy: Strategy, old: Object | None, new: Object) -> None:
+        causes = [*metadata_causes(kind, new), *strategy.causes(kind, old, new)]
+        if old and "deletionTimestamp" in old["metadata"]:
+            kept = set(old["metadata"].get("finalizers") or [])
+            added = [each for each in new["metadata"].get("finalizers") or [] if each not in kept]
+            if added:
+                listed = " ".join(f'"{each}"' for each in added)
+                text = f"Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers [{listed}]"
+                causes.append(("FieldValueForbidden", "metadata.finalizers", text))
+        if causes:
+            raise status.invalid(kind.group, kind.kind, new["metadata"]["name"], causes)
+
+    def _check_namespace(self, info: RequestInfo, kind: Kind, name: str) -> None:
+        """Admission plugin NamespaceLifecycle."""
+        if not kind.namespaced:
+            return
+        if not info.namespace:
+            raise status.bad_request("an empty namespace may not be set during creation")
+        space = self.store.get(NAMESPACES, info.namespace)
+        if "deletionTimestamp" in space["metadata"]:
+            why = f"unable to create new content in namespace {info.namespace} because it is being terminated"
+            error = status.forbidden(kind.group, kind.plural, name, why)
+            message = f"namespace {info.namespace} is being terminated"
+            error.details["causes"] = [
+                {
+                    "reason": "NamespaceTerminating",
+                    "message": message,
+                    "field": "metadata.namespace",
+                }
+            ]
+            raise error
+
+    def _may_delete(self, kind: Kind, old: Object) -> None:
+        name = old["metadata"]["name"]
+        if kind is NAMESPACES and name in {"default", "kube-system", "kube-public"}:
+            raise status.forbidden("", "namespaces", name, "this namespace may not be deleted")
+
+    def _forget_old_events(self, kind: Kind) -> None:
+        now = self._clock.now()
+        if kind is not EVENTS or now - self._swept < _SWEEP_EVERY:
+            return
+        self._swept = now
+        oldest = f"{now - _EVENT_LIFE:%Y-%m-%dT%H:%M:%SZ}"
+        for event in self.store.list(EVENTS):
+            if _last_written(event) < oldest:
+                metadata = event["metadata"]
+                self.store.delete(EVENTS, metadata["name"], metadata["namespace"])
+
+
+@contextlib.contextmanager
+def _legible(kind: Kind) -> Iterator[None]:
+    """Where a body's fields are of other types than the rules of its kind expect: 400, as from Go's decoder."""
+    try:
+        yield
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        message = (
+            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {error!r}'
+        )
+        raise status.bad_request(message) from error
+
+
+def _last_written(event: Object) -> str:
+    series = event.get("series") or {}
+    times: Iterable[str | None] = (
+        event["metadata"]["creationTimestamp"],
+        event.get("lastTimestamp"),
+        series.get("lastObservedTime"),
+    )
+    return max(time for time in times if time)
+
+
+def _form(info: RequestInfo) -> Form:
+    """The kind that is asked for, over the one that is kept."""
+    kind = info.kind
+    if kind is None or not kind.stored:
+        raise status.not_found(info.group, info.resource, info.name)
+    return form_of(kind)
+
+
+def _space(info: RequestInfo, kind: Kind) -> str:
+    return info.namespace if kind.namespaced else ""
+
+
+def _same_name(info: RequestInfo, body: Object) -> None:
+    name = (body.get("metadata") or {}).get("name")
+    if name != info.name:
+        raise status.bad_request(
+            f"the name of the object ({name}) does not match the name on the URL ({info.name})"
+        )
+
+
+def _deleted(kind: Kind, last: Object) -> Object:
+    details: Mapping[str, str] = {
+        "name": last["metadata"]["name"],
+        "group": kind.group,
+        "kind": kind.plural,
+        "uid": last["metadata"]["uid"],
+    }
+    return {
+        **_SUCCESS,
+        "details": {key: value for key, value in details.items() if value},
+    }

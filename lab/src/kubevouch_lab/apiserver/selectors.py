@@ -1,0 +1,147 @@
+"""labelSelector and fieldSelector, as apimachinery's pkg/labels/selector.go and pkg/fields/selector.go read them."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kubevouch_lab.apiserver.kinds import NAMES
+from kubevouch_lab.apiserver.status import bad_request
+
+Object = Mapping[str, Any]
+Matches = Callable[[Object], bool]
+Labels = Mapping[str, str]
+
+_COMMA = re.compile(r",(?![^(]*\))")
+_KEY = r"(?P<key>[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?)"
+_SET = re.compile(rf"^{_KEY}\s+(?P<op>in|notin)\s*\((?P<values>[^()]*)\)$")
+_EQUAL = re.compile(rf"^{_KEY}\s*(?P<op>!=|==|=|>|<)\s*(?P<value>[-A-Za-z0-9_.]*)$")
+_EXISTS = re.compile(rf"^(?P<not>!\s*)?{_KEY}$")
+_ESCAPED = re.compile(r"\\(.)")
+
+
+def labels_match(selector: str) -> Matches:
+    """`a=b, c!=d, e in (f, g), h notin (i), !j, k, l>3`: all of them hold. What cannot be read is a 400."""
+    if not selector.strip():
+        return _anything
+    terms = [_label_term(term.strip(), selector) for term in _COMMA.split(selector)]
+
+    def matches(thing: Object) -> bool:
+        labels = thing["metadata"].get("labels") or {}
+        return all(term(labels) for term in terms)
+
+    return matches
+
+
+def fields_match(selector: str, fields: Sequence[str] = NAMES) -> Matches:
+    """`metadata.name=a,spec.signerName!=b`; a field that is not one of `fields` is refused with 400."""
+    terms: list[tuple[list[str], bool, str]] = []
+    for term in filter(None, re.split(r"(?<!\\),", selector)):
+        found = re.match(r"^\s*(?P<path>[^=!]+?)\s*(?P<sign>!=|==|=)\s*(?P<value>.*?)\s*$", term)
+        if not found:
+            raise bad_request(f"invalid selector: '{selector}'; can't understand '{term}'")
+        if found["path"] not in fields:
+            raise bad_request(_not_selectable(found["path"], fields))
+        value = _ESCAPED.sub(r"\1", found["value"])
+        terms.append((found["path"].split("."), found["sign"] != "!=", value))
+    if not terms:
+        return _anything
+    return lambda thing: all((_at(thing, path) == value) is wanted for path, wanted, value in terms)
+
+
+def exact(selector: str, field: str) -> str:
+    """The one value that a field selector asks of a field, or an empty string."""
+    for term in selector.split(","):
+        path, sign, value = term.partition("=")
+        if sign and path.strip() == field:
+            return value.removeprefix("=").strip()
+    return ""
+
+
+def selected_by(selector: Mapping[str, Any] | None) -> Matches:
+    """metav1.LabelSelector: matchLabels and matchExpressions. None selects nothing, an empty one everything."""
+    if selector is None:
+        return lambda _: False
+    wanted: Labels = selector.get("matchLabels") or {}
+    terms: list[Callable[[Labels], bool]] = [
+        lambda labels, key=key, value=value: labels.get(key) == value  # type: ignore[misc]
+        for key, value in wanted.items()
+    ]
+    terms += [_expression(each) for each in selector.get("matchExpressions") or []]
+
+    def matches(thing: Object) -> bool:
+        labels = thing["metadata"].get("labels") or {}
+        return all(term(labels) for term in terms)
+
+    return matches
+
+
+def _anything(_: Object) -> bool:
+    return True
+
+
+def _label_term(term: str, whole: str) -> Callable[[Labels], bool]:
+    if found := _SET.match(term):
+        return _one_of(found["key"], found["op"], {v.strip() for v in found["values"].split(",")})
+    if found := _EQUAL.match(term):
+        key, value = found["key"], found["value"]
+        match found["op"]:
+            case "!=":
+                return lambda labels: labels.get(key) != value
+            case ">" | "<":
+                return _compared(key, found["op"], value)
+        return lambda labels: labels.get(key) == value
+    if found := _EXISTS.match(term):
+        key = found["key"]
+        return (
+            (lambda labels: key not in labels) if found["not"] else (lambda labels: key in labels)
+        )
+    raise bad_request(f"unable to parse requirement: found '{term}' in '{whole}'")
+
+
+def _one_of(key: str, operator: str, values: set[str]) -> Callable[[Labels], bool]:
+    if operator == "in":
+        return lambda labels: labels.get(key) in values
+    return lambda labels: labels.get(key) not in values
+
+
+def _compared(key: str, operator: str, value: str) -> Callable[[Labels], bool]:
+    if not re.fullmatch(r"-?\d+", value):
+        raise bad_request(
+            f"unable to parse requirement: values[0][{key}]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must be an integer"
+        )
+    bound = int(value)
+
+    def holds(labels: Labels) -> bool:
+        here = labels.get(key, "")
+        if not re.fullmatch(r"-?\d+", here):
+            return False
+        return int(here) > bound if operator == ">" else int(here) < bound
+
+    return holds
+
+
+def _expression(each: Mapping[str, Any]) -> Callable[[Labels], bool]:
+    key, values = each.get("key", ""), set(each.get("values") or ())
+    match each.get("operator", ""):
+        case "In":
+            return lambda labels: labels.get(key) in values
+        case "NotIn":
+            return lambda labels: labels.get(key) not in values
+        case "Exists":
+            return lambda labels: key in labels
+        case "DoesNotExist":
+            return lambda labels: key not in labels
+        case unknown:
+            raise bad_request(f'"{unknown}" is not a valid label selector operator')
+
+
+def _not_selectable(path: str, fields: Sequence[str]) -> str:
+    if tuple(fields) == NAMES:  # apimachinery's DefaultMetaV1FieldSelectorConversion
+        return f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+    return f"field label not supported: {path}"
+
+
+def _at(thing: Any, path: list[str]) -> str:  # noqa: ANN401 - a walk through decoded JSON
+    for step in path:
+        thing = thing.get(step, "") if isinstance(thing, Mapping) else ""
+    return str(thing).lower() if isinstance(thing, bool) else str(thing)

@@ -1,0 +1,227 @@
+"""The lab's API server: HTTPS on loopback, and each request's way through it.
+
+Authentication, authorization, admission, the verb, the answer, the line in the audit log: the order of
+kube-apiserver's handler chain (apiserver's pkg/server/config.go).
+"""
+
+import asyncio
+import ssl
+import tempfile
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from aiohttp import web
+
+from kubevouch.clock import Clock
+from kubevouch_lab.apiserver import status
+from kubevouch_lab.apiserver.answers import Answers, not_found, refusal
+from kubevouch_lab.apiserver.audit import AuditLog
+from kubevouch_lab.apiserver.backends import Backends
+from kubevouch_lab.apiserver.bodies import LONGEST
+from kubevouch_lab.apiserver.kinds import KINDS
+from kubevouch_lab.apiserver.metadata import Entropy
+from kubevouch_lab.apiserver.plain_paths import PlainPaths
+from kubevouch_lab.apiserver.request import (
+    ANONYMOUS,
+    Admission,
+    Authenticator,
+    Authorizer,
+    Presented,
+    RequestInfo,
+    asked,
+    everybody_is_admin,
+    everything_goes,
+    nothing_to_say,
+)
+from kubevouch_lab.apiserver.rest import Resources
+from kubevouch_lab.apiserver.store import Store
+from kubevouch_lab.apiserver.verbs import Verbs, unknown_resource
+from kubevouch_lab.severing import sever
+
+# X509_V_FLAG_NO_CHECK_TIME: whoever authenticates looks at the dates, by the clock of the lab.
+_NO_CHECK_TIME = 0x200000
+
+
+@dataclass(frozen=True)
+class ServerPki:
+    """PEM of the serving certificate (chain) and its key, and of the CAs whose client certificates are taken."""
+
+    chain: bytes
+    key: bytes
+    client_ca: bytes
+
+    def context(self) -> ssl.SSLContext:
+        """Asks for a client certificate and verifies one that comes; its dates are left to the authenticator."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # ssl reads a pair from files only.
+        with tempfile.TemporaryDirectory() as folder:
+            chain, key = Path(folder, "chain.pem"), Path(folder, "key.pem")
+            key.touch(mode=0o600)
+            chain.write_bytes(self.chain)
+            key.write_bytes(self.key)
+            context.load_cert_chain(chain, key)
+        context.load_verify_locations(cadata=self.client_ca.decode())
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.verify_flags |= _NO_CHECK_TIME
+        return context
+
+
+class ApiServer:
+    """Serves a store. `resources` are its verbs, for a LocalClient and for plugs that need them.
+
+    entropy: random bytes for uids and names. audit: a file to append to; without one nothing is written.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        tls: ServerPki,
+        entropy: Entropy,
+        authenticate: Authenticator = everybody_is_admin,
+        authorize: Authorizer = everything_goes,
+        admit: Admission = nothing_to_say,
+        backends: Backends | None = None,
+        audit: Path | None = None,
+    ) -> None:
+        self.resources = Resources(
+            store, clock=clock, entropy=entropy, admit=admit, backends=backends
+        )
+        self._store = store
+        self._clock = clock
+        self._tls = tls
+        self._entropy = entropy
+        self._authenticate = authenticate
+        self._authorize = authorize
+        self._backends = backends or Backends()
+        self._verbs = Verbs(self.resources, Answers(clock.now))
+        self._plain = PlainPaths(store, self._backends)
+        self._audit_file = audit
+        self._audit: AuditLog | None = None
+        self._runner: web.AppRunner | None = None
+        self._host, self.port = "127.0.0.1", 0
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"https://{self._host}:{self.port}"
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Listens; port 0 takes a free one."""
+        if self._audit_file is not None:
+            self._audit = AuditLog(self._audit_file, self._identifier)
+        app = web.Application(client_max_size=LONGEST)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0
+        )
+        await runner.setup()
+        self._runner = runner
+        await web.TCPSite(runner, host, port, ssl_context=self._tls.context()).start()
+        self._host, self.port = host, runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Ends every watch and connection; the store stays open."""
+        self._store.stop_watches()
+        if self._runner is not None:
+            server = self._runner.server
+            connections = [each.transport for each in server.connections] if server else []
+            await self._runner.cleanup()
+            self._runner = None
+            await _cut(connections)
+        if self._audit is not None:
+            self._audit.close()
+            self._audit = None
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        received, code = self._clock.now(), 0
+        info = asked(request.method, request.path, request.query, ANONYMOUS)
+        try:
+            user = self._authenticate(_presented(request))
+            if user is None:
+                raise status.unauthorized()
+            info = replace(info, user=user)
+            response = await self._let_in(info, request)
+            code = response.status
+        except status.StatusError as error:
+            code = error.code
+            response = refusal(error)
+        except web.HTTPRequestEntityTooLarge:
+            code = 413
+            message = f"Request entity too large: limit is {LONGEST}"
+            response = refusal(status.StatusError(code, "RequestEntityTooLarge", message))
+        finally:
+            self._write_down(info, request, received, code)
+        return response
+
+    async def _let_in(self, info: RequestInfo, request: web.Request) -> web.StreamResponse:
+        allowed, reason = self._authorize(info)
+        if not allowed:
+            raise forbidden(info, reason)
+        if not info.is_resource:
+            return await self._plain.answer(info, request)
+        special = self._backends.specials.get((info.group, info.resource, info.subresource))
+        if special is not None:
+            return await self._verbs.special(special, info, request)
+        if KINDS.get((info.group, info.version, info.resource)) is None:
+            aggregated = self._backends.aggregated(info.group, info.version)
+            if aggregated is not None:
+                return await aggregated(request, info)
+            if (info.group, info.version) not in _SERVED:
+                return not_found()
+            raise unknown_resource()
+        return await self._verbs.answer(info, request)
+
+    def _write_down(
+        self, info: RequestInfo, request: web.Request, received: datetime, code: int
+    ) -> None:
+        if self._audit is None:
+            return
+        agent, remote = request.headers.get("User-Agent", ""), request.remote or ""
+        self._audit.answered(
+            info,
+            uri=request.path_qs,
+            agent=agent,
+            remote=remote,
+            received=received,
+            done=self._clock.now(),
+            code=code,
+        )
+
+    def _identifier(self) -> str:
+        return str(uuid.UUID(bytes=self._entropy(16), version=4))
+
+
+_SERVED = {(kind.group, kind.version) for kind in KINDS.values()}
+
+
+def forbidden(info: RequestInfo, reason: str) -> status.StatusError:
+    """403 in the words of apiserver's pkg/endpoints/handlers/responsewriters/errors.go."""
+    who = f'User "{info.user.name}" cannot {info.verb}'
+    after = f": {reason}" if reason else ""
+    if not info.is_resource:
+        message = f'forbidden: {who} path "{info.path}"{after}'
+        return status.StatusError(403, "Forbidden", message)
+    where = f'in the namespace "{info.namespace}"' if info.namespace else "at the cluster scope"
+    what = f'{who} resource "{info.attribute}" in API group "{info.group}" {where}{after}'
+    return status.forbidden(info.group, info.resource, info.name, what)
+
+
+async def _cut(transports: Iterable[asyncio.Transport | None]) -> None:
+    """Who does not answer the end of TLS is not waited for; the next turn of the loop closes the sockets."""
+    loop = asyncio.get_running_loop()
+    for transport in transports:
+        sever(transport)
+    turn: asyncio.Future[None] = loop.create_future()
+    loop.call_soon(turn.set_result, None)
+    await turn
+
+
+def _presented(request: web.Request) -> Presented:
+    link = request.get_extra_info("ssl_object")
+    certificate = link.getpeercert(binary_form=True) if link else None
+    return Presented(request.headers, certificate, request.remote or "")

@@ -1,0 +1,136 @@
+"""Watches: where one starts, and what a change is to somebody who selects (apiserver's pkg/storage/cacher)."""
+
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Self
+
+from kubevouch_lab.apiserver import status
+from kubevouch_lab.apiserver.forms import Form
+from kubevouch_lab.apiserver.history import Change, Watcher
+from kubevouch_lab.apiserver.kinds import Kind
+from kubevouch_lab.apiserver.listing import selected, trigger_of
+from kubevouch_lab.apiserver.request import Query
+from kubevouch_lab.apiserver.selectors import Matches
+from kubevouch_lab.apiserver.store import Object, Store
+
+INITIAL_END = "k8s.io/initial-events-end"
+_LIST_OPTIONS = ("meta.k8s.io", "ListOptions")
+
+
+@dataclass(frozen=True)
+class Event:
+    """ADDED, MODIFIED, DELETED or BOOKMARK, and the object."""
+
+    type: str
+    object: Object
+
+
+class Stream:
+    """What is there at the start (where that is asked for), then what happens, as events.
+
+    bookmarks: whether the client wants them; the one who serves says when. Close it, or use it in a `with`.
+    """
+
+    def __init__(
+        self, form: Form, watcher: Watcher, matches: Matches, initial: list[Event]
+    ) -> None:
+        self._form = form
+        self._watcher = watcher
+        self._matches = matches
+        self._initial = deque(initial)
+
+    @property
+    def revision(self) -> int:
+        """Everything up to it that concerns this stream has been handed over or waits in it."""
+        return self._watcher.revision
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends it."""
+        self._watcher.close()
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self
+
+    async def __anext__(self) -> Event:
+        if self._initial:
+            return self._initial.popleft()
+        while True:
+            change = await self._watcher.__anext__()
+            event = self._seen(change)
+            if event is not None:
+                return event
+
+    def bookmark(self) -> Event:
+        """How far this stream has come, without a change. To be asked for when nothing waits."""
+        return Event("BOOKMARK", _bookmark(self._form.kind, self.revision, initial_end=False))
+
+    def _seen(self, change: Change) -> Event | None:
+        """A change of what is selected, into it, or out of it; None for one that is none of them."""
+        before = self._form.outward(change.before) if change.before else None
+        after = self._form.outward(change.after) if change.after else None
+        was = before is not None and self._matches(before)
+        now = after is not None and self._matches(after)
+        if now and after is not None:
+            return Event("MODIFIED" if was else "ADDED", after)
+        if was and before is not None:
+            # The last state that was selected, at the revision of the change that took it out.
+            version = str(change.revision)
+            return Event(
+                "DELETED",
+                {**before, "metadata": {**before["metadata"], "resourceVersion": version}},
+            )
+        return None
+
+
+def stream(store: Store, form: Form, namespace: str, query: Query) -> Stream:
+    """Opens a watch; 400 and 422 for what cannot be asked, 410 for a revision that is forgotten."""
+    matches = selected(form.kind, query)
+    initial = _initial_events(query)
+    asked = query.get("resourceVersion", "")
+    try:
+        since = int(asked or "0")
+    except ValueError:
+        raise status.bad_request(
+            f'Invalid value: "{asked}": resourceVersion is not a number'
+        ) from None
+    whole = initial if initial is not None else since == 0
+    # A watch whose start is not said starts with what is there.
+    trigger = trigger_of(form.kind, query)
+    kept = store.list(form.base, namespace, trigger=trigger) if whole else []
+    now = [form.outward(each) for each in kept]
+    start = store.revision if whole or since == 0 else since
+    watcher = store.watch(form.base, start, namespace=namespace, trigger=trigger)
+    events = [Event("ADDED", each) for each in now if matches(each)]
+    if initial:
+        events.append(Event("BOOKMARK", _bookmark(form.kind, start, initial_end=True)))
+    return Stream(form, watcher, matches, events)
+
+
+def _initial_events(query: Query) -> bool | None:
+    """sendInitialEvents, checked as metav1's ValidateListOptions does; None where it is not said."""
+    said, match = query.get("sendInitialEvents"), query.get("resourceVersionMatch", "")
+    if said is None:
+        if match:
+            text = "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+            cause = ("FieldValueForbidden", "resourceVersionMatch", text)
+            raise status.invalid(*_LIST_OPTIONS, "", [cause])
+        return None
+    if match != "NotOlderThan":
+        text = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        cause = ("FieldValueForbidden", "resourceVersionMatch", text)
+        raise status.invalid(*_LIST_OPTIONS, "", [cause])
+    return said.lower() in {"true", "1"}
+
+
+def _bookmark(kind: Kind, revision: int, *, initial_end: bool) -> Object:
+    metadata: Object = {"resourceVersion": str(revision), "creationTimestamp": None}
+    if initial_end:
+        metadata["annotations"] = {INITIAL_END: "true"}
+    return {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": metadata}

@@ -1,0 +1,240 @@
+"""`kubevouch lab`: a whole small cluster in one process, for rehearsals and for learning.
+
+kubevouch finds this verb by the entry point in the lab's pyproject.toml. Heavy imports stand inside the verbs.
+"""
+
+import asyncio
+import os
+import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kubevouch.cli.common.loopback import VARIABLE
+from kubevouch.cli.common.options import F, output, terminal_of
+from kubevouch.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kubevouch.cli.common.terminal import Terminal
+    from kubevouch_lab.cluster.folder import Folder
+
+
+@click.group("lab", short_help="A whole small cluster on this machine, to rehearse on.")
+def command() -> None:
+    """A cluster of four nodes in one process: no root, no container, real TLS on loopback addresses.
+
+    \b
+      kubevouch lab up                    runs it until Ctrl-C, and prints what to export
+      kubevouch lab break wrong-ca --node k8s-worker-2
+      kubevouch lab age 300d              what exists becomes that much older
+      kubevouch lab down
+
+    What it is not is in docs/lab.md.
+    """
+
+
+def _dir(function: F) -> F:
+    """--dir: the folder that is the lab."""
+    return click.option(
+        "--dir",
+        "directory",
+        metavar="DIR",
+        type=click.Path(path_type=Path),
+        help="Folder of the lab; several labs run side by side. [default: ~/.local/state/kubevouch/lab]",
+    )(function)
+
+
+_nodes = click.option(
+    "--node", "nodes", multiple=True, metavar="NODE", help="Only this node; may be repeated."
+)
+
+
+def _folder(terminal: "Terminal", directory: Path | None) -> "Folder":
+    from kubevouch_lab.cluster.folder import Folder
+
+    if directory is None:
+        environment = terminal.environment
+        state = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME', '.')}/.local/state"
+        directory = Path(state) / "kubevouch" / "lab"
+    return Folder(directory.absolute())
+
+
+@command.command("up", short_help="Make a lab or go on with one, and run it until Ctrl-C.")
+@_dir
+@click.option(
+    "--scenario",
+    metavar="NAME",
+    help="What is wrong with it (docs/lab.md lists them). [default: expired]",
+)
+@click.option(
+    "--nodes", "count", metavar="N", type=click.IntRange(1, 5000), help="Nodes. [default: 4]"
+)
+@click.option("--detach", is_flag=True, help="Run it in the background; `lab down` ends it.")
+@click.pass_context
+def up(
+    ctx: click.Context,
+    directory: Path | None,
+    scenario: str | None,
+    count: int | None,
+    detach: bool,
+) -> int:
+    """Runs the lab in DIR; it goes on where it was, also after a kill -9."""
+    from kubevouch.system_clock import SystemClock
+    from kubevouch_lab.cluster.background import detached
+    from kubevouch_lab.cluster.running import Wish, run
+
+    terminal = terminal_of(ctx)
+    folder = _folder(terminal, directory)
+    wish = Wish(scenario or "", count or 0)
+
+    async def running(ready: "asyncio.Future[None]") -> None:
+        await run(
+            folder,
+            wish,
+            clock=SystemClock(),
+            entropy=secrets.token_bytes,
+            say=terminal.note,
+            ready=ready,
+        )
+
+    if detach:
+        detached(folder, running)
+        _tell(terminal, folder)
+        return ExitCode.OK
+
+    async def shown() -> None:
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        ready.add_done_callback(lambda _: _tell(terminal, folder))
+        await running(ready)
+
+    asyncio.run(shown())
+    return ExitCode.OK
+
+
+def _tell(terminal: "Terminal", folder: "Folder") -> None:
+    """What a shell needs to know to use the lab."""
+    for name, value in _exported(folder).items():
+        terminal.out(f"export {name}={_quoted(value)}")
+    terminal.out(
+        f"# kubevouch fix --plan plan.json --via ssh --ssh-config {_quoted(folder.ssh_config)}"
+    )
+    terminal.out("# kubectl get nodes; kubevouch doctor; kubevouch lab status; kubevouch lab down")
+    terminal.flush()
+
+
+def _exported(folder: "Folder") -> "Mapping[str, str]":
+    return {"KUBECONFIG": str(folder.kubeconfig), VARIABLE: str(folder.loopback_addresses)}
+
+
+def _quoted(value: object) -> str:
+    from shlex import quote
+
+    return quote(str(value))
+
+
+@command.command("env", short_help='What to export, for `eval "$(kubevouch lab env)"`.')
+@_dir
+@click.pass_context
+def env(ctx: click.Context, directory: Path | None) -> int:
+    """Prints the lines that `lab up` prints, of a lab that runs."""
+    terminal = terminal_of(ctx)
+    folder = _folder(terminal, directory)
+    _ask(folder, "status")
+    _tell(terminal, folder)
+    return ExitCode.OK
+
+
+@command.command("down", short_help="End it. The folder stays; with --remove it goes, too.")
+@_dir
+@click.option("--remove", is_flag=True, help="Remove the folder, too.")
+@click.pass_context
+def down(ctx: click.Context, directory: Path | None, remove: bool) -> int:
+    """Ends the lab in DIR, if one runs there."""
+    from kubevouch_lab.cluster.background import ended, removed
+
+    terminal = terminal_of(ctx)
+    folder = _folder(terminal, directory)
+    ran = ended(folder)
+    if remove:
+        removed(folder)
+    terminal.note(
+        f"{folder.root}: {'ended' if ran else 'no lab ran'}{', removed' if remove else ''}"
+    )
+    return ExitCode.OK
+
+
+@command.command("status", short_help="What runs, and where.")
+@_dir
+@output("table", "json")
+@click.pass_context
+def status(ctx: click.Context, directory: Path | None, output: str) -> int:
+    """The lab in DIR: its API server, its nodes and what their kubelets are about."""
+    from kubevouch.cli.common.documents import print_document
+
+    terminal = terminal_of(ctx)
+    found = _ask(_folder(terminal, directory), "status")
+    if output == "json":
+        print_document(terminal, "kubevouch.lab/1", found)
+        return ExitCode.OK
+    terminal.out(f"server    {found['server']}   process {found['process']}   up {found['up']} s")
+    terminal.out(f"scenario  {found['scenario']}")
+    columns = ("NODE", "KUBELET", "SSH", "STATE")
+    terminal.table(
+        columns, [(n["name"], n["kubelet"], n["ssh"], n["state"]) for n in found["nodes"]]
+    )
+    return ExitCode.OK
+
+
+@command.command("break", short_help="Apply a scenario to a running lab.")
+@click.argument("scenario")
+@_dir
+@_nodes
+@click.pass_context
+def break_(
+    ctx: click.Context, scenario: str, directory: Path | None, nodes: tuple[str, ...]
+) -> int:
+    """Breaks (or, with `healthy`, mends) every node of the running lab, or only those that are named."""
+    terminal = terminal_of(ctx)
+    folder = _folder(terminal, directory)
+    found = _ask(folder, "break", scenario=scenario, nodes=list(nodes))
+    terminal.note(f"{scenario}: {found['what']}")
+    return ExitCode.OK
+
+
+@command.command("age", short_help="Make what exists so much older.")
+@click.argument("time", metavar="DAYS")
+@_dir
+@_nodes
+@click.pass_context
+def age(ctx: click.Context, time: str, directory: Path | None, nodes: tuple[str, ...]) -> int:
+    """Makes the certificates on the nodes again with dates that lie DAYS earlier, such as 300d."""
+    terminal = terminal_of(ctx)
+    text = time.removesuffix("d")
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= 3650:
+        raise UsageError(time, "is no number of days", "300d, say")
+    found = _ask(_folder(terminal, directory), "age", days=int(text), nodes=list(nodes))
+    terminal.note(f"{found['certificates']} certificates are {text} days older")
+    return ExitCode.OK
+
+
+@command.command("shell", short_help="A shell on a node, by ssh.")
+@click.argument("node")
+@click.argument("words", nargs=-1)
+@_dir
+@click.pass_context
+def shell(ctx: click.Context, node: str, words: tuple[str, ...], directory: Path | None) -> int:
+    """Logs in to NODE of the running lab by ssh; WORDS are what is run there."""
+    terminal = terminal_of(ctx)
+    folder = _folder(terminal, directory)
+    _ask(folder, "status")
+    terminal.flush()
+    os.execvp("ssh", ["ssh", "-F", str(folder.ssh_config), node, *words])  # noqa: S606
+
+
+def _ask(folder: "Folder", verb: str, **more: object) -> dict[str, Any]:
+    from kubevouch_lab.cluster.control import ask
+
+    return ask(folder, {"do": verb, **more})

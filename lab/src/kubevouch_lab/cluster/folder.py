@@ -1,0 +1,205 @@
+"""The folder that is a lab: everything that there is of it lies here, and goes with it.
+
+lab.json            what it is: written once, first of all
+lab.lock            held by the process that runs it; its number is in it
+lab.log             what that process has to say when it is in the background
+control             a socket, while it runs: `lab break`, `age`, `status`, `down`
+kubeconfig          the administrator's
+ssh_config, id_ed25519, known_hosts    for `ssh -F ssh_config k8s-worker-1`
+loopback-addresses  for $KUBEVOUCH_LOOPBACK_ADDRESSES
+apiserver/          the store
+standing.json       what scenarios have done to it and lasts
+nodes/<name>/       the root folder of each machine
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+
+from kubevouch.errors import ExitCode, KubevouchError
+from kubevouch_lab.cluster.site import Site
+
+FORMAT = 1
+
+
+class LabError(KubevouchError):
+    """The lab cannot do what was asked."""
+
+    exit_code = ExitCode.STOPPED
+
+
+class Busy(LabError):
+    """A process runs this lab."""
+
+
+class Record(msgspec.Struct, frozen=True):
+    """lab.json: what must be the same at every start."""
+
+    block: int
+    nodes: int
+    base_port: int
+    scenario: str
+    made: datetime
+    identity: str
+    """Random: makes the machines of this lab others than those of another one."""
+
+    format: int = FORMAT
+
+    @property
+    def site(self) -> Site:
+        """Names and addresses."""
+        return Site(self.block, self.nodes, self.base_port)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where things are."""
+
+    root: Path
+
+    @property
+    def record_file(self) -> Path:
+        """lab.json."""
+        return self.root / "lab.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """lab.lock."""
+        return self.root / "lab.lock"
+
+    @property
+    def log(self) -> Path:
+        """lab.log."""
+        return self.root / "lab.log"
+
+    @property
+    def control(self) -> Path:
+        """The socket of the running lab."""
+        return self.root / "control"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's."""
+        return self.root / "kubeconfig"
+
+    @property
+    def ssh_config(self) -> Path:
+        """For `ssh -F`."""
+        return self.root / "ssh_config"
+
+    @property
+    def ssh_key(self) -> Path:
+        """The operator's private key."""
+        return self.root / "id_ed25519"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The host keys of all nodes."""
+        return self.root / "known_hosts"
+
+    @property
+    def loopback_addresses(self) -> Path:
+        """The operator's word that these are kubelets' addresses."""
+        return self.root / "loopback-addresses"
+
+    @property
+    def standing(self) -> Path:
+        """What has been done to it and lasts."""
+        return self.root / "standing.json"
+
+    @property
+    def store(self) -> Path:
+        """The API server's own folder."""
+        return self.root / "apiserver"
+
+    def node(self, name: str) -> Path:
+        """The root folder of a machine."""
+        return self.root / "nodes" / name
+
+    @property
+    def exists(self) -> bool:
+        """Whether a lab was made here."""
+        return self.record_file.exists()
+
+    def record(self) -> Record:
+        """What lab.json says.
+
+        Raises:
+            LabError: there is none, or it is another version's.
+        """
+        try:
+            found = msgspec.json.decode(self.record_file.read_bytes(), type=Record)
+        except FileNotFoundError:
+            raise LabError(str(self.root), "there is no lab here", "kubevouch lab up") from None
+        except (OSError, msgspec.DecodeError) as error:
+            raise LabError(str(self.record_file), str(error), self._remove) from None
+        if found.format != FORMAT:
+            raise LabError(
+                str(self.record_file), f"is of another version ({found.format})", self._remove
+            )
+        return found
+
+    @property
+    def _remove(self) -> str:
+        return f"remove the folder {self.root} and make a new lab"
+
+    def keep(self, record: Record) -> None:
+        """Writes lab.json, whole or not at all."""
+        written = self.root / "lab.json.new"
+        written.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+        written.replace(self.record_file)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Held while the lab runs; the system lets go of it when the process ends, however it ends.
+
+        Raises:
+            Busy: another process runs it.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with self.lock_file.open("a+") as file:
+            if not _held(file):
+                raise Busy(
+                    str(self.root),
+                    f"process {self.running()} runs this lab",
+                    "kubevouch lab down, or another --dir",
+                )
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
+            file.truncate(0)
+
+    def running(self) -> int:
+        """The process that runs the lab, or 0. A process that was killed holds no lock.
+
+        Raises LabError for somebody else's lab.
+        """
+        try:
+            with self.lock_file.open("r+") as file:
+                if _held(file):
+                    return 0
+                file.seek(0)
+                text = file.read(32).strip()
+        except PermissionError:
+            seen = "you may not look whether a lab runs here"
+            raise LabError(str(self.root), seen, "ask whose folder it is") from None
+        except OSError:
+            return 0
+        return int(text) if text.isdigit() else -1
+
+
+def _held(file: TextIO) -> bool:
+    """Takes the lock if nobody has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

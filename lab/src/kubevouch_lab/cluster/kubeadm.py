@@ -1,0 +1,121 @@
+"""`kubeadm` on a control plane of the lab: `certs check-expiration`, which sees nothing wrong, and `version`.
+
+Rows, widths and words are those of kubeadm 1.36 (cmd/kubeadm/app/cmd/certs.go, apimachinery util/duration).
+"""
+
+from base64 import b64decode
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from cryptography import x509
+
+from kubevouch import goyaml
+from kubevouch.clock import Clock
+from kubevouch_lab.cluster.authorities import KUBERNETES, PKI
+from kubevouch_lab.cluster.site import VERSION
+from kubevouch_lab.nodes.calls import Told
+from kubevouch_lab.nodes.files import NodeFiles
+
+_PREAMBLE = """\
+[check-expiration] Reading configuration from the "kubeadm-config" ConfigMap in namespace "kube-system"...
+[check-expiration] Use 'kubeadm init phase upload-config kubeadm --config your-config-file' to re-upload it.
+
+"""
+# row: (file below /etc/kubernetes, its CA)
+_LEAVES = {
+    "admin.conf": ("admin.conf", "ca"),
+    "apiserver": ("pki/apiserver.crt", "ca"),
+    "apiserver-etcd-client": ("pki/apiserver-etcd-client.crt", "etcd-ca"),
+    "apiserver-kubelet-client": ("pki/apiserver-kubelet-client.crt", "ca"),
+    "controller-manager.conf": ("controller-manager.conf", "ca"),
+    "etcd-healthcheck-client": ("pki/etcd/healthcheck-client.crt", "etcd-ca"),
+    "etcd-peer": ("pki/etcd/peer.crt", "etcd-ca"),
+    "etcd-server": ("pki/etcd/server.crt", "etcd-ca"),
+    "front-proxy-client": ("pki/front-proxy-client.crt", "front-proxy-ca"),
+    "scheduler.conf": ("scheduler.conf", "ca"),
+    "super-admin.conf": ("super-admin.conf", "ca"),
+}
+_AUTHORITIES = {"ca": "ca", "etcd-ca": "etcd/ca", "front-proxy-ca": "front-proxy-ca"}
+
+
+def kubeadm(files: NodeFiles, clock: Clock) -> Callable[[Sequence[str]], Told]:
+    """The program of one node: from its words to what it prints."""
+
+    def answer(words: Sequence[str]) -> Told:
+        match tuple(words):
+            case ("certs", "check-expiration"):
+                return Told(_PREAMBLE + expirations(files, clock.now()))
+            case ("version",) | ("version", "-o", "short"):
+                return Told(f"{VERSION}\n")
+        known = "the lab's kubeadm knows `certs check-expiration` and `version`"
+        return Told(err=f"{' '.join(words) or 'kubeadm'}: {known}\n", code=1)
+
+    return answer
+
+
+def expirations(files: NodeFiles, now: datetime) -> str:
+    """Both tables."""
+    leaves: list[tuple[str, ...]] = [
+        ("CERTIFICATE", "EXPIRES", "RESIDUAL TIME", "CERTIFICATE AUTHORITY", _MANAGED)
+    ]
+    for name, (path, ca) in _LEAVES.items():
+        ends = _ends(files, f"{KUBERNETES}/{path}")
+        leaves.append((name, *_cells(ends, now), ca, _NO) if ends else _missing(name, 5))
+    authorities: list[tuple[str, ...]] = [
+        ("CERTIFICATE AUTHORITY", "EXPIRES", "RESIDUAL TIME", _MANAGED)
+    ]
+    for name, path in _AUTHORITIES.items():
+        ends = _ends(files, f"{PKI}/{path}.crt")
+        authorities.append((name, *_cells(ends, now), _NO) if ends else _missing(name, 4))
+    return _table(leaves) + "\n" + _table(authorities)
+
+
+def human(left: timedelta) -> str:
+    """HumanDuration of whole seconds, for what is longer than two days."""
+    seconds = int(left.total_seconds())
+    if seconds < -1:
+        return "<invalid>"
+    days, years = seconds // 86400, seconds // (365 * 86400)
+    if seconds < 2 * 86400:
+        return f"{seconds // 3600}h"
+    if days < 8 and seconds // 3600 % 24:
+        return f"{days}d{seconds // 3600 % 24}h"
+    if days < 2 * 365:
+        return f"{days}d"
+    if years < 8 and days % 365:
+        return f"{years}y{days % 365}d"
+    return f"{years}y"
+
+
+_MANAGED = "EXTERNALLY MANAGED"
+_NO = "no      "
+
+
+def _missing(name: str, columns: int) -> tuple[str, ...]:
+    return (f"!MISSING! {name}", *[""] * (columns - 1))
+
+
+def _ends(files: NodeFiles, path: str) -> datetime | None:
+    try:
+        data = files.read(path)
+        if path.endswith(".conf"):
+            said = goyaml.read(data)
+            data = b64decode(said["users"][0]["user"]["client-certificate-data"])
+        return x509.load_pem_x509_certificate(data).not_valid_after_utc
+    except (OSError, ValueError, KeyError, TypeError, IndexError, goyaml.Unreadable):
+        return None
+
+
+def _cells(ends: datetime, now: datetime) -> tuple[str, str]:
+    return f"{ends:%b %d, %Y %H:%M UTC}", human(ends - now)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Go's tabwriter with a minimum width of 10 and a padding of 3; the last cell of a line is left as it is."""
+    widths = [max(10, *(len(row[at]) + 3 for row in rows)) for at in range(len(rows[0]) - 1)]
+    return "".join(
+        "".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))
+        + row[-1]
+        + "\n"
+        for row in rows
+    )

@@ -1,0 +1,252 @@
+"""A lab that runs: control plane, nodes and their ways in, in one event loop."""
+
+import asyncio
+import hashlib
+import logging
+import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from kubevouch.clock import Clock
+from kubevouch_lab.apiserver.kinds import PODS
+from kubevouch_lab.cluster import seed
+from kubevouch_lab.cluster.authorities import Authorities
+from kubevouch_lab.cluster.chance import Entropy
+from kubevouch_lab.cluster.control_plane import ControlPlane
+from kubevouch_lab.cluster.folder import Folder, LabError, Record
+from kubevouch_lab.cluster.history import History
+from kubevouch_lab.cluster.machine import Machine
+from kubevouch_lab.cluster.making import make
+from kubevouch_lab.cluster.metrics_server import MetricsServers
+from kubevouch_lab.cluster.site import BLOCKS, Host, Site
+from kubevouch_lab.cluster.standing import Standing, keep_standing, read_standing
+from kubevouch_lab.scenarios.catalogue import SCENARIOS, scenario_of
+from kubevouch_lab.scenarios.states import State
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a new lab is to be; empty and 0 are the defaults. An old one must be what is wished."""
+
+    scenario: str = ""
+    nodes: int = 0
+
+
+class Lab:
+    """One lab. The lock of its folder is held by who calls."""
+
+    def __init__(
+        self, folder: Folder, *, clock: Clock, entropy: Entropy, say: Callable[[str], None]
+    ) -> None:
+        self.folder = folder
+        self.clock = clock
+        self.entropy = entropy
+        self._say = say
+        self._started: datetime = clock.now()
+        self._running = AsyncExitStack()
+        self.machines: dict[str, Machine] = {}
+        self.record: Record
+        self.control_plane: ControlPlane
+        self.servers: MetricsServers
+
+    @property
+    def site(self) -> Site:
+        """Names and addresses."""
+        return self.record.site
+
+    async def start(self, wish: Wish) -> None:
+        """Makes the lab if there is none, and starts all of it.
+
+        Raises:
+            LabError: it is another lab than the one wished for, or an address of it is taken.
+        """
+        self._started = self.clock.now()
+        fresh = not self.folder.exists
+        self.record = self._made(wish) if fresh else self._as_wished(wish)
+        master = self.site.hosts[0]
+        pki = Authorities.read(self.folder.node(master.name))
+        self.control_plane = ControlPlane(
+            self.folder, self.site, pki, clock=self.clock, entropy=self.entropy
+        )
+        scenario = SCENARIOS[self.record.scenario]
+        self.control_plane.sow(History(self.record.made), bootstraps=scenario.state.bootstraps)
+        self._running.push_async_callback(self.control_plane.stop)
+        await self.control_plane.start()
+        self.servers = MetricsServers(
+            self.site.api_url,
+            pki.ca.chain,
+            clock=self.clock,
+            entropy=self.entropy,
+            token=self.control_plane.token,
+            resolution=self._pace * 2,
+        )
+        self._running.push_async_callback(self.servers.stop)
+        self._following = asyncio.create_task(self._follow_pods())
+        self._running.callback(self._following.cancel)
+        self._apply(read_standing(self.folder))
+        self._running.push_async_callback(self._stop_machines)
+        await asyncio.gather(*(self._start(host) for host in self.site.hosts))
+        if fresh:
+            for deed in scenario.deeds:
+                await deed(self, scenario.machines(self))
+
+        self._tell()
+
+    def _tell(self) -> None:
+        whole = [
+            machine
+            for host, machine in zip(self.site.hosts, self.machines.values(), strict=True)
+            if not host.light
+        ]
+        without = next((m.system.no_shell for m in whole if m.system.no_shell is not None), None)
+        if without is not None:
+            self._say(f"no ssh to the nodes: {without}")
+        nodes = "1 node" if self.site.count == 1 else f"{self.site.count} nodes"
+        self._say(f"{nodes}, {self.record.scenario}, in {self.folder.root}")
+
+    async def stop(self) -> None:
+        """Ends all of it; the folder stays."""
+        await self._running.aclose()
+
+    @property
+    def _pace(self) -> float:
+        """Seconds between two samples of usage: nobody wants to wait on a laptop, unless there are hundreds of nodes."""
+        return max(1.0, self.site.count / 20)
+
+    async def _start(self, host: Host) -> None:
+        machine = Machine(
+            self.folder,
+            self.site,
+            host,
+            clock=self.clock,
+            entropy=self.entropy,
+            servers=self.servers,
+            pods=lambda: self.control_plane.store.pods_of(host.name),
+            housekeeping=self._pace,
+        )
+        self.machines[host.name] = machine
+        machine.apply(self.standing)
+        await machine.start()
+
+    @property
+    def standing(self) -> Standing:
+        """What has been done to it and lasts."""
+        return self.control_plane.standing
+
+    def stand(self, standing: Standing) -> None:
+        """Makes it so, now and at later starts."""
+        keep_standing(self.folder, standing)
+        self._apply(standing)
+
+    def _apply(self, standing: Standing) -> None:
+        self.control_plane.standing = standing
+        self.control_plane.look_at_requests()
+        for machine in self.machines.values():
+            machine.apply(standing)
+
+    def seeded(self, kind: str, name: str) -> dict[str, Any]:
+        """An object of metrics-server's manifest, as somebody would create it anew."""
+        return next(
+            each
+            for each in seed.manifest("metrics-server.yaml")
+            if (each["kind"], each["metadata"]["name"]) == (kind, name)
+        )
+
+    async def _follow_pods(self) -> None:
+        """What runs in a pod ends with it."""
+        with self.control_plane.store.watch(PODS) as changes:
+            async for change in changes:
+                if change.after is None and change.before is not None:
+                    self.servers.gone(change.before["metadata"]["uid"])
+
+    async def _stop_machines(self) -> None:
+        """All at once; one that cannot be stopped holds no other."""
+        machines = self.machines.values()
+        ended = await asyncio.gather(*(each.stop() for each in machines), return_exceptions=True)
+        for error in ended:
+            if isinstance(error, BaseException):
+                _LOG.error("a machine did not stop as it should", exc_info=error)
+
+    def status(self) -> dict[str, Any]:
+        """What runs and where, for people."""
+        up = (self.clock.now() - self._started).total_seconds()
+        return {
+            "server": self.site.api_url,
+            "scenario": self.record.scenario,
+            "up": int(up),
+            "nodes": [
+                {
+                    "name": host.name,
+                    "kubelet": f"{host.address}:{host.kubelet_port}",
+                    "ssh": f"{host.address}:{host.ssh_port}",
+                    "state": machine.state(),
+                }
+                for host, machine in zip(self.site.hosts, self.machines.values(), strict=True)
+            ],
+        }
+
+    def _made(self, wish: Wish) -> Record:
+        site = free_site(self.folder, wish.nodes or 4)
+        scenario = scenario_of(wish.scenario or State.EXPIRED)
+        record = Record(
+            block=site.block,
+            nodes=site.count,
+            base_port=site.base_port,
+            scenario=scenario.name,
+            made=self.clock.now().replace(microsecond=0),
+            identity=self.entropy(16).hex(),
+        )
+        make(self.folder, record, scenario.state, self.entropy)
+        return record
+
+    def _as_wished(self, wish: Wish) -> Record:
+        record = self.folder.record()
+        for what, wished, found in (
+            ("scenario", wish.scenario, record.scenario),
+            ("number of nodes", wish.nodes, record.nodes),
+        ):
+            if wished and wished != found:
+                raise LabError(
+                    str(self.folder.root),
+                    f"the {what} of the lab there is {found}",
+                    "kubevouch lab down --remove, or another --dir",
+                )
+        return record
+
+
+def free_site(folder: Folder, nodes: int) -> Site:
+    """Addresses for a new lab: those that the name of its folder leads to first, unless something listens there.
+
+    Raises:
+        LabError: there is no free block.
+    """
+    if not _binds("127.250.0.1", 0):
+        return Site(0, nodes, _free_port())
+    start = int.from_bytes(hashlib.sha256(bytes(folder.root)).digest()[:4])
+    for tried in range(len(BLOCKS)):
+        site = Site(BLOCKS[(start + tried) % len(BLOCKS)], nodes)
+        if all(_binds(site.api_address, port) for port in (site.api_port, 10250)):
+            return site
+    raise LabError(str(folder.root), "no block of loopback addresses is free", "end other labs")
+
+
+def _binds(address: str, port: int) -> bool:
+    with socket.socket() as trying:
+        trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trying.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as trying:
+        trying.bind(("127.0.0.1", 0))
+        port: int = trying.getsockname()[1]
+    return port

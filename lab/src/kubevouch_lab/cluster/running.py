@@ -1,0 +1,62 @@
+"""The life of a lab's process: lock, start, whatever is asked of it, the end."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Iterator
+
+from kubevouch.clock import Clock
+from kubevouch_lab.cluster.chance import Entropy
+from kubevouch_lab.cluster.control import Control
+from kubevouch_lab.cluster.folder import Folder
+from kubevouch_lab.cluster.lab import Lab, Wish
+from kubevouch_lab.cluster.orders import Orders
+
+__all__ = ["Wish", "run"]
+
+
+async def run(
+    folder: Folder,
+    wish: Wish,
+    *,
+    clock: Clock,
+    entropy: Entropy,
+    say: Callable[[str], None],
+    ready: "asyncio.Future[None]",
+) -> None:
+    """Runs the lab until SIGINT or SIGTERM; `ready` is set once everything answers.
+
+    Raises:
+        LabError: it cannot be made or started.
+    """
+    with folder.locked(), _logged(folder):
+        lab = Lab(folder, clock=clock, entropy=entropy, say=say)
+        control = Control(folder, Orders(lab))
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, ended.set)
+        try:
+            await lab.start(wish)
+            await control.start()
+            ready.set_result(None)
+            await ended.wait()
+        finally:
+            await control.stop()
+            await lab.stop()
+
+
+@contextlib.contextmanager
+def _logged(folder: Folder) -> Iterator[None]:
+    """What the parts of the lab have to say goes to its own file."""
+    handler = logging.FileHandler(folder.log)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    ours = logging.getLogger("kubevouch_lab")
+    ours.addHandler(handler)
+    ours.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        ours.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,80 @@
+"""What runs the containers of a node: nothing, for most of them; our own metrics server for those of metrics-server."""
+
+from collections.abc import Callable, Iterator, Sequence
+from ipaddress import ip_network
+from typing import Any
+
+from kubevouch_lab.cluster.metrics_server import MetricsServers
+from kubevouch_lab.cluster.site import Host, Site
+from kubevouch_lab.kubelets.pods import ContainerState, Line
+
+Object = dict[str, Any]
+_METRICS = ("k8s-app", "metrics-server")
+
+
+class NodeRuntime:
+    """The runtime of one node. pods: those that the API server has bound to it, to know which addresses are taken."""
+
+    def __init__(
+        self,
+        site: Site,
+        host: Host,
+        servers: MetricsServers,
+        pods: Callable[[], list[Object]],
+    ) -> None:
+        self._site = site
+        self._host = host
+        self._servers = servers
+        self._pods = pods
+        self._given: dict[str, str] = {}
+        self.changed: Callable[[], None] = lambda: None
+        """Called when a container does otherwise than before."""
+
+    def state(self, pod: Object, _container: str) -> ContainerState:
+        """Every container runs; a metrics server is ready when it says so."""
+        if not _is_metrics_server(pod):
+            return ContainerState()
+        address = self.address(pod)
+        return self._servers.state(pod, address, self.changed)
+
+    def address(self, pod: Object) -> str:
+        """The pod's own of the node's network, or the node's on its network."""
+        if pod["spec"].get("hostNetwork"):
+            return self._host.address
+        held = str((pod.get("status") or {}).get("podIP", ""))
+        uid = pod["metadata"]["uid"]
+        if not held and uid not in self._given:
+            self._given[uid] = next(self._free(), "")
+        return held or self._given[uid]
+
+    def log(self, namespace: str, pod: str, container: str) -> Sequence[Line] | None:
+        """What a metrics server has logged; the others are silent."""
+        found = next((p for p in self._pods() if _named(p) == (namespace, pod)), None)
+        if found is None or container not in {c["name"] for c in found["spec"]["containers"]}:
+            return None
+        return self._servers.log(found["metadata"]["uid"]) if _is_metrics_server(found) else ()
+
+    def _free(self) -> Iterator[str]:
+        """Addresses of the node's network that no pod has: the first one is the gateway's."""
+        bound = self._pods()
+        there = {pod["metadata"]["uid"] for pod in bound}
+        self._given = {uid: address for uid, address in self._given.items() if uid in there}
+        taken = {(pod.get("status") or {}).get("podIP") for pod in bound} | set(
+            self._given.values()
+        )
+        hosts = ip_network(self._site.pod_network(self._host)).hosts()
+        next(hosts)
+        yield from (str(each) for each in hosts if str(each) not in taken)
+
+
+def _is_metrics_server(pod: Object) -> bool:
+    label, value = _METRICS
+    metadata = pod["metadata"]
+    return (
+        metadata["namespace"] == "kube-system"
+        and (metadata.get("labels") or {}).get(label) == value
+    )
+
+
+def _named(pod: Object) -> tuple[str, str]:
+    return pod["metadata"]["namespace"], pod["metadata"]["name"]

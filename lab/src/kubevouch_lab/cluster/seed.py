@@ -1,0 +1,425 @@
+"""The objects of a cluster that kubeadm made long ago, as they lie in the store when the lab first starts. Pure.
+
+Shapes are those of a real cluster of that kind (`kubectl get -o json` on one), less what controllers and kubelets of
+the lab write by themselves.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from importlib import resources
+from typing import Any
+
+from kubevouch import goyaml
+from kubevouch_lab.apiserver.kinds import KINDS
+from kubevouch_lab.cluster import kubeconfigs, seed_rbac
+from kubevouch_lab.cluster.authorities import Authorities
+from kubevouch_lab.cluster.history import History
+from kubevouch_lab.cluster.node_place import configured, kubelet_configuration
+from kubevouch_lab.cluster.site import (
+    CLUSTER_DOMAIN,
+    SERVICE_ADDRESS,
+    SERVICE_SUBNET,
+    VERSION,
+    Host,
+    Site,
+)
+
+Object = dict[str, Any]
+Uids = Callable[[], str]
+
+_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+_CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+_CLUSTER_CONFIGURATION = """\
+apiServer: {{}}
+apiVersion: kubeadm.k8s.io/v1beta4
+caCertificateValidityPeriod: 87600h0m0s
+certificateValidityPeriod: 8760h0m0s
+certificatesDir: /etc/kubernetes/pki
+clusterName: kubernetes
+controllerManager: {{}}
+dns: {{}}
+encryptionAlgorithm: RSA-2048
+etcd:
+  local:
+    dataDir: /var/lib/etcd
+imageRepository: registry.k8s.io
+kind: ClusterConfiguration
+kubernetesVersion: {version}
+networking:
+  dnsDomain: {domain}
+  podSubnet: {pods}
+  serviceSubnet: {services}
+proxy: {{}}
+scheduler: {{}}
+"""
+
+
+def objects(
+    site: Site, history: History, pki: Authorities, uids: Uids, *, bootstraps: bool = False
+) -> list[Object]:
+    """All of them, in an order in which each finds what it needs, whole with metadata."""
+    made, installed = history.cluster_made, history.metrics_server_installed
+    system = [
+        *map(_namespace, _NAMESPACES),
+        *_service_accounts(),
+        *_config_maps(site, pki, bootstraps=bootstraps),
+        *_kubernetes_service(site),
+        *_priority_classes(),
+        *seed_rbac.objects(),
+        *_local_api_services(),
+    ]
+    return [
+        *(_complete(each, made, uids) for each in system),
+        *(_complete(_node(site, host), history.joined(host), uids) for host in site.hosts),
+        *(_complete(each, history.renewed, uids) for each in _static_pods(site, history)),
+        *(_complete(each, history.workload_made, uids) for each in manifest("burner.yaml")),
+        *(_complete(each, installed, uids) for each in manifest("metrics-server.yaml")),
+    ]
+
+
+def manifest(name: str) -> list[Object]:
+    """The objects of a manifest, with the fields that kubectl apply and the API server's defaults would have added."""
+    text = resources.files(__package__).joinpath("manifests", name).read_text()
+    found = [goyaml.read(part.encode()) for part in text.split("\n---\n")]
+    return [_applied(each) for each in found if each]
+
+
+def kubelet_config_map(*, bootstraps: bool) -> Object:
+    """kube-system/kubelet-config, as kubeadm writes it, with or without serverTLSBootstrap."""
+    text = configured(kubelet_configuration(runtime=""), bootstraps=bootstraps)
+    return _config_map("kubelet-config", {"kubelet": text})
+
+
+def stamp(moment: datetime) -> str:
+    """As Kubernetes writes moments."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _complete(thing: Object, made: datetime, uids: Uids) -> Object:
+    metadata = {**thing["metadata"], "uid": uids(), "creationTimestamp": stamp(made)}
+    return {**thing, "metadata": metadata}
+
+
+def _namespace(name: str) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
+        "spec": {"finalizers": ["kubernetes"]},
+        "status": {"phase": "Active"},
+    }
+
+
+def _service_accounts() -> Iterable[Object]:
+    for namespace in _NAMESPACES:
+        yield _service_account("default", namespace)
+    for name in ("certificate-controller", "endpointslice-controller", "node-controller"):
+        yield _service_account(name, "kube-system")
+
+
+def _service_account(name: str, namespace: str) -> Object:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+
+
+def _config_map(name: str, data: dict[str, str], namespace: str = "kube-system") -> Object:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def _config_maps(site: Site, pki: Authorities, *, bootstraps: bool) -> Iterable[Object]:
+    ca = pki.ca.chain.decode()
+    yield _config_map(
+        "extension-apiserver-authentication",
+        {
+            "client-ca-file": ca,
+            "requestheader-allowed-names": '["front-proxy-client"]',
+            "requestheader-client-ca-file": pki.front_proxy_ca.chain.decode(),
+            "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
+            "requestheader-group-headers": '["X-Remote-Group"]',
+            "requestheader-username-headers": '["X-Remote-User"]',
+        },
+    )
+    configuration = _CLUSTER_CONFIGURATION.format(
+        version=VERSION, domain=CLUSTER_DOMAIN, pods=site.pod_subnet, services=SERVICE_SUBNET
+    )
+    yield _config_map("kubeadm-config", {"ClusterConfiguration": configuration})
+    yield kubelet_config_map(bootstraps=bootstraps)
+    joining = kubeconfigs.discovery(site.api_url, pki.ca.chain)
+    yield _config_map("cluster-info", {"kubeconfig": joining}, "kube-public")
+
+
+def _kubernetes_service(site: Site) -> Iterable[Object]:
+    port = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": site.api_port}
+    labels = {"component": "apiserver", "provider": "kubernetes"}
+    yield {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "kubernetes", "namespace": "default", "labels": labels},
+        "spec": {
+            "clusterIP": SERVICE_ADDRESS,
+            "clusterIPs": [SERVICE_ADDRESS],
+            "internalTrafficPolicy": "Cluster",
+            "ipFamilies": ["IPv4"],
+            "ipFamilyPolicy": "SingleStack",
+            "ports": [port],
+            "sessionAffinity": "None",
+            "type": "ClusterIP",
+        },
+        "status": {"loadBalancer": {}},
+    }
+    skipped = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    served = {"name": "https", "port": site.api_port, "protocol": "TCP"}
+    yield {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {"name": "kubernetes", "namespace": "default", "labels": skipped},
+        "subsets": [{"addresses": [{"ip": site.api_address}], "ports": [served]}],
+    }
+    yield {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"kubernetes.io/service-name": "kubernetes"},
+        },
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [site.api_address], "conditions": {"ready": True}}],
+        "ports": [served],
+    }
+
+
+def _priority_classes() -> Iterable[Object]:
+    for name, value in (
+        ("system-cluster-critical", 2_000_000_000),
+        ("system-node-critical", 2_000_001_000),
+    ):
+        yield {
+            "apiVersion": "scheduling.k8s.io/v1",
+            "kind": "PriorityClass",
+            "metadata": {"name": name, "generation": 1},
+            "description": "Used for system critical pods that must run.",
+            "preemptionPolicy": "PreemptLowerPriority",
+            "value": value,
+        }
+
+
+def _local_api_services() -> Iterable[Object]:
+    """What kube-aggregator registers for the groups that the API server serves itself."""
+    own = "apiregistration.k8s.io"  # the aggregator does not register itself
+    versions = {(k.group, k.version) for k in KINDS.values() if k.group != own}
+    for group, version in sorted(versions):
+        yield {
+            "apiVersion": "apiregistration.k8s.io/v1",
+            "kind": "APIService",
+            "metadata": {
+                "name": f"{version}.{group}",
+                "labels": {"kube-aggregator.kubernetes.io/automanaged": "onstart"},
+            },
+            "spec": {
+                "group": group,
+                "version": version,
+                "groupPriorityMinimum": 17800 if group else 18000,
+                "versionPriority": 15 if group else 1,
+            },
+        }
+
+
+def _node(site: Site, host: Host) -> Object:
+    """As kubeadm and the controllers left it; its kubelet writes its status when it starts."""
+    labels = {
+        "beta.kubernetes.io/arch": "amd64",
+        "beta.kubernetes.io/os": "linux",
+        "kubernetes.io/arch": "amd64",
+        "kubernetes.io/hostname": host.name,
+        "kubernetes.io/os": "linux",
+    }
+    network = site.pod_network(host)
+    spec: Object = {"podCIDR": network, "podCIDRs": [network]}
+    if host.control_plane:
+        labels |= {
+            _CONTROL_PLANE: "",
+            "node.kubernetes.io/exclude-from-external-load-balancers": "",
+        }
+        spec["taints"] = [{"effect": "NoSchedule", "key": _CONTROL_PLANE}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": host.name,
+            "labels": labels,
+            "annotations": {
+                "node.alpha.kubernetes.io/ttl": "0",
+                "volumes.kubernetes.io/controller-managed-attach-detach": "true",
+            },
+        },
+        "spec": spec,
+        "status": {
+            "addresses": [
+                {"address": host.address, "type": "InternalIP"},
+                {"address": host.name, "type": "Hostname"},
+            ],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": host.kubelet_port}},
+        },
+    }
+
+
+def _static_pods(site: Site, history: History) -> Iterable[Object]:
+    """Mirror pods of the control plane: running on paper, since the lab's own process is all of them."""
+    master = site.hosts[0]
+    for name, image in (
+        ("etcd", "registry.k8s.io/etcd:3.6.8-0"),
+        ("kube-apiserver", f"registry.k8s.io/kube-apiserver:{VERSION}"),
+        ("kube-controller-manager", f"registry.k8s.io/kube-controller-manager:{VERSION}"),
+        ("kube-scheduler", f"registry.k8s.io/kube-scheduler:{VERSION}"),
+    ):
+        started = stamp(history.renewed + timedelta(seconds=4))
+        state = {"running": {"startedAt": started}}
+        yield {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": f"{name}-{master.name}",
+                "namespace": "kube-system",
+                "labels": {"component": name, "tier": "control-plane"},
+                "annotations": {"kubernetes.io/config.source": "file"},
+            },
+            "spec": {
+                "containers": [_container(name, image)],
+                "dnsPolicy": "ClusterFirst",
+                "hostNetwork": True,
+                "nodeName": master.name,
+                "priority": 2_000_001_000,
+                "priorityClassName": "system-node-critical",
+                "restartPolicy": "Always",
+                "schedulerName": "default-scheduler",
+                "securityContext": {},
+                "terminationGracePeriodSeconds": 30,
+                "tolerations": [{"effect": "NoExecute", "operator": "Exists"}],
+            },
+            "status": {
+                "conditions": [_true(kind, started) for kind in _POD_CONDITIONS],
+                "containerStatuses": [_running(name, image, state)],
+                "hostIP": master.address,
+                "hostIPs": [{"ip": master.address}],
+                "phase": "Running",
+                "podIP": master.address,
+                "podIPs": [{"ip": master.address}],
+                "qosClass": "Burstable",
+                "startTime": started,
+            },
+        }
+
+
+_POD_CONDITIONS = (
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    "PodScheduled",
+)
+
+
+def _true(kind: str, since: str) -> Object:
+    return {"type": kind, "status": "True", "lastProbeTime": None, "lastTransitionTime": since}
+
+
+def _container(name: str, image: str) -> Object:
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "resources": {"requests": {"cpu": "100m"}},
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+    }
+
+
+def _running(name: str, image: str, state: Object) -> Object:
+    return {
+        "name": name,
+        "image": image,
+        "imageID": "",
+        "lastState": {},
+        "ready": True,
+        "restartCount": 0,
+        "started": True,
+        "state": state,
+    }
+
+
+def _applied(thing: Object) -> Object:
+    """What `kubectl apply` notes, and the defaults of the kinds that our manifests hold (pkg/apis/*/v1/defaults.go)."""
+    last = json.dumps(thing, separators=(",", ":"), sort_keys=True) + "\n"
+    noted = {"kubectl.kubernetes.io/last-applied-configuration": last}
+    metadata = {**thing["metadata"], "annotations": noted}
+    settled = {**thing, "metadata": metadata}
+    if thing["kind"] == "Deployment":
+        return _deployment(settled)
+    if thing["kind"] == "Service":
+        return _service(settled)
+    if thing["kind"] == "APIService":
+        service = {**thing["spec"]["service"], "port": 443}
+        return settled | {"spec": {**thing["spec"], "service": service}}
+    return settled
+
+
+def _service(thing: Object) -> Object:
+    address = "10.96.234.196"
+    spec = {
+        **thing["spec"],
+        "clusterIP": address,
+        "clusterIPs": [address],
+        "internalTrafficPolicy": "Cluster",
+        "ipFamilies": ["IPv4"],
+        "ipFamilyPolicy": "SingleStack",
+        "sessionAffinity": "None",
+        "type": "ClusterIP",
+    }
+    return thing | {"spec": spec, "status": {"loadBalancer": {}}}
+
+
+def _deployment(thing: Object) -> Object:
+    spec = thing["spec"]
+    pod = spec["template"]["spec"]
+    account = {"serviceAccount": name} if (name := pod.get("serviceAccountName")) else {}
+    pod = {
+        "dnsPolicy": "ClusterFirst",
+        "restartPolicy": "Always",
+        "schedulerName": "default-scheduler",
+        "securityContext": {},
+        "terminationGracePeriodSeconds": 30,
+        **pod,
+        **account,
+        "containers": [_settled_container(each) for each in pod["containers"]],
+    }
+    rolling = {"maxSurge": "25%", "maxUnavailable": "25%"}
+    rolling |= spec.get("strategy", {}).get("rollingUpdate", {})
+    settled = {
+        "progressDeadlineSeconds": 600,
+        "revisionHistoryLimit": 10,
+        **spec,
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": rolling},
+        "template": {**spec["template"], "spec": pod},
+    }
+    metadata = {**thing["metadata"], "generation": 1}
+    return thing | {"metadata": metadata, "spec": settled, "status": {}}
+
+
+def _settled_container(container: Object) -> Object:
+    probe = {"failureThreshold": 3, "periodSeconds": 10, "successThreshold": 1, "timeoutSeconds": 1}
+    probes: Object = {
+        name: probe | container[name]
+        for name in ("livenessProbe", "readinessProbe")
+        if name in container
+    }
+    return {
+        "imagePullPolicy": "IfNotPresent",
+        "resources": {},
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        **container,
+        **probes,
+    }

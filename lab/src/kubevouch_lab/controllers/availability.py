@@ -1,0 +1,203 @@
+"""The condition Available of every APIService.
+
+Sources: kube-aggregator's pkg/controllers/status/remote/remote_available_controller.go (1.36: EndpointSlices, and the
+check verifies TLS as the proxy does) and pkg/controllers/status/local.
+"""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from kubevouch.clock import Clock
+from kubevouch_lab.aggregation import Aggregation, Backend, NoBackend, identity
+from kubevouch_lab.apiserver.client import LocalClient
+from kubevouch_lab.apiserver.kinds import API_SERVICES, ENDPOINT_SLICES, SERVICES
+from kubevouch_lab.apiserver.metadata import moment
+from kubevouch_lab.apiserver.request import UserInfo
+from kubevouch_lab.apiserver.status import StatusError
+from kubevouch_lab.apiserver.store import Store
+from kubevouch_lab.controllers.loop import BAD_OBJECT, reconcile
+from kubevouch_lab.controllers.rhythm import REAL, Rhythm
+from kubevouch_lab.go_words import in_gos_words
+from kubevouch_lab.node_proxy import FAILURES
+from kubevouch_lab.objects import condition
+
+Object = dict[str, Any]
+Answer = tuple[str, str, str]  # status, reason, message
+_CHECKS = 5
+_TIMEOUT = 5.0
+_LONGEST = 1024 * 1024
+_AS = UserInfo("system:kube-aggregator", groups=("system:masters",))
+
+
+class Availability:
+    """Looks after changes of APIServices, Services and endpoints, and every 30 s."""
+
+    def __init__(
+        self,
+        store: Store,
+        client: LocalClient,
+        aggregation: Aggregation,
+        clock: Clock,
+        rhythm: Rhythm = REAL,
+    ) -> None:
+        self._store = store
+        self._client = client
+        self._aggregation = aggregation
+        self._clock = clock
+        self._rhythm = rhythm
+        self._again = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        kinds = (API_SERVICES, SERVICES, ENDPOINT_SLICES)
+        async with asyncio.TaskGroup() as tasks:
+            looking = tasks.create_task(self._look())
+            await reconcile(self._store, kinds, self._wake, clock=self._clock)
+            looking.cancel()
+
+    async def look(self) -> None:
+        """Judges every APIService once, and writes what has changed."""
+        found = self._store.list(API_SERVICES)
+        answers = await asyncio.gather(*(self._judged(each) for each in found))
+        for each, answer in zip(found, answers, strict=True):
+            self._write(each["metadata"]["name"], answer)
+
+    def _wake(self) -> float | None:
+        self._again.set()
+        aggregated = any(
+            (each.get("spec") or {}).get("service") for each in self._store.list(API_SERVICES)
+        )
+        return self._rhythm.services if aggregated else None
+
+    async def _look(self) -> None:
+        while True:
+            await self._again.wait()
+            self._again.clear()
+            await self.look()
+
+    async def _judged(self, api_service: Object) -> Answer:
+        try:
+            if not api_service["spec"].get("service"):
+                return "True", "Local", "Local APIServices are always available"
+            missing = self._missing(api_service["spec"]["service"])
+            return missing or await self._asked(api_service)
+        except BAD_OBJECT as error:
+            return "False", "FailedDiscoveryCheck", f"cannot be read: {error!r}"
+
+    def _missing(self, reference: Object) -> Answer | None:
+        """What of Service and endpoints is not there."""
+        name, space = reference["name"], reference["namespace"]
+        port = reference.get("port") or 443
+        service = self._store.find(SERVICES, name, space)
+        where = f'service/{name} in "{space}"'
+        if service is None:
+            return "False", "ServiceNotFound", f"{where} is not present"
+        spec = service["spec"]
+        if spec.get("type") == "ExternalName":
+            return None
+        declared = next((each for each in spec.get("ports") or [] if each["port"] == port), None)
+        if declared is None:
+            return "False", "ServicePortError", f"{where} is not listening on port {port}"
+        slices = [
+            each
+            for each in self._store.list(ENDPOINT_SLICES, space)
+            if (each["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == name
+        ]
+        if not slices:
+            return "False", "EndpointsNotFound", f"cannot find endpointslices for {where}"
+        port_name = declared.get("name", "")
+        if not self._aggregation.endpoints(name, space, port_name):
+            text = f'endpointslices for {where} have no addresses with port name "{port_name}"'
+            return "False", "MissingEndpoints", text
+        return None
+
+    async def _asked(self, api_service: Object) -> Answer:
+        """Five times at once; one good answer is enough."""
+        spec = api_service["spec"]
+        path = f"/apis/{spec['group']}/{spec['version']}"
+        if not spec.get("group"):
+            path = f"/api/{spec['version']}"
+        tasks = [asyncio.ensure_future(self._get(api_service, path)) for _ in range(_CHECKS)]
+        last = ""
+        try:
+            for finished in asyncio.as_completed(tasks):
+                last = await finished
+                if not last:
+                    return "True", "Passed", "all checks passed"
+        finally:
+            for task in tasks:
+                task.cancel()
+        return "False", "FailedDiscoveryCheck", last
+
+    async def _get(self, api_service: Object, path: str) -> str:
+        """What is wrong with one answer; empty if nothing is."""
+        try:
+            backend: Backend = self._aggregation.backend(api_service)
+        except NoBackend as error:
+            return str(error)
+        url = f"https://{backend.shown}{path}"
+        try:
+            async with self._aggregation.client().get(
+                URL(f"https://{backend.address}{path}"),
+                headers=identity(_AS),
+                ssl=backend.context,
+                server_hostname=backend.name,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=_TIMEOUT),
+            ) as response:
+                if 200 <= response.status < 300:
+                    self._hear(api_service, await _bounded(response.content))
+                    return ""
+                why = f"bad status from {url}: {response.status}"
+        except FAILURES as error:
+            why = f'Get "{url}": {in_gos_words(error, backend.shown)}'
+        return f"failing or missing response from {url}: {why}"
+
+    def _hear(self, api_service: Object, raw: bytes) -> None:
+        """For discovery; what is too long or no JSON object is no news."""
+        with contextlib.suppress(msgspec.MsgspecError, RecursionError):
+            document = msgspec.json.decode(raw, type=dict[str, Any])
+            self._aggregation.hear(api_service["metadata"]["name"], document)
+
+    def _write(self, name: str, answer: Answer) -> None:
+        """Only what has changed; the time is that of the last change of the status."""
+        current = self._client.find(API_SERVICES, name)
+        if current is None:
+            return
+        old = condition(current, "Available") or {}
+        value, reason, message = answer
+        if (old.get("status"), old.get("reason"), old.get("message")) == answer:
+            return
+        since = old.get("lastTransitionTime")
+        made = {
+            "type": "Available",
+            "status": value,
+            "reason": reason,
+            "message": message,
+            "lastTransitionTime": since
+            if since and old.get("status") == value
+            else moment(self._clock.now()),
+        }
+        status = current.get("status") or {}
+        others = [each for each in status.get("conditions") or [] if each["type"] != "Available"]
+        changed = {**current, "status": {**status, "conditions": [*others, made]}}
+        try:
+            self._client.update(API_SERVICES, changed, "status")
+        except StatusError as error:
+            if error.code not in {404, 409}:
+                raise
+
+
+async def _bounded(content: aiohttp.StreamReader) -> bytes:
+    """A body, or nothing of one that is too long."""
+    raw = bytearray()
+    async for piece in content.iter_any():
+        raw += piece
+        if len(raw) > _LONGEST:
+            return b""
+    return bytes(raw)

@@ -1,0 +1,76 @@
+"""Does something whenever certain kinds have changed.
+
+Nothing here wakes up for nothing: a test that passes a year would count every tick.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+from kubevouch.clock import Clock
+from kubevouch_lab.apiserver.history import Watcher
+from kubevouch_lab.apiserver.kinds import Kind
+from kubevouch_lab.apiserver.status import StatusError
+from kubevouch_lab.apiserver.store import Store
+
+_LOG = logging.getLogger(__name__)
+# What a body that no validation has seen can do to a rule that reads it. A controller logs it and lives on.
+_RETRY = 5.0
+BAD_OBJECT = (StatusError, KeyError, TypeError, ValueError, AttributeError, IndexError)
+
+
+Sync = Callable[[], float | None]
+"""Looks at everything once. Gives the seconds after which it wants to look again though nothing has changed, or None."""
+
+
+async def reconcile(store: Store, kinds: Sequence[Kind], sync: Sync, *, clock: Clock) -> None:
+    """Calls `sync` now, after changes of these kinds (several at once count once), and when it wants to be called.
+
+    Runs until it is cancelled, or the store ends its watches.
+    """
+    changed = asyncio.Event()
+    changed.set()
+    watchers = [store.watch(kind) for kind in kinds]
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            followers = [tasks.create_task(_follow(watcher, changed)) for watcher in watchers]
+            timer: asyncio.Task[None] | None = None
+            while not any(each.done() for each in followers):
+                await changed.wait()
+                changed.clear()
+                if timer is not None:
+                    timer.cancel()
+                again = attempt(sync)
+                timer = tasks.create_task(_after(clock, again, changed)) if again else None
+            for task in (*followers, *([timer] if timer else [])):
+                task.cancel()
+    finally:
+        for watcher in watchers:
+            watcher.close()
+
+
+def attempt(sync: Sync) -> float | None:
+    """Calls it; what goes wrong with an object is logged, and tried again, as a controller manager does."""
+    try:
+        return sync()
+    except BAD_OBJECT as error:
+        _LOG.warning("sync failed: %r", error)
+        return _RETRY
+
+
+def soonest(moments: Iterable[float | None]) -> float | None:
+    """The earliest of the moments at which somebody wants to look again."""
+    return min((each for each in moments if each is not None), default=None)
+
+
+async def _follow(watcher: Watcher, changed: asyncio.Event) -> None:
+    try:
+        async for _ in watcher:
+            changed.set()
+    finally:
+        changed.set()
+
+
+async def _after(clock: Clock, seconds: float, changed: asyncio.Event) -> None:
+    await clock.sleep(seconds)
+    changed.set()

@@ -1,0 +1,153 @@
+"""ReplicaSets: as many pods as they want, and what their status says. Pure, and the loop that acts.
+
+Source: pkg/controller/replicaset/{replica_set,replica_set_utils}.go and pkg/controller/controller_utils.go.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from kubevouch.clock import Clock
+from kubevouch_lab.apiserver.client import LocalClient
+from kubevouch_lab.apiserver.kinds import PODS, REPLICA_SETS
+from kubevouch_lab.apiserver.store import Store
+from kubevouch_lab.controllers.events import Recorder
+from kubevouch_lab.controllers.loop import attempt, reconcile, soonest
+from kubevouch_lab.controllers.owners import owned, owner_reference
+from kubevouch_lab.objects import condition, read_moment
+
+Object = dict[str, Any]
+_FINISHED = frozenset({"Succeeded", "Failed"})
+
+
+class ReplicaSets:
+    """Makes and deletes pods. Deployments write what ReplicaSets want."""
+
+    def __init__(self, store: Store, client: LocalClient, clock: Clock) -> None:
+        self._store = store
+        self._client = client
+        self._clock = clock
+        self._events = Recorder(store, client, clock, "replicaset-controller")
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        kinds = (REPLICA_SETS, PODS)
+        await reconcile(self._store, kinds, self.sync, clock=self._clock)
+
+    def sync(self) -> float | None:
+        """All of them, once; again in a second while one waits for pods to have been ready long enough."""
+        return soonest(
+            attempt(lambda found=each: self._one(found))  # type: ignore[misc]
+            for each in self._store.list(REPLICA_SETS)
+        )
+
+    def _one(self, replica_set: Object) -> float | None:
+        space = replica_set["metadata"]["namespace"]
+        mine = alive(owned(self._store.list(PODS, space), replica_set))
+        wanted = replicas_of(replica_set)
+        if "deletionTimestamp" not in replica_set["metadata"]:
+            for _ in range(wanted - len(mine)):
+                made = self._client.create(PODS, new_pod(replica_set), space)
+                text = f"Created pod: {made['metadata']['name']}"
+                self._events.say(replica_set, "SuccessfulCreate", text)
+            for pod in surplus(mine, len(mine) - wanted):
+                self._client.delete(PODS, pod["metadata"]["name"], space)
+                text = f"Deleted pod: {pod['metadata']['name']}"
+                self._events.say(replica_set, "SuccessfulDelete", text)
+        return self._write_status(replica_set)
+
+    def _write_status(self, replica_set: Object) -> float | None:
+        name, space = replica_set["metadata"]["name"], replica_set["metadata"]["namespace"]
+        current = self._client.find(REPLICA_SETS, name, space)
+        if current is None:
+            return None
+        pods = alive(owned(self._store.list(PODS, space), current))
+        status = status_of(current, pods, self._clock.now())
+        if status != (current.get("status") or {}):
+            self._client.update(REPLICA_SETS, {**current, "status": status}, "status")
+        waiting = status.get("readyReplicas", 0) > status.get("availableReplicas", 0)
+        return 1.0 if waiting else None
+
+
+def replicas_of(thing: Object) -> int:
+    """spec.replicas, 1 by default."""
+    wanted = (thing.get("spec") or {}).get("replicas")
+    return 1 if wanted is None else int(wanted)
+
+
+def alive(pods: list[Object]) -> list[Object]:
+    """Those that count: neither finished nor being deleted."""
+    return [
+        pod
+        for pod in pods
+        if (pod.get("status") or {}).get("phase") not in _FINISHED
+        and "deletionTimestamp" not in pod["metadata"]
+    ]
+
+
+def is_ready(pod: Object) -> bool:
+    """Its condition Ready is True."""
+    found = condition(pod, "Ready")
+    return found is not None and found.get("status") == "True"
+
+
+def new_pod(replica_set: Object) -> Object:
+    """A pod of the set's template."""
+    template = replica_set["spec"]["template"]
+    metadata = template.get("metadata") or {}
+    made: Object = {
+        "generateName": f"{replica_set['metadata']['name']}-",
+        "namespace": replica_set["metadata"]["namespace"],
+        "ownerReferences": [owner_reference(replica_set)],
+    }
+    made |= {key: dict(metadata[key]) for key in ("labels", "annotations") if metadata.get(key)}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": made, "spec": dict(template["spec"])}
+
+
+def surplus(pods: list[Object], count: int) -> list[Object]:
+    """The pods to delete first: those without a node, then those not ready, then the youngest."""
+
+    def order(pod: Object) -> tuple[bool, bool, str]:
+        return bool(pod["spec"].get("nodeName")), is_ready(pod), _older(pod)
+
+    return sorted(pods, key=order)[: max(count, 0)]
+
+
+def _older(pod: Object) -> str:
+    """Sorts the youngest first: every character turned round."""
+    return "".join(chr(0x7F - ord(char)) for char in pod["metadata"]["creationTimestamp"])
+
+
+def status_of(replica_set: Object, pods: list[Object], now: datetime) -> Object:
+    """The numbers that `kubectl get rs` shows."""
+    spec = replica_set["spec"]
+    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+    ready = [pod for pod in pods if is_ready(pod)]
+    available = [pod for pod in ready if is_available(pod, spec.get("minReadySeconds") or 0, now)]
+    labelled = [
+        pod for pod in pods if labels.items() <= (pod["metadata"].get("labels") or {}).items()
+    ]
+    counted = {
+        "fullyLabeledReplicas": len(labelled),
+        "readyReplicas": len(ready),
+        "availableReplicas": len(available),
+    }
+    return {
+        **{
+            key: value
+            for key, value in (replica_set.get("status") or {}).items()
+            if key == "conditions"
+        },
+        "replicas": len(pods),
+        **{key: value for key, value in counted.items() if value},
+        "observedGeneration": replica_set["metadata"].get("generation", 1),
+        "terminatingReplicas": 0,
+    }
+
+
+def is_available(pod: Object, seconds: int, now: datetime) -> bool:
+    """Ready, and for long enough (IsPodAvailable)."""
+    found = condition(pod, "Ready")
+    if found is None or found.get("status") != "True":
+        return False
+    since = read_moment(found.get("lastTransitionTime") or "")
+    return not seconds or (since is not None and since + timedelta(seconds=seconds) < now)

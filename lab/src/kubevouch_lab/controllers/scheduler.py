@@ -1,0 +1,153 @@
+"""Which node a pod goes to: a small scheduler. Pure, and the loop that binds.
+
+Ready nodes whose taints are tolerated, whose labels fit nodeSelector, and on which no pod is that a required
+anti-affinity by host name keeps apart; of those the one with the fewest pods of the same owner, then with the fewest.
+Resources, volumes, preemption and preferences are not looked at.
+
+Texts: pkg/scheduler/framework/plugins and pkg/scheduler/framework/types.go (FitError).
+"""
+
+from collections import Counter
+from typing import Any
+
+from kubevouch.clock import Clock
+from kubevouch_lab.apiserver.client import LocalClient
+from kubevouch_lab.apiserver.kinds import NODES, PODS
+from kubevouch_lab.apiserver.metadata import moment
+from kubevouch_lab.apiserver.selectors import selected_by
+from kubevouch_lab.apiserver.store import Store
+from kubevouch_lab.controllers.events import Recorder
+from kubevouch_lab.controllers.loop import attempt, reconcile
+from kubevouch_lab.controllers.owners import controller_uid
+from kubevouch_lab.objects import condition
+
+Object = dict[str, Any]
+_HARD = frozenset({"NoSchedule", "NoExecute"})
+_HOST = "kubernetes.io/hostname"
+
+
+class Scheduler:
+    """Binds pods that have no node."""
+
+    def __init__(self, store: Store, client: LocalClient, clock: Clock) -> None:
+        self._store = store
+        self._client = client
+        self._clock = clock
+        self._events = Recorder(store, client, clock, "default-scheduler")
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        await reconcile(self._store, (PODS,), self.sync, clock=self._clock)
+
+    def sync(self) -> float | None:
+        """Every pod that waits, once; again in five seconds while one waits: a node may come back."""
+        for pod in self._store.pods_of(""):
+            attempt(lambda found=pod: self._one(found))  # type: ignore[misc]
+        return 5.0 if self._store.pods_of("") else None
+
+    def _one(self, pod: Object) -> None:
+        if "deletionTimestamp" in pod["metadata"]:
+            return
+        nodes = self._store.list(NODES)
+        pods = self._store.list(PODS)
+        against = {node["metadata"]["name"]: objection(pod, node, pods) for node in nodes}
+        free = [name for name, why in against.items() if not why]
+        if free:
+            self._bind(pod, least_loaded(pod, free, pods))
+        else:
+            self._note(pod, fit_error(against))
+
+    def _bind(self, pod: Object, node: str) -> None:
+        name, space = pod["metadata"]["name"], pod["metadata"]["namespace"]
+        if condition(pod, "PodScheduled"):
+            self._client.update(PODS, _with_conditions(pod, []), "status")
+        target = {"apiVersion": "v1", "kind": "Node", "name": node}
+        binding = {"metadata": {"name": name, "namespace": space}, "target": target}
+        self._client.update(PODS, binding, "binding")
+        self._events.say(pod, "Scheduled", f"Successfully assigned {space}/{name} to {node}")
+
+    def _note(self, pod: Object, why: str) -> None:
+        """The condition PodScheduled says why it waits."""
+        old = condition(pod, "PodScheduled") or {}
+        if (old.get("status"), old.get("message")) == ("False", why):
+            return
+        made = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": why,
+            "lastProbeTime": None,
+            "lastTransitionTime": old.get("lastTransitionTime") or moment(self._clock.now()),
+        }
+        self._client.update(PODS, _with_conditions(pod, [made]), "status")
+        self._events.say(pod, "FailedScheduling", why, warning=True)
+
+
+def _with_conditions(pod: Object, made: list[Object]) -> Object:
+    """The pod with its condition PodScheduled replaced."""
+    status = pod.get("status") or {}
+    others = [each for each in status.get("conditions") or [] if each["type"] != "PodScheduled"]
+    return {**pod, "status": {**status, "conditions": [*others, *made]}}
+
+
+def objection(pod: Object, node: Object, pods: list[Object]) -> str:
+    """Why a pod cannot go to a node, in the scheduler's words; empty if it can."""
+    spec, name = node.get("spec") or {}, node["metadata"]["name"]
+    if spec.get("unschedulable"):
+        return "were unschedulable"
+    labels = node["metadata"].get("labels") or {}
+    if not (pod["spec"].get("nodeSelector") or {}).items() <= labels.items():
+        return "didn't match Pod's node affinity/selector"
+    tolerations = pod["spec"].get("tolerations") or []
+    for taint in spec.get("taints") or []:
+        if taint.get("effect") in _HARD and not any(_tolerates(t, taint) for t in tolerations):
+            return f"had untolerated taint(s) {{{taint['key']}: {taint.get('value', '')}}}"
+    ready = condition(node, "Ready")
+    if ready is not None and ready["status"] != "True":
+        return "were not ready"
+    there = [each for each in pods if each["spec"].get("nodeName") == name]
+    if any(_apart(pod, each) for each in there):
+        return "didn't match pod anti-affinity rules"
+    return ""
+
+
+def least_loaded(pod: Object, names: list[str], pods: list[Object]) -> str:
+    """The node with the fewest pods of the same owner, then with the fewest; then the first by name."""
+    owner = controller_uid(pod)
+    siblings = Counter(
+        each["spec"].get("nodeName") for each in pods if controller_uid(each) == owner
+    )
+    load = Counter(each["spec"].get("nodeName") for each in pods)
+    return min(names, key=lambda name: (siblings[name] if owner else 0, load[name], name))
+
+
+def fit_error(against: dict[str, str]) -> str:
+    """Such as `0/4 nodes are available: 1 node(s) were not ready, 3 node(s) were unschedulable.`."""
+    if not against:
+        return "no nodes available to schedule pods"
+    reasons = sorted(f"{count} node(s) {why}" for why, count in Counter(against.values()).items())
+    return f"0/{len(against)} nodes are available: {', '.join(reasons)}."
+
+
+def _tolerates(toleration: Object, taint: Object) -> bool:
+    if toleration.get("effect") not in {None, "", taint.get("effect")}:
+        return False
+    if toleration.get("key") not in {None, "", taint["key"]}:
+        return False
+    if toleration.get("operator") == "Exists":
+        return True
+    return bool(toleration.get("key")) and toleration.get("value", "") == taint.get("value", "")
+
+
+def _apart(pod: Object, other: Object) -> bool:
+    """A required anti-affinity by host name, of this pod, matches the other one."""
+    rules = ((pod["spec"].get("affinity") or {}).get("podAntiAffinity") or {}).get(
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    ) or []
+    space = pod["metadata"]["namespace"]
+    return any(
+        rule.get("topologyKey") == _HOST
+        and other["metadata"]["namespace"] in (rule.get("namespaces") or [space])
+        and selected_by(rule.get("labelSelector"))(other)
+        for rule in rules
+    )

@@ -1,0 +1,20 @@
+"""Everything that is asked before a write is kept, in order."""
+
+from typing import Any
+
+from kubevouch_lab.apiserver.request import Admission, RequestInfo
+
+Object = dict[str, Any]
+
+
+class Admissions:
+    """Several admission plugins as one: each is handed what the one before it made of the object."""
+
+    def __init__(self, *plugins: Admission) -> None:
+        self._plugins = plugins
+
+    def __call__(self, info: RequestInfo, old: Object | None, new: Object | None) -> Object | None:
+        """The object to keep, or the first refusal."""
+        for plugin in self._plugins:
+            new = plugin(info, old, new)
+        return new

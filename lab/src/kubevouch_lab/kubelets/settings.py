@@ -1,0 +1,250 @@
+"""What a kubelet is told: its command line, its configuration file and the drop-ins, as it makes one whole of them.
+
+Order (cmd/kubelet/app/server.go): defaults, the file, drop-ins by JSON merge patch, flags. A zero in the file is filled
+with the default. Read once, at the start.
+"""
+
+import copy
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from kubevouch import goyaml
+from kubevouch_lab.kubelets.defaults import DEFAULTS, LEGACY, OMITTED_IF_EMPTY
+from kubevouch_lab.nodes.files import NodeFiles
+
+Document = dict[str, Any]
+_API_VERSION: Final = "kubelet.config.k8s.io/v1beta1"
+_UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(h|ms|us|ns|m|s)")
+_TRUE: Final = {"1", "t", "true", "True", "TRUE", "T"}
+
+
+class StartFailure(Exception):
+    """The kubelet logs this and exits with 1. text: what stands behind err= in its last line."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a kubelet knows at its start. Frozen until the next one."""
+
+    argv: tuple[str, ...]
+    document: Document
+    """The effective KubeletConfiguration."""
+    host: str
+    """The host name or --hostname-override, lower case; also the Node's name (no cloud provider here)."""
+    node_ip: str
+    cert_dir: str
+    root_dir: str
+    kubeconfig: str
+    bootstrap_kubeconfig: str
+
+    @property
+    def rotates_server(self) -> bool:
+        """serverTLSBootstrap, by file or by --rotate-server-certificates."""
+        return bool(self.document["serverTLSBootstrap"])
+
+    @property
+    def tls_files(self) -> tuple[str, str]:
+        """Both files, tlsCertFile and tlsPrivateKeyFile; empty if the kubelet signs its own or asks."""
+        return self.document["tlsCertFile"], self.document["tlsPrivateKeyFile"]
+
+    @property
+    def client_ca(self) -> str:
+        """The file of authorities whose client certificates it knows."""
+        found: str = self.document["authentication"]["x509"]["clientCAFile"]
+        return found
+
+    @property
+    def anonymous(self) -> bool:
+        """Who shows nothing is system:anonymous, not 401."""
+        return bool(self.document["authentication"]["anonymous"]["enabled"])
+
+    @property
+    def token_webhook(self) -> bool:
+        """Bearer tokens are shown to the API server."""
+        return bool(self.document["authentication"]["webhook"]["enabled"])
+
+    @property
+    def always_allow(self) -> bool:
+        """Whoever is known may everything."""
+        return bool(self.document["authorization"]["mode"] == "AlwaysAllow")
+
+    @property
+    def cached(self) -> tuple[float, float, float]:
+        """Seconds for which an authentication, a yes and a no are remembered."""
+        hooks = self.document["authorization"]["webhook"]
+        return (
+            seconds(self.document["authentication"]["webhook"]["cacheTTL"]),
+            seconds(hooks["cacheAuthorizedTTL"]),
+            seconds(hooks["cacheUnauthorizedTTL"]),
+        )
+
+    def configz(self, served: tuple[str, str]) -> Document:
+        """The body of /configz. served: the self-signed pair, which the kubelet writes into its own configuration."""
+        cert, key = served
+        shown = self.document | (
+            {"tlsCertFile": cert, "tlsPrivateKeyFile": key}
+            if cert and not self.tls_files[0]
+            else {}
+        )
+        kept = {
+            name: value for name, value in shown.items() if value or name not in OMITTED_IF_EMPTY
+        }
+        order = {name: number for number, name in enumerate(DEFAULTS)}
+        names = sorted(kept, key=lambda name: order.get(name, len(order)))
+        return {"kubeletconfig": {name: kept[name] for name in names}}
+
+
+def read_settings(files: NodeFiles, argv: Sequence[str], hostname: str) -> Settings:
+    """Raises StartFailure where a real kubelet would not start."""
+    flags = flags_of(argv)
+    path = flags.get("config", "")
+    document = copy.deepcopy(DEFAULTS)
+    if path:
+        merged = _document(files, path, "failed to load kubelet config file")
+        for drop_in in _drop_ins(files, flags.get("config-dir", "")):
+            merged = merge_patched(
+                merged, _document(files, drop_in, "failed to load drop-in config")
+            )
+        document = _with_defaults(document, merged)
+    else:
+        document |= copy.deepcopy(LEGACY)
+    for name, put in _FLAGS.items():
+        if name in flags:
+            put(document, flags[name])
+    if bool(document["tlsCertFile"]) != bool(document["tlsPrivateKeyFile"]):
+        raise StartFailure("invalid configuration: tlsCertFile and tlsPrivateKeyFile go together")
+    host = (flags.get("hostname-override") or hostname).strip().lower()
+    root = flags.get("root-dir", "/var/lib/kubelet")
+    return Settings(
+        argv=tuple(argv),
+        document=document,
+        host=host,
+        node_ip=flags.get("node-ip", ""),
+        cert_dir=flags.get("cert-dir", "/var/lib/kubelet/pki"),
+        root_dir=root,
+        kubeconfig=flags.get("kubeconfig", ""),
+        bootstrap_kubeconfig=flags.get("bootstrap-kubeconfig", ""),
+    )
+
+
+def flags_of(argv: Sequence[str]) -> dict[str, str]:
+    """`--name=value`, `--name value` and bare switches (pflag); the last one wins."""
+    found: dict[str, str] = {}
+    rest = list(argv[1:])
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-") or word == "--":
+            continue
+        name, sign, value = word.lstrip("-").partition("=")
+        if not sign:
+            value = (
+                "true" if name in _SWITCHES or not rest or rest[0].startswith("-") else rest.pop(0)
+            )
+        found[name] = value
+    return found
+
+
+def seconds(text: str) -> float:
+    """A duration as Go writes it: 2m0s, 1h, 300ms."""
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+
+
+def merge_patched(onto: Any, patch: Any) -> Any:  # noqa: ANN401 - JSON
+    """RFC 7396."""
+    if not isinstance(patch, dict):
+        return patch
+    made = dict(onto) if isinstance(onto, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            made.pop(name, None)
+        else:
+            made[name] = merge_patched(made.get(name), value)
+    return made
+
+
+def _document(files: NodeFiles, path: str, what: str) -> Document:
+    try:
+        value = copy.deepcopy(_value(files.read(path)))
+    except OSError as error:
+        why = f"open {path}: {(error.strerror or '').lower()}"
+        raise StartFailure(f"{what}, path: {path}, error: {why}") from None
+    except goyaml.Unreadable as error:
+        raise StartFailure(f"{what}, path: {path}, error: yaml: {error}") from None
+    if not isinstance(value, dict) or value.get("kind") != "KubeletConfiguration":
+        raise StartFailure(f"{what}, path: {path}, error: Object 'Kind' is missing")
+    if value.get("apiVersion") != _API_VERSION:
+        why = (
+            f'no kind "KubeletConfiguration" is registered for version "{value.get("apiVersion")}"'
+        )
+        raise StartFailure(f"{what}, path: {path}, error: {why}")
+    return value
+
+
+@lru_cache(maxsize=8)
+def _value(data: bytes) -> Any:  # noqa: ANN401 - YAML
+    """A thousand kubelets of one lab read the same text."""
+    return goyaml.read(data)
+
+
+def _drop_ins(files: NodeFiles, folder: str) -> list[str]:
+    """Names that end in .conf, in lexical order, folders within folders (filepath.WalkDir)."""
+    if not folder:
+        return []
+    root = files.path(folder)
+    found = sorted(
+        entry.relative_to(root).parts for entry in root.rglob("*.conf") if entry.is_file()
+    )
+    return ["/".join((folder, *parts)) for parts in found]
+
+
+def _with_defaults(defaults: Any, said: Any) -> Any:  # noqa: ANN401 - JSON
+    """What is said, and the default wherever that is nothing or zero. A key in another case is another key."""
+    if not isinstance(said, dict) or not isinstance(defaults, dict):
+        unsaid = said is None or (said in ("", "0s", 0, "0") and not isinstance(said, bool))
+        return copy.deepcopy(defaults) if unsaid else said
+    made = copy.deepcopy(defaults)
+    for name, value in said.items():
+        made[name] = _with_defaults(defaults[name], value) if name in defaults else value
+    return made
+
+
+def _put(*steps: str) -> Callable[[Document, str], None]:
+    def put(document: Document, value: str) -> None:
+        at = document
+        for step in steps[:-1]:
+            at = at[step]
+        old = at.get(steps[-1])
+        if isinstance(old, bool):
+            at[steps[-1]] = value in _TRUE
+        else:
+            at[steps[-1]] = int(value) if isinstance(old, int) and value.isdecimal() else value
+
+    return put
+
+
+_FLAGS: Mapping[str, Callable[[Document, str], None]] = {
+    "rotate-server-certificates": _put("serverTLSBootstrap"),
+    "rotate-certificates": _put("rotateCertificates"),
+    "tls-cert-file": _put("tlsCertFile"),
+    "tls-private-key-file": _put("tlsPrivateKeyFile"),
+    "client-ca-file": _put("authentication", "x509", "clientCAFile"),
+    "anonymous-auth": _put("authentication", "anonymous", "enabled"),
+    "authentication-token-webhook": _put("authentication", "webhook", "enabled"),
+    "authorization-mode": _put("authorization", "mode"),
+    "port": _put("port"),
+    "read-only-port": _put("readOnlyPort"),
+}
+_SWITCHES = {
+    "rotate-server-certificates",
+    "rotate-certificates",
+    "anonymous-auth",
+    "authentication-token-webhook",
+}

@@ -1,0 +1,66 @@
+"""What a node's /proc tells: how long it is up, which boot this is, the kubelet's command line."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from kubevouch.clock import Clock
+from kubevouch_lab.cluster.chance import Entropy
+from kubevouch_lab.nodes.files import NodeFiles
+
+_FIRST_PID = 420
+
+
+class Processes:
+    """The node's clock since its boot, and process numbers. booted: when the machine was switched on."""
+
+    def __init__(self, files: NodeFiles, clock: Clock, entropy: Entropy) -> None:
+        self._files = files
+        self._clock = clock
+        self._entropy = entropy
+        self._next = _FIRST_PID
+        self.booted: datetime = clock.now()
+
+    def boot(self, up_for: timedelta) -> None:
+        """Another boot, so long ago."""
+        self.booted = self._clock.now() - up_for
+        boot_id = UUID(bytes=self._entropy(16), version=4)
+        self._files.write("/proc/sys/kernel/random/boot_id", f"{boot_id}\n".encode())
+        for folder in self._files.path("/proc").glob("[0-9]*"):
+            self._forget(int(folder.name))
+        self._next = _FIRST_PID
+        self.tick()
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the boot."""
+        return (self._clock.now() - self.booted).total_seconds()
+
+    def tick(self) -> None:
+        """Brings /proc/uptime up to date: before anybody is likely to look."""
+        up = max(0.0, self.uptime)
+        self._files.write("/proc/uptime", f"{up:.2f} {up * 1.9:.2f}\n".encode())
+
+    def begin(self, argv: Sequence[str]) -> int:
+        """A process that the lab itself plays: its number, with its command line in /proc."""
+        self._next += 7 + self._entropy(1)[0] % 20
+        words = b"".join(word.encode() + b"\0" for word in argv)
+        self._files.write(f"/proc/{self._next}/cmdline", words)
+        self._files.write(f"/proc/{self._next}/comm", argv[0].rsplit("/", 1)[-1].encode() + b"\n")
+        return self._next
+
+    def number(self) -> int:
+        """The number of a process that is a real one in the node's namespaces; only its name is given here."""
+        self._next += 1 + self._entropy(1)[0] % 5
+        return self._next
+
+    def end(self, pid: int) -> None:
+        """It is gone."""
+        self._forget(pid)
+
+    def _forget(self, pid: int) -> None:
+        for name in ("cmdline", "comm"):
+            self._files.remove(f"/proc/{pid}/{name}")
+        folder = self._files.path(f"/proc/{pid}")
+        if folder.is_dir():
+            folder.rmdir()

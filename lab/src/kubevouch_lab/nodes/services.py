@@ -1,0 +1,81 @@
+"""One service of a node and what has become of it: systemd.service(5), simple and oneshot."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kubevouch_lab.nodes.unit_files import UnitFile
+
+
+class Played(Protocol):
+    """A program that is no process but a part of the lab: the kubelet."""
+
+    pid: int
+    exited: Callable[[], None]
+    """Called when it has ended by itself."""
+
+    async def start(self, argv: Sequence[str]) -> None:
+        """Returns when it runs. Raises StartFailure when it has ended with an error."""
+        ...
+
+    async def stop(self) -> None:
+        """Ends it."""
+        ...
+
+
+@dataclass
+class Service:
+    """States are systemd's own words. started: microseconds since boot, 0 before the first start."""
+
+    unit: UnitFile
+    active: str = "inactive"
+    sub: str = "dead"
+    result: str = "success"
+    pid: int = 0
+    started: int = 0
+    started_at: float = 0.0
+    restarts: int = 0
+    transient: bool = False
+    argv: tuple[str, ...] = ()
+    """Of a transient one; of others the unit's ExecStart counts."""
+    task: "asyncio.Task[None] | None" = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """With its suffix."""
+        return self.unit.name
+
+    @property
+    def title(self) -> str:
+        """As systemd names it in the journal."""
+        return f"{self.name} - {self.unit.description}"
+
+    def properties(self) -> dict[str, str]:
+        """What `systemctl show` knows of it."""
+        return {
+            "Id": self.name,
+            "Names": self.name,
+            "Description": self.unit.description,
+            "LoadState": "loaded",
+            "ActiveState": self.active,
+            "SubState": self.sub,
+            "Result": self.result,
+            "MainPID": str(self.pid),
+            "ExecMainPID": str(self.pid),
+            "ExecMainStartTimestampMonotonic": str(self.started),
+            "NRestarts": str(self.restarts),
+            "Transient": "yes" if self.transient else "no",
+            "UnitFileState": "transient" if self.transient else "enabled",
+        }
+
+
+@dataclass
+class Timer:
+    """A transient timer: due in seconds since boot."""
+
+    name: str
+    service: Service
+    due: float
+    description: str
+    task: "asyncio.Task[None] | None" = field(default=None, repr=False)

@@ -1,0 +1,257 @@
+"""What the node's own programs say: systemctl, systemd-run, systemd-escape, journalctl, hostname. Words in, text out.
+
+What they do not know they refuse, as the real ones refuse what they do not know.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from kubevouch.clock import Clock
+from kubevouch_lab.nodes.calls import Told
+from kubevouch_lab.nodes.journal import Journal
+from kubevouch_lab.nodes.journalctl import Journalctl
+from kubevouch_lab.nodes.processes import Processes
+from kubevouch_lab.nodes.units import MULTI_USER, JobFailed, Units, full_name
+from kubevouch_lab.nodes.words import Words, span, taken_apart
+
+_NOT_FOUND: Final = {
+    "LoadState": "not-found",
+    "ActiveState": "inactive",
+    "SubState": "dead",
+    "MainPID": "0",
+    "ExecMainStartTimestampMonotonic": "0",
+    "NRestarts": "0",
+    "Result": "success",
+}
+
+
+class Tools:
+    """Answers for one node. reboot: what happens when somebody asks for it."""
+
+    def __init__(
+        self,
+        units: Units,
+        journal: Journal,
+        processes: Processes,
+        clock: Clock,
+        *,
+        host: str,
+        address: str,
+        reboot: Callable[[], None],
+    ) -> None:
+        self._units = units
+        self._journal = journal
+        self._processes = processes
+        self._clock = clock
+        self._host = host
+        self._address = address
+        self._reboot = reboot
+
+    async def __call__(self, words: Sequence[str]) -> Told:
+        """One call: the program's name and its words."""
+        self._processes.tick()
+        name, rest = words[0], list(words[1:])
+        known: dict[str, Callable[[list[str]], Awaitable[Told]]] = {
+            "systemctl": self._systemctl,
+            "systemd-run": self._systemd_run,
+        }
+        plain: dict[str, Callable[[list[str]], Told]] = {
+            "systemd-escape": _escaped,
+            "journalctl": Journalctl(self._journal, self._clock, self._host),
+            "hostname": self._hostname,
+            "lab-now": lambda _: Told(f"{self._clock.now().timestamp():.6f}\n"),
+            "reboot": self._rebooted,
+            "kubelet": lambda _: Told("Kubernetes v1.36.3\n"),
+        }
+        if name in known:
+            return await known[name](rest)
+        return plain[name](rest)
+
+    async def _systemctl(self, rest: list[str]) -> Told:  # noqa: PLR0911 - a table of verbs
+        words = taken_apart(rest)
+        verb, *names = words.rest or ("list-units",)
+        match verb:
+            case "show":
+                return self._show(words, names)
+            case "daemon-reload" | "daemon-reexec":
+                self._units.reload()
+                return Told()
+            case "list-timers":
+                return self._list_timers(words, names)
+            case "is-active" | "is-failed" | "is-enabled":
+                return self._is(verb, words, names)
+            case "status":
+                return self._status(names)
+            case "cat":
+                return self._cat(names)
+            case "start" | "stop" | "restart" | "try-restart" | "reset-failed" | "kill":
+                return await self._jobs(verb, words, names)
+            case "enable" | "disable" | "unmask":
+                return Told()
+            case "reboot":
+                return self._rebooted([])
+        return Told(err=f"Unknown command verb {verb}: the lab's nodes do not know it.\n", code=1)
+
+    async def _jobs(self, verb: str, words: Words, names: list[str]) -> Told:
+        for name in self._units.matching(names):
+            try:
+                if name == MULTI_USER:
+                    await self._units.reach(name)
+                elif verb == "start":
+                    await self._units.start(name)
+                elif verb == "stop":
+                    if not self._loaded(name):
+                        return Told(err=f"Failed to stop {name}: Unit {name} not loaded.\n", code=5)
+                    await self._units.stop(name)
+                elif verb in {"restart", "try-restart"}:
+                    await self._units.restart(name)
+                elif verb == "kill":
+                    await self._units.kill(name, words.last("-s", "--signal", default="TERM"))
+                else:
+                    self._units.reset_failed(name)
+            except JobFailed as failed:
+                return Told(err=f"{failed}\n", code=5 if "not found" in str(failed) else 1)
+        return Told()
+
+    def _loaded(self, name: str) -> bool:
+        known = name in self._units.services or name in self._units.timers
+        return known or self._units.unit(name) is not None
+
+    def _properties(self, name: str) -> dict[str, str]:
+        service = self._units.services.get(name)
+        if service is not None:
+            at = datetime.fromtimestamp(service.started_at, UTC)
+            stamp = f"{at:%a %Y-%m-%d %H:%M:%S UTC}" if service.started else ""
+            return service.properties() | {
+                "ExecMainStartTimestamp": stamp,
+                "ActiveEnterTimestamp": stamp,
+                "ActiveEnterTimestampMonotonic": str(service.started),
+            }
+        timer = self._units.timers.get(name)
+        if timer is not None:
+            known = {"Id": name, "LoadState": "loaded", "ActiveState": "active"}
+            return {**known, "SubState": "waiting", "Unit": timer.service.name}
+        unit = self._units.unit(name)
+        if unit is None:
+            return {"Id": name, "Description": name, **_NOT_FOUND}
+        return {**_NOT_FOUND, "Id": name, "Description": unit.description, "LoadState": "loaded"}
+
+    def _show(self, words: Words, names: list[str]) -> Told:
+        wanted = [
+            each for value in words.all("-p", "--property", "-P") for each in value.split(",")
+        ]
+        only = words.has("--value", "-P")
+        blocks = []
+        for name in self._units.matching(names):
+            found = self._properties(name)
+            keys = [key for key in wanted if key in found] if wanted else list(found)
+            blocks.append("".join(f"{found[k]}\n" if only else f"{k}={found[k]}\n" for k in keys))
+        return Told("\n".join(blocks))
+
+    def _is(self, verb: str, words: Words, names: list[str]) -> Told:
+        key = "UnitFileState" if verb == "is-enabled" else "ActiveState"
+        states = [self._properties(full_name(name)).get(key, "disabled") for name in names]
+        good = {"is-active": "active", "is-failed": "failed", "is-enabled": "enabled"}[verb]
+        text = "" if words.has("-q", "--quiet") else "".join(f"{state}\n" for state in states)
+        return Told(text, code=0 if good in states else 3)
+
+    def _status(self, names: list[str]) -> Told:
+        name = full_name(names[0]) if names else "kubelet.service"
+        if not self._loaded(name):
+            return Told(err=f"Unit {name} could not be found.\n", code=4)
+        found = self._properties(name)
+        lines = [
+            f"* {name} - {found['Description']}",
+            f"     Loaded: {found['LoadState']}",
+            f"     Active: {found['ActiveState']} ({found['SubState']})",
+        ]
+        if found.get("MainPID", "0") != "0":
+            lines.append(f"   Main PID: {found['MainPID']}")
+        tail = [line.short(self._host) for line in self._journal.of(name)[-10:]]
+        text = "\n".join([*lines, "", *tail]) + "\n"
+        return Told(text, code=0 if found["ActiveState"] == "active" else 3)
+
+    def _cat(self, names: list[str]) -> Told:
+        unit = self._units.unit(full_name(names[0])) if names else None
+        if unit is None:
+            return Told(err="No files found.\n", code=1)
+        lines = [f"{key}={value}" for key, values in unit.said.items() for value in values]
+        return Told("\n".join(lines) + "\n")
+
+    def _list_timers(self, words: Words, patterns: list[str]) -> Told:
+        names = self._units.matching(patterns) if patterns else list(self._units.timers)
+        timers = [self._units.timers[name] for name in names if name in self._units.timers]
+        lines = []
+        for timer in timers:
+            left = max(0.0, timer.due - self._processes.uptime)
+            at = self._clock.now() + timedelta(seconds=left)
+            lines.append(
+                f"{at:%a %Y-%m-%d %H:%M:%S UTC} {left:.0f}s left - - {timer.name} {timer.service.name}"
+            )
+        if words.has("--no-legend"):
+            return Told("".join(f"{line}\n" for line in lines))
+        head = "NEXT LEFT LAST PASSED UNIT ACTIVATES"
+        return Told("\n".join([head, *lines, "", f"{len(lines)} timers listed."]) + "\n")
+
+    async def _systemd_run(self, rest: list[str]) -> Told:
+        words = taken_apart(rest, stop_at_program=True)
+        if not words.rest:
+            return Told(err="Command line to execute required.\n", code=1)
+        stamp = f"run-u{int(self._processes.uptime * 1000)}"
+        name = words.last("--unit", "-u", default=stamp).removesuffix(".service")
+        name = name.removesuffix(".timer")
+        description = words.last("--description", default=" ".join(words.rest))
+        try:
+            if words.has("--on-active"):
+                text = words.last("--on-active")
+                after = float(text) if text.replace(".", "", 1).isdigit() else span(text)
+                self._units.run_later(name, after, words.rest, description)
+                said = f"Running timer as unit: {name}.timer\nWill run service as unit: {name}.service\n"
+                return Told(err=said)
+            unknown = sorted(each for each in words.options if each.startswith("--on-"))
+            if unknown:
+                return Told(
+                    err=f"systemd-run: {unknown[0]}: the lab's nodes know --on-active only\n",
+                    code=1,
+                )
+            await self._units.run_now(f"{name}.service", words.rest, description)
+        except JobFailed as failed:
+            return Told(err=f"{failed}\n", code=1)
+        return Told(err=f"Running as unit: {name}.service\n")
+
+    def _hostname(self, rest: list[str]) -> Told:
+        match rest:
+            case []:
+                return Told(f"{self._host}\n")
+            case ["-f" | "--fqdn"]:
+                return Told(f"{self._host}\n")
+            case ["-s" | "--short"]:
+                return Told(f"{self._host.split('.', 1)[0]}\n")
+            case ["-I" | "-i" | "--all-ip-addresses" | "--ip-address"]:
+                return Told(f"{self._address} \n")
+        return Told(err="hostname: the lab's nodes keep their names\n", code=1)
+
+    def _rebooted(self, _: list[str]) -> Told:
+        self._reboot()
+        return Told()
+
+
+def _escaped(rest: list[str]) -> Told:
+    words = taken_apart(rest, taking=frozenset())
+    path = words.has("-p", "--path")
+    made = []
+    for word in words.rest:
+        text = "/".join(step for step in word.split("/") if step) if path else word
+        made.append(
+            "".join(
+                "-"
+                if char == "/"
+                else char
+                if char.isalnum() or char in ":_."
+                else f"\\x{ord(char):02x}"
+                for char in text
+            )
+        )
+    suffix = words.last("--suffix")
+    return Told(" ".join(f"{each}.{suffix}" if suffix else each for each in made) + "\n")

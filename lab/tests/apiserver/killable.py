@@ -1,0 +1,29 @@
+"""An API server as a process of its own, for a test that kills it: `python -m lab.tests.apiserver.killable FOLDER`."""
+
+import asyncio
+import random
+import sys
+from pathlib import Path
+
+from kubevouch.system_clock import SystemClock
+from kubevouch_lab.apiserver.client import LocalClient
+from kubevouch_lab.apiserver.journal import Journal
+from kubevouch_lab.apiserver.kinds import NAMESPACES
+from kubevouch_lab.apiserver.server import ApiServer, ServerPki
+from kubevouch_lab.apiserver.store import Store
+
+
+async def _serve(folder: Path) -> None:
+    store = Store(Journal(folder / "store.sqlite"))
+    pki = ServerPki(*((folder / name).read_bytes() for name in ("chain.pem", "key.pem", "ca.pem")))
+    server = ApiServer(store, clock=SystemClock(), tls=pki, entropy=random.SystemRandom().randbytes)
+    local = LocalClient(server.resources)
+    if local.find(NAMESPACES, "default") is None:
+        local.create(NAMESPACES, {"metadata": {"name": "default"}})
+    await server.start()
+    print(server.url, flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(Path(sys.argv[1])))

@@ -1,0 +1,296 @@
+"""Real kubectl is the judge: what it is asked for, it does, and says so."""
+
+import asyncio
+import json
+from typing import Any
+
+from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, NODES, PODS
+from lab.tests.apiserver.bench import PATIENT, Bench
+
+DEPLOYMENT: Any = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "web", "labels": {"app": "web"}},
+    "spec": {
+        "replicas": 2,
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": {
+            "metadata": {"labels": {"app": "web"}},
+            "spec": {
+                "containers": [
+                    {
+                        "name": "web",
+                        "image": "example.com/web:1",
+                        "args": ["--a", "--b"],
+                        "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
+                    }
+                ]
+            },
+        },
+    },
+}
+
+
+def _kept(lab: Bench) -> Any:
+    return lab.local.get(DEPLOYMENTS, "web", "default")
+
+
+async def test_nodes_are_read(lab: Bench) -> None:
+    lab.local.create(NODES, {"metadata": {"name": "n1"}, "status": {"capacity": {"cpu": "2"}}})
+    listed = json.loads(await lab.does("get", "nodes", "-o", "json"))
+    assert [item["metadata"]["name"] for item in listed["items"]] == ["n1"]
+    assert listed["items"][0]["status"]["capacity"]["cpu"] == "2"
+    assert "n1" in await lab.does("get", "nodes")
+    ran = await lab.kubectl("get", "nodes", "none")
+    assert (ran.code, ran.err) == (
+        1,
+        'Error from server (NotFound): nodes "none" not found\n',
+    )
+
+
+async def test_a_namespace_is_made_once_and_deleted(lab: Bench) -> None:
+    assert await lab.does("create", "namespace", "space") == "namespace/space created\n"
+    ran = await lab.kubectl("create", "namespace", "space")
+    assert ran.code == 1
+    assert 'Error from server (AlreadyExists): namespaces "space" already exists' in ran.err
+    assert "Active" in await lab.does("get", "namespace", "space")
+    out = await lab.does("delete", "namespace", "space")
+    assert out.startswith('namespace "space" deleted')
+    assert (await lab.kubectl("get", "namespace", "space")).code == 1
+
+
+async def test_a_watch_prints_what_happens(lab: Bench) -> None:
+    lab.local.create(NODES, {"metadata": {"name": "n1"}})
+    process = await lab.start("get", "nodes", "--watch", "-o", "name")
+    assert process.stdout
+    async with asyncio.timeout(PATIENT):
+        assert await process.stdout.readline() == b"node/n1\n"
+        lab.local.create(NODES, {"metadata": {"name": "n2"}})
+        assert await process.stdout.readline() == b"node/n2\n"
+        process.kill()
+        await process.wait()
+
+
+async def test_a_watched_table_has_one_header_and_a_row_for_each_event(lab: Bench) -> None:
+    lab.local.create(NODES, {"metadata": {"name": "n1"}})
+    process = await lab.start("get", "nodes", "--watch", "--output-watch-events")
+    assert process.stdout
+    async with asyncio.timeout(PATIENT):
+        header = (await process.stdout.readline()).split()
+        assert header[:3] == [b"EVENT", b"NAME", b"STATUS"]
+        assert (await process.stdout.readline()).split()[:3] == [b"ADDED", b"n1", b"Unknown"]
+        ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+        lab.local.patch(NODES, "n1", ready, subresource="status")
+        assert (await process.stdout.readline()).split()[:3] == [b"MODIFIED", b"n1", b"Ready"]
+        lab.local.delete(NODES, "n1")
+        assert (await process.stdout.readline()).split()[:3] == [b"DELETED", b"n1", b"Ready"]
+        process.kill()
+        await process.wait()
+
+
+async def test_apply_creates_then_changes_what_has_changed_and_nothing_else(lab: Bench) -> None:
+    apply = ("apply", "-f", "-")
+    assert await lab.does(*apply, stdin=DEPLOYMENT) == "deployment.apps/web created\n"
+    made = _kept(lab)
+    assert await lab.does(*apply, stdin=DEPLOYMENT) == "deployment.apps/web unchanged\n"
+    assert _kept(lab) == made
+
+    other = _kept(lab)
+    other["spec"]["template"]["spec"]["containers"].append({"name": "side", "image": "side:1"})
+    lab.local.update(DEPLOYMENTS, other)
+    changed = json.loads(json.dumps(DEPLOYMENT))
+    container = changed["spec"]["template"]["spec"]["containers"][0]
+    container["image"] = "example.com/web:2"
+    container["env"] = [{"name": "B", "value": "3"}]
+    del container["args"]
+    assert await lab.does(*apply, stdin=changed) == "deployment.apps/web configured\n"
+    containers = _kept(lab)["spec"]["template"]["spec"]["containers"]
+    assert [each["name"] for each in containers] == ["web", "side"]
+    assert containers[0]["image"] == "example.com/web:2"
+    assert containers[0]["env"] == [{"name": "B", "value": "3"}]
+    assert "args" not in containers[0]
+    assert _kept(lab)["metadata"]["generation"] == 3
+
+
+async def test_apply_refuses_a_field_that_there_is_not(lab: Bench) -> None:
+    wrong = json.loads(json.dumps(DEPLOYMENT))
+    wrong["spec"]["template"]["spec"]["containers"][0]["imagee"] = "x"
+    ran = await lab.kubectl("apply", "-f", "-", stdin=wrong)
+    assert ran.code == 1
+    assert 'unknown field "spec.template.spec.containers[0].imagee"' in ran.err
+
+
+async def test_server_side_apply_is_refused_in_words(lab: Bench) -> None:
+    ran = await lab.kubectl("apply", "--server-side", "-f", "-", stdin=DEPLOYMENT)
+    assert ran.code == 1
+    assert "Server-side apply not available on the server" in ran.err
+
+
+async def test_a_dry_run_shows_what_an_apply_would_change(lab: Bench) -> None:
+    await lab.does("apply", "-f", "-", stdin=DEPLOYMENT)
+    changed = {**DEPLOYMENT, "spec": {**DEPLOYMENT["spec"], "replicas": 3}}
+    out = await lab.does(
+        "apply", "--dry-run=server", "-f", "-", "-o", "jsonpath={.spec.replicas}", stdin=changed
+    )
+    assert out == "3"
+    assert _kept(lab)["spec"]["replicas"] == 2
+
+
+async def test_the_small_verbs_change_what_they_say(lab: Bench) -> None:
+    await lab.does("create", "-f", "-", stdin=DEPLOYMENT)
+    web = "deployment/web"
+    assert "scaled" in await lab.does("scale", web, "--replicas=4")
+    assert "labeled" in await lab.does("label", web, "tier=front")
+    assert "unlabeled" in await lab.does("label", web, "app-")
+    assert "annotated" in await lab.does("annotate", web, "note=some words")
+    assert "image updated" in await lab.does("set", "image", web, "web=example.com/web:9")
+    assert "patched" in await lab.does("patch", web, "-p", '{"spec":{"paused":true}}')
+    merge = '{"spec":{"minReadySeconds":7}}'
+    assert "patched" in await lab.does("patch", web, "--type=merge", "-p", merge)
+    steps = '[{"op":"replace","path":"/spec/revisionHistoryLimit","value":3}]'
+    assert "patched" in await lab.does("patch", web, "--type=json", "-p", steps)
+    ran = await lab.kubectl("rollout", "restart", web)
+    assert (ran.code, "can't restart paused deployment" in ran.err) == (1, True)
+    kept = _kept(lab)
+    assert kept["metadata"]["labels"] == {"tier": "front"}
+    assert kept["metadata"]["annotations"]["note"] == "some words"
+    spec = kept["spec"]
+    assert (spec["replicas"], spec["paused"], spec["minReadySeconds"]) == (4, True, 7)
+    assert spec["revisionHistoryLimit"] == 3
+    assert spec["template"]["spec"]["containers"][0]["image"] == "example.com/web:9"
+    ran = await lab.kubectl("label", web, "tier=back")
+    assert (ran.code, "--overwrite is false" in ran.err) == (1, True)
+    ran = await lab.kubectl("scale", web, "--current-replicas=9", "--replicas=1")
+    assert (ran.code, "Expected replicas to be 9, was 4" in ran.err) == (1, True)
+
+
+async def test_wait_waits_for_the_condition_and_for_the_end(lab: Bench) -> None:
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    lab.local.create(PODS, pod, "default")
+    waiting = asyncio.create_task(
+        lab.does("wait", "pod/p", "--for=condition=Ready", "--timeout=50s")
+    )
+    done, _ = await asyncio.wait([waiting], timeout=0.3)
+    assert not done
+    ready = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
+    lab.local.patch(PODS, "p", ready, "default", subresource="status")
+    assert await waiting == "pod/p condition met\n"
+    waiting = asyncio.create_task(lab.does("wait", "pod/p", "--for=delete", "--timeout=50s"))
+    done, _ = await asyncio.wait([waiting], timeout=0.3)
+    assert not done
+    lab.local.delete(PODS, "p", "default")
+    await waiting
+
+
+async def test_a_delete_waits_for_the_last_finalizer(lab: Bench) -> None:
+    body = {"metadata": {"name": "held", "finalizers": ["example.com/hold"]}}
+    lab.local.create(CONFIG_MAPS, body, "default")
+    deleting = asyncio.create_task(lab.does("delete", "configmap", "held", "--timeout=50s"))
+    with lab.local.watch(CONFIG_MAPS, "default") as events:
+        async with asyncio.timeout(PATIENT):
+            async for event in events:
+                if "deletionTimestamp" in event.object["metadata"]:
+                    break
+    lab.local.patch(CONFIG_MAPS, "held", {"metadata": {"finalizers": None}}, "default")
+    assert (await deleting).startswith('configmap "held" deleted')
+
+
+async def test_a_list_comes_in_chunks(lab: Bench) -> None:
+    for number in range(12):
+        lab.local.create(CONFIG_MAPS, {"metadata": {"name": f"c{number:02}"}}, "default")
+    out = await lab.does("get", "configmaps", "--chunk-size=5", "-o", "name")
+    assert out.split() == [f"configmap/c{number:02}" for number in range(12)]
+    asked = [
+        line
+        for line in (lab.folder / "audit.log").read_text().splitlines()
+        if "limit=5" in line and '"verb":"list"' in line
+    ]
+    assert len(asked) == 3
+
+
+async def test_selectors_select(lab: Bench) -> None:
+    for name, tier in (("a", "x"), ("b", "y"), ("c", "x")):
+        body = {"metadata": {"name": name, "labels": {"tier": tier}}}
+        lab.local.create(CONFIG_MAPS, body, "default")
+    by_label = await lab.does("get", "cm", "-l", "tier=x", "-o", "name")
+    by_field = await lab.does("get", "cm", "-A", "--field-selector=metadata.name=b", "-o", "name")
+    assert (by_label.split(), by_field.split()) == (["configmap/a", "configmap/c"], ["configmap/b"])
+    ran = await lab.kubectl("get", "cm", "--field-selector=data.x=b")
+    assert (ran.code, '"data.x" is not a known field selector' in ran.err) == (1, True)
+    out = await lab.does("delete", "cm", "-l", "tier=x")
+    assert out.count("deleted") == 2
+
+
+async def test_secrets_and_accounts_and_roles_are_made(lab: Bench) -> None:
+    await lab.does("create", "secret", "generic", "s", "--from-literal=k=v")
+    out = await lab.does("get", "secret", "s", "-o", "jsonpath={.data.k} {.type}")
+    assert out == "dg== Opaque"
+    await lab.does("create", "serviceaccount", "robot")
+    await lab.does("create", "clusterrole", "reader", "--verb=get,list", "--resource=nodes")
+    await lab.does(
+        "create",
+        "clusterrolebinding",
+        "b",
+        "--clusterrole=reader",
+        "--serviceaccount=default:robot",
+    )
+    out = await lab.does("get", "clusterrolebinding", "b", "-o", "jsonpath={.subjects[0].kind}")
+    assert out == "ServiceAccount"
+    change = '{"roleRef":{"name":"other"}}'
+    ran = await lab.kubectl("patch", "clusterrolebinding", "b", "-p", change)
+    assert (ran.code, "cannot change roleRef" in ran.err) == (1, True)
+
+
+async def test_an_editor_sees_the_object_and_its_changes_are_kept(lab: Bench) -> None:
+    lab.local.create(CONFIG_MAPS, {"metadata": {"name": "a"}, "data": {"k": "old"}}, "default")
+    out = await lab.does("edit", "configmap", "a", editor="sed -i s/old/new/")
+    assert out == "configmap/a edited\n"
+    assert lab.local.get(CONFIG_MAPS, "a", "default")["data"] == {"k": "new"}
+
+
+async def test_raw_paths_answer(lab: Bench) -> None:
+    assert json.loads(await lab.does("get", "--raw", "/version"))["major"] == "1"
+    assert await lab.does("get", "--raw", "/readyz") == "ok"
+    assert "readyz check passed" in await lab.does("get", "--raw", "/readyz?verbose")
+    ran = await lab.kubectl("get", "--raw", "/nothing")
+    assert "the server could not find the requested resource" in ran.err
+
+
+async def test_an_older_version_is_not_put_back(lab: Bench) -> None:
+    lab.local.create(CONFIG_MAPS, {"metadata": {"name": "a"}, "data": {"k": "1"}}, "default")
+    old = json.loads(await lab.does("get", "configmap", "a", "-o", "json"))
+    await lab.does("patch", "configmap", "a", "-p", '{"data":{"k":"2"}}')
+    ran = await lab.kubectl("replace", "-f", "-", stdin=old)
+    assert ran.code == 1
+    assert "Error from server (Conflict)" in ran.err
+    assert (
+        'Operation cannot be fulfilled on configmaps "a": the object has been modified; please apply '
+        "your changes to the latest version and try again"
+    ) in ran.err
+    assert lab.local.get(CONFIG_MAPS, "a", "default")["data"] == {"k": "2"}
+
+
+async def test_many_at_once_each_add_their_own(lab: Bench) -> None:
+    lab.local.create(CONFIG_MAPS, {"metadata": {"name": "a"}}, "default")
+    await asyncio.gather(
+        *(lab.does("label", "configmap", "a", f"l{number}=x") for number in range(6))
+    )
+    labels = lab.local.get(CONFIG_MAPS, "a", "default")["metadata"]["labels"]
+    assert labels == {f"l{number}": "x" for number in range(6)}
+
+
+async def test_foreground_and_orphan_are_what_kubectl_says_they_are(lab: Bench) -> None:
+    await lab.does("create", "-f", "-", stdin=DEPLOYMENT)
+    owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    owner["uid"] = _kept(lab)["metadata"]["uid"]
+    for name in ("one", "two"):
+        body = {"metadata": {"name": name, "ownerReferences": [owner]}}
+        lab.local.create(CONFIG_MAPS, body, "default")
+    await lab.does("delete", "deployment", "web", "--cascade=orphan")
+    assert len(lab.local.list(CONFIG_MAPS, "default")) == 2
+    await lab.does("create", "-f", "-", stdin=DEPLOYMENT)
+    owner["uid"] = _kept(lab)["metadata"]["uid"]
+    adopted = {"metadata": {"ownerReferences": [owner]}}
+    lab.local.patch(CONFIG_MAPS, "one", adopted, "default")
+    await lab.does("delete", "deployment", "web", "--cascade=foreground")
+    assert [each["metadata"]["name"] for each in lab.local.list(CONFIG_MAPS)] == ["two"]

@@ -1,0 +1,165 @@
+"""Bodies in protobuf: real kubectl sends them, hostile bytes are refused."""
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kubevouch_lab.apiserver import status
+from kubevouch_lab.apiserver.kinds import CSRS
+from kubevouch_lab.apiserver.protobuf import decoded
+from kubevouch_lab.apiserver.wire_format import Malformed, fields, tagged, varint
+from lab.tests.apiserver.bench import Bench
+
+MAGIC = b"k8s\x00"
+
+
+def envelope(api_version: str, kind: str, raw: bytes) -> bytes:
+    meta = tagged(1, api_version.encode()) + tagged(2, kind.encode())
+    return MAGIC + tagged(1, meta) + tagged(2, raw)
+
+
+# kubectl, what it then shows of the object. All of these go through typed clients, so in protobuf.
+CREATED: list[tuple[tuple[str, ...], str, dict[str, Any]]] = [
+    (("configmap", "it", "--from-literal=a=b"), "configmap", {"data": {"a": "b"}}),
+    (
+        ("secret", "generic", "it", "--from-literal=a=b"),
+        "secret",
+        {"data": {"a": "Yg=="}, "type": "Opaque"},
+    ),
+    (
+        ("clusterrole", "it", "--verb=get,list", "--resource=pods", "--resource-name=p"),
+        "clusterrole",
+        {
+            "rules": [
+                {
+                    "apiGroups": [""],
+                    "resourceNames": ["p"],
+                    "resources": ["pods"],
+                    "verbs": ["get", "list"],
+                }
+            ]
+        },
+    ),
+    (
+        ("clusterrolebinding", "it", "--clusterrole=view", "--serviceaccount=ns:sa"),
+        "clusterrolebinding",
+        {
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": "view",
+            },
+            "subjects": [{"kind": "ServiceAccount", "name": "sa", "namespace": "ns"}],
+        },
+    ),
+    (("priorityclass", "it", "--value=-7"), "priorityclass", {"value": -7}),
+]
+
+
+@pytest.mark.parametrize(("args", "kind", "expected"), CREATED, ids=lambda value: str(value)[:20])
+async def test_what_kubectl_creates_arrives_whole(
+    lab: Bench, args: tuple[str, ...], kind: str, expected: dict[str, Any]
+) -> None:
+    await lab.does("create", *args)
+    found = json.loads(await lab.does("get", kind, "it", "-o", "json"))
+    assert {key: found[key] for key in expected} == expected
+
+
+async def test_numbers_texts_and_either_arrive_whole(lab: Bench) -> None:
+    await lab.does("create", "pdb", "it", "--selector=a=b", "--min-available=50%")
+    await lab.does("create", "service", "clusterip", "it", "--tcp=80:8080")
+    budget = json.loads(await lab.does("get", "pdb", "it", "-o", "json"))["spec"]
+    assert budget == {"minAvailable": "50%", "selector": {"matchLabels": {"a": "b"}}}
+    (port,) = json.loads(await lab.does("get", "svc", "it", "-o", "json"))["spec"]["ports"]
+    assert (port["port"], port["targetPort"]) == (80, 8080)
+
+
+async def test_a_deployment_arrives_whole(lab: Bench) -> None:
+    await lab.does("create", "deployment", "it", "--image=i:1", "--replicas=0", "--", "sh", "-c")
+    spec = json.loads(await lab.does("get", "deployment", "it", "-o", "json"))["spec"]
+    (container,) = spec["template"]["spec"]["containers"]
+    assert spec["replicas"] == 0
+    assert (container["image"], container["command"]) == ("i:1", ["sh", "-c"])
+
+
+def test_a_request_is_read_with_its_times_and_its_extras() -> None:
+    """The bytes by hand, after the numbers of certificates.k8s.io/v1 generated.proto."""
+    stamp = b"\x08" + b"\xf0\xf6\x9b\xb7\x06"  # seconds: 1726413680
+    metadata = tagged(1, b"csr") + tagged(8, stamp) + tagged(8, b"")
+    values = tagged(1, b"x") + tagged(1, b"y")
+    spec = tagged(1, b"PEM") + tagged(5, b"server auth") + b"\x40\x80\xa3\x05"
+    spec += tagged(6, tagged(1, b"key") + tagged(2, values))
+    body = decoded(envelope(CSRS.api_version, CSRS.kind, tagged(1, metadata) + tagged(2, spec)))
+    assert body == {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "metadata": {"name": "csr"},
+        "spec": {
+            "request": "UEVN",
+            "usages": ["server auth"],
+            "expirationSeconds": 86400,
+            "extra": {"key": ["x", "y"]},
+        },
+    }
+
+
+def _refusal(raw: bytes) -> str:
+    with pytest.raises(status.StatusError) as error:
+        decoded(raw)
+    assert (error.value.code, error.value.reason) == (400, "BadRequest")
+    return error.value.message
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"", "expected prefix [107 56 115 0]"),
+        (b'{"kind": "Node"}', "expected prefix [107 56 115 0]"),
+        (MAGIC, 'no kind "" is registered for version ""'),
+        (envelope("v1", "Nothing", b""), 'no kind "Nothing" is registered for version "v1"'),
+        (envelope("v1", "Node", b"\x0a\x7f"), "unexpected EOF"),
+        (envelope("v1", "Node", b"\x0b"), "illegal wireType 3"),
+        (envelope("v1", "Node", b"\x08\x01"), "wrong wireType = 0"),
+        (envelope("v1", "Node", b"\x00\x01"), "illegal tag 0"),
+        (envelope("v1", "Node", b"\xff" * 11), "integer overflow"),
+        (envelope("v1", "Node", tagged(1, tagged(1, b"\xff"))), "utf-8"),
+        (envelope("v1", "Pod", tagged(2, tagged(2, b"") * 300_000)), "more than 200000 values"),
+        (envelope("v1", "Node", b"") + tagged(3, b"gzip"), "content encoding 'gzip' is not read"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "body",
+)
+def test_what_is_no_body_is_refused_and_says_why(raw: bytes, text: str) -> None:
+    assert text in _refusal(raw)
+
+
+async def test_the_server_refuses_hostile_bytes(lab: Bench) -> None:
+    path, form = "/api/v1/nodes", "application/vnd.kubernetes.protobuf"
+    code, answer = await lab.ask("POST", path, MAGIC + b"\xff" * 1000, form)
+    assert (code, answer["reason"]) == (400, "BadRequest")
+
+
+@settings(deadline=None)
+@given(
+    st.binary(max_size=200), st.sampled_from(["Node", "Pod", "Secret", "Event", "DeleteOptions"])
+)
+def test_any_bytes_are_read_or_refused(raw: bytes, kind: str) -> None:
+    for body in (MAGIC + raw, envelope("v1", kind, raw)):
+        with contextlib.suppress(status.StatusError):
+            assert json.dumps(decoded(body))
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=40))
+def test_the_wire_format_ends_or_is_malformed(raw: bytes) -> None:
+    with contextlib.suppress(Malformed):
+        assert sum(1 for _ in fields(memoryview(raw))) <= len(raw)
+
+
+def test_a_number_ends_after_ten_bytes() -> None:
+    assert varint(memoryview(b"\xff" * 9 + b"\x01"), 0) == ((1 << 64) - 1, 10)
+    with pytest.raises(Malformed):
+        varint(memoryview(b"\x80" * 10 + b"\x01"), 0)

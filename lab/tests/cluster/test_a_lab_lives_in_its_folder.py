@@ -1,0 +1,191 @@
+"""up, status, down, Ctrl-C, kill -9, side by side: seen from outside, with real kubectl."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from kubevouch_lab.cluster.folder import Folder
+
+KUBECTL = Path(sys.executable).with_name("kubectl")
+
+
+def words(verb: str, root: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "kubevouch", "lab", verb, "--dir", str(root), *more]
+
+
+def run(verb: str, root: Path, *more: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        words(verb, root, *more), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def kubectl(root: Path, *more: str) -> "subprocess.CompletedProcess[str]":
+    given = [str(KUBECTL), f"--kubeconfig={root}/kubeconfig", f"--cache-dir={root}/cache", *more]
+    return subprocess.run(given, capture_output=True, text=True, timeout=30, check=False)
+
+
+def names(root: Path) -> list[str]:
+    return kubectl(root, "get", "namespaces", "-o", "name").stdout.split()
+
+
+def eventually(look: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "a lab"
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(root: Path) -> object:
+    yield
+    run("down", root)
+    assert Folder(root).running() == 0
+
+
+def test_killed_it_goes_on_where_it_was(root: Path) -> None:
+    up = run("up", root, "--detach", "--nodes", "1")
+    assert up.returncode == 0, up
+    assert f"export KUBECONFIG='{root}/kubeconfig'" in up.stdout
+    assert "--ssh-config" in up.stdout
+    assert kubectl(root, "create", "namespace", "shop").returncode == 0
+    assert kubectl(root, "delete", "clusterrolebinding", "system:metrics-server").returncode == 0
+    os.kill(Folder(root).running(), signal.SIGKILL)
+    eventually(lambda: Folder(root).running() == 0)
+    began = time.monotonic()
+    again = run("up", root, "--detach")
+    assert again.returncode == 0, again
+    assert time.monotonic() - began < 20  # alone on the machine it takes one
+    assert "namespace/shop" in names(root)
+    assert "NotFound" in kubectl(root, "get", "clusterrolebinding", "system:metrics-server").stderr
+    status = json.loads(run("status", root, "-o", "json").stdout)
+    assert status["process"] == Folder(root).running()
+    assert [node["name"] for node in status["nodes"]] == ["k8s-master.internal.example.com"]
+    second = run("up", root)
+    assert second.returncode == 4
+    assert f"process {status['process']} runs this lab" in second.stderr
+    other = run("up", root, "--nodes", "3")
+    assert other.returncode == 4
+    down = run("down", root)
+    assert down.returncode == 0
+    assert not (root / "control").exists()
+    assert run("status", root).returncode == 4
+    assert "no lab runs here" in run("status", root).stderr
+    wished = run("up", root, "--nodes", "3", "--detach")
+    assert "the number of nodes of the lab there is 1; kubevouch lab down --remove" in wished.stderr
+    removed = run("down", root, "--remove")
+    assert removed.returncode == 0
+    assert not root.exists()
+
+
+def test_ctrl_c_ends_it_and_two_run_side_by_side(root: Path, tmp_path: Path) -> None:
+    other = tmp_path / "another"
+    process = subprocess.Popen(words("up", root, "--nodes", "1"), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline().startswith("export KUBECONFIG=")
+        assert run("up", other, "--detach", "--nodes", "1").returncode == 0
+        try:
+            assert kubectl(other, "create", "namespace", "shop").returncode == 0
+            assert "namespace/shop" not in names(root)
+            assert Folder(root).record().block != Folder(other).record().block
+        finally:
+            assert run("down", other).returncode == 0
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
+        process.stdout.close()
+    assert kubectl(root, "get", "namespaces", "--request-timeout=2s").returncode != 0
+
+
+def test_a_folder_with_other_things_in_it_is_not_removed(root: Path) -> None:
+    root.mkdir()
+    (root / "thesis.txt").write_text("years of work")
+    down = run("down", root, "--remove")
+    assert down.returncode == 4
+    assert "is no lab's folder" in down.stderr
+    assert (root / "thesis.txt").exists()
+
+
+def test_an_address_that_is_taken_is_named(root: Path) -> None:
+    import socket
+
+    assert run("up", root, "--detach", "--nodes", "1").returncode == 0
+    assert run("down", root).returncode == 0
+    site = Folder(root).record().site
+    with socket.socket() as taking:
+        taking.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taking.bind((site.api_address, site.api_port))
+        taking.listen()
+        up = run("up", root, "--detach")
+    assert up.returncode == 4
+    assert f"{site.api_address}:{site.api_port}" in up.stderr
+
+
+def not_after(file: Path) -> str:
+    words = ["openssl", "x509", "-in", str(file), "-noout", "-enddate", "-serial", "-subject"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+
+def test_what_is_aged_is_the_same_with_earlier_dates_and_is_served(root: Path) -> None:
+    assert run("up", root, "--detach", "--nodes", "1", "--scenario", "healthy").returncode == 0
+    pki = root / "nodes/k8s-master.internal.example.com/var/lib/kubelet/pki"
+    before = {each.name: not_after(each) for each in pki.glob("kubelet-*-2*.pem")}
+    aged = run("age", root, "300d")
+    assert aged.returncode == 0, aged
+    assert f"{len(before)} certificates are 300 days older" in aged.stderr
+    for name, text in before.items():
+        end, serial, subject = not_after(pki / name).splitlines()
+        was, *same = text.splitlines()
+        assert [serial, subject] == same
+        assert (_moment(was) - _moment(end)).days == 300
+    site = Folder(root).record().site
+    words = ["openssl", "s_client", "-connect", f"{site.api_address}:10250"]
+    shown = subprocess.run(words, input="", capture_output=True, text=True, check=False, timeout=20)
+    assert (
+        "subject=O = system:nodes, CN = system:node:k8s-master.internal.example.com" in shown.stdout
+    )
+
+
+def _moment(line: str) -> datetime:
+    return datetime.strptime(line.partition("=")[2], "%b %d %H:%M:%S %Y %Z").replace(tzinfo=UTC)
+
+
+def test_what_is_broken_stays_broken_over_a_kill_and_is_mended(root: Path) -> None:
+    assert run("up", root, "--detach", "--nodes", "1", "--scenario", "healthy").returncode == 0
+    broken = run("break", root, "unreachable", "--node", "k8s-master")
+    assert broken.returncode == 0, broken
+    os.kill(Folder(root).running(), signal.SIGKILL)
+    eventually(lambda: Folder(root).running() == 0)
+    assert run("up", root, "--detach").returncode == 0
+    site = Folder(root).record().site
+
+    def answers() -> bool:
+        words = ["openssl", "s_client", "-connect", f"{site.api_address}:10250"]
+        try:
+            shown = subprocess.run(words, input=b"", capture_output=True, check=False, timeout=1.5)
+        except subprocess.TimeoutExpired:
+            return False
+        return b"BEGIN CERTIFICATE" in shown.stdout
+
+    assert not answers()
+    assert run("break", root, "healthy").returncode == 0
+    eventually(answers)
+    strange = run("break", root, "everything")
+    assert strange.returncode == 4
+    assert "there is no such scenario; expired, no-ip-sans" in strange.stderr
+    assert "is no node of this lab; k8s-master" in run("age", root, "1d", "--node", "w9").stderr
+    shell = run("shell", root, "k8s-master", "systemctl", "is-active", "kubelet")
+    assert shell.stdout.strip() == "active", shell

@@ -1,0 +1,20 @@
+"""One authority a session; a control plane for the tests that want one."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from lab.tests.plane import Plane, plane
+from tests.support.authority import Authority
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture
+async def running(tmp_path: Path, authority: Authority) -> AsyncIterator[Plane]:
+    async with plane(tmp_path, authority) as found:
+        yield found

@@ -1,0 +1,329 @@
+"""Deployments, ReplicaSets, the scheduler and endpoints at work: real kubectl looks on and waits."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from kubevouch_lab.apiserver.kinds import (
+    DEPLOYMENTS,
+    ENDPOINT_SLICES,
+    ENDPOINTS,
+    NODES,
+    PODS,
+    REPLICA_SETS,
+    SERVICES,
+)
+from kubevouch_lab.controllers.all_of_them import controllers
+from kubevouch_lab.controllers.loop import reconcile
+from lab.tests.plane import Plane, until
+
+READY = {"type": "Ready", "status": "True"}
+
+
+def deployment(replicas: int = 3, **spec: Any) -> dict[str, Any]:
+    labels = {"app": "web"}
+    container = {
+        "name": "web",
+        "image": "example.com/web:1",
+        "ports": [{"name": "http", "containerPort": 8080}],
+    }
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    wanted = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {**wanted, **spec},
+    }
+
+
+def make_ready(running: Plane, pod: dict[str, Any], value: str = "True") -> None:
+    """What its kubelet would write."""
+    address = f"10.244.0.{int(pod['metadata']['uid'][:2], 16) or 1}"
+    old = pod.get("status") or {}
+    others = [each for each in old.get("conditions") or [] if each["type"] != "Ready"]
+    ready = {"type": "Ready", "status": value, "lastTransitionTime": stamp(running)}
+    status = {
+        **old,
+        "phase": "Running",
+        "podIP": old.get("podIP") or address,
+        "conditions": [*others, ready],
+    }
+    running.admin.update(PODS, {**pod, "status": status}, "status")
+
+
+def stamp(running: Plane) -> str:
+    return f"{running.clock.now():%Y-%m-%dT%H:%M:%SZ}"
+
+
+@contextlib.asynccontextmanager
+async def moving(running: Plane, *, ready: bool = True) -> AsyncIterator[None]:
+    """All controllers, three ready nodes and, if wished, a kubelet on paper."""
+    for name in ("n1", "n2", "n3"):
+        running.admin.create(NODES, {"metadata": {"name": name}})
+        running.admin.patch(NODES, name, {"status": {"conditions": [READY]}}, subresource="status")
+    parts = controllers(
+        running.store,
+        running.admin,
+        running.clock,
+        aggregation=running.aggregation,
+        ca=running.authority.pem,
+    )
+
+    def kubelet() -> None:
+        for pod in running.store.list(PODS):
+            if pod["spec"].get("nodeName") and pod["status"]["phase"] == "Pending":
+                make_ready(running, pod)
+
+    tasks = [asyncio.create_task(run()) for run in parts.values()]
+    if ready:
+        on_paper = reconcile(running.store, (PODS,), kubelet, clock=running.clock)
+        tasks.append(asyncio.create_task(on_paper))
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def pods(running: Plane) -> list[dict[str, Any]]:
+    return running.store.list(PODS, "default")
+
+
+async def test_it_comes_up_and_kubectl_says_so(running: Plane) -> None:
+    async with moving(running):
+        await running.does("apply", "-f", "-", stdin=deployment())
+        said = await running.does("rollout", "status", "deploy/web", "--timeout=30s")
+        assert said.endswith('deployment "web" successfully rolled out\n')
+        listed = await running.does("get", "deploy", "web", "--no-headers")
+        assert listed.split()[:4] == ["web", "3/3", "3", "3"]
+        assert {pod["spec"]["nodeName"] for pod in pods(running)} == {"n1", "n2", "n3"}
+        (replica_set,) = running.store.list(REPLICA_SETS, "default")
+        assert replica_set["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "1"
+        for pod in pods(running):
+            assert pod["metadata"]["name"].startswith(f"{replica_set['metadata']['name']}-")
+        described = await running.does("describe", "deploy", "web")
+        assert "Available      True    MinimumReplicasAvailable" in described
+        assert "Progressing    True    NewReplicaSetAvailable" in described
+        name = replica_set["metadata"]["name"]
+        assert f"deployment-controller  Scaled up replica set {name} from 0 to 3" in described
+        told = await running.does("describe", "pod", pods(running)[0]["metadata"]["name"])
+        assert f"default-scheduler  Successfully assigned default/{name}-" in told
+
+
+async def test_not_ready_is_told_as_a_real_cluster_tells_it(running: Plane) -> None:
+    async with moving(running, ready=False):
+        running.admin.create(DEPLOYMENTS, deployment())
+        await until(lambda: len(pods(running)) == 3)
+        await until(
+            lambda: (
+                running.store.get(DEPLOYMENTS, "web", "default")["status"].get(
+                    "unavailableReplicas"
+                )
+                == 3
+            )
+        )
+        status = running.store.get(DEPLOYMENTS, "web", "default")["status"]
+        # deploy-metrics-server.json of a real cluster (1.36) at 0/3.
+        assert [
+            (each["type"], each["status"], each["reason"]) for each in status["conditions"]
+        ] == [
+            ("Available", "False", "MinimumReplicasUnavailable"),
+            ("Progressing", "True", "ReplicaSetUpdated"),
+        ]
+        numbers = {key: value for key, value in status.items() if key != "conditions"}
+        assert numbers == {
+            "observedGeneration": 1,
+            "replicas": 3,
+            "terminatingReplicas": 0,
+            "unavailableReplicas": 3,
+            "updatedReplicas": 3,
+        }
+        await running.clock.wind(timedelta(seconds=700))
+
+        def late() -> bool:
+            found = running.store.get(DEPLOYMENTS, "web", "default")["status"]["conditions"][1]
+            return bool(found["reason"] == "ProgressDeadlineExceeded")
+
+        await until(late)
+        ended = await running.kubectl("rollout", "status", "deploy/web")
+        assert (ended.code, ended.err) == (
+            1,
+            'error: deployment "web" exceeded its progress deadline\n',
+        )
+
+
+async def test_a_new_template_replaces_pods_and_can_be_taken_back(running: Plane) -> None:
+    fewest = 3
+
+    def watch() -> None:
+        nonlocal fewest
+        ready = [pod for pod in pods(running) if pod["status"]["phase"] == "Running"]
+        fewest = min(fewest, len(ready))
+
+    async with moving(running):
+        running.admin.create(DEPLOYMENTS, deployment())
+        await running.does("rollout", "status", "deploy/web", "--timeout=30s")
+        first = {pod["metadata"]["name"] for pod in pods(running)}
+        watching = asyncio.create_task(
+            reconcile(running.store, (PODS,), watch, clock=running.clock)
+        )
+        await running.does("set", "image", "deploy/web", "web=example.com/web:2")
+        await running.does("rollout", "status", "deploy/web", "--timeout=30s")
+        await until(lambda: len(pods(running)) == 3)
+        assert not first & {pod["metadata"]["name"] for pod in pods(running)}
+        watching.cancel()
+        assert fewest >= 3, "25 % of three may be missing: none"
+        history = await running.does("rollout", "history", "deploy/web")
+        assert [line.split()[0] for line in history.splitlines()[2:] if line] == ["1", "2"]
+        await running.does("rollout", "undo", "deploy/web")
+        await running.does("rollout", "status", "deploy/web", "--timeout=30s")
+        await until(lambda: len(pods(running)) == 3)
+        images = {pod["spec"]["containers"][0]["image"] for pod in pods(running)}
+        assert images == {"example.com/web:1"}
+        found = running.store.get(DEPLOYMENTS, "web", "default")["metadata"]["annotations"]
+        assert found["deployment.kubernetes.io/revision"] == "3"
+
+
+async def test_scaling_deleting_and_recreating(running: Plane) -> None:
+    async with moving(running):
+        running.admin.create(DEPLOYMENTS, deployment(strategy={"type": "Recreate"}))
+        await running.does("rollout", "status", "deploy/web", "--timeout=30s")
+        await running.does("scale", "deploy/web", "--replicas=5")
+        await until(lambda: len(pods(running)) == 5)
+        victim = pods(running)[0]["metadata"]["name"]
+        await running.does("delete", "pod", victim)
+        await until(lambda: len(pods(running)) == 5)
+        assert victim not in {pod["metadata"]["name"] for pod in pods(running)}
+        await running.does("scale", "deploy/web", "--replicas=1")
+        await until(lambda: len(pods(running)) == 1)
+        await running.does("rollout", "restart", "deploy/web")
+        await running.does("rollout", "status", "deploy/web", "--timeout=30s")
+        await running.does("delete", "deploy", "web")
+        await until(lambda: not pods(running))
+        assert not running.store.list(REPLICA_SETS, "default"), "what it owned goes with it"
+
+
+async def test_endpoints_follow_readiness(running: Plane) -> None:
+    service = {
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {
+            "selector": {"app": "web"},
+            "ports": [{"name": "http", "port": 80, "targetPort": "http"}],
+        },
+    }
+    async with moving(running):
+        running.admin.create(SERVICES, service)
+        running.admin.create(DEPLOYMENTS, deployment(2))
+        await running.does("rollout", "status", "deploy/web", "--timeout=30s")
+
+        def ready() -> list[bool]:
+            return [
+                each["conditions"]["ready"]
+                for found in running.store.list(ENDPOINT_SLICES, "default")
+                for each in found["endpoints"]
+            ]
+
+        await until(lambda: ready() == [True, True])
+        (found,) = running.store.list(ENDPOINT_SLICES, "default")
+        assert found["ports"] == [{"name": "http", "port": 8080, "protocol": "TCP"}]
+        assert found["metadata"]["labels"]["kubernetes.io/service-name"] == "web"
+        make_ready(
+            running,
+            running.admin.get(PODS, pods(running)[0]["metadata"]["name"], "default"),
+            "False",
+        )
+        await until(lambda: sorted(ready()) == [False, True])
+        (subset,) = running.store.get(ENDPOINTS, "web", "default")["subsets"]
+        assert len(subset["addresses"]) == len(subset["notReadyAddresses"]) == 1
+        running.admin.delete(SERVICES, "web", "default")
+        await until(lambda: not running.store.list(ENDPOINT_SLICES, "default"))
+
+
+async def test_endpoints_without_a_selector_are_mirrored(running: Plane) -> None:
+    ports = [{"name": "http", "port": 80}]
+    service = {"metadata": {"name": "web", "namespace": "default"}, "spec": {"ports": ports}}
+
+    def addresses() -> list[str]:
+        return [
+            each["addresses"][0]
+            for found in running.store.list(ENDPOINT_SLICES, "default")
+            for each in found["endpoints"]
+        ]
+
+    async with moving(running):
+        running.admin.create(SERVICES, service)
+        subset = {"addresses": [{"ip": "10.0.0.1"}], "ports": [{"name": "http", "port": 8080}]}
+        made = {"metadata": {"name": "web", "namespace": "default"}, "subsets": [subset]}
+        running.admin.create(ENDPOINTS, made)
+        await until(lambda: addresses() == ["10.0.0.1"])
+        (found,) = running.store.list(ENDPOINT_SLICES, "default")
+        assert found["ports"] == [{"name": "http", "port": 8080, "protocol": "TCP"}]
+        assert found["metadata"]["labels"]["kubernetes.io/service-name"] == "web"
+        subset["addresses"] = [{"ip": "10.0.0.2"}]
+        running.admin.patch(ENDPOINTS, "web", {"subsets": [subset]}, "default")
+        await until(lambda: addresses() == ["10.0.0.2"])
+        running.admin.delete(ENDPOINTS, "web", "default")
+        await until(lambda: not addresses())
+
+
+async def test_what_fits_nowhere_says_why(running: Plane) -> None:
+    async with moving(running):
+        taint = {"key": "a", "value": "b", "effect": "NoSchedule"}
+        running.admin.patch(NODES, "n1", {"spec": {"taints": [taint]}})
+        running.admin.patch(NODES, "n2", {"spec": {"unschedulable": True}})
+        body = deployment(2)
+        body["spec"]["template"]["spec"]["affinity"] = {
+            "podAntiAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": [
+                    {
+                        "labelSelector": {"matchLabels": {"app": "web"}},
+                        "topologyKey": "kubernetes.io/hostname",
+                    }
+                ]
+            }
+        }
+        running.admin.create(DEPLOYMENTS, body)
+
+        def waiting() -> str:
+            for pod in pods(running):
+                for each in pod["status"].get("conditions") or []:
+                    if each.get("reason") == "Unschedulable":
+                        return str(each["message"])
+            return ""
+
+        assert await until(waiting) == (
+            "0/3 nodes are available: 1 node(s) didn't match pod anti-affinity rules, "
+            "1 node(s) had untolerated taint(s) {a: b}, 1 node(s) were unschedulable."
+        )
+        running.admin.patch(NODES, "n2", {"spec": {"unschedulable": None}})
+        await running.clock.wind(timedelta(seconds=6))
+        await running.does("rollout", "status", "deploy/web", "--timeout=30s")
+        assert {pod["spec"]["nodeName"] for pod in pods(running)} == {"n2", "n3"}
+
+
+async def test_a_broken_object_stops_nobody(running: Plane) -> None:
+    async with moving(running):
+        broken = deployment()
+        broken["metadata"]["name"] = "broken"
+        broken["metadata"]["uid"] = "1"
+        broken["spec"]["strategy"] = {"rollingUpdate": {"maxSurge": "much"}}
+        running.store.create(DEPLOYMENTS, broken)
+        running.admin.create(DEPLOYMENTS, deployment(1))
+        await running.does("rollout", "status", "deploy/web", "--timeout=30s")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "surge", "unavailable"), [(3, 1, 0), (4, 1, 1), (10, 3, 2), (1, 1, 0)]
+)
+def test_a_quarter_is_rounded_as_kubernetes_rounds(
+    wanted: int, surge: int, unavailable: int
+) -> None:
+    from kubevouch_lab.controllers.rollouts import bounds
+
+    assert bounds(deployment(wanted)) == (surge, unavailable)

@@ -1,0 +1,60 @@
+"""ServiceAccount and Priority: what real kubectl shows of a pod that it has just made."""
+
+from typing import Any
+
+import pytest
+
+from kubevouch_lab.apiserver.kinds import KINDS, PODS, SERVICE_ACCOUNTS
+from kubevouch_lab.apiserver.status import StatusError
+from lab.tests.plane import Plane
+
+PRIORITY_CLASSES = KINDS["scheduling.k8s.io", "v1", "priorityclasses"]
+MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+
+def pod(**spec: Any) -> dict[str, Any]:
+    container = {"name": "c", "image": "example.com/c:1"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p", "namespace": "default"},
+        "spec": {"containers": [container], **spec},
+    }
+
+
+async def test_a_token_is_mounted(running: Plane) -> None:
+    await running.does("run", "p", "--image=example.com/c:1")
+    described = await running.does("describe", "pod", "p")
+    assert f"{MOUNT} from kube-api-access-" in described
+    assert "Projected (a volume that contains injected data from multiple sources)" in described
+    assert "TokenExpirationSeconds:  3607" in described
+    assert running.store.get(PODS, "p", "default")["spec"]["serviceAccountName"] == "default"
+
+
+async def test_an_account_that_is_not_there_is_no_account(running: Plane) -> None:
+    refused = await running.kubectl("create", "-f", "-", stdin=pod(serviceAccountName="robot"))
+    assert refused.err == (
+        'Error from server (Forbidden): error when creating "STDIN": pods "p" is forbidden: '
+        'error looking up service account default/robot: serviceaccount "robot" not found\n'
+    )
+
+
+def test_no_token_where_none_is_wanted(running: Plane) -> None:
+    running.admin.create(PODS, pod(automountServiceAccountToken=False))
+    assert "volumes" not in running.store.get(PODS, "p", "default")["spec"]
+    running.admin.delete(PODS, "p", "default")
+    running.admin.patch(
+        SERVICE_ACCOUNTS, "default", {"automountServiceAccountToken": False}, "default"
+    )
+    running.admin.create(PODS, pod())
+    assert "volumes" not in running.store.get(PODS, "p", "default")["spec"]
+
+
+def test_a_class_gives_its_priority(running: Plane) -> None:
+    made = {"metadata": {"name": "high"}, "value": 1000, "preemptionPolicy": "Never"}
+    running.admin.create(PRIORITY_CLASSES, made)
+    kept = running.admin.create(PODS, pod(priorityClassName="high"))
+    assert (kept["spec"]["priority"], kept["spec"]["preemptionPolicy"]) == (1000, "Never")
+    running.admin.delete(PODS, "p", "default")
+    with pytest.raises(StatusError, match="no PriorityClass with name low was found"):
+        running.admin.create(PODS, pod(priorityClassName="low"))

@@ -1,0 +1,345 @@
+"""Port 10250 of the lab's kubelets: certificates at each handshake, callers, paths. Judged by openssl, recorded answers and Go."""
+
+import asyncio
+import itertools
+import json
+import ssl
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from kubevouch_lab.apiserver.kinds import PODS
+from kubevouch_lab.cluster import pki
+from kubevouch_lab.kubelets.callers import subresources
+from kubevouch_lab.kubelets.exposition import number
+from kubevouch_lab.kubelets.pods import ContainerState, Line
+from kubevouch_lab.kubelets.request import serving_template
+from kubevouch_lab.kubelets.settings import Settings, read_settings, seconds
+from kubevouch_lab.kubelets.usage import node_load, sample
+from lab.tests.kubelets.conftest import CONFIG, PKI, Node, node_of
+from lab.tests.plane import Plane, until
+from tests.support.authority import Pair
+
+RECORDED = Path(__file__).parent / "recorded"
+"""Of a kubelet 1.36.3 of a kubeadm cluster."""
+SAID = datetime(2020, 1, 2, 3, 4, 5, 678900, tzinfo=UTC)
+NAME = "k8s-worker-1.internal.example.com"
+
+
+async def openssl(node: Node, *words: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *("openssl", "s_client", "-connect", f"{node.kubelet.address}:{node.kubelet.port}", *words),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    async with asyncio.timeout(30):
+        return (await process.communicate())[0].decode(errors="replace")
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+@pytest.mark.parametrize("name", [("-noservername",), ("-servername", NAME)])
+async def test_without_a_certificate_the_handshake_ends_with_internal_error(
+    node: Node, version: str, name: tuple[str, ...]
+) -> None:
+    node.configure(bootstraps=True)
+    await node.kubelet.start()
+    said = await openssl(node, version, *name)
+    assert "alert internal error" in said
+    assert "SSL alert number 80" in said
+    assert "no peer certificate available" in said
+
+
+async def test_older_tls_is_refused(node: Node) -> None:
+    await node.kubelet.start()
+    assert "BEGIN CERTIFICATE" in await openssl(node, "-tls1_2")
+    assert "BEGIN CERTIFICATE" not in await openssl(node, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0")
+
+
+async def get(
+    node: Node, path: str, user: tuple[str, str] | Pair | None = None, token: str = ""
+) -> Any:
+    """Status and body. user: name and group of a client certificate of the cluster's CA, or a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if user is not None:
+        pair = user if isinstance(user, Pair) else node.cluster.authority.client(*user)
+        file = node.files.root / "caller.pem"
+        file.write_bytes(pair.chain + pair.key)
+        context.load_cert_chain(file)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    async with (
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session,
+        session.get(
+            f"https://{node.kubelet.address}:{node.kubelet.port}{path}",
+            ssl=context,
+            headers=headers,
+        ) as response,
+    ):
+        return response.status, await response.text()
+
+
+ADMIN = ("kubernetes-admin", "system:masters")
+
+
+async def test_who_shows_nothing_or_a_false_token_is_not_let_in(node: Node) -> None:
+    await node.kubelet.start()
+    assert await get(node, "/healthz") == (401, "Unauthorized")
+    assert await get(node, "/healthz", token="false") == (401, "Unauthorized")
+
+
+async def test_who_may_not_is_told_what_it_was(node: Node) -> None:
+    await node.kubelet.start()
+    refused = "Forbidden (user=somebody, verb=get, resource=nodes, subresource(s)=[{}])\n"
+    for path, named in (
+        ("/metrics/resource", "metrics"),
+        ("/stats/summary", "stats"),
+        ("/pods", "pods proxy"),
+        ("/configz", "configz proxy"),
+        ("/healthz", "healthz proxy"),
+        ("/exec/a/b/c", "proxy"),
+    ):
+        assert await get(node, path, ("somebody", "people")) == (403, refused.format(named))
+
+
+async def test_a_service_account_with_the_role_may_read_metrics_and_nothing_else(
+    cluster: Plane, node: Node
+) -> None:
+    await node.kubelet.start()
+    await cluster.does("create", "serviceaccount", "reader")
+    await cluster.does("create", "clusterrole", "r", "--verb=get", "--resource=nodes/metrics")
+    await cluster.does(
+        "create", "clusterrolebinding", "r", "--clusterrole=r", "--serviceaccount=default:reader"
+    )
+    token = (await cluster.does("create", "token", "reader")).strip()
+    status, text = await get(node, "/metrics/resource", token=token)
+    assert (status, "node_cpu_usage_seconds_total" in text) == (200, True)
+    status, text = await get(node, "/stats/summary", token=token)
+    assert (status, "system:serviceaccount:default:reader" in text) == (403, True)
+    # A yes is remembered for five minutes, a no for thirty seconds.
+    await cluster.does("delete", "clusterrolebinding", "r")
+    assert (await get(node, "/metrics/resource", token=token))[0] == 200
+    await node.passes(timedelta(minutes=6), timedelta(minutes=3))
+    assert (await get(node, "/metrics/resource", token=token))[0] == 403
+
+
+async def test_without_the_api_server_a_token_is_nobodys_and_a_certificate_cannot_be_judged(
+    cluster: Plane, node: Node
+) -> None:
+    await node.kubelet.start()
+    await cluster.server.stop()
+    assert await get(node, "/metrics", token="some") == (401, "Unauthorized")
+    status, text = await get(node, "/metrics", ("somebody", "people"))
+    assert status == 500
+    assert text == (
+        "Authorization error (user=somebody, verb=get, resource=nodes, subresource=metrics)"
+    )
+
+
+async def test_a_client_certificate_that_has_expired_is_a_401_and_no_alert(node: Node) -> None:
+    await node.kubelet.start()
+    assert (await get(node, "/healthz", ADMIN))[0] == 200
+    ca = node.cluster.authority._ca
+    signing = pki.Pair(ca.cert_pem.bytes(), ca.private_key_pem.bytes())
+    long_ago = node.cluster.clock.now() - timedelta(days=366)
+    old = pki.signed_for_kubelet(signing, pki.Subject(ADMIN[0], (ADMIN[1],)), long_ago, 7)
+    assert await get(node, "/healthz", Pair(old.chain, old.key)) == (401, "Unauthorized")
+
+
+async def test_configz_is_what_a_real_kubelet_answers(node: Node) -> None:
+    recorded = RECORDED
+    node.files.write(CONFIG, (recorded / "config.yaml").read_bytes())
+    await node.kubelet.start()
+    status, text = await get(node, "/configz", ADMIN)
+    assert status == 200
+    wanted = json.loads((recorded / "configz-k8s-worker-3.json").read_text())
+    assert json.loads(text) == wanted
+    assert list(json.loads(text)["kubeletconfig"]) == list(wanted["kubeletconfig"])
+
+
+async def test_pages_have_the_families_of_a_real_one(node: Node) -> None:
+    await node.kubelet.start()
+    await node.passes(timedelta(minutes=5), timedelta(minutes=5))
+    status, text = await get(node, "/metrics/resource", ADMIN)
+    recorded = (RECORDED / "metrics-resource-k8s-worker-3.txt").read_text()
+    ours = [line for line in text.splitlines() if line.startswith("#")]
+    theirs = [line for line in recorded.splitlines() if line.startswith("#")]
+    assert status == 200
+    assert set(ours) <= set(theirs)
+    families = {family.name for family in text_string_to_metric_families(text)}
+    assert families >= {"node_cpu_usage_seconds", "node_memory_working_set_bytes"}
+    _, text = await get(node, "/metrics", ADMIN)
+    assert "kubelet_certificate_manager_client_ttl_seconds " in text
+    assert "kubelet_certificate_manager_server_ttl_seconds" not in text
+    status, text = await get(node, "/stats/summary?only_cpu_and_memory=true", ADMIN)
+    theirs_node = json.loads((RECORDED / "stats-summary-k8s-worker-3.json").read_text())["node"]
+    ours_node = json.loads(text)["node"]
+    for part in ("cpu", "memory"):
+        assert set(ours_node[part]) <= set(theirs_node[part])
+    assert set(ours_node) <= set(theirs_node)
+
+
+class OneIsNotReady:
+    def state(self, _pod: Any, container: str) -> ContainerState:
+        return ContainerState(ready=container != "slow")
+
+    def address(self, _pod: Any) -> str:
+        return "127.0.0.77"
+
+    def log(self, _namespace: str, _pod: str, container: str) -> Sequence[Line] | None:
+        texts = ("one\n", "two\n", "three\n")
+        return [Line(SAID, text) for text in texts] if container == "quick" else None
+
+
+async def test_its_pods_are_reported_counted_and_heard(cluster: Plane, tmp_path: Path) -> None:
+    node = node_of(cluster, tmp_path, runtime=OneIsNotReady())
+    await node.kubelet.start()
+    try:
+        await until(lambda: "Ready" in str(cluster.store.list(PODS)) or node.kubelet.running)
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "two", "namespace": "default"},
+            "spec": {
+                "nodeName": NAME,
+                "containers": [{"name": each, "image": "i"} for each in ("quick", "slow")],
+            },
+        }
+        await cluster.does("create", "--validate=false", "-f", "-", stdin=pod)
+        await until(lambda: cluster.store.list(PODS)[0].get("status", {}).get("phase") == "Running")
+        shown = (await cluster.does("get", "pods", "-o", "wide", "--no-headers")).split()
+        assert shown[:3] == ["two", "1/2", "Running"]
+        assert "127.0.0.77" in shown
+        await node.passes(timedelta(minutes=2), timedelta(minutes=1))
+        _, text = await get(node, "/metrics/resource", ADMIN)
+        assert (
+            'container_cpu_usage_seconds_total{container="slow",namespace="default",pod="two"}'
+            in text
+        )
+        assert 'pod_memory_working_set_bytes{namespace="default",pod="two"}' in text
+        _, text = await get(node, "/stats/summary", ADMIN)
+        [told] = json.loads(text)["pods"]
+        assert [each["name"] for each in told["containers"]] == ["quick", "slow"]
+        path = "/containerLogs/default/two"
+        assert await get(node, f"{path}/quick?tailLines=2", ADMIN) == (200, "two\nthree\n")
+        assert await get(node, f"{path}/quick?sinceSeconds=60", ADMIN) == (200, "")
+        assert await get(node, f"{path}/quick?tailLines=1&timestamps=true", ADMIN) == (
+            200,
+            "2020-01-02T03:04:05.678900000Z three\n",
+        )
+        assert await get(node, f"{path}/quick?previous=true", ADMIN) == (
+            400,
+            'previous terminated container "quick" in pod "two" not found',
+        )
+        assert (await get(node, f"{path}/slow", ADMIN))[0] == 404
+        assert (await get(node, "/exec/default/two/quick", ADMIN))[0] == 501
+    finally:
+        await node.kubelet.stop()
+
+
+def test_usage_moves_as_a_real_nodes_and_never_back() -> None:
+    load = node_load("some")
+    taken = [sample("some", load, 1000.0, 1000.0 + at) for at in range(0, 7200, 5)]
+    known = [each for each in taken if each is not None]
+    assert taken[0] is None
+    assert len({each.at for each in known}) < len(known) / 2  # the same sample for several looks
+    for one, other in itertools.pairwise(known):
+        assert (other.core_seconds > one.core_seconds) == (other.at > one.at)
+        if other.at > one.at:
+            rate = (other.core_seconds - one.core_seconds) / (other.at - one.at)
+            assert 0.5 * load.cores < rate < 1.5 * load.cores
+    assert len({each.working_set for each in known}) > 50
+
+
+@pytest.mark.parametrize(
+    ("value", "go"),
+    [  # strconv.FormatFloat(value, 'g', -1, 64)
+        (0.414282404, "0.414282404"), (1.46432e7, "1.46432e+07"), (60, "60"), (604800, "604800"), (999999, "999999"),
+        (1795561184.7081995, "1.7955611847081995e+09"), (1000000, "1e+06"), (1234567, "1.234567e+06"),
+        (123456.789, "123456.789"), (1234567.891, "1.234567891e+06"), (31535481, "3.1535481e+07"), (0.0001, "0.0001"),
+        (0.00001, "1e-05"), (0, "0"), (float("inf"), "+Inf"), (-2.5, "-2.5"), (100000, "100000"), (12345678, "1.2345678e+07"),
+    ],
+)  # fmt: skip
+def test_numbers_are_written_as_go_writes_them(value: float, go: str) -> None:
+    assert number(value) == go
+
+
+def test_a_template_is_what_a_real_kubelet_of_these_addresses_asked_for() -> None:
+    name = "k8s-worker-3.internal.example.com"
+    held = [("InternalIP", "192.168.88.114"), ("Hostname", name)]
+    template = serving_template(name, held)
+    assert template is not None
+    assert (template.names, template.addresses) == ((name,), ("192.168.88.114",))
+    assert serving_template(name, [("Hostname", name), ("InternalDNS", name)]) is None
+    odd = [
+        ("Hostname", "10.0.0.9"),
+        ("InternalIP", "x"),
+        ("ExternalIP", "9.0.0.1"),
+        ("ExternalDNS", "b"),
+        ("InternalDNS", ""),
+    ]
+    template = serving_template(name, odd)
+    assert template is not None
+    assert (template.names, template.addresses) == (("b",), ("10.0.0.9", "9.0.0.1"))
+
+
+def settings_of(node: Node, *flags: str) -> Settings:
+    argv = ("/usr/bin/kubelet", f"--config={CONFIG}", *flags)
+    return read_settings(node.files, argv, "Some-Host ")
+
+
+async def test_flags_win_over_drop_ins_and_drop_ins_over_the_file(node: Node) -> None:
+    head = b"kind: KubeletConfiguration\napiVersion: kubelet.config.k8s.io/v1beta1\n"
+    for path, text in (
+        (CONFIG, b"serverTLSBootstrap: false\nmaxPods: 7\nclusterDNS: [a, b]\n"),
+        ("/etc/kubelet.d/10.conf", b"maxPods: 8\nclusterDNS: [c]\n"),
+        ("/etc/kubelet.d/20.conf", b"serverTLSBootstrap: true\n"),
+        ("/etc/kubelet.d/30.yaml", b"maxPods: 9\n"),
+    ):
+        node.files.write(path, head + text)
+    told = settings_of(node, "--config-dir=/etc/kubelet.d")
+    assert told.rotates_server
+    assert (told.document["maxPods"], told.document["clusterDNS"]) == (8, ["c"])
+    assert told.host == "some-host"
+    told = settings_of(node, "--config-dir", "/etc/kubelet.d", "--rotate-server-certificates=false")
+    assert not told.rotates_server
+    told = read_settings(node.files, ("/usr/bin/kubelet",), "h")
+    assert told.anonymous and told.always_allow and not told.token_webhook
+
+
+@pytest.mark.parametrize(("text", "value"), [("2m0s", 120), ("1h30m", 5400), ("300ms", 0.3)])
+def test_durations_are_gos(text: str, value: float) -> None:
+    assert seconds(text) == pytest.approx(value)
+
+
+def test_paths_stand_for_subresources_as_in_the_kubelet() -> None:
+    assert subresources("/metrics/cadvisor") == ("metrics",)
+    assert subresources("/logs/x") == ("log",)
+    assert subresources("/runningpods/") == ("pods", "proxy")
+    assert subresources("/metricsx") == ("proxy",)
+
+
+async def test_the_store_honours_link_then_seed_and_mends_a_half_done_switch(
+    cluster: Plane, node: Node
+) -> None:
+    node.configure(bootstraps=True)
+    good = cluster.authority.serving("127.0.0.1", node=NAME)
+    node.files.write(f"{PKI}/kubelet-server-2026-01-01-00-00-00.pem", good.chain + good.key, 0o600)
+    # A kubelet that died between its two renames.
+    node.files.link(
+        f"{PKI}/kubelet-server-updated.pem", f"{PKI}/kubelet-server-2026-01-01-00-00-00.pem"
+    )
+    await node.kubelet.start()
+    assert await node.leaf() is not None
+    await node.kubelet.stop()
+    assert node.files.path(f"{PKI}/kubelet-server-current.pem", follow=False).is_symlink()
+    node.files.remove(f"{PKI}/kubelet-server-current.pem")
+    node.files.write(f"{PKI}/kubelet-server-current.pem", good.chain + good.key, 0o600)
+    with pytest.raises(Exception, match="to be a symlink but it is a file"):
+        await node.kubelet.start()

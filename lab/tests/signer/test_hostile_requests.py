@@ -1,0 +1,217 @@
+"""Whatever comes as a signing request is kept or refused; no body brings the server, or the signer, down."""
+
+import base64
+import contextlib
+from collections.abc import Callable, Sequence
+from ipaddress import IPv6Address, ip_address
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kubevouch.x509 import X509Error, der, pem, read_certificates
+from kubevouch_lab.apiserver.kinds import CSRS
+from kubevouch_lab.apiserver.openapi.strict import WrongType, checked
+from kubevouch_lab.apiserver.request import AUTHENTICATED, UserInfo
+from kubevouch_lab.apiserver.status import StatusError
+from kubevouch_lab.signer.issuing import duration, issued, signing_ca
+from kubevouch_lab.signer.requests import parsed
+from lab.tests.plane import NOW, Plane
+from tests.support.authority import Authority
+from tests.support.requests import request
+
+NODE = UserInfo("system:node:n1", groups=("system:nodes", AUTHENTICATED))
+KEY = ec.generate_private_key(ec.SECP256R1())
+PEM = request("n1", ["n1"], ["10.0.0.1"], key=KEY)
+SHARED = [HealthCheck.function_scoped_fixture]
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+BASE64 = st.binary(max_size=300).map(lambda raw: base64.b64encode(raw).decode())
+CONDITIONS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "type": st.sampled_from(["Approved", "Denied", "Failed", "", "Other"]),
+            "status": st.sampled_from(["True", "False", "", "x"]),
+        }
+    ),
+    max_size=4,
+)
+SPEC = st.fixed_dictionaries(
+    {},
+    optional={
+        "request": JSON | BASE64,
+        "signerName": JSON | st.just("kubernetes.io/kubelet-serving"),
+        "usages": JSON | st.just(["server auth"]),
+        "expirationSeconds": JSON,
+        "groups": JSON,
+        "extra": JSON,
+    },
+)
+
+
+def typed(body: Any) -> Any:
+    """What comes in over HTTP has the types that its fields should have; everything else is a 400."""
+    return checked("certificates.k8s.io/v1", "CertificateSigningRequest", body).body
+
+
+def refused(change: Callable[[], Any]) -> bool:
+    """Whether the server says no; anything else that goes wrong is a failure of the test."""
+    try:
+        change()
+    except WrongType:
+        return True
+    except StatusError as error:
+        if error.code not in {400, 403, 422}:
+            raise
+        return True
+    return False
+
+
+@settings(suppress_health_check=SHARED, deadline=None, max_examples=150)
+@given(spec=JSON | SPEC, status=JSON)
+def test_any_body_is_kept_or_refused(running: Plane, spec: Any, status: Any) -> None:
+    body = {"metadata": {"generateName": "csr-"}, "spec": spec, "status": status}
+    if not refused(lambda: running.client(NODE).create(CSRS, typed(body))):
+        for kept in running.store.list(CSRS):
+            running.signers().act(kept)
+
+
+@settings(suppress_health_check=SHARED, deadline=None, max_examples=100)
+@given(conditions=JSON | CONDITIONS, certificate=JSON | BASE64)
+def test_any_decision_is_taken_or_refused(
+    running: Plane, conditions: Any, certificate: Any
+) -> None:
+    asked = {
+        "request": base64.b64encode(PEM).decode(),
+        "signerName": "kubernetes.io/kubelet-serving",
+        "usages": ["digital signature", "server auth"],
+    }
+    body = {"metadata": {"generateName": "csr-"}, "spec": asked}
+    name = running.client(NODE).create(CSRS, body)["metadata"]["name"]
+    for subresource in ("approval", "status"):
+        current = running.admin.get(CSRS, name)
+        current["status"] = {"conditions": conditions, "certificate": certificate}
+        refused(lambda c=current, s=subresource: running.admin.update(CSRS, typed(c), s))  # type: ignore[misc]
+    decisions = {
+        each["type"] for each in running.store.get(CSRS, name)["status"].get("conditions", [])
+    }
+    assert not {"Approved", "Denied"} <= decisions
+    running.signers().act(running.store.get(CSRS, name))
+    running.signers().clean()
+
+
+@settings(deadline=None, max_examples=200)
+@given(at=st.integers(0, 400), byte=st.integers(0, 255))
+def test_a_bent_request_is_read_or_refused(at: int, byte: int) -> None:
+    (block,) = pem.blocks(PEM)
+    bent = bytearray(block.body)
+    bent[at % len(bent)] = byte
+    data = pem.encode("CERTIFICATE REQUEST", bytes(bent))
+    with contextlib.suppress(X509Error):
+        parsed({"request": base64.b64encode(data).decode()})
+
+
+def made(authority: Authority, data: bytes, usages: Sequence[str]) -> bytes:
+    ca = authority._ca
+    return issued(
+        parsed({"request": base64.b64encode(data).decode()}),
+        usages,
+        signing_ca(ca.cert_pem.bytes(), ca.private_key_pem.bytes()),
+        now=NOW,
+        life=duration(None),
+        serial=1,
+    )
+
+
+def alt_names(authority: Authority, data: bytes) -> x509.SubjectAlternativeName:
+    found = x509.load_pem_x509_certificate(made(authority, data, ["server auth"]))
+    return found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+
+
+def test_a_mapped_address_is_issued_as_what_it_is(authority: Authority) -> None:
+    """T29 of the traps: to Go ::ffff:192.168.88.111 is the IPv4 address."""
+    names = x509.SubjectAlternativeName([x509.IPAddress(IPv6Address("::ffff:192.168.88.111"))])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
+    builder = x509.CertificateSigningRequestBuilder(subject).add_extension(names, critical=False)
+    data = builder.sign(KEY, hashes.SHA256()).public_bytes(Encoding.PEM)
+    found = alt_names(authority, data).get_values_for_type(x509.IPAddress)
+    assert found == [ip_address("192.168.88.111")]
+
+
+def parts() -> tuple[bytes, bytes, bytes]:
+    """Version, subject and key of a request."""
+    (block,) = pem.blocks(PEM)
+    info = der.Reader(block.body).inside(der.SEQUENCE, "").inside(der.SEQUENCE, "")
+    return info.any("").raw, info.any("").raw, info.any("").raw
+
+
+def request_of(*info: bytes) -> bytes:
+    """A request with this body, well signed."""
+    body = der.encode(der.SEQUENCE, *info)
+    algorithm = der.encode(der.SEQUENCE, der.encode_oid("1.2.840.10045.4.3.2"))
+    signature = KEY.sign(body, ec.ECDSA(hashes.SHA256()))
+    bits = der.encode(der.BIT_STRING, b"\x00", signature)
+    return pem.encode("CERTIFICATE REQUEST", der.encode(der.SEQUENCE, body, algorithm, bits))
+
+
+def attribute(oid: str, name: str) -> bytes:
+    """An attribute that asks for one DNS name."""
+    san = der.encode(der.SEQUENCE, der.encode(der.context(2), name.encode()))
+    extension = der.encode(
+        der.SEQUENCE, der.encode_oid("2.5.29.17"), der.encode(der.OCTET_STRING, san)
+    )
+    value = der.encode(der.SET, der.encode(der.SEQUENCE, extension))
+    return der.encode(der.SEQUENCE, der.encode_oid(oid), value)
+
+
+def test_of_two_extension_requests_gos_is_signed(authority: Authority) -> None:
+    """T28: cryptography reads Microsoft's attribute and sees w2; Go, and so the signer, reads the other."""
+    attributes = attribute("1.3.6.1.4.1.311.2.1.14", "w2")
+    attributes += attribute("1.2.840.113549.1.9.14", "kubernetes.default.svc")
+    data = request_of(*parts(), der.encode(der.explicit(0), attributes))
+    theirs = x509.load_pem_x509_csr(data).extensions
+    seen = theirs.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert seen.get_values_for_type(x509.DNSName) == ["w2"]
+    found = alt_names(authority, data).get_values_for_type(x509.DNSName)
+    assert found == ["kubernetes.default.svc"]
+
+
+def test_a_name_longer_than_cryptography_allows_is_signed(authority: Authority) -> None:
+    node = "system:node:" + "b" * 60 + ".internal.example.com"
+    member = der.encode(
+        der.SEQUENCE, der.encode_oid("2.5.4.3"), der.encode(der.UTF8_STRING, node.encode())
+    )
+    version, _, key = parts()
+    subject = der.encode(der.SEQUENCE, der.encode(der.SET, member))
+    data = request_of(version, subject, key, der.encode(der.explicit(0)))
+    (found,) = read_certificates(made(authority, data, ["server auth"]), "made")
+    assert found.subject.common_name == node
+
+
+@pytest.mark.parametrize(
+    ("usage", "key_usage", "purposes"),
+    [
+        ("signing", ("digitalSignature",), ()),
+        ("cert sign", ("keyCertSign",), ()),
+        ("decipher only", ("decipherOnly",), ()),
+        ("s/mime", (), ("emailProtection",)),
+        ("any", (), ("anyExtendedKeyUsage",)),
+    ],
+)
+def test_every_usage_can_be_issued(
+    authority: Authority, usage: str, key_usage: tuple[str, ...], purposes: tuple[str, ...]
+) -> None:
+    (found,) = read_certificates(made(authority, PEM, [usage]), "made")
+    assert (found.key_usage, found.extended_key_usage) == (key_usage, purposes)

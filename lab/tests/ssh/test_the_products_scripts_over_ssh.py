@@ -1,0 +1,234 @@
+"""The system's own ssh reaches a node of the lab, and the product's scripts do there what they do on a real one."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from kubevouch.evidence.survey import survey
+from kubevouch.node.errors import NodeUnreachable
+from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.rollout.decide.transaction import (
+    NodeChange,
+    Seed,
+    TransactionState,
+    TransactionStep,
+    render,
+)
+from kubevouch_lab.cluster.operator_files import new_key, public_of
+from kubevouch_lab.cluster.pki import kubelet_self_signed
+from kubevouch_lab.ssh.server import NodeSsh
+from lab.tests.nodes.conftest import CONFIG, Machine, machine
+from lab.tests.plane import until
+from tests.support.authority import Authority
+
+__all__ = ["machine"]  # a fixture of the nodes' tests
+PKI = "/var/lib/kubelet/pki"
+NAME = "worker.example.com"
+NEW = b"kind: KubeletConfiguration\nserverTLSBootstrap: true\n"
+CLIENT = f"{PKI}/kubelet-client-2026-01-01-00-00-00.pem"
+
+if shutil.which("ssh") is None:
+    pytest.skip("no ssh here", allow_module_level=True)
+
+
+@dataclass
+class Reached:
+    machine: Machine
+    door: NodeSsh
+    config: Path
+
+    @property
+    def transport(self) -> Ssh:
+        return Ssh(
+            SshOptions(config=str(self.config), connect_timeout=2),
+            environment={"PATH": os.environ["PATH"]},
+        )
+
+    async def ssh(self, *words: str, program: str = "ssh", stdin: bytes = b"") -> tuple[int, bytes]:
+        process = await asyncio.create_subprocess_exec(
+            *(program, "-F", str(self.config), *words),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        async with asyncio.timeout(60):
+            out, _ = await process.communicate(stdin)
+        return process.returncode or 0, out
+
+
+@pytest.fixture
+async def node(machine: Machine, tmp_path: Path) -> AsyncIterator[Reached]:
+    host_key, key = new_key(), new_key()
+    door = NodeSsh(machine.system, host_key=host_key, authorized_keys=public_of(key))
+    await door.start("127.0.0.1", 0)
+    (tmp_path / "id").touch(0o600)
+    (tmp_path / "id").write_bytes(key)
+    (tmp_path / "known").write_text(f"{NAME} {public_of(host_key)}\n")
+    (tmp_path / "config").write_text(
+        f"Host {NAME}\n HostName 127.0.0.1\n Port {door.port}\n HostKeyAlias {NAME}\n User root\n"
+        f" IdentityFile {tmp_path}/id\n IdentitiesOnly yes\n UserKnownHostsFile {tmp_path}/known\n"
+    )
+    yield Reached(machine, door, tmp_path / "config")
+    await door.stop()
+
+
+@pytest.fixture
+def change(machine: Machine) -> NodeChange:
+    """What `fix` would do to it."""
+    client = Authority().client(f"system:node:{NAME}", "system:nodes")
+    own = kubelet_self_signed(NAME, datetime(2025, 9, 30, tzinfo=UTC), lambda: 5)
+    files = machine.files
+    files.write(CLIENT, client.chain + client.key, 0o600)
+    files.link(f"{PKI}/kubelet-client-current.pem", CLIENT)
+    files.write(f"{PKI}/kubelet.crt", own.chain)
+    files.write(f"{PKI}/kubelet.key", own.key, 0o600)
+    return NodeChange(
+        run="0123abcd",
+        machine_id="0123456789abcdef0123456789abcdef",
+        identity_path=CLIENT,
+        identity_sha256=sha256(client.chain).hexdigest(),
+        root="/var/lib/kubelet",
+        pki=PKI,
+        config=CONFIG,
+        config_sha256=sha256(files.read(CONFIG)).hexdigest(),
+        content=NEW,
+        content_sha256=sha256(NEW).hexdigest(),
+        switch_seconds=120,
+    )
+
+
+async def test_a_command_runs_with_its_streams_and_its_end(node: Reached) -> None:
+    assert await node.ssh(NAME, "cat; exit 3", stdin=b"x" * 200_000) == (3, b"x" * 200_000)
+    assert await node.ssh(NAME, "id -u; pwd; hostname") == (0, b"0\n/\nworker.example.com\n")
+    assert (await node.ssh("-l", "ops", NAME, "sudo -n id -u"))[1] == b"0\n"
+
+
+async def test_files_go_there_and_back(node: Reached, tmp_path: Path) -> None:
+    data = os.urandom(300_000)
+    (tmp_path / "there").write_bytes(data)
+    for protocol in ("-s", "-O"):
+        code, said = await node.ssh(
+            protocol, f"{tmp_path}/there", f"{NAME}:/var/lib/kubelet/x", program="scp"
+        )
+        if b"subsystem request failed" in said:
+            continue  # no sftp-server on this machine
+        assert code == 0, said
+        assert node.machine.files.read("/var/lib/kubelet/x") == data
+        node.machine.files.remove("/var/lib/kubelet/x")
+
+
+async def test_a_session_with_a_terminal_is_one(node: Reached) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *("ssh", "-tt", "-F", str(node.config), NAME),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    async with asyncio.timeout(60):
+        out, _ = await process.communicate(b"test -t 0 && echo a-$((1+1))-terminal\nexit 7\n")
+    assert b"a-2-terminal" in out
+    assert process.returncode == 7
+
+
+async def test_where_a_system_gives_nodes_no_shell_it_says_so_and_the_kubelet_runs(
+    node: Reached, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS, or where user namespaces are forbidden."""
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.which", lambda _: None)
+        await node.machine.system.reboot()
+    assert node.machine.kubelet.runs
+    code, said = await node.ssh(NAME, "true")
+    assert code == 127
+    assert b"no unshare and no nsenter here; unprivileged user namespaces" in said
+    await node.machine.system.reboot()
+    assert await node.ssh(NAME, "id -u") == (0, b"0\n")
+
+
+async def test_another_key_is_not_let_in(node: Reached, tmp_path: Path) -> None:
+    (tmp_path / "id").write_bytes(new_key())
+    code, said = await node.ssh("-o", "BatchMode=yes", NAME, "true")
+    assert code == 255
+    assert b"Permission denied" in said
+
+
+async def test_while_it_is_cut_nothing_comes_through(node: Reached) -> None:
+    node.door.cut()
+    with pytest.raises(NodeUnreachable):
+        await node.transport.run_script(NAME, survey(), timeout=20)
+    node.door.mend()
+    await node.transport.run_script(NAME, survey(), timeout=20)
+
+
+async def test_the_survey_sees_the_node(node: Reached, change: NodeChange) -> None:
+    carried = await node.transport.run_script(NAME, survey(), timeout=30)
+    seen = carried.answer
+    assert carried.known_as == NAME
+    assert seen.machine_id == change.machine_id.encode()
+    assert seen.hostname == NAME.encode()
+    assert seen.missing == b""
+    assert seen.unit.active == b"active"
+    assert seen.unit.pid == node.machine.kubelet.pid
+    argv = seen.argv.split(b"\0")
+    assert argv[:2] == [b"/usr/bin/kubelet", f"--config={CONFIG}".encode()]
+    assert [file.path for file in seen.config] == [CONFIG.encode()]
+    assert f"{PKI}/kubelet.crt".encode() in {file.path for file in seen.certificates}
+
+
+async def test_a_change_that_nobody_commits_is_undone_by_the_nodes_own_switch(
+    node: Reached, change: NodeChange
+) -> None:
+    files, before = node.machine.files, node.machine.files.read(CONFIG)
+    seed = Seed(files.read(f"{PKI}/kubelet.crt"), files.read(f"{PKI}/kubelet.key"))
+    begun = await node.transport.run_script(
+        NAME, render(TransactionStep.BEGIN, change, seed), timeout=30
+    )
+    assert begun.answer.outcome is TransactionState.BEGUN, begun.answer.reason
+    assert files.read(CONFIG) == NEW
+    assert files.exists(f"{PKI}/kubelet-server.crt")
+    assert len(node.machine.kubelet.starts) == 2
+    await node.machine.clock.wind(timedelta(seconds=119))
+    assert files.read(CONFIG) == NEW
+    await node.machine.clock.wind(timedelta(seconds=2))
+    await until(lambda: files.exists(f"/var/lib/kubelet/.kubevouch/{change.run}/undone"))
+    assert files.read(CONFIG) == before
+    assert not files.exists(f"{PKI}/kubelet-server.crt")
+    assert len(node.machine.kubelet.starts) == 3
+
+
+async def test_a_change_that_is_committed_stays(node: Reached, change: NodeChange) -> None:
+    begun = await node.transport.run_script(
+        NAME, render(TransactionStep.BEGIN, change, None), timeout=30
+    )
+    assert begun.answer.outcome is TransactionState.BEGUN, begun.answer.reason
+    done = await node.transport.run_script(
+        NAME, render(TransactionStep.COMMIT, change, None), timeout=30
+    )
+    assert done.answer.outcome is TransactionState.COMMITTED, done.answer.reason
+    await node.machine.clock.wind(timedelta(hours=1))
+    assert node.machine.files.read(CONFIG) == NEW
+    assert not node.machine.system.units.timers
+    undone = await node.transport.run_script(
+        NAME, render(TransactionStep.UNDO, change, None), timeout=30
+    )
+    assert undone.answer.outcome is TransactionState.UNDONE, undone.answer.reason
+
+
+async def test_a_machine_that_goes_down_before_the_commit_is_undone_at_its_start(
+    node: Reached, change: NodeChange
+) -> None:
+    files, before = node.machine.files, node.machine.files.read(CONFIG)
+    await node.transport.run_script(NAME, render(TransactionStep.BEGIN, change, None), timeout=30)
+    assert files.read(CONFIG) == NEW
+    await node.machine.system.reboot()
+    await until(lambda: files.exists(f"/var/lib/kubelet/.kubevouch/{change.run}/undone"))
+    assert files.read(CONFIG) == before
+    assert not list(files.path("/etc/systemd/system").glob("kubevouch*"))

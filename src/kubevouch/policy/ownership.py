@@ -1,0 +1,193 @@
+"""To whom names and addresses belong: none is the cluster's own, none is another node's, each is this node's.
+
+The rules about names and the rules about addresses have one shape; a `Kind` says what differs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kubevouch.policy.claims import Address, AskedNames, ClaimedBy, OtherNodes, plainest
+from kubevouch.policy.facts import NameFacts
+from kubevouch.policy.reserved import reserved_address, reserved_name
+from kubevouch.policy.rule import (
+    HoldReason,
+    RuleResult,
+    cannot_tell,
+    listed,
+    passes,
+    refuses,
+    unreadable,
+)
+
+Value = str | Address
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Names or addresses: the word for them, and the reasons why they are held."""
+
+    word: str
+    reserved: HoldReason
+    foreign: HoldReason
+    not_allowed: HoldReason
+
+    def of(self, asked: AskedNames) -> Sequence[Value]:
+        """Those of this kind."""
+        return asked.names if self is NAMES else asked.addresses
+
+
+NAMES = Kind(
+    "names", HoldReason.RESERVED_NAME, HoldReason.FOREIGN_NAME, HoldReason.NAME_NOT_ALLOWED
+)
+ADDRESSES = Kind(
+    "addresses",
+    HoldReason.RESERVED_ADDRESS,
+    HoldReason.FOREIGN_ADDRESS,
+    HoldReason.ADDRESS_NOT_ALLOWED,
+)
+
+
+def reserved_names(facts: NameFacts) -> RuleResult:
+    """A kubelet with `kubernetes.default.svc` could be the API server to every pod. No flag overrides this."""
+    return _reserved("reserved-names", facts, NAMES)
+
+
+def reserved_addresses(facts: NameFacts) -> RuleResult:
+    """Addresses of API servers, of Services and virtual ones are no kubelet's. No flag overrides this.
+
+    Exceptions are by pin: a control-plane node has its API server's address as its own.
+    """
+    return _reserved("reserved-addresses", facts, ADDRESSES)
+
+
+def foreign_names(facts: NameFacts) -> RuleResult:
+    """With another node's name a kubelet could be that node. No flag overrides this.
+
+    What another node merely says of itself does not take away a Node's own name.
+    """
+    return _foreign("foreign-names", facts, NAMES)
+
+
+def foreign_addresses(facts: NameFacts) -> RuleResult:
+    """With another node's address a kubelet could be that node.
+
+    An address that another node merely claims passes if we saw it to be this one's *and* the operator says so: whoever
+    answers there may be the thief. An address that is proven to be another node's never passes.
+    """
+    return _foreign("foreign-addresses", facts, ADDRESSES)
+
+
+def allowed_names(facts: NameFacts) -> RuleResult:
+    """Every name is one of those that this node may have."""
+    return _allowed("allowed-names", facts, NAMES)
+
+
+def allowed_addresses(facts: NameFacts) -> RuleResult:
+    """Every address is one of those that this node may have."""
+    return _allowed("allowed-addresses", facts, ADDRESSES)
+
+
+def _reserved(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
+    if facts.asked is None:
+        return unreadable(rule)
+    found = {
+        value: why
+        for value in kind.of(facts.asked)
+        if (
+            why := reserved_name(value, facts.reserved, facts.allowed)
+            if isinstance(value, str)
+            else reserved_address(value, facts.reserved, facts.allowed)
+        )
+    }
+    if found:
+        by_pin = all(why.by_pin for why in found.values())
+        return refuses(
+            rule,
+            kind.reserved,
+            "this node may have it only if that is proven, or by the operator's word"
+            if by_pin
+            else f"{kind.word} of the cluster itself are never a kubelet's",
+            seen=listed([f"{value} ({why.what})" for value, why in found.items()]),
+            allowed=f"none of the cluster's own {kind.word}",
+            operator_may_allow=tuple(map(str, found)) if by_pin else (),
+        )
+    if facts.reserved.doubts:
+        return cannot_tell(rule, listed(facts.reserved.doubts))
+    return passes(rule, listed(kind.of(facts.asked)))
+
+
+def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
+    if facts.asked is None:
+        return unreadable(rule)
+    if facts.other_nodes is None:
+        return cannot_tell(rule, "the nodes of the cluster could not be read")
+    foreign, contested = {}, {}
+    for value in kind.of(facts.asked):
+        owner = _owner(value, facts.other_nodes)
+        claim = facts.allowed.claim(value) if facts.allowed else None
+        if owner is None:
+            continue
+        if owner.proven or claim is None or not claim.source.is_seen:
+            foreign[value] = owner
+        elif kind is ADDRESSES and not claim.by_operator:
+            contested[value] = owner
+    if foreign:
+        return refuses(
+            rule,
+            kind.foreign,
+            "another node has it, or says that it has",
+            seen=_of(foreign),
+            allowed=f"no other node's {kind.word}",
+        )
+    if contested:
+        return refuses(
+            rule,
+            HoldReason.CONTESTED_ADDRESS,
+            "two nodes claim it, and whoever answers there may be the wrong one; it needs the operator's word",
+            seen=_of(contested),
+            allowed="addresses that one node claims",
+            operator_may_allow=tuple(map(str, contested)),
+        )
+    return passes(rule, listed(kind.of(facts.asked)))
+
+
+def _owner(value: Value, others: OtherNodes) -> ClaimedBy | None:
+    if isinstance(value, str):
+        return others.names.get(value.lower())
+    return others.addresses.get(plainest(value))
+
+
+def _of(values: dict[Value, ClaimedBy]) -> str:
+    return listed([f"{value} (of {owner.node})" for value, owner in values.items()])
+
+
+def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
+    if facts.asked is None:
+        return unreadable(rule)
+    values = kind.of(facts.asked)
+    if facts.allowed is None:
+        return cannot_tell(
+            rule, "no source knows this node", HoldReason.NODE_UNKNOWN, seen=listed(values)
+        )
+    claims = {value: facts.allowed.claim(value) for value in values}
+    known = listed(facts.allowed.names if kind is NAMES else facts.allowed.addresses)
+    strange = [value for value, claim in claims.items() if claim is None]
+    if strange:
+        return refuses(
+            rule,
+            kind.not_allowed,
+            f"not this node's: {listed(strange)}",
+            seen=listed(values),
+            allowed=known,
+        )
+    unproven = [value for value, claim in claims.items() if claim and not claim.source.is_proof]
+    if unproven and not facts.allowed.trusts_node:
+        return cannot_tell(
+            rule,
+            f"only the node itself says so: {listed(unproven)}",
+            HoldReason.ONLY_THE_NODE_SAYS_SO,
+            seen=listed(values),
+            allowed=known,
+            operator_may_allow=tuple(map(str, unproven)),
+        )
+    return passes(rule, listed(values), known)

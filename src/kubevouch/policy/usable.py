@@ -1,0 +1,128 @@
+"""Which names and addresses can be a node's at all, whoever asks: a form that every reader takes for the same host."""
+
+import re
+from ipaddress import ip_network
+
+from kubevouch.policy.claims import Address, as_address
+from kubevouch.policy.facts import NameFacts
+from kubevouch.policy.reserved import ReservedNames
+from kubevouch.policy.rule import HoldReason, RuleResult, listed, passes, refuses, unreadable
+
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_NUMBER = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+")
+_LONGEST = 253
+
+_LOOPBACK = "loopback"
+# What no node is reached at from elsewhere (IANA special-purpose registries, RFC 6890).
+_UNUSABLE = {
+    ip_network(text): what
+    for text, what in {
+        "0.0.0.0/8": "this network",
+        "127.0.0.0/8": _LOOPBACK,
+        "169.254.0.0/16": "link-local",
+        "224.0.0.0/4": "multicast",
+        "240.0.0.0/4": "reserved, broadcast",
+        "::/128": "unspecified",
+        "::1/128": _LOOPBACK,
+        "::ffff:0:0/96": "an IPv4 address in IPv6 clothes",
+        "64:ff9b::/96": "an IPv4 address in IPv6 clothes",
+        "fe80::/10": "link-local",
+        "ff00::/8": "multicast",
+    }.items()
+}
+
+
+def malformed(name: str) -> str | None:
+    """Why no host can have such a name, or None: nobody can allow it.
+
+    Labels as in RFC 1123, section 2.1. What is all numbers is an IPv4 address to some readers (WHATWG URL, section
+    3.5).
+    """
+    labels = name.split(".")
+    if not 0 < len(name) <= _LONGEST:
+        return f"{len(name)} characters"
+    if "*" in name:
+        return "a wildcard"
+    if not all(_LABEL.fullmatch(label) for label in labels):
+        return "not an RFC 1123 name"
+    if as_address(name) is not None or all(_NUMBER.fullmatch(label) for label in labels):
+        return "an address, not a name"
+    return None
+
+
+def unusual(name: str) -> str | None:
+    """Why readers may take a well-formed name for something else, or None: the operator can allow it."""
+    labels = name.lower().split(".")
+    if name != name.lower():
+        return "capital letters"
+    if any(label.startswith("xn--") for label in labels):
+        return "an internationalized name"
+    if _NUMBER.fullmatch(labels[-1]):
+        return "ends in a number, like an address"
+    if labels[0] == "kubernetes":
+        return "begins like the API server's name"
+    return None
+
+
+def plain_names(facts: NameFacts) -> RuleResult:
+    """No wildcard and no spelling that two readers compare differently.
+
+    Lower-case RFC 1123 names pass. A well-formed name in an unusual form passes if the operator says that it is this
+    node's.
+    """
+    if facts.asked is None:
+        return unreadable("plain-names")
+    seen, allowed = listed(facts.asked.names), "lower-case RFC 1123 names"
+    bad = {name: why for name in facts.asked.names if (why := malformed(name))}
+    if bad:
+        return refuses(
+            "plain-names",
+            HoldReason.NAME_NOT_PLAIN,
+            "no node has such a name",
+            seen=listed([f"{name!r} ({why})" for name, why in bad.items()]),
+            allowed=allowed,
+        )
+    known = {each.value: each for each in (facts.allowed.names if facts.allowed else ())}
+    odd = {
+        name: why
+        for name in facts.asked.names
+        if (why := unusual(name)) and not (name in known and known[name].by_operator)
+    }
+    if odd:
+        return refuses(
+            "plain-names",
+            HoldReason.NAME_NOT_PLAIN,
+            "not every program reads such a name in the same way; it needs the operator's word",
+            seen=listed([f"{name!r} ({why})" for name, why in odd.items()]),
+            allowed=allowed,
+            operator_may_allow=tuple(odd),
+        )
+    return passes("plain-names", seen, allowed)
+
+
+def usable_addresses(facts: NameFacts) -> RuleResult:
+    """No loopback, link-local, multicast or mapped address: the signer issues `::ffff:a.b.c.d` as `a.b.c.d`.
+
+    A loopback address passes only where the operator lists that very one (docs/lab.md).
+    """
+    if facts.asked is None:
+        return unreadable("usable-addresses")
+    seen = listed(facts.asked.addresses)
+    bad = {a: why for a in facts.asked.addresses if (why := unusable(a, facts.reserved))}
+    if bad:
+        return refuses(
+            "usable-addresses",
+            HoldReason.ADDRESS_NOT_USABLE,
+            "no node is reached at such an address",
+            seen=listed([f"{address} ({why})" for address, why in bad.items()]),
+            allowed="unicast addresses in their plain form",
+        )
+    return passes("usable-addresses", seen)
+
+
+def unusable(address: Address, reserved: ReservedNames) -> str | None:
+    """Why no node is reached at such an address, or None."""
+    for network, what in _UNUSABLE.items():
+        if address.version == network.version and address in network:
+            return None if what == _LOOPBACK and address in reserved.loopback else what
+    return None
