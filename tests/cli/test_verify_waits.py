@@ -7,7 +7,7 @@ import pytest
 
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.verify import VerifyTimeouts, _until_it_holds
-from kubevouch.diagnose.finding import Severity
+from kubevouch.diagnose.catalogue import Severity
 from kubevouch.errors import ExitCode
 from kubevouch.kube.errors import Unreachable
 from kubevouch.system_clock import SystemClock

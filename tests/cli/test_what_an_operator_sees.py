@@ -14,8 +14,8 @@ import pytest
 from kubevouch import __version__
 from kubevouch.cli.common.diagnosis import print_diagnosis
 from kubevouch.cli.common.terminal import WIDTH, Terminal
+from kubevouch.diagnose.catalogue import Severity
 from kubevouch.diagnose.doctor import DOCTOR, VERIFY, diagnose
-from kubevouch.diagnose.finding import Severity
 from tests.diagnose.cases import CASES, snapshot
 
 SHOWN = Path(__file__).parent / "shown"

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kubevouch.diagnose.catalogue import Severity
 from kubevouch.diagnose.doctor import DOCTOR, VERIFY, diagnose
-from kubevouch.diagnose.finding import Severity
 from kubevouch.diagnose.rules import Rule
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured

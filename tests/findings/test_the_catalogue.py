@@ -1,14 +1,18 @@
-"""The codes: stable, complete, and documented."""
+"""The codes: stable, complete, documented, and declared once."""
 
 import re
+import string
 from pathlib import Path
 
 import pytest
 
-from kubevouch.diagnose.catalogue import CATALOGUE, Entry
-from kubevouch.diagnose.pages import pages
+from kubevouch.diagnose.catalogue import CATALOGUE, Code, CountsIn, FindingDefinition
+from kubevouch.diagnose.doctor import DOCTOR, VERIFY
+from kubevouch.diagnose.pages import pages, write
 
-DOCS = Path(__file__).parents[2] / "docs" / "findings"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs" / "findings"
+ALL = pytest.mark.parametrize("definition", CATALOGUE.values(), ids=list(CATALOGUE))
 
 
 def test_the_pages_are_made_from_the_catalogue() -> None:
@@ -16,15 +20,76 @@ def test_the_pages_are_made_from_the_catalogue() -> None:
     assert {path.name: path.read_text(encoding="utf-8") for path in DOCS.glob("*.md")} == pages()
 
 
+def test_the_page_of_a_code_that_is_gone_goes_too(tmp_path: Path) -> None:
+    (tmp_path / "KV999.md").write_text("old")
+    (tmp_path / "picture.svg").write_text("not ours")
+    write(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*pages(), "picture.svg"}
+
+
 def test_codes_and_names_are_used_once_and_stand_in_order() -> None:
-    assert list(CATALOGUE) == sorted(CATALOGUE)
-    assert len({entry.name for entry in CATALOGUE.values()}) == len(CATALOGUE)
+    assert list(CATALOGUE) == sorted(CATALOGUE) == [str(code) for code in Code]
+    assert len({each.name for each in CATALOGUE.values()}) == len(CATALOGUE)
 
 
-@pytest.mark.parametrize("entry", CATALOGUE.values(), ids=list(CATALOGUE))
-def test_an_entry_says_what_is_seen_why_and_what_to_do(entry: Entry) -> None:
-    assert re.fullmatch(r"KV[1-9]\d\d", entry.code)
-    assert re.fullmatch(r"[A-Z][A-Za-z]+", entry.name)
-    assert entry.see.isascii()
-    assert entry.why.isascii()
-    assert entry.do.isascii()
+def test_no_code_is_spelt_outside_the_catalogue() -> None:
+    """Other files name the member. (A docstring may begin with a range: `KV1xx`.)"""
+    source = ROOT / "src" / "kubevouch"
+    spelt = [
+        str(path.relative_to(source))
+        for path in source.rglob("*.py")
+        if path.parent.name != "catalogue" and re.search(r"""(?<!"")["']KV\d""", path.read_text())
+    ]
+    assert spelt == []
+
+
+@ALL
+def test_a_definition_says_what_is_seen_why_and_what_to_do(definition: FindingDefinition) -> None:
+    assert re.fullmatch(r"KV[1-9]\d\d", definition.code)
+    assert re.fullmatch(r"[A-Z][A-Za-z]+", definition.name)
+    assert definition.see.isascii()
+    assert definition.why.isascii()
+    assert definition.do.isascii()
+
+
+@ALL
+def test_a_symptom_is_no_symptom_of_itself(definition: FindingDefinition) -> None:
+    """Nor of what is a symptom of it: there is always a cause at the end."""
+    behind, todo = set[str](), [*definition.symptom_of]
+    while todo:
+        code = todo.pop()
+        if code not in behind:
+            behind.add(code)
+            todo += CATALOGUE[code].symptom_of
+    assert definition.code not in behind
+
+
+def test_each_cause_has_a_rank_of_its_own() -> None:
+    ranks = [each.cause_rank for each in CATALOGUE.values() if each.cause_rank is not None]
+    assert len(ranks) == len(set(ranks))
+
+
+MENDS = ("kubevouch fix", "kubectl patch")
+
+
+@ALL
+def test_next_mends_it_or_says_what_a_person_has_to_do(definition: FindingDefinition) -> None:
+    """A command that only shows something would be the next one for ever."""
+    if definition.cause_rank is not None and not definition.by_hand:
+        assert " ".join(definition.next).startswith(MENDS)
+    assert definition.by_hand == "" or re.fullmatch(r"[A-Z].*\.", definition.by_hand)
+
+
+@ALL
+def test_templates_name_fields_only(definition: FindingDefinition) -> None:
+    """No attribute, no index, no conversion: what they are filled with comes from a cluster."""
+    for template in (definition.cause, definition.by_hand, *definition.next):
+        for _, field, form, conversion in string.Formatter().parse(template):
+            assert field is None or (field.isidentifier() and not form and not conversion)
+
+
+@pytest.mark.parametrize(("use", "rules"), [(CountsIn.DOCTOR, DOCTOR), (CountsIn.VERIFY, VERIFY)])
+def test_a_rule_counts_with_all_its_codes_or_with_none(use: CountsIn, rules: tuple) -> None:  # type: ignore[type-arg]
+    """A subset is made of whole rules; every code of the catalogue has a rule."""
+    asked = {code for rule in rules for code in rule.codes}
+    assert asked == {each.code for each in CATALOGUE.values() if use in each.counts_in}

@@ -32,7 +32,7 @@ def command(
     and nothing is written anywhere.
     """
     from kubevouch.cli.common.diagnosis import print_diagnosis
-    from kubevouch.diagnose.finding import Severity
+    from kubevouch.diagnose.catalogue import Severity
 
     terminal = terminal_of(ctx)
     if print_role:

@@ -9,7 +9,7 @@ from kubevouch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
-    from kubevouch.diagnose.catalogue import Entry
+    from kubevouch.diagnose.catalogue import FindingDefinition
 
 
 @click.command("explain", short_help="What a finding's code means, and what mends it.")
@@ -38,13 +38,13 @@ def command(ctx: click.Context, code: str | None, output: str) -> int:
     return ExitCode.OK
 
 
-def _print(terminal: "Terminal", entry: "Entry") -> None:
-    terminal.out(f"{entry.code}  {entry.name}  ({entry.severity})")
+def _print(terminal: "Terminal", definition: "FindingDefinition") -> None:
+    terminal.out(f"{definition.code}  {definition.name}  ({definition.severity})")
     for heading, text in (
-        ("You see", entry.see),
-        ("Why", entry.why),
-        ("Do", entry.do),
-        ("Related", "; ".join(entry.related)),
+        ("You see", definition.see),
+        ("Why", definition.why),
+        ("Do", definition.do),
+        ("Related", "; ".join(definition.related)),
     ):
         if text:
             terminal.out()

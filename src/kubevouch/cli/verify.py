@@ -19,8 +19,8 @@ from kubevouch.errors import ExitCode
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.clock import Clock
+    from kubevouch.diagnose.catalogue import Severity
     from kubevouch.diagnose.doctor import Diagnosis
-    from kubevouch.diagnose.finding import Severity
     from kubevouch.evidence.snapshot import Evidence
     from kubevouch.kube.io.client import ApiClient
 
@@ -55,7 +55,7 @@ def command(
     """
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.diagnosis import print_diagnosis
-    from kubevouch.diagnose.finding import Severity
+    from kubevouch.diagnose.catalogue import Severity
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
@@ -111,6 +111,6 @@ async def _until_it_holds(
 def _what_it_waits_for(diagnosis: "Diagnosis", severity: "Severity") -> str:
     """What keeps it from holding: the first two, worst first."""
     bad = [each for each in diagnosis.findings if each.severity.at_least(severity)]
-    unknown = [each for each in diagnosis.findings if each.code.startswith("KV9")]
+    unknown = [each for each in diagnosis.findings if each.code.is_doubt]
     shown = sorted(bad, key=lambda each: each.severity.rank)[:2] or unknown[:2]
     return "; ".join(f"{each.code} {one_line(each.title)}" for each in shown)

@@ -1,27 +1,10 @@
 """A finding: a code of the catalogue, met on this cluster, with its proof."""
 
 from datetime import datetime
-from enum import StrEnum
 
 import msgspec
 
-
-class Severity(StrEnum):
-    """How bad it is. Critical: broken now, or a hole."""
-
-    CRITICAL = "critical"
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
-
-    @property
-    def rank(self) -> int:
-        """0 is the worst."""
-        return list(Severity).index(self)
-
-    def at_least(self, threshold: "Severity") -> bool:
-        """This one is as bad as the threshold, or worse."""
-        return self.rank <= threshold.rank
+from kubevouch.diagnose.catalogue import CATALOGUE, Code, FindingDefinition, Severity
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -38,14 +21,28 @@ class Proof(msgspec.Struct, frozen=True):
 class Finding(msgspec.Struct, frozen=True):
     """One code, met once or on many subjects."""
 
-    code: str
+    code: Code
     severity: Severity
     title: str
     """One line, with this cluster's numbers in it."""
 
     subjects: tuple[str, ...] = ()
-    """Nodes, requests, pods … that it is about; none where it is about the cluster."""
+    """Nodes, CSRs, pods ... that it is about; none where it is about the cluster."""
 
     proofs: tuple[Proof, ...] = ()
     because_of: str = ""
     """The code that this one is only a symptom of; empty for a cause."""
+
+    cause: str = ""
+    """The sentence that names this finding as the cause."""
+
+    next: tuple[str, ...] = ()
+    """The words of the command to run next if this is the cause; never empty once made."""
+
+    by_hand: str = ""
+    """What only a person can do about it, where that command does not mend it."""
+
+    @property
+    def definition(self) -> FindingDefinition:
+        """What is known of its code on any cluster."""
+        return CATALOGUE[self.code]

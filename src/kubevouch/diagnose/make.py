@@ -1,33 +1,54 @@
-"""Findings from the catalogue's entries: severity and name are never chosen anywhere else."""
+"""Findings from the catalogue's definitions: severity, NEXT and sentences are never chosen anywhere else."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
-from kubevouch.diagnose.catalogue import CATALOGUE
-from kubevouch.diagnose.finding import Finding, Proof, Severity
+from kubevouch.diagnose.catalogue import CATALOGUE, Code, Severity
+from kubevouch.diagnose.finding import Finding, Proof
 from kubevouch.evidence.measured import Measured, Vantage
-from kubevouch.evidence.snapshot import Served
+from kubevouch.evidence.snapshot import METRICS_SERVER_NAMESPACE, Evidence, Served
 
 
 def finding(
-    code: str,
+    code: Code,
     title: str,
     *,
     subjects: Iterable[str] = (),
     proofs: Iterable[Proof] = (),
-    because_of: str = "",
     severity: Severity | None = None,
+    details: Mapping[str, str] = MappingProxyType({}),
 ) -> Finding:
-    """A finding of that code."""
+    """A finding of that code. details: what the definition's templates name beside the title and the subjects.
+
+    Raises:
+        KeyError: a template names a detail that is not given.
+    """
+    definition, about = CATALOGUE[code], tuple(subjects)
+    values = {
+        "title": sentence(title),
+        "subject": about[0] if about else "",
+        "subjects": named(about),
+        "where": f" ({named(about)})" if about else "",
+        **details,
+    }
+    words = definition.next or ("kubevouch", "explain", str(code))
     return Finding(
         code=code,
-        severity=severity or CATALOGUE[code].severity,
+        severity=severity or definition.severity,
         title=title,
-        subjects=tuple(subjects),
+        subjects=about,
         proofs=tuple(proofs),
-        because_of=because_of,
+        cause=definition.cause.format_map(values),
+        next=tuple(word.format_map(values) for word in words),
+        by_hand=definition.by_hand.format_map(values),
     )
+
+
+def sentence(title: str) -> str:
+    """With a capital, unless it begins with a program's name."""
+    return title if "-" in title.partition(" ")[0] else title[:1].upper() + title[1:]
 
 
 def counted(number: int, one: str, several: str = "") -> str:
@@ -71,3 +92,18 @@ def days(from_: datetime, to: datetime) -> str:
         if seconds >= size:
             return counted(seconds // size, word)
     return counted(seconds, "second")
+
+
+def pods_of(evidence: Evidence) -> dict[str, str]:
+    """Details for commands about metrics-server's pods: those that its Service selects, else those of its manifests."""
+    namespace, labels = evidence.metrics.place
+    selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    return {"namespace": namespace, "selector": selector}
+
+
+def deployment_of(evidence: Evidence) -> dict[str, str]:
+    """Details for commands about metrics-server's Deployment; its usual place where it was not found."""
+    deployment = evidence.metrics.deployment.value
+    if deployment is None:
+        return {"namespace": METRICS_SERVER_NAMESPACE, "deployment": "metrics-server"}
+    return {"namespace": deployment.namespace, "deployment": deployment.name}

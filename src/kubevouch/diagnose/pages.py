@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from kubevouch.diagnose.catalogue import CATALOGUE, Entry
+from kubevouch.diagnose.catalogue import CATALOGUE, FindingDefinition
 
 
 def pages() -> dict[str, str]:
     """File name -> Markdown."""
-    made = {f"{entry.code}.md": _page(entry) for entry in CATALOGUE.values()}
+    made = {each.page: _page(each) for each in CATALOGUE.values()}
     rows = "".join(
-        f"| [{entry.code}]({entry.code}.md) | {entry.severity} | {entry.name} |\n"
-        for entry in CATALOGUE.values()
+        f"| [{each.code}]({each.page}) | {each.severity} | {each.name} |\n"
+        for each in CATALOGUE.values()
     )
     made["README.md"] = (
         "# Findings\n\nEvery code that `kubevouch doctor` and `kubevouch verify` can show. "
@@ -20,11 +20,11 @@ def pages() -> dict[str, str]:
     return made
 
 
-def _page(entry: Entry) -> str:
-    related = "".join(f"- {each}\n" for each in entry.related)
+def _page(definition: FindingDefinition) -> str:
+    related = "".join(f"- {each}\n" for each in definition.related)
     return (
-        f"# {entry.code} {entry.name}\n\nSeverity: {entry.severity}\n\n"
-        f"**You see.** {entry.see}\n\n**Why.** {entry.why}\n\n**Do.** {entry.do}\n"
+        f"# {definition.code} {definition.name}\n\nSeverity: {definition.severity}\n\n"
+        f"**You see.** {definition.see}\n\n**Why.** {definition.why}\n\n**Do.** {definition.do}\n"
         + (f"\nRelated:\n\n{related}" if related else "")
     )
 

@@ -22,6 +22,10 @@ from kubevouch.kubelet.dialled import Dialled
 from kubevouch.kubelet.problems import Problem
 from kubevouch.x509 import Certificate, Verdict
 
+METRICS_SERVER_NAMESPACE = "kube-system"
+METRICS_SERVER_LABELS = {"k8s-app": "metrics-server"}
+"""Where metrics-server's own manifests put its pods (manifests/base/deployment.yaml)."""
+
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 
 
@@ -82,6 +86,14 @@ class MetricsPath:
     pods: Measured[tuple[Pod, ...]]
     failures: Measured[tuple[LoggedScrapeFailure, ...]]
     node_metrics: Measured[tuple[NodeMetrics, ...]]
+
+    @property
+    def place(self) -> tuple[str, dict[str, str]]:
+        """Namespace and labels of metrics-server's pods: those that the Service selects, else those of its manifests."""
+        service = self.service.value
+        if service is not None and service.spec.selector:
+            return service.namespace, service.spec.selector
+        return METRICS_SERVER_NAMESPACE, METRICS_SERVER_LABELS
 
     @property
     def flags(self) -> tuple[str, ...]:

@@ -1,13 +1,16 @@
 """Findings for a person, and for a program. The same for `doctor` and `verify`."""
 
+import shlex
 from collections.abc import Callable, Sequence
 
 from kubevouch import __version__
 from kubevouch.cli.common.certificates import certificate_json
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
+from kubevouch.diagnose.catalogue import Section, Severity
+from kubevouch.diagnose.cause import Cause
 from kubevouch.diagnose.doctor import Diagnosis
-from kubevouch.diagnose.finding import Finding, Proof, Severity
+from kubevouch.diagnose.finding import Finding, Proof
 from kubevouch.diagnose.rules.wire import is_ours, is_silent
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.snapshot import Evidence, Served
@@ -20,14 +23,20 @@ _WORTH_IT = 30
 _INDENT = " " * 12
 
 _SECTIONS = {
-    "1": "metrics-api",
-    "2": "reaching-kubelets",
-    "3": "certificates",
-    "4": "requests",
-    "5": "configuration",
-    "6": "control-plane",
-    "9": "could-not-tell",
+    Section.METRICS_API: "metrics-api",
+    Section.REACHING_KUBELETS: "reaching-kubelets",
+    Section.CERTIFICATES: "certificates",
+    Section.CSRS: "csrs",
+    Section.CONFIGURATION: "configuration",
+    Section.CONTROL_PLANE: "control-plane",
+    Section.COULD_NOT_TELL: "could-not-tell",
 }
+_ALWAYS_SHOWN = (
+    Section.METRICS_API,
+    Section.REACHING_KUBELETS,
+    Section.CERTIFICATES,
+    Section.CSRS,
+)
 _COLOURS = {
     Severity.CRITICAL: Colour.BAD,
     Severity.ERROR: Colour.BAD,
@@ -64,14 +73,14 @@ def print_diagnosis(
 def _print_all(terminal: Terminal, evidence: Evidence, diagnosis: Diagnosis) -> None:
     shorten = shortener([node.name for node in evidence.nodes.or_else(())])
     _print_heading(terminal, evidence)
-    for digit, section in _SECTIONS.items():
-        found = [each for each in diagnosis.findings if each.code[2] == digit]
-        if found or digit in "1234":
-            terminal.out(f"\n{section}")
+    for section, heading in _SECTIONS.items():
+        found = [each for each in diagnosis.findings if each.code.section is section]
+        if found or section in _ALWAYS_SHOWN:
+            terminal.out(f"\n{heading}")
         for each in found:
             _print_finding(terminal, each, shorten)
-        if not found and digit in "1234":
-            is_well, text = _nothing_found(digit, evidence)
+        if not found and section in _ALWAYS_SHOWN:
+            is_well, text = _nothing_found(section, evidence)
             word, colour = ("ok", Colour.GOOD) if is_well else ("unknown", Colour.WARNING)
             terminal.out(f"  {word:<8}  {text}", colour)
 
@@ -103,7 +112,7 @@ def _print_heading(terminal: Terminal, evidence: Evidence) -> None:
     terminal.out(f"looked   {at}, reading only, by kubevouch {__version__}")
 
 
-def _nothing_found(digit: str, evidence: Evidence) -> tuple[bool, str]:
+def _nothing_found(section: Section, evidence: Evidence) -> tuple[bool, str]:
     """What stands in a section without a finding, and whether it is all well: it may only not be known."""
     served, nodes = evidence.served, len(evidence.nodes.or_else(()))
     answering = sum(not is_silent(each) and not is_ours(each) for each in served)
@@ -111,13 +120,18 @@ def _nothing_found(digit: str, evidence: Evidence) -> tuple[bool, str]:
     pending = sum(not each.status.conditions for each in evidence.csrs.or_else(()))
     measured = evidence.metrics.measured_nodes
     told = {
-        "1": (bool(measured), f"{len(measured or ())} nodes in the metrics API"),
-        "2": (0 < answering == nodes, f"{answering} of {nodes} answer on their port (dialled from here)"),
-        "3": (0 < trusted == nodes, f"{trusted} of {nodes} serve a certificate that metrics-server trusts"),
-        "4": (evidence.csrs.is_known, f"{pending} serving requests pending"),
+        Section.METRICS_API: (bool(measured), f"{len(measured or ())} nodes in the metrics API"),
+        Section.REACHING_KUBELETS: (0 < answering == nodes, f"{answering} of {nodes} answer on their port (dialled from here)"),
+        Section.CERTIFICATES: (0 < trusted == nodes, f"{trusted} of {nodes} serve a certificate that metrics-server trusts"),
+        Section.CSRS: (evidence.csrs.is_known, f"{pending} CSRs for serving certificates pending"),
     }  # fmt: skip
-    seen = {"1": measured, "2": nodes, "3": nodes and evidence.trust.value, "4": told["4"][0]}
-    return told[digit] if seen[digit] else (False, "could not be looked at")
+    seen = {
+        Section.METRICS_API: measured,
+        Section.REACHING_KUBELETS: nodes,
+        Section.CERTIFICATES: nodes and evidence.trust.value,
+        Section.CSRS: evidence.csrs.is_known,
+    }
+    return told[section] if seen[section] else (False, "could not be looked at")
 
 
 def _print_finding(terminal: Terminal, finding: Finding, shorten: Callable[[str], str]) -> None:
@@ -178,20 +192,23 @@ def _print_end(
     terminal.out()
     if cause is not None:
         # verify looks at a part only: what is behind it is doctor's to say.
-        then = "kubevouch doctor" if verb == "verify" else cause.next
-        why = f"kubevouch explain {cause.code}"
+        words = ("kubevouch", "doctor") if verb == "verify" else cause.next
+        why = ("kubevouch", "explain", str(cause.code))
         terminal.wrapped(cause.text, "CAUSE  ", Colour.BAD)
-        terminal.out(f"NEXT   {one_line(then)}")
-        if why != then:
-            terminal.out(f"WHY    {why}")
+        terminal.out(f"NEXT   {one_line(shlex.join(words))}")
+        if cause.by_hand and verb != "verify":
+            terminal.wrapped(cause.by_hand, "THEN   ")
+        if why != words:
+            terminal.out(f"WHY    {shlex.join(why)}")
     elif code is ExitCode.COULD_NOT_TELL:
-        told = next(each.code for each in diagnosis.findings if each.code.startswith("KV9"))
+        doubt = next(each for each in diagnosis.findings if each.code.is_doubt)
         terminal.wrapped(
             "what is listed under could-not-tell may hide anything; nothing else was found",
             "UNKNOWN  ",
             Colour.WARNING,
         )
-        terminal.out(f"NEXT     {_MORE.get(told, f'kubevouch explain {told}')}")
+        terminal.out(f"NEXT     {one_line(shlex.join(doubt.next))}")
+        terminal.wrapped(doubt.by_hand, "THEN     ")
     elif code is ExitCode.OK and verb == "verify":
         terminal.wrapped(
             "the metrics API has fresh numbers of every node, and every kubelet's certificate verifies",
@@ -200,9 +217,6 @@ def _print_end(
         )
     elif code is ExitCode.OK:
         terminal.out(f"OK     nothing of severity {fail_on} or worse", Colour.GOOD)
-
-
-_MORE = {"KV901": "kubevouch doctor --print-role"}
 
 
 def as_json(verb: str, evidence: Evidence, diagnosis: Diagnosis) -> dict[str, object]:
@@ -221,10 +235,16 @@ def as_json(verb: str, evidence: Evidence, diagnosis: Diagnosis) -> dict[str, ob
         },
         "status": "ProblemDetected" if diagnosis.findings else "OK",
         "counts": counts,
-        "findings": diagnosis.findings,
-        "cause": diagnosis.cause,
+        "findings": [_with_command_line(each) for each in diagnosis.findings],
+        "cause": _with_command_line(diagnosis.cause) if diagnosis.cause else None,
         "kubelets": [_served_json(each) for each in evidence.served],
     }
+
+
+def _with_command_line(each: Finding | Cause) -> dict[str, object]:
+    """Its fields, with the words of the next command joined as a shell reads them."""
+    fields = {name: getattr(each, name) for name in each.__struct_fields__}
+    return {**fields, "next": shlex.join(each.next)}
 
 
 def _served_json(served: Served) -> dict[str, object]:

@@ -7,9 +7,10 @@ from kubevouch.cli.common.rollout import print_result, rollout_context, stopping
 from kubevouch.cli.common.runs import keep_run
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
+from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.doctor import diagnose
 from kubevouch.diagnose.make import counted
-from kubevouch.diagnose.rules import requests
+from kubevouch.diagnose.rules import csrs
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.kube.errors import KubeError
@@ -64,7 +65,7 @@ def apply_plan(
 async def _fuse(api: ApiClient, clock: Clock) -> str:
     """What happens if no approver runs; empty where one does."""
     try:
-        found = diagnose(await gather(api, clock=clock), (requests.fuse,)).findings
+        found = diagnose(await gather(api, clock=clock), (csrs.rotation_will_stall,)).findings
     except KubeError:
         return ""
     return found[0].title if found else ""
@@ -72,5 +73,5 @@ async def _fuse(api: ApiClient, clock: Clock) -> str:
 
 def _tell_the_fuse(terminal: Terminal, text: str) -> None:
     if text:
-        terminal.out(f"KV411  {text}")
+        terminal.out(f"{Code.ROTATION_WILL_STALL}  {text}")
         terminal.out("       Run an approver before then, or approve by hand: kubevouch csr list")

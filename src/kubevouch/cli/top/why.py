@@ -2,6 +2,7 @@
 
 import msgspec
 
+from kubevouch.diagnose.catalogue import Code, Section
 from kubevouch.diagnose.doctor import Diagnosis
 from kubevouch.diagnose.finding import Finding
 from kubevouch.evidence.measured import Vantage
@@ -9,10 +10,30 @@ from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.resources import Node
 
 # What only says again that the numbers are missing, or is about the future.
-_NO_REASON = {"KV112", "KV113", "KV109", "KV406", "KV305"}
-# From the kubelet's port outwards: the nearer to the node, the more it tells. KV6 is about the API server's own ways to
-# a kubelet, KV9 about what could not be told.
-_FIRST = "32145"
+_NO_REASON = {
+    Code.PARTIAL_METRICS,
+    Code.STALE_METRICS,
+    Code.INSECURE_TLS_WORKAROUND,
+    Code.CSR_NEVER_MADE,
+    Code.ROTATION_OVERDUE,
+}
+# From the kubelet's port outwards: the nearer to the node, the more it tells. The control plane's section is about the
+# API server's own ways to a kubelet.
+_FIRST = (
+    Section.CERTIFICATES,
+    Section.REACHING_KUBELETS,
+    Section.METRICS_API,
+    Section.CSRS,
+    Section.CONFIGURATION,
+)
+# What is wrong with the metrics API itself explains every node.
+_OF_ALL_NODES = {
+    Code.METRICS_API_MISSING,
+    Code.API_SERVICE_WIRING,
+    Code.NO_READY_METRICS_SERVER,
+    Code.API_SERVICE_UNREACHABLE,
+    Code.METRICS_SERVER_POD_BROKEN,
+}
 
 
 class UnknownReason(msgspec.Struct, frozen=True):
@@ -30,7 +51,7 @@ def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Unknown
         (each for each in diagnosis.findings if _tells(each, node.name)),
         key=lambda each: (
             node.name not in each.subjects,
-            _FIRST.index(each.code[2]),
+            _FIRST.index(each.code.section),
             # What only comes of something else tells less than that.
             bool(each.because_of) and node.name not in each.subjects,
             each.severity.rank,
@@ -50,7 +71,7 @@ def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Unknown
     created = node.metadata.creation_timestamp
     if created is not None and (evidence.at - created).total_seconds() < _YOUNG:
         return UnknownReason("", "a new node: two scrapes are needed", str(Vantage.API_SERVER))
-    doubt = next((each.title for each in diagnosis.findings if each.code.startswith("KV9")), "")
+    doubt = next((each.title for each in diagnosis.findings if each.code.is_doubt), "")
     text = doubt or "its port is well as dialled from here; metrics-server's log tells no failure"
     return UnknownReason("", f"could not tell ({text})", str(Vantage.DIALLED), known=False)
 
@@ -59,10 +80,10 @@ _YOUNG = 120.0
 
 
 def _tells(finding: Finding, node: str) -> bool:
-    if finding.code[2] not in _FIRST or finding.code in _NO_REASON:
+    if finding.code.section not in _FIRST or finding.code in _NO_REASON:
         return False
     # Without this node among its subjects only what is wrong with the metrics API itself tells something of it.
-    return node in finding.subjects or finding.code.startswith("KV10")
+    return node in finding.subjects or finding.code in _OF_ALL_NODES
 
 
 def _of(finding: Finding, node: str) -> UnknownReason:

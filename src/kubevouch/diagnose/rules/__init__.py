@@ -1,8 +1,25 @@
 """One rule a function: evidence in, findings out. A file a range of codes."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
+from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.finding import Finding
 from kubevouch.evidence.snapshot import Evidence
 
-Rule = Callable[[Evidence], Iterable[Finding]]
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule with all the codes that its findings can have."""
+
+    codes: frozenset[Code]
+    judge: Callable[[Evidence], Iterable[Finding]]
+
+    def __call__(self, evidence: Evidence) -> Iterable[Finding]:
+        """What it finds."""
+        return self.judge(evidence)
+
+
+def rule(*codes: Code) -> Callable[[Callable[[Evidence], Iterable[Finding]]], Rule]:
+    """Makes a rule of a function; `doctor` finds it by being in one of the files beside this one."""
+    return lambda judge: Rule(frozenset(codes), judge)

@@ -1,16 +1,16 @@
-"""KV5xx and KV6xx: how kubelets and the control plane are configured, as far as it shows from outside."""
+"""KV5xx: how kubelets are configured, as far as it shows from outside."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
-from kubevouch.diagnose.finding import Finding, Severity
-from kubevouch.diagnose.make import api_proof, counted, days, finding, wire_proof
-from kubevouch.diagnose.rules.wire import is_dark, is_self_signed
-from kubevouch.evidence.snapshot import Evidence, flag_value
+from kubevouch.diagnose.catalogue import Code
+from kubevouch.diagnose.finding import Finding
+from kubevouch.diagnose.make import api_proof, counted, finding, wire_proof
+from kubevouch.diagnose.rules import rule
+from kubevouch.diagnose.rules.csrs import has_no_approver
+from kubevouch.diagnose.rules.metrics_api import insecure_flags
+from kubevouch.diagnose.rules.wire import is_dark, is_self_signed, port_states
+from kubevouch.evidence.snapshot import Evidence
 from kubevouch.x509 import CertificateKind, classify
-
-_CA_WARNING = timedelta(days=365)
-_CA_CRITICAL = timedelta(days=30)
 
 
 def signing_themselves(evidence: Evidence) -> list[str]:
@@ -30,8 +30,9 @@ def bootstrapping(evidence: Evidence) -> list[str]:
     )
 
 
+@rule(Code.BOOTSTRAP_OFF)
 def bootstrap_off(evidence: Evidence) -> Iterator[Finding]:
-    """KV501."""
+    """Kubelets serve a certificate of their own making."""
     found = [
         (served, leaf)
         for served in evidence.served
@@ -43,73 +44,85 @@ def bootstrap_off(evidence: Evidence) -> Iterator[Finding]:
     if known is not None:
         said = f"; ConfigMap {known.object.name}: {'on' if known.bootstrap else 'off'}"
     yield finding(
-        "KV501",
+        Code.BOOTSTRAP_OFF,
         f"serverTLSBootstrap is off on {len(found)} of {counted(len(evidence.served), 'node')}{said}",
         subjects=[served.node for served, _ in found],
         proofs=[
             wire_proof(served, f"its own CA's certificate, made {leaf.not_before:%Y-%m-%d}")
             for served, leaf in found
         ],
+        details={
+            "kubelets": counted(
+                len(found),
+                "kubelet signs its own certificate",
+                "kubelets sign their own certificates",
+            ),
+            "worst": _worst(evidence, {served.node for served, _ in found}),
+            "refused": _refused(evidence, len(found)),
+            "nobody": _nobody(evidence, len(found)),
+        },
     )
 
 
+# Of one certificate, of several; the worst first.
+_WORST = {
+    Code.EXPIRED: ("it has expired", "they have expired"),
+    Code.SELF_SIGNED: ("nobody else vouches for it", "nobody else vouches for them"),
+    Code.NO_IP_SANS: ("it holds no IP address", "they hold no IP address"),
+}
+
+
+def _worst(evidence: Evidence, nodes: set[str]) -> str:
+    """What is first to be said of these nodes' certificates, besides who signed them."""
+    codes = {port.code for port in port_states(evidence) if port.node in nodes}
+    for code, (of_one, of_several) in _WORST.items():
+        if code in codes:
+            return f", and {of_one if len(nodes) == 1 else of_several}"
+    return ""
+
+
+def _refused(evidence: Evidence, count: int) -> str:
+    them = "it" if count == 1 else "them"
+    if insecure_flags(evidence):
+        return f"metrics-server takes {them} only because it was told not to look."
+    return f"metrics-server refuses {them}, rightly."
+
+
+def _nobody(evidence: Evidence, count: int) -> str:
+    if not has_no_approver(evidence):
+        return ""
+    return (
+        f" Nothing on this cluster would approve {'a better one' if count == 1 else 'better ones'}."
+    )
+
+
+@rule(Code.CONFIG_MAP_DRIFT)
 def drift(evidence: Evidence) -> Iterator[Finding]:
-    """KV502: the ConfigMap says one thing, nodes do another. Where all nodes are to change, KV501 says it already."""
+    """The ConfigMap says one thing and nodes do another. Where all nodes are to change, BOOTSTRAP_OFF says so already."""
     known = evidence.kubelet_config.value
     if known is None:
         return
     off, on = signing_themselves(evidence), bootstrapping(evidence)
     if known.bootstrap and off:
         yield finding(
-            "KV502",
+            Code.CONFIG_MAP_DRIFT,
             f"ConfigMap {known.object.name} has serverTLSBootstrap on, {counted(len(off), 'node')} off",
             subjects=off,
         )
     elif not known.bootstrap and on:
         yield finding(
-            "KV502",
+            Code.CONFIG_MAP_DRIFT,
             f"ConfigMap {known.object.name} has serverTLSBootstrap off, {counted(len(on), 'node')} on: "
             "a joiner, or an upgrade, would bring the old setting",
             subjects=on,
         )
 
 
+@rule(Code.IGNORED_KEY)
 def ignored_key(evidence: Evidence) -> Iterator[Finding]:
-    """KV505: in the ConfigMap; on a node's disk the plan of `fix` tells."""
+    """In the ConfigMap only; what stands on a node's disk the plan of `fix` tells."""
     known = evidence.kubelet_config
     if known.value is not None and known.value.ignored:
         proofs = [api_proof(known.value.object.name, str(p), known) for p in known.value.ignored]
         title = f"ConfigMap {known.value.object.name}: {known.value.ignored[0]}"
-        yield finding("KV505", title, proofs=proofs)
-
-
-def ca_expiring(evidence: Evidence) -> Iterator[Finding]:
-    """KV602."""
-    trust = evidence.trust.value
-    if trust is None or not trust.certificates:
-        return
-    last = max(trust.certificates, key=lambda each: each.not_after)
-    left = last.not_after - evidence.at
-    if left < _CA_WARNING:
-        ends = f"{days(evidence.at, last.not_after)}{' ago' if left < timedelta() else ''}"
-        yield finding(
-            "KV602",
-            f"the cluster's CA ends {'in ' if left > timedelta() else ''}{ends} ({last.not_after:%Y-%m-%d})",
-            severity=Severity.CRITICAL if left < _CA_CRITICAL else None,
-        )
-
-
-def api_server_refuses(evidence: Evidence) -> Iterator[Finding]:
-    """KV605."""
-    authority = flag_value(evidence.api_server_flags.or_else(()), "kubelet-certificate-authority")
-    if not authority:
-        return
-    refused = [s for s in evidence.served if s.verdict is not None and not s.verdict.trusted]
-    if refused:
-        yield finding(
-            "KV605",
-            f"kube-apiserver verifies kubelets ({authority}) and refuses {counted(len(refused), 'node')}: "
-            "logs and exec fail there",
-            subjects=[s.node for s in refused],
-            proofs=[wire_proof(s) for s in refused],
-        )
+        yield finding(Code.IGNORED_KEY, title, proofs=proofs)

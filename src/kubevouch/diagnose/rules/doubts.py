@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import counted, finding, named, wire_proof
-from kubevouch.diagnose.rules.wire import is_ours, sights, surely_unreachable
+from kubevouch.diagnose.rules import rule
+from kubevouch.diagnose.rules.wire import is_ours, port_states, surely_unreachable
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.snapshot import Evidence
 
@@ -35,42 +37,50 @@ def _doubts(evidence: Evidence) -> Iterator[Doubt]:
     yield from dict.fromkeys(found)
 
 
+@rule(Code.NOT_ALLOWED)
 def not_allowed(evidence: Evidence) -> Iterator[Finding]:
-    """KV901: one finding, with every verb that is lacking."""
+    """One finding, with every right that is lacking."""
     log = evidence.metrics.failures.doubt
     doubts = [*_doubts(evidence), *([log] if log else [])]
     asked = sorted({a for d in doubts if d.kind is DoubtKind.NOT_ALLOWED for a in d.lacking})
     if asked:
-        yield finding("KV901", f"not allowed to {named(asked, most=len(asked))}", subjects=asked)
+        yield finding(
+            Code.NOT_ALLOWED, f"not allowed to {named(asked, most=len(asked))}", subjects=asked
+        )
 
 
+@rule(Code.KUBELET_UNREACHABLE, Code.NOT_DIALLED)
 def not_dialled(evidence: Evidence) -> Iterator[Finding]:
-    """KV902: this machine could not reach them, or could not even try, and metrics-server's log does not tell more."""
-    sure = {sight.node for sight in surely_unreachable(evidence)}
-    told = {s.node for s in sights(evidence) if s.proof.vantage == Vantage.SCRAPER_LOG}
+    """This machine could not reach them, or could not even try, and metrics-server's log does not tell more."""
+    sure = {port.node for port in surely_unreachable(evidence)}
+    told = {s.node for s in port_states(evidence) if s.proof.vantage == Vantage.SCRAPER_LOG}
     unknown = [
         served
-        for sight, served in zip(sights(evidence), evidence.served, strict=True)
-        if (sight.code == "KV201" or is_ours(served)) and served.node not in sure | told
+        for port, served in zip(port_states(evidence), evidence.served, strict=True)
+        if (port.code == Code.KUBELET_UNREACHABLE or is_ours(served))
+        and served.node not in sure | told
     ]
     if unknown:
         title = f"{counted(len(unknown), 'kubelet')} could not be dialled from here"
         proofs = [wire_proof(served) for served in unknown]
-        yield finding("KV902", title, subjects=[s.node for s in unknown], proofs=proofs)
+        yield finding(Code.NOT_DIALLED, title, subjects=[s.node for s in unknown], proofs=proofs)
 
 
+@rule(Code.INCONCLUSIVE)
 def inconclusive(evidence: Evidence) -> Iterator[Finding]:
-    """KV903: whatever else could not be read."""
+    """Whatever else could not be read."""
     for doubt in _doubts(evidence):
         if doubt.kind is DoubtKind.FAILED:
-            yield finding("KV903", doubt.text)
+            yield finding(Code.INCONCLUSIVE, doubt.text)
     if evidence.nodes.is_known and not evidence.nodes.value:
-        yield finding("KV903", "the API server knows no node")
+        yield finding(Code.INCONCLUSIVE, "the API server knows no node")
     dialled = {served.node for served in evidence.served}
     away = [node.name for node in evidence.nodes.or_else(()) if node.name not in dialled]
     if away:
         title = f"{counted(len(away), 'node')} without an address that metrics-server would dial"
-        yield finding("KV903", title, subjects=away)
+        yield finding(Code.INCONCLUSIVE, title, subjects=away)
     service = evidence.metrics.api_service.value
     if service is not None and evidence.metrics.available is None:
-        yield finding("KV903", f"APIService {service.name} does not say whether it is available")
+        yield finding(
+            Code.INCONCLUSIVE, f"APIService {service.name} does not say whether it is available"
+        )

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.finding import Finding
-from kubevouch.diagnose.make import api_proof, counted, finding
+from kubevouch.diagnose.make import api_proof, counted, finding, pods_of
+from kubevouch.diagnose.rules import rule
 from kubevouch.evidence.snapshot import Evidence, MetricsPath
 from kubevouch.kube.resources import Pod
 
@@ -13,16 +15,27 @@ _WIRING = {"ServiceNotFound", "ServicePortError", "EndpointsNotFound"}
 _INSECURE = ("--kubelet-insecure-tls", "--deprecated-kubelet-completely-insecure")
 
 
+@rule(Code.METRICS_API_MISSING)
 def api_service_missing(evidence: Evidence) -> Iterator[Finding]:
-    """KV101: nothing serves the metrics API."""
+    """Nothing serves the metrics API."""
     found = evidence.metrics.api_service
     if found.is_known and found.value is None:
         proof = api_proof("v1beta1.metrics.k8s.io", "no such APIService", found)
-        yield finding("KV101", "nothing serves the metrics API (no APIService)", proofs=[proof])
+        yield finding(
+            Code.METRICS_API_MISSING,
+            "nothing serves the metrics API (no APIService)",
+            proofs=[proof],
+        )
 
 
+@rule(
+    Code.API_SERVICE_WIRING,
+    Code.NO_READY_METRICS_SERVER,
+    Code.API_SERVICE_UNREACHABLE,
+    Code.INCONCLUSIVE,
+)
 def api_service_unavailable(evidence: Evidence) -> Iterator[Finding]:
-    """KV102, KV103, KV104: the APIService is there and does not answer."""
+    """The APIService exists and does not answer."""
     metrics = evidence.metrics
     condition = metrics.available
     if condition is None or condition.true:
@@ -31,29 +44,35 @@ def api_service_unavailable(evidence: Evidence) -> Iterator[Finding]:
         "v1beta1.metrics.k8s.io", f"{condition.reason}: {condition.message}", metrics.api_service
     )
     code = _why_unavailable(condition.reason, metrics)
-    yield finding(code, _TITLES[code](condition.reason, metrics), proofs=[proof])
+    yield finding(
+        code, _TITLES[code](condition.reason, metrics), proofs=[proof], details=pods_of(evidence)
+    )
 
 
-def _why_unavailable(reason: str, metrics: MetricsPath) -> str:
+def _why_unavailable(reason: str, metrics: MetricsPath) -> Code:
     """The code: whether pods are there and ready decides who is to blame for missing endpoints."""
     if reason in _WIRING:
-        return "KV102"
+        return Code.API_SERVICE_WIRING
     if reason != "MissingEndpoints":
-        return "KV104"
+        return Code.API_SERVICE_UNREACHABLE
     if metrics.pods.value:
-        return "KV102" if any(pod.ready for pod in metrics.pods.value) else "KV103"
+        return (
+            Code.API_SERVICE_WIRING
+            if any(pod.ready for pod in metrics.pods.value)
+            else Code.NO_READY_METRICS_SERVER
+        )
     if not (metrics.pods.is_known and metrics.deployment.is_known):
-        return "KV903"
-    return "KV103" if metrics.deployment.value else "KV102"
+        return Code.INCONCLUSIVE
+    return Code.NO_READY_METRICS_SERVER if metrics.deployment.value else Code.API_SERVICE_WIRING
 
 
-_TITLES: dict[str, Callable[[str, MetricsPath], str]] = {
-    "KV102": lambda reason, _: f"the metrics APIService leads nowhere: {reason}",
-    "KV103": lambda reason, metrics: (
+_TITLES: dict[Code, Callable[[str, MetricsPath], str]] = {
+    Code.API_SERVICE_WIRING: lambda reason, _: f"the metrics APIService leads nowhere: {reason}",
+    Code.NO_READY_METRICS_SERVER: lambda reason, metrics: (
         f"metrics-server {ready_count(metrics)} ready; APIService says {reason}"
     ),
-    "KV104": lambda reason, _: f"the metrics APIService fails: {reason}",
-    "KV903": lambda reason, _: (
+    Code.API_SERVICE_UNREACHABLE: lambda reason, _: f"the metrics APIService fails: {reason}",
+    Code.INCONCLUSIVE: lambda reason, _: (
         f"APIService says {reason}; whether metrics-server runs could not be told"
     ),
 }
@@ -68,8 +87,9 @@ def ready_count(metrics: MetricsPath) -> str:
     return f"{sum(pod.ready for pod in pods)}/{len(pods)}"
 
 
+@rule(Code.METRICS_SERVER_POD_BROKEN)
 def pods_broken(evidence: Evidence) -> Iterator[Finding]:
-    """KV108: metrics-server's pods do not run at all."""
+    """metrics-server's pods do not run at all."""
     pods = evidence.metrics.pods
     # Where another one is ready, what is left of an evicted pod is only litter.
     serves = any(pod.ready for pod in pods.or_else(()))
@@ -80,10 +100,11 @@ def pods_broken(evidence: Evidence) -> Iterator[Finding]:
     ]
     if broken:
         yield finding(
-            "KV108",
+            Code.METRICS_SERVER_POD_BROKEN,
             f"{counted(len(broken), 'pod')} of metrics-server not running",
             subjects=[pod.name for pod, _ in broken],
             proofs=[api_proof(pod.name, why, pods) for pod, why in broken],
+            details=pods_of(evidence),
         )
 
 
@@ -98,18 +119,28 @@ def _why_broken(pod: Pod) -> str:
     return f"{pod.status.phase} {pod.status.reason}".strip() if pod.status.phase == "Failed" else ""
 
 
+@rule(Code.INSECURE_TLS_WORKAROUND)
 def insecure_flag(evidence: Evidence) -> Iterator[Finding]:
-    """KV109: the workaround that everybody copies."""
-    for flag in evidence.metrics.flags:
-        name, _, value = flag.partition("=")
-        if name in _INSECURE and value.lower() not in {"false", "0", "f"}:
-            proof = api_proof("metrics-server", flag, evidence.metrics.pods)
-            title = f"metrics-server does not verify kubelets ({name})"
-            yield finding("KV109", title, proofs=[proof])
+    """The workaround that everybody copies."""
+    for flag in insecure_flags(evidence):
+        proof = api_proof("metrics-server", flag, evidence.metrics.pods)
+        title = f"metrics-server does not verify kubelets ({flag.partition('=')[0]})"
+        yield finding(Code.INSECURE_TLS_WORKAROUND, title, proofs=[proof])
 
 
+def insecure_flags(evidence: Evidence) -> list[str]:
+    """metrics-server's words that turn the verification of kubelets off."""
+    return [
+        flag
+        for flag in evidence.metrics.flags
+        if flag.partition("=")[0] in _INSECURE
+        and flag.partition("=")[2].lower() not in {"false", "0", "f"}
+    ]
+
+
+@rule(Code.PARTIAL_METRICS)
 def partial_metrics(evidence: Evidence) -> Iterator[Finding]:
-    """KV112: the metrics API answers, and some nodes are not in its answer, or none is."""
+    """The metrics API answers, and some nodes, or all, are missing from its answer."""
     found, available = evidence.metrics.node_metrics, evidence.metrics.available
     if found.value is None or available is None or not available.true:
         return
@@ -119,11 +150,14 @@ def partial_metrics(evidence: Evidence) -> Iterator[Finding]:
     if missing:
         title = f"no metrics of {len(missing)} of {counted(len(nodes), 'node')}"
         proofs = [api_proof(name, "no NodeMetrics", found) for name in missing]
-        yield finding("KV112", title, subjects=missing, proofs=proofs)
+        yield finding(
+            Code.PARTIAL_METRICS, title, subjects=missing, proofs=proofs, details=pods_of(evidence)
+        )
 
 
+@rule(Code.STALE_METRICS)
 def stale_metrics(evidence: Evidence) -> Iterator[Finding]:
-    """KV113: metrics-server answers with old numbers."""
+    """metrics-server answers with old numbers."""
     found = evidence.metrics.node_metrics
     old = [
         each
@@ -132,8 +166,9 @@ def stale_metrics(evidence: Evidence) -> Iterator[Finding]:
     ]
     if old:
         yield finding(
-            "KV113",
+            Code.STALE_METRICS,
             f"metrics of {counted(len(old), 'node')} are more than 5 minutes old",
             subjects=[each.name for each in old],
             proofs=[api_proof(each.name, f"timestamp {each.timestamp}", found) for each in old],
+            details=pods_of(evidence),
         )

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import msgspec
 
+from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import api_proof, counted, finding
+from kubevouch.diagnose.rules import rule
 from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.evidence.snapshot import Evidence, is_control_plane
 from kubevouch.kube.resources import CertificateSigningRequest, Node
@@ -17,8 +19,9 @@ from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.rule import RuleResult
 
 
+@rule(Code.CSR_OUTSIDE_POLICY)
 def outside_policy(evidence: Evidence) -> Iterator[Finding]:
-    """KV412: refused by a rule that no flag overrides. What another rule holds may be an honest mistake."""
+    """Refused by a rule that no flag overrides. What another rule holds may be an honest mistake."""
     if evidence.names is None:
         return
     policy_evidence = PolicyEvidence(evidence.nodes, evidence.csrs, evidence.names)
@@ -31,9 +34,15 @@ def outside_policy(evidence: Evidence) -> Iterator[Finding]:
             who = requestor_node(csr_of(request)) or request.spec.username
             proofs.append(api_proof(request.name, f"{who} asks for {asked}", evidence.csrs))
     if proofs:
-        what = counted(len(proofs), "pending request asks", "pending requests ask")
+        what = counted(len(proofs), "pending CSR asks", "pending CSRs ask")
         title = f"{what} for another node's, or the cluster's own, names or addresses"
-        yield finding("KV412", title, subjects=[p.subject for p in proofs], proofs=proofs)
+        yield finding(
+            Code.CSR_OUTSIDE_POLICY,
+            title,
+            subjects=[p.subject for p in proofs],
+            proofs=proofs,
+            details={"csr": proofs[0].subject, "asked": proofs[0].seen},
+        )
 
 
 def _refused(

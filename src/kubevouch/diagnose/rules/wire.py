@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.finding import Proof
 from kubevouch.diagnose.make import wire_proof
 from kubevouch.evidence.measured import Vantage
@@ -22,43 +23,43 @@ _UNREACHABLE = {
     FailureKind.NAME_UNKNOWN,
 }
 _CODES = {
-    Reason.EXPIRED: "KV304",
-    Reason.NOT_YET_VALID: "KV306",
-    Reason.NO_ADDRESSES: "KV302",
-    Reason.ADDRESS_NOT_COVERED: "KV303",
-    Reason.NAME_NOT_COVERED: "KV303",
-    Reason.NO_NAMES: "KV303",
-    Reason.LEGACY_COMMON_NAME: "KV303",
-    Reason.UNKNOWN_AUTHORITY: "KV308",
-    Reason.WRONG_AUTHORITY: "KV308",
+    Reason.EXPIRED: Code.EXPIRED,
+    Reason.NOT_YET_VALID: Code.NOT_YET_VALID,
+    Reason.NO_ADDRESSES: Code.NO_IP_SANS,
+    Reason.ADDRESS_NOT_COVERED: Code.SAN_MISMATCH,
+    Reason.NAME_NOT_COVERED: Code.SAN_MISMATCH,
+    Reason.NO_NAMES: Code.SAN_MISMATCH,
+    Reason.LEGACY_COMMON_NAME: Code.SAN_MISMATCH,
+    Reason.UNKNOWN_AUTHORITY: Code.SIGNED_BY_OTHER_CA,
+    Reason.WRONG_AUTHORITY: Code.SIGNED_BY_OTHER_CA,
 }
-_BY_NAME = {"KV302", "KV303"}
+_BY_NAME = {Code.NO_IP_SANS, Code.SAN_MISMATCH}
 _INTERNAL_ERROR = 80
 
 # By Go's words (crypto/x509/verify.go, net/net.go), in the order in which they are looked for.
 _IN_LOG = (
-    ("is not yet valid: current time", "KV304"),
-    ("doesn't contain any IP SANs", "KV302"),
-    ("x509: certificate is valid for ", "KV303"),
-    ("x509: certificate is not valid for any names", "KV303"),
-    ("relies on legacy Common Name", "KV303"),
-    ("signed by unknown authority (possibly", "KV308"),
-    ("x509: ", "KV311"),
-    ("remote error: tls: internal error", "KV307"),
-    ("dial tcp", "KV201"),
+    ("is not yet valid: current time", Code.EXPIRED),
+    ("doesn't contain any IP SANs", Code.NO_IP_SANS),
+    ("x509: certificate is valid for ", Code.SAN_MISMATCH),
+    ("x509: certificate is not valid for any names", Code.SAN_MISMATCH),
+    ("relies on legacy Common Name", Code.SAN_MISMATCH),
+    ("signed by unknown authority (possibly", Code.SIGNED_BY_OTHER_CA),
+    ("x509: ", Code.OTHER_VERIFICATION_FAILURE),
+    ("remote error: tls: internal error", Code.NO_SERVING_CERTIFICATE),
+    ("dial tcp", Code.KUBELET_UNREACHABLE),
     # Its own patience ends before that of a connection attempt (metrics-server pkg/scraper/scraper.go).
-    ("context deadline exceeded", "KV201"),
+    ("context deadline exceeded", Code.KUBELET_UNREACHABLE),
 )
 _AFTER = re.compile(r"current time \S+ is after (\S+)$")
 _BEFORE = re.compile(r"current time \S+ is before ")
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """One kubelet's port. code: empty where all is well, or where it could not be told. leaf: None if not seen."""
+class PortState:
+    """One kubelet's port. code: None where all is well, or where it could not be told. leaf: None if not seen."""
 
     node: str
-    code: str
+    code: Code | None
     proof: Proof
     leaf: Certificate | None = None
 
@@ -102,61 +103,67 @@ def is_silent(served: Served) -> bool:
     return failure is not None and failure.kind in _UNREACHABLE
 
 
-def code_of(served: Served) -> str:
-    """The one code for what was seen on the wire; empty if all is well, or if it could not be told."""
+def code_of(served: Served) -> Code | None:
+    """The one code for what was seen on the wire; None if all is well, or if it could not be told."""
     if served.dialled.failure is not None:
         return _code_of_failure(served)
     leaf, verdict = served.dialled.leaf, served.verdict
     if leaf is None or verdict is None or verdict.trusted:
-        return ""
-    code = _CODES.get(verdict.reason, "KV311")
-    if code == "KV308" and is_self_signed(leaf):
-        return "KV301"
+        return None
+    code = _CODES.get(verdict.reason, Code.OTHER_VERIFICATION_FAILURE)
+    if code == Code.SIGNED_BY_OTHER_CA and is_self_signed(leaf):
+        return Code.SELF_SIGNED
     # A date that is wrong may be that of the CA above it.
-    return code if verdict.at_fault in (None, leaf) or code == "KV308" else "KV311"
+    return (
+        code
+        if verdict.at_fault in (None, leaf) or code == Code.SIGNED_BY_OTHER_CA
+        else Code.OTHER_VERIFICATION_FAILURE
+    )
 
 
-def _code_of_failure(served: Served) -> str:
+def _code_of_failure(served: Served) -> Code | None:
     if is_dark(served):
-        return "KV307"
+        return Code.NO_SERVING_CERTIFICATE
     if is_silent(served):
-        return "KV201"
-    return "" if is_ours(served) else "KV202"
+        return Code.KUBELET_UNREACHABLE
+    return None if is_ours(served) else Code.KUBELET_DOES_NOT_ANSWER
 
 
-def code_in_log(text: str) -> str:
-    """The code for what metrics-server logged; empty for what has none here, such as a 403 of the kubelet."""
-    code = next((code for words, code in _IN_LOG if words in text), "")
-    return "KV306" if code == "KV304" and _BEFORE.search(text) else code
+def code_in_log(text: str) -> Code | None:
+    """The code for what metrics-server logged; None for what has none here, such as a 403 of the kubelet."""
+    code = next((code for words, code in _IN_LOG if words in text), None)
+    return Code.NOT_YET_VALID if code == Code.EXPIRED and _BEFORE.search(text) else code
 
 
-def sights(evidence: Evidence) -> tuple[Sight, ...]:
+def port_states(evidence: Evidence) -> tuple[PortState, ...]:
     """Every kubelet that was dialled, once."""
     logged = _logged(evidence)
-    return tuple(_sight(served, evidence, logged.get(served.node)) for served in evidence.served)
+    return tuple(
+        _port_state(served, evidence, logged.get(served.node)) for served in evidence.served
+    )
 
 
-def _sight(served: Served, evidence: Evidence, logged: Sight | None) -> Sight:
+def _port_state(served: Served, evidence: Evidence, logged: PortState | None) -> PortState:
     if logged is not None and (is_silent(served) or is_ours(served)):
         return logged
     code, leaf = code_of(served), served.dialled.leaf
     # Without metrics-server's flags the dialled address is a guess: that a name is missing there is no finding then.
     guessed = code in _BY_NAME and not evidence.metrics.pods.is_known
     if guessed and not (leaf is not None and is_self_signed(leaf)):
-        code = ""
-    return Sight(served.node, code, wire_proof(served), leaf)
+        code = None
+    return PortState(served.node, code, wire_proof(served), leaf)
 
 
-def _logged(evidence: Evidence) -> dict[str, Sight]:
+def _logged(evidence: Evidence) -> dict[str, PortState]:
     """What the log tells, by node: of nodes without metrics only, since a success leaves no line."""
     measured = evidence.metrics.measured_nodes
     if measured is None:
         return {}
-    found: dict[str, Sight] = {}
+    found: dict[str, PortState] = {}
     for failure in evidence.metrics.failures.or_else(()):
         code = code_in_log(failure.text)
         if code and failure.node not in measured:
-            found.setdefault(failure.node, Sight(failure.node, code, _proof(failure, evidence)))
+            found.setdefault(failure.node, PortState(failure.node, code, _proof(failure, evidence)))
     return found
 
 
@@ -169,16 +176,16 @@ def _proof(failure: LoggedScrapeFailure, evidence: Evidence) -> Proof:
     )
 
 
-def surely_unreachable(evidence: Evidence) -> tuple[Sight, ...]:
+def surely_unreachable(evidence: Evidence) -> tuple[PortState, ...]:
     """Not reached from here although others are, or not by metrics-server either; and nobody has metrics of it."""
     measured = evidence.metrics.measured_nodes
     if measured is None:
         return ()
     others = any(not is_silent(served) and not is_ours(served) for served in evidence.served)
     return tuple(
-        sight
-        for sight in sights(evidence)
-        if sight.code == "KV201"
-        and sight.node not in measured
-        and (others or sight.proof.vantage == Vantage.SCRAPER_LOG)
+        port
+        for port in port_states(evidence)
+        if port.code == Code.KUBELET_UNREACHABLE
+        and port.node not in measured
+        and (others or port.proof.vantage == Vantage.SCRAPER_LOG)
     )

@@ -4,7 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Literal
 
-from kubevouch.diagnose.rules.requests import running_approver
+from kubevouch.diagnose.catalogue import Code
+from kubevouch.diagnose.rules.csrs import running_approver
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.names import gather_names
@@ -157,7 +158,7 @@ def _notices(planned: list[NodePlan], *, has_approver: bool) -> tuple[str, ...]:
     if planned and not has_approver:
         notices.append(
             "no approver runs here: later rotations stall at 70 to 90 % of a certificate's life, and at its end "
-            "the port goes dark (KV411). Run an approver before then"
+            f"the port goes dark ({Code.ROTATION_WILL_STALL}). Run an approver before then"
         )
     old = sorted(
         {

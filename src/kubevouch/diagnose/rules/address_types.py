@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.finding import Finding
-from kubevouch.diagnose.make import counted, finding, named
+from kubevouch.diagnose.make import counted, deployment_of, finding, named
+from kubevouch.diagnose.rules import rule
 from kubevouch.evidence.serving import preferred_types, scraped_address
 from kubevouch.evidence.snapshot import Evidence, Served, TrustedRoots
 from kubevouch.kube.resources import Node
@@ -12,8 +14,9 @@ from kubevouch.x509 import Reason, verify
 _OF_NAMES = (Reason.ADDRESS_NOT_COVERED, Reason.NAME_NOT_COVERED, Reason.NO_ADDRESSES)
 
 
+@rule(Code.ADDRESS_TYPE_MISMATCH)
 def address_type(evidence: Evidence) -> Iterator[Finding]:
-    """KV110: with the order that would do."""
+    """metrics-server dials an address that the certificates lack; names the order that would do."""
     trust = evidence.trust.value
     # Without its pods it is not known what metrics-server dials.
     if trust is None or not evidence.metrics.pods.is_known:
@@ -34,10 +37,11 @@ def address_type(evidence: Evidence) -> Iterator[Finding]:
         nodes = evidence.nodes.or_else(())
         spoiled = [n.name for n in nodes if _spoils(n, order, seen.get(n.name), trust)]
         yield finding(
-            "KV110",
+            Code.ADDRESS_TYPE_MISMATCH,
             f"metrics-server dials {types[0]}, but the certificates of "
             f"{counted(len(misdialled), 'node')} hold {what}: {_advice(order, spoiled)}",
             subjects=sorted(misdialled),
+            details={"order": ",".join(order), **deployment_of(evidence)},
         )
 
 

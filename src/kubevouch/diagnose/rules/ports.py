@@ -3,46 +3,52 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import counted, days, finding, wire_proof
-from kubevouch.diagnose.rules.wire import Sight, sights, surely_unreachable
+from kubevouch.diagnose.rules import rule
+from kubevouch.diagnose.rules.wire import PortState, port_states, surely_unreachable
 from kubevouch.evidence.snapshot import Evidence, Served
 from kubevouch.x509 import node_name_of
 
 _OVERDUE = 0.92
 
 
+@rule(Code.KUBELET_UNREACHABLE)
 def unreachable(evidence: Evidence) -> Iterator[Finding]:
-    """KV201: only where that is sure; else KV902 tells."""
+    """Only where that is sure; else NOT_DIALLED says it."""
     found = surely_unreachable(evidence)
     if found:
         title = f"{counted(len(found), 'kubelet')} cannot be reached on port 10250"
-        yield _on_nodes("KV201", title, found)
+        yield _on_nodes(Code.KUBELET_UNREACHABLE, title, found)
 
 
+@rule(Code.KUBELET_DOES_NOT_ANSWER)
 def no_answer(evidence: Evidence) -> Iterator[Finding]:
-    """KV202."""
-    if found := _with(evidence, "KV202"):
+    """A connection, and no TLS handshake."""
+    if found := _with(evidence, Code.KUBELET_DOES_NOT_ANSWER):
         who = counted(len(found), "kubelet accepts connections and does", "kubelets accept connections and do")  # fmt: skip
-        yield _on_nodes("KV202", f"{who} not finish a TLS handshake", found)
+        yield _on_nodes(Code.KUBELET_DOES_NOT_ANSWER, f"{who} not finish a TLS handshake", found)
 
 
+@rule(Code.NO_SERVING_CERTIFICATE)
 def dark(evidence: Evidence) -> Iterator[Finding]:
-    """KV307."""
-    if found := _with(evidence, "KV307"):
+    """The kubelet has no certificate at all."""
+    if found := _with(evidence, Code.NO_SERVING_CERTIFICATE):
         title = (
             f"{counted(len(found), 'node')} without a serving certificate (tls: internal error): "
             "scrapes, logs and exec fail there"
         )
-        yield _on_nodes("KV307", title, found)
+        yield _on_nodes(Code.NO_SERVING_CERTIFICATE, title, found)
 
 
+@rule(Code.EXPIRED)
 def expired(evidence: Evidence) -> Iterator[Finding]:
-    """KV304."""
-    if found := _with(evidence, "KV304"):
-        ends = sorted(ended for sight in found if (ended := sight.ended))
+    """The certificate has expired."""
+    if found := _with(evidence, Code.EXPIRED):
+        ends = sorted(ended for port in found if (ended := port.ended))
         when = f"that expired {_ago(ends, evidence.at)}" if ends else "that has expired"
-        yield _serving("KV304", when, found)
+        yield _serving(Code.EXPIRED, when, found)
 
 
 def _ago(ends: list[datetime], at: datetime) -> str:
@@ -55,49 +61,56 @@ def _ago(ends: list[datetime], at: datetime) -> str:
     return f"{last} to {first} ago"
 
 
+@rule(Code.NO_IP_SANS)
 def no_addresses(evidence: Evidence) -> Iterator[Finding]:
-    """KV302."""
-    if found := _with(evidence, "KV302"):
-        yield _serving("KV302", "without any IP address", found)
+    """The certificate holds no IP address, and an address is dialled."""
+    if found := _with(evidence, Code.NO_IP_SANS):
+        yield _serving(Code.NO_IP_SANS, "without any IP address", found)
 
 
+@rule(Code.SELF_SIGNED)
 def self_signed(evidence: Evidence) -> Iterator[Finding]:
-    """KV301: where that is the first thing that Go objects to."""
-    if found := _with(evidence, "KV301"):
-        yield _serving("KV301", "of the kubelet's own making", found)
+    """The kubelet made it, where that is the first thing that Go objects to."""
+    if found := _with(evidence, Code.SELF_SIGNED):
+        yield _serving(Code.SELF_SIGNED, "of the kubelet's own making", found)
 
 
+@rule(Code.SAN_MISMATCH)
 def not_covered(evidence: Evidence) -> Iterator[Finding]:
-    """KV303."""
-    if found := _with(evidence, "KV303"):
-        yield _serving("KV303", "for other names than the one dialled", found)
+    """The certificate lacks the name or address that is dialled."""
+    if found := _with(evidence, Code.SAN_MISMATCH):
+        yield _serving(Code.SAN_MISMATCH, "for other names than the one dialled", found)
 
 
+@rule(Code.NOT_YET_VALID)
 def not_yet_valid(evidence: Evidence) -> Iterator[Finding]:
-    """KV306."""
-    if found := _with(evidence, "KV306"):
-        yield _serving("KV306", "that is not valid yet", found)
+    """The certificate begins in the future."""
+    if found := _with(evidence, Code.NOT_YET_VALID):
+        yield _serving(Code.NOT_YET_VALID, "that is not valid yet", found)
 
 
+@rule(Code.SIGNED_BY_OTHER_CA)
 def other_ca(evidence: Evidence) -> Iterator[Finding]:
-    """KV308."""
-    if found := _with(evidence, "KV308"):
-        yield _serving("KV308", "of another CA than the cluster's", found)
+    """A CA signed it, but not the cluster's."""
+    if found := _with(evidence, Code.SIGNED_BY_OTHER_CA):
+        yield _serving(Code.SIGNED_BY_OTHER_CA, "of another CA than the cluster's", found)
 
 
+@rule(Code.OTHER_VERIFICATION_FAILURE)
 def other_failure(evidence: Evidence) -> Iterator[Finding]:
-    """KV311."""
-    if found := _with(evidence, "KV311"):
-        yield _serving("KV311", "that does not verify", found)
+    """It does not verify, for any other reason."""
+    if found := _with(evidence, Code.OTHER_VERIFICATION_FAILURE):
+        yield _serving(Code.OTHER_VERIFICATION_FAILURE, "that does not verify", found)
 
 
+@rule(Code.ROTATION_OVERDUE)
 def overdue(evidence: Evidence) -> Iterator[Finding]:
-    """KV305: trusted, and nearly used up."""
+    """The certificate is trusted and nearly used up."""
     late = [served for served in _trusted(evidence) if _used(served, evidence.at) > _OVERDUE]
     if late:
         title = f"{counted(len(late), 'node')} with more than 92 % of the certificate's life used"
         proofs = [wire_proof(served, _life(served)) for served in late]
-        yield finding("KV305", title, subjects=[s.node for s in late], proofs=proofs)
+        yield finding(Code.ROTATION_OVERDUE, title, subjects=[s.node for s in late], proofs=proofs)
 
 
 def _used(served: Served, at: datetime) -> float:
@@ -113,8 +126,9 @@ def _life(served: Served) -> str:
     return f"valid from {leaf.not_before:%Y-%m-%d %H:%M} to {leaf.not_after:%Y-%m-%d %H:%M} UTC"
 
 
+@rule(Code.CN_NOT_NODE_NAME)
 def not_node_name(evidence: Evidence) -> Iterator[Finding]:
-    """KV309: trusted, and not by the name of its node."""
+    """The certificate is trusted, but its CN is not that of its node."""
     strange = [
         (served, leaf)
         for served in _trusted(evidence)
@@ -124,26 +138,28 @@ def not_node_name(evidence: Evidence) -> Iterator[Finding]:
         proofs = [wire_proof(served, f"subject {leaf.subject}") for served, leaf in strange]
         who = counted(len(strange), "node serves", "nodes serve")
         title = f"{who} a certificate whose CN is not the node's name"
-        yield finding("KV309", title, subjects=[s.node for s, _ in strange], proofs=proofs)
+        yield finding(
+            Code.CN_NOT_NODE_NAME, title, subjects=[s.node for s, _ in strange], proofs=proofs
+        )
 
 
 def _trusted(evidence: Evidence) -> Iterator[Served]:
     return (served for served in evidence.served if served.verdict and served.verdict.trusted)
 
 
-def _with(evidence: Evidence, code: str) -> list[Sight]:
-    return [sight for sight in sights(evidence) if sight.code == code]
+def _with(evidence: Evidence, code: Code) -> list[PortState]:
+    return [port for port in port_states(evidence) if port.code == code]
 
 
-def _serving(code: str, what: str, found: Sequence[Sight]) -> Finding:
+def _serving(code: Code, what: str, found: Sequence[PortState]) -> Finding:
     who = counted(len(found), "node serves", "nodes serve")
     return _on_nodes(code, f"{who} a certificate {what}", found)
 
 
-def _on_nodes(code: str, title: str, found: Sequence[Sight]) -> Finding:
+def _on_nodes(code: Code, title: str, found: Sequence[PortState]) -> Finding:
     return finding(
         code,
         title,
-        subjects=[sight.node for sight in found],
-        proofs=[sight.proof for sight in found if sight.proof.seen],
+        subjects=[port.node for port in found],
+        proofs=[port.proof for port in found if port.proof.seen],
     )

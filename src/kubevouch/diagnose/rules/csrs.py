@@ -1,11 +1,14 @@
-"""KV4xx: serving requests, who decides on them, and what happens if nobody does."""
+"""KV4xx: CSRs for serving certificates, who decides on them, and what happens if nobody does."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
+from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import api_proof, counted, days, finding, named
+from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.wire import is_dark
 from kubevouch.evidence.approvers import lately_approved
 from kubevouch.evidence.snapshot import Approver, Evidence
@@ -21,7 +24,7 @@ EARLIEST_ROTATION = 0.7
 
 
 def running_approver(evidence: Evidence) -> Approver | None:
-    """Somebody who approves serving requests here, as far as can be seen."""
+    """Somebody who approves CSRs for serving certificates here, as far as can be seen."""
     for approver in evidence.approvers.or_else(()):
         if approver.running:
             return approver
@@ -68,8 +71,9 @@ def _since_issued(evidence: Evidence) -> dict[str, list[CertificateSigningReques
     return found
 
 
+@rule(Code.PENDING_NO_APPROVER, Code.APPROVER_HOLDS)
 def pending(evidence: Evidence) -> Iterator[Finding]:
-    """KV401, KV402: requests that wait, with nobody to decide, or with somebody who does not."""
+    """CSRs that wait, with nobody to decide, or with somebody who does not."""
     newest = _newest(evidence)
     waiting = {
         node: found[-1] for node, found in _pending(evidence).items() if newest[node] is found[-1]
@@ -78,24 +82,43 @@ def pending(evidence: Evidence) -> Iterator[Finding]:
         return
     approver = running_approver(evidence)
     if approver is None:
-        title = f"{counted(len(waiting), 'serving request')} pending, and nothing on this cluster approves them"
-        yield _about("KV401", title, waiting, evidence)
+        title = f"{counted(len(waiting), 'CSR')} pending, and nothing on this cluster approves {'it' if len(waiting) == 1 else 'them'}"
+        yield _about(Code.PENDING_NO_APPROVER, title, waiting, evidence, {"dark": _dark(evidence)})
         return
     late = {node: r for node, r in waiting.items() if _age(r, evidence.at) > _PATIENCE}
     if late:
-        title = f"{counted(len(late), 'serving request')} pending for more than 2 minutes, although {approver.name} approves"
-        yield _about("KV402", title, late, evidence)
+        title = f"{counted(len(late), 'CSR')} pending for more than 2 minutes, although {approver.name} approves"
+        yield _about(Code.APPROVER_HOLDS, title, late, evidence, {"approver": approver.name})
+
+
+def _dark(evidence: Evidence) -> str:
+    """A sentence about the kubelets that have nothing to serve meanwhile; empty if all have."""
+    dark = sorted(served.node for served in evidence.served if is_dark(served))
+    if not dark:
+        return ""
+    have = counted(len(dark), "kubelet has", "kubelets have")
+    return f" {have} no serving certificate: {named(dark)}."
 
 
 def _about(
-    code: str, title: str, found: dict[str, CertificateSigningRequest], evidence: Evidence
+    code: Code,
+    title: str,
+    found: dict[str, CertificateSigningRequest],
+    evidence: Evidence,
+    details: Mapping[str, str] = MappingProxyType({}),
 ) -> Finding:
-    """A finding about nodes, each with the request that proves it."""
+    """A finding about nodes, each with the CSR that proves it."""
     proofs = [
         api_proof(request.name, _state(request, evidence.at), evidence.csrs)
         for _, request in sorted(found.items())
     ]
-    return finding(code, title, subjects=sorted(found), proofs=proofs)
+    return finding(
+        code,
+        title,
+        subjects=sorted(found),
+        proofs=proofs,
+        details={"csr": proofs[0].subject, **details},
+    )
 
 
 def _state(request: CertificateSigningRequest, at: datetime) -> str:
@@ -107,20 +130,22 @@ def _state(request: CertificateSigningRequest, at: datetime) -> str:
     return f"{said}Pending"
 
 
+@rule(Code.DENIED_LOOP)
 def denied(evidence: Evidence) -> Iterator[Finding]:
-    """KV403."""
+    """A kubelet whose CSR is denied asks again every 32 seconds."""
     looping: dict[str, CertificateSigningRequest] = {}
     for node, requests in _since_issued(evidence).items():
         refused = [each for each in requests if each.condition("Denied")]
         if len(refused) >= _LOOP:
             looping[node] = refused[-1]
     if looping:
-        title = f"serving requests of {counted(len(looping), 'node')} are denied again and again"
-        yield _about("KV403", title, looping, evidence)
+        title = f"CSRs of {counted(len(looping), 'node')} are denied again and again"
+        yield _about(Code.DENIED_LOOP, title, looping, evidence, {"approver": "the approver"})
 
 
+@rule(Code.APPROVED_NOT_ISSUED)
 def not_issued(evidence: Evidence) -> Iterator[Finding]:
-    """KV404."""
+    """Approved a minute ago or longer, and not signed: that takes the signer less than a second."""
     stuck = {
         node: request
         for node, requests in _since_issued(evidence).items()
@@ -131,12 +156,13 @@ def not_issued(evidence: Evidence) -> Iterator[Finding]:
         and evidence.at - approved.last_update_time > _ISSUE_PATIENCE
     }
     if stuck:
-        title = f"{counted(len(stuck), 'serving request')} approved and not issued: nobody signs"
-        yield _about("KV404", title, stuck, evidence)
+        title = f"{counted(len(stuck), 'CSR')} approved and not issued: nobody signs"
+        yield _about(Code.APPROVED_NOT_ISSUED, title, stuck, evidence)
 
 
+@rule(Code.SIGNER_REJECTED)
 def rejected(evidence: Evidence) -> Iterator[Finding]:
-    """KV405."""
+    """The signer has set the condition Failed."""
     failed = {
         node: request
         for node, requests in _since_issued(evidence).items()
@@ -144,35 +170,38 @@ def rejected(evidence: Evidence) -> Iterator[Finding]:
         if request.condition("Failed")
     }
     if failed:
-        title = f"the signer rejected {counted(len(failed), 'serving request')}"
-        yield _about("KV405", title, failed, evidence)
+        title = f"the signer rejected {counted(len(failed), 'CSR')}"
+        yield _about(Code.SIGNER_REJECTED, title, failed, evidence)
 
 
+@rule(Code.CSR_NEVER_MADE)
 def never_made(evidence: Evidence) -> Iterator[Finding]:
-    """KV406: dark, and no request of it is there."""
+    """A dark port, and no CSR of that node exists."""
     if not evidence.csrs.is_known:
         return
     known = _newest(evidence)
     without = sorted(s.node for s in evidence.served if is_dark(s) and s.node not in known)
     if without:
-        title = f"{counted(len(without), 'node')} without a certificate and without a request: {named(without)}"
-        yield finding("KV406", title, subjects=without)
+        title = f"{counted(len(without), 'node')} without a certificate and without a CSR: {named(without)}"
+        yield finding(Code.CSR_NEVER_MADE, title, subjects=without)
 
 
+@rule(Code.SUPERSEDED_CSR)
 def superseded(evidence: Evidence) -> Iterator[Finding]:
-    """KV407."""
+    """A kubelet that asks again has dropped the key of its older CSR."""
     newest = _newest(evidence)
     old = [r for found in _pending(evidence).values() for r in found if r is not newest[_node(r)]]
     if old:
-        title = f"{counted(len(old), 'pending request')} superseded by a newer one of the same node"
-        yield finding("KV407", title, subjects=[request.name for request in old])
+        title = f"{counted(len(old), 'pending CSR')} superseded by a newer one of the same node"
+        yield finding(Code.SUPERSEDED_CSR, title, subjects=[request.name for request in old])
 
 
-def fuse(evidence: Evidence) -> Iterator[Finding]:
-    """KV411: bootstrap is on, all is well, and nobody will approve the next certificate."""
+@rule(Code.ROTATION_WILL_STALL)
+def rotation_will_stall(evidence: Evidence) -> Iterator[Finding]:
+    """Bootstrap is on, all is well, and nobody will approve the next certificate."""
     if not has_no_approver(evidence):
         return
-    burning = {
+    trusted = {
         served.node: leaf
         for served in evidence.served
         if served.verdict
@@ -180,14 +209,14 @@ def fuse(evidence: Evidence) -> Iterator[Finding]:
         and (leaf := served.dialled.leaf)
         and classify(leaf) is CertificateKind.KUBELET_SERVING
     }
-    if not burning:
+    if not trusted:
         return
     stalls = min(
-        c.not_before + (c.not_after - c.not_before) * EARLIEST_ROTATION for c in burning.values()
+        c.not_before + (c.not_after - c.not_before) * EARLIEST_ROTATION for c in trusted.values()
     )
-    dark = min(c.not_after for c in burning.values())
+    dark = min(c.not_after for c in trusted.values())
     yield finding(
-        "KV411",
+        Code.ROTATION_WILL_STALL,
         f"no approver runs: rotation stalls from {stalls:%Y-%m-%d}, ports go dark from {dark:%Y-%m-%d}",
-        subjects=sorted(burning),
+        subjects=sorted(trusted),
     )

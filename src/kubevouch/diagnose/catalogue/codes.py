@@ -1,0 +1,97 @@
+"""Every code that a finding can have: stable for ever, never used twice.
+
+Ranges: 1 metrics API and metrics-server, 2 reaching kubelets, 3 the certificate on the wire, 4 CSRs and approvers,
+5 the kubelet's configuration, 6 control plane and PKI, 9 what could not be told. Numbers that are not here are kept
+for findings that later versions make.
+"""
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """A finding's code, by what it means. What is known of each stands in the file of its range."""
+
+    METRICS_API_MISSING = "KV101"
+    API_SERVICE_WIRING = "KV102"
+    NO_READY_METRICS_SERVER = "KV103"
+    API_SERVICE_UNREACHABLE = "KV104"
+    METRICS_SERVER_POD_BROKEN = "KV108"
+    INSECURE_TLS_WORKAROUND = "KV109"
+    ADDRESS_TYPE_MISMATCH = "KV110"
+    PARTIAL_METRICS = "KV112"
+    STALE_METRICS = "KV113"
+    KUBELET_UNREACHABLE = "KV201"
+    KUBELET_DOES_NOT_ANSWER = "KV202"
+    SELF_SIGNED = "KV301"
+    NO_IP_SANS = "KV302"
+    SAN_MISMATCH = "KV303"
+    EXPIRED = "KV304"
+    ROTATION_OVERDUE = "KV305"
+    NOT_YET_VALID = "KV306"
+    NO_SERVING_CERTIFICATE = "KV307"
+    SIGNED_BY_OTHER_CA = "KV308"
+    CN_NOT_NODE_NAME = "KV309"
+    OTHER_VERIFICATION_FAILURE = "KV311"
+    PENDING_NO_APPROVER = "KV401"
+    APPROVER_HOLDS = "KV402"
+    DENIED_LOOP = "KV403"
+    APPROVED_NOT_ISSUED = "KV404"
+    SIGNER_REJECTED = "KV405"
+    CSR_NEVER_MADE = "KV406"
+    SUPERSEDED_CSR = "KV407"
+    ROTATION_WILL_STALL = "KV411"
+    CSR_OUTSIDE_POLICY = "KV412"
+    BOOTSTRAP_OFF = "KV501"
+    CONFIG_MAP_DRIFT = "KV502"
+    IGNORED_KEY = "KV505"
+    CLUSTER_CA_EXPIRING = "KV602"
+    API_SERVER_REFUSES_KUBELETS = "KV605"
+    NOT_ALLOWED = "KV901"
+    NOT_DIALLED = "KV902"
+    INCONCLUSIVE = "KV903"
+
+    @property
+    def section(self) -> "Section":
+        """The range that it belongs to."""
+        return Section(self.value[2])
+
+    @property
+    def is_doubt(self) -> bool:
+        """It says that something could not be told: never a fault of the cluster."""
+        return self.section is Section.COULD_NOT_TELL
+
+
+class Section(StrEnum):
+    """A range of codes, by its digit: what a report is divided into, in this order."""
+
+    METRICS_API = "1"
+    REACHING_KUBELETS = "2"
+    CERTIFICATES = "3"
+    CSRS = "4"
+    CONFIGURATION = "5"
+    CONTROL_PLANE = "6"
+    COULD_NOT_TELL = "9"
+
+
+# What is wrong on the wire, worst first: behind most symptoms further up.
+ON_THE_WIRE = (
+    Code.NO_SERVING_CERTIFICATE,
+    Code.EXPIRED,
+    Code.NO_IP_SANS,
+    Code.SELF_SIGNED,
+    Code.SAN_MISMATCH,
+    Code.SIGNED_BY_OTHER_CA,
+    Code.NOT_YET_VALID,
+    Code.OTHER_VERIFICATION_FAILURE,
+    Code.ADDRESS_TYPE_MISMATCH,
+    Code.KUBELET_UNREACHABLE,
+    Code.KUBELET_DOES_NOT_ANSWER,
+)
+# Why a kubelet that has asked for a certificate gets none.
+CSR_NOT_SERVED = (
+    Code.DENIED_LOOP,
+    Code.SIGNER_REJECTED,
+    Code.APPROVED_NOT_ISSUED,
+    Code.APPROVER_HOLDS,
+    Code.PENDING_NO_APPROVER,
+)

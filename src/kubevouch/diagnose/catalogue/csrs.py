@@ -1,0 +1,130 @@
+"""KV4xx: CSRs for serving certificates, who decides on them, and what happens if nobody does."""
+
+from kubevouch.diagnose.catalogue.codes import Code
+from kubevouch.diagnose.catalogue.definition import (
+    CRITICAL,
+    DOCTOR_AND_VERIFY,
+    ERROR,
+    INFO,
+    KUBELET_LOG,
+    PLAN,
+    WARNING,
+    FindingDefinition,
+)
+
+_EXPLAIN = ("kubevouch", "csr", "explain", "{csr}")
+
+DEFINITIONS = (
+    FindingDefinition(
+        code=Code.PENDING_NO_APPROVER,
+        name="PendingNoApprover",
+        severity=ERROR,
+        see="`kubectl get csr` shows CSRs of the signer kubernetes.io/kubelet-serving that stay Pending.",
+        why="Kubernetes itself never approves serving certificates, and nothing on this cluster does.",
+        do="kubevouch fix --plan plan.json, or for a single CSR: `kubevouch csr explain NAME`.",
+        related=("kubernetes#73356",),
+        cause_rank=60,
+        cause="serverTLSBootstrap is on, kubelets ask for their certificates, and nothing on this cluster approves "
+        "them.{dark}",
+        next=PLAN,
+    ),
+    FindingDefinition(
+        code=Code.APPROVER_HOLDS,
+        name="ApproverHolds",
+        severity=ERROR,
+        see="A CSR for a serving certificate has been Pending for minutes although an approver runs.",
+        why="The approver is down, lacks the `approve` permission on the signer, or holds or refuses this CSR.",
+        do="Read the approver's log; `kubevouch csr explain NAME` tells what our policy would say.",
+        cause_rank=50,
+        cause="{title}.",
+        next=_EXPLAIN,
+        by_hand="Read the log of {approver}, and mend its rule or its permissions.",
+    ),
+    FindingDefinition(
+        code=Code.DENIED_LOOP,
+        name="DeniedLoop",
+        severity=CRITICAL,
+        see="A node's CSRs for a serving certificate are Denied, again and again.",
+        why="A kubelet whose CSR is denied asks again every 32 seconds, for ever. Some approver's rule refuses this node.",
+        do="`kubevouch csr explain NAME` shows the CSR rule by rule; mend the approver's rule.",
+        cause_rank=20,
+        cause="{title}.",
+        next=_EXPLAIN,
+        by_hand="Mend the rule by which {approver} denies these CSRs, or remove that approver.",
+    ),
+    FindingDefinition(
+        code=Code.APPROVED_NOT_ISSUED,
+        name="ApprovedNotIssued",
+        severity=ERROR,
+        see="A CSR for a serving certificate is Approved and not Issued.",
+        why="Nobody signs: the controller-manager is down, or has no CA key, or a managed platform does not sign these.",
+        do="Look at kube-controller-manager: its --cluster-signing-* flags and its log.",
+        cause_rank=40,
+        next=(
+            "kubectl",
+            "logs",
+            "-n",
+            "kube-system",
+            "-l",
+            "component=kube-controller-manager",
+        ),
+        by_hand="Start kube-controller-manager again, or give it the CA's key (--cluster-signing-*).",
+    ),
+    FindingDefinition(
+        code=Code.SIGNER_REJECTED,
+        name="SignerRejected",
+        severity=ERROR,
+        see="A CSR for a serving certificate is Failed: SignerValidationFailure.",
+        why="The CSR breaks the signer's own rules (organization, usages, kinds of names).",
+        do="The condition's message names the field.",
+        cause_rank=30,
+        cause="{title}.",
+        next=_EXPLAIN,
+        by_hand="Mend what makes the node ask for this: the condition's message names the field.",
+    ),
+    FindingDefinition(
+        code=Code.CSR_NEVER_MADE,
+        name="RequestNeverMade",
+        severity=ERROR,
+        see="The kubelet has no serving certificate, and there is no CSR from it.",
+        why="It has no IP address in its Node status, cannot reach the API server, or its client certificate has expired.",
+        do="`journalctl -u kubelet` on the node; `kubectl get node NAME -o yaml` for its addresses.",
+        related=("kubernetes#130001",),
+        cause_rank=70,
+        next=KUBELET_LOG,
+        by_hand="Mend what keeps the kubelet of {subjects} from asking: its log says it.",
+    ),
+    FindingDefinition(
+        code=Code.SUPERSEDED_CSR,
+        name="SupersededRequest",
+        severity=INFO,
+        see="A pending CSR, older than a newer one of the same node.",
+        why="The kubelet has dropped the key of this CSR: approving it would give a certificate that nobody can use.",
+        do="Leave it; Kubernetes deletes it after 24 hours.",
+    ),
+    FindingDefinition(
+        code=Code.ROTATION_WILL_STALL,
+        name="RotationWillStall",
+        severity=WARNING,
+        see="All is well, for now.",
+        why="serverTLSBootstrap is on and no approver runs. Kubelets ask for their next certificate at 70 to 90 % of the "
+        "life of this one; nobody will approve it, and at NotAfter the port goes dark: worse than an expired "
+        "self-signed certificate, which at least was served.",
+        do="Run an approver, or approve by hand from the first date that the finding names: `kubevouch csr list`.",
+        counts_in=DOCTOR_AND_VERIFY,
+    ),
+    FindingDefinition(
+        code=Code.CSR_OUTSIDE_POLICY,
+        name="RequestOutsidePolicy",
+        severity=CRITICAL,
+        see="A pending CSR for a serving certificate asks for another node's name or address, or for one of the cluster's "
+        "own.",
+        why="A node that gets such a certificate can pose as that other node, or as the API server. It may be a mistake; "
+        "treat it as an attempt.",
+        do="Do not approve it. `kubevouch csr explain NAME` shows the rule; look at the node that asked.",
+        cause_rank=10,
+        cause="{title}: {csr}, {asked}. Do not approve it; look at the node that asked.",
+        next=_EXPLAIN,
+        by_hand="Look at the node that asked; then delete the CSR, or deny it.",
+    ),
+)

@@ -1,0 +1,93 @@
+"""What is declared of a code: everything that is known of it on any cluster, in one place."""
+
+from enum import StrEnum
+
+import msgspec
+
+from kubevouch.diagnose.catalogue.codes import Code
+
+
+class Severity(StrEnum):
+    """How bad a finding is. Critical: broken now, or a hole."""
+
+    CRITICAL = "critical"
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 is the worst."""
+        return list(Severity).index(self)
+
+    def at_least(self, threshold: "Severity") -> bool:
+        """This one is as bad as the threshold, or worse."""
+        return self.rank <= threshold.rank
+
+
+CRITICAL, ERROR, WARNING, INFO = Severity
+
+
+class CountsIn(StrEnum):
+    """Who looks for a finding."""
+
+    DOCTOR = "doctor"
+    VERIFY = "verify"
+    GATE = "gate"
+    """The gates of `fix`, for the one node whose turn it is."""
+
+
+DOCTOR_ONLY = frozenset({CountsIn.DOCTOR})
+DOCTOR_AND_VERIFY = frozenset({CountsIn.DOCTOR, CountsIn.VERIFY})
+EVERYWHERE = frozenset(CountsIn)
+
+
+class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a code. `explain` prints it, and docs/findings/ is made from it.
+
+    `cause`, `next` and `by_hand` are templates, as str.format reads them: {title}, {subject} (the first), {subjects}
+    (the first few), {where} (the subjects in brackets, or nothing), and what the rule gives as details.
+    """
+
+    code: Code
+    name: str
+    severity: Severity
+    see: str
+    """What an operator has in front of them."""
+
+    why: str
+    """What is behind it, in a sentence or two."""
+
+    do: str
+    """What mends it: a command where there is one."""
+
+    related: tuple[str, ...] = ()
+    """Numbers that others gave it (CIS Kubernetes Benchmark), and upstream issues."""
+
+    counts_in: frozenset[CountsIn] = DOCTOR_ONLY
+    symptom_of: tuple[Code, ...] = ()
+    """What may be behind it: the first of these that is found about the same subjects."""
+
+    cause_rank: int | None = None
+    """Of several causes the one with the lowest rank is named; None: never named as the cause."""
+
+    cause: str = "{title}{where}."
+    """The sentence after CAUSE."""
+
+    next: tuple[str, ...] = ()
+    """The words of the command after NEXT; `kubevouch explain CODE` where there are none."""
+
+    by_hand: str = ""
+    """What only a person can do about it, where the command does not mend it: one sentence."""
+
+    @property
+    def page(self) -> str:
+        """The file of its documentation in docs/findings/."""
+        return f"{self.code}.md"
+
+
+# Commands that several findings have after NEXT.
+PLAN = ("kubevouch", "fix", "--plan", "plan.json", "--via", "ssh")
+PROBE = ("kubevouch", "probe", "{subject}")
+CSR_LIST = ("kubevouch", "csr", "list")
+KUBELET_LOG = ("ssh", "{subject}", "journalctl", "-u", "kubelet", "-n", "50")

@@ -1,0 +1,38 @@
+"""KV9xx: what could not be told."""
+
+from kubevouch.diagnose.catalogue.codes import Code
+from kubevouch.diagnose.catalogue.definition import DOCTOR_AND_VERIFY, INFO, FindingDefinition
+
+DEFINITIONS = (
+    FindingDefinition(
+        code=Code.NOT_ALLOWED,
+        name="NotAllowed",
+        severity=INFO,
+        see="The API server answered one of our reads with 403.",
+        why="The credentials in use lack a right; whatever depends on it could not be told.",
+        do="`kubevouch doctor --print-role` prints the reader role; bind it to this user.",
+        counts_in=DOCTOR_AND_VERIFY,
+        next=("kubevouch", "doctor", "--print-role"),
+        by_hand="Have somebody bind the role that this prints to the user of this kubeconfig.",
+    ),
+    FindingDefinition(
+        code=Code.NOT_DIALLED,
+        name="NotDialled",
+        severity=INFO,
+        see="Kubelets could not be dialled from here, and nothing else tells what they serve.",
+        why="Their addresses may not be reachable from this machine; that is no proof that metrics-server cannot reach them.",
+        do="Run kubevouch where the nodes' addresses can be reached.",
+        counts_in=DOCTOR_AND_VERIFY,
+        by_hand="Run kubevouch where the nodes' addresses can be reached.",
+    ),
+    FindingDefinition(
+        code=Code.INCONCLUSIVE,
+        name="Inconclusive",
+        severity=INFO,
+        see="Something could not be read, or two places disagree.",
+        why="The finding's text says what was seen.",
+        do="Run it again; `-o json` has the whole evidence.",
+        counts_in=DOCTOR_AND_VERIFY,
+        by_hand="Look at what is listed under could-not-tell, then run doctor again.",
+    ),
+)

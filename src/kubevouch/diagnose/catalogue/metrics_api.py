@@ -1,0 +1,136 @@
+"""KV1xx: the metrics API and metrics-server."""
+
+from kubevouch.diagnose.catalogue.codes import ON_THE_WIRE, Code
+from kubevouch.diagnose.catalogue.definition import (
+    DOCTOR_AND_VERIFY,
+    ERROR,
+    WARNING,
+    FindingDefinition,
+)
+
+_API_SERVICE = ("kubectl", "get", "apiservice", "v1beta1.metrics.k8s.io", "-o", "yaml")
+_LOG = ("kubectl", "logs", "-n", "{namespace}", "-l", "{selector}", "--tail=20")
+_DESCRIBE = ("kubectl", "describe", "pod", "-n", "{namespace}", "{subject}")
+
+DEFINITIONS = (
+    FindingDefinition(
+        code=Code.METRICS_API_MISSING,
+        name="MetricsAPIMissing",
+        severity=ERROR,
+        see="`kubectl top nodes` says `error: Metrics API not available`, and there is no APIService "
+        "v1beta1.metrics.k8s.io.",
+        why="Nothing on this cluster serves the metrics API: metrics-server is not installed, or its APIService was deleted.",
+        do="Install metrics-server without --kubelet-insecure-tls, then run `kubevouch doctor` again.",
+        counts_in=DOCTOR_AND_VERIFY,
+        cause_rank=330,
+        next=("kubectl", "get", "apiservices"),
+        by_hand="Install metrics-server, without --kubelet-insecure-tls.",
+    ),
+    FindingDefinition(
+        code=Code.API_SERVICE_WIRING,
+        name="APIServiceWiring",
+        severity=ERROR,
+        see="The APIService is not available: ServiceNotFound, ServicePortError, EndpointsNotFound or MissingEndpoints, "
+        "although the pods are not the reason.",
+        why="The APIService names a Service that does not exist or does not listen on that port, or the Service's selector "
+        "matches no pod.",
+        do="Compare `kubectl get apiservice v1beta1.metrics.k8s.io -o yaml` with the Service and the labels of the pods.",
+        counts_in=DOCTOR_AND_VERIFY,
+        cause_rank=310,
+        next=_API_SERVICE,
+        by_hand="Make the APIService, the Service and the labels of metrics-server's pods agree.",
+    ),
+    FindingDefinition(
+        code=Code.NO_READY_METRICS_SERVER,
+        name="NoReadyMetricsServer",
+        severity=ERROR,
+        see="metrics-server shows READY 0/1, the APIService says MissingEndpoints, `kubectl top` says "
+        "`Metrics API not available`.",
+        why="A metrics-server is ready only once it has metrics of at least one node and one pod; while every kubelet is "
+        "refused it never is. This is a symptom: the finding it points to is the cause.",
+        do="Mend the cause that doctor names. Where it names none, metrics-server's log says what it waits for.",
+        counts_in=DOCTOR_AND_VERIFY,
+        symptom_of=(Code.METRICS_SERVER_POD_BROKEN, *ON_THE_WIRE),
+        cause_rank=340,
+        next=_LOG,
+        by_hand="Read in metrics-server's log what it waits for.",
+    ),
+    FindingDefinition(
+        code=Code.API_SERVICE_UNREACHABLE,
+        name="APIServiceUnreachable",
+        severity=ERROR,
+        see="The APIService says FailedDiscoveryCheck.",
+        why="The API server cannot reach metrics-server's pods, or they answer it with an error: a network rule, a proxy "
+        "setting, or a CA that does not match.",
+        do="Read the condition's message; allow the control plane to reach the pods on metrics-server's port.",
+        counts_in=DOCTOR_AND_VERIFY,
+        cause_rank=320,
+        next=_API_SERVICE,
+        by_hand="Let the control plane reach metrics-server's pods, as the condition's message says.",
+    ),
+    FindingDefinition(
+        code=Code.METRICS_SERVER_POD_BROKEN,
+        name="MetricsServerPodBroken",
+        severity=ERROR,
+        see="metrics-server's pods do not run: Pending, ImagePullBackOff, CrashLoopBackOff.",
+        why="This is an ordinary fault of a workload and comes before any question of certificates.",
+        do="`kubectl describe pod` and its events say why.",
+        cause_rank=300,
+        next=_DESCRIBE,
+        by_hand="Mend what keeps metrics-server's pods from running.",
+    ),
+    FindingDefinition(
+        code=Code.INSECURE_TLS_WORKAROUND,
+        name="InsecureTLSWorkaround",
+        severity=WARNING,
+        see="metrics-server runs with --kubelet-insecure-tls.",
+        why="It verifies no kubelet: whoever answers at a node's address can feed the autoscaler any number, and is sent "
+        "metrics-server's token.",
+        do="Mend the kubelets' certificates first (`kubevouch fix --plan`), then remove the flag.",
+        counts_in=DOCTOR_AND_VERIFY,
+    ),
+    FindingDefinition(
+        code=Code.ADDRESS_TYPE_MISMATCH,
+        name="AddressTypeMismatch",
+        severity=ERROR,
+        see="`x509: certificate is valid for A, not B`, or `no such host`, although the certificate is good for another of "
+        "the node's addresses.",
+        why="metrics-server's --kubelet-preferred-address-types picks an address that the certificates do not hold.",
+        do="Set --kubelet-preferred-address-types to the order that this finding names.",
+        cause_rank=150,
+        cause="{title}.",
+        next=("kubectl", "edit", "deployment", "-n", "{namespace}", "{deployment}"),
+        by_hand="Set --kubelet-preferred-address-types={order} in metrics-server's arguments.",
+    ),
+    FindingDefinition(
+        code=Code.PARTIAL_METRICS,
+        name="PartialMetrics",
+        severity=ERROR,
+        see="`kubectl top nodes` shows `<unknown>` for some nodes, or leaves them out, while metrics-server is Ready.",
+        why="One node's metrics are enough for metrics-server to be Ready; those that it cannot read are simply missing.",
+        do="Mend the cause of each node that is named.",
+        counts_in=DOCTOR_AND_VERIFY,
+        symptom_of=ON_THE_WIRE,
+        cause_rank=410,
+        next=_LOG,
+        by_hand="Read in metrics-server's log why it has no metrics of these nodes.",
+    ),
+    FindingDefinition(
+        code=Code.STALE_METRICS,
+        name="StaleMetrics",
+        severity=ERROR,
+        see="A node's metrics in the API are minutes old.",
+        why="metrics-server no longer gets samples from that kubelet and serves the last that it had.",
+        do="Look at metrics-server's log for that node.",
+        counts_in=DOCTOR_AND_VERIFY,
+        symptom_of=(
+            Code.NO_SERVING_CERTIFICATE,
+            Code.EXPIRED,
+            Code.KUBELET_UNREACHABLE,
+            Code.KUBELET_DOES_NOT_ANSWER,
+        ),
+        cause_rank=420,
+        next=_LOG,
+        by_hand="Read in metrics-server's log why it gets no samples of these nodes.",
+    ),
+)
