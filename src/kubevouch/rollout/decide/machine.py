@@ -53,9 +53,9 @@ def state_of_run(survey: NodeSurvey, run: str) -> str:
     return next((each.state.decode() for each in survey.runs if each.run == run.encode()), "")
 
 
-def armed_run(survey: NodeSurvey) -> SurveyedRun | None:
-    """A run that has changed this node and has not been proven: its dead-man's switch may still put the node back."""
-    return next((each for each in survey.runs if each.state == b"armed"), None)
+def armed_runs(survey: NodeSurvey) -> tuple[SurveyedRun, ...]:
+    """Runs that have changed this node and have not been proven: a dead-man's switch may still put the node back."""
+    return tuple(each for each in survey.runs if each.state == b"armed")
 
 
 def said_of_switch(survey: NodeSurvey, run: SurveyedRun) -> str:

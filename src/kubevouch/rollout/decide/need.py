@@ -16,7 +16,7 @@ from kubevouch.kubelet.effective import Effective
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.splice import Refusal, set_server_tls_bootstrap
 from kubevouch.rollout.decide.machine import (
-    armed_run,
+    armed_runs,
     next_start,
     not_the_machine,
     restart_pending,
@@ -109,7 +109,8 @@ def _need_of(facts: MachineFacts) -> Need:
     survey = facts.survey
     if why := not_the_machine(survey, facts.node, facts.machine_id):
         raise _CannotBeHelpedError(why)
-    if run := armed_run(survey):
+    if runs := armed_runs(survey):
+        run = runs[0]
         name = run.run.decode(errors="replace")
         return Need(
             NeedKind.ARMED,
