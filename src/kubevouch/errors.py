@@ -1,7 +1,7 @@
-"""The exit codes of every verb, and the one error that users see.
+"""The exit codes of every verb, and the base of all errors that users see.
 
-A door (kube, kubelet, node, ...) keeps its own small file of subclasses: a class says what the caller can
-do about it. Errors are raised deep and printed once, at the top, by `cli`; a user never sees a trace.
+A room that reads from outside (kube, kubelet, node, ...) keeps its own small file of subclasses: the class says what
+the caller can do about the error. Errors are raised deep and printed once, at the top, by `cli`; users see no traceback.
 """
 
 from collections.abc import Iterable
@@ -9,8 +9,19 @@ from enum import IntEnum
 from typing import ClassVar
 
 
+def nearest(word: str, known: Iterable[str], *, otherwise: str) -> str:
+    """What would be right in place of an unknown word: the known one that looks like it, else what `otherwise` says."""
+    from difflib import get_close_matches
+
+    known = list(known)
+    close = get_close_matches(word, known, n=1)
+    # A host name without its domain is what people type for a node.
+    close = close or [each for each in known if each.partition(".")[0] == word]
+    return f"is it {close[0]}?" if close else otherwise
+
+
 class ExitCode(IntEnum):
-    """The contract of the command line, the same for every verb and every `-o`. Frozen."""
+    """What a process exits with: the same for every verb and every `-o`. The numbers never change."""
 
     OK = 0
     FINDINGS = 1
@@ -21,7 +32,7 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-# Where several hold, the first of these is what the process exits with.
+# If several codes apply, the process exits with the first of these.
 _PRECEDENCE = (
     ExitCode.USAGE,
     ExitCode.INTERRUPTED,
@@ -33,14 +44,14 @@ _PRECEDENCE = (
 )
 
 
-def foremost(codes: Iterable[ExitCode]) -> ExitCode:
-    """The one exit code that stands for several: 2 > 130 > 4 > 5 > 1 > 3 > 0. None at all is 0."""
+def combined_exit_code(codes: Iterable[ExitCode]) -> ExitCode:
+    """The one exit code for several results: 2 > 130 > 4 > 5 > 1 > 3 > 0. Without any result it is 0."""
     seen = set(codes)
     return next((code for code in _PRECEDENCE if code in seen), ExitCode.OK)
 
 
 class KubevouchError(Exception):
-    """What a user is told when something cannot go on: *where: what was seen; what was expected*."""
+    """An error that a user reads as *where: what was seen; what was expected*."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.COULD_NOT_TELL
 
@@ -55,6 +66,6 @@ class KubevouchError(Exception):
 
 
 class UsageError(KubevouchError):
-    """The command line, or a file named on it, is not what the verb takes."""
+    """The command line, or a file that it names, is not what the verb accepts."""
 
     exit_code = ExitCode.USAGE

@@ -1,4 +1,4 @@
-"""What a rule answers: pass, refuse, or could not tell. Never two of them, and never silence."""
+"""The three answers of a rule: pass, refuse, cannot tell."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -7,8 +7,8 @@ from enum import StrEnum
 class Outcome(StrEnum):
     """The answer of a rule.
 
-    CANNOT_TELL is not a refusal: evidence is missing, so it is asked again or reported, and never turned
-    into a denial or a finding.
+    CANNOT_TELL is not a refusal: evidence is missing. The rule is asked again or the gap is reported; it never becomes a
+    denial or a finding.
     """
 
     PASS = "pass"  # noqa: S105 - not a password
@@ -17,8 +17,8 @@ class Outcome(StrEnum):
 
 
 def combined(outcomes: Sequence[Outcome]) -> Outcome:
-    """All rules of one question together: one refusal refuses, else one doubt doubts. None at all is a doubt."""
-    for foremost in (Outcome.REFUSE, Outcome.CANNOT_TELL):
-        if foremost in outcomes:
-            return foremost
+    """The outcome of several rules: REFUSE if any refuses, else CANNOT_TELL if any cannot tell or there are no rules."""
+    for decisive in (Outcome.REFUSE, Outcome.CANNOT_TELL):
+        if decisive in outcomes:
+            return decisive
     return Outcome.PASS if outcomes else Outcome.CANNOT_TELL

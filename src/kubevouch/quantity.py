@@ -14,7 +14,7 @@ _SCALES: Final[dict[str, Fraction]] = {
     **{suffix: Fraction(1000) ** (place - 3) for place, suffix in enumerate(_DECIMAL)},
     **{suffix: Fraction(1024) ** place for place, suffix in enumerate(_BINARY)},
 }
-# Go takes a sign or a suffix alone for zero; a bound on the digits is ours, since a quantity may be anybody's text.
+# Go reads a sign or a suffix alone as zero. The limit on digits is ours, since the text may be hostile.
 _FORM: Final = re.compile(
     r"([+-]?)([0-9]{0,64})(?:\.([0-9]{0,64}))?"
     r"(?:[eE]([+-]?[0-9]{1,2})|(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?)"
@@ -24,9 +24,9 @@ _MOST: Final = 2**63 - 1
 
 
 def read(text: str) -> Fraction | None:
-    """The number of a quantity such as 156433217n, 1037608Ki or 1e3, to a billionth; None for what is none.
+    """The value of a quantity such as 156433217n, 1037608Ki or 1e3; None if the text is not a quantity.
 
-    What is finer than a billionth is rounded away from zero. With a binary suffix 2^63 - 1 is the most there is.
+    Digits beyond a billionth are rounded away from zero. With a binary suffix the value is at most 2^63 - 1.
     """
     found = _FORM.fullmatch(text)
     if found is None or not text:
@@ -41,24 +41,24 @@ def read(text: str) -> Fraction | None:
 
 
 def milli(number: Fraction) -> int:
-    """Thousandths of a number that is not negative, rounded up (MilliValue)."""
+    """The thousandths in a non-negative number, rounded up (MilliValue)."""
     return ceil(number * 1000)
 
 
 def format_nanocores(number: int) -> str:
-    """CPU: the largest suffix without a fraction, such as 156433217n, 1250u, 157m, 2. Zero is 0."""
+    """CPU with the largest suffix that leaves no fraction, such as 156433217n, 1250u, 157m, 2. Zero is 0."""
     return _scaled(_fitting(number), 1000, _DECIMAL)
 
 
 def format_bytes(number: int) -> str:
-    """Memory: Ki, Mi, Gi where it divides, else the plain number. Below 1024 it is decimal: 1000 is 1k."""
+    """Memory in Ki, Mi or Gi if it divides evenly, else as a plain number. Below 1024 it is decimal: 1000 is 1k."""
     if number < 1024:
         return _scaled(number, 1000, _DECIMAL[3:])
     return _scaled(_fitting(number), 1024, _BINARY)
 
 
 def _fitting(number: int) -> int:
-    """metrics-server drops the last digit of what does not fit an int64 (pkg/storage/types.go, uint64Quantity)."""
+    """metrics-server zeroes the last digit of a number beyond int64 (pkg/storage/types.go, uint64Quantity)."""
     return number if number <= _MOST else number // 10 * 10
 
 

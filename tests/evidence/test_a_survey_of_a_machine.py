@@ -7,7 +7,7 @@ import base64
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +20,9 @@ from kubevouch.node.io.local import Local
 from kubevouch.x509 import read_certificates
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
+from tests.support.roots_own import roots_own_folder
 from tests.support.self_signed import kubelet_self_signed
+from tests.support.shells import SHELLS, becomes_sh
 
 PAIR = kubelet_self_signed("worker-1", MOMENT, MOMENT + timedelta(days=365))
 CLIENT = Authority().client("system:node:worker-1", "system:nodes")
@@ -32,7 +34,10 @@ HALF = "".join(CERTIFICATE.splitlines(keepends=True)[:3])
 
 @dataclass
 class Machine:
-    """Its kubelet is a shell that waits; its service manager a script that knows that shell's number."""
+    """Its kubelet is a shell that waits; its service manager a script that knows that shell's number.
+
+    /proc is a folder of the machine's own, since only systemd puts a process into the cgroup of a service.
+    """
 
     folder: Path
     flags: tuple[str, ...] = ()
@@ -46,15 +51,28 @@ class Machine:
     def pki(self) -> Path:
         return self.root / "pki"
 
-    def runs(self, *flags: str) -> None:
+    def runs(self, *flags: str, cgroup: str = "0::/system.slice/kubelet.service\n") -> None:
         """A kubelet with these words behind its name."""
+        kubelet = self.starts(*flags, cgroup=cgroup)
+        self.service_manager_says(main_pid=kubelet.pid)
+
+    def starts(self, *flags: str, cgroup: str) -> subprocess.Popen[bytes]:
+        """A process named kubelet, with these words behind its name."""
         argv = ["kubelet", "-c", "read nothing", *flags]
         kubelet = subprocess.Popen(argv, executable="/bin/sh", stdin=subprocess.PIPE)
         self.shells.append(kubelet)
+        shown = self.folder / "proc" / str(kubelet.pid)
+        shown.mkdir(parents=True)
+        (shown / "cmdline").symlink_to(f"/proc/{kubelet.pid}/cmdline")
+        (shown / "cgroup").write_text(cgroup)
+        return kubelet
+
+    def service_manager_says(self, *, main_pid: int, active: str = "active") -> None:
+        """What systemctl shows of kubelet.service."""
         systemctl = self.folder / "bin" / "systemctl"
         systemctl.write_text(
             "#!/bin/sh\n"
-            f'case "$*" in *MainPID*) echo MainPID={kubelet.pid} ;; *ActiveState*) echo ActiveState=active ;;\n'
+            f'case "$*" in *MainPID*) echo MainPID={main_pid} ;; *ActiveState*) echo ActiveState={active} ;;\n'
             "*NRestarts*) echo NRestarts=3 ;; *Monotonic*) echo ExecMainStartTimestampMonotonic=1000000 ;; esac\n"
         )
         systemctl.chmod(0o755)
@@ -72,14 +90,24 @@ class Machine:
     async def survey(self, path: str | None = None) -> NodeSurvey:
         environment = {"PATH": path or f"{self.folder}/bin:{os.environ['PATH']}"}
         transport = Local(environment=environment)
-        return (await transport.run_script("worker-1", survey(), timeout=120)).answer
+        script = survey(str(self.folder / "proc"))
+        return (await transport.run_script("worker-1", script, timeout=120)).answer
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    machine = Machine(tmp_path)
+def machine() -> Iterator[Machine]:
+    with roots_own_folder() as folder:
+        machine = _machine(folder)
+        yield machine
+        for shell in machine.shells:
+            shell.communicate(timeout=60)
+
+
+def _machine(folder: Path) -> Machine:
+    machine = Machine(folder)
     machine.pki.mkdir(parents=True)
-    (tmp_path / "bin").mkdir()
+    (folder / "proc").mkdir()
+    (folder / "proc" / "uptime").write_text("100000.00 200000.00\n")
     (machine.root / "config.yaml").write_text("kind: KubeletConfiguration\n")
     (machine.pki / "kubelet.crt").write_bytes(PAIR.chain)
     (machine.pki / "kubelet.key").write_text(KEY)
@@ -87,12 +115,10 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     combined = machine.pki / "kubelet-client-2026.pem"
     combined.write_bytes(CLIENT.chain + KEY.encode())
     (machine.pki / "kubelet-client-current.pem").symlink_to(combined)
-    (tmp_path / "kubelet.conf").write_text(
+    (folder / "kubelet.conf").write_text(
         f"users:\n- user:\n    client-certificate: {machine.pki}/kubelet-client-current.pem\n"
     )
-    yield machine
-    for shell in machine.shells:
-        shell.communicate(timeout=60)
+    return machine
 
 
 def shown(survey: NodeSurvey) -> bytes:
@@ -295,3 +321,118 @@ def test_times_are_by_our_own_clock() -> None:
     seen = msgspec.json.decode(raw, type=NodeSurvey)
     assert seen.kubelet_started(MOMENT) == MOMENT - timedelta(seconds=90.5)
     assert seen.skew(MOMENT) == timedelta(seconds=7)
+
+
+CGROUPS = {
+    "v2": ("0::/system.slice/kubelet.service\n", True),
+    "v1": ("12:pids:/system.slice\n1:name=systemd:/system.slice/kubelet.service\n", True),
+    "both at once": (
+        "9:name=systemd:/system.slice/kubelet.service\n8:pids:/\n1:cpu:/\n0::/system.slice/kubelet.service\n",
+        True,
+    ),
+    "a container's systemd, seen whole": (
+        "1:name=systemd:/machine.slice/machine-n1.scope/payload/system.slice/kubelet.service\n",
+        True,
+    ),
+    "a service with cgroups of its own below": ("0::/system.slice/kubelet.service/main\n", True),
+    "a pod": (
+        "0::/kubepods.slice/kubepods-burstable.slice/cri-containerd-0123.scope\n",
+        False,
+    ),
+    "a pod on v1, whose other lines are the service's": (
+        "2:cpu:/system.slice/kubelet.service\n1:name=systemd:/kubepods/burstable/pod1/0123\n0::/\n",
+        False,
+    ),
+    "another service": ("0::/system.slice/snap.kubelet-worker.service\n", False),
+    "one that begins like it": ("0::/system.slice/kubelet.service.d\n", False),
+    "the root": ("0::/\n", False),
+    "nothing to read": ("", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("name", CGROUPS)
+async def test_the_main_process_is_the_kubelet_only_in_the_cgroup_of_its_service(
+    machine: Machine, name: str, shell: str
+) -> None:
+    becomes_sh(shell, machine.folder / "bin")
+    cgroup, is_kubelet = CGROUPS[name]
+    machine.runs(f"--config={machine.root}/config.yaml", cgroup=cgroup)
+    seen = await machine.survey()
+    assert bool(seen.words) is bool(seen.config) is bool(seen.unit.pid) is is_kubelet
+    pid = machine.shells[0].pid
+    last = next((line.partition("systemd:")[2] for line in cgroup.splitlines() if "systemd:" in line),
+                cgroup.partition("0::")[2].strip()) or "(unreadable)"  # fmt: skip
+    assert seen.no_kubelet.decode() == (
+        ""
+        if is_kubelet
+        else f"process {pid}, which kubelet.service calls its main process, is in the cgroup {last}, "
+        "not in that of kubelet.service"
+    )
+
+
+@pytest.mark.parametrize("active", ["inactive", "failed", "activating"])
+async def test_a_pods_process_named_kubelet_is_not_the_kubelet(
+    machine: Machine, active: str
+) -> None:
+    """The kubelet is stopped, and a pod has a `kubelet` that points at what it wants to be read and run as root."""
+    empty_dir = machine.folder / "emptydir"
+    (empty_dir / ".kubevouch" / "abc1").mkdir(parents=True)
+    (empty_dir / ".kubevouch" / "abc1" / "armed").touch()
+    secret = machine.folder / "shadow"
+    secret.write_text(SECRET)
+    pods = "0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-0123.scope\n"
+    impostor = machine.starts(f"--config={secret}", f"--root-dir={empty_dir}", cgroup=pods)
+    machine.service_manager_says(main_pid=0, active=active)
+    pidof = machine.folder / "bin" / "pidof"
+    pidof.write_text(f"#!/bin/sh\necho {impostor.pid}\n")
+    pidof.chmod(0o755)
+    seen = await machine.survey()
+    assert SECRET.encode() not in shown(seen)
+    assert (seen.words, seen.config, seen.root, seen.runs, seen.unit.pid) == ((), (), (), (), 0)
+    assert seen.no_kubelet.decode() == f"kubelet.service has no main process (it is {active})"
+
+
+async def test_a_machine_without_systemd_has_no_kubelet_that_could_be_told(
+    machine: Machine,
+) -> None:
+    machine.starts(f"--config={machine.root}/config.yaml", cgroup="0::/\n")
+    systemctl = machine.folder / "bin" / "systemctl"
+    systemctl.write_text("#!/bin/sh\nexit 1\n")
+    systemctl.chmod(0o755)
+    seen = await machine.survey()
+    assert (seen.words, seen.unit.active) == ((), b"")
+    assert b"no systemd" in seen.no_kubelet
+
+
+UNSAFE: dict[str, tuple[Callable[[Machine], object], str]] = {
+    "nothing": (lambda machine: machine.root.chmod(0o755), ""),
+    "root-dir": (lambda machine: machine.root.chmod(0o777), "lib kubelet may be written by others than root (its mode is 777)"),
+    "sticky": (lambda machine: machine.folder.chmod(0o1777), "may be written by others than root (its mode is 1777)"),
+    "the runs' folder": (lambda machine: (machine.root / ".kubevouch").chmod(0o770), ".kubevouch may be written by others"),
+    "one run's folder": (lambda machine: (machine.root / ".kubevouch" / "abc1").chmod(0o702), "abc1 may be written by others"),
+    "a link to a run": (lambda machine: (machine.root / ".kubevouch" / "abc2").symlink_to("/etc"), "abc2 is not a folder, or is a link"),
+    "pki": (lambda machine: machine.pki.chmod(0o772), "pki may be written by others than root (its mode is 772)"),
+    "config": (lambda machine: (machine.folder / "etc").chmod(0o757), "etc may be written by others than root (its mode is 757)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("name", UNSAFE)
+async def test_a_folder_that_others_could_change_is_told(
+    machine: Machine, name: str, shell: str
+) -> None:
+    becomes_sh(shell, machine.folder / "bin")
+    (machine.root / ".kubevouch" / "abc1").mkdir(parents=True)
+    (machine.root / ".kubevouch" / "abc1" / "armed").touch()
+    (machine.folder / "etc").mkdir()
+    (machine.folder / "etc" / "config.yaml").write_text("kind: KubeletConfiguration\n")
+    (machine.root / "config.yaml").unlink()
+    (machine.root / "config.yaml").symlink_to(machine.folder / "etc" / "config.yaml")
+    make, expected = UNSAFE[name]
+    make(machine)
+    machine.runs_as_kubeadm_starts_it()
+    seen = await machine.survey()
+    assert expected in seen.unsafe.decode()
+    assert bool(seen.unsafe) is bool(expected)
+    assert [each.run for each in seen.runs] == ([] if expected else [b"abc1"])

@@ -35,10 +35,16 @@ BINDINGS = [msgspec.convert(b, RoleBinding) for b in RECORDED if b["kind"] == "C
 SERVING = "kubernetes.io/kubelet-serving"
 
 
-def role(name: str, *signers: str, verb: str = "approve", resource: str = "signers") -> Role:
+def role(
+    name: str,
+    *signers: str,
+    verb: str = "approve",
+    resource: str = "signers",
+    group: str = "certificates.k8s.io",
+) -> Role:
     rule = PolicyRule(
         verbs=(verb,),
-        api_groups=("certificates.k8s.io",),
+        api_groups=(group,),
         resources=(resource,),
         resource_names=signers,
     )
@@ -94,6 +100,7 @@ def test_an_approver_is_known_by_the_role_that_is_made_for_it(name: str) -> None
     [
         role("client", "kubernetes.io/kube-apiserver-client-kubelet"),
         role("signer", SERVING, verb="sign"),
+        role("somebody-elses-signers", SERVING, group="example.com"),
         role("approval", verb="update", resource="certificatesigningrequests/approval"),
     ],
     ids=lambda each: each.name,
@@ -121,7 +128,12 @@ def test_only_a_service_account_is_a_workload(subject: Subject, found: bool) -> 
 
 def approver(ready: str) -> Scenario:
     subject = {"kind": "ServiceAccount", "name": "approver", "namespace": "security"}
-    rule = {"verbs": ["approve"], "resources": ["signers"], "resourceNames": [SERVING]}
+    rule = {
+        "verbs": ["approve"],
+        "apiGroups": ["certificates.k8s.io"],
+        "resources": ["signers"],
+        "resourceNames": [SERVING],
+    }
     pod = {
         "kind": "Pod",
         "metadata": {"name": "approver-0", "namespace": "security"},

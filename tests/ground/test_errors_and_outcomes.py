@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from kubevouch.errors import ExitCode, KubevouchError, UsageError, foremost
+from kubevouch.errors import ExitCode, KubevouchError, UsageError, combined_exit_code
 from kubevouch.outcome import Outcome, combined
 
 PRECEDENCE = [2, 130, 4, 5, 1, 3, 0]
@@ -12,12 +12,12 @@ PRECEDENCE = [2, 130, 4, 5, 1, 3, 0]
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.combinations(PRECEDENCE, 2)), ids=str)
 def test_of_two_exit_codes_the_contract_says_which_one_wins(first: int, second: int) -> None:
-    assert foremost([ExitCode(second), ExitCode(first)]) == first
-    assert foremost([ExitCode(first), ExitCode(second)]) == first
+    assert combined_exit_code([ExitCode(second), ExitCode(first)]) == first
+    assert combined_exit_code([ExitCode(first), ExitCode(second)]) == first
 
 
 def test_nothing_to_report_exits_with_zero() -> None:
-    assert foremost([]) is ExitCode.OK
+    assert combined_exit_code([]) is ExitCode.OK
 
 
 def test_an_error_says_where_what_was_seen_and_what_would_be_right() -> None:

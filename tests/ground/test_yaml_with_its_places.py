@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch import goyaml
-from kubevouch.goyaml import Fault, Node, Oddity, Place, Unreadable
+from kubevouch.goyaml import FaultKind, Oddity, Position, UnreadableYaml, YamlNode
 
 
-def composed(text: str) -> Node:
+def composed(text: str) -> YamlNode:
     node = goyaml.compose(text, lambda *_: None)
     assert node is not None
     return node
@@ -24,8 +24,8 @@ def oddities(text: str) -> list[tuple[Oddity, int, int, str]]:
     return found
 
 
-def fault(text: str) -> tuple[Fault, int, int]:
-    with pytest.raises(Unreadable) as caught:
+def fault(text: str) -> tuple[FaultKind, int, int]:
+    with pytest.raises(UnreadableYaml) as caught:
         goyaml.compose(text, lambda *_: None)
     return caught.value.fault, caught.value.line, caught.value.column
 
@@ -41,7 +41,7 @@ def test_each_entry_knows_its_key_and_where_key_and_value_are_written() -> None:
     assert written == ["a", "'one'", "yes", "{b: [1, 2]}"]
     assert (first.key, second.key) == ("a", "true")
     assert (first.node.flow, second.node.flow) == (False, True)
-    assert second.key_node.start == Place(3, 1, text.index("yes"))
+    assert second.key_node.start == Position(3, 1, text.index("yes"))
 
 
 def test_an_alias_stands_where_its_anchor_does() -> None:
@@ -71,23 +71,23 @@ def test_what_is_odd_is_told_with_its_place(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: [\n", (Fault.NOT_YAML, 2, 1)),
-        ("a: b\x07", (Fault.NOT_YAML, 1, 5)),
-        ("%YAML 1.2\n---\na: 1", (Fault.NOT_YAML, 1, 1)),
-        ("a:\n  b: *c", (Fault.NO_VALUE, 2, 6)),
-        ("a: !!int x", (Fault.NO_VALUE, 1, 4)),
-        ("a: 1\n~: 2", (Fault.NO_VALUE, 2, 1)),
-        ("a: 1\n[b]: 2", (Fault.NO_VALUE, 2, 1)),
-        ("<<: 1", (Fault.NO_VALUE, 1, 5)),
-        ('"\\ud83d"', (Fault.NO_VALUE, 1, 1)),
-        ("a: " + "[" * 65, (Fault.NESTED_TOO_DEEPLY, 1, 68)),
-        ("[" + "1," * goyaml.MAX_VALUES, (Fault.TOO_MANY_VALUES, 1, 2 * goyaml.MAX_VALUES)),
-        ("#" * (goyaml.MAX_BYTES + 1), (Fault.TOO_LARGE, 0, 0)),
+        ("a: [\n", (FaultKind.NOT_YAML, 2, 1)),
+        ("a: b\x07", (FaultKind.NOT_YAML, 1, 5)),
+        ("%YAML 1.2\n---\na: 1", (FaultKind.NOT_YAML, 1, 1)),
+        ("a:\n  b: *c", (FaultKind.NO_VALUE, 2, 6)),
+        ("a: !!int x", (FaultKind.NO_VALUE, 1, 4)),
+        ("a: 1\n~: 2", (FaultKind.NO_VALUE, 2, 1)),
+        ("a: 1\n[b]: 2", (FaultKind.NO_VALUE, 2, 1)),
+        ("<<: 1", (FaultKind.NO_VALUE, 1, 5)),
+        ('"\\ud83d"', (FaultKind.NO_VALUE, 1, 1)),
+        ("a: " + "[" * 65, (FaultKind.NESTED_TOO_DEEPLY, 1, 68)),
+        ("[" + "1," * goyaml.MAX_VALUES, (FaultKind.TOO_MANY_VALUES, 1, 2 * goyaml.MAX_VALUES)),
+        ("#" * (goyaml.MAX_BYTES + 1), (FaultKind.TOO_LARGE, 0, 0)),
     ],
     ids=lambda value: shlex.quote(value[:20]) if isinstance(value, str) else "",
 )
 def test_what_cannot_be_read_is_told_with_its_place(
-    text: str, expected: tuple[Fault, int, int]
+    text: str, expected: tuple[FaultKind, int, int]
 ) -> None:
     assert fault(text) == expected
 
@@ -96,7 +96,7 @@ def test_levels_are_counted_through_aliases() -> None:
     lines = ["a: &a [x]"]
     lines += [f"{to}: &{to} {'[' * 20}*{of}{']' * 20}" for of, to in zip("abc", "bcd", strict=True)]
     assert composed("\n".join(lines)).height == 62
-    assert fault("\n".join([*lines, "e: [[[*d]]]"])) == (Fault.NESTED_TOO_DEEPLY, 5, 7)
+    assert fault("\n".join([*lines, "e: [[[*d]]]"])) == (FaultKind.NESTED_TOO_DEEPLY, 5, 7)
 
 
 WORDS = st.text(alphabet="abyn019 .-_:#'\"é\U0001f600\n", max_size=12)
@@ -119,7 +119,7 @@ def test_both_parsers_and_both_doors_read_the_same(
 def test_any_text_is_composed_or_refused(text: str) -> None:
     try:
         node = goyaml.compose(text, lambda *_: None)
-    except Unreadable:
+    except UnreadableYaml:
         return
     if node is not None:
         assert 0 <= node.start.offset <= node.end.offset <= len(text)
@@ -129,5 +129,5 @@ def test_any_text_is_composed_or_refused(text: str) -> None:
     st.binary(max_size=60) | st.text("{}[]:,-&*!|>'\"%@ \n\tay01.\\", max_size=60).map(str.encode)
 )
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
-    with contextlib.suppress(Unreadable):
+    with contextlib.suppress(UnreadableYaml):
         goyaml.read(data)

@@ -85,9 +85,7 @@ def test_a_node_tells_its_addresses_port_and_machine() -> None:
         "v1.36.3",
     )
     assert (info.operating_system, info.architecture) == ("linux", "amd64")
-    assert info.container_runtime_version == "containerd://1.6.20"
     assert node.spec.pod_cidrs == ("10.244.0.0/24",)
-    assert [taint.key for taint in node.spec.taints] == ["node-role.kubernetes.io/control-plane"]
 
 
 def test_a_node_that_announces_another_port_or_none() -> None:
@@ -115,15 +113,11 @@ def test_a_signing_request_is_whole() -> None:
     assert client.spec.username == "system:bootstrap:abcdef"
 
 
-def test_pods_tell_program_flags_and_who_mirrors_them() -> None:
+def test_pods_tell_program_and_flags() -> None:
     pods: dict[str, Pod] = {pod.name: pod for pod in _read("pods")}
     server = next(pod for name, pod in pods.items() if name.startswith("kube-apiserver"))
-    assert server.is_mirror
-    assert server.spec.host_network
     assert server.spec.containers[0].command[0] == "kube-apiserver"
-    assert server.metadata.owner_references[0].kind == "Node"
     metrics = next(pod for name, pod in pods.items() if name.startswith("metrics-server"))
-    assert not metrics.is_mirror
     assert any(
         arg.startswith("--kubelet-preferred-address-types")
         for arg in metrics.spec.containers[0].args
@@ -143,17 +137,13 @@ def test_a_lease_has_its_microseconds_and_writes_six_digits() -> None:
 
 
 def test_the_path_to_metrics_is_told_by_service_slice_and_apiservice() -> None:
-    apiservice, service, slices = (
+    apiservice, slices = (
         _read("apiservice-v1beta1-metrics-k8s-io")[0],
-        _read("svc-metrics-server")[0],
         _read("endpointslices"),
     )
     assert apiservice.spec.service is not None
     assert (apiservice.spec.service.name, apiservice.spec.service.port) == ("metrics-server", 443)
     assert apiservice.status.conditions[0].type == "Available"
-    assert service.spec.ports[0].target_port in ("https", 10250)
-    assert slices[0].endpoints[0].target_ref is not None
-    assert slices[0].endpoints[0].target_ref.kind == "Pod"
     assert slices[0].metadata.labels["kubernetes.io/service-name"] == "metrics-server"
 
 

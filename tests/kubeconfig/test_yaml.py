@@ -29,7 +29,7 @@ def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 def _value(text: str) -> Any:
     try:
         read = goyaml.read(f"v: {text}\n".encode())
-    except goyaml.Unreadable:
+    except goyaml.UnreadableYaml:
         return "refused"
     return read["v"]
 
@@ -77,7 +77,7 @@ BOMBS = {
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=list(BOMBS))
 def test_what_is_nested_too_deeply_or_multiplied_by_aliases_is_refused(bomb: bytes) -> None:
     began = time.process_time()
-    with pytest.raises(goyaml.Unreadable):
+    with pytest.raises(goyaml.UnreadableYaml):
         goyaml.read(bomb)
     # Far from the minutes that expanding them would take.
     assert time.process_time() - began < 20
@@ -86,7 +86,7 @@ def test_what_is_nested_too_deeply_or_multiplied_by_aliases_is_refused(bomb: byt
 @pytest.mark.usefixtures("loader")
 @pytest.mark.parametrize("cycle", [b"&a [*a]", b"&a {b: *a}", b"&a {<<: *a}"])
 def test_an_anchor_that_holds_itself_is_refused(cycle: bytes) -> None:
-    with pytest.raises(goyaml.Unreadable):
+    with pytest.raises(goyaml.UnreadableYaml):
         goyaml.read(cycle)
 
 
@@ -105,7 +105,7 @@ def test_only_the_first_document_is_read() -> None:
 
 def test_a_file_of_more_than_a_mebibyte_is_refused() -> None:
     goyaml.read(b"# " + b"x" * (goyaml.MAX_BYTES - 2))
-    with pytest.raises(goyaml.Unreadable, match="more than"):
+    with pytest.raises(goyaml.UnreadableYaml, match="more than"):
         goyaml.read(b"# " + b"x" * (goyaml.MAX_BYTES - 1))
 
 

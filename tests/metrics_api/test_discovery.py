@@ -5,7 +5,7 @@ from typing import Any
 
 from kubevouch.metrics.serving.discovery import apis
 from kubevouch.metrics.serving.openapi import openapi
-from kubevouch.serve.messages import Request, Response
+from kubevouch.serve.messages import HttpRequest, HttpResponse
 
 # As kube-aggregator sends it (pkg/apiserver/handler_discovery.go, 1.36).
 AGGREGATED = (
@@ -14,12 +14,12 @@ AGGREGATED = (
 )
 
 
-def request(path: str, accept: str = "", **headers: str) -> Request:
+def request(path: str, accept: str = "", **headers: str) -> HttpRequest:
     named = {"accept": (accept,)} if accept else {}
-    return Request("GET", path, {}, {**named, **{k: (v,) for k, v in headers.items()}})
+    return HttpRequest("GET", path, {}, {**named, **{k: (v,) for k, v in headers.items()}})
 
 
-def body(answer: Response) -> Any:
+def body(answer: HttpResponse) -> Any:
     assert answer.code == 200
     return json.loads(answer.body)
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from kubevouch.metrics.serving.objects import go_duration
 from kubevouch.metrics.serving.selectors import SelectorError, field_selector, label_selector
 from kubevouch.serve.attributes import attributes_of
-from kubevouch.serve.messages import Request
-from kubevouch.serve.negotiation import wanted
+from kubevouch.serve.messages import HttpRequest
+from kubevouch.serve.negotiation import media_types
 
 DURATIONS = {
     0: "0s",
@@ -39,8 +39,8 @@ def test_no_bytes_of_a_client_are_more_than_a_refusal(text: str) -> None:
             read(text)
         except SelectorError as error:
             assert str(error)  # noqa: PT017
-    wanted(text)
-    attributes_of(Request("GET", f"/{text}", {"fieldSelector": (text,), "watch": (text,)}))
+    media_types(text)
+    attributes_of(HttpRequest("GET", f"/{text}", {"fieldSelector": (text,), "watch": (text,)}))
 
 
 ASKED = {
@@ -61,7 +61,7 @@ ASKED = {
 
 @pytest.mark.parametrize(("method", "path"), ASKED)
 def test_a_request_is_what_rbac_calls_it(method: str, path: str) -> None:
-    found = attributes_of(Request(method, path))
+    found = attributes_of(HttpRequest(method, path))
     assert ASKED[method, path] == (
         found.verb,
         found.group,
@@ -74,5 +74,5 @@ def test_a_request_is_what_rbac_calls_it(method: str, path: str) -> None:
 
 def test_a_list_of_one_name_is_about_that_name() -> None:
     query = {"fieldSelector": ("metadata.name=n1",), "watch": ("1",)}
-    found = attributes_of(Request("GET", "/apis/g/v1/nodes", query))
+    found = attributes_of(HttpRequest("GET", "/apis/g/v1/nodes", query))
     assert (found.verb, found.name) == ("watch", "n1")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kubevouch.metrics.serving.api import MetricsApi
-from kubevouch.serve.messages import Request, Response
+from kubevouch.serve.messages import HttpRequest, HttpResponse
 from tests.support.clocks import WoundClock
 from tests.support.metered import AT, FixedFleet, metered, node, pod
 
@@ -29,10 +29,10 @@ STORE = metered(
 )
 
 
-async def ask(path: str, *, accept: str = "", method: str = "GET", **query: str) -> Response:
+async def ask(path: str, *, accept: str = "", method: str = "GET", **query: str) -> HttpResponse:
     clock = WoundClock(AT + timedelta(seconds=10))
     headers = {"accept": (accept,)} if accept else {}
-    asked = Request(method, PREFIX + path, {k: (v,) for k, v in query.items()}, headers)
+    asked = HttpRequest(method, PREFIX + path, {k: (v,) for k, v in query.items()}, headers)
     return await MetricsApi(STORE, FLEET, clock).answer(asked)
 
 

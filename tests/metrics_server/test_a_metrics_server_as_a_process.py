@@ -18,7 +18,7 @@ import yaml
 
 from kubevouch import __version__
 from kubevouch.serve.attributes import attributes_of
-from kubevouch.serve.messages import Request
+from kubevouch.serve.messages import HttpRequest
 from tests.cli.program import LONGEST, Program
 from tests.support.authority import Authority, Pair
 from tests.support.contexts import server_context
@@ -180,7 +180,7 @@ def _asks_for_nothing_that_its_role_lacks(cluster: SmallCluster) -> None:
     asked = set()
     for each in ours:
         query = {key: (value,) for key, value in each.query.items()}
-        found = attributes_of(Request(each.method, each.path, query))
+        found = attributes_of(HttpRequest(each.method, each.path, query))
         asked.add((found.verb, found.group, found.resource))
     assert asked <= allowed | bound
     # The kubelets ask about nodes/metrics; `get` on objects is what client-go's informers may do and we do not.

@@ -18,9 +18,9 @@ from kubevouch.kubelet.io.fetch import Roots
 from kubevouch.metrics.fleet import Dialling
 from kubevouch.metrics.scraper import Rhythm
 from kubevouch.metrics.serving.server import Serving, parts_of, serve
+from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
-from kubevouch.serve.pair import PairSource, pair_source
-from kubevouch.serve.process import Stop
+from kubevouch.serve.process import StopEvent
 from tests.support.authority import Pair
 from tests.support.clocks import SteppedClock
 from tests.support.front_proxy import client_context
@@ -34,8 +34,8 @@ RESOLUTION = 15.0
 class One:
     """A server of several."""
 
-    source: PairSource
-    stop: Stop = field(default_factory=Stop)
+    source: KeyPairSource
+    stop: StopEvent = field(default_factory=StopEvent)
     lines: list[str] = field(default_factory=list)
     port: int = 0
 
@@ -54,7 +54,7 @@ class One:
 async def running(cluster: SmallCluster, clock: SteppedClock) -> AsyncIterator[One]:
     access = cluster_access({}, kubeconfig=str(cluster.kubeconfig))
     numbers = random.Random(cluster.server.port)
-    source = pair_source("", "", "", now=clock.now(), random_serial=numbers.getrandbits)
+    source = key_pair_source("", "", "", now=clock.now(), random_serial=numbers.getrandbits)
     one, listens = One(source), asyncio.Event()
     roots = Roots(cluster.authorities.cluster.pem)
 

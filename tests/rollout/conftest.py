@@ -7,7 +7,7 @@ to files, and in which order, also when it is killed half-way.
 import hashlib
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from kubevouch.rollout.decide.transaction import (
     TransactionStep,
     render,
 )
+from tests.support.roots_own import roots_own_folder
 
 SYSTEMCTL = """#!/bin/sh
 echo "systemctl $*" >>"$MACHINE/calls"
@@ -136,6 +137,18 @@ class Machine:
         subprocess.run(command.read_text().split(), env=self.environment, check=True, timeout=120)
         return True
 
+    def switch_alone(self) -> tuple[int, str]:
+        """The dead-man's switch goes off: its exit status and what it said."""
+        ran = subprocess.run(
+            (self.folder / "switch").read_text().replace("/bin/sh", "sh").split(),
+            check=False,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return ran.returncode, ran.stderr
+
     def boots(self) -> None:
         """Starts what multi-user.target wants, as systemd does after a restart of the machine."""
         for unit in (self.folder / "units" / "multi-user.target.wants").iterdir():
@@ -170,10 +183,14 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    machine = Machine(tmp_path)
-    (tmp_path / "bin").mkdir()
-    real = {"systemctl": tmp_path / "systemctl", "systemd-run": tmp_path / "systemd-run"}
+def machine() -> Iterator[Machine]:
+    with roots_own_folder() as folder:
+        yield _machine(folder)
+
+
+def _machine(folder: Path) -> Machine:
+    machine = Machine(folder)
+    real = {"systemctl": folder / "systemctl", "systemd-run": folder / "systemd-run"}
     real["systemctl"].write_text(SYSTEMCTL)
     real["systemd-run"].write_text(SYSTEMD_RUN)
     for name in WRITERS:
@@ -183,11 +200,11 @@ def machine(tmp_path: Path) -> Machine:
                 ["sh", "-c", f"command -v {name}"], check=True, capture_output=True, text=True
             ).stdout.strip()
         )
-        (tmp_path / "bin" / name).write_text(KILLING.replace("{program}", str(program)))
-    for script in (*real.values(), *(tmp_path / "bin").iterdir()):
+        (folder / "bin" / name).write_text(KILLING.replace("{program}", str(program)))
+    for script in (*real.values(), *(folder / "bin").iterdir()):
         script.chmod(0o755)
-    machine.pki.mkdir(parents=True)
-    (tmp_path / "units").mkdir()
+    machine.pki.mkdir(parents=True, mode=0o755)
+    (folder / "units").mkdir()
     machine.config.write_bytes(CONFIG)
     machine.config.chmod(0o640)
     for name, content, mode in (

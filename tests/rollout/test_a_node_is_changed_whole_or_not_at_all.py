@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -300,9 +299,7 @@ async def test_records_of_the_last_three_runs_stay(machine: Machine) -> None:
     ]
 
 
-def test_a_call_killed_at_any_moment_leaves_the_node_whole(
-    machine: Machine, tmp_path: Path
-) -> None:
+def test_a_call_killed_at_any_moment_leaves_the_node_whole(machine: Machine) -> None:
     """Whatever was done when the shell died: the switch, if it was set, puts it back; else nothing was changed."""
     before = machine.tree()
     killed = switched = 0

@@ -10,15 +10,15 @@ import aiohttp
 import pytest
 
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.serve.authentication import Authentication
-from kubevouch.serve.authorization import Authorization
-from kubevouch.serve.gate import Gate
+from kubevouch.serve.access_gate import AccessGate
+from kubevouch.serve.authentication import Authenticator
+from kubevouch.serve.authorization import Authorizer
+from kubevouch.serve.client_trust import ClientTrust
+from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
-from kubevouch.serve.messages import Handler, Request, Response, in_json
-from kubevouch.serve.pair import PairSource, pair_source
-from kubevouch.serve.process import Freshness
-from kubevouch.serve.trust import Trust
+from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse, json_response
+from kubevouch.serve.process import TlsReloader
 from tests.support.apiservers import MOMENT, access_to, client_of
 from tests.support.authority import Authority, Pair
 from tests.support.clocks import SteppedClock
@@ -44,10 +44,10 @@ class Served:
     reviews: Reviews
     clock: SteppedClock
     lines: list[str]
-    freshness: Freshness
-    source: PairSource
+    reloader: TlsReloader
+    source: KeyPairSource
     port: int = 0
-    seen: list[Request] = field(default_factory=list)
+    seen: list[HttpRequest] = field(default_factory=list)
 
     async def get(
         self,
@@ -111,16 +111,18 @@ async def served(
     lines: list[str] = []
     log = Log(lines.append, clock)
     numbers = random.Random(1)
-    source = pair_source(
+    source = key_pair_source(
         "", "", str(tmp_path / "certs"), now=clock.now(), random_serial=numbers.getrandbits
     )
-    freshness = Freshness(api, clock, log, source=source, given=Trust(), follow=True)
-    authentication, tls = await freshness.start(tolerate=False)
-    found = Served(authorities, api_server, reviews, clock, lines, freshness, source)
+    reloader = TlsReloader(
+        api, clock, log, source=source, flag_trust=ClientTrust(), use_published=True
+    )
+    authentication, tls = await reloader.start(tolerate_missing=False)
+    found = Served(authorities, api_server, reviews, clock, lines, reloader, source)
 
-    async def thing(request: Request) -> Response:
+    async def thing(request: HttpRequest) -> HttpResponse:
         found.seen.append(request)
-        return in_json({"user": request.user.name})
+        return json_response({"user": request.user.name})
 
     gate = _gate(api, clock, log, authentication, thing)
     async with Listener(gate.answer, tls, clock, host="127.0.0.1", port=0, drain=1.0) as listener:
@@ -132,8 +134,8 @@ def _gate(
     api: ApiClient,
     clock: SteppedClock,
     log: Log,
-    authentication: Authentication,
+    authentication: Authenticator,
     thing: Handler,
-) -> Gate:
+) -> AccessGate:
     routes = {"/thing": thing, "/apis/g/v1": thing, "/readyz": thing}
-    return Gate(authentication, Authorization(api, clock, log), routes, log)
+    return AccessGate(authentication, Authorizer(api, clock, log), routes, log)

@@ -40,7 +40,7 @@ def clock() -> WoundClock:
 
 @pytest.fixture
 def cache(clock: WoundClock) -> AnswerCache[str, str]:
-    return AnswerCache(clock, seconds=10, most=3, at_once=2)
+    return AnswerCache(clock, ttl=10, max_entries=3, concurrency=2)
 
 
 async def asked(cache: AnswerCache[str, str], oracle: Oracle, key: str) -> str:

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.evidence.scrape_log import scrape_failures
-from kubevouch.serve.logs import Log, LogForm, go_quoted
+from kubevouch.serve.logs import Log, LogFormat, go_quote
 from tests.support.clocks import WoundClock
 from tests.support.stage import RECORDED
 
 AT = datetime(2026, 11, 24, 23, 2, 0, 664874, tzinfo=UTC)
 
 
-def logged(form: LogForm = LogForm.TEXT, **values: str | float | bool) -> str:
+def logged(form: LogFormat = LogFormat.TEXT, **values: str | float | bool) -> str:
     lines: list[str] = []
     log = Log(lines.append, WoundClock(AT), form=form, verbosity=2)
     log.error(str(values.pop("err")), "Failed to scrape node", **values)
@@ -46,7 +46,7 @@ def test_values_look_as_klog_has_them() -> None:
 
 
 def test_json_has_components_base_fields() -> None:
-    line = json.loads(logged(LogForm.JSON, err="x", node="n1"))
+    line = json.loads(logged(LogFormat.JSON, err="x", node="n1"))
     assert line.pop("caller").startswith("test_log_lines.py:")
     assert line == {
         "ts": 1795561320664.874,
@@ -69,7 +69,7 @@ QUOTED = {
 
 
 def test_quoting_is_gos() -> None:
-    assert {text: go_quoted(text) for text in QUOTED} == QUOTED
+    assert {text: go_quote(text) for text in QUOTED} == QUOTED
 
 
 @given(st.text(), st.text(alphabet=st.characters(codec="ascii", exclude_characters='"')))

@@ -3,25 +3,25 @@
 import re
 
 from kubevouch.serve.logs import Log
-from kubevouch.serve.messages import Request, Response
-from kubevouch.serve.probes import Named, Probes
+from kubevouch.serve.messages import HttpRequest, HttpResponse
+from kubevouch.serve.probes import NamedCheck, Probes
 from tests.support.clocks import WoundClock
 
 LINES: list[str] = []
 
 
-async def asked(path: str, why: str | None = None, **query: str) -> Response:
+async def asked(path: str, why: str | None = None, **query: str) -> HttpResponse:
     LINES.clear()
     checks = {
         "readyz": (
-            Named("metric-storage-ready", lambda: why),
-            Named("metric-informer-sync", lambda: None),
+            NamedCheck("metric-storage-ready", lambda: why),
+            NamedCheck("metric-informer-sync", lambda: None),
         ),
-        "livez": (Named("timely", lambda: why, lambda: {"duration": "23s"}),),
+        "livez": (NamedCheck("timely", lambda: why, lambda: {"duration": "23s"}),),
     }
     probes = Probes(checks, Log(LINES.append, WoundClock()))
     assert probes.paths == ("/readyz", "/livez")
-    return await probes.answer(Request("GET", path, {k: (v,) for k, v in query.items()}))
+    return await probes.answer(HttpRequest("GET", path, {k: (v,) for k, v in query.items()}))
 
 
 async def test_all_well_is_ok_and_says_more_when_asked() -> None:

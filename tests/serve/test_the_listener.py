@@ -13,7 +13,7 @@ from aiohttp import web
 
 from kubevouch.serve import listener as module
 from kubevouch.serve.listener import Listener, ListenError
-from kubevouch.serve.messages import Request, Response, in_text
+from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
 from kubevouch.tls.io import Pair, ServerTls, server_context
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
@@ -30,11 +30,11 @@ class Slow:
         self.asked = asyncio.Event()
         self.go = asyncio.Event()
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: HttpRequest) -> HttpResponse:
         self.asked.set()
         if request.path == "/slow":
             await self.go.wait()
-        return in_text("done")
+        return text_response("done")
 
 
 @pytest.fixture

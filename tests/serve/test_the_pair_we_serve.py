@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from kubevouch.errors import UsageError
-from kubevouch.serve.pair import PairFilesError, PairSource, pair_source
+from kubevouch.serve.key_pair import KeyPairFilesError, KeyPairSource, key_pair_source
 from kubevouch.tls.io import server_context
 from kubevouch.x509 import read_certificates
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
 
 
-def source(cert: str = "", key: str = "", folder: str = "") -> PairSource:
+def source(cert: str = "", key: str = "", folder: str = "") -> KeyPairSource:
     numbers = random.Random(7)
-    return pair_source(cert, key, folder, now=MOMENT, random_serial=numbers.getrandbits)
+    return key_pair_source(cert, key, folder, now=MOMENT, random_serial=numbers.getrandbits)
 
 
 def test_without_files_one_is_made_in_the_folder_and_used_again(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_without_a_folder_it_stays_in_memory(tmp_path: Path) -> None:
 def test_files_are_read_anew_each_time(tmp_path: Path) -> None:
     files = (tmp_path / "tls.crt", tmp_path / "tls.key")
     found = source(str(files[0]), str(files[1]))
-    with pytest.raises(PairFilesError, match="No such file"):
+    with pytest.raises(KeyPairFilesError, match="No such file"):
         found.read()
     for _ in range(2):
         pair = Authority().serving("a")
@@ -50,7 +50,7 @@ def test_files_are_read_anew_each_time(tmp_path: Path) -> None:
         files[1].write_bytes(pair.key)
         assert found.read().chain == pair.chain
     files[0].write_bytes(bytes(2 << 20))
-    with pytest.raises(PairFilesError, match="more than"):
+    with pytest.raises(KeyPairFilesError, match="more than"):
         found.read()
 
 
@@ -62,5 +62,5 @@ def test_one_flag_without_the_other_is_a_mistake() -> None:
 
 def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(PairFilesError, match="can be written to"):
+    with pytest.raises(KeyPairFilesError, match="can be written to"):
         source(folder=str(tmp_path / "file" / "below"))

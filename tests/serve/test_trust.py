@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from kubevouch.serve.headers import HeaderNames, user_in_headers
-from kubevouch.serve.messages import Request
-from kubevouch.serve.trust import Trust, TrustError, trust_of
+from kubevouch.serve.client_trust import ClientTrust, TrustError, read_client_trust
+from kubevouch.serve.headers import HeaderNames, user_from_headers
+from kubevouch.serve.messages import HttpRequest
 from kubevouch.x509 import X509Error
 from tests.support.front_proxy import Authorities
 
@@ -15,13 +15,13 @@ PUBLISHED = AUTHORITIES.config_map()["data"]
 
 
 def test_what_the_api_server_publishes_is_read_as_it_is() -> None:
-    found = trust_of(PUBLISHED)
+    found = read_client_trust(PUBLISHED)
     assert found.client_ca == AUTHORITIES.cluster.pem
     assert found.proxy_ca == AUTHORITIES.proxy.pem
     assert found.allowed_names == ("front-proxy-client",)
     names = ("X-Remote-User",), ("X-Remote-Group",), ("X-Remote-Extra-",), ()
     assert found.headers == HeaderNames(*names)
-    assert trust_of({}) == Trust(headers=HeaderNames((), (), (), ()))
+    assert read_client_trust({}) == ClientTrust(headers=HeaderNames((), (), (), ()))
 
 
 BROKEN = {
@@ -34,27 +34,27 @@ BROKEN = {
 @pytest.mark.parametrize("key", BROKEN)
 def test_a_list_that_is_none_is_an_error_with_its_place(key: str) -> None:
     with pytest.raises(TrustError, match=key):
-        trust_of({**PUBLISHED, key: BROKEN[key]})
+        read_client_trust({**PUBLISHED, key: BROKEN[key]})
 
 
 def test_an_authority_that_is_none_is_an_error_with_its_place() -> None:
     with pytest.raises(X509Error, match="client-ca-file"):
-        trust_of({**PUBLISHED, "client-ca-file": "-----BEGIN nothing"})
+        read_client_trust({**PUBLISHED, "client-ca-file": "-----BEGIN nothing"})
 
 
 def test_flags_come_before_what_is_published_and_a_proxys_go_together() -> None:
-    published = trust_of(PUBLISHED)
-    assert Trust().over(published) == published
-    other = Trust(client_ca=b"theirs").over(published)
+    published = read_client_trust(PUBLISHED)
+    assert ClientTrust().over(published) == published
+    other = ClientTrust(client_ca=b"theirs").over(published)
     assert (other.client_ca, other.proxy_ca) == (b"theirs", published.proxy_ca)
     # Without names of its own a given authority does not get the published ones: any name would do, as upstream.
-    given = Trust(proxy_ca=b"p", headers=HeaderNames(("U",))).over(published)
+    given = ClientTrust(proxy_ca=b"p", headers=HeaderNames(("U",))).over(published)
     assert (given.proxy_ca, given.allowed_names, given.headers.user) == (b"p", (), ("U",))
     assert given.client_ca == published.client_ca
 
 
-def headers(**named: str) -> Request:
-    return Request("GET", "/", {}, {k.replace("_", "-"): (v,) for k, v in named.items()})
+def headers(**named: str) -> HttpRequest:
+    return HttpRequest("GET", "/", {}, {k.replace("_", "-"): (v,) for k, v in named.items()})
 
 
 DECODED = {
@@ -68,20 +68,20 @@ DECODED = {
 
 @pytest.mark.parametrize("name", DECODED)
 def test_extra_keys_are_decoded_or_left_as_they_are(name: str) -> None:
-    found = user_in_headers(headers(x_remote_user="a", **{name: "v"}), HeaderNames())
+    found = user_from_headers(headers(x_remote_user="a", **{name: "v"}), HeaderNames())
     assert found
     assert found.extra == {DECODED[name]: ("v",)}
 
 
 def test_without_a_name_nobody_is_meant() -> None:
-    assert user_in_headers(headers(x_remote_group="system:masters"), HeaderNames()) is None
-    assert user_in_headers(headers(x_remote_user=""), HeaderNames()) is None
+    assert user_from_headers(headers(x_remote_group="system:masters"), HeaderNames()) is None
+    assert user_from_headers(headers(x_remote_user=""), HeaderNames()) is None
     # The first header that says something.
     names = HeaderNames(user=("X-A", "X-B"))
-    found = user_in_headers(headers(x_b="b"), names)
+    found = user_from_headers(headers(x_b="b"), names)
     assert found and found.name == "b"
 
 
 def test_lists_are_json_in_a_string() -> None:
     text = json.dumps(["a", "b"])
-    assert trust_of({"requestheader-allowed-names": text}).allowed_names == ("a", "b")
+    assert read_client_trust({"requestheader-allowed-names": text}).allowed_names == ("a", "b")

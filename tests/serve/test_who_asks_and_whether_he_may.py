@@ -198,7 +198,7 @@ async def test_unknown_paths_are_unknown_only_to_those_who_may_ask(served: Serve
 
 
 async def test_a_renewed_authority_and_a_renewed_pair_are_taken_up(served: Served) -> None:
-    keeping = asyncio.create_task(served.freshness.keep())
+    keeping = asyncio.create_task(served.reloader.run())
     try:
         before = await _leaf(served)
         newer = Authority("front-proxy-ca")

@@ -160,7 +160,7 @@ def test_an_error_about_a_key_does_not_quote_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "saw"),
+    ("data", "seen"),
     [
         (b"", "no PEM block in it"),
         (b"hello", "no PEM block in it"),

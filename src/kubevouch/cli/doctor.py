@@ -48,9 +48,7 @@ def command(
     evidence = with_api(
         terminal,
         access,
-        lambda api, clock: gather(
-            api, clock=clock, progress=terminal.progress, dial_timeout=timeout
-        ),
+        lambda api, clock: gather(api, clock=clock, progress=terminal.doing, dial_timeout=timeout),
     )
     severity = Severity(fail_on)
     return print_diagnosis(

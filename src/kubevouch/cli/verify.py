@@ -60,6 +60,7 @@ def command(
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
     severity = Severity(fail_on)
+    terminal.tells_waits = wait > 0
 
     async def work(api: "ApiClient", clock: "Clock") -> "tuple[Evidence, Diagnosis]":
         timeouts = VerifyTimeouts(wait, timeout)
@@ -92,7 +93,9 @@ async def _until_it_holds(
     while True:
         left = timeouts.wait - (clock.monotonic() - began)
         try:
-            evidence = await gather(api, clock=clock, dial_timeout=timeouts.handshake)
+            evidence = await gather(
+                api, clock=clock, progress=terminal.doing, dial_timeout=timeouts.handshake
+            )
         except Unreachable as error:
             if left <= 0:
                 raise

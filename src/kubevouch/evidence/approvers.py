@@ -11,6 +11,7 @@ from kubevouch.evidence.snapshot import Approver
 from kubevouch.kube.resources import CertificateSigningRequest, PolicyRule, Role, RoleBinding
 from kubevouch.kube.resources.rbac import Subject
 
+_GROUPS = {"certificates.k8s.io", "*"}
 _SIGNERS = {"kubernetes.io/kubelet-serving", "kubernetes.io/*"}
 BY_US = "KubevouchApprove"
 """Reason of the condition that this product writes."""
@@ -38,6 +39,7 @@ def approving_accounts(
 def _approves(rule: PolicyRule) -> bool:
     return (
         "approve" in rule.verbs
+        and bool(_GROUPS & set(rule.api_groups))
         and "signers" in rule.resources
         and (not rule.resource_names or bool(_SIGNERS & set(rule.resource_names)))
     )

@@ -13,7 +13,6 @@ class Vantage(StrEnum):
 
     API_SERVER = "the API server"
     DIALLED = "dialled from here"
-    ON_NODE = "on the node"
     SCRAPER_LOG = "metrics-server's log"
 
 

@@ -127,6 +127,7 @@ class KubeletConfigMap:
     object: ConfigMap
     text: str
     bootstrap: bool
+    cluster_domain: str = ""
     ignored: tuple[Problem, ...] = ()
     """Keys that every kubelet will pass over."""
 

@@ -1,6 +1,7 @@
 """What a node's disk and kubelet look like, read on the node itself by survey.sh (which reads only)."""
 
 import hashlib
+import shlex
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Annotated, Literal
@@ -84,6 +85,8 @@ class NodeSurvey(msgspec.Struct, frozen=True):
     boot_id: bytes
     clock: Moment
     missing: bytes
+    """Tools that the change needs and this machine lacks."""
+
     unit: SurveyedUnit
     argv: bytes
     """The kubelet's command line, words ended by NUL, as /proc shows it."""
@@ -97,6 +100,12 @@ class NodeSurvey(msgspec.Struct, frozen=True):
     config: tuple[SurveyedFile, ...]
     drop_ins: Annotated[tuple[SurveyedFile, ...], msgspec.Meta(max_length=16)]
     certificates: Annotated[tuple[SurveyedFile, ...], msgspec.Meta(max_length=1000)]
+
+    no_kubelet: bytes = b""
+    """Why no process is the kubelet's beyond doubt; empty if one is. Without one there are no words, root or config."""
+
+    unsafe: bytes = b""
+    """The first folder to be written to that others than root could change, and how; empty if there is none."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -113,11 +122,12 @@ class NodeSurvey(msgspec.Struct, frozen=True):
 
 
 def script_text(name: str) -> str:
-    """A shell fragment of this room: `identity.sh` is shared with the transaction of `rollout`."""
+    """A shell fragment of this room: the transaction of `rollout` uses `identity.sh` and `root_owned.sh`, too."""
     return files("kubevouch.evidence").joinpath(name).read_text(encoding="utf-8")
 
 
-def survey() -> Script[NodeSurvey]:
-    """The script, ready to be carried."""
-    text = script_text("identity.sh") + script_text("survey.sh")
+def survey(proc: str = "/proc") -> Script[NodeSurvey]:
+    """The script, ready to be run. proc: where that machine shows its processes."""
+    fragments = ("identity.sh", "root_owned.sh", "survey.sh")
+    text = f"proc={shlex.quote(proc)}\n" + "".join(script_text(name) for name in fragments)
     return Script(name="survey", text=text, answer=NodeSurvey)

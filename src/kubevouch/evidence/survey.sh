@@ -1,5 +1,6 @@
 # What a node's disk and kubelet look like. Reads only. Needs sh, coreutils, awk, sed; systemd where there is one.
 # Of files that may hold a key only the certificates are shown (identity.sh).
+# Set above this text: proc, the folder in which the system shows its processes.
 # Every text travels in base64, so that no name and no content can break the JSON.
 export LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
@@ -54,19 +55,54 @@ list() { # MODE PATH...: the files that are there, between brackets
   printf ']'
 }
 
-pid=$(number "$(shown MainPID)")
-[ "$pid" != 0 ] || pid=$(number "$(pidof kubelet 2>/dev/null | cut -d' ' -f1)")
-argv=$([ "$pid" = 0 ] || packed <"/proc/$pid/cmdline")
+# The cgroup of a process in systemd's own hierarchy: the named one (cgroup v1, and both at once), else the only one (v2).
+# A container's systemd may see its own part of the path or the whole of it: what counts is the end.
+cgroup_of() {
+  awk '
+    /^[0-9]+:name=systemd:/ { sub(/^[0-9]+:name=systemd:/, ""); named = $0 }
+    /^0::/ { sub(/^0::/, ""); unified = $0 }
+    END { print named != "" ? named : unified }' "$proc/$1/cgroup" 2>/dev/null
+}
+
+# The kubelet is the main process of kubelet.service and lies in its cgroup. No other process is one, whatever its name:
+# a pod may have a `kubelet`, with a --config and a --root-dir of its choice. The command line is read before the cgroup, so
+# that a process number which has been given to somebody else meanwhile is found out.
+pid=$(number "$(shown MainPID)") argv= no_kubelet=
+if [ "$pid" = 0 ]; then
+  no_kubelet="kubelet.service has no main process (it is $(shown ActiveState))"
+  [ -n "$(shown ActiveState)" ] || no_kubelet="there is no systemd that could name the kubelet's process"
+else
+  argv=$(packed <"$proc/$pid/cmdline")
+  cgroup=$(cgroup_of "$pid")
+  case $cgroup in
+    */kubelet.service | */kubelet.service/*) ;;
+    *)
+      no_kubelet="process $pid, which kubelet.service calls its main process, is in the cgroup ${cgroup:-(unreadable)}, not in that of kubelet.service"
+      pid=0 argv=
+      ;;
+  esac
+fi
 config=$(flag config)
 config_real=$([ -z "$config" ] || readlink -f "$config")
 drop_ins=$(flag config-dir)
-root=$(flag root-dir)
-root=${root:-/var/lib/kubelet}
+kubeconfig=$(flag kubeconfig)
 pki=$(flag cert-dir)
 pki=${pki:-/var/lib/kubelet/pki}
-root=$(readlink -f "$root" || printf '%s' "$root")
 pki=$(readlink -f "$pki" || printf '%s' "$pki")
-kubeconfig=$(flag kubeconfig)
+root=
+if [ "$pid" != 0 ]; then
+  root=$(flag root-dir)
+  root=${root:-/var/lib/kubelet}
+  root=$(readlink -f "$root" || printf '%s' "$root")
+fi
+
+# Where a change would write, and what it would run as root.
+unsafe=
+for folder in "$root" "$root/.kubevouch" "$root"/.kubevouch/*/ "$pki" "${config_real%/*}"; do
+  [ -n "$root" ] && { [ -e "$folder" ] || [ -L "$folder" ]; } || continue
+  unsafe=$(not_only_roots "${folder%/}")
+  [ -z "$unsafe" ] || break
+done
 
 identity=$(sed -n 's/^ *client-certificate: *"\{0,1\}\([^" ]*\)"\{0,1\} *$/\1/p' "$kubeconfig" 2>/dev/null | head -n 1)
 if [ -z "$identity" ]; then
@@ -82,12 +118,12 @@ done
 
 # systemd counts the start in microseconds since boot; so does /proc/uptime, in seconds.
 age=$(awk -v started="$(number "$(shown ExecMainStartTimestampMonotonic)")" \
-  '{ age = $1 - started / 1000000; printf "%.3f", (started > 0 && age > 0) ? age : 0 }' /proc/uptime)
+  '{ age = $1 - started / 1000000; printf "%.3f", (started > 0 && age > 0) ? age : 0 }' "$proc/uptime")
 age=${age:-0}
 
 runs=
 for run in "$root"/.kubevouch/*/; do
-  [ -d "$run" ] || continue
+  [ -n "$root" ] && [ -z "$unsafe" ] && [ -d "$run" ] || continue
   state=unfinished
   for marker in armed committed undone; do [ ! -e "$run/$marker" ] || state=$marker; done
   fires=$(number "$(head -c 10 "$run/armed" 2>/dev/null)")
@@ -99,9 +135,10 @@ addresses=
 for address in $(hostname -I 2>/dev/null); do addresses="$addresses${addresses:+,}\"$(text "$address")\""; done
 set +f
 
-printf 'kubevouch-answer: {"machine_id":"%s","hostname":"%s","boot_id":"%s","clock":%s,"missing":"%s",' \
+printf 'kubevouch-answer: {"machine_id":"%s","hostname":"%s","boot_id":"%s","clock":%s,"missing":"%s","no_kubelet":"%s","unsafe":"%s",' \
   "$(text "$(cat /etc/machine-id 2>/dev/null)")" "$(text "$(hostname 2>/dev/null)")" \
-  "$(text "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)")" "$(number "$(date +%s)")" "$(text "$missing")"
+  "$(text "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)")" "$(number "$(date +%s)")" "$(text "$missing")" \
+  "$(text "$no_kubelet")" "$(text "$unsafe")"
 printf '"unit":{"active":"%s","pid":%s,"age":%s,"restarts":%s},' \
   "$(text "$(shown ActiveState)")" "$pid" "$age" "$(number "$(shown NRestarts)")"
 printf '"argv":"%s","identity":{"path":"%s","pem":"%s"},"addresses":[%s],"runs":[%s],' \
@@ -115,7 +152,7 @@ drop_ins_found() {
 newline='
 '
 printf '"root":%s,"pki":%s,"config":%s,"drop_ins":%s,"certificates":%s}\n' \
-  "$(list nothing "$root")" "$(list nothing "$pki")" "$(list all ${config_real:+"$config_real"})" \
+  "$(list nothing ${root:+"$root"})" "$(list nothing "$pki")" "$(list all ${config_real:+"$config_real"})" \
   "$(drop_ins_found | {
     mark=$(printf '\002')
     set --

@@ -1,29 +1,29 @@
-"""YAML and JSON as Go's sigs.k8s.io/yaml reads them, within bounds: the one door for text of that kind.
+"""YAML and JSON as Go's sigs.k8s.io/yaml reads them, within bounds. All YAML of the product is read here.
 
-kubectl reads kubeconfigs and manifests with it, a kubelet its configuration, and a file must mean here what it means
-to them: `yes` is a boolean, `1e3` a number, `12:30:45` and `2001-01-01` are texts, a later duplicate key wins, `<<`
-merges in the order it stands, and only the first document counts. What kubectl answers is recorded in
-tests/kubeconfig, what a kubelet does in tests/kubelet.
+kubectl reads kubeconfigs and manifests with that library, and a kubelet its configuration. A file must mean the same
+here: `yes` is a boolean, `1e3` a number, `12:30:45` and `2001-01-01` are texts, a later duplicate key wins, `<<`
+merges where it stands, and only the first document counts. kubectl's answers are recorded in tests/kubeconfig, a
+kubelet's in tests/kubelet.
 
-- `read`: the value in a file; `compose`: nodes that know their places, for an edit, and what is odd about them
-- `scalars`: what a single word means
+- `read`: the value in a file; `compose`: nodes with their positions, for an edit, and whatever is odd about them
+- `scalars`: what a single scalar means
 
-The text is hostile: nodes are built from parser events, so that depth, number of values and what aliases multiply are
-counted before anything is built from them, and no tag constructs an object. So no other file imports `yaml`. Which
-file it is and what it should hold is unknown here.
+The text may be hostile. Nodes are built from parser events, so that depth, number of values and the values that
+aliases multiply are counted before anything is built, and no tag constructs an object. Therefore no other file
+imports `yaml`. This room does not know which file it reads or what the file should contain.
 """
 
 from kubevouch.goyaml.reader import (
     MAX_BYTES,
     MAX_DEPTH,
     MAX_VALUES,
-    Entry,
-    Fault,
-    Node,
+    FaultKind,
+    MappingEntry,
     Oddity,
-    Place,
-    Unreadable,
+    Position,
+    UnreadableYaml,
     Value,
+    YamlNode,
     compose,
     read,
 )
@@ -33,14 +33,14 @@ __all__ = [
     "MAX_BYTES",
     "MAX_DEPTH",
     "MAX_VALUES",
-    "Entry",
-    "Fault",
-    "Node",
+    "FaultKind",
+    "MappingEntry",
     "Oddity",
-    "Place",
+    "Position",
     "Scalar",
-    "Unreadable",
+    "UnreadableYaml",
     "Value",
+    "YamlNode",
     "compose",
     "read",
 ]

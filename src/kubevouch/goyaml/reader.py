@@ -25,19 +25,19 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
-class Fault(StrEnum):
-    """Why nothing can be read."""
+class FaultKind(StrEnum):
+    """Why a text cannot be read."""
 
     TOO_LARGE = "too-large"
     NOT_YAML = "not-yaml"
     NO_VALUE = "no-value"
-    """YAML, and Go makes nothing of it: a list for a key, an unknown alias, a word that is not what its tag says."""
+    """Valid YAML that Go refuses: a list as a key, an unknown alias, a scalar that does not fit its tag."""
     NESTED_TOO_DEEPLY = "nested-too-deeply"
     TOO_MANY_VALUES = "too-many-values"
 
 
 class Oddity(StrEnum):
-    """What is read, and not said plainly."""
+    """Something that is read, but that an edit of the file must not meet."""
 
     ALIAS = "alias"
     MERGE_KEY = "merge-key"
@@ -45,82 +45,82 @@ class Oddity(StrEnum):
     FURTHER_DOCUMENT = "further-document"
 
 
-class Place(NamedTuple):
-    """Line and column count from 1, `offset` (characters) from 0."""
+class Position(NamedTuple):
+    """A position in a text. `line` and `column` count from 1, `offset` (characters) from 0."""
 
     line: int
     column: int
     offset: int
 
 
-class Unreadable(ValueError):
-    """The text says what is wrong; whoever knows the file's name adds it. `line` and `column` are 0 if unknown."""
+class UnreadableYaml(ValueError):
+    """A text cannot be read, and why. The caller adds the file's name. `line` and `column` are 0 if unknown."""
 
-    def __init__(self, fault: Fault, text: str, place: Place | None = None) -> None:
+    def __init__(self, fault: FaultKind, text: str, position: Position | None = None) -> None:
         super().__init__(text)
         self.fault = fault
         self.text = text
-        self.line, self.column = (place.line, place.column) if place else (0, 0)
+        self.line, self.column = (position.line, position.column) if position else (0, 0)
 
     def __str__(self) -> str:
-        # Other texts hold the words that are wrong.
-        known = self.fault is Fault.NOT_YAML and self.line
+        # The texts of the other faults quote the wrong words instead.
+        known = self.fault is FaultKind.NOT_YAML and self.line
         return f"line {self.line}: {self.text}" if known else self.text
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """A value and where it is written: at `start`, and up to `end`. That of an alias is where its anchor is.
+class YamlNode:
+    """A value, and where it is written: from `start` to `end`. An alias has the position of its anchor.
 
-    entries: what is written in a mapping. flow: a mapping in braces.
-    size, height: the values in it and itself, and the levels beneath it, aliases followed.
+    entries: the entries of a mapping. flow: a mapping in braces.
+    size: the number of values in it, itself included. height: the levels below it. Both with aliases followed.
     """
 
     value: Value
-    start: Place
-    end: Place
-    entries: tuple["Entry", ...] = ()
+    start: Position
+    end: Position
+    entries: tuple["MappingEntry", ...] = ()
     flow: bool = False
     size: int = 1
     height: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A line of a mapping. `key` is its text in JSON. merges: it is `<<` and brings keys of its own."""
+class MappingEntry:
+    """A key and its value in a mapping. `key`: the key as JSON has it. merges: the key is `<<`."""
 
     key: str
     merges: bool
-    key_node: Node
-    node: Node
+    key_node: YamlNode
+    node: YamlNode
 
 
-Note = Callable[[Oddity, Place, str], None]
-"""Is told of an oddity: where, and for a key its dotted path, for `<<` that of its mapping."""
+Note = Callable[[Oddity, Position, str], None]
+"""Called for each oddity with its position and path: of a key its dotted path, of `<<` that of its mapping."""
 
 
 def read(data: bytes) -> Value:
-    """The value of the first document; None if there is none. Raises Unreadable."""
+    """The value of the first document; None if there is no document. Raises UnreadableYaml."""
     node = _composed(data, _LOADER, lambda *_: None)
     return node.value if node else None
 
 
-def compose(text: str, note: Note) -> Node | None:
-    """The first document and its places; None if there is none. What is odd is told on the way.
+def compose(text: str, note: Note) -> YamlNode | None:
+    """The first document with positions; None if there is no document. `note` is called for everything odd.
 
-    By PyYAML's own parser, whose places and refusals are the same on every machine. It takes no tabs between words,
-    and a second for 100 KB.
+    Read by PyYAML's own parser, whose positions and errors are the same on every machine. It refuses tabs between
+    words, and needs a second for 100 KB.
 
     Raises:
-        Unreadable: it is no YAML to Go, or beyond our bounds.
+        UnreadableYaml: Go does not read it as YAML, or it is beyond our bounds.
     """
     return _composed(text, yaml.SafeLoader, note)
 
 
-def _composed(data: bytes | str, loader: Any, note: Note) -> Node | None:  # noqa: ANN401 - PyYAML's
+def _composed(data: bytes | str, loader: Any, note: Note) -> YamlNode | None:  # noqa: ANN401 - PyYAML's
     if len(data) > MAX_BYTES:
         what = f"{len(data)} bytes long, more than {MAX_BYTES}"
-        raise Unreadable(Fault.TOO_LARGE, what)
+        raise UnreadableYaml(FaultKind.TOO_LARGE, what)
     try:
         return _Composer(yaml.parse(data, Loader=loader), note).document()
     except yaml.MarkedYAMLError as error:
@@ -129,45 +129,47 @@ def _composed(data: bytes | str, loader: Any, note: Note) -> Node | None:  # noq
         raise _no_text(data, error) from None
     except (yaml.YAMLError, UnicodeError) as error:
         what = "not YAML: " + " ".join(str(error).split())[:200]
-        raise Unreadable(Fault.NOT_YAML, what) from None
+        raise UnreadableYaml(FaultKind.NOT_YAML, what) from None
 
 
-def _refused(error: yaml.MarkedYAMLError) -> Unreadable:
-    place = _place(error.problem_mark)
-    # libyaml looks ahead, and has its own bound of a thousand levels.
+def _refused(error: yaml.MarkedYAMLError) -> UnreadableYaml:
+    position = _position_of(error.problem_mark)
+    # libyaml reads ahead, and has its own limit of a thousand levels.
     if error.problem == "exceeded maximum nesting depth":
-        return _too_deep(place)
-    return Unreadable(Fault.NOT_YAML, f"not YAML: {error.problem or error.context}", place)
+        return _too_deep(position)
+    return UnreadableYaml(
+        FaultKind.NOT_YAML, f"not YAML: {error.problem or error.context}", position
+    )
 
 
-def _no_text(data: bytes | str, error: yaml.reader.ReaderError) -> Unreadable:
+def _no_text(data: bytes | str, error: yaml.reader.ReaderError) -> UnreadableYaml:
     at = error.position
     if isinstance(data, bytes):
-        return Unreadable(Fault.NOT_YAML, f"byte {at}: not YAML: {error.reason}")
-    place = Place(data.count("\n", 0, at) + 1, at - data.rfind("\n", 0, at), at)
+        return UnreadableYaml(FaultKind.NOT_YAML, f"byte {at}: not YAML: {error.reason}")
+    position = Position(data.count("\n", 0, at) + 1, at - data.rfind("\n", 0, at), at)
     what = f"not YAML: the character U+{error.character:04X} is not allowed"
-    return Unreadable(Fault.NOT_YAML, what, place)
+    return UnreadableYaml(FaultKind.NOT_YAML, what, position)
 
 
-def _place(mark: Any) -> Place:  # noqa: ANN401 - PyYAML's mark, or None
-    return Place(mark.line + 1, mark.column + 1, mark.index) if mark else Place(0, 0, 0)
+def _position_of(mark: Any) -> Position:  # noqa: ANN401 - PyYAML's mark, or None
+    return Position(mark.line + 1, mark.column + 1, mark.index) if mark else Position(0, 0, 0)
 
 
 class _Composer:
-    """Nodes from parser events, counted."""
+    """Builds nodes from parser events, and counts them."""
 
     def __init__(self, events: Iterator[Any], note: Note) -> None:
         self._events = events
         self._note = note
-        self._anchors: dict[str, Node] = {}
+        self._anchors: dict[str, YamlNode] = {}
         self._values = 0
 
-    def document(self) -> Node | None:
+    def document(self) -> YamlNode | None:
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if event.version not in (None, (1, 1)):
                     what = "not YAML: a %YAML line with another version than 1.1"
-                    raise Unreadable(Fault.NOT_YAML, what, _place(event.start_mark))
+                    raise UnreadableYaml(FaultKind.NOT_YAML, what, _position_of(event.start_mark))
                 node = self._node(next(self._events), "", 0)
                 next(self._events)  # the document's end
                 self._look_further()
@@ -175,27 +177,27 @@ class _Composer:
         return None
 
     def _look_further(self) -> None:
-        """Go reads the first document and never looks at what follows it, be it broken."""
+        """Notes a further document. Go reads only the first one, even if what follows is broken."""
         try:
             after = next(self._events)
         except yaml.MarkedYAMLError as error:
-            self._note(Oddity.FURTHER_DOCUMENT, _place(error.problem_mark), "")
+            self._note(Oddity.FURTHER_DOCUMENT, _position_of(error.problem_mark), "")
         except yaml.YAMLError:
-            self._note(Oddity.FURTHER_DOCUMENT, _place(None), "")
+            self._note(Oddity.FURTHER_DOCUMENT, _position_of(None), "")
         else:
             if isinstance(after, yaml.DocumentStartEvent):
-                self._note(Oddity.FURTHER_DOCUMENT, _place(after.start_mark), "")
+                self._note(Oddity.FURTHER_DOCUMENT, _position_of(after.start_mark), "")
 
-    def _node(self, event: Any, path: str, depth: int) -> Node:  # noqa: ANN401 - PyYAML's event
-        start = _place(event.start_mark)
+    def _node(self, event: Any, path: str, depth: int) -> YamlNode:  # noqa: ANN401 - PyYAML's event
+        start = _position_of(event.start_mark)
         if isinstance(event, yaml.AliasEvent):
             return self._aliased(event.anchor or "", start, depth)
         self._count(1, start)
         if isinstance(event, yaml.ScalarEvent):
             try:
-                node = Node(_scalar(event), start, _place(event.end_mark))
+                node = YamlNode(_scalar(event), start, _position_of(event.end_mark))
             except ValueError as error:
-                raise Unreadable(Fault.NO_VALUE, str(error), start) from None
+                raise UnreadableYaml(FaultKind.NO_VALUE, str(error), start) from None
         elif depth > MAX_DEPTH:
             raise _too_deep(start)
         elif isinstance(event, yaml.SequenceStartEvent):
@@ -206,32 +208,32 @@ class _Composer:
             self._anchors[event.anchor] = node
         return node
 
-    def _aliased(self, anchor: str, place: Place, depth: int) -> Node:
-        self._note(Oddity.ALIAS, place, "")
+    def _aliased(self, anchor: str, position: Position, depth: int) -> YamlNode:
+        self._note(Oddity.ALIAS, position, "")
         node = self._anchors.get(anchor)
         if node is None:
             what = f"alias *{anchor} stands before its anchor, or inside it"
-            raise Unreadable(Fault.NO_VALUE, what, place)
-        self._count(node.size, place)
+            raise UnreadableYaml(FaultKind.NO_VALUE, what, position)
+        self._count(node.size, position)
         if depth + node.height > MAX_DEPTH:
-            raise _too_deep(place)
+            raise _too_deep(position)
         return node
 
-    def _count(self, more: int, place: Place) -> None:
+    def _count(self, more: int, position: Position) -> None:
         self._values += more
         if self._values > MAX_VALUES:
             what = f"more than {MAX_VALUES} values, aliases counted"
-            raise Unreadable(Fault.TOO_MANY_VALUES, what, place)
+            raise UnreadableYaml(FaultKind.TOO_MANY_VALUES, what, position)
 
-    def _sequence(self, start: Place, path: str, depth: int) -> Node:
-        nodes: list[Node] = []
+    def _sequence(self, start: Position, path: str, depth: int) -> YamlNode:
+        nodes: list[YamlNode] = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             nodes.append(self._node(event, f"{path}[{len(nodes)}]", depth + 1))
         return _collection([node.value for node in nodes], start, event, nodes)
 
-    def _mapping(self, opening: Any, start: Place, path: str, depth: int) -> Node:  # noqa: ANN401
+    def _mapping(self, opening: Any, start: Position, path: str, depth: int) -> YamlNode:  # noqa: ANN401
         found: dict[str, Value] = {}
-        entries: list[Entry] = []
+        entries: list[MappingEntry] = []
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             key_node = self._node(event, path, depth + 1)
             if _is_merge(event):
@@ -239,7 +241,7 @@ class _Composer:
                 node = self._node(value, path, depth + 1)
                 self._note(Oddity.MERGE_KEY, key_node.start, path)
                 found |= _merged(node, aliased=isinstance(value, yaml.AliasEvent))
-                entries.append(Entry("<<", True, key_node, node))  # noqa: FBT003
+                entries.append(MappingEntry("<<", True, key_node, node))  # noqa: FBT003
                 continue
             key = _key(key_node)
             dotted = f"{path}.{key}" if path else key
@@ -247,21 +249,29 @@ class _Composer:
             if key in found:
                 self._note(Oddity.DUPLICATE_KEY, key_node.start, dotted)
             found[key] = node.value
-            entries.append(Entry(key, False, key_node, node))  # noqa: FBT003
+            entries.append(MappingEntry(key, False, key_node, node))  # noqa: FBT003
         within = [node for entry in entries for node in (entry.key_node, entry.node)]
         return _collection(
             found, start, event, within, entries=tuple(entries), flow=opening.flow_style
         )
 
 
-def _collection(value: Value, start: Place, end: Any, within: list[Node], **more: Any) -> Node:  # noqa: ANN401
+def _collection(  # PyYAML's marks are untyped
+    value: Value,
+    start: Position,
+    end: Any,  # noqa: ANN401
+    within: list[YamlNode],
+    **more: Any,  # noqa: ANN401
+) -> YamlNode:
     size = 1 + sum(node.size for node in within)
     height = 1 + max((node.height for node in within), default=0)
-    return Node(value, start, _place(end.end_mark), size=size, height=height, **more)
+    return YamlNode(value, start, _position_of(end.end_mark), size=size, height=height, **more)
 
 
-def _too_deep(place: Place) -> Unreadable:
-    return Unreadable(Fault.NESTED_TOO_DEEPLY, f"nested deeper than {MAX_DEPTH} levels", place)
+def _too_deep(position: Position) -> UnreadableYaml:
+    return UnreadableYaml(
+        FaultKind.NESTED_TOO_DEEPLY, f"nested deeper than {MAX_DEPTH} levels", position
+    )
 
 
 def _scalar(event: yaml.ScalarEvent) -> Scalar:
@@ -272,13 +282,13 @@ def _scalar(event: yaml.ScalarEvent) -> Scalar:
     return plain_scalar(event.value) if event.implicit[0] else event.value
 
 
-def _key(node: Node) -> str:
+def _key(node: YamlNode) -> str:
     if isinstance(node.value, list | dict):
-        raise Unreadable(Fault.NO_VALUE, "a key must be a word", node.start)
+        raise UnreadableYaml(FaultKind.NO_VALUE, "a key must be a word", node.start)
     try:
         return key_text(node.value)
     except ValueError as error:
-        raise Unreadable(Fault.NO_VALUE, str(error), node.start) from None
+        raise UnreadableYaml(FaultKind.NO_VALUE, str(error), node.start) from None
 
 
 def _is_merge(event: Any) -> bool:  # noqa: ANN401 - PyYAML's event
@@ -286,12 +296,14 @@ def _is_merge(event: Any) -> bool:  # noqa: ANN401 - PyYAML's event
     return written and (event.implicit[0] or event.tag == f"{TAG}merge")
 
 
-def _merged(node: Node, *, aliased: bool) -> dict[str, Value]:
+def _merged(node: YamlNode, *, aliased: bool) -> dict[str, Value]:
     """What `<<` brings: a mapping, or a list of mappings, written there, of which the first wins."""
     listed = isinstance(node.value, list) and not aliased
     merged: dict[str, Value] = {}
     for source in reversed(node.value if listed else [node.value]):
         if not isinstance(source, dict):
-            raise Unreadable(Fault.NO_VALUE, "<< merges something that is no mapping", node.start)
+            raise UnreadableYaml(
+                FaultKind.NO_VALUE, "<< merges something that is no mapping", node.start
+            )
         merged |= source
     return merged

@@ -167,7 +167,7 @@ def parse(data: bytes, path: str) -> Kubeconfig:
     """The text of a kubeconfig file; relative paths in it are taken from the folder of `path`."""
     try:
         top = Fields.of(goyaml.read(data), path, whole=True)
-    except goyaml.Unreadable as error:
+    except goyaml.UnreadableYaml as error:
         raise KubeconfigError(path, str(error), "a kubeconfig was expected") from None
     _check_kind(top)
     base = os.path.dirname(os.path.abspath(path))  # noqa: PTH100, PTH120 - lexical, as Go's filepath

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from kubevouch.goyaml import Node, Place
+from kubevouch.goyaml import Position, YamlNode
 from kubevouch.kubelet.document import Document, Tree, Value, read_document
 from kubevouch.kubelet.known_keys import KEYS, holds_keys, right_case
 from kubevouch.kubelet.problems import Problem, ProblemKind
@@ -155,11 +155,11 @@ def _set_only(tree: Tree, path: tuple[str, ...]) -> Tree:
     return kept
 
 
-def _type_problem(error: msgspec.ValidationError, root: Node) -> Problem:
+def _type_problem(error: msgspec.ValidationError, root: YamlNode) -> Problem:
     """The words of msgspec: Expected `bool`, got `str` - at `$.serverTLSBootstrap`."""
     text, _, path = str(error).partition(" - at `$.")
     key = path.rstrip("`").partition("[")[0]
-    node: Node | None = root
+    node: YamlNode | None = root
     for part in key.split("."):
         found = [entry.node for entry in node.entries if entry.key == part] if node else []
         node = found[-1] if found else None
@@ -184,7 +184,7 @@ def _in_any_case(tree: Tree, key: str) -> Value:
     return tree[max(written, key=str.encode)] if written else None
 
 
-def _key_problems(root: Node, *, drop_in: bool, prefix: str = "") -> list[Problem]:
+def _key_problems(root: YamlNode, *, drop_in: bool, prefix: str = "") -> list[Problem]:
     """Keys that no kubelet knows, in the order of the file."""
     problems: list[Problem] = []
     for entry in root.entries:
@@ -197,7 +197,7 @@ def _key_problems(root: Node, *, drop_in: bool, prefix: str = "") -> list[Proble
     return problems
 
 
-def _key_problem(dotted: str, place: Place, *, drop_in: bool) -> Problem:
+def _key_problem(dotted: str, place: Position, *, drop_in: bool) -> Problem:
     meant = right_case(dotted)
     if meant is None:
         what = f"the key {dotted} is unknown to kubelets up to 1.36, which ignore it"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kubevouch import goyaml
-from kubevouch.goyaml import Fault, Node, Oddity, Place, Scalar
+from kubevouch.goyaml import FaultKind, Oddity, Position, Scalar, YamlNode
 from kubevouch.kubelet.problems import Problem, ProblemKind
 
 LARGEST: Final = 128 * 1024
@@ -19,11 +19,11 @@ Tree = dict[str, "Value"]
 Value = Scalar | list[Any] | Tree
 
 _FAULTS: Final = {
-    Fault.TOO_LARGE: ProblemKind.TOO_LARGE,
-    Fault.NOT_YAML: ProblemKind.NOT_YAML,
-    Fault.NO_VALUE: ProblemKind.NOT_YAML,
-    Fault.NESTED_TOO_DEEPLY: ProblemKind.NESTED_TOO_DEEPLY,
-    Fault.TOO_MANY_VALUES: ProblemKind.TOO_MANY_ALIASES,
+    FaultKind.TOO_LARGE: ProblemKind.TOO_LARGE,
+    FaultKind.NOT_YAML: ProblemKind.NOT_YAML,
+    FaultKind.NO_VALUE: ProblemKind.NOT_YAML,
+    FaultKind.NESTED_TOO_DEEPLY: ProblemKind.NESTED_TOO_DEEPLY,
+    FaultKind.TOO_MANY_VALUES: ProblemKind.TOO_MANY_ALIASES,
 }
 _ODDITIES: Final = {
     Oddity.ALIAS: (ProblemKind.ALIAS, "an alias (*)"),
@@ -45,7 +45,7 @@ class Document:
     """
 
     text: str
-    root: Node | None = None
+    root: YamlNode | None = None
     tree: Tree = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     json: bool = False
@@ -115,14 +115,14 @@ def _no_constant(word: str) -> str:
     raise json.JSONDecodeError(f"{word} is no value", word, 0)
 
 
-def _root(text: str, problems: list[Problem]) -> Node:
-    def note(oddity: Oddity, place: Place, path: str) -> None:
+def _root(text: str, problems: list[Problem]) -> YamlNode:
+    def note(oddity: Oddity, place: Position, path: str) -> None:
         kind, what = _ODDITIES[oddity]
         problems.append(Problem(kind, what.format(path), *place[:2], path))
 
     try:
         root = goyaml.compose(text, note)
-    except goyaml.Unreadable as error:
+    except goyaml.UnreadableYaml as error:
         raise _Stop(_FAULTS[error.fault], error.text, (error.line, error.column)) from None
     if root is None:
         raise _Stop(ProblemKind.EMPTY, "empty: there is no document in it")

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from kubevouch.goyaml import Entry, Node
+from kubevouch.goyaml import MappingEntry, YamlNode
 from kubevouch.kubelet.configuration import BOOTSTRAP_KEY, ConfigurationFile, configuration_of
 from kubevouch.kubelet.document import Document, Value, read_document
 from kubevouch.kubelet.problems import Problem, ProblemKind
@@ -141,7 +141,7 @@ def _splices(document: Document) -> list[_Splice] | Refusal:
     ]
 
 
-def _replacing(text: str, entry: Entry) -> list[_Splice] | Refusal:
+def _replacing(text: str, entry: MappingEntry) -> list[_Splice] | Refusal:
     start, end = entry.node.start.offset, entry.node.end.offset
     line, column, _ = entry.key_node.start
     if start < entry.key_node.end.offset:
@@ -155,7 +155,7 @@ def _replacing(text: str, entry: Entry) -> list[_Splice] | Refusal:
     return [_Splice(start, end, "true" if written else " true")]
 
 
-def _into_flow(text: str, root: Node, entry: str, last: Entry) -> list[_Splice]:
+def _into_flow(text: str, root: YamlNode, entry: str, last: MappingEntry) -> list[_Splice]:
     """After the last entry, on a line of its own if that has one; else right after the opening brace."""
     opened = root.start.offset + 1
     line_start = max(text.rfind("\n", 0, last.key_node.start.offset), root.start.offset) + 1

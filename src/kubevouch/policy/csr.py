@@ -12,6 +12,8 @@ from kubevouch.x509 import SigningRequest, X509Error, read_request
 KUBELET_SERVING = "kubernetes.io/kubelet-serving"
 NODE_USER = "system:node:"
 NODES_GROUP = "system:nodes"
+KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
+BOOTSTRAP_USER = "system:bootstrap:"
 
 _CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 
@@ -92,3 +94,26 @@ def newest_of(csrs: Iterable[CertificateSigningRequest], username: str | None) -
     """The newest serving CSR of a user, of CSRs sorted oldest first."""
     names = [each.name for each in csrs if each.spec.username == username]
     return names[-1] if names else None
+
+
+def bootstrap_csrs_of(
+    csrs: Iterable[CertificateSigningRequest], node: str, since: datetime
+) -> tuple[str, ...]:
+    """Names of the CSRs made since then with a bootstrap token for a kubelet's client certificate of this node.
+
+    kubeadm's auto-approver gives any holder of a bootstrap token a client certificate of any node name
+    (pkg/controller/certificates/approver/sarapprove.go). A CSR that cannot be read may be for any node, so it counts.
+    """
+    return tuple(
+        each.name
+        for each in csrs
+        if each.spec.signer_name == KUBELET_CLIENT
+        and each.spec.username.startswith(BOOTSTRAP_USER)
+        and (each.metadata.creation_timestamp is None or each.metadata.creation_timestamp >= since)
+        and _may_name(each, node)
+    )
+
+
+def _may_name(csr: CertificateSigningRequest, node: str) -> bool:
+    parsed, _ = _parsed(csr.spec.request, csr.name)
+    return parsed is None or parsed.subject.common_name == f"{NODE_USER}{node}"

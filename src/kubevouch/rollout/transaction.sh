@@ -6,7 +6,7 @@
 # old files are kept by link and rename, and everything new is written before anything is changed.
 #
 # Set above this text: action run machine identity identity_sha root pki config before after content seed seed_crt seed_key
-# undo_script switch units
+# undo_script switch units; and the functions of identity.sh and root_owned.sh
 export LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
 umask 077
@@ -50,6 +50,18 @@ lock() {
 right_machine() {
   [ -n "$machine" ] && [ "$(cat /etc/machine-id 2>/dev/null)" = "$machine" ] ||
     refuse "this machine's id is not that of the node in the plan"
+}
+
+# What is written to, and the run's own folder with the script that is run from it, must be root's alone.
+only_roots() {
+  for folder in "$root" "$pki" "${config%/*}" "$store" "$here"; do
+    { [ -e "$folder" ] || [ -L "$folder" ]; } || continue
+    why=$(not_only_roots "$folder")
+    [ -z "$why" ] || refuse "$why; nothing was done"
+  done
+  [ -e "$here/undo.sh" ] || return 0
+  why=$(ownership "$here/undo.sh") && [ -f "$here/undo.sh" ] && [ ! -L "$here/undo.sh" ] ||
+    refuse "${why:-$here/undo.sh is not a file}; nothing was done"
 }
 
 prepare() {
@@ -109,8 +121,10 @@ set_at_boot() {
 
 begin() {
   right_machine
+  only_roots
   may_begin
   lock
+  only_roots
   may_begin
   rm -rf "$here" # of a call that was killed before it had changed anything
   prepare
@@ -127,6 +141,7 @@ begin() {
 }
 
 commit() {
+  only_roots
   [ -d "$here" ] || answer nothing "this run has not begun on this node"
   lock
   if [ ! -e "$here/committed" ]; then
@@ -149,6 +164,7 @@ commit() {
 
 undo() {
   right_machine
+  only_roots
   lock
   [ ! -e "$here/undone" ] || answer undone "undone before"
   if [ -e "$here/committed" ]; then

@@ -2,10 +2,15 @@
 # `kubevouch undo`. It may be called again, and does nothing unless the run is armed. Renames only: it must work
 # on a full disk.
 #
-# Set above this text: run root pki config after units
+# Set above this text: run root pki config after units, and the functions of root_owned.sh
 export LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
 here=$root/.kubevouch/$run
+[ -e "$here/armed" ] || exit 0
+for folder in "$here" "$pki" "${config%/*}"; do
+  why=$(not_only_roots "$folder")
+  [ -z "$why" ] || { printf '%s; nothing was done\n' "$why" >&2 && exit 1; }
+done
 exec 9>"$root/.kubevouch/lock"
 flock 9
 [ -e "$here/armed" ] || exit 0
@@ -34,6 +39,9 @@ for file in "$here"/aside/*; do
   if [ -e "$file" ] || [ -L "$file" ]; then mv -f "$file" "$pki/" || failed=yes; fi
 done
 rm -f "$here/seed.key" "$here/strays/kubelet-server.key" # the seed's key is of no more use
+for file in "$here"/strays/*; do # what stays may be an issued pair with its key
+  if [ -f "$file" ] && [ ! -L "$file" ]; then chmod go= "$file"; fi
+done
 rm -f "$units/multi-user.target.wants/kubevouch-undo-at-boot-$run.service" \
   "$units/kubevouch-undo-at-boot-$run.service" 2>/dev/null
 [ -n "$failed" ] || mv "$here/armed" "$here/undone" || failed=yes # else it is still to be called again

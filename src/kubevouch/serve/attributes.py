@@ -1,10 +1,10 @@
-"""What a request asks for, in RBAC's words (apiserver's pkg/endpoints/request/requestinfo.go)."""
+"""Verb, resource and name of a request, in RBAC's words (apiserver's pkg/endpoints/request/requestinfo.go)."""
 
 import re
 from dataclasses import dataclass
 from typing import Final
 
-from kubevouch.serve.messages import Request
+from kubevouch.serve.messages import HttpRequest
 
 _VERBS: Final = {
     "POST": "create",
@@ -19,7 +19,10 @@ _NAMED: Final = re.compile(r"metadata\.name==?([^,!=\\]+)")
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """resource: "" for a path that is none; then verb is the method in lower case, and `path` is what is asked for."""
+    """What the authorizer is asked about. On a path that is not a resource's, `resource` is "".
+
+    Then `verb` is the HTTP method in lower case.
+    """
 
     verb: str
     path: str
@@ -30,8 +33,8 @@ class Attributes:
     namespace: str = ""
     name: str = ""
 
-    def cannot(self, user: str) -> str:
-        """The authorizer's text for a no (responsewriters/errors.go, forbiddenMessage)."""
+    def denial_text(self, user: str) -> str:
+        """The text of a denial for this user (responsewriters/errors.go, forbiddenMessage)."""
         if not self.resource:
             return f'User "{user}" cannot {self.verb} path "{self.path}"'
         whole = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
@@ -42,8 +45,8 @@ class Attributes:
         )
 
 
-def attributes_of(request: Request) -> Attributes:
-    """Of any path; what it means, if anything, is not asked here."""
+def attributes_of(request: HttpRequest) -> Attributes:
+    """The attributes of a request for any path. Whether anything is served there is not checked."""
     steps = [step for step in request.path.split("/") if step]
     group, rest = "", steps[1:]
     if steps[:1] == ["apis"] and len(steps) > 3:
@@ -63,9 +66,9 @@ def attributes_of(request: Request) -> Attributes:
     return Attributes(verb, request.path, group, version, resource, subresource, namespace, name)
 
 
-def _collective(request: Request, verb: str) -> tuple[str, str]:
-    """A list, watch or deletecollection, and the name that its field selector comes down to."""
-    found = _NAMED.fullmatch(request.asked("fieldSelector"))
+def _collective(request: HttpRequest, verb: str) -> tuple[str, str]:
+    """The verb of a request for many objects (list, watch, deletecollection), and the name in its field selector."""
+    found = _NAMED.fullmatch(request.query_value("fieldSelector"))
     if verb == "delete":
         verb = "deletecollection"
     else:
@@ -73,7 +76,7 @@ def _collective(request: Request, verb: str) -> tuple[str, str]:
     return verb, found[1] if found else ""
 
 
-def is_true(request: Request, name: str) -> bool:
-    """A parameter that is a bool, as runtime.Convert_Slice_string_To_bool reads it: there, and neither false nor 0."""
+def is_true(request: HttpRequest, name: str) -> bool:
+    """A boolean query parameter as runtime.Convert_Slice_string_To_bool reads it: true unless missing, false or 0."""
     values = request.query.get(name, ())
     return bool(values) and values[0].lower() not in {"false", "0"}

@@ -1,8 +1,8 @@
-"""Who asks: front proxy, client certificate, bearer token, nobody, in this order.
+"""Who the user of a request is: by front proxy, client certificate, bearer token, else anonymous, in this order.
 
 Source: apiserver's pkg/authentication/authenticatorfactory/delegating.go and request/{headerrequest,x509,union}.
-A certificate that one way refuses may be good for the next; if none takes a credential that was shown, that is a 401
-and not a nobody.
+A certificate that one method refuses may be good for the next. If a credential was presented and no method accepts
+it, the answer is 401: the user does not become anonymous.
 """
 
 import hashlib
@@ -14,63 +14,63 @@ from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.cache import AnswerCache
-from kubevouch.serve.headers import user_in_headers
-from kubevouch.serve.messages import ANONYMOUS, Request, User
+from kubevouch.serve.client_trust import ClientTrust, ca_pool
+from kubevouch.serve.headers import user_from_headers
+from kubevouch.serve.messages import ANONYMOUS, HttpRequest, UserInfo
 from kubevouch.serve.reviews import review_token
-from kubevouch.serve.trust import Trust, pool
 from kubevouch.x509 import Certificate, Usage, X509Error, read_certificate_der, verify
 
 AUTHENTICATED = "system:authenticated"
 
 
 class NotAuthenticated(KubevouchError):
-    """A credential was shown, and nobody takes it."""
+    """A credential was presented, and no method accepts it: 401."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Pools:
-    trust: Trust
+    trust: ClientTrust
     client: tuple[Certificate, ...]
     proxy: tuple[Certificate, ...]
 
 
-class Authentication:
-    """`await user_of(request)`. Trust may be replaced while it runs; connections that are open are judged by the new.
+class Authenticator:
+    """Authenticates requests. `trust` may be replaced at any time, and then holds for open connections, too.
 
-    seconds, most: how long and how many answers about tokens are kept; of a token only its hash is.
+    ttl, max_entries: for how many seconds, and how many, answers about tokens are kept (under the token's hash).
     """
 
     def __init__(
         self,
         api: ApiClient,
         clock: Clock,
-        trust: Trust,
+        trust: ClientTrust,
         *,
-        seconds: float = 10.0,
-        most: int = 4096,
+        ttl: float = 10.0,
+        max_entries: int = 4096,
     ) -> None:
         self._api = api
         self._clock = clock
-        self._tokens: AnswerCache[bytes, User | None] = AnswerCache(
-            clock, seconds=seconds, most=most
+        self._tokens: AnswerCache[bytes, UserInfo | None] = AnswerCache(
+            clock, ttl=ttl, max_entries=max_entries
         )
         self.trust = trust
 
     @property
-    def trust(self) -> Trust:
-        """Whom it believes."""
+    def trust(self) -> ClientTrust:
+        """The authorities of client certificates and of the front proxy."""
         return self._pools.trust
 
     @trust.setter
-    def trust(self, trust: Trust) -> None:
+    def trust(self, trust: ClientTrust) -> None:
         self._pools = _Pools(
             trust,
-            pool(trust.client_ca, "client CA"),
-            pool(trust.proxy_ca, "request header CA"),
+            ca_pool(trust.client_ca, "client CA"),
+            ca_pool(trust.proxy_ca, "request header CA"),
         )
 
-    async def user_of(self, request: Request) -> User:
-        """Who asks; ANONYMOUS if no credential was shown. Raises NotAuthenticated."""
+    async def authenticate(self, request: HttpRequest) -> UserInfo:
+        """The user of a request; ANONYMOUS if no credential was presented. Raises NotAuthenticated."""
         refused: list[str] = []
         if request.certificates:
             found = self._by_certificate(request, refused)
@@ -83,7 +83,7 @@ class Authentication:
             raise NotAuthenticated("request", f"[{', '.join(refused)}]")
         return ANONYMOUS
 
-    def _by_certificate(self, request: Request, refused: list[str]) -> User | None:
+    def _by_certificate(self, request: HttpRequest, refused: list[str]) -> UserInfo | None:
         pools = self._pools
         try:
             chain = [
@@ -93,13 +93,13 @@ class Authentication:
             refused.append(str(error))
             return None
         if pools.proxy and self._is_proxy(chain, pools, refused):
-            found = user_in_headers(request, pools.trust.headers)
+            found = user_from_headers(request, pools.trust.headers)
             if found is not None:
                 return found
         if pools.client and self._is_good(chain, pools.client, refused):
             subject = chain[0].subject
             if subject.common_name:
-                return User(subject.common_name, tuple(subject.organizations))
+                return UserInfo(subject.common_name, tuple(subject.organizations))
         return None
 
     def _is_proxy(self, chain: Sequence[Certificate], pools: _Pools, refused: list[str]) -> bool:
@@ -130,7 +130,7 @@ class Authentication:
             refused.append(f"{who}: {verdict.go_text}")
         return verdict.trusted
 
-    async def _by_token(self, request: Request, refused: list[str]) -> User | None:
+    async def _by_token(self, request: HttpRequest, refused: list[str]) -> UserInfo | None:
         scheme, _, token = request.header("authorization").strip().partition(" ")
         token = token.split(" ")[0]
         if scheme.lower() != "bearer" or not token:
@@ -146,8 +146,8 @@ class Authentication:
         return found
 
 
-def _authenticated(user: User) -> User:
-    """With the group that everybody who is somebody has (pkg/authentication/group)."""
+def _authenticated(user: UserInfo) -> UserInfo:
+    """The user with the group that every authenticated user has (pkg/authentication/group)."""
     if AUTHENTICATED in user.groups or "system:unauthenticated" in user.groups:
         return user
     return replace(user, groups=(*user.groups, AUTHENTICATED))

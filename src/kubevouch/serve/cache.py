@@ -1,4 +1,4 @@
-"""Answers kept for a while: bounded in number and age, each question asked once at a time."""
+"""Answers of the API server, kept for a while: bounded in number and age, with one call in flight for each key."""
 
 import asyncio
 from collections import OrderedDict
@@ -11,8 +11,8 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class _Question(Generic[V]):
-    """One that is being asked, and how many wait for its answer."""
+class _PendingAnswer(Generic[V]):
+    """A call in flight, and how many callers wait for its answer."""
 
     def __init__(self, task: asyncio.Task[V]) -> None:
         self.task = task
@@ -20,57 +20,59 @@ class _Question(Generic[V]):
 
 
 class AnswerCache(Generic[K, V]):
-    """`async get(key, ask)`. Errors are not kept, and everybody who waited for one gets it.
+    """A cache in front of an asynchronous call. Errors are not kept; every caller that waited gets the error.
 
-    seconds: how long an answer is good. most: answers kept; the one asked for longest ago goes first.
-    at_once: questions that are asked at the same time; the others wait.
+    ttl: seconds for which an answer is good. max_entries: answers kept; the least recently used one is dropped first.
+    concurrency: calls in flight at the same time; further calls wait.
     """
 
-    def __init__(self, clock: Clock, *, seconds: float, most: int, at_once: int = 32) -> None:
+    def __init__(
+        self, clock: Clock, *, ttl: float, max_entries: int, concurrency: int = 32
+    ) -> None:
         self._clock = clock
-        self._seconds = seconds
-        self._most = most
+        self._ttl = ttl
+        self._max_entries = max_entries
         self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()
-        self._asking: dict[K, _Question[V]] = {}
-        self._turn = asyncio.Semaphore(at_once)
+        self._pending: dict[K, _PendingAnswer[V]] = {}
+        self._turn = asyncio.Semaphore(concurrency)
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    async def get(self, key: K, ask: Callable[[], Awaitable[V]]) -> V:
-        """The answer, kept or fresh."""
+    async def get(self, key: K, fetch: Callable[[], Awaitable[V]]) -> V:
+        """The answer for a key: the kept one, or a new one by `fetch`. Raises what `fetch` raises."""
         kept = self._kept.get(key)
         if kept is not None and self._clock.monotonic() < kept[0]:
             self._kept.move_to_end(key)
             return kept[1]
-        question = self._asking.get(key)
-        if question is None:
-            task = asyncio.get_running_loop().create_task(self._ask(key, ask))
-            question = self._asking[key] = _Question(task)
-            task.add_done_callback(lambda _: self._forget(key, question))
-        question.waiting += 1
+        pending = self._pending.get(key)
+        if pending is None:
+            task = asyncio.get_running_loop().create_task(self._fetch(key, fetch))
+            pending = self._pending[key] = _PendingAnswer(task)
+            task.add_done_callback(lambda _: self._forget(key, pending))
+        pending.waiting += 1
         try:
-            # Somebody who leaves does not take the answer from those who wait with him.
-            return await asyncio.shield(question.task)
+            # A caller that is cancelled does not cancel the call for the other callers.
+            return await asyncio.shield(pending.task)
         finally:
-            question.waiting -= 1
-            if not question.waiting and not question.task.done():
-                # The last one left: whoever asks much and leaves would make a queue without an end.
-                self._forget(key, question)
-                question.task.cancel()
+            pending.waiting -= 1
+            if not pending.waiting and not pending.task.done():
+                # No caller is left: a client that sends requests and disconnects must not make an endless queue.
+                self._forget(key, pending)
+                pending.task.cancel()
 
-    def _forget(self, key: K, question: "_Question[V]") -> None:
-        if self._asking.get(key) is question:
-            del self._asking[key]
-        if question.task.done() and not question.task.cancelled():
-            # Looked at, so that an error for which nobody waits any more is no complaint of the event loop's.
-            question.task.exception()
+    def _forget(self, key: K, pending: "_PendingAnswer[V]") -> None:
+        if self._pending.get(key) is pending:
+            del self._pending[key]
+        if pending.task.done() and not pending.task.cancelled():
+            # Retrieved, so that the event loop does not log an error that no caller waits for.
+            pending.task.exception()
 
-    async def _ask(self, key: K, ask: Callable[[], Awaitable[V]]) -> V:
+    async def _fetch(self, key: K, fetch: Callable[[], Awaitable[V]]) -> V:
         async with self._turn:
-            answer = await ask()
-        self._kept[key] = (self._clock.monotonic() + self._seconds, answer)
+            answer = await fetch()
+        self._kept[key] = (self._clock.monotonic() + self._ttl, answer)
         self._kept.move_to_end(key)
-        while len(self._kept) > self._most:
+        while len(self._kept) > self._max_entries:
             self._kept.popitem(last=False)
         return answer

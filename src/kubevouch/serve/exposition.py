@@ -1,4 +1,4 @@
-"""/metrics: the numbers of one registry, in Prometheus' text form (version 0.0.4)."""
+"""/metrics: the metrics of one registry, in Prometheus' text format (version 0.0.4)."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -6,20 +6,20 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Metric, ProcessCollector
 from prometheus_client.exposition import generate_latest
 
-from kubevouch.serve.messages import Request, Response
+from kubevouch.serve.messages import HttpRequest, HttpResponse
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def registry() -> CollectorRegistry:
-    """A registry of our own, with the process' numbers in it. prometheus_client's global one stays empty."""
+def new_registry() -> CollectorRegistry:
+    """A new registry with the metrics of this process. prometheus_client's global registry stays empty."""
     made = CollectorRegistry()
     ProcessCollector(registry=made)
     return made
 
 
 class _Plain(CollectorRegistry):
-    """Without the `_created` series, which Go's client does not write and nobody here reads."""
+    """A view of a registry without the `_created` series, which Go's client does not write."""
 
     def __init__(self, whole: CollectorRegistry) -> None:
         super().__init__()
@@ -34,11 +34,11 @@ class _Plain(CollectorRegistry):
 
 
 class Exposition:
-    """Answers /metrics."""
+    """Serves the metrics of a registry at /metrics."""
 
     def __init__(self, whole: CollectorRegistry) -> None:
         self._plain = _Plain(whole)
 
-    async def answer(self, request: Request) -> Response:  # noqa: ARG002 - a handler's signature
-        """The page."""
-        return Response(200, generate_latest(self._plain), CONTENT_TYPE)
+    async def answer(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - a handler's signature
+        """The response to a scrape."""
+        return HttpResponse(200, generate_latest(self._plain), CONTENT_TYPE)

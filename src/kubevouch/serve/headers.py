@@ -1,18 +1,18 @@
-"""Who a front proxy says that somebody is: X-Remote-User and its kin (apiserver's request/headerrequest).
+"""The user in a front proxy's headers: X-Remote-User and the like (apiserver's request/headerrequest).
 
-These headers mean something only beside the front proxy's verified certificate; whoever calls has looked at that.
+These headers count only beside the front proxy's verified certificate, which the caller has checked.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from kubevouch.serve.messages import Request, User
+from kubevouch.serve.messages import HttpRequest, UserInfo
 
 
 @dataclass(frozen=True, slots=True)
 class HeaderNames:
-    """Which headers say what. The first user header that has a value counts; groups come from all of theirs."""
+    """Names of the headers. The first user header with a value counts; groups are collected from all group headers."""
 
     user: tuple[str, ...] = ("X-Remote-User",)
     group: tuple[str, ...] = ("X-Remote-Group",)
@@ -20,22 +20,22 @@ class HeaderNames:
     uid: tuple[str, ...] = ()
 
 
-def user_in_headers(request: Request, names: HeaderNames) -> User | None:
-    """Who it is; None if no header says so."""
+def user_from_headers(request: HttpRequest, names: HeaderNames) -> UserInfo | None:
+    """The user that the headers name; None if they name none."""
     name = _first(request, names.user)
     if not name:
         return None
     groups = tuple(
         group for each in names.group for group in request.headers.get(each.lower(), ()) if group
     )
-    return User(name, groups, _first(request, names.uid), _extra(request, names.extra))
+    return UserInfo(name, groups, _first(request, names.uid), _extra(request, names.extra))
 
 
-def _first(request: Request, names: Sequence[str]) -> str:
+def _first(request: HttpRequest, names: Sequence[str]) -> str:
     return next((found for found in map(request.header, names) if found), "")
 
 
-def _extra(request: Request, prefixes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def _extra(request: HttpRequest, prefixes: Sequence[str]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for prefix in prefixes:
         for header, values in request.headers.items():
@@ -46,7 +46,7 @@ def _extra(request: Request, prefixes: Sequence[str]) -> dict[str, tuple[str, ..
 
 
 def _unescaped(key: str) -> str:
-    """Percent-decoded as Go's url.PathUnescape does it; what is no such text stays as it is."""
+    """The key percent-decoded as by Go's url.PathUnescape; an invalid escape leaves it as it is."""
     for place, character in enumerate(key):
         digits = key[place + 1 : place + 3]
         if character == "%" and not (len(digits) == 2 and _is_hex(digits)):

@@ -1,4 +1,4 @@
-"""TLS and HTTP: bytes on the wire into a Request, a Response into bytes. Bounded in number, size and time."""
+"""The TLS and HTTP listener: bytes become an HttpRequest, an HttpResponse becomes bytes, all within bounds."""
 
 import asyncio
 import errno
@@ -12,14 +12,14 @@ from aiohttp import web
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.serve.messages import Handler, Request, Response
+from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse
 from kubevouch.serve.statuses import timed_out
 from kubevouch.tls.io import ServerTls, client_chain
 
 MOST_CONNECTIONS: Final = 512
 """Each may hold a third of a megabyte (docs/decisions/0004). API servers and Prometheus keep a few each."""
 MOST_HANDSHAKES: Final = 128
-"""Connections beside those whose handshake has not ended. One more ends the one that began first."""
+"""Connections in the handshake, which MOST_CONNECTIONS does not count. One more ends the oldest handshake."""
 _HANDSHAKE: Final = 10.0
 _LARGEST_BODY: Final = 64 * 1024
 _UNENDING: Final = 60.0
@@ -28,13 +28,13 @@ _SCARCE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENO
 
 
 class ListenError(KubevouchError):
-    """Nobody can be served there. Another address or port is needed."""
+    """This address or port cannot be listened on: choose another one."""
 
 
 class Listener:
-    """`async with` it: listens until the block ends; then those who are being answered have `drain` seconds.
+    """Use with `async with`: it listens until the block ends; requests in flight then have `drain` seconds to finish.
 
-    idle: seconds after which a connection is ended on which nothing was asked. Raises ListenError.
+    idle: seconds without a complete request after which a connection is closed. Entering raises ListenError.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Listener:
         self._quiet_since: dict[web.RequestHandler, float] = {}
         self._shaking: dict[asyncio.Task[None], web.RequestHandler] = {}
         self.port = 0
-        """Where it listens; with port 0 it is known only then."""
+        """The port it listens on; if port 0 was asked for, the one that the system chose."""
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=_LARGEST_BODY)
@@ -93,7 +93,7 @@ class Listener:
         await self._runner.cleanup()
 
     async def _listening(self) -> list[socket.socket]:
-        """What asyncio binds, one for each of the host's addresses. It would take any number of handshakes there."""
+        """The sockets that asyncio binds, one for each address of the host. asyncio would not bound the handshakes."""
         server = await asyncio.get_running_loop().create_server(
             asyncio.Protocol,
             self._host or None,
@@ -113,7 +113,7 @@ class Listener:
             try:
                 connection, _ = await asyncio.get_running_loop().sock_accept(listening)
             except OSError as error:
-                # Nothing to spare: asyncio's own pause. Else somebody has left already.
+                # Out of files or memory: pause, as asyncio does. Any other error: the client is gone already.
                 await self._clock.sleep(_PAUSE if error.errno in _SCARCE else 0)
                 continue
             if len(self._shaking) >= MOST_HANDSHAKES:
@@ -126,7 +126,7 @@ class Listener:
         assert server is not None
         made = server()
         if len(self._quiet_since) > 2 * (MOST_CONNECTIONS + MOST_HANDSHAKES):
-            # Most are gone.
+            # Most of them are closed already: forget those.
             shaking = set(self._shaking.values())
             for each in [each for each in self._quiet_since if each.transport is None]:
                 if each not in shaking:
@@ -138,7 +138,7 @@ class Listener:
         def ended(task: asyncio.Task[None]) -> None:
             self._shaking.pop(task, None)
             if task.cancelled():
-                # Perhaps before it began.
+                # The task may have been cancelled before it began.
                 connection.close()
 
         task.add_done_callback(ended)
@@ -153,7 +153,7 @@ class Listener:
                 ssl_shutdown_timeout=1.0,
             )
         except OSError:
-            # No TLS, no time, or gone: what strangers do is no complaint of ours.
+            # No TLS, too slow, or gone: what strangers do is not worth a log line.
             connection.close()
             return
         server = self._runner.server
@@ -162,7 +162,7 @@ class Listener:
             _end(made)
 
     def _make_room(self) -> bool:
-        """Ends the connection on which nothing was asked for longest; False if all are being answered."""
+        """Closes the connection that was idle for longest. False if every connection has a request in flight."""
         quiet = [each for each in self._quiet_since if each.transport is not None]
         if not quiet:
             return False
@@ -172,7 +172,7 @@ class Listener:
         return True
 
     async def _reap(self) -> None:
-        """Ends connections on which nothing whole was asked for a while: idle ones, and those that say it byte by byte."""
+        """Closes connections without a complete request for `idle` seconds, also those that send it byte by byte."""
         while True:
             await self._clock.sleep(self._idle / 3)
             before = self._clock.monotonic() - self._idle
@@ -181,7 +181,7 @@ class Listener:
                 _end(connection)
 
     async def _handle(self, request: web.Request) -> web.Response:
-        # While it is answered it is not quiet.
+        # A connection with a request in flight is not idle.
         self._quiet_since.pop(request.protocol, None)
         try:
             return await self._answered(request)
@@ -194,7 +194,7 @@ class Listener:
         headers = {"Content-Type": answer.content_type, "Cache-Control": "no-cache, private"}
         return web.Response(status=answer.code, body=body, headers={**headers, **answer.headers})
 
-    async def _within_time(self, request: Request) -> Response:
+    async def _within_time(self, request: HttpRequest) -> HttpResponse:
         try:
             async with asyncio.timeout(_UNENDING):
                 return await self._handler(request)
@@ -203,12 +203,12 @@ class Listener:
 
 
 async def _unsigned(_: web.BaseRequest, answer: web.StreamResponse) -> None:
-    """Nobody needs to know which library, of which version, answers."""
+    """Removes the header that names the HTTP library and its version."""
     answer.headers.pop("Server", None)
 
 
 def _silent() -> logging.Logger:
-    """What the HTTP library says about bytes that are no HTTP; what matters is logged by the gate."""
+    """A logger that drops what the HTTP library says about invalid HTTP; the access gate logs what matters."""
     logger = logging.getLogger("kubevouch.serve.listener")
     logger.propagate = False
     logger.addHandler(logging.NullHandler())
@@ -216,17 +216,17 @@ def _silent() -> logging.Logger:
 
 
 def _end(connection: web.RequestHandler) -> None:
-    """At once: a peer that says no goodbye is not waited for."""
+    """Closes a connection at once, without waiting for the peer to close it."""
     transport = connection.transport
     connection.force_close()
     if isinstance(transport, asyncio.WriteTransport):
         transport.abort()
 
 
-def _read(request: web.Request) -> Request:
+def _read(request: web.Request) -> HttpRequest:
     tls = request.get_extra_info("ssl_object")
     assert isinstance(tls, ssl.SSLObject)
-    return Request(
+    return HttpRequest(
         request.method,
         request.path,
         _all(list(request.query.items())),

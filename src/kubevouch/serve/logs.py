@@ -2,7 +2,7 @@
 
 Text: `E1124 23:02:00.664874       1 scraper.py:149] "Failed to scrape node" err="..." node="n1"` (klog's
 internal/serialize/keyvalues.go and textlogger); JSON as component-base's logs/json: ts in milliseconds, caller, msg,
-v for what is no error. Who reads metrics-server's log reads ours.
+v unless it is an error. Tools that read metrics-server's log can read ours.
 """
 
 import sys
@@ -19,7 +19,7 @@ from kubevouch.clock import Clock
 Value = str | int | float | bool | Exception | None
 
 
-class LogForm(StrEnum):
+class LogFormat(StrEnum):
     """--logging-format, in Kubernetes' words."""
 
     TEXT = "text"
@@ -27,14 +27,14 @@ class LogForm(StrEnum):
 
 
 class Log:
-    """`info`, `error`, and `verbose` for what is told only with -v. Values keep the order in which they are given."""
+    """Writes log lines. Values keep the order in which they are given. verbosity: the level of -v."""
 
     def __init__(
         self,
         write: Callable[[str], None],
         clock: Clock,
         *,
-        form: LogForm = LogForm.TEXT,
+        form: LogFormat = LogFormat.TEXT,
         verbosity: int = 0,
         pid: int = 1,
     ) -> None:
@@ -45,28 +45,28 @@ class Log:
         self._pid = pid
 
     def shows(self, level: int) -> bool:
-        """Whether -v asks for this level: ask before a value is costly."""
+        """Whether -v includes this level: check before computing an expensive value."""
         return level <= self._verbosity
 
     def info(self, message: str, /, **values: Value) -> None:
-        """A line that is always told."""
+        """Writes a line at any verbosity."""
         self._line("I", message, values, 0)
 
     def verbose(self, level: int, message: str, /, **values: Value) -> None:
-        """A line that only -v of that level, or a higher one, shows."""
+        """Writes a line if -v is at this level or higher."""
         if self.shows(level):
             self._line("I", message, values, level)
 
     def error(self, error: Exception | str, message: str, /, **values: Value) -> None:
-        """A complaint; `err` stands first."""
+        """Writes an error line; its first value is `err`."""
         self._line("E", message, {"err": error, **values}, 0)
 
     def _line(self, letter: str, message: str, values: dict[str, Value], level: int) -> None:
         at, caller = self._clock.now().astimezone(UTC), _caller()
-        if self._form is LogForm.TEXT:
-            told = "".join(f" {name}={_shown(value)}" for name, value in values.items())
+        if self._form is LogFormat.TEXT:
+            pairs = "".join(f" {name}={_shown(value)}" for name, value in values.items())
             head = f"{letter}{at:%m%d %H:%M:%S.%f} {self._pid:>7} {caller}]"
-            self._write(f"{head} {go_quoted(message)}{told}\n")
+            self._write(f"{head} {go_quote(message)}{pairs}\n")
             return
         plain = {
             name: str(value) if isinstance(value, Exception) else value
@@ -81,7 +81,7 @@ _OUR_FRAMES: Final = 3
 
 
 def _caller() -> str:
-    """The file and line that logs."""
+    """The file and line that call the log."""
     frame = sys._getframe(_OUR_FRAMES)  # noqa: SLF001 - inspect.stack reads the sources
     return f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
 
@@ -95,7 +95,7 @@ def _shown(value: Value) -> str:
         case int() | float():
             return str(value)
         case _:
-            return go_quoted(str(value))
+            return go_quote(str(value))
 
 
 _SHORT: Final = {
@@ -111,8 +111,8 @@ _SHORT: Final = {
 }
 
 
-def go_quoted(text: str) -> str:
-    """As strconv.Quote: what is not printable is escaped, so that nobody writes lines of ours."""
+def go_quote(text: str) -> str:
+    """The text as Go's strconv.Quote writes it. What is not printable is escaped, so that no text can forge a line."""
     return '"' + "".join(each if each in _PLAIN else _escaped(each) for each in text) + '"'
 
 

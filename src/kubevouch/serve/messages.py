@@ -1,4 +1,4 @@
-"""A request and an answer as values. What is served knows these, and no HTTP library."""
+"""HTTP requests and responses as values. Handlers know these, and no HTTP library."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,8 +12,8 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
-class User:
-    """Who asks, as the API server knows users. `extra`: keys in lower case."""
+class UserInfo:
+    """The user of a request, as the API server describes users. `extra`: keys in lower case."""
 
     name: str
     groups: tuple[str, ...] = ()
@@ -21,15 +21,15 @@ class User:
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-ANONYMOUS: Final = User("system:anonymous", ("system:unauthenticated",))
+ANONYMOUS: Final = UserInfo("system:anonymous", ("system:unauthenticated",))
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What somebody asks. path: decoded. query, headers: every value of a name; headers' names in lower case.
+class HttpRequest:
+    """An HTTP request. path: decoded. query, headers: every value of a name; headers' names in lower case.
 
-    certificates: what he presented in the handshake, DER, leaf first. Nobody here has verified it.
-    user: who he is, once that is known.
+    certificates: the client's certificates in the handshake, DER, leaf first, not verified yet.
+    user: ANONYMOUS until the request is authenticated.
     """
 
     method: str
@@ -37,20 +37,20 @@ class Request:
     query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     certificates: tuple[bytes, ...] = ()
-    user: User = ANONYMOUS
+    user: UserInfo = ANONYMOUS
 
     def header(self, name: str) -> str:
-        """Its first value, "" if it is not there."""
+        """The first value of a header, "" if it is not there."""
         return next(iter(self.headers.get(name.lower(), ())), "")
 
-    def asked(self, name: str) -> str:
+    def query_value(self, name: str) -> str:
         """The first value of a query parameter, "" if it is not there."""
         return next(iter(self.query.get(name, ())), "")
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
-    """An answer, whole."""
+class HttpResponse:
+    """An HTTP response with its whole body."""
 
     code: int
     body: bytes
@@ -58,15 +58,17 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
-def in_json(body: JSON, code: int = 200, content_type: str = "application/json") -> Response:
-    """An answer in JSON, with a line break behind it as Go's encoder leaves one."""
-    return Response(code, _ENCODER.encode(body) + b"\n", content_type)
+def json_response(
+    body: JSON, code: int = 200, content_type: str = "application/json"
+) -> HttpResponse:
+    """A response in JSON, which ends in a line break as Go's encoder writes it."""
+    return HttpResponse(code, _ENCODER.encode(body) + b"\n", content_type)
 
 
-def in_text(text: str, code: int = 200) -> Response:
-    """An answer in plain text, which no browser may take for anything else."""
+def text_response(text: str, code: int = 200) -> HttpResponse:
+    """A response in plain text, which browsers are told not to interpret as anything else."""
     headers = {"X-Content-Type-Options": "nosniff"}
-    return Response(code, text.encode(), "text/plain; charset=utf-8", headers)
+    return HttpResponse(code, text.encode(), "text/plain; charset=utf-8", headers)

@@ -1,54 +1,54 @@
-"""What form an Accept header asks for (apiserver's pkg/endpoints/handlers/negotiation)."""
+"""Which media type an Accept header asks for (apiserver's pkg/endpoints/handlers/negotiation)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from kubevouch.serve.messages import Request
+from kubevouch.serve.messages import HttpRequest
 
 _MOST: Final = 32
 _JSON: Final = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """One media type with its parameters: as, g, v say which object is wanted in JSON."""
+class MediaType:
+    """A media type with its parameters. `as`, `g` and `v` name the kind, group and version to convert the object to."""
 
     media: str
     parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def converts_to(self) -> str:
-        """`Table.v1.meta.k8s.io`, say; "" where the object itself is wanted."""
+        """The kind to convert to, such as `Table.v1.meta.k8s.io`; "" for the object itself."""
         said = self.parameters
         if "as" not in said:
             return ""
         return ".".join((said["as"], said.get("v", ""), said.get("g", "")))
 
     @property
-    def takes_json(self) -> bool:
-        """JSON is one of the things it takes."""
+    def accepts_json(self) -> bool:
+        """Whether this media type includes JSON."""
         return self.media in {_JSON, "*/*", "application/*"}
 
 
-def accepted(request: Request, kinds: Sequence[str]) -> Form | None:
-    """The first form, best first, that we have: plain JSON, or JSON of one of the kinds; None for none."""
-    forms = wanted(",".join(request.headers.get("accept", ())))
+def accepted(request: HttpRequest, kinds: Sequence[str]) -> MediaType | None:
+    """The most preferred media type that we can serve (JSON, as itself or as one of `kinds`); None if there is none."""
+    forms = media_types(",".join(request.headers.get("accept", ())))
     if not forms:
-        return Form(_JSON)
+        return MediaType(_JSON)
     return next(
         (
             each
             for each in forms
-            if each.takes_json and (not each.converts_to or each.converts_to in kinds)
+            if each.accepts_json and (not each.converts_to or each.converts_to in kinds)
         ),
         None,
     )
 
 
-def wanted(header: str) -> tuple[Form, ...]:
-    """An Accept header (RFC 9110, 12.5.1), best first; what is no media type is passed over."""
-    ranked: list[tuple[float, Form]] = []
+def media_types(header: str) -> tuple[MediaType, ...]:
+    """The media types in an Accept header (RFC 9110, 12.5.1), most preferred first; invalid entries are skipped."""
+    ranked: list[tuple[float, MediaType]] = []
     for part in header.split(",")[:_MOST]:
         media, *rest = (piece.strip() for piece in part.split(";"))
         if "/" not in media:
@@ -57,7 +57,7 @@ def wanted(header: str) -> tuple[Form, ...]:
         parameters = {key.strip().lower(): value.strip().strip('"') for key, _, value in pairs}
         quality = _quality(parameters.pop("q", "1"))
         if quality > 0:
-            ranked.append((quality, Form(media.lower(), parameters)))
+            ranked.append((quality, MediaType(media.lower(), parameters)))
     return tuple(form for _, form in sorted(ranked, key=lambda each: -each[0]))
 
 

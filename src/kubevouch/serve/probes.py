@@ -1,50 +1,50 @@
 """/livez, /readyz and /healthz, with the texts of apiserver's pkg/server/healthz/healthz.go.
 
-A check fails with a reason that only the log tells: these paths are open to everybody.
+The reason of a failed check stands only in the log, since these paths are open to everybody.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubevouch.serve.logs import Log
-from kubevouch.serve.messages import Request, Response, in_text
+from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
 from kubevouch.serve.statuses import no_such_path
 
 Check = Callable[[], str | None]
-"""None if all is well, else why it is not."""
+"""Returns None if the check passes, else the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """A check and its name on the page. told: values for the log beside probe and err."""
+class NamedCheck:
+    """A check and its name on the page. log_values: what a failure's log line carries besides probe and err."""
 
     name: str
     check: Check
-    told: Callable[[], Mapping[str, str]] = dict
+    log_values: Callable[[], Mapping[str, str]] = dict
 
 
 def _well() -> str | None:
     return None
 
 
-GENERIC = (Named("ping", _well), Named("log", _well))
-"""What every API server of Kubernetes has."""
+GENERIC = (NamedCheck("ping", _well), NamedCheck("log", _well))
+"""The checks of every API server of Kubernetes."""
 
 
 class Probes:
-    """Answers below its paths: `{"readyz": checks, ...}`, each checked in this order."""
+    """Serves the probes: `{"readyz": checks, ...}`, each page's checks in this order."""
 
-    def __init__(self, checks: Mapping[str, Sequence[Named]], log: Log) -> None:
+    def __init__(self, checks: Mapping[str, Sequence[NamedCheck]], log: Log) -> None:
         self._checks = {name: (*GENERIC, *found) for name, found in checks.items()}
         self._log = log
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """`/readyz` ..."""
+        """The paths of the pages, such as `/readyz`."""
         return tuple(f"/{name}" for name in self._checks)
 
-    async def answer(self, request: Request) -> Response:
-        """One page, or one check of it (`/readyz/ping`)."""
+    async def answer(self, request: HttpRequest) -> HttpResponse:
+        """The response for a page (`/readyz`) or for one of its checks (`/readyz/ping`)."""
         _, page, *rest = request.path.rstrip("/").split("/")
         checks = self._checks.get(page)
         if checks is None or len(rest) > 1:
@@ -53,14 +53,18 @@ class Probes:
             return self._single(checks, rest[0])
         return self._page(page, checks, request)
 
-    def _single(self, checks: Sequence[Named], name: str) -> Response:
+    def _single(self, checks: Sequence[NamedCheck], name: str) -> HttpResponse:
         named = next((each for each in checks if each.name == name), None)
         if named is None:
             return no_such_path()
         failed = self._asked(named)
-        return in_text(f"internal server error: {failed}\n", 500) if failed else in_text("ok")
+        return (
+            text_response(f"internal server error: {failed}\n", 500)
+            if failed
+            else text_response("ok")
+        )
 
-    def _page(self, page: str, checks: Sequence[Named], request: Request) -> Response:
+    def _page(self, page: str, checks: Sequence[NamedCheck], request: HttpRequest) -> HttpResponse:
         excluded = dict.fromkeys(request.query.get("exclude", ()))
         lines, failed = [], []
         for named in checks:
@@ -76,12 +80,12 @@ class Probes:
             names = ",".join(f'"{name}"' for name in sorted(excluded))
             lines.append(f"warn: some health checks cannot be excluded: no matches for {names}\n")
         if failed:
-            return in_text(f"{''.join(lines)}{page} check failed\n", 500)
+            return text_response(f"{''.join(lines)}{page} check failed\n", 500)
         verbose = "verbose" in request.query
-        return in_text(f"{''.join(lines)}{page} check passed\n" if verbose else "ok")
+        return text_response(f"{''.join(lines)}{page} check passed\n" if verbose else "ok")
 
-    def _asked(self, named: Named) -> str | None:
+    def _asked(self, named: NamedCheck) -> str | None:
         failed = named.check()
         if failed is not None:
-            self._log.info("Failed probe", probe=named.name, err=failed, **named.told())
+            self._log.info("Failed probe", probe=named.name, err=failed, **named.log_values())
         return failed

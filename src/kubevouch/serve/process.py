@@ -1,4 +1,4 @@
-"""A server as a process: until a signal, with its trust and its pair kept fresh."""
+"""A server as a process: it ends by a signal, and reloads its serving certificate and its trusted authorities."""
 
 import asyncio
 import contextlib
@@ -11,56 +11,56 @@ from typing import Final
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.serve.authentication import Authentication
+from kubevouch.serve.authentication import Authenticator
+from kubevouch.serve.client_trust import ClientTrust, published_trust
+from kubevouch.serve.key_pair import KeyPairSource
 from kubevouch.serve.logs import Log
-from kubevouch.serve.pair import PairSource
-from kubevouch.serve.trust import Trust, published_trust
 from kubevouch.tls.io import Pair, ServerTls, server_context
 
-LOOK_AGAIN: Final = 10.0
-"""Seconds between two looks at the pair's files and at the published trust."""
+RELOAD_INTERVAL: Final = 10.0
+"""Seconds between two reads of the pair's files and of the published trust."""
 
 
-class Stop:
-    """Whether, and when, somebody wants an end: a signal, or whoever has the server in his own process."""
+class StopEvent:
+    """Asks a server to shut down: set by a signal, or by the program that runs the server."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
     @property
     def requested(self) -> bool:
-        """Somebody wants an end."""
+        """Whether shutdown was requested."""
         return self._event.is_set()
 
     async def wait(self) -> None:
-        """Until somebody does."""
+        """Waits until shutdown is requested."""
         await self._event.wait()
 
     def request(self) -> None:
-        """It shall end."""
+        """Requests shutdown."""
         self._event.set()
 
 
-def open_as_many_files_as_we_may() -> int:
-    """Lifts the soft limit of open files to the hard one, and says what it is now.
+def raise_open_file_limit() -> int:
+    """Raises the soft limit of open files to the hard one. Returns the new soft limit.
 
     Every program of Go does so when it starts (Go's os/rlimit.go); Python keeps the shell's 1,024, and a connection to
     each node of a large cluster is more.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Where the hard limit is none at all, a system may still refuse it as a soft one (macOS).
+    # An infinite hard limit may still be refused as a soft limit (macOS).
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 @contextlib.asynccontextmanager
-async def stop_on_signals() -> AsyncIterator[Stop]:
-    """A Stop that SIGTERM and SIGINT set while the block lasts.
+async def stop_on_signals() -> AsyncIterator[StopEvent]:
+    """A StopEvent that SIGTERM and SIGINT set while the block lasts.
 
-    The second one of them ends the process at once, as in Kubernetes' programs (apiserver's pkg/server/signal.go).
+    A second signal ends the process at once, as in Kubernetes' programs (apiserver's pkg/server/signal.go).
     """
-    stop, loop = Stop(), asyncio.get_running_loop()
+    stop, loop = StopEvent(), asyncio.get_running_loop()
 
     def signalled() -> None:
         if stop.requested:
@@ -77,10 +77,10 @@ async def stop_on_signals() -> AsyncIterator[Stop]:
             loop.remove_signal_handler(each)
 
 
-class Freshness:
-    """What a running server takes up without a restart: a renewed pair, a renewed authority.
+class TlsReloader:
+    """Reloads the serving certificate and the trusted authorities of a running server, without a restart.
 
-    given: trust from flags, which comes before what is published. follow: look at what is published, too.
+    flag_trust: authorities from flags, which come before the published ones. use_published: read those, too.
     """
 
     def __init__(
@@ -89,49 +89,56 @@ class Freshness:
         clock: Clock,
         log: Log,
         *,
-        source: PairSource,
-        given: Trust,
-        follow: bool,
+        source: KeyPairSource,
+        flag_trust: ClientTrust,
+        use_published: bool,
     ) -> None:
         self._api = api
         self._clock = clock
         self._log = log
         self._source = source
-        self._given = given
-        self._follow = follow
-        self._complaint = ""
+        self._flag_trust = flag_trust
+        self._use_published = use_published
+        self._last_error = ""
 
-    async def start(self, *, tolerate: bool) -> tuple[Authentication, ServerTls]:
-        """What the server begins with. Raises KubevouchError, unless told to tolerate that nothing is published."""
-        trust = self._given
-        if self._follow:
+    async def start(self, *, tolerate_missing: bool) -> tuple[Authenticator, ServerTls]:
+        """The authenticator and TLS state to begin with. tolerate_missing: go on if the published trust cannot be read.
+
+        Raises KubevouchError.
+        """
+        trust = self._flag_trust
+        if self._use_published:
             try:
-                trust = self._given.over(await published_trust(self._api))
+                trust = self._flag_trust.over(await published_trust(self._api))
             except KubevouchError as error:
-                if not tolerate:
+                if not tolerate_missing:
                     raise
                 self._log.error(error, "Unable to get configmap/extension-apiserver-authentication")
         self._pair = self._source.read()
-        self.authentication = Authentication(self._api, self._clock, trust)
+        self.authentication = Authenticator(self._api, self._clock, trust)
         self.tls = ServerTls(self._context(self._pair, trust))
         return self.authentication, self.tls
 
-    async def keep(self) -> None:
-        """For ever: looks again and again, and takes up what has changed. What is broken changes nothing."""
+    async def run(self) -> None:
+        """Reloads what has changed every RELOAD_INTERVAL until cancelled. An error is logged and changes nothing."""
         while True:
-            await self._clock.sleep(LOOK_AGAIN)
+            await self._clock.sleep(RELOAD_INTERVAL)
             try:
-                await self._look()
+                await self._reload()
             except KubevouchError as error:
-                if str(error) != self._complaint:
+                if str(error) != self._last_error:
                     self._log.error(error, "Failed to renew the serving certificate or its trust")
-                self._complaint = str(error)
+                self._last_error = str(error)
             else:
-                self._complaint = ""
+                self._last_error = ""
 
-    async def _look(self) -> None:
+    async def _reload(self) -> None:
         pair, before = self._source.read(), self.authentication.trust
-        trust = self._given.over(await published_trust(self._api)) if self._follow else before
+        trust = (
+            self._flag_trust.over(await published_trust(self._api))
+            if self._use_published
+            else before
+        )
         if pair == self._pair and trust == before:
             return
         self.tls.replace(self._context(pair, trust))
@@ -140,5 +147,5 @@ class Freshness:
         self._pair = pair
         self._log.info("Reloaded the serving certificate and the client authorities")
 
-    def _context(self, pair: Pair, trust: Trust) -> ssl.SSLContext:
+    def _context(self, pair: Pair, trust: ClientTrust) -> ssl.SSLContext:
         return server_context(pair, client_roots=trust.all_ca, where=self._source.where)

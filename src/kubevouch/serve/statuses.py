@@ -1,14 +1,14 @@
-"""The errors we answer with: shapes and texts of apimachinery's pkg/api/errors/errors.go."""
+"""Error responses in the shapes and texts of apimachinery's pkg/api/errors/errors.go."""
 
 from typing import Any, Final
 
-from kubevouch.serve.messages import Response, in_json, in_text
+from kubevouch.serve.messages import HttpResponse, json_response, text_response
 
 Details = dict[str, Any]
 
 
-def status(code: int, reason: str, message: str, details: Details | None = None) -> Response:
-    """A `kind: Status` answer. details: None leaves them out, {} is written."""
+def status(code: int, reason: str, message: str, details: Details | None = None) -> HttpResponse:
+    """A response of `kind: Status`. details: None leaves the field out, {} is written."""
     body: dict[str, Any] = {
         "kind": "Status",
         "apiVersion": "v1",
@@ -19,15 +19,15 @@ def status(code: int, reason: str, message: str, details: Details | None = None)
     }
     if details is not None:
         body["details"] = details
-    return in_json({**body, "code": code}, code)
+    return json_response({**body, "code": code}, code)
 
 
-def unauthorized() -> Response:
-    """401: somebody showed a credential that is not good (filters.Unauthorized)."""
+def unauthorized() -> HttpResponse:
+    """401: a credential was presented that is not valid (filters.Unauthorized)."""
     return status(401, "Unauthorized", "Unauthorized")
 
 
-def forbidden(group: str, resource: str, name: str, why: str) -> Response:
+def forbidden(group: str, resource: str, name: str, why: str) -> HttpResponse:
     """403 (NewForbidden). resource: "" for a path that is no resource."""
     if not resource:
         return status(403, "Forbidden", f"forbidden: {why}", {})
@@ -36,63 +36,65 @@ def forbidden(group: str, resource: str, name: str, why: str) -> Response:
     return status(403, "Forbidden", f"{subject} is forbidden: {why}", _filled(details))
 
 
-def not_found(group: str, resource: str, name: str) -> Response:
-    """404 for an object (NewNotFound)."""
+def not_found(group: str, resource: str, name: str) -> HttpResponse:
+    """404 for an object that does not exist (NewNotFound)."""
     details = {"name": name, "group": group, "kind": resource}
     return status(
         404, "NotFound", f'{_qualified(group, resource)} "{name}" not found', _filled(details)
     )
 
 
-def no_such_path() -> Response:
-    """404 for a path that nobody serves: plain text, as Go's mux says it."""
-    return in_text("404 page not found\n", 404)
+def no_such_path() -> HttpResponse:
+    """404 for a path that is not served, in plain text as by Go's mux."""
+    return text_response("404 page not found\n", 404)
 
 
-def no_such_resource() -> Response:
-    """404 below a group and version that are served (serviceErrorHandler in apiserver's pkg/server/handler.go)."""
+def no_such_resource() -> HttpResponse:
+    """404 below a served group and version (serviceErrorHandler in apiserver's pkg/server/handler.go)."""
     return status(404, "NotFound", "the server could not find the requested resource", {})
 
 
-def no_such_method() -> Response:
-    """405 for a method that no resource here has (the same)."""
+def no_such_method() -> HttpResponse:
+    """405 for a method that no resource here has (serviceErrorHandler)."""
     text = "the server does not allow this method on the requested resource"
     return status(405, "MethodNotAllowed", text, {})
 
 
-def not_supported(group: str, resource: str, verb: str) -> Response:
-    """405 for a verb that this resource does not have (NewMethodNotSupported): watch."""
+def not_supported(group: str, resource: str, verb: str) -> HttpResponse:
+    """405 for a verb that this resource does not have, such as watch (NewMethodNotSupported)."""
     text = f'{verb} is not supported on resources of kind "{_qualified(group, resource)}"'
     return status(405, "MethodNotAllowed", text, _filled({"group": group, "kind": resource}))
 
 
-def bad_request(why: str) -> Response:
-    """400."""
+def bad_request(why: str) -> HttpResponse:
+    """400 with a reason (NewBadRequest)."""
     return status(400, "BadRequest", why)
 
 
-def not_acceptable(accepted: tuple[str, ...]) -> Response:
-    """406 (negotiation.NewNotAcceptableError)."""
+def not_acceptable(accepted: tuple[str, ...]) -> HttpResponse:
+    """406: none of the accepted media types can be served (negotiation.NewNotAcceptableError)."""
     text = f"only the following media types are accepted: {', '.join(accepted)}"
     return status(406, "NotAcceptable", text)
 
 
-def timed_out() -> Response:
-    """504 (NewTimeoutError, as filters.WithTimeoutForNonLongRunningRequests has it)."""
+def timed_out() -> HttpResponse:
+    """504: the handler took too long (NewTimeoutError in filters.WithTimeoutForNonLongRunningRequests)."""
     text = "Timeout: request did not complete within the allotted timeout"
     return status(504, "Timeout", text, {})
 
 
-def too_many() -> Response:
-    """429 (filters.tooManyRequests)."""
-    answer = in_text("Too many requests, please try again later.\n", 429)
-    return Response(429, answer.body, answer.content_type, {**answer.headers, "Retry-After": "1"})
+def too_many_requests() -> HttpResponse:
+    """429: too many requests are in flight (filters.tooManyRequests)."""
+    answer = text_response("Too many requests, please try again later.\n", 429)
+    return HttpResponse(
+        429, answer.body, answer.content_type, {**answer.headers, "Retry-After": "1"}
+    )
 
 
-def internal_error(path: str, why: str) -> Response:
-    """500 (responsewriters.InternalError)."""
+def internal_error(path: str, why: str) -> HttpResponse:
+    """500 in plain text (responsewriters.InternalError)."""
     shown = path.translate(_QUOTES)
-    return in_text(f'Internal Server Error: "{shown}": {why}\n', 500)
+    return text_response(f'Internal Server Error: "{shown}": {why}\n', 500)
 
 
 # responsewriters/errors.go, sanitizer.

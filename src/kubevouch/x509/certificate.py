@@ -18,7 +18,6 @@ from kubevouch.x509 import der
 from kubevouch.x509.constraint_values import NameConstraints
 from kubevouch.x509.errors import Malformed
 from kubevouch.x509.extensions import (
-    NAME_CONSTRAINTS,
     Extension,
     read_extension,
     read_extensions,
@@ -125,11 +124,6 @@ class Certificate:
     def has_san_extension(self) -> bool:
         """There is a SAN extension, even an empty one."""
         return self.value_of(SUBJECT_ALT_NAME) is not None
-
-    @property
-    def has_name_constraints(self) -> bool:
-        """There is a name constraints extension."""
-        return self.value_of(NAME_CONSTRAINTS) is not None
 
     @property
     def is_self_issued(self) -> bool:

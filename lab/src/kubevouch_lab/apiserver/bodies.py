@@ -11,8 +11,8 @@ from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.apiserver.openapi.schema import message_for
 from kubevouch_lab.apiserver.patches import json_patched, merge_patched
 from kubevouch_lab.apiserver.strategic import strategic_patched
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 JSON = "application/json"
 YAML = "application/yaml"
 # apiserver's MaxRequestBodyBytes.
@@ -132,5 +132,5 @@ def _json(raw: bytes) -> Any:  # noqa: ANN401 - JSON
 def _yaml(raw: bytes) -> Any:  # noqa: ANN401 - JSON
     try:
         return goyaml.read(raw)
-    except goyaml.Unreadable as error:
+    except goyaml.UnreadableYaml as error:
         raise status.bad_request(f"error converting YAML to JSON: yaml: {error}") from None

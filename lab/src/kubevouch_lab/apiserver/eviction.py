@@ -6,9 +6,9 @@ refuses, with the words of a server whose disruption controller has not come rou
 
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.kinds import KINDS
-from kubevouch_lab.apiserver.request import Object
 from kubevouch_lab.apiserver.selectors import selected_by
 from kubevouch_lab.apiserver.store import Store
+from kubevouch_lab.objects import Object, name_of, namespace_of, status_of
 
 _BUDGETS = KINDS["policy", "v1", "poddisruptionbudgets"]
 _ENDED = ("Succeeded", "Failed")
@@ -16,14 +16,14 @@ _ENDED = ("Succeeded", "Failed")
 
 def check(store: Store, pod: Object) -> None:
     """Raises a StatusError 429 where a budget stands in the way; a pod that has ended is in nobody's way."""
-    if (pod.get("status") or {}).get("phase") in _ENDED:
+    if status_of(pod).get("phase") in _ENDED:
         return
-    for budget in store.list(_BUDGETS, pod["metadata"]["namespace"]):
+    for budget in store.list(_BUDGETS, namespace_of(pod)):
         if not selected_by((budget.get("spec") or {}).get("selector"))(pod):
             continue
-        if (budget.get("status") or {}).get("disruptionsAllowed", 0) > 0:
+        if status_of(budget).get("disruptionsAllowed", 0) > 0:
             continue
-        raise _refused(budget["metadata"]["name"])
+        raise _refused(name_of(budget))
 
 
 def _refused(budget: str) -> status.StatusError:

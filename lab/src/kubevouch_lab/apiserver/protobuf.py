@@ -26,8 +26,8 @@ from kubevouch_lab.apiserver.openapi.schema import (
     messages,
 )
 from kubevouch_lab.apiserver.wire_format import BYTES, VARINT, Malformed, fields, signed, varint
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 _MAGIC = b"k8s\x00"
 # Two bytes make an empty list item, which costs a hundred here.

@@ -39,7 +39,7 @@ from kubevouch_lab.apiserver.request import (
 from kubevouch_lab.apiserver.rest import Resources
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.apiserver.verbs import Verbs, unknown_resource
-from kubevouch_lab.severing import sever
+from kubevouch_lab.disconnect import disconnect
 
 # X509_V_FLAG_NO_CHECK_TIME: whoever authenticates looks at the dates, by the clock of the lab.
 _NO_CHECK_TIME = 0x200000
@@ -215,7 +215,7 @@ async def _cut(transports: Iterable[asyncio.Transport | None]) -> None:
     """Who does not answer the end of TLS is not waited for; the next turn of the loop closes the sockets."""
     loop = asyncio.get_running_loop()
     for transport in transports:
-        sever(transport)
+        disconnect(transport)
     turn: asyncio.Future[None] = loop.create_future()
     loop.call_soon(turn.set_result, None)
     await turn

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
 
 from aiohttp import web
 
@@ -13,12 +12,12 @@ from kubevouch_lab.apiserver.backends import Answer, Call, Special
 from kubevouch_lab.apiserver.deletion import options
 from kubevouch_lab.apiserver.field_validation import FieldValidation
 from kubevouch_lab.apiserver.kinds import KINDS, Kind
-from kubevouch_lab.apiserver.listing import Page
+from kubevouch_lab.apiserver.listing import ListPage
 from kubevouch_lab.apiserver.openapi.strict import WrongType, checked
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.apiserver.rest import Resources
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 _WITHOUT_BODY = {"get", "list", "watch"}
 
 
@@ -163,7 +162,7 @@ class Verbs:
     ) -> web.StreamResponse:
         how = options(await _options(request), request.query)
         gone = self._resources.delete_collection(_dry(info, dry=how.dry_run), request.query, how)
-        page = Page(gone, self._resources.store.revision)
+        page = ListPage(gone, self._resources.store.revision)
         return self._answers.list(kind, page, _wanted(request), request.query)
 
 

@@ -3,15 +3,15 @@
 Sources: plugin/pkg/admission/{serviceaccount,priority}/admission.go in Kubernetes. Mirror pods are left as they are.
 """
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.kinds import KINDS, SERVICE_ACCOUNTS
 from kubevouch_lab.apiserver.metadata import Entropy, generated
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.apiserver.store import Store
+from kubevouch_lab.objects import Object, annotations_of
 
-Object = dict[str, Any]
 _MIRROR = "kubernetes.io/config.mirror"
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a folder
 _PRIORITY_CLASSES = KINDS["scheduling.k8s.io", "v1", "priorityclasses"]
@@ -89,7 +89,7 @@ def _projected(name: str) -> Object:
 
 
 def _is_mirror(pod: Object) -> bool:
-    return _MIRROR in (pod["metadata"].get("annotations") or {})
+    return _MIRROR in annotations_of(pod)
 
 
 def _refuse(info: RequestInfo, pod: Object, why: str) -> NoReturn:

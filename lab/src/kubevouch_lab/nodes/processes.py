@@ -1,12 +1,12 @@
-"""What a node's /proc tells: how long it is up, which boot this is, the kubelet's command line."""
+"""What a node's /proc tells: how long it is up, which boot this is, the kubelet's command line and cgroup."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from kubevouch.clock import Clock
-from kubevouch_lab.cluster.chance import Entropy
 from kubevouch_lab.nodes.files import NodeFiles
+from kubevouch_lab.rng import Entropy
 
 _FIRST_PID = 420
 
@@ -41,12 +41,13 @@ class Processes:
         up = max(0.0, self.uptime)
         self._files.write("/proc/uptime", f"{up:.2f} {up * 1.9:.2f}\n".encode())
 
-    def begin(self, argv: Sequence[str]) -> int:
-        """A process that the lab itself plays: its number, with its command line in /proc."""
+    def begin(self, unit: str, argv: Sequence[str]) -> int:
+        """A process that the lab itself plays for a unit: its number, with its command line and cgroup in /proc."""
         self._next += 7 + self._entropy(1)[0] % 20
         words = b"".join(word.encode() + b"\0" for word in argv)
         self._files.write(f"/proc/{self._next}/cmdline", words)
         self._files.write(f"/proc/{self._next}/comm", argv[0].rsplit("/", 1)[-1].encode() + b"\n")
+        self._files.write(f"/proc/{self._next}/cgroup", f"0::/system.slice/{unit}\n".encode())
         return self._next
 
     def number(self) -> int:
@@ -59,7 +60,7 @@ class Processes:
         self._forget(pid)
 
     def _forget(self, pid: int) -> None:
-        for name in ("cmdline", "comm"):
+        for name in ("cmdline", "comm", "cgroup"):
             self._files.remove(f"/proc/{pid}/{name}")
         folder = self._files.path(f"/proc/{pid}")
         if folder.is_dir():

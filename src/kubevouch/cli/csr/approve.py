@@ -4,7 +4,7 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.csr.render import print_judgement
 from kubevouch.cli.csr.sources import Sources
 from kubevouch.clock import Clock
-from kubevouch.errors import ExitCode, UsageError, foremost
+from kubevouch.errors import ExitCode, UsageError, combined_exit_code
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
 from kubevouch.kube.io.client import ApiClient
@@ -25,6 +25,7 @@ async def approve_named(
         if found.name != name:
             raise UsageError(name, f"the API server answered with {found.name!r}")
         policy_evidence = await gather_policy_evidence(api, Inquiry(clock))
+        sources.check(policy_evidence)
         decision = sources.judged(csr_of(found), policy_evidence, clock.now())
         if decision.outcome is not Outcome.PASS:
             print_judgement(terminal, decision)
@@ -34,4 +35,4 @@ async def approve_named(
         await api.put_approval(raw, approval(found.spec.username))
         terminal.out(f"{name} approved")
         codes.append(ExitCode.OK)
-    return foremost(codes)
+    return combined_exit_code(codes)

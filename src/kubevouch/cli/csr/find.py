@@ -47,7 +47,7 @@ def _in_file(path: Path) -> Csr:
         if not isinstance(found, dict) or found.get("kind") != "CertificateSigningRequest":
             raise UsageError(str(path), "is no CertificateSigningRequest", _RIGHT)
         return csr_of(msgspec.convert(found, CertificateSigningRequest))
-    except goyaml.Unreadable as error:
+    except goyaml.UnreadableYaml as error:
         where = f"{path}, line {error.line}" if error.line else str(path)
         raise UsageError(where, error.text, _RIGHT) from None
     except msgspec.ValidationError as error:

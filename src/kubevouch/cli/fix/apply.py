@@ -65,7 +65,7 @@ def _ask(terminal: Terminal, checked: CheckedPlan, what: str, *, yes: bool) -> N
         kept = f"ConfigMap {checked.plan.config_map.name if checked.plan.config_map else ''}"
         terminal.note(one_line(f"{kept} will be left as it is: {checked.config_map_kept}"))
     undo = how_it_is_undone(checked.plan, checked.found)
-    terminal.confirm(what + (f"; undo with `{undo}`" if undo else ""), yes=yes)
+    terminal.confirm(what + (f"; undo with `{terminal.hint(undo)}`" if undo else ""), yes=yes)
 
 
 async def _fuse(api: ApiClient, clock: Clock) -> str:
@@ -80,4 +80,5 @@ async def _fuse(api: ApiClient, clock: Clock) -> str:
 def _tell_the_fuse(terminal: Terminal, text: str) -> None:
     if text:
         terminal.out(f"{Code.ROTATION_WILL_STALL}  {text}")
-        terminal.out("       Run an approver before then, or approve by hand: kubevouch csr list")
+        by_hand = terminal.hint("kubevouch csr list")
+        terminal.out(f"       Run an approver before then, or approve by hand: {by_hand}")

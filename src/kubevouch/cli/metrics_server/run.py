@@ -18,9 +18,9 @@ from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.fleet import Dialling
 from kubevouch.metrics.scraper import Rhythm
 from kubevouch.metrics.serving.server import Serving, parts_of, serve
+from kubevouch.serve.key_pair import key_pair_source
 from kubevouch.serve.logs import Log
-from kubevouch.serve.pair import pair_source
-from kubevouch.serve.process import open_as_many_files_as_we_may, stop_on_signals
+from kubevouch.serve.process import raise_open_file_limit, stop_on_signals
 
 
 def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettings) -> ExitCode:
@@ -29,7 +29,7 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
         expected = "a ServiceAccount's token was expected (deploy/metrics-server/rbac.yaml): kubelets are shown nothing else"
         raise UsageError(access.user.where, "no token", expected)
     read_roots = _roots(access, settings)
-    open_as_many_files_as_we_may()
+    raise_open_file_limit()
 
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
         log = Log(
@@ -76,7 +76,7 @@ def _roots(access: ClusterAccess, settings: MetricsServerSettings) -> Callable[[
 
 
 def _serving(settings: MetricsServerSettings, clock: Clock) -> Serving:
-    source = pair_source(
+    source = key_pair_source(
         settings.cert_file,
         settings.key_file,
         settings.cert_dir,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from kubevouch.errors import UsageError
 from kubevouch.metrics.serving.server import NEVER_INSECURE
+from kubevouch.serve.client_trust import ClientTrust
 from kubevouch.serve.headers import HeaderNames
-from kubevouch.serve.logs import LogForm
-from kubevouch.serve.trust import Trust
+from kubevouch.serve.logs import LogFormat
 
 _SHORTEST = 10.0
 _INSTEAD = (
@@ -32,11 +32,11 @@ class MetricsServerSettings:
     cert_dir: str
     cert_file: str
     key_file: str
-    given: Trust
+    given: ClientTrust
     follow: bool
     tolerate: bool
     always_allowed: tuple[str, ...]
-    form: LogForm
+    form: LogFormat
     verbosity: int
     node_selector: str
 
@@ -75,7 +75,7 @@ def settings_of(flags: Mapping[str, object]) -> MetricsServerSettings:
         follow=follow,
         tolerate=bool(flags["tolerate"]),
         always_allowed=_list(flags, "always_allowed"),
-        form=LogForm(str(flags["logging_format"])),
+        form=LogFormat(str(flags["logging_format"])),
         verbosity=int(_number(flags, "verbosity")),
         node_selector=str(flags["node_selector"]),
     )
@@ -91,8 +91,8 @@ def _list(flags: Mapping[str, object], name: str) -> tuple[str, ...]:
     return tuple(filter(None, (each.strip() for each in str(flags[name]).split(","))))
 
 
-def _trust(flags: Mapping[str, object]) -> Trust:
-    return Trust(
+def _trust(flags: Mapping[str, object]) -> ClientTrust:
+    return ClientTrust(
         _pem(flags, "client_ca_file"),
         _pem(flags, "proxy_ca"),
         _list(flags, "allowed_names"),

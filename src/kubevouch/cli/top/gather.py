@@ -8,7 +8,7 @@ from kubevouch.cli.top.rows import NodeRow, PodRow, node_rows, pod_rows
 from kubevouch.cli.top.why import UnknownReason, why_unknown
 from kubevouch.clock import Clock
 from kubevouch.diagnose.doctor import diagnose
-from kubevouch.errors import ExitCode, UsageError, foremost
+from kubevouch.errors import ExitCode, UsageError, combined_exit_code
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.kube.errors import Forbidden, KubeError, NotFound, ServerError
 from kubevouch.kube.io.client import ApiClient
@@ -163,7 +163,7 @@ async def _reasons(
     """Doctor's evidence is gathered only where something is missing."""
     if not absent:
         return {}
-    evidence = await gather(api, clock=clock, progress=terminal.progress, dial_timeout=timeout)
+    evidence = await gather(api, clock=clock, progress=terminal.doing, dial_timeout=timeout)
     diagnosis = diagnose(evidence)
     return {node.name: why_unknown(node, evidence, diagnosis) for node in absent}
 
@@ -173,4 +173,4 @@ def exit_code(reasons: Mapping[str, UnknownReason], complaint: str) -> ExitCode:
     codes = [
         ExitCode.FINDINGS if why.known else ExitCode.COULD_NOT_TELL for why in reasons.values()
     ]
-    return foremost([*codes, *([ExitCode.COULD_NOT_TELL] if complaint else [])])
+    return combined_exit_code([*codes, *([ExitCode.COULD_NOT_TELL] if complaint else [])])

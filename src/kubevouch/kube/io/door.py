@@ -5,8 +5,8 @@ not even look at it (401).
 """
 
 import contextlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Any, Final, Self, TypeVar
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, Self, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -16,7 +16,7 @@ from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.asked import asked
 from kubevouch.kube.decode import decoded
 from kubevouch.kube.errors import KubeError, Unreachable, UnreachableKind, Waits
-from kubevouch.kube.io.credentials import Credentials, fixed_or_files, goes_before_exec
+from kubevouch.kube.io.credentials import Credential, Credentials, fixed_or_files, goes_before_exec
 from kubevouch.kube.io.exec_plugin import ExecPlugin
 from kubevouch.kube.io.transport import Limits, Response, StreamLimits, Transport
 from kubevouch.kube.refusals import refusal, web_page
@@ -29,10 +29,23 @@ _LONGEST_WAIT: Final = 30.0
 _JSON: Final = "application/json"
 
 
+class RequestObserver(Protocol):
+    """Who is told of each request to the API server, as it is sent and as it ends. It never sees a credential."""
+
+    def __call__(self, method: str, target: str, /) -> Callable[[str], None]:
+        """A request goes out; target: path and query. What it returns is told how it ended: `200`, say, or an error."""
+        ...
+
+
+def _unobserved(_method: str, _target: str, /) -> Callable[[str], None]:
+    return lambda _: None
+
+
 class Door:
     """`async with` it.
 
-    environ: what an exec plugin inherits. interactive: whether a plugin may read from our standard input.
+    environ: what an exec plugin inherits. interactive: whether a plugin may read from our standard input. observe:
+    who is told of each request; a watch's stream is not one.
     Every method raises KubeError, or KubeconfigError for a credential's file that is not there.
     """
 
@@ -44,8 +57,10 @@ class Door:
         environ: Mapping[str, str],
         interactive: bool = False,
         limits: Limits | None = None,
+        observe: RequestObserver = _unobserved,
     ) -> None:
         self.access = access
+        self._observe = observe
         self._clock = clock
         self._limits = limits or Limits()
         self._credentials = _credentials(access, clock, environ, interactive=interactive)
@@ -99,18 +114,42 @@ class Door:
         limits: Limits,
     ) -> Response:
         credential = await self._credentials.current()
-        answer = await self._transport.send(
-            method, target, credential, limits, headers=headers, body=data
+        answer = await self._send(
+            method, target, credential, headers=headers, data=data, limits=limits
         )
         if answer.code == 401 and (newer := await self._credentials.renewed(credential)):
-            answer = await self._transport.send(
-                method, target, newer, limits, headers=headers, body=data
+            answer = await self._send(
+                method, target, newer, headers=headers, data=data, limits=limits
             )
         if not 200 <= answer.code < 300:
             path = target.partition("?")[0]
             server = self.access.server
             raise refusal(server, asked(method, path), answer.code, answer.headers, answer.body)
         return answer
+
+    async def _send(
+        self,
+        method: str,
+        target: str,
+        credential: Credential,
+        *,
+        headers: Sequence[tuple[str, str]],
+        data: bytes | None,
+        limits: Limits,
+    ) -> Response:
+        ended, how = self._observe(method, target), "cancelled"
+        try:
+            answer = await self._transport.send(
+                method, target, credential, limits, headers=headers, body=data
+            )
+            how = str(answer.code)
+        except KubeError as error:
+            how = error.seen
+            raise
+        else:
+            return answer
+        finally:
+            ended(how)
 
     async def read(
         self,

@@ -156,7 +156,7 @@ class ExecPlugin:
             )
         try:
             return self._read_status(Fields.of(goyaml.read(answer), where, whole=True))
-        except goyaml.Unreadable as error:
+        except goyaml.UnreadableYaml as error:
             raise self._error(f"{where}: {error}", "an ExecCredential was expected") from None
         except KubeconfigError as error:
             raise self._error(f"{error.where}: {error.seen}", error.expected) from None

@@ -11,7 +11,6 @@ from kubevouch.kube.resources.meta import (
     Metadata,
     Narrow,
     Object,
-    OwnerReference,
     Resource,
     micro_time,
 )
@@ -25,11 +24,13 @@ from kubevouch.kube.resources.metrics import (
 from kubevouch.kube.resources.network import (
     API_SERVICES,
     ENDPOINT_SLICES,
+    SERVICE_CIDRS,
     SERVICES,
     APIService,
     EndpointSlice,
     ObjectReference,
     Service,
+    ServiceCidr,
 )
 from kubevouch.kube.resources.nodes import NODES, Node, NodeAddress
 from kubevouch.kube.resources.plain import (
@@ -56,11 +57,10 @@ from kubevouch.kube.resources.reviews import (
     AccessReview,
     ResourceAttributes,
 )
-from kubevouch.kube.resources.workloads import AUTOSCALERS, DEPLOYMENTS, Autoscaler, Deployment
+from kubevouch.kube.resources.workloads import DEPLOYMENTS, Deployment
 
 __all__ = [
     "API_SERVICES",
-    "AUTOSCALERS",
     "CLUSTER_ROLES",
     "CLUSTER_ROLE_BINDINGS",
     "CONFIG_MAPS",
@@ -78,10 +78,10 @@ __all__ = [
     "ROLE_BINDINGS",
     "SELF_REVIEWS",
     "SERVICES",
+    "SERVICE_CIDRS",
     "SUBJECT_REVIEWS",
     "APIService",
     "AccessReview",
-    "Autoscaler",
     "CertificateSigningRequest",
     "Condition",
     "ConfigMap",
@@ -101,7 +101,6 @@ __all__ = [
     "NodeMetrics",
     "Object",
     "ObjectReference",
-    "OwnerReference",
     "Pod",
     "PodMetrics",
     "PolicyRule",
@@ -110,6 +109,7 @@ __all__ = [
     "Role",
     "RoleBinding",
     "Service",
+    "ServiceCidr",
     "event",
     "micro_time",
 ]

@@ -16,15 +16,6 @@ class Narrow(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False
     """Base of all structs: Kubernetes' JSON names, unknown fields ignored, absent ones at Go's zero value."""
 
 
-class OwnerReference(Narrow, frozen=True, kw_only=True):
-    """Who this object belongs to."""
-
-    kind: str = ""
-    name: str = ""
-    uid: str = ""
-    controller: bool = False
-
-
 class Metadata(Narrow, frozen=True, kw_only=True):
     """ObjectMeta. `creation_timestamp` is aware; None where the server gave none."""
 
@@ -33,10 +24,8 @@ class Metadata(Narrow, frozen=True, kw_only=True):
     uid: str = ""
     resource_version: str = ""
     creation_timestamp: datetime | None = None
-    deletion_timestamp: datetime | None = None
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     annotations: dict[str, str] = msgspec.field(default_factory=dict)
-    owner_references: tuple[OwnerReference, ...] = ()
 
 
 class Object(Narrow, frozen=True, kw_only=True):
@@ -67,7 +56,6 @@ class Condition(Narrow, frozen=True, kw_only=True):
     status: str = ""
     reason: str = ""
     message: str = ""
-    last_transition_time: datetime | None = None
 
     @property
     def true(self) -> bool:

@@ -6,12 +6,11 @@ from kubevouch.kube.resources.meta import Condition, Narrow, Object, Resource
 
 
 class ServicePort(Narrow, frozen=True, kw_only=True):
-    """`target_port` is a number or the name of a container's port."""
+    """A port under which a Service answers."""
 
     name: str = ""
     port: int = 0
     protocol: str = "TCP"
-    target_port: int | str = 0
 
 
 class ServiceSpec(Narrow, frozen=True, kw_only=True):
@@ -21,7 +20,6 @@ class ServiceSpec(Narrow, frozen=True, kw_only=True):
     cluster_ip: str = field(default="", name="clusterIP")
     cluster_ips: tuple[str, ...] = field(default=(), name="clusterIPs")
     external_ips: tuple[str, ...] = field(default=(), name="externalIPs")
-    external_name: str = ""
     selector: dict[str, str] = field(default_factory=dict)
     ports: tuple[ServicePort, ...] = ()
 
@@ -83,7 +81,6 @@ class Endpoint(Narrow, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
     conditions: EndpointConditions = EndpointConditions()
     node_name: str = ""
-    target_ref: ObjectReference | None = None
 
 
 class EndpointPort(Narrow, frozen=True, kw_only=True):
@@ -97,7 +94,6 @@ class EndpointPort(Narrow, frozen=True, kw_only=True):
 class EndpointSlice(Object, frozen=True, kw_only=True):
     """An EndpointSlice; its Service is in the label kubernetes.io/service-name."""
 
-    address_type: str = ""
     endpoints: tuple[Endpoint, ...] = ()
     ports: tuple[EndpointPort, ...] = ()
 
@@ -111,13 +107,12 @@ class ServiceReference(Narrow, frozen=True, kw_only=True):
 
 
 class APIServiceSpec(Narrow, frozen=True, kw_only=True):
-    """`service` None is served by kube-apiserver itself. `ca_bundle` is PEM."""
+    """`service` None is served by kube-apiserver itself."""
 
     group: str = ""
     version: str = ""
     service: ServiceReference | None = None
     insecure_skip_tls_verify: bool = field(default=False, name="insecureSkipTLSVerify")
-    ca_bundle: bytes = b""
 
 
 class APIServiceStatus(Narrow, frozen=True, kw_only=True):
@@ -133,8 +128,21 @@ class APIService(Object, frozen=True, kw_only=True):
     status: APIServiceStatus = APIServiceStatus()
 
 
+class ServiceCidrSpec(Narrow, frozen=True, kw_only=True):
+    """One network, or one of each family."""
+
+    cidrs: tuple[str, ...] = ()
+
+
+class ServiceCidr(Object, frozen=True, kw_only=True):
+    """A ServiceCIDR: a network from which Services have their addresses (networking/v1, since Kubernetes 1.33)."""
+
+    spec: ServiceCidrSpec = ServiceCidrSpec()
+
+
 SERVICES = Resource("", "v1", "services", "Service", Service, namespaced=True)
 ENDPOINT_SLICES = Resource(
     "discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", EndpointSlice, namespaced=True
 )
 API_SERVICES = Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", APIService)
+SERVICE_CIDRS = Resource("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", ServiceCidr)

@@ -1,27 +1,14 @@
 """Nodes, as a node itself and the cluster's other writers describe it: nothing in here is proven."""
 
-from datetime import datetime
-
 from msgspec import field
 
 from kubevouch.kube.resources.meta import Condition, Narrow, Object, Resource
 
 
-class Taint(Narrow, frozen=True, kw_only=True):
-    """A taint of a node."""
-
-    key: str = ""
-    value: str = ""
-    effect: str = ""
-
-
 class NodeSpec(Narrow, frozen=True, kw_only=True):
     """What is wanted of a node."""
 
-    unschedulable: bool = False
-    taints: tuple[Taint, ...] = ()
     pod_cidrs: tuple[str, ...] = field(default=(), name="podCIDRs")
-    provider_id: str = field(default="", name="providerID")
 
 
 class NodeAddress(Narrow, frozen=True, kw_only=True):
@@ -31,12 +18,6 @@ class NodeAddress(Narrow, frozen=True, kw_only=True):
     address: str = ""
 
 
-class NodeCondition(Condition, frozen=True, kw_only=True):
-    """With the time of the kubelet's last word on it."""
-
-    last_heartbeat_time: datetime | None = None
-
-
 class NodeInfo(Narrow, frozen=True, kw_only=True):
     """What the kubelet says of its machine."""
 
@@ -44,9 +25,7 @@ class NodeInfo(Narrow, frozen=True, kw_only=True):
     boot_id: str = field(default="", name="bootID")
     kubelet_version: str = ""
     operating_system: str = ""
-    os_image: str = ""
     architecture: str = ""
-    container_runtime_version: str = ""
 
 
 class _Endpoint(Narrow, frozen=True, kw_only=True):
@@ -62,7 +41,7 @@ class NodeStatus(Narrow, frozen=True, kw_only=True):
     """What a kubelet reports."""
 
     addresses: tuple[NodeAddress, ...] = ()
-    conditions: tuple[NodeCondition, ...] = ()
+    conditions: tuple[Condition, ...] = ()
     node_info: NodeInfo = NodeInfo()
     daemon_endpoints: _Endpoints = _Endpoints()
     allocatable: dict[str, str] = field(default_factory=dict)

@@ -1,14 +1,8 @@
 """Pods, as far as somebody looks for a program and its flags, or whether it runs."""
 
 from datetime import datetime
-from typing import Final
-
-from msgspec import field
 
 from kubevouch.kube.resources.meta import Condition, Narrow, Object, Resource
-
-MIRROR: Final = "kubernetes.io/config.mirror"
-"""Annotation of the API's image of a static pod."""
 
 
 class Container(Narrow, frozen=True, kw_only=True):
@@ -24,9 +18,7 @@ class PodSpec(Narrow, frozen=True, kw_only=True):
     """What is to run, and where."""
 
     node_name: str = ""
-    host_network: bool = False
     containers: tuple[Container, ...] = ()
-    service_account_name: str = ""
 
 
 class Waiting(Narrow, frozen=True, kw_only=True):
@@ -34,15 +26,6 @@ class Waiting(Narrow, frozen=True, kw_only=True):
 
     reason: str = ""
     message: str = ""
-
-
-class Terminated(Narrow, frozen=True, kw_only=True):
-    """How a container ended."""
-
-    exit_code: int = 0
-    reason: str = ""
-    message: str = ""
-    finished_at: datetime | None = None
 
 
 class Running(Narrow, frozen=True, kw_only=True):
@@ -56,7 +39,6 @@ class ContainerState(Narrow, frozen=True, kw_only=True):
 
     waiting: Waiting | None = None
     running: Running | None = None
-    terminated: Terminated | None = None
 
 
 class ContainerStatus(Narrow, frozen=True, kw_only=True):
@@ -64,9 +46,7 @@ class ContainerStatus(Narrow, frozen=True, kw_only=True):
 
     name: str = ""
     ready: bool = False
-    restart_count: int = 0
     state: ContainerState = ContainerState()
-    last_state: ContainerState = ContainerState()
 
 
 class PodStatus(Narrow, frozen=True, kw_only=True):
@@ -75,8 +55,6 @@ class PodStatus(Narrow, frozen=True, kw_only=True):
     phase: str = ""
     reason: str = ""
     message: str = ""
-    pod_ip: str = field(default="", name="podIP")
-    host_ip: str = field(default="", name="hostIP")
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
 
@@ -91,11 +69,6 @@ class Pod(Object, frozen=True, kw_only=True):
     def ready(self) -> bool:
         """Whether its Ready condition holds."""
         return any(found.type == "Ready" and found.true for found in self.status.conditions)
-
-    @property
-    def is_mirror(self) -> bool:
-        """Whether it mirrors a static pod of its node."""
-        return MIRROR in self.metadata.annotations
 
 
 PODS = Resource("", "v1", "pods", "Pod", Pod, namespaced=True)

@@ -1,7 +1,5 @@
 """Who may do what: roles and their bindings."""
 
-from msgspec import field
-
 from kubevouch.kube.resources.meta import Narrow, Object, Resource
 
 
@@ -12,7 +10,6 @@ class PolicyRule(Narrow, frozen=True, kw_only=True):
     api_groups: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
     resource_names: tuple[str, ...] = ()
-    non_resource_urls: tuple[str, ...] = field(default=(), name="nonResourceURLs")
 
 
 class Role(Object, frozen=True, kw_only=True):

@@ -27,7 +27,6 @@ class ReviewStatus(Narrow, frozen=True, kw_only=True):
     allowed: bool = False
     denied: bool = False
     reason: str = ""
-    evaluation_error: str = ""
 
 
 class AccessReview(Object, frozen=True, kw_only=True):

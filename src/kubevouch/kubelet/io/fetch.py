@@ -48,7 +48,6 @@ from kubevouch.x509.reasons import TLS_PREFIX
 
 LONGEST_KEPT: Final = 600.0
 """Seconds of a connection's life."""
-MOST_OF_A_REFUSAL: Final = 64 * 1024
 _MOST_CERTIFICATES: Final = 16
 # What may stand in a path; Go's url.URL escapes the rest, line breaks among it.
 _SAFE: Final = "/$&+,:;=@!*'()~"

@@ -18,8 +18,8 @@ from kubevouch.metrics.serving.selectors import SelectorError, field_selector, l
 from kubevouch.metrics.serving.tables import Row
 from kubevouch.metrics.store import Store
 from kubevouch.serve.attributes import Attributes, attributes_of
-from kubevouch.serve.messages import Request, Response, in_json
-from kubevouch.serve.negotiation import Form, accepted
+from kubevouch.serve.messages import HttpRequest, HttpResponse, json_response
+from kubevouch.serve.negotiation import MediaType, accepted
 from kubevouch.serve.statuses import (
     bad_request,
     no_such_method,
@@ -49,47 +49,47 @@ class MetricsApi:
         self._clock = clock
         self._observe = observe
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: HttpRequest) -> HttpResponse:
         """The answer; errors are answers, too."""
-        asked = attributes_of(request)
+        attributes = attributes_of(request)
         form = accepted(request, tables.TABLES)
-        include = request.asked("includeObject")
-        refusal = _refusal(request.method, asked, form, include)
+        include = request.query_value("includeObject")
+        refusal = _refusal(request.method, attributes, form, include)
         if refusal is not None:
             return refusal
         assert form is not None
-        single = asked.verb == "get"
-        found = await (self._one(asked) if single else self._list(asked, request))
-        if isinstance(found, Response):
+        single = attributes.verb == "get"
+        found = await (self._one(attributes) if single else self._list(attributes, request))
+        if isinstance(found, HttpResponse):
             return found
         if form.converts_to:
-            return in_json(tables.table(found, form.parameters["v"], include))
-        kind = _KINDS[asked.resource]
+            return json_response(tables.table(found, form.parameters["v"], include))
+        kind = _KINDS[attributes.resource]
         items = [row.item for row in found]
-        return in_json(whole(kind, items[0]) if single else listed(kind, items))
+        return json_response(whole(kind, items[0]) if single else listed(kind, items))
 
-    async def _one(self, asked: Attributes) -> list[Row] | Response:
+    async def _one(self, attributes: Attributes) -> list[Row] | HttpResponse:
         found: list[FleetNode] | list[RunningPod]
-        if asked.resource == "nodes":
-            node = self._fleet.nodes.get(asked.name)
+        if attributes.resource == "nodes":
+            node = self._fleet.nodes.get(attributes.name)
             if node is None:
-                return not_found("", "node", asked.name)
-            found, name = [node], asked.name
+                return not_found("", "node", attributes.name)
+            found, name = [node], attributes.name
         else:
-            pod = self._fleet.pods.get((asked.namespace, asked.name))
+            pod = self._fleet.pods.get((attributes.namespace, attributes.name))
             if pod is None:
-                return not_found("", "pods", asked.name)
-            found, name = [pod], f"{asked.namespace}/{asked.name}"
+                return not_found("", "pods", attributes.name)
+            found, name = [pod], f"{attributes.namespace}/{attributes.name}"
         rows = await self._rows(found)
-        return rows or not_found(GROUP, _KINDS[asked.resource].lower(), name)
+        return rows or not_found(GROUP, _KINDS[attributes.resource].lower(), name)
 
-    async def _list(self, asked: Attributes, request: Request) -> list[Row] | Response:
+    async def _list(self, attributes: Attributes, request: HttpRequest) -> list[Row] | HttpResponse:
         try:
-            labels = label_selector(request.asked("labelSelector"))
-            fields = field_selector(request.asked("fieldSelector"))
+            labels = label_selector(request.query_value("labelSelector"))
+            fields = field_selector(request.query_value("fieldSelector"))
         except SelectorError as error:
             return bad_request(str(error))
-        if asked.resource == "nodes":
+        if attributes.resource == "nodes":
             nodes = [
                 node
                 for name, node in self._fleet.nodes.items()
@@ -100,7 +100,9 @@ class MetricsApi:
         pods = [
             pod
             for (namespace, name), pod in self._fleet.pods.items()
-            if asked.namespace in {"", namespace} and labels(pod.labels) and fields(namespace, name)
+            if attributes.namespace in {"", namespace}
+            and labels(pod.labels)
+            and fields(namespace, name)
         ]
         pods.sort(key=lambda pod: (pod.namespace, pod.name))
         return await self._rows(pods)
@@ -137,14 +139,16 @@ class MetricsApi:
         return Row("PodMetrics", item, cpu, memory, used.timestamp_ns)
 
 
-def _refusal(method: str, asked: Attributes, form: Form | None, include: str) -> Response | None:
+def _refusal(
+    method: str, attributes: Attributes, form: MediaType | None, include: str
+) -> HttpResponse | None:
     """What this API does not have; None if it has it."""
-    if asked.resource not in _KINDS or asked.subresource or not _fits(asked):
+    if attributes.resource not in _KINDS or attributes.subresource or not _fits(attributes):
         return no_such_resource()
     if method != "GET":
         return no_such_method()
-    if asked.verb == "watch":
-        return not_supported(GROUP, asked.resource, "watch")
+    if attributes.verb == "watch":
+        return not_supported(GROUP, attributes.resource, "watch")
     if form is None:
         return not_acceptable(_MEDIA)
     if form.converts_to and include not in tables.INCLUDED:
@@ -152,8 +156,8 @@ def _refusal(method: str, asked: Attributes, form: Form | None, include: str) ->
     return None
 
 
-def _fits(asked: Attributes) -> bool:
+def _fits(attributes: Attributes) -> bool:
     """Nodes have no namespace; a single pod is found in one only."""
-    if asked.resource == "nodes":
-        return not asked.namespace
-    return bool(asked.namespace) or asked.verb != "get"
+    if attributes.resource == "nodes":
+        return not attributes.namespace
+    return bool(attributes.namespace) or attributes.verb != "get"

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from kubevouch.metrics.serving.objects import API_VERSION, GROUP, VERSION
-from kubevouch.serve.messages import Request, Response, in_json
+from kubevouch.serve.messages import HttpRequest, HttpResponse, json_response
 from kubevouch.serve.negotiation import accepted
 from kubevouch.serve.statuses import (
     no_such_method,
@@ -51,7 +51,7 @@ _DOCUMENTS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-async def apis(request: Request) -> Response:
+async def apis(request: HttpRequest) -> HttpResponse:
     """/apis, /apis/metrics.k8s.io and /apis/metrics.k8s.io/v1beta1; nothing else below them."""
     path = request.path.rstrip("/")
     document = _DOCUMENTS.get(path)
@@ -65,10 +65,10 @@ async def apis(request: Request) -> Response:
         return not_acceptable(("application/json",))
     if form.converts_to:
         return _aggregated(request, _AGGREGATED[form.converts_to])
-    return in_json(document)
+    return json_response(document)
 
 
-def _aggregated(request: Request, version: str) -> Response:
+def _aggregated(request: HttpRequest, version: str) -> HttpResponse:
     body = msgspec.json.encode({
         "kind": "APIGroupDiscoveryList",
         "apiVersion": f"apidiscovery.k8s.io/{version}",
@@ -89,9 +89,9 @@ def _aggregated(request: Request, version: str) -> Response:
     tag = f'"{hashlib.sha512(body).hexdigest().upper()}"'
     headers = {"ETag": tag, "Vary": "Accept"}
     if request.header("if-none-match") == tag:
-        return Response(304, b"", headers=headers)
+        return HttpResponse(304, b"", headers=headers)
     said = f"g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
-    return Response(200, body + b"\n", f"application/json;{said}", headers)
+    return HttpResponse(200, body + b"\n", f"application/json;{said}", headers)
 
 
 def _discovered(name: str, kind: str, namespaced: bool) -> dict[str, Any]:  # noqa: FBT001

@@ -11,7 +11,7 @@ import msgspec
 
 from kubevouch import __version__
 from kubevouch.metrics.serving.objects import API_VERSION, GROUP, VERSION
-from kubevouch.serve.messages import Request, Response, in_json
+from kubevouch.serve.messages import HttpRequest, HttpResponse, json_response
 from kubevouch.serve.negotiation import accepted
 from kubevouch.serve.statuses import no_such_method, no_such_path, not_acceptable
 
@@ -38,7 +38,7 @@ _MEASURED: Final[Schema] = {
 }
 
 
-async def openapi(request: Request) -> Response:
+async def openapi(request: HttpRequest) -> HttpResponse:
     """/openapi/v2, /openapi/v3 and the one document of it."""
     if request.method != "GET":
         return no_such_method()
@@ -50,19 +50,19 @@ async def openapi(request: Request) -> Response:
             return _tagged(request, _V2)
         case "/openapi/v3":
             url = f"{document}?hash={_hash(_V3)}"
-            return in_json({"paths": {f"apis/{API_VERSION}": {"serverRelativeURL": url}}})
+            return json_response({"paths": {f"apis/{API_VERSION}": {"serverRelativeURL": url}}})
         case path if path == document:
             return _tagged(request, _V3)
     return no_such_path()
 
 
-def _tagged(request: Request, document: Schema) -> Response:
+def _tagged(request: HttpRequest, document: Schema) -> HttpResponse:
     tag = f'"{_hash(document)}"'
     headers = {"ETag": tag, "Vary": "Accept"}
     if request.header("if-none-match") == tag:
-        return Response(304, b"", headers=headers)
-    answer = in_json(document)
-    return Response(200, answer.body, answer.content_type, headers)
+        return HttpResponse(304, b"", headers=headers)
+    answer = json_response(document)
+    return HttpResponse(200, answer.body, answer.content_type, headers)
 
 
 def _hash(document: Schema) -> str:

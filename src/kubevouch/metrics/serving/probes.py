@@ -7,7 +7,7 @@ from kubevouch.clock import Clock
 from kubevouch.metrics.fleet import Fleet
 from kubevouch.metrics.serving.objects import go_duration
 from kubevouch.metrics.store import Store
-from kubevouch.serve.probes import Named
+from kubevouch.serve.probes import NamedCheck
 
 _PATIENCE = 1.5
 
@@ -20,7 +20,7 @@ def checks(
     last_round: Callable[[], datetime | None],
     resolution: float,
     stopping: Callable[[], bool],
-) -> dict[str, tuple[Named, ...]]:
+) -> dict[str, tuple[NamedCheck, ...]]:
     """By page. last_round: when the last round of scrapes began. resolution: seconds."""
 
     def waited() -> float:
@@ -31,7 +31,7 @@ def checks(
         late = waited() > _PATIENCE * resolution
         return "metric collection didn't finish on time" if late else None
 
-    def told() -> dict[str, str]:
+    def log_values() -> dict[str, str]:
         seconds = {"duration": waited(), "maxDuration": _PATIENCE * resolution}
         return {name: go_duration(int(value * 1e9)) for name, value in seconds.items()}
 
@@ -49,10 +49,10 @@ def checks(
 
     return {
         "readyz": (
-            Named("metric-storage-ready", stored),
-            Named("metric-informer-sync", synced),
-            Named("shutdown", running),
+            NamedCheck("metric-storage-ready", stored),
+            NamedCheck("metric-informer-sync", synced),
+            NamedCheck("shutdown", running),
         ),
-        "livez": (Named("metric-collection-timely", timely, told),),
-        "healthz": (Named("metadata-informer-sync", metadata),),
+        "livez": (NamedCheck("metric-collection-timely", timely, log_values),),
+        "healthz": (NamedCheck("metadata-informer-sync", metadata),),
     }

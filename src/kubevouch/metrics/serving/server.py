@@ -26,17 +26,17 @@ from kubevouch.metrics.serving.openapi import openapi
 from kubevouch.metrics.serving.probes import checks
 from kubevouch.metrics.serving.telling import Telling
 from kubevouch.metrics.store import Store
-from kubevouch.serve.authentication import Authentication
-from kubevouch.serve.authorization import ALWAYS_ALLOWED, Authorization
-from kubevouch.serve.exposition import Exposition, registry
-from kubevouch.serve.gate import Gate, version
+from kubevouch.serve.access_gate import AccessGate, version
+from kubevouch.serve.authentication import Authenticator
+from kubevouch.serve.authorization import ALWAYS_ALLOWED, Authorizer
+from kubevouch.serve.client_trust import ClientTrust
+from kubevouch.serve.exposition import Exposition, new_registry
+from kubevouch.serve.key_pair import KeyPairSource
 from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler
-from kubevouch.serve.pair import PairSource
 from kubevouch.serve.probes import Probes
-from kubevouch.serve.process import Freshness, Stop
-from kubevouch.serve.trust import Trust
+from kubevouch.serve.process import StopEvent, TlsReloader
 
 DRAIN: Final = 10.0
 """Seconds that requests get to end in."""
@@ -64,15 +64,15 @@ class Scraping(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How it is served. given: trust from flags; follow: also what the API server publishes, and tolerate its lack."""
+    """How it is served. flag_trust: authorities from flags. use_published: those that the API server publishes, too; tolerate_missing: serve without them if it publishes none."""
 
     host: str
     port: int
-    source: PairSource
+    source: KeyPairSource
     resolution: float
-    given: Trust = field(default_factory=Trust)
-    follow: bool = True
-    tolerate: bool = False
+    flag_trust: ClientTrust = field(default_factory=ClientTrust)
+    use_published: bool = True
+    tolerate_missing: bool = False
     always_allowed: tuple[str, ...] = ALWAYS_ALLOWED
 
 
@@ -116,35 +116,35 @@ def parts_of(
         node_selector=node_selector,
         check_time=check_time,
     )
-    numbers = registry()
+    numbers = new_registry()
     telling.instruments = Instruments(numbers, collector.store, lambda: collector.fleet.nodes)
     return Parts(api, clock, log, collector.store, collector, numbers, telling.instruments)
 
 
 async def serve(
-    parts: Parts, serving: Serving, stop: Stop, ready: Callable[[int], None] = lambda _: None
+    parts: Parts, serving: Serving, stop: StopEvent, ready: Callable[[int], None] = lambda _: None
 ) -> None:
     """Until stop is requested. ready: told the port once it listens. Raises KubevouchError, OSError."""
-    freshness = Freshness(
+    reloader = TlsReloader(
         parts.api,
         parts.clock,
         parts.log,
         source=serving.source,
-        given=serving.given,
-        follow=serving.follow,
+        flag_trust=serving.flag_trust,
+        use_published=serving.use_published,
     )
-    authentication, tls = await freshness.start(tolerate=serving.tolerate)
+    authentication, tls = await reloader.start(tolerate_missing=serving.tolerate_missing)
     gate = _gate(parts, serving, authentication, stop)
     async with Listener(
         gate.answer, tls, parts.clock, host=serving.host, port=serving.port, drain=DRAIN
     ) as listener:
         parts.log.info("Serving securely", address=f"{serving.host}:{listener.port}")
         ready(listener.port)
-        await _until(stop, parts.scraping.run(), freshness.keep())
+        await _until(stop, parts.scraping.run(), reloader.run())
         parts.log.info("Shutting down")
 
 
-async def _until(stop: Stop, *work: Coroutine[Any, Any, None]) -> None:
+async def _until(stop: StopEvent, *work: Coroutine[Any, Any, None]) -> None:
     """Runs what never ends until an end is wanted; what breaks before is raised as it is."""
     try:
         async with asyncio.TaskGroup() as group:
@@ -156,7 +156,9 @@ async def _until(stop: Stop, *work: Coroutine[Any, Any, None]) -> None:
         raise errors.exceptions[0] from None
 
 
-def _gate(parts: Parts, serving: Serving, authentication: Authentication, stop: Stop) -> Gate:
+def _gate(
+    parts: Parts, serving: Serving, authentication: Authenticator, stop: StopEvent
+) -> AccessGate:
     fleet = parts.scraping.fleet
     observe = parts.instruments.freshness.observe
     served = MetricsApi(parts.store, fleet, parts.clock, observe)
@@ -179,10 +181,8 @@ def _gate(parts: Parts, serving: Serving, authentication: Authentication, stop: 
         "/version": version,
         **dict.fromkeys(probes.paths, probes.answer),
     }
-    allowed = Authorization(
-        parts.api, parts.clock, parts.log, always_allowed=serving.always_allowed
-    )
-    return Gate(authentication, allowed, routes, parts.log)
+    allowed = Authorizer(parts.api, parts.clock, parts.log, always_allowed=serving.always_allowed)
+    return AccessGate(authentication, allowed, routes, parts.log)
 
 
 def _api_or_discovery(served: MetricsApi) -> Handler:

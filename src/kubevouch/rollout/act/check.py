@@ -124,7 +124,13 @@ async def check(
         without_credential_id=without_credential_id,
     )
     checker = _Checker(
-        context, inputs, nodes, served, waiting_nodes(csrs), reserved_of(names), metrics.flags
+        context,
+        inputs,
+        nodes,
+        served,
+        waiting_nodes(csrs),
+        reserved_of(names, nodes),
+        metrics.flags,
     )
     checked = await checker.planned()
     writes, kept, well = await checker.config_map()

@@ -6,7 +6,7 @@ from typing import Literal
 
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.rules.csrs import running_approver
-from kubevouch.errors import KubevouchError, UsageError
+from kubevouch.errors import KubevouchError, UsageError, nearest
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.snapshot import gather
@@ -27,6 +27,7 @@ from kubevouch.rollout.errors import StoppedBefore
 _SURVEY = 60.0
 _AT_ONCE = 16
 _MOST_ADDRESSES = 16
+_MOST_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
             return await _judged(node, options, context, evidence)
 
     seen = await together(*(judged(node) for node in chosen))
-    reserved = reserved_of(names)
+    reserved = reserved_of(names, nodes)
     planned: list[NodePlan] = []
     left_out: list[LeftOut] = []
     for each in seen:
@@ -111,7 +112,10 @@ def _chosen(nodes: tuple[Node, ...], options: PlanOptions) -> tuple[Node, ...]:
     known = {node.name for node in nodes}
     for name in (*options.nodes, *options.accepted):
         if name not in known:
-            raise UsageError(name, "there is no such Node", f"Nodes: {', '.join(sorted(known))}")
+            few = ", ".join(sorted(known)[:_MOST_NAMED])
+            more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
+            expected = nearest(name, known, otherwise=f"Nodes: {few}{more}")
+            raise UsageError(name, "there is no such Node", expected)
     return tuple(node for node in nodes if not options.nodes or node.name in options.nodes)
 
 

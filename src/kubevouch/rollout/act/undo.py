@@ -65,8 +65,9 @@ async def _undo_node(
     try:
         await check_vantage([node], None, context)
         seen = (await survey_planned(node, context)).answer
+        unclear = (seen.no_kubelet or seen.unsafe).decode(errors="replace")
         state = state_of_run(seen, plan.run)
-        if not state:
+        if not state and not unclear:
             return _without_record(node, seen)
         if state == "undone":
             return NodeOutcome.UNDONE, "it was undone before"
@@ -76,6 +77,8 @@ async def _undo_node(
         return NodeOutcome.STOPPED, str(error)
     except NodeError as error:
         return NodeOutcome.UNKNOWN, str(error)
+    if answer.outcome is TransactionState.NOTHING:
+        return _no_record(node, answer.reason, unclear)
     return await _after(answer, node, context, timeouts)
 
 
@@ -83,8 +86,6 @@ async def _after(
     answer: TransactionAnswer, node: NodePlan, context: RolloutContext, timeouts: RolloutTimeouts
 ) -> tuple[NodeOutcome, str]:
     """What the node said of its undo, and what is seen of it from outside."""
-    if answer.outcome is TransactionState.NOTHING:
-        return NodeOutcome.DONE, answer.reason
     if answer.outcome is not TransactionState.UNDONE:
         return NodeOutcome.STOPPED, answer.reason
     context.progress.step(node.node, "former files in place, restarted")
@@ -103,6 +104,14 @@ def _without_record(node: NodePlan, seen: NodeSurvey) -> tuple[NodeOutcome, str]
         why = f"no record of this run is on it: it never began there, or {_KEPT} newer runs have followed"
         return NodeOutcome.UNKNOWN, why
     return NodeOutcome.DONE, "this run has not changed this node"
+
+
+def _no_record(node: NodePlan, reason: str, unclear: str) -> tuple[NodeOutcome, str]:
+    """The run left nothing in the folder of the plan. unclear: why that may not be the kubelet's folder."""
+    if not unclear:
+        return NodeOutcome.DONE, reason
+    told = f"{node.root} holds no record of this run, and {unclear}"
+    return NodeOutcome.UNKNOWN, f"it cannot be told whether this run has changed this node: {told}"
 
 
 async def _gates(node: NodePlan, context: RolloutContext, timeouts: RolloutTimeouts) -> str:

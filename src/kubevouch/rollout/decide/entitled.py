@@ -24,7 +24,7 @@ def not_entitled(
     decision = decide_entitlement(allowed, others, reserved)
     if decision.outcome is Outcome.PASS:
         return ""
-    hints = " ".join(f"--accept {allowed.node}={value}" for value in decision.operator_may_allow)
+    hints = " ".join(f"--allow {allowed.node}={value}" for value in decision.operator_may_allow)
     return f"its CSR would be held: {decision.why}" + (f"; if it is so: {hints}" if hints else "")
 
 

@@ -109,6 +109,12 @@ def _need_of(facts: MachineFacts) -> Need:
     survey = facts.survey
     if why := not_the_machine(survey, facts.node, facts.machine_id):
         raise _CannotBeHelpedError(why)
+    if (
+        survey.unsafe
+    ):  # then the runs on it cannot be trusted either: whether one is armed is not known
+        raise _CannotBeHelpedError(
+            f"{survey.unsafe.decode(errors='replace')}: what is written there as root must be root's alone"
+        )
     if runs := armed_runs(survey):
         run = runs[0]
         name = run.run.decode(errors="replace")
@@ -152,7 +158,9 @@ def _next_start(survey: NodeSurvey) -> Effective:
     if not survey.unit.active:
         raise _CannotBeHelpedError("it has no systemd, which the change and its undo need")
     if not survey.words:
-        raise _CannotBeHelpedError("no kubelet runs as kubelet.service")
+        raise _CannotBeHelpedError(
+            survey.no_kubelet.decode(errors="replace") or "no kubelet runs as kubelet.service"
+        )
     if not survey.config:
         raise _CannotBeHelpedError("its kubelet runs without --config")
     found = next_start(survey)

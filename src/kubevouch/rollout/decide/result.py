@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from kubevouch.errors import ExitCode, foremost
+from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.rollout.decide.plan import LeftOut
 
 
@@ -76,4 +76,4 @@ class RunResult(msgspec.Struct, frozen=True):
             codes.append(ExitCode.STOPPED)
         if self.left_out:
             codes.append(ExitCode.COULD_NOT_TELL)
-        return foremost(codes)
+        return combined_exit_code(codes)

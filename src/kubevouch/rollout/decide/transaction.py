@@ -110,7 +110,8 @@ def render(
         "after": change.content_sha256,
         "units": change.units,
     }
-    undo_script = _assigned(place) + _text("undo.sh")
+    root_owned = script_text("root_owned.sh")
+    undo_script = _assigned(place) + root_owned + _text("undo.sh")
     words = place | {
         "action": action.value,
         "machine": change.machine_id,
@@ -126,7 +127,7 @@ def render(
     }
     return Script(
         name=f"transaction ({action.value})",
-        text=_assigned(words) + script_text("identity.sh") + _text("transaction.sh"),
+        text=_assigned(words) + script_text("identity.sh") + root_owned + _text("transaction.sh"),
         answer=TransactionAnswer,
     )
 

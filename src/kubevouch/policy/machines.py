@@ -1,0 +1,55 @@
+"""What tells one machine from another, and where it does not: an id or a key that two nodes share proves nothing.
+
+Machines cloned from one image have the same /etc/machine-id and the same ssh host keys until somebody makes new ones.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+
+class MachineIdentity(msgspec.Struct, frozen=True):
+    """How one node's machine can be told from others; "" for what is not known."""
+
+    node: str
+    machine_id: str = ""
+    """Of its Node's status (nodeInfo.machineID), or of /etc/machine-id."""
+
+    host_key: str = ""
+    """Fingerprint of its ssh host key."""
+
+
+class SharedIdentity(msgspec.Struct, frozen=True):
+    """One machine-id or host key, and the nodes that have it: two or more, sorted."""
+
+    what: str
+    """MACHINE_ID or HOST_KEY."""
+
+    value: str
+    nodes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.nodes)} have the same {self.what} ({self.value}): it tells none of them from another"
+
+
+MACHINE_ID = "machine-id"
+HOST_KEY = "ssh host key"
+
+
+def shared_identities(machines: Iterable[MachineIdentity]) -> tuple[SharedIdentity, ...]:
+    """Every machine-id and every ssh host key that more than one node has."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for machine in machines:
+        for what, value in ((MACHINE_ID, machine.machine_id), (HOST_KEY, machine.host_key)):
+            if value:
+                found.setdefault((what, value), set()).add(machine.node)
+    return tuple(
+        SharedIdentity(what, value, tuple(sorted(nodes)))
+        for (what, value), nodes in sorted(found.items())
+        if len(nodes) > 1
+    )
+
+
+def sharing(shared: Iterable[SharedIdentity], what: str) -> frozenset[str]:
+    """The nodes whose MACHINE_ID or HOST_KEY proves nothing."""
+    return frozenset(node for each in shared if each.what == what for node in each.nodes)

@@ -1,0 +1,87 @@
+"""In front of every handler: the limit of requests in flight, authentication, authorization, and routing."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from kubevouch import __version__
+from kubevouch.serve.attributes import attributes_of
+from kubevouch.serve.authentication import Authenticator, NotAuthenticated
+from kubevouch.serve.authorization import Authorizer
+from kubevouch.serve.logs import Log
+from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse, json_response
+from kubevouch.serve.statuses import internal_error, no_such_path, too_many_requests, unauthorized
+
+MOST_AT_ONCE: Final = 400
+"""Requests: apiserver's --max-requests-inflight."""
+
+
+class AccessGate:
+    """A Handler in front of others. routes: handlers by path, for everything below it too; the longest match answers."""
+
+    def __init__(
+        self,
+        authentication: Authenticator,
+        authorization: Authorizer,
+        routes: Mapping[str, Handler],
+        log: Log,
+    ) -> None:
+        self._authentication = authentication
+        self._authorization = authorization
+        self._routes = dict(sorted(routes.items(), key=lambda each: -len(each[0])))
+        self._log = log
+        self._running = 0
+
+    async def answer(self, request: HttpRequest) -> HttpResponse:
+        """The response to a request. Never raises: what a handler raises is logged and becomes a 500."""
+        if self._running >= MOST_AT_ONCE:
+            return too_many_requests()
+        self._running += 1
+        try:
+            return await self._answer(request)
+        except Exception as error:  # noqa: BLE001 - an error in one request must not end the server
+            self._log.error(
+                f"{type(error).__name__}: {error}", "Observed a panic", path=request.path
+            )
+            return internal_error(request.path, "the server failed while it answered")
+        finally:
+            self._running -= 1
+
+    async def _answer(self, request: HttpRequest) -> HttpResponse:
+        try:
+            user = await self._authentication.authenticate(request)
+        except NotAuthenticated as error:
+            self._log.error(error.seen, "Unable to authenticate the request")
+            return unauthorized()
+        refusal = await self._authorization.refusal(user, attributes_of(request))
+        if refusal is not None:
+            return refusal
+        handler = self._handler(request.path)
+        if handler is None:
+            return no_such_path()
+        answer = await handler(replace(request, user=user))
+        self._log.verbose(
+            3,
+            "HTTP",
+            verb=request.method,
+            URI=request.path,
+            user=user.name,
+            resp=answer.code,
+        )
+        return answer
+
+    def _handler(self, path: str) -> Handler | None:
+        return next(
+            (
+                handler
+                for prefix, handler in self._routes.items()
+                if path == prefix or path.startswith(prefix.rstrip("/") + "/")
+            ),
+            None,
+        )
+
+
+async def version(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - a handler's signature
+    """The response to /version, with the fields that Kubernetes clients know."""
+    major, minor, *_ = [*__version__.split("."), "", ""]
+    return json_response({"major": major, "minor": minor, "gitVersion": f"v{__version__}"})

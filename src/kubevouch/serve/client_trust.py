@@ -1,0 +1,93 @@
+"""Which authorities may sign client certificates, as the API server publishes them.
+
+The ConfigMap kube-system/extension-apiserver-authentication has two pools of authorities, client-ca-file and
+requestheader-client-ca-file (PEM), and the front proxy's names and headers as JSON arrays in a string
+(pkg/controlplane/controller/clusterauthenticationtrust). It changes when an authority is renewed. What an operator sets by flags comes before what is published there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import msgspec
+
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import CONFIG_MAPS
+from kubevouch.serve.headers import HeaderNames
+from kubevouch.x509 import Certificate, read_certificates
+
+NAMESPACE: Final = "kube-system"
+CONFIG_MAP: Final = "extension-apiserver-authentication"
+
+
+class TrustError(KubevouchError):
+    """The authentication configuration cannot be read: correct the ConfigMap or the flag that the error names."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTrust:
+    """Authorities of client certificates (`client_ca`) and of the front proxy (`proxy_ca`), each for its purpose only.
+
+    allowed_names: CNs of the front proxy; empty allows any that proxy_ca signed. An empty PEM turns that method off.
+    """
+
+    client_ca: bytes = b""
+    proxy_ca: bytes = b""
+    allowed_names: tuple[str, ...] = ()
+    headers: HeaderNames = field(default_factory=HeaderNames)
+
+    @property
+    def all_ca(self) -> bytes:
+        """Both pools, for the handshake. Which of them signed the certificate is checked after the handshake."""
+        return b"\n".join(each for each in (self.client_ca, self.proxy_ca) if each)
+
+    def over(self, published: "ClientTrust") -> "ClientTrust":
+        """This trust, completed from `published`. The front proxy's CA, names and headers are taken from one source."""
+        client_ca = self.client_ca or published.client_ca
+        source = self if self.proxy_ca else published
+        return replace(source, client_ca=client_ca)
+
+
+def ca_pool(pem: bytes, where: str) -> tuple[Certificate, ...]:
+    """The certificates in a PEM file; none if it is empty. Raises X509Error."""
+    return read_certificates(pem, where) if pem.strip() else ()
+
+
+async def published_trust(api: ApiClient) -> ClientTrust:
+    """The trust that the API server publishes. Raises KubeError, TrustError, X509Error."""
+    found = await api.get(CONFIG_MAPS, CONFIG_MAP, NAMESPACE)
+    return read_client_trust(found.data)
+
+
+def read_client_trust(data: Mapping[str, str]) -> ClientTrust:
+    """The trust in the ConfigMap's data. Raises TrustError, X509Error."""
+    where = f"ConfigMap {NAMESPACE}/{CONFIG_MAP}"
+    trust = ClientTrust(
+        data.get("client-ca-file", "").encode(),
+        data.get("requestheader-client-ca-file", "").encode(),
+        _names(data, "requestheader-allowed-names", where),
+        HeaderNames(
+            _names(data, "requestheader-username-headers", where),
+            _names(data, "requestheader-group-headers", where),
+            _names(data, "requestheader-extra-headers-prefix", where),
+            _names(data, "requestheader-uid-headers", where),
+        ),
+    )
+    for key, pem in (
+        ("client-ca-file", trust.client_ca),
+        ("requestheader-client-ca-file", trust.proxy_ca),
+    ):
+        ca_pool(pem, f"{where}: {key}")
+    return trust
+
+
+def _names(data: Mapping[str, str], key: str, where: str) -> tuple[str, ...]:
+    text = data.get(key, "")
+    if not text:
+        return ()
+    try:
+        return msgspec.json.decode(text, type=tuple[str, ...])
+    except msgspec.MsgspecError:
+        expected = 'a JSON array such as ["X-Remote-User"] was expected'
+        raise TrustError(f"{where}: {key}", repr(text[:80]), expected) from None

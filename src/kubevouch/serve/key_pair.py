@@ -1,0 +1,108 @@
+"""The serving certificate and its key: from files that may change, or self-signed at the start.
+
+The flags are those of every API server of Kubernetes (apiserver's pkg/server/options/serving.go):
+--tls-cert-file and --tls-private-key-file; else `apiserver.crt` and `.key` in --cert-dir, which are created if they
+are missing; without a folder the pair is kept in memory only.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Final
+
+from kubevouch.errors import KubevouchError, UsageError
+from kubevouch.tls.io import Pair
+from kubevouch.x509 import KeyKind, kubelet_self_signed
+
+_LARGEST: Final = 1 << 20
+_LIFETIME: Final = timedelta(days=365)
+
+
+class KeyPairFilesError(KubevouchError):
+    """The files of the pair cannot be read or written: correct the flag that names them, or their permissions."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPairSource:
+    """Where the pair comes from: `files` (certificate and key), or `made`, which is kept in memory."""
+
+    where: str
+    files: tuple[Path, Path] | None
+    made: Pair | None = None
+
+    def read(self) -> Pair:
+        """The current pair. Raises KeyPairFilesError."""
+        if self.made is not None:
+            return self.made
+        assert self.files is not None
+        chain, key = (_read(path) for path in self.files)
+        return Pair(chain, key)
+
+
+def key_pair_source(
+    cert_file: str,
+    key_file: str,
+    cert_dir: str,
+    *,
+    now: datetime,
+    random_serial: Callable[[int], int],
+) -> KeyPairSource:
+    """The source that the flags name; a flag that is not given is "". Raises UsageError, KeyPairFilesError."""
+    if bool(cert_file) != bool(key_file):
+        expected = "--tls-cert-file and --tls-private-key-file must be given together"
+        raise UsageError(
+            "--tls-cert-file, --tls-private-key-file", "one of them is missing", expected
+        )
+    if cert_file:
+        return KeyPairSource(f"{cert_file}, {key_file}", (Path(cert_file), Path(key_file)))
+    if not cert_dir:
+        return KeyPairSource("self-signed, in memory", None, _made(now, random_serial))
+    files = (Path(cert_dir, "apiserver.crt"), Path(cert_dir, "apiserver.key"))
+    if not all(path.is_file() for path in files):
+        _write(files, _made(now, random_serial))
+    return KeyPairSource(f"{files[0]}, {files[1]}", files)
+
+
+def _made(now: datetime, random_serial: Callable[[int], int]) -> Pair:
+    """A self-signed pair for `localhost@<unix>`, as client-go's cert.GenerateSelfSignedCertKey makes one."""
+    made = kubelet_self_signed(
+        "localhost",
+        addresses=(IPv4Address("127.0.0.1"),),
+        now=now,
+        lifetime=_LIFETIME,
+        serials=(random_serial(62) or 1, random_serial(62) or 2),
+        key_kind=KeyKind.ECDSA_P256,
+    )
+    return Pair(made.chain_pem, made.key_pem)
+
+
+def _write(files: tuple[Path, Path], pair: Pair) -> None:
+    try:
+        files[0].parent.mkdir(parents=True, exist_ok=True)
+        for path, content, mode in ((files[1], pair.key, 0o600), (files[0], pair.chain, 0o644)):
+            partial = path.with_name(f".{path.name}.{os.getpid()}")
+            with os.fdopen(
+                os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb"
+            ) as out:
+                out.write(content)
+            partial.replace(path)
+    except OSError as error:
+        where, expected = (
+            str(error.filename or files[0]),
+            "a folder that can be written to was expected",
+        )
+        raise KeyPairFilesError(where, error.strerror or str(error), expected) from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise KeyPairFilesError(str(path), error.strerror or str(error)) from None
+    if len(content) > _LARGEST:
+        raise KeyPairFilesError(str(path), f"more than {_LARGEST} bytes", "a PEM file was expected")
+    return content

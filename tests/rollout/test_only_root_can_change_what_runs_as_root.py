@@ -1,0 +1,180 @@
+"""A run's folder holds a script that root runs. Wherever somebody else could put another one, nothing is run or written."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kubevouch.rollout.decide.transaction import TransactionState, TransactionStep
+from tests.support.shells import SHELLS, becomes_sh
+
+from .conftest import Machine
+
+WHAT_AN_ATTACKER_PLANTS = 'touch "$MACHINE/pwned"\n'
+
+
+def _a_pods_folder(machine: Machine) -> None:
+    machine.root.chmod(0o777)
+
+
+def _for_a_group(machine: Machine) -> None:
+    machine.root.chmod(0o775)
+
+
+def _sticky(machine: Machine) -> None:
+    machine.root.chmod(0o1777)
+
+
+def _above_it(machine: Machine) -> None:
+    machine.folder.chmod(0o1777)
+
+
+def _the_pki_folder(machine: Machine) -> None:
+    machine.pki.chmod(0o757)
+
+
+def _somebody_elses(machine: Machine) -> None:
+    os.chown(machine.root, 12345, -1)
+
+
+def _a_link(machine: Machine) -> None:
+    machine.root.rename(machine.folder / "elsewhere")
+    machine.root.symlink_to(machine.folder / "elsewhere")
+
+
+UNSAFE = {
+    "a pod's folder": (_a_pods_folder, "kubelet may be written by others than root (its mode is 777"),
+    "a folder of a group": (_for_a_group, "kubelet may be written by others than root (its mode is 775"),
+    "a sticky folder": (_sticky, "kubelet may be written by others than root (its mode is 1777"),
+    "a sticky folder above it": (_above_it, "may be written by others than root (its mode is 1777"),
+    "the pki folder": (_the_pki_folder, "pki may be written by others than root (its mode is 757"),
+    "somebody else's": (_somebody_elses, "kubelet belongs to the user with id 12345, not to root"),
+    "behind a link": (_a_link, "kubelet is not a folder, or is a link"),
+}  # fmt: skip
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+
+
+@pytest.fixture(params=SHELLS)
+def on_each_shell(request: pytest.FixtureRequest, machine: Machine) -> None:
+    becomes_sh(request.param, machine.folder / "bin")
+
+
+@pytest.mark.usefixtures("on_each_shell")
+@pytest.mark.parametrize("name", [pytest.param(n, marks=needs_root if "else" in n else ()) for n in UNSAFE])  # fmt: skip
+async def test_nothing_begins_where_others_may_write(machine: Machine, name: str) -> None:
+    make, seen = UNSAFE[name]
+    make(machine)
+    before = machine.tree()
+    answer = await machine.call(TransactionStep.BEGIN)
+    assert answer.outcome is TransactionState.REFUSED
+    assert seen in answer.reason
+    assert machine.tree() == before
+    assert machine.calls == []
+
+
+@pytest.mark.usefixtures("on_each_shell")
+@pytest.mark.parametrize("name", [pytest.param(n, marks=needs_root if "else" in n else ()) for n in UNSAFE])  # fmt: skip
+async def test_no_undo_runs_what_others_may_have_put_there(machine: Machine, name: str) -> None:
+    make, seen = UNSAFE[name]
+    await machine.call(TransactionStep.BEGIN)
+    (machine.root / ".kubevouch" / "run1" / "undo.sh").write_text(WHAT_AN_ATTACKER_PLANTS)
+    make(machine)
+    answer = await machine.call(TransactionStep.UNDO)
+    assert answer.outcome is TransactionState.REFUSED
+    assert seen in answer.reason
+    answer = await machine.call(TransactionStep.COMMIT)
+    assert answer.outcome is TransactionState.REFUSED
+    assert not (machine.folder / "pwned").exists()
+
+
+def _planted_folder(machine: Machine) -> Path:
+    """A pod's own: it has made everything that a run leaves, and its script with it."""
+    here = machine.root / ".kubevouch" / "run1"
+    here.mkdir(parents=True)
+    (here / "undo.sh").write_text(WHAT_AN_ATTACKER_PLANTS)
+    (here / "armed").touch()
+    return here
+
+
+def _script_of_another(machine: Machine) -> None:
+    os.chown(_planted_folder(machine) / "undo.sh", 12345, -1)
+
+
+def _script_for_all(machine: Machine) -> None:
+    (_planted_folder(machine) / "undo.sh").chmod(0o666)
+
+
+def _script_is_a_link(machine: Machine) -> None:
+    script = _planted_folder(machine) / "undo.sh"
+    script.rename(script.with_name("elsewhere.sh"))
+    script.symlink_to("elsewhere.sh")
+
+
+def _runs_folder_is_a_link(machine: Machine) -> None:
+    _planted_folder(machine)
+    store = machine.root / ".kubevouch"
+    store.rename(machine.folder / "emptydir")
+    store.symlink_to(machine.folder / "emptydir")
+
+
+def _run_folder_for_all(machine: Machine) -> None:
+    _planted_folder(machine).chmod(0o777)
+
+
+@needs_root
+@pytest.mark.usefixtures("on_each_shell")
+@pytest.mark.parametrize(
+    "plant",
+    [
+        _script_of_another,
+        _script_for_all,
+        _script_is_a_link,
+        _runs_folder_is_a_link,
+        _run_folder_for_all,
+    ],
+)
+async def test_a_planted_script_is_not_run(
+    machine: Machine, plant: Callable[[Machine], None]
+) -> None:
+    plant(machine)
+    for step in (TransactionStep.UNDO, TransactionStep.BEGIN, TransactionStep.COMMIT):
+        answer = await machine.call(step)
+        assert answer.outcome is TransactionState.REFUSED, step
+    assert not (machine.folder / "pwned").exists()
+
+
+@pytest.mark.usefixtures("on_each_shell")
+async def test_the_switch_itself_touches_nothing_where_others_may_write(machine: Machine) -> None:
+    await machine.call(TransactionStep.BEGIN)
+    changed = machine.tree()
+    machine.pki.chmod(0o777)
+    code, said = machine.switch_alone()
+    assert (code, "pki may be written by others than root" in said) == (1, True)
+    machine.pki.chmod(0o755)
+    assert machine.tree() == changed
+
+
+@pytest.mark.usefixtures("on_each_shell")
+async def test_on_each_shell_a_change_and_its_undo_go_through(machine: Machine) -> None:
+    before = machine.tree()
+    assert (await machine.call(TransactionStep.BEGIN)).outcome is TransactionState.BEGUN
+    assert (await machine.call(TransactionStep.COMMIT)).outcome is TransactionState.COMMITTED
+    assert (await machine.call(TransactionStep.UNDO)).outcome is TransactionState.UNDONE
+    assert machine.tree() == before
+
+
+async def test_what_a_run_keeps_can_be_read_by_root_only(machine: Machine) -> None:
+    """An undo keeps the issued pair, with its key, in the run's folder."""
+    await machine.call(TransactionStep.BEGIN)
+    pair = machine.pki / "kubelet-server-2026.pem"
+    pair.write_text("the issued pair, and its key")
+    pair.chmod(0o644)
+    await machine.call(TransactionStep.UNDO)
+    store = machine.root / ".kubevouch"
+    kept = store / "run1" / "strays" / pair.name
+    assert kept.read_text() == "the issued pair, and its key"
+    for path in (store, *store.rglob("*")):
+        if not path.is_symlink():
+            assert path.stat().st_mode & 0o077 == 0, path

@@ -1,0 +1,17 @@
+"""The shells that a node's `sh` may be."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+SHELLS = ("dash", "bash", "busybox")
+
+
+def becomes_sh(shell: str, folder: Path) -> None:
+    """Makes `sh` in this folder that shell; skips the test where this machine has none."""
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"{shell} is not on this machine")
+    (folder / "sh").unlink(missing_ok=True)
+    (folder / "sh").symlink_to(program)
