@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from kubevouch.errors import KubevouchError, UsageError
-from kubevouch.tls.io import Pair
+from kubevouch.tls.io import KeyPair
 from kubevouch.x509 import KeyKind, kubelet_self_signed
 
 _LARGEST: Final = 1 << 20
@@ -31,15 +31,15 @@ class KeyPairSource:
 
     where: str
     files: tuple[Path, Path] | None
-    made: Pair | None = None
+    made: KeyPair | None = None
 
-    def read(self) -> Pair:
+    def read(self) -> KeyPair:
         """The current pair. Raises KeyPairFilesError."""
         if self.made is not None:
             return self.made
         assert self.files is not None
         chain, key = (_read(path) for path in self.files)
-        return Pair(chain, key)
+        return KeyPair(chain, key)
 
 
 def key_pair_source(
@@ -66,7 +66,7 @@ def key_pair_source(
     return KeyPairSource(f"{files[0]}, {files[1]}", files)
 
 
-def _made(now: datetime, random_serial: Callable[[int], int]) -> Pair:
+def _made(now: datetime, random_serial: Callable[[int], int]) -> KeyPair:
     """A self-signed pair for `localhost@<unix>`, as client-go's cert.GenerateSelfSignedCertKey makes one."""
     made = kubelet_self_signed(
         "localhost",
@@ -76,10 +76,10 @@ def _made(now: datetime, random_serial: Callable[[int], int]) -> Pair:
         serials=(random_serial(62) or 1, random_serial(62) or 2),
         key_kind=KeyKind.ECDSA_P256,
     )
-    return Pair(made.chain_pem, made.key_pem)
+    return KeyPair(made.chain_pem, made.key_pem)
 
 
-def _write(files: tuple[Path, Path], pair: Pair) -> None:
+def _write(files: tuple[Path, Path], pair: KeyPair) -> None:
     try:
         files[0].parent.mkdir(parents=True, exist_ok=True)
         for path, content, mode in ((files[1], pair.key, 0o600), (files[0], pair.chain, 0o644)):

@@ -14,6 +14,7 @@ from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.node.destination import Destination
 from kubevouch.node.io.local import Local
 from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T
@@ -29,6 +30,10 @@ class WatchedTransport:
         self.name = transport.name
         self._transport = transport
         self._progress = progress
+
+    async def destination(self, host: str) -> Destination:
+        """As the transport tells. Raises NodeError."""
+        return await self._transport.destination(host)
 
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None

@@ -72,6 +72,8 @@ def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
 def _print_node(terminal: Terminal, node: NodePlan) -> None:
     role = "control plane" if node.control_plane else "worker"
     _apart(terminal, f"{node.node}   {role}   {node.kubelet_version}   machine {node.machine_id}")
+    if node.known_as:
+        _line(terminal, f"  ssh        {node.host}, whose key known_hosts has for {node.known_as}")
     for entry in (*node.names, *node.addresses):
         _line(terminal, f"  may have   {entry.value}   ({entry.source})")
     _line(terminal, f"  proof      at {', '.join(f'{each}:{node.port}' for each in node.dial)}")

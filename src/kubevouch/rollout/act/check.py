@@ -1,6 +1,7 @@
 """The check before a plan is carried out: everything that can be known before the first write. Writes nothing."""
 
 import asyncio
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +17,7 @@ from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
 from kubevouch.node.errors import NodeError
 from kubevouch.policy.claims import NameSource
+from kubevouch.policy.machines import HOST_KEY, sharing
 from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.rollout.act.config_map import is_written
 from kubevouch.rollout.act.confirm import confirm_addresses
@@ -39,6 +41,7 @@ from kubevouch.rollout.decide.recheck import (
     not_entitled_as_planned,
     recheck,
 )
+from kubevouch.rollout.decide.shared import shared_machines, without_shared_key
 from kubevouch.rollout.errors import NothingApplicable, StoppedBefore
 
 _AT_ONCE = 16
@@ -138,6 +141,15 @@ async def check(
 
 
 @dataclass(frozen=True)
+class _Surveyed:
+    """A machine, the addresses that are proven to be its own, and the ssh host key that answered for it."""
+
+    facts: MachineFacts
+    proven: dict[str, NameSource]
+    host_key: str
+
+
+@dataclass(frozen=True)
 class _Checker:
     """What is known of the cluster while its nodes are checked."""
 
@@ -153,38 +165,44 @@ class _Checker:
         """Every node of the plan, several at a time. Raises StoppedBefore for the first that is not as planned."""
         limit = asyncio.Semaphore(_AT_ONCE)
 
-        async def checked(node: NodePlan) -> CheckedNode:
+        async def surveyed(node: NodePlan) -> _Surveyed:
             async with limit:
-                return await self._planned(node)
+                return await self._surveyed(node)
 
-        return tuple(await together(*(checked(n) for n in ordered(self.inputs.plan.nodes))))
+        nodes = ordered(self.inputs.plan.nodes)
+        seen = await together(*(surveyed(node) for node in nodes))
+        keys = {each.facts.node: each.host_key for each in seen}
+        shared = sharing(shared_machines(self.nodes, keys), HOST_KEY)
+        return tuple(self._checked(n, s, shared) for n, s in zip(nodes, seen, strict=True))
 
-    async def _planned(self, node: NodePlan) -> CheckedNode:
-        context, plan = self.context, self.inputs.plan
+    async def _surveyed(self, node: NodePlan) -> _Surveyed:
         try:
-            result = await survey_planned(node, context)
-            surveyed = context.clock.now()
+            result = await survey_planned(node, self.context)
+            at = self.context.clock.now()
             values = [claim.value for claim in node.addresses]
-            proven = await confirm_addresses(values, node.host, result, context)
+            proven = await confirm_addresses(values, node.host, result, self.context)
         except NodeError as error:
             raise StoppedBefore(node.node, str(error)) from None
         facts = MachineFacts(
             node=node.node,
             machine_id=node.machine_id,
             survey=result.answer,
-            at=surveyed,
+            at=at,
             served=self.served.get(node.node),
             csr_waits=node.node in self.waiting,
         )
-        found = recheck(node, plan.run, facts)
-        why = found.why or self._not_entitled(node, found.state, proven)
-        if why:
+        return _Surveyed(facts, proven, result.host_key or "")
+
+    def _checked(self, node: NodePlan, seen: _Surveyed, shared: Collection[str]) -> CheckedNode:
+        found = recheck(node, self.inputs.plan.run, seen.facts)
+        proven = without_shared_key(seen.proven) if node.node in shared else seen.proven
+        if why := found.why or self._not_entitled(node, found.state, proven):
             raise StoppedBefore(node.node, why)
-        context.progress.step(node.node, _SAID[found.state])
-        return CheckedNode(node, found.state, result.answer, surveyed, found.content)
+        self.context.progress.step(node.node, _SAID[found.state])
+        return CheckedNode(node, found.state, seen.facts.survey, seen.facts.at, found.content)
 
     def _not_entitled(
-        self, node: NodePlan, state: FoundState, proven: dict[str, NameSource]
+        self, node: NodePlan, state: FoundState, proven: Mapping[str, NameSource]
     ) -> str:
         if state is FoundState.WELL:
             return ""

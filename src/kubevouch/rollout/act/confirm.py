@@ -14,6 +14,7 @@ from kubevouch.node.errors import NodeError
 from kubevouch.node.script import DialAddress, Script, ScriptResult
 from kubevouch.policy.claims import NameSource, as_address
 from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.survey_node import is_by_address
 
 _TIMEOUT = 20.0
 
@@ -34,12 +35,15 @@ async def confirm_addresses(
 ) -> dict[str, NameSource]:
     """Those of the values that are addresses and proven to be the surveyed machine's own, each with its proof.
 
-    carried: the survey of that machine, and the ssh host key that answered for it.
+    carried: the survey of that machine, and the ssh host key that answered for it. host: what ssh was asked for. A key that the operator
+    knows for an address, and for no name, proves that address only.
     """
     claimed = {str(address) for value in values if (address := as_address(value)) is not None}
     if context.transport.name == "local":
         here = {str(as_address(text.decode(errors="replace"))) for text in carried.answer.addresses}
         return dict.fromkeys(claimed & here, NameSource.THIS_MACHINE)
+    if is_by_address(host):
+        claimed &= {host}
     confirmed: dict[str, NameSource] = {}
     for text in sorted(claimed):
         if await _answers(text, host, carried, context):

@@ -8,7 +8,7 @@ from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.errors import Forbidden, NotFound
 from kubevouch.kube.resources import LEASES, CertificateSigningRequest
-from kubevouch.kubelet.dialled import Target
+from kubevouch.kubelet.dial_result import Target
 from kubevouch.policy.claims import AllowedNames, Claim
 from kubevouch.policy.csr import NODE_USER
 from kubevouch.rollout.act.context import RolloutContext

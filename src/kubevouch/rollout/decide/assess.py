@@ -32,6 +32,11 @@ class NodeFacts:
     confirmed: dict[str, NameSource]
     accepted: tuple[str, ...]
     flags: tuple[str, ...]
+    host: str = ""
+    """What ssh was asked for; empty for the node's name."""
+
+    known_as: str = ""
+    """The name under which the operator's known_hosts has the key that answered."""
 
 
 def assess(facts: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -> NodePlan | LeftOut:
@@ -52,7 +57,8 @@ def assess(facts: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -> 
         node=node.name,
         uid=node.uid,
         machine_id=node.status.node_info.machine_id,
-        host=node.name,
+        host=facts.host or node.name,
+        known_as=facts.known_as,
         host_key=facts.host_key,
         control_plane=allowed.control_plane,
         kubelet_version=node.status.node_info.kubelet_version,

@@ -2,7 +2,7 @@
 
 from kubevouch.evidence.survey import NodeSurvey, SurveyedRun
 from kubevouch.kubelet.configuration import read_configuration
-from kubevouch.kubelet.effective import Effective, drop_in_order, effective
+from kubevouch.kubelet.effective import EffectiveConfiguration, drop_in_order, effective
 from kubevouch.kubelet.flags import read_flags
 from kubevouch.x509 import X509Error, node_name_of, read_certificates
 
@@ -22,7 +22,7 @@ def not_the_machine(survey: NodeSurvey, node: str, machine_id: str) -> str:
     return "" if holder == node else f"its kubelet's client certificate is {holder}'s"
 
 
-def next_start(survey: NodeSurvey, content: bytes | None = None) -> Effective:
+def next_start(survey: NodeSurvey, content: bytes | None = None) -> EffectiveConfiguration:
     """What the kubelet's next start makes of its file, drop-ins and flags.
 
     content: what its file would hold in place of what it holds.

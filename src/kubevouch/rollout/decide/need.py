@@ -12,7 +12,7 @@ from kubevouch.diagnose.rules.wire import is_ours
 from kubevouch.evidence.snapshot import Served
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kubelet.configuration import BOOTSTRAP_KEY
-from kubevouch.kubelet.effective import Effective
+from kubevouch.kubelet.effective import EffectiveConfiguration
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.splice import Refusal, set_server_tls_bootstrap
 from kubevouch.rollout.decide.machine import (
@@ -153,7 +153,7 @@ def _holder(served: Served | None) -> str | None:
     return node_name_of(leaf) if leaf else None
 
 
-def _next_start(survey: NodeSurvey) -> Effective:
+def _next_start(survey: NodeSurvey) -> EffectiveConfiguration:
     """What the next start makes of its files and flags. Raises where that cannot be told, or serves another file."""
     if not survey.unit.active:
         raise _CannotBeHelpedError("it has no systemd, which the change and its undo need")

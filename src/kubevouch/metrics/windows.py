@@ -20,7 +20,7 @@ _MOST: Final = 2**64 - 1
 _NOTHING: Final[Mapping[str, Point]] = {}
 
 
-class NodePair(msgspec.Struct, frozen=True):
+class NodeWindow(msgspec.Struct, frozen=True):
     """A node's last two points, and those of its pods' containers. What has no earlier point is not in prev."""
 
     last: Point | None
@@ -41,7 +41,7 @@ class Rate(NamedTuple):
     window_ns: int
 
 
-def usage_of(last: Point, prev: Point) -> Rate | None:
+def rate_between(last: Point, prev: Point) -> Rate | None:
     """The rate between two points; None where the counter, or the start, went backwards."""
     if last.start_ns < prev.start_ns or last.cpu_ns < prev.cpu_ns:
         return None
@@ -52,7 +52,7 @@ def usage_of(last: Point, prev: Point) -> Rate | None:
     return Rate(min(int(cores), _MOST), window)
 
 
-def paired(before: NodePair | None, points: NodePoints, resolution_ns: int) -> NodePair:
+def next_window(before: NodeWindow | None, points: NodePoints, resolution_ns: int) -> NodeWindow:
     """What is kept after a good scrape. resolution_ns: the time between two scrapes."""
     old_pods: Mapping[PodKey, Mapping[str, Point]] = before.pods if before else {}
     older_pods: Mapping[PodKey, Mapping[str, Point]] = before.prev_pods if before else {}
@@ -73,7 +73,7 @@ def paired(before: NodePair | None, points: NodePoints, resolution_ns: int) -> N
     node_prev = None
     if points.node is not None and before is not None and before.last is not None:
         node_prev = _pushed(points.node, before.last, before.prev)
-    return NodePair(points.node, node_prev, points.pods, prev_pods)
+    return NodeWindow(points.node, node_prev, points.pods, prev_pods)
 
 
 def _all_went_on(

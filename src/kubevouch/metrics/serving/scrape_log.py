@@ -12,7 +12,7 @@ from kubevouch.serve.logs import Log
 _MOST_NAMED = 10
 
 
-class Telling:
+class ScrapeLog:
     """The scraper's Listener. timeout: seconds of one scrape, for the line about one that took longer."""
 
     def __init__(self, log: Log, clock: Clock, timeout: float) -> None:
