@@ -6,6 +6,7 @@ are missing; without a folder the pair is kept in memory only.
 """
 
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -83,18 +84,26 @@ def _write(files: tuple[Path, Path], pair: KeyPair) -> None:
     try:
         files[0].parent.mkdir(parents=True, exist_ok=True)
         for path, content, mode in ((files[1], pair.key, 0o600), (files[0], pair.chain, 0o644)):
-            partial = path.with_name(f".{path.name}.{os.getpid()}")
-            with os.fdopen(
-                os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb"
-            ) as out:
-                out.write(content)
-            partial.replace(path)
+            _put(path, content, mode)
     except OSError as error:
         where, expected = (
             str(error.filename or files[0]),
             "a folder that can be written to was expected",
         )
         raise KeyPairFilesError(where, error.strerror or str(error), expected) from None
+
+
+def _put(path: Path, content: bytes, mode: int) -> None:
+    """Whole or not at all. The file is a new one that nobody else can have opened before, or put a link in its place."""
+    descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # O_EXCL, 0600
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(content)
+            os.fchmod(out.fileno(), mode)
+        Path(partial).replace(path)
+    except OSError:
+        Path(partial).unlink(missing_ok=True)
+        raise
 
 
 def _read(path: Path) -> bytes:

@@ -1,7 +1,7 @@
 """The check before a plan is carried out: everything that can be known before the first write. Writes nothing."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
 from kubevouch.node.errors import NodeError
 from kubevouch.policy.claims import NameSource
-from kubevouch.policy.machines import HOST_KEY, sharing
+from kubevouch.policy.machines import SharedIdentity
 from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.rollout.act.config_map import is_written
 from kubevouch.rollout.act.confirm import confirm_addresses
@@ -41,7 +41,7 @@ from kubevouch.rollout.decide.recheck import (
     not_entitled_as_planned,
     recheck,
 )
-from kubevouch.rollout.decide.shared import shared_machines, without_shared_key
+from kubevouch.rollout.decide.shared import shared_among, without_shared_keys
 from kubevouch.rollout.errors import NothingApplicable, StoppedBefore
 
 _AT_ONCE = 16
@@ -172,7 +172,7 @@ class _Checker:
         nodes = ordered(self.inputs.plan.nodes)
         seen = await together(*(surveyed(node) for node in nodes))
         keys = {each.facts.node: each.host_key for each in seen}
-        shared = sharing(shared_machines(self.nodes, keys), HOST_KEY)
+        shared = shared_among(self.nodes, keys)
         return tuple(self._checked(n, s, shared) for n, s in zip(nodes, seen, strict=True))
 
     async def _surveyed(self, node: NodePlan) -> _Surveyed:
@@ -193,9 +193,11 @@ class _Checker:
         )
         return _Surveyed(facts, proven, result.host_key or "")
 
-    def _checked(self, node: NodePlan, seen: _Surveyed, shared: Collection[str]) -> CheckedNode:
+    def _checked(
+        self, node: NodePlan, seen: _Surveyed, shared: tuple[SharedIdentity, ...]
+    ) -> CheckedNode:
         found = recheck(node, self.inputs.plan.run, seen.facts)
-        proven = without_shared_key(seen.proven) if node.node in shared else seen.proven
+        proven = without_shared_keys(node.node, seen.proven, shared)
         if why := found.why or self._not_entitled(node, found.state, proven):
             raise StoppedBefore(node.node, why)
         self.context.progress.step(node.node, _SAID[found.state])

@@ -1,7 +1,7 @@
 """`fix --plan`: what each node needs, from a snapshot of the cluster and a survey of each machine. Reads only."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from kubevouch.diagnose.catalogue import Code
@@ -63,14 +63,16 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
 
     seen = await together(*(judged(node) for node in chosen))
     reserved = reserved_of(names, nodes)
-    shared = shared_among(nodes, [each for each in seen if isinstance(each, NodeFacts)])
+    keys = {each.node.name: each.host_key for each in seen if isinstance(each, NodeFacts)}
+    shared = shared_among(nodes, keys)
     planned: list[NodePlan] = []
     left_out: list[LeftOut] = []
     for each in seen:
         if isinstance(each, LeftOut):
             left_out.append(each)
             continue
-        answer = assess(without_shared_keys(each, shared), nodes, reserved)
+        proven = without_shared_keys(each.node.name, each.confirmed, shared)
+        answer = assess(replace(each, confirmed=proven), nodes, reserved)
         if isinstance(answer, LeftOut):
             left_out.append(answer)
         else:

@@ -1,7 +1,6 @@
 """Machines that cannot be told from one another: what an id or a key that two nodes share is worth. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 
 from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import NameSource
@@ -12,33 +11,26 @@ from kubevouch.policy.machines import (
     shared_identities,
     sharing,
 )
-from kubevouch.rollout.decide.assess import NodeFacts
 
 
-def shared_among(nodes: Iterable[Node], facts: Sequence[NodeFacts]) -> tuple[SharedIdentity, ...]:
-    """The machine-ids of all nodes of the cluster, and the ssh host keys that answered for some, compared."""
-    return shared_machines(nodes, {each.node.name: each.host_key for each in facts})
-
-
-def shared_machines(
-    nodes: Iterable[Node], host_keys: Mapping[str, str]
-) -> tuple[SharedIdentity, ...]:
-    """The machine-ids of all nodes of the cluster, and the ssh host keys of some, by node, compared."""
+def shared_among(nodes: Iterable[Node], host_keys: Mapping[str, str]) -> tuple[SharedIdentity, ...]:
+    """The machine-ids of all nodes of the cluster, and the ssh host keys of those that were surveyed, compared."""
     return shared_identities(
         MachineIdentity(node.name, node.status.node_info.machine_id, host_keys.get(node.name, ""))
         for node in nodes
     )
 
 
-def without_shared_keys(facts: NodeFacts, shared: Iterable[SharedIdentity]) -> NodeFacts:
-    """The same facts; no address is confirmed by an ssh host key that another node has as well."""
-    if facts.node.name not in sharing(shared, HOST_KEY):
-        return facts
-    return replace(facts, confirmed=without_shared_key(facts.confirmed))
+def without_shared_keys(
+    node: str, confirmed: Mapping[str, NameSource], shared: Iterable[SharedIdentity]
+) -> dict[str, NameSource]:
+    """The addresses of a node that are proven, less those that only a host key proves which another node has as well.
 
-
-def without_shared_key(proven: Mapping[str, NameSource]) -> dict[str, NameSource]:
-    """What is proven by more than an ssh host key: whoever holds the key of a cloned machine can answer for each of them."""
+    Whoever holds the key of a cloned machine can answer for each of them.
+    """
+    cloned = node in sharing(shared, HOST_KEY)
     return {
-        value: source for value, source in proven.items() if source is not NameSource.SSH_HOST_KEY
+        value: source
+        for value, source in confirmed.items()
+        if not cloned or source is not NameSource.SSH_HOST_KEY
     }
