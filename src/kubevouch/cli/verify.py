@@ -87,7 +87,7 @@ async def _until_it_holds(
 ) -> "tuple[Evidence, Diagnosis]":
     from kubevouch.diagnose.doctor import VERIFY, diagnose
     from kubevouch.evidence.gather.snapshot import gather
-    from kubevouch.kube.errors import Unreachable
+    from kubevouch.kube.errors import ApiUnreachable
 
     began, said = clock.monotonic(), ""
     while True:
@@ -96,7 +96,7 @@ async def _until_it_holds(
             evidence = await gather(
                 api, clock=clock, progress=terminal.doing, dial_timeout=timeouts.handshake
             )
-        except Unreachable as error:
+        except ApiUnreachable as error:
             if left <= 0:
                 raise
             now = str(error)

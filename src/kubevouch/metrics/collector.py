@@ -1,7 +1,6 @@
-"""Nodes by watch, scraped, paired and stored: all that a metrics server is, but for serving.
+"""A metrics server without its HTTP server: it watches nodes and pods, scrapes kubelets, and stores their usage.
 
-In a cluster and in-process alike: several of them live in one process. They share the listed authorities and the
-code, and nothing else.
+Several collectors can run in one process; they share nothing but the authorities they are given.
 """
 
 import asyncio
@@ -12,62 +11,62 @@ from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials
-from kubevouch.kubelet.io.fetch import Roots
-from kubevouch.metrics.fleet import Dialling, Fleet, WatchedFleet
+from kubevouch.kubelet.io.fetch import KubeletRoots
+from kubevouch.metrics.fleet import Fleet, KubeletAddressing, WatchedFleet
 from kubevouch.metrics.points import PodKey
-from kubevouch.metrics.scraper import Listener, Rhythm, Scraper, resolution_of
-from kubevouch.metrics.store import Store
+from kubevouch.metrics.scraper import ScrapeObserver, Scraper, ScrapeSettings, resolution_of
+from kubevouch.metrics.store import MetricsStore
 
 
 class Collector:
-    """`await run()`; read `store` and `fleet` meanwhile. Nothing but cancelling ends it.
+    """Keeps `store` and `fleet` up to date while `run` runs.
 
-    api: an open client of the cluster; its credentials are not those for kubelets. credentials: what is sent to
-    kubelets that were verified: the bearer token of a service account, never a client certificate. roots: asked for
-    before each scrape; return the same object while nothing has changed. chance: a random number from 0 up to 1.
+    api: an open client of the cluster; its credentials are not those for kubelets. credentials: what verified kubelets
+    are sent: the bearer token of a service account, never a client certificate. roots: called before each scrape; it
+    must return the same object while nothing has changed. rng: returns a random number in [0, 1).
     """
 
     def __init__(
         self,
         api: ApiClient,
         *,
-        roots: Callable[[], Roots],
+        roots: Callable[[], KubeletRoots],
         credentials: Credentials,
         clock: Clock,
-        chance: Callable[[], float],
-        listener: Listener,
-        dialling: Dialling | None = None,
-        rhythm: Rhythm | None = None,
+        rng: Callable[[], float],
+        observer: ScrapeObserver,
+        addressing: KubeletAddressing | None = None,
+        settings: ScrapeSettings | None = None,
         node_selector: str = "",
         check_time: bool = True,
     ) -> None:
-        rhythm, dialling = rhythm or Rhythm(), dialling or Dialling()
-        self.store = Store(resolution_of(rhythm))
+        settings, addressing = settings or ScrapeSettings(), addressing or KubeletAddressing()
+        self.store = MetricsStore(resolution_of(settings))
         self._scraper = Scraper(
             self.store,
             roots=roots,
             credentials=credentials,
             clock=clock,
-            chance=chance,
-            listener=listener,
-            rhythm=rhythm,
-            address_types=dialling.address_types,
+            rng=rng,
+            observer=observer,
+            settings=settings,
+            address_types=addressing.address_types,
             node_of=self._node_of,
             check_time=check_time,
         )
         self._fleet = WatchedFleet(
             api,
-            dialling,
+            addressing,
             self._scraper,
             clock=clock,
-            chance=chance,
-            report=listener.watch_failed,
+            rng=rng,
+            report=observer.watch_failed,
             node_selector=node_selector,
         )
 
     @property
     def fleet(self) -> Fleet:
-        """Nodes and pods as the watches know them."""
+        """The nodes and pods of the cluster, as of the last watch event."""
         return self._fleet
 
     @property
@@ -80,37 +79,37 @@ class Collector:
         return found.node if found else ""
 
     async def run(self) -> None:
-        """For ever."""
+        """Watches and scrapes until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._fleet.run())
             tasks.create_task(self._scraper.run())
 
 
 class RootsFile:
-    """The authorities of kubelets in a file that may be replaced: `RootsFile(read, clock)` is what Collector asks.
+    """The authorities of kubelets in a file that may be replaced: pass an instance as Collector's `roots`.
 
-    read: the file's bytes now. Looked at once a minute; while what stands there cannot be used the last good bundle
-    serves on. The first look raises what is wrong.
+    read: returns the file's content. It is read again every `seconds`; a content that cannot be used leaves the last
+    good bundle in force. The first read raises its error.
     """
 
     def __init__(self, read: Callable[[], bytes], clock: Clock, *, seconds: float = 60.0) -> None:
         self._read = read
         self._clock = clock
         self._seconds = seconds
-        self._roots = Roots(read())
+        self._roots = KubeletRoots(read())
         self._looked_at = clock.monotonic()
 
-    def __call__(self) -> Roots:
-        """The bundle as it is; the same object while nothing has changed."""
+    def __call__(self) -> KubeletRoots:
+        """The current bundle; the same object while nothing has changed."""
         now = self._clock.monotonic()
         if now - self._looked_at >= self._seconds:
             self._looked_at = now
             self._roots = self._newest()
         return self._roots
 
-    def _newest(self) -> Roots:
+    def _newest(self) -> KubeletRoots:
         try:
             pem = self._read()
-            return self._roots if pem == self._roots.pem else Roots(pem)
+            return self._roots if pem == self._roots.pem else KubeletRoots(pem)
         except (OSError, ValueError, KubevouchError):
             return self._roots

@@ -1,8 +1,8 @@
-"""Which nodes and pods there are: what the scraper dials, and what the metrics API has names and labels of.
+"""The nodes and running pods of a cluster: what the scraper dials, and the names and labels of the metrics API.
 
-By watch (kube/watch). Of pods only running ones are asked for, as metrics-server's informer does (pkg/server/config.go:
-field selector status.phase=Running). It asks for their metadata only; we want to know their node, too, so that a
-kubelet tells of its own pods and of no others.
+Both are watched (kube/io/watch). Only running pods are listed, as by metrics-server's informer (pkg/server/config.go:
+field selector status.phase=Running). That informer reads metadata only; we also read the pod's node, so that a
+kubelet can report its own pods only.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ import msgspec
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.watch import Lost, Seen, Synced, Watch
+from kubevouch.kube.io.watch import Deleted, Synced, Upserted, Watch
 from kubevouch.kube.resources import NODES, PODS, Narrow, Node, Object, Resource
 from kubevouch.metrics.points import PodKey
 
 METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"
-"""Annotation of a node: where its kubelet has the page (pkg/scraper/client/resource/client.go)."""
+"""Annotation of a Node with the path of its kubelet's metrics (pkg/scraper/client/resource/client.go)."""
 ADDRESS_TYPES: Final = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
 
 
@@ -36,7 +36,7 @@ _PODS: Final = Resource("", "v1", PODS.plural, PODS.kind, _PlacedPod, namespaced
 
 
 class FleetNode(msgspec.Struct, frozen=True):
-    """A node to be scraped. address: what to dial, without port; "" if none of the preferred types is there."""
+    """A node to scrape. address: what to dial, without port; "" if the Node has no address of the preferred types."""
 
     name: str
     labels: Mapping[str, str]
@@ -47,7 +47,7 @@ class FleetNode(msgspec.Struct, frozen=True):
 
 
 class RunningPod(msgspec.Struct, frozen=True):
-    """A running pod, as far as selectors look at it. node: where it runs."""
+    """A running pod: what selectors match, and the name of its node."""
 
     namespace: str
     name: str
@@ -55,31 +55,31 @@ class RunningPod(msgspec.Struct, frozen=True):
     node: str
 
 
-class Dialling(msgspec.Struct, frozen=True, kw_only=True):
-    """How a kubelet is reached, as metrics-server's flags say it.
+class KubeletAddressing(msgspec.Struct, frozen=True, kw_only=True):
+    """How a kubelet is addressed, by metrics-server's flags.
 
-    address_types: --kubelet-preferred-address-types, foremost first. port: --kubelet-port. use_status_port:
-    --kubelet-use-node-status-port, which goes before it where a node tells one.
+    address_types: --kubelet-preferred-address-types, most preferred first. port: --kubelet-port. use_status_port:
+    --kubelet-use-node-status-port, which wins over `port` if the Node states one.
     """
 
     address_types: tuple[str, ...] = ADDRESS_TYPES
     port: int = 10250
     use_status_port: bool = False
 
-    def of(self, node: Node) -> FleetNode:
-        """The node as it is to be scraped. Pure."""
-        told = node.status.daemon_endpoints.kubelet_endpoint.port
+    def fleet_node(self, node: Node) -> FleetNode:
+        """The node with the address, port and path to scrape."""
+        status_port = node.status.daemon_endpoints.kubelet_endpoint.port
         return FleetNode(
             name=node.name,
             labels=_interned(node.metadata.labels),
             address=self._address(node),
-            port=told if self.use_status_port and told else self.port,
+            port=status_port if self.use_status_port and status_port else self.port,
             path=node.metadata.annotations.get(METRICS_PATH) or "/metrics/resource",
             ready=node.ready,
         )
 
     def _address(self, node: Node) -> str:
-        """The first address of the first type that there is (pkg/utils/address_resolver.go)."""
+        """The first address of the most preferred type that the Node has (pkg/utils/address_resolver.go)."""
         for wanted in self.address_types:
             for found in node.status.addresses:
                 if found.type == wanted:
@@ -88,7 +88,7 @@ class Dialling(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fleet(Protocol):
-    """What the API reads of it."""
+    """The nodes and pods, as the metrics API reads them."""
 
     @property
     def nodes(self) -> Mapping[str, FleetNode]:
@@ -102,41 +102,41 @@ class Fleet(Protocol):
 
     @property
     def synced(self) -> bool:
-        """Both were listed once: metrics-server's metadata-informer-sync and metric-informer-sync."""
+        """Whether both were listed once: metrics-server's metadata-informer-sync and metric-informer-sync."""
         ...
 
 
-class NodeListener(Protocol):
-    """Who wants to know of nodes: the scraper."""
+class NodeHandler(Protocol):
+    """Called when nodes change. The scraper implements it."""
 
     def put(self, node: FleetNode) -> None:
-        """A node is new, or is to be reached in another way."""
+        """A node is new, or its address, port or path has changed."""
         ...
 
     def remove(self, name: str) -> None:
-        """A node is gone."""
+        """A node is gone from the cluster."""
         ...
 
 
 class WatchedFleet:
-    """The fleet by two watches. `run` until cancelled; the tables are live and changed by it alone.
+    """The fleet by two watches. The mappings are live; only `run` changes them.
 
-    report: called with "nodes" or "pods" and each failure of its watch, which goes on by itself.
+    report: called with "nodes" or "pods" and each failure of that watch, which then tries again.
     """
 
     def __init__(
         self,
         api: ApiClient,
-        dialling: Dialling,
-        listener: NodeListener,
+        addressing: KubeletAddressing,
+        handler: NodeHandler,
         *,
         clock: Clock,
-        chance: Callable[[], float],
+        rng: Callable[[], float],
         report: Callable[[str, KubevouchError], None],
         node_selector: str = "",
     ) -> None:
-        self._dialling = dialling
-        self._listener = listener
+        self._addressing = addressing
+        self._handler = handler
         self._nodes: dict[str, FleetNode] = {}
         self._pods: dict[PodKey, RunningPod] = {}
         self._listed: set[str] = set()
@@ -144,7 +144,7 @@ class WatchedFleet:
             api,
             NODES,
             clock=clock,
-            chance=chance,
+            rng=rng,
             report=lambda error: report("nodes", error),
             label_selector=node_selector,
         )
@@ -152,7 +152,7 @@ class WatchedFleet:
             api,
             _PODS,
             clock=clock,
-            chance=chance,
+            rng=rng,
             report=lambda error: report("pods", error),
             field_selector="status.phase=Running",
         )
@@ -169,11 +169,11 @@ class WatchedFleet:
 
     @property
     def synced(self) -> bool:
-        """Both were listed once."""
+        """Whether both were listed once."""
         return self._listed == {"nodes", "pods"}
 
     async def run(self) -> None:
-        """Follows both, for ever."""
+        """Follows both watches until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow_nodes())
             tasks.create_task(self._follow_pods())
@@ -181,32 +181,32 @@ class WatchedFleet:
     async def _follow_nodes(self) -> None:
         async for event in self._node_watch.events():
             match event:
-                case Seen(object=node):
-                    found = self._dialling.of(node)
+                case Upserted(object=node):
+                    found = self._addressing.fleet_node(node)
                     before = self._nodes.get(found.name)
                     self._nodes[found.name] = found
                     if before != found:
-                        self._listener.put(found)
-                case Lost(key=(_, name)):
+                        self._handler.put(found)
+                case Deleted(key=(_, name)):
                     self._nodes.pop(name, None)
-                    self._listener.remove(name)
+                    self._handler.remove(name)
                 case Synced():
                     self._listed.add("nodes")
 
     async def _follow_pods(self) -> None:
         async for event in self._pod_watch.events():
             match event:
-                case Seen(object=pod):
+                case Upserted(object=pod):
                     labels = _interned(pod.metadata.labels)
                     node = intern(pod.spec.node_name)
                     found = RunningPod(intern(pod.namespace), pod.name, labels, node)
                     self._pods[found.namespace, found.name] = found
-                case Lost(key=key):
+                case Deleted(key=key):
                     self._pods.pop(key, None)
                 case Synced():
                     self._listed.add("pods")
 
 
 def _interned(labels: Mapping[str, str]) -> Mapping[str, str]:
-    """The same few texts stand on every pod of a workload."""
+    """The labels with interned texts: every pod of a workload has the same few."""
     return {intern(name): intern(text) for name, text in labels.items()}

@@ -148,9 +148,11 @@ class Resources:
         how = options(body.get("deleteOptions"), {})
         pod = self.store.get(form.base, info.name, info.namespace)
         how.check(form.base, pod)
-        eviction.check(self.store, pod)
+        budget = eviction.budget_to_charge(self.store, pod)
         self._admit(info, pod, body)
         if not (info.dry_run or how.dry_run):
+            if budget is not None:
+                eviction.charge(self.store, budget, pod, self._clock.now())
             self._deletion.delete(form.base, pod, how)
 
     def delete_collection(self, info: RequestInfo, query: Query, options: Options) -> Objects:

@@ -16,7 +16,7 @@ from pathlib import Path
 from aiohttp import web
 
 from kubevouch.clock import Clock
-from kubevouch_lab.apiserver import status
+from kubevouch_lab.apiserver import no_containers, status
 from kubevouch_lab.apiserver.answers import Answers, not_found, refusal
 from kubevouch_lab.apiserver.audit import AuditLog
 from kubevouch_lab.apiserver.backends import Backends
@@ -164,6 +164,7 @@ class ApiServer:
             raise forbidden(info, reason)
         if not info.is_resource:
             return await self._plain.answer(info, request)
+        no_containers.check(self._store, info)
         special = self._backends.specials.get((info.group, info.resource, info.subresource))
         if special is not None:
             return await self._verbs.special(special, info, request)

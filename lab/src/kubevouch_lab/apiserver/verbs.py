@@ -80,7 +80,7 @@ class Verbs:
         below = kind.subresource(info.subresource) if kind and info.subresource else None
         proxied = below is not None and below.name == "proxy"
         if raw and not proxied and info.verb not in _WITHOUT_BODY:
-            body = bodies.decoded(raw, form)
+            body = bodies.decoded(raw, form, _expected(kind, info))
             if kind is not None and below is None:
                 bodies.check_kind(kind, body)
         found = await special(Call(info, request.query, body, request))
@@ -120,7 +120,7 @@ class Verbs:
         self, info: RequestInfo, kind: Kind, request: web.Request
     ) -> web.StreamResponse:
         fields = FieldValidation(kind, info, request.query)
-        body = await _body(request)
+        body = await _body(request, _expected(kind, info))
         _check_body(kind, info, body)
         made = self._resources.create(info, fields.body(body))
         answer = self._answers.object(kind, made, _wanted(request), request.query, 201)
@@ -131,7 +131,7 @@ class Verbs:
         self, info: RequestInfo, kind: Kind, request: web.Request
     ) -> web.StreamResponse:
         fields = FieldValidation(kind, info, request.query)
-        body = await _body(request)
+        body = await _body(request, _expected(kind, info))
         _check_body(kind, info, body)
         kept, created = self._resources.update(info, fields.body(body))
         code = 201 if created else 200
@@ -170,8 +170,20 @@ def _wanted(request: web.Request) -> Wanted:
     return wanted(",".join(request.headers.getall("Accept", [])))
 
 
-async def _body(request: web.Request) -> Object:
-    return bodies.decoded(await request.read(), request.headers.get("Content-Type", ""))
+async def _body(request: web.Request, default: tuple[str, str] = ("", "")) -> Object:
+    return bodies.decoded(await request.read(), request.headers.get("Content-Type", ""), default)
+
+
+def _expected(kind: Kind | None, info: RequestInfo) -> tuple[str, str]:
+    """ApiVersion and kind of what a path takes."""
+    if kind is None:
+        return "", ""
+    below = kind.subresource(info.subresource) if info.subresource else None
+    if below is None or not below.kind:
+        return kind.api_version, kind.kind
+    if not below.version:
+        return kind.api_version, below.kind
+    return f"{below.group}/{below.version}" if below.group else below.version, below.kind
 
 
 async def _options(request: web.Request) -> Object | None:
@@ -188,8 +200,8 @@ def _check_body(kind: Kind, info: RequestInfo, body: Object) -> None:
     if below is None or not below.kind:
         bodies.check_kind(kind, body)
         return
-    version = f"{below.group}/{below.version}" if below.group else below.version
-    bodies.check_kind(kind, body, below.kind, version)
+    version, name = _expected(kind, info)
+    bodies.check_kind(kind, body, name, version)
 
 
 def _check_dry_run(verb: str, request: web.Request) -> None:

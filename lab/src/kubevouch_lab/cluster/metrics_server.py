@@ -20,9 +20,9 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import fixed_or_files
 from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
-from kubevouch.metrics.fleet import Dialling
-from kubevouch.metrics.scraper import Rhythm
-from kubevouch.metrics.serving.server import NEVER_INSECURE, Serving, parts_of, serve
+from kubevouch.metrics.fleet import KubeletAddressing
+from kubevouch.metrics.scraper import ScrapeSettings
+from kubevouch.metrics.serving.server import NEVER_INSECURE, ServingOptions, build_components, serve
 from kubevouch.serve.key_pair import key_pair_source
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import StopEvent
@@ -164,22 +164,22 @@ class MetricsServers:
         )
         log = Log(server.hear, clock)
         async with ApiClient(access, clock=clock, environ={}, interactive=False) as api:
-            parts = parts_of(
+            parts = build_components(
                 api,
                 clock,
                 log,
                 roots=RootsFile(lambda: self._ca, clock),
                 credentials=fixed_or_files(user, clock),
-                chance=lambda: draw() / (1 << 63),
-                dialling=Dialling(
+                rng=lambda: draw() / (1 << 63),
+                addressing=KubeletAddressing(
                     address_types=("InternalIP", "ExternalIP", "Hostname"),
                     port=PORT,
                     use_status_port=True,
                 ),
-                rhythm=Rhythm(resolution=resolution, timeout=resolution * 0.9),
+                settings=ScrapeSettings(resolution=resolution, timeout=resolution * 0.9),
             )
             source = key_pair_source("", "", "", now=clock.now(), random_serial=self._bits)
-            serving = Serving(server.address, PORT, source, resolution)
+            serving = ServingOptions(server.address, PORT, source, resolution)
             await serve(parts, serving, server.stop)
 
     def _bits(self, count: int) -> int:

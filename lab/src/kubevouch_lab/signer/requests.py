@@ -11,12 +11,12 @@ from datetime import datetime
 from functools import lru_cache
 
 from kubevouch.x509 import (
+    CertificateRequest,
     QuirkCode,
-    SigningRequest,
     X509Error,
     pem,
     read_certificate_der,
-    read_request,
+    read_csr,
 )
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.kinds import Kind
@@ -105,16 +105,16 @@ def request_bytes(spec: Object) -> bytes:
         raise X509Error("spec.request", "not base64", "PEM in base64 was expected") from None
 
 
-def parsed(spec: Object) -> SigningRequest:
+def parsed(spec: Object) -> CertificateRequest:
     """The request as Go reads it. Raises X509Error in Go's words (`seen`)."""
     return _parsed(spec.get("request") or "")
 
 
 @lru_cache(maxsize=128)
-def _parsed(encoded: str) -> SigningRequest:
+def _parsed(encoded: str) -> CertificateRequest:
     """Admission, validation, approver and signer ask one after the other: it is read once."""
     try:
-        return read_request(request_bytes({"request": encoded}), "spec.request")
+        return read_csr(request_bytes({"request": encoded}), "spec.request")
     except X509Error as error:
         seen = error.seen.removeprefix("not a signing request: ")
         if "PEM block" in seen or "block comes first" in seen or seen == "not base64":

@@ -32,6 +32,7 @@ def request_row(
 ) -> tuple[str, ...]:
     """One request for a person, under COLUMNS."""
     node = found.spec.username.removeprefix(NODE_USER)
+    shown = node if len(node) <= _LONGEST else f"{node[:_LONGEST]}..."
     asked = _asked_for(found)
     # Its own name is what a kubelet asks for first: said in two words, what is strange shows.
     values = ["unreadable"] if asked is None else ["its name" if v == node else v for v in asked]
@@ -39,7 +40,7 @@ def request_row(
     return (
         found.name,
         _age(found, at),
-        node,
+        shown,
         _bounded(values),
         condition,
         _in_short(decision) if condition == "Pending" else "",

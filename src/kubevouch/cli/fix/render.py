@@ -34,14 +34,14 @@ def print_plan(terminal: Terminal, plan: Plan, path: Path) -> None:
         _line(terminal, f"ConfigMap  {plan.config_map_note}")
     for notice in plan.notices:
         _line(terminal, f"Notice   {notice}")
-    if nodes:
+    if any(node.change is ChangeKind.BOOTSTRAP for node in nodes):
         terminal.out(
             "Safety   per node: backup, seed (the port keeps answering), dead-man's switch;\n"
             "         a node that is not proven on the wire in time is undone"
         )
         terminal.command("Undo     ", f"kubevouch undo {plan.run}")
     _line(terminal, f"Saved    {path}. Nothing was changed.")
-    if nodes:
+    if nodes or plan.config_map is not None:
         terminal.command("NEXT     ", f"kubevouch fix --apply {quote(str(path))}")
 
 
@@ -59,7 +59,9 @@ def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
     on = f"on {', '.join(each.node for each in nodes)}"
     if first.change is ChangeKind.APPROVE:
         _apart(terminal, f"Change   nothing is written or restarted {on}:")
-        terminal.out("         the newest request of each is approved, after it was checked")
+        terminal.out(
+            "         the newest CSR of each is approved, once every rule of the policy passes it"
+        )
         return
     hashes = f"sha256 {first.config_sha256[:12]} -> {first.content_sha256[:12]}"
     _apart(terminal, f"Change   {first.config}   {hashes}   {on}")
@@ -70,6 +72,8 @@ def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
 def _print_node(terminal: Terminal, node: NodePlan) -> None:
     role = "control plane" if node.control_plane else "worker"
     _apart(terminal, f"{node.node}   {role}   {node.kubelet_version}   machine {node.machine_id}")
+    if node.known_as:
+        _line(terminal, f"  ssh        {node.host}, whose key known_hosts has for {node.known_as}")
     for entry in (*node.names, *node.addresses):
         _line(terminal, f"  may have   {entry.value}   ({entry.source})")
     _line(terminal, f"  proof      at {', '.join(f'{each}:{node.port}' for each in node.dial)}")

@@ -9,7 +9,7 @@ from itertools import islice
 from kubevouch.clock import Clock
 from kubevouch.evidence.serving import judged
 from kubevouch.evidence.snapshot import Served, TrustedRoots
-from kubevouch.kubelet.dialled import Target
+from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.dial import dial
 
 _MOST_NAMED = 3

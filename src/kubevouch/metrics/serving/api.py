@@ -1,4 +1,4 @@
-"""Nodes and pods: get and list."""
+"""The metrics API: get and list of nodes and pods."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -8,15 +8,15 @@ from kubevouch.metrics.fleet import Fleet, FleetNode, RunningPod
 from kubevouch.metrics.serving import tables
 from kubevouch.metrics.serving.objects import (
     GROUP,
-    listed,
+    list_object,
     node_metrics,
     pod_metrics,
     rfc3339,
-    whole,
+    with_kind,
 )
 from kubevouch.metrics.serving.selectors import SelectorError, field_selector, label_selector
-from kubevouch.metrics.serving.tables import Row
-from kubevouch.metrics.store import Store
+from kubevouch.metrics.serving.tables import TableRow
+from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.attributes import Attributes, attributes_of
 from kubevouch.serve.messages import HttpRequest, HttpResponse, json_response
 from kubevouch.serve.negotiation import MediaType, accepted
@@ -35,11 +35,11 @@ _KINDS: Final = {"nodes": "NodeMetrics", "pods": "PodMetrics"}
 
 
 class MetricsApi:
-    """Answers below /apis/metrics.k8s.io/v1beta1/. observe: told how old each measurement is that goes out, seconds."""
+    """Serves /apis/metrics.k8s.io/v1beta1/. observe: called with the age of each measurement served, in seconds."""
 
     def __init__(
         self,
-        store: Store,
+        store: MetricsStore,
         fleet: Fleet,
         clock: Clock,
         observe: Callable[[float], None] = lambda _: None,
@@ -50,7 +50,7 @@ class MetricsApi:
         self._observe = observe
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
-        """The answer; errors are answers, too."""
+        """The response to a request; errors are responses, too."""
         attributes = attributes_of(request)
         form = accepted(request, tables.TABLES)
         include = request.query_value("includeObject")
@@ -66,9 +66,9 @@ class MetricsApi:
             return json_response(tables.table(found, form.parameters["v"], include))
         kind = _KINDS[attributes.resource]
         items = [row.item for row in found]
-        return json_response(whole(kind, items[0]) if single else listed(kind, items))
+        return json_response(with_kind(kind, items[0]) if single else list_object(kind, items))
 
-    async def _one(self, attributes: Attributes) -> list[Row] | HttpResponse:
+    async def _one(self, attributes: Attributes) -> list[TableRow] | HttpResponse:
         found: list[FleetNode] | list[RunningPod]
         if attributes.resource == "nodes":
             node = self._fleet.nodes.get(attributes.name)
@@ -83,7 +83,9 @@ class MetricsApi:
         rows = await self._rows(found)
         return rows or not_found(GROUP, _KINDS[attributes.resource].lower(), name)
 
-    async def _list(self, attributes: Attributes, request: HttpRequest) -> list[Row] | HttpResponse:
+    async def _list(
+        self, attributes: Attributes, request: HttpRequest
+    ) -> list[TableRow] | HttpResponse:
         try:
             labels = label_selector(request.query_value("labelSelector"))
             fields = field_selector(request.query_value("fieldSelector"))
@@ -107,11 +109,11 @@ class MetricsApi:
         pods.sort(key=lambda pod: (pod.namespace, pod.name))
         return await self._rows(pods)
 
-    async def _rows(self, chosen: Sequence[FleetNode | RunningPod]) -> list[Row]:
-        """Those of them that are measured. A long list lets the scrapes have their turn."""
+    async def _rows(self, chosen: Sequence[FleetNode | RunningPod]) -> list[TableRow]:
+        """The rows of those that have a usage. Yields to the scraper every now and then while building a long list."""
         now = self._clock.now()
         stamp, since_1970 = rfc3339(now), now.timestamp()
-        rows: list[Row] = []
+        rows: list[TableRow] = []
         for place, each in enumerate(chosen, start=1):
             row = self._node(each, stamp) if isinstance(each, FleetNode) else self._pod(each, stamp)
             if row is not None:
@@ -122,27 +124,29 @@ class MetricsApi:
                 await self._clock.sleep(0)
         return rows
 
-    def _node(self, node: FleetNode, stamp: str) -> Row | None:
+    def _node(self, node: FleetNode, stamp: str) -> TableRow | None:
         used = self._store.node(node.name)
         if used is None:
             return None
         item = node_metrics(node.name, node.labels, used, stamp)
-        return Row("NodeMetrics", item, used.cpu_nanocores, used.memory_bytes, used.timestamp_ns)
+        return TableRow(
+            "NodeMetrics", item, used.cpu_nanocores, used.memory_bytes, used.timestamp_ns
+        )
 
-    def _pod(self, pod: RunningPod, stamp: str) -> Row | None:
+    def _pod(self, pod: RunningPod, stamp: str) -> TableRow | None:
         used = self._store.pod(pod.namespace, pod.name)
         if used is None:
             return None
         cpu = sum(each.cpu_nanocores for each in used.containers)
         memory = sum(each.memory_bytes for each in used.containers)
         item = pod_metrics(pod.labels, used, stamp)
-        return Row("PodMetrics", item, cpu, memory, used.timestamp_ns)
+        return TableRow("PodMetrics", item, cpu, memory, used.timestamp_ns)
 
 
 def _refusal(
     method: str, attributes: Attributes, form: MediaType | None, include: str
 ) -> HttpResponse | None:
-    """What this API does not have; None if it has it."""
+    """The response if this API does not serve such a request; None if it does."""
     if attributes.resource not in _KINDS or attributes.subresource or not _fits(attributes):
         return no_such_resource()
     if method != "GET":
@@ -157,7 +161,7 @@ def _refusal(
 
 
 def _fits(attributes: Attributes) -> bool:
-    """Nodes have no namespace; a single pod is found in one only."""
+    """Whether the namespace fits: nodes have none, and a single pod needs one."""
     if attributes.resource == "nodes":
         return not attributes.namespace
     return bool(attributes.namespace) or attributes.verb != "get"

@@ -1,4 +1,4 @@
-"""What makes a metrics server ready, alive and healthy (metrics-server's pkg/server/{server,health}.go, 0.9)."""
+"""The readiness, liveness and health checks of a metrics server (pkg/server/{server,health}.go, 0.9)."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -6,14 +6,14 @@ from datetime import datetime
 from kubevouch.clock import Clock
 from kubevouch.metrics.fleet import Fleet
 from kubevouch.metrics.serving.objects import go_duration
-from kubevouch.metrics.store import Store
+from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.probes import NamedCheck
 
-_PATIENCE = 1.5
+_MAX_ROUNDS = 1.5
 
 
 def checks(
-    store: Store,
+    store: MetricsStore,
     fleet: Fleet,
     clock: Clock,
     *,
@@ -21,18 +21,18 @@ def checks(
     resolution: float,
     stopping: Callable[[], bool],
 ) -> dict[str, tuple[NamedCheck, ...]]:
-    """By page. last_round: when the last round of scrapes began. resolution: seconds."""
+    """The checks by page. last_round: returns when the last round of scrapes began. resolution: seconds."""
 
-    def waited() -> float:
+    def since_round() -> float:
         began = last_round()
         return 0.0 if began is None else (clock.now() - began).total_seconds()
 
     def timely() -> str | None:
-        late = waited() > _PATIENCE * resolution
+        late = since_round() > _MAX_ROUNDS * resolution
         return "metric collection didn't finish on time" if late else None
 
     def log_values() -> dict[str, str]:
-        seconds = {"duration": waited(), "maxDuration": _PATIENCE * resolution}
+        seconds = {"duration": since_round(), "maxDuration": _MAX_ROUNDS * resolution}
         return {name: go_duration(int(value * 1e9)) for name, value in seconds.items()}
 
     def stored() -> str | None:

@@ -1,6 +1,6 @@
-"""A metrics server, whole: scrapes, and serves what it has, until somebody wants an end.
+"""A complete metrics server: it scrapes kubelets and serves their usage until it is asked to stop.
 
-As a process of its own (cli), or several of them in somebody else's: `parts_of`, then `serve`.
+It runs as a process of its own (cli) or in another program, also several at once: `build_components`, then `serve`.
 """
 
 import asyncio
@@ -14,18 +14,18 @@ from prometheus_client import CollectorRegistry
 from kubevouch.clock import Clock
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials
-from kubevouch.kubelet.io.fetch import Roots
+from kubevouch.kubelet.io.fetch import KubeletRoots
 from kubevouch.metrics.collector import Collector
-from kubevouch.metrics.fleet import Dialling, Fleet
-from kubevouch.metrics.scraper import Rhythm
+from kubevouch.metrics.fleet import Fleet, KubeletAddressing
+from kubevouch.metrics.scraper import ScrapeSettings
 from kubevouch.metrics.serving.api import MetricsApi
 from kubevouch.metrics.serving.discovery import apis
 from kubevouch.metrics.serving.instruments import Instruments
 from kubevouch.metrics.serving.objects import API_VERSION
 from kubevouch.metrics.serving.openapi import openapi
 from kubevouch.metrics.serving.probes import checks
-from kubevouch.metrics.serving.telling import Telling
-from kubevouch.metrics.store import Store
+from kubevouch.metrics.serving.scrape_log import ScrapeLog
+from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.access_gate import AccessGate, version
 from kubevouch.serve.authentication import Authenticator
 from kubevouch.serve.authorization import ALWAYS_ALLOWED, Authorizer
@@ -39,17 +39,17 @@ from kubevouch.serve.probes import Probes
 from kubevouch.serve.process import StopEvent, TlsReloader
 
 DRAIN: Final = 10.0
-"""Seconds that requests get to end in."""
+"""Seconds for requests in flight to finish at shutdown."""
 NEVER_INSECURE: Final = "not here: a token would go to whoever answers on a node's address"
-"""What is said to whoever wants metrics of kubelets that nobody verifies."""
+"""The answer to flags that would scrape kubelets without verifying them."""
 
 
-class Scraping(Protocol):
-    """What fills the store."""
+class MetricsSource(Protocol):
+    """Fills the store."""
 
     @property
     def fleet(self) -> Fleet:
-        """Which nodes and pods there are."""
+        """The nodes and pods of the cluster."""
         ...
 
     @property
@@ -58,13 +58,17 @@ class Scraping(Protocol):
         ...
 
     async def run(self) -> None:
-        """For ever."""
+        """Fills the store until cancelled."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
-    """How it is served. flag_trust: authorities from flags. use_published: those that the API server publishes, too; tolerate_missing: serve without them if it publishes none."""
+class ServingOptions:
+    """How the metrics API is served.
+
+    flag_trust: authorities from flags. use_published: also trust what the API server publishes. tolerate_missing: start
+    without it if it cannot be read. source: the serving certificate. resolution: seconds between two scrapes.
+    """
 
     host: str
     port: int
@@ -77,75 +81,78 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What a metrics server is made of."""
+class Components:
+    """The parts of a metrics server."""
 
     api: ApiClient
     clock: Clock
     log: Log
-    store: Store
-    scraping: Scraping
+    store: MetricsStore
+    source: MetricsSource
     registry: CollectorRegistry
     instruments: Instruments
 
 
-def parts_of(
+def build_components(
     api: ApiClient,
     clock: Clock,
     log: Log,
     *,
-    roots: Callable[[], Roots],
+    roots: Callable[[], KubeletRoots],
     credentials: Credentials,
-    chance: Callable[[], float],
-    dialling: Dialling,
-    rhythm: Rhythm,
+    rng: Callable[[], float],
+    addressing: KubeletAddressing,
+    settings: ScrapeSettings,
     node_selector: str = "",
     check_time: bool = True,
-) -> Parts:
-    """A metrics server's parts, put together; the arguments are Collector's."""
-    telling = Telling(log, clock, rhythm.timeout)
+) -> Components:
+    """The parts of a metrics server, connected. The arguments are those of Collector."""
+    scrape_log = ScrapeLog(log, clock, settings.timeout)
     collector = Collector(
         api,
         roots=roots,
         credentials=credentials,
         clock=clock,
-        chance=chance,
-        listener=telling,
-        dialling=dialling,
-        rhythm=rhythm,
+        rng=rng,
+        observer=scrape_log,
+        addressing=addressing,
+        settings=settings,
         node_selector=node_selector,
         check_time=check_time,
     )
     numbers = new_registry()
-    telling.instruments = Instruments(numbers, collector.store, lambda: collector.fleet.nodes)
-    return Parts(api, clock, log, collector.store, collector, numbers, telling.instruments)
+    scrape_log.instruments = Instruments(numbers, collector.store, lambda: collector.fleet.nodes)
+    return Components(api, clock, log, collector.store, collector, numbers, scrape_log.instruments)
 
 
 async def serve(
-    parts: Parts, serving: Serving, stop: StopEvent, ready: Callable[[int], None] = lambda _: None
+    parts: Components,
+    options: ServingOptions,
+    stop: StopEvent,
+    ready: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Until stop is requested. ready: told the port once it listens. Raises KubevouchError, OSError."""
+    """Serves until stop is requested. ready: called with the port once it listens. Raises KubevouchError, OSError."""
     reloader = TlsReloader(
         parts.api,
         parts.clock,
         parts.log,
-        source=serving.source,
-        flag_trust=serving.flag_trust,
-        use_published=serving.use_published,
+        source=options.source,
+        flag_trust=options.flag_trust,
+        use_published=options.use_published,
     )
-    authentication, tls = await reloader.start(tolerate_missing=serving.tolerate_missing)
-    gate = _gate(parts, serving, authentication, stop)
+    authentication, tls = await reloader.start(tolerate_missing=options.tolerate_missing)
+    gate = _gate(parts, options, authentication, stop)
     async with Listener(
-        gate.answer, tls, parts.clock, host=serving.host, port=serving.port, drain=DRAIN
+        gate.answer, tls, parts.clock, host=options.host, port=options.port, drain=DRAIN
     ) as listener:
-        parts.log.info("Serving securely", address=f"{serving.host}:{listener.port}")
+        parts.log.info("Serving securely", address=f"{options.host}:{listener.port}")
         ready(listener.port)
-        await _until(stop, parts.scraping.run(), reloader.run())
+        await _until(stop, parts.source.run(), reloader.run())
         parts.log.info("Shutting down")
 
 
 async def _until(stop: StopEvent, *work: Coroutine[Any, Any, None]) -> None:
-    """Runs what never ends until an end is wanted; what breaks before is raised as it is."""
+    """Runs the coroutines until stop is requested, then cancels them. The first error is raised as it is."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(each) for each in work]
@@ -157,9 +164,9 @@ async def _until(stop: StopEvent, *work: Coroutine[Any, Any, None]) -> None:
 
 
 def _gate(
-    parts: Parts, serving: Serving, authentication: Authenticator, stop: StopEvent
+    parts: Components, options: ServingOptions, authentication: Authenticator, stop: StopEvent
 ) -> AccessGate:
-    fleet = parts.scraping.fleet
+    fleet = parts.source.fleet
     observe = parts.instruments.freshness.observe
     served = MetricsApi(parts.store, fleet, parts.clock, observe)
     probes = Probes(
@@ -167,8 +174,8 @@ def _gate(
             parts.store,
             fleet,
             parts.clock,
-            last_round=lambda: parts.scraping.last_round,
-            resolution=serving.resolution,
+            last_round=lambda: parts.source.last_round,
+            resolution=options.resolution,
             stopping=lambda: stop.requested,
         ),
         parts.log,
@@ -181,12 +188,12 @@ def _gate(
         "/version": version,
         **dict.fromkeys(probes.paths, probes.answer),
     }
-    allowed = Authorizer(parts.api, parts.clock, parts.log, always_allowed=serving.always_allowed)
+    allowed = Authorizer(parts.api, parts.clock, parts.log, always_allowed=options.always_allowed)
     return AccessGate(authentication, allowed, routes, parts.log)
 
 
 def _api_or_discovery(served: MetricsApi) -> Handler:
-    """The version's own path is discovery; what is below it is the API."""
+    """A handler: discovery for the path of the version itself, the metrics API below it."""
     own = f"/apis/{API_VERSION}"
     return lambda request: (
         apis(request) if request.path.rstrip("/") == own else served.answer(request)

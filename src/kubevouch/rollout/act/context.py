@@ -6,6 +6,7 @@ from typing import Protocol
 
 from kubevouch.clock import Clock
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.node.destination import Destination
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 
 
@@ -13,6 +14,10 @@ class NodeTransport(Protocol):
     """Carries a script to a node: `node.ssh.Ssh` or `node.local.Local`."""
 
     name: str
+
+    async def destination(self, host: str) -> Destination:
+        """How `host` would be reached, and whether its key is known. Connects to nothing. Raises NodeUnreachable."""
+        ...
 
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
@@ -51,19 +56,3 @@ class RolloutContext:
     progress: ProgressReport
     stop: Callable[[], bool]
     random_serial: Callable[[int], int]
-
-
-@dataclass(frozen=True)
-class RolloutTimeouts:
-    """How long a node may take, in seconds.
-
-    gates: until every gate is passed. switch: after it the node undoes itself; longer than the gates, so that it is
-    we who decide while we can.
-    """
-
-    gates: float = 180.0
-
-    @property
-    def switch(self) -> int:
-        """Seconds from the change to the node's own undo: a third more than the gates, 20 s at least and 60 s at most."""
-        return int(self.gates + min(60.0, max(20.0, self.gates / 3)))

@@ -1,7 +1,7 @@
 """`fix --plan`: what each node needs, from a snapshot of the cluster and a survey of each machine. Reads only."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from kubevouch.diagnose.catalogue import Code
@@ -12,18 +12,18 @@ from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import Evidence
-from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.resources import Node
-from kubevouch.node.script import ScriptResult
 from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.decide.assess import NodeFacts, assess
+from kubevouch.rollout.act.survey_node import survey_node
+from kubevouch.rollout.decide.assess import NodeFacts, assess, waiting_nodes
+from kubevouch.rollout.decide.need import MachineFacts
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, LeftOut, NodePlan, Plan
 from kubevouch.rollout.decide.plan_config_map import plan_config_map
+from kubevouch.rollout.decide.shared import shared_among, without_shared_keys
 from kubevouch.rollout.errors import StoppedBefore
 
-_SURVEY = 60.0
 _AT_ONCE = 16
 _MOST_ADDRESSES = 16
 _MOST_NAMED = 8
@@ -62,11 +62,17 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
             return await _judged(node, options, context, evidence)
 
     seen = await together(*(judged(node) for node in chosen))
-    reserved = reserved_of(names)
+    reserved = reserved_of(names, nodes)
+    keys = {each.node.name: each.host_key for each in seen if isinstance(each, NodeFacts)}
+    shared = shared_among(nodes, keys)
     planned: list[NodePlan] = []
     left_out: list[LeftOut] = []
     for each in seen:
-        answer = each if isinstance(each, LeftOut) else assess(each, nodes, reserved)
+        if isinstance(each, LeftOut):
+            left_out.append(each)
+            continue
+        proven = without_shared_keys(each.node.name, each.confirmed, shared)
+        answer = assess(replace(each, confirmed=proven), nodes, reserved)
         if isinstance(answer, LeftOut):
             left_out.append(answer)
         else:
@@ -86,7 +92,11 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
         config_map=config_map,
         config_map_note=note,
         approver=approver.name if approver else "",
-        notices=(*_of_this_machine(names), *_notices(planned, has_approver=approver is not None)),
+        notices=(
+            *_of_this_machine(names),
+            *(str(each) for each in shared),
+            *_notices(planned, has_approver=approver is not None),
+        ),
     )
 
 
@@ -129,23 +139,29 @@ async def _judged(
     if len(node.status.addresses) > _MOST_ADDRESSES:
         return LeftOut(node.name, f"its status has {len(node.status.addresses)} addresses")
     try:
-        carried: ScriptResult[NodeSurvey] = await context.transport.run_script(
-            node.name, survey(), timeout=_SURVEY
-        )
+        host, carried = await survey_node(node, context)
     except KubevouchError as error:
         return LeftOut(node.name, str(error))
     at = context.clock.now()
     context.progress.step(node.name, "surveyed")
-    confirmed = await confirm_addresses(node, carried, context)
+    values = [each.address for each in node.status.addresses]
+    confirmed = await confirm_addresses(values, host, carried, context)
     return NodeFacts(
         node=node,
-        survey=carried.answer,
-        at=at,
+        machine=MachineFacts(
+            node=node.name,
+            machine_id=node.status.node_info.machine_id,
+            survey=carried.answer,
+            at=at,
+            served=evidence.served_by(node.name),
+            csr_waits=node.name in waiting_nodes(evidence.csrs.or_else(())),
+        ),
         host_key=carried.host_key or "",
         confirmed=confirmed,
         accepted=options.accepted.get(node.name, ()),
-        served=evidence.served_by(node.name),
         flags=evidence.metrics.flags,
+        host=host,
+        known_as=carried.known_as or "",
     )
 
 

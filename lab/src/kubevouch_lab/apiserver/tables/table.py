@@ -83,9 +83,12 @@ def table_for(
     resourceVersion. include_object: the query parameter; None and "Metadata" give PartialObjectMetadata.
     headers: False leaves the columns out, as a watch does after its first event.
     """
-    printer = _printer(kind)
+    things = list(objects)
+    # The one subresource whose objects are of a kind that no path of its own leads to.
+    is_scale = any(thing.get("kind") == "Scale" for thing in things)
+    printer = workloads.SCALE if is_scale else _printer(kind)
     rows = []
-    for thing in objects:
+    for thing in things:
         row: dict[str, Any] = {"cells": printer.row(thing, now)}
         if printer is pods.POD and (conditions := pods.completed(thing)):
             row["conditions"] = conditions

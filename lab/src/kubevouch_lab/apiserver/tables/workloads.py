@@ -177,6 +177,12 @@ def _controller_revision(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     return [name_of(thing), owner, whole(thing, "revision"), age_of(thing, now)]
 
 
+def _scale(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
+    """As printScale of printersinternal shows it: what stands as available is status.replicas."""
+    counted = [int(at(thing, f"{part}.replicas") or 0) for part in ("spec", "status")]
+    return [name_of(thing), *counted, age_of(thing, now)]
+
+
 def _autoscaler(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     """The targets are shown only as far as resources go: no metrics pipeline here sets others."""
     target = f"{text(thing, 'spec.scaleTargetRef.kind')}/{text(thing, 'spec.scaleTargetRef.name')}"
@@ -290,6 +296,15 @@ CONTROLLER_REVISION = Printer(
         AGE,
     ),
     _controller_revision,
+)
+SCALE = Printer(
+    (
+        NAME,
+        number("Desired", "How many pods are wanted."),
+        number("Available", "How many pods there are."),
+        AGE,
+    ),
+    _scale,
 )
 AUTOSCALER = Printer(
     (

@@ -15,14 +15,14 @@ _UTC = re.compile(rb"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?(?:Z|([+-])(\d\d)(\d\d
 _GENERALIZED = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:Z|([+-])(\d\d)(\d\d))")
 
 
-class Moment(NamedTuple):
+class Asn1Time(NamedTuple):
     """A moment, and the text in which Go would show it (with the offset it was written with)."""
 
     at: datetime
     text: str
 
 
-def read_moment(reader: der.Reader) -> Moment:
+def read_time(reader: der.Reader) -> Asn1Time:
     """The next UTCTime or GeneralizedTime. Raises Malformed with Go's text."""
     utc = reader.peek(der.UTC_TIME)
     if not utc and not reader.peek(der.GENERALIZED_TIME):
@@ -39,7 +39,7 @@ def read_moment(reader: der.Reader) -> Moment:
     try:
         local = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
         offset, zone = _offset(found[7], found[8], found[9])
-        return Moment(local - offset, f"{local.replace(tzinfo=None).isoformat()}{zone}")
+        return Asn1Time(local - offset, f"{local.replace(tzinfo=None).isoformat()}{zone}")
     except OverflowError:
         raise Malformed(_NO_SUCH_DATE) from None
     except ValueError:

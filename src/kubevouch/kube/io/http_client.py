@@ -13,12 +13,12 @@ import msgspec
 
 from kubevouch.clock import Clock
 from kubevouch.kube.access import ClusterAccess
-from kubevouch.kube.asked import asked
+from kubevouch.kube.api_call import api_call
 from kubevouch.kube.decode import decoded
-from kubevouch.kube.errors import KubeError, Unreachable, UnreachableKind, Waits
+from kubevouch.kube.errors import ApiUnreachable, KubeError, RetryLater, UnreachableKind
 from kubevouch.kube.io.credentials import Credential, Credentials, fixed_or_files, goes_before_exec
 from kubevouch.kube.io.exec_plugin import ExecPlugin
-from kubevouch.kube.io.transport import Limits, Response, StreamLimits, Transport
+from kubevouch.kube.io.transport import ApiResponse, ResponseLimits, StreamLimits, Transport
 from kubevouch.kube.refusals import refusal, web_page
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ def _unobserved(_method: str, _target: str, /) -> Callable[[str], None]:
     return lambda _: None
 
 
-class Door:
+class HttpClient:
     """`async with` it.
 
     environ: what an exec plugin inherits. interactive: whether a plugin may read from our standard input. observe:
@@ -56,13 +56,13 @@ class Door:
         clock: Clock,
         environ: Mapping[str, str],
         interactive: bool = False,
-        limits: Limits | None = None,
+        limits: ResponseLimits | None = None,
         observe: RequestObserver = _unobserved,
     ) -> None:
         self.access = access
         self._observe = observe
         self._clock = clock
-        self._limits = limits or Limits()
+        self._limits = limits or ResponseLimits()
         self._credentials = _credentials(access, clock, environ, interactive=interactive)
         self._transport = Transport(access)
 
@@ -82,8 +82,8 @@ class Door:
         body: JSON = None,
         content_type: str = _JSON,
         accept: str = _JSON,
-        limits: Limits | None = None,
-    ) -> Response:
+        limits: ResponseLimits | None = None,
+    ) -> ApiResponse:
         """The only door: an answer with a code of 2xx, or an error.
 
         path: quoted, as Resource.path gives it. A GET is repeated after a broken connection and where the server
@@ -111,8 +111,8 @@ class Door:
         target: str,
         headers: Sequence[tuple[str, str]],
         data: bytes | None,
-        limits: Limits,
-    ) -> Response:
+        limits: ResponseLimits,
+    ) -> ApiResponse:
         credential = await self._credentials.current()
         answer = await self._send(
             method, target, credential, headers=headers, data=data, limits=limits
@@ -124,7 +124,7 @@ class Door:
         if not 200 <= answer.code < 300:
             path = target.partition("?")[0]
             server = self.access.server
-            raise refusal(server, asked(method, path), answer.code, answer.headers, answer.body)
+            raise refusal(server, api_call(method, path), answer.code, answer.headers, answer.body)
         return answer
 
     async def _send(
@@ -135,8 +135,8 @@ class Door:
         *,
         headers: Sequence[tuple[str, str]],
         data: bytes | None,
-        limits: Limits,
-    ) -> Response:
+        limits: ResponseLimits,
+    ) -> ApiResponse:
         ended, how = self._observe(method, target), "cancelled"
         try:
             answer = await self._transport.send(
@@ -183,7 +183,7 @@ class Door:
             stream = self._transport.lines(target, credential, limits, headers=[("Accept", _JSON)])
             async with contextlib.aclosing(stream):
                 answer = await anext(stream)
-                assert isinstance(answer, Response)
+                assert isinstance(answer, ApiResponse)
                 refused = credential if answer.code == 401 and not renewed else None
                 if refused is None or not (newer := await self._credentials.renewed(refused)):
                     self._check_stream(answer, path)
@@ -193,10 +193,10 @@ class Door:
                     return
                 credential, renewed = newer, True
 
-    def _check_stream(self, answer: Response, path: str) -> None:
+    def _check_stream(self, answer: ApiResponse, path: str) -> None:
         server = self.access.server
         if answer.code != 200:
-            raise refusal(server, asked("WATCH", path), answer.code, answer.headers, answer.body)
+            raise refusal(server, api_call("WATCH", path), answer.code, answer.headers, answer.body)
         if not answer.headers.get("content-type", "").startswith(_JSON):
             raise web_page(server, answer.headers)
 
@@ -212,8 +212,8 @@ def _credentials(
 
 def _wait(error: KubeError, attempt: int) -> float | None:
     """Seconds until a GET may be sent again; None if that would not help."""
-    if isinstance(error, Waits):
+    if isinstance(error, RetryLater):
         after = error.retry_after
         return after if after is not None and after <= _LONGEST_WAIT else None
-    broke = isinstance(error, Unreachable) and error.kind is UnreachableKind.RESET
+    broke = isinstance(error, ApiUnreachable) and error.kind is UnreachableKind.RESET
     return 0.2 * 2**attempt if broke else None

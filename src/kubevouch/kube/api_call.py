@@ -4,7 +4,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 
-class Asked(NamedTuple):
+class ApiCall(NamedTuple):
     """A verb and a resource, as `kubectl auth can-i` takes them.
 
     resource: with group and subresource, `certificatesigningrequests.certificates.k8s.io/approval`; the path for
@@ -27,7 +27,7 @@ _VERBS = {
 }
 
 
-def asked(method: str, path: str) -> Asked:
+def api_call(method: str, path: str) -> ApiCall:
     """Never fails: an unknown path is a non-resource URL with its method as the verb."""
     steps = path.strip("/").split("/")
     group, rest = "", []
@@ -36,11 +36,11 @@ def asked(method: str, path: str) -> Asked:
     elif len(steps) > 3 and steps[0] == "apis":
         group, rest = steps[1], steps[3:]
     if not rest:
-        return Asked(method.lower(), path)
+        return ApiCall(method.lower(), path)
     namespace = ""
     if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in ("status", "finalize"):
         namespace, rest = unquote(rest[1]), rest[2:]
     plural, name, subresource = [*rest, "", ""][:3]
     resource = plural + (f".{group}" if group else "") + (f"/{subresource}" if subresource else "")
     verb = _VERBS.get(method, "get" if name else "list")
-    return Asked(verb, resource, namespace, unquote(name))
+    return ApiCall(verb, resource, namespace, unquote(name))

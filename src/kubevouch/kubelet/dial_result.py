@@ -30,7 +30,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Dialled:
+class DialResult:
     """What came of it. `failure` is None if and only if the handshake was finished and every certificate read.
 
     at: when it began. elapsed: seconds, our own waiting in the crowd included. remote: the address that answered

@@ -16,7 +16,7 @@ from kubevouch.x509.errors import Malformed
 from kubevouch.x509.extensions import Extension
 from kubevouch.x509.gotext import address_text, parse_address, unmapped
 from kubevouch.x509.quirks import Quirk, QuirkCode, quirk
-from kubevouch.x509.sans import SUBJECT_ALT_NAME, AltNames, read_alt_names
+from kubevouch.x509.sans import SUBJECT_ALT_NAME, SubjectAltNames, read_alt_names
 
 EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
 _MICROSOFT = "1.3.6.1.4.1.311.2.1.14"
@@ -25,14 +25,14 @@ _HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9_-]{1,63}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CsrExtensions:
     """What the attributes ask for. No names at all is None, an empty list of them is not."""
 
-    alt_names: AltNames | None
+    alt_names: SubjectAltNames | None
     quirks: tuple[Quirk, ...]
 
 
-def read_attributes(attributes: der.Reader) -> Asked:
+def read_attributes(attributes: der.Reader) -> CsrExtensions:
     """What the attributes ask for, in Go's eyes. Raises Malformed where Go refuses."""
     quirks: list[Quirk] = []
     extensions: dict[str, Extension] = {}
@@ -50,9 +50,9 @@ def read_attributes(attributes: der.Reader) -> Asked:
         quirks.extend(_extension_quirks(extension))
     san = extensions.get(SUBJECT_ALT_NAME)
     if san is None:
-        return Asked(None, tuple(quirks))
+        return CsrExtensions(None, tuple(quirks))
     names = read_alt_names(san.value)
-    return Asked(names, (*quirks, *_name_quirks(names)))
+    return CsrExtensions(names, (*quirks, *_name_quirks(names)))
 
 
 def _requested(attribute: der.Element, quirks: list[Quirk]) -> list[Extension]:
@@ -114,7 +114,7 @@ def _extension_quirks(extension: Extension) -> Iterator[Quirk]:
         yield quirk(QuirkCode.DER_NOT_CANONICAL, f"in the alternative names: {spelling}")
 
 
-def _name_quirks(names: AltNames) -> Iterator[Quirk]:
+def _name_quirks(names: SubjectAltNames) -> Iterator[Quirk]:
     if names.empty:
         yield quirk(QuirkCode.SAN_EMPTY, "the alternative names name nothing that Go reads")
     kinds = [*["rfc822Name"] * len(names.emails), *["URI"] * len(names.uris), *names.others]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from kubevouch.tls.errors import PairError
+from kubevouch.tls.errors import KeyPairError
 
 _RIGHT = "a certificate in PEM, leaf first, and its private key, not encrypted, were expected"
 _REASONS = {
@@ -23,7 +23,7 @@ _REASONS = {
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Pair:
+class KeyPair:
     """A certificate chain (PEM, leaf first) and its private key (PEM). Printing it shows neither.
 
     The two may be the same bytes, as in the kubelet's combined files.
@@ -36,16 +36,16 @@ class Pair:
         return "<Pair>"
 
 
-def load_pair(context: ssl.SSLContext, pair: Pair, *, where: str) -> None:
+def load_key_pair(context: ssl.SSLContext, pair: KeyPair, *, where: str) -> None:
     """Loads a pair into a context. `where` names its source for the error.
 
     Raises:
-        PairError: not PEM, the key is encrypted, or the two do not belong together.
+        KeyPairError: not PEM, the key is encrypted, or the two do not belong together.
     """
 
     def encrypted() -> NoReturn:
         # Without this callback OpenSSL would ask for the passphrase at the terminal, and wait.
-        raise PairError(where, "the private key is encrypted", _RIGHT)
+        raise KeyPairError(where, "the private key is encrypted", _RIGHT)
 
     with _readable(pair.chain) as chain, _readable(pair.key) as key:
         try:
@@ -55,7 +55,7 @@ def load_pair(context: ssl.SSLContext, pair: Pair, *, where: str) -> None:
             seen = _REASONS.get(
                 error.reason or "", f"not usable ({error.reason or 'no PEM block'})"
             )
-            raise PairError(where, seen, _RIGHT) from None
+            raise KeyPairError(where, seen, _RIGHT) from None
 
 
 @contextlib.contextmanager

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 
 from kubevouch.x509 import der, pem
 from kubevouch.x509.canonical import deviation
+from kubevouch.x509.csr_attributes import read_attributes
+from kubevouch.x509.csr_identity import key_quirks, read_subject, signature_quirks
 from kubevouch.x509.errors import Malformed, X509Error
 from kubevouch.x509.gotext import Address
 from kubevouch.x509.keys import PublicKey, read_public_key
 from kubevouch.x509.names import Name
 from kubevouch.x509.quirks import MOST_QUIRKS, Quirk, QuirkCode, quirk
-from kubevouch.x509.request_attributes import read_attributes
-from kubevouch.x509.request_identity import key_quirks, read_subject, signature_quirks
-from kubevouch.x509.sans import AltNames
+from kubevouch.x509.sans import SubjectAltNames
 
-REQUEST_LABEL = "CERTIFICATE REQUEST"
+CSR_LABEL = "CERTIFICATE REQUEST"
 LARGEST_REQUEST = 64 * 1024
 """Bytes of PEM. A kubelet's request has about 500; policy sets a tighter bound."""
 
@@ -31,25 +31,25 @@ _RIGHT = "a PKCS#10 request as a kubelet sends it was expected"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class SigningRequest:
+class CertificateRequest:
     """A PKCS#10 request. Two are equal if their DER is."""
 
     der: bytes
     subject: Name
     key: PublicKey
-    alt_names: AltNames
+    alt_names: SubjectAltNames
     has_san_extension: bool
     quirks: tuple[Quirk, ...]
     """Empty for what a kubelet sends; at most `MOST_QUIRKS` of them."""
 
     def __eq__(self, other: object) -> bool:
-        return self.der == other.der if isinstance(other, SigningRequest) else NotImplemented
+        return self.der == other.der if isinstance(other, CertificateRequest) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.der)
 
     def __repr__(self) -> str:
-        return f"<SigningRequest {self.subject} quirks {len(self.quirks)}>"
+        return f"<CertificateRequest {self.subject} quirks {len(self.quirks)}>"
 
     @property
     def dns_names(self) -> tuple[str, ...]:
@@ -67,19 +67,19 @@ class SigningRequest:
         return str(self.key)
 
 
-def read_request(data: bytes, where: str) -> SigningRequest:
+def read_csr(data: bytes, where: str) -> CertificateRequest:
     """The request in `spec.request` (PEM). Raises X509Error where the API server would refuse it."""
     if len(data) > LARGEST_REQUEST:
         raise X509Error(where, f"{len(data)} bytes", f"at most {LARGEST_REQUEST} are read")
     block = next(pem.blocks(data), None)
-    if block is None or block.label != REQUEST_LABEL:
+    if block is None or block.label != CSR_LABEL:
         seen = "no PEM block" if block is None else f"a {block.label} block comes first"
-        raise X509Error(where, seen, f"a {REQUEST_LABEL} block was expected")
-    outside = () if pem.encode(REQUEST_LABEL, block.body) == data else (_outside(block, data),)
-    return parse_request(block.body, where, quirks=outside)
+        raise X509Error(where, seen, f"a {CSR_LABEL} block was expected")
+    outside = () if pem.encode(CSR_LABEL, block.body) == data else (_outside(block, data),)
+    return parse_csr(block.body, where, quirks=outside)
 
 
-def parse_request(data: bytes, where: str, *, quirks: tuple[Quirk, ...] = ()) -> SigningRequest:
+def parse_csr(data: bytes, where: str, *, quirks: tuple[Quirk, ...] = ()) -> CertificateRequest:
     """The request in these bytes of DER; the quirks already seen come first. Raises X509Error."""
     if len(data) > LARGEST_REQUEST:
         raise X509Error(where, f"{len(data)} bytes", f"at most {LARGEST_REQUEST} are read")
@@ -89,7 +89,7 @@ def parse_request(data: bytes, where: str, *, quirks: tuple[Quirk, ...] = ()) ->
         raise X509Error(where, f"not a signing request: {error}", _RIGHT) from None
 
 
-def _outside(block: pem.Block, data: bytes) -> Quirk:
+def _outside(block: pem.PemBlock, data: bytes) -> Quirk:
     if block.has_headers:
         seen = "headers stand in the PEM block"
     elif b"-----BEGIN " in data[: block.start] + data[block.end :]:
@@ -101,7 +101,7 @@ def _outside(block: pem.Block, data: bytes) -> Quirk:
     return quirk(QuirkCode.PEM_NOT_CANONICAL, seen)
 
 
-def _parse(data: bytes, quirks: tuple[Quirk, ...]) -> SigningRequest:
+def _parse(data: bytes, quirks: tuple[Quirk, ...]) -> CertificateRequest:
     outer = der.Reader(data)
     request = outer.inside(der.SEQUENCE, "asn1: structure error: no SEQUENCE")
     if not outer.empty:
@@ -116,11 +116,11 @@ def _parse(data: bytes, quirks: tuple[Quirk, ...]) -> SigningRequest:
     asked = read_attributes(attributes)
     algorithm = request.element(der.SEQUENCE, "asn1: structure error: no signature algorithm")
     signature = der.right_aligned(*request.bits("asn1: structure error: no signature"))
-    return SigningRequest(
+    return CertificateRequest(
         der=data,
         subject=subject,
         key=key,
-        alt_names=asked.alt_names or AltNames(),
+        alt_names=asked.alt_names or SubjectAltNames(),
         has_san_extension=asked.alt_names is not None,
         quirks=(
             *quirks,
