@@ -20,6 +20,8 @@ def quote(text: str) -> str:
 
     Which characters of the newest Unicode are printable may differ by a release.
     """
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
     return '"' + "".join(map(_quoted, text)) + '"'
 
 
@@ -36,6 +38,8 @@ def _quoted(char: str) -> str:
         return char
     if code < 0x80 or 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code & 0xFF:02x}"
+    if 0xD800 <= code <= 0xDFFF:
+        return "\ufffd"  # half a pair, which no Go string decodes to
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
