@@ -76,6 +76,9 @@ class AllowedNames(msgspec.Struct, frozen=True):
     trusts_node: bool = False
     """The operator takes the node's own word for NODE_STATUS claims."""
 
+    outdated: str = ""
+    """Why the source of these does not hold any more; empty if it does."""
+
     def claim(self, value: str | Address) -> Claim | None:
         """The claim of exactly this spelling (names) or this address."""
         if isinstance(value, str):

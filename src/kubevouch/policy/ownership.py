@@ -170,6 +170,10 @@ def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
         return cannot_tell(
             rule, "no source knows this node", HoldReason.NODE_UNKNOWN, seen=listed(values)
         )
+    if facts.allowed.outdated:
+        return cannot_tell(
+            rule, facts.allowed.outdated, HoldReason.PIN_OUTDATED, seen=listed(values)
+        )
     claims = {value: facts.allowed.claim(value) for value in values}
     known = listed(facts.allowed.names if kind is NAMES else facts.allowed.addresses)
     strange = [value for value, claim in claims.items() if claim is None]
