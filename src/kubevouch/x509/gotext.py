@@ -19,6 +19,8 @@ def quote(text: str) -> str:
 
     Python and Go may know different Unicode releases, and so differ in which of the newest characters are printable.
     """
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
     return '"' + "".join(map(_quoted, text)) + '"'
 
 
@@ -35,6 +37,8 @@ def _quoted(char: str) -> str:
         return char
     if code < 0x80 or 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code & 0xFF:02x}"
+    if 0xD800 <= code <= 0xDFFF:
+        return "\ufffd"  # half a pair, which no Go string decodes to
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
