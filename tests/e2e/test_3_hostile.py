@@ -105,9 +105,9 @@ def test_addresses_that_a_node_adds_after_the_plan_are_not_its_own(
 @pytest.mark.parametrize(
     ("lie", "why"),
     [
-        (OTHER, "which is also k8s-worker-2.internal.example.com's"),
-        ("10.96.0.1", "which is reserved: Service default/kubernetes"),
-        ("192.168.88.77", "only the node itself says that it is 192.168.88.77"),
+        (OTHER, "(of k8s-worker-2.internal.example.com)"),
+        ("10.96.0.1", "10.96.0.1 (Service default/kubernetes)"),
+        ("192.168.88.77", "only the node itself says so: 192.168.88.77"),
     ],
 )
 def test_addresses_that_a_node_adds_before_the_plan_leave_it_out(
