@@ -4,11 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PACKAGES := $(VENV)/.packages
 READY  := $(VENV)/.ready
+COVERAGE := $(CURDIR)/$(VENV)/coverage
 STATE  ?= expired
 K8S    ?= 1.36.3
 
 .DEFAULT_GOAL := help
-.PHONY: lab-e2e demo picture docs story bench help test check format locks clean oracle real real-long real-up real-state real-down
+.PHONY: lab-e2e demo picture docs story bench help test coverage mutation check format locks clean oracle real real-long real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -35,11 +36,24 @@ test: $(READY) ## all tests that need no root and no cluster, and the story on a
 lab-e2e: $(READY) ## all e2e tests on a lab, and every scenario of it
 	$(BIN)/python -m pytest --cluster=lab -m "not long" tests/e2e lab/tests/scenarios
 
-check: $(READY) ## ruff, mypy --strict, the import contracts
+# The same tests as `test` and `lab-e2e`, run once under coverage.py, their processes too.
+coverage: $(READY) ## all of test and lab-e2e, and what they cover, room by room
+	rm -rf $(COVERAGE)
+	mkdir -p $(COVERAGE)
+	COVERAGE_FILE=$(COVERAGE)/data.plain $(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine -q --keep --data-file=$(COVERAGE)/plain $(COVERAGE)/data.plain.*
+	$(BIN)/coverage json -q --data-file=$(COVERAGE)/plain -o $(COVERAGE)/plain.json
+	COVERAGE_FILE=$(COVERAGE)/data.e2e $(BIN)/coverage run -m pytest --cluster=lab -m "not long" tests/e2e lab/tests/scenarios
+	$(BIN)/coverage combine -q --data-file=$(COVERAGE)/all $(COVERAGE)/data.*
+	$(BIN)/coverage json -q --data-file=$(COVERAGE)/all -o $(COVERAGE)/all.json
+	$(BIN)/python -m tests.house.coverage_by_room $(COVERAGE)/plain.json $(COVERAGE)/all.json
+
+check: $(READY) ## ruff, mypy --strict, the import contracts, the rules of the house
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/house
 
 format: $(READY) ## let ruff format and mend what it can
 	$(BIN)/ruff check --fix .

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from kubevouch_lab.cluster.node_place import configured
+from kubevouch_lab.cluster.node_disk import configured
 from real import clock, cluster, faults
 from real.handshake import Seen, context, shake
 from real.layout import HOSTS, WORKERS, Folders, Host

@@ -13,19 +13,19 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from kubevouch_lab.aggregation import Aggregation
 from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import NAMESPACES, SERVICE_ACCOUNTS, kind_of
 from kubevouch_lab.apiserver.request import LOOPBACK, UserInfo
 from kubevouch_lab.apiserver.server import ApiServer, ServerPki
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.cluster import seed_rbac
+from kubevouch_lab.cluster.dependencies import admission, backends
 from kubevouch_lab.identity.authentication import Authentication
 from kubevouch_lab.identity.authorization import Authorization
 from kubevouch_lab.identity.node_restriction import NodeRestriction
 from kubevouch_lab.identity.reviews import Reviews
-from kubevouch_lab.node_proxy import NodeProxy
-from kubevouch_lab.plugs import admission, backends
+from kubevouch_lab.proxies.aggregation import Aggregation
+from kubevouch_lab.proxies.node_proxy import NodeProxy
 from kubevouch_lab.signer.issuing import signing_ca
 from kubevouch_lab.signer.signers import CONTROLLER, Signers
 from tests.support.authority import Authority, Pair

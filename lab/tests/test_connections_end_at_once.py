@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from kubevouch_lab.severing import sever
+from kubevouch_lab.disconnect import disconnect
 
 
 class _OfPython3112(asyncio.Transport):
@@ -23,10 +23,10 @@ class _OfPython3112(asyncio.Transport):
 
 
 def test_a_connection_that_was_closed_twice_already_is_left_alone() -> None:
-    sever(_OfPython3112(closing=True))
-    sever(None)
+    disconnect(_OfPython3112(closing=True))
+    disconnect(None)
 
 
 def test_a_fault_of_an_open_connection_is_not_hidden() -> None:
     with pytest.raises(AttributeError):
-        sever(_OfPython3112(closing=False))
+        disconnect(_OfPython3112(closing=False))

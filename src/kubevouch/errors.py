@@ -9,6 +9,17 @@ from enum import IntEnum
 from typing import ClassVar
 
 
+def nearest(word: str, known: Iterable[str], *, otherwise: str) -> str:
+    """What would be right in place of an unknown word: the known one that looks like it, else what `otherwise` says."""
+    from difflib import get_close_matches
+
+    known = list(known)
+    close = get_close_matches(word, known, n=1)
+    # A host name without its domain is what people type for a node.
+    close = close or [each for each in known if each.partition(".")[0] == word]
+    return f"is it {close[0]}?" if close else otherwise
+
+
 class ExitCode(IntEnum):
     """What a process exits with: the same for every verb and every `-o`. The numbers never change."""
 

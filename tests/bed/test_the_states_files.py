@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from kubevouch_lab.cluster.node_place import configured
+from kubevouch_lab.cluster.node_disk import configured
 from real.layout import HOSTS, MASTER, WORKERS, Host
 from real.pairs import Pair, ca_hash, cluster_ca, kubelet_self_signed, kubelet_serving
 from real.placing import Placed

@@ -30,6 +30,8 @@ VERBS = {
     ("top", "nodes"): "Usage: kubevouch top nodes [OPTIONS] [NAME]",
     ("top", "pods"): "Usage: kubevouch top pods [OPTIONS] [NAME]",
     ("metrics-server",): "Usage: kubevouch metrics-server [OPTIONS]",
+    ("version",): "Usage: kubevouch version [OPTIONS]",
+    ("completion",): "Usage: kubevouch completion [OPTIONS] {bash|zsh|fish}",
 }
 
 
@@ -46,7 +48,7 @@ async def test_help_lists_the_verbs_in_the_order_of_the_story(kubevouch: Program
     ran = await kubevouch("-h")
     listed = re.findall(r"^  ([\w-]+)  +\S", ran.out.partition("Commands:")[2], re.MULTILINE)
     story = ["doctor", "explain", "probe", "csr", "fix", "undo", "verify"]
-    assert listed == [*story, "top", "metrics-server", "lab"]
+    assert listed == [*story, "top", "metrics-server", "version", "completion", "lab"]
 
 
 NO_COMMAND_LINES = {
@@ -62,7 +64,7 @@ NO_COMMAND_LINES = {
     ("csr", "explain"): "Missing argument 'REQUEST'",
     ("csr", "approve"): "Missing argument 'NAME...'",
     ("fix",): "one of --plan FILE and --apply FILE was expected",
-    ("explain", "KV3O4"): "there is no such code; KV304 is the nearest",
+    ("explain", "KV3O4"): "there is no such code; is it KV304?",
     ("explain", "quux"): "there is no such code; `kubevouch explain` lists all",
     ("csr", "list", "--allow", "worker-1"): "worker-1: is not NODE=VALUE",
 }

@@ -9,7 +9,7 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.verify import VerifyTimeouts, _until_it_holds
 from kubevouch.diagnose.catalogue import Severity
 from kubevouch.errors import ExitCode
-from kubevouch.kube.errors import Unreachable
+from kubevouch.kube.errors import ApiUnreachable
 from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program, ended
 from tests.diagnose.cases import CASES
@@ -97,7 +97,7 @@ async def test_an_api_server_that_stays_away_is_told_at_the_end() -> None:
     clock = WoundClock(MOMENT)
     async with staged(CASES["healthy"], clock) as stage, client_of(stage.access, clock) as api:
         cut(stage)
-        with pytest.raises(Unreachable):
+        with pytest.raises(ApiUnreachable):
             await _until_it_holds(
                 api, clock, Terminal(None, None, None, {}), Severity.ERROR, VerifyTimeouts(60, 60)
             )

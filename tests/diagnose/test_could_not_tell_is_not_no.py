@@ -16,7 +16,7 @@ from kubevouch.diagnose.rules import Rule
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
 from kubevouch.evidence.snapshot import Evidence, MetricsPath, Served
-from kubevouch.kubelet.dialled import Dialled
+from kubevouch.kubelet.dial_result import DialResult
 from kubevouch.tls.failure import FailureKind, HandshakeFailure
 from tests.diagnose.cases import CASES, SEEN, looked_at, snapshot
 
@@ -76,7 +76,7 @@ def _not_dialled(index: int) -> Taking:
 
 def _out_of_files(served: Served) -> Served:
     failure = HandshakeFailure(FailureKind.OUR_SIDE, "too many open files")
-    dialled = Dialled(served.dialled.target, served.dialled.at, 0.0, failure=failure)
+    dialled = DialResult(served.dialled.target, served.dialled.at, 0.0, failure=failure)
     return replace(served, dialled=dialled, verdict=None)
 
 

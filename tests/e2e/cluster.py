@@ -153,7 +153,7 @@ class Cluster(Protocol):
         ...
 
     def bind(self, manifest: str, role: str, user: str) -> None:
-        """Applies the manifest of a ClusterRole and binds it to the user."""
+        """Applies the manifest of a ClusterRole and of Roles of the same name, and binds them all to the user."""
         ...
 
     def node_kubeconfig(self, node: Node, folder: Path) -> Path:

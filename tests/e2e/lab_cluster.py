@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from kubevouch.system_clock import SystemClock
-from kubevouch_lab.cluster.control import ask
 from kubevouch_lab.cluster.folder import Folder
 from kubevouch_lab.cluster.site import Host, Site
 from kubevouch_lab.nodes.files import NodeFiles
 from kubevouch_lab.nodes.journal import Journal
+from kubevouch_lab.process.control_socket import ask
 from real.audit import Entry, read
 from real.handshake import Seen, context, shake
 from real.node import TREE

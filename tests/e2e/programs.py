@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO, cast
 
+import yaml
+
 from .cluster import Done, Node, Ran, Running
 
 CHECKOUT = Path(__file__).parents[2]
@@ -130,8 +132,14 @@ class Programs(ABC):
 
     def bind(self, manifest: str, role: str, user: str) -> None:
         self.kubectl("apply", "-f", "-", stdin=manifest)
+        who = f"--serviceaccount=default:{user}"
         words = ("create", "clusterrolebinding", f"{role}-{user}", f"--clusterrole={role}")
-        self.kubectl(*words, f"--serviceaccount=default:{user}")
+        self.kubectl(*words, who)
+        for each in filter(None, yaml.safe_load_all(manifest)):
+            if each["kind"] == "Role":
+                space = each["metadata"]["namespace"]
+                binding = ("create", "rolebinding", f"{role}-{user}", "-n", space)
+                self.kubectl(*binding, f"--role={role}", who)
 
     def node_kubeconfig(self, node: Node, folder: Path) -> Path:
         pem = folder / f"{node.name}.pem"

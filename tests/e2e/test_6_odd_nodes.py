@@ -1,5 +1,7 @@
 """Nodes on which something is odd: a plan says what, changes nothing, and goes on with the others."""
 
+import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,10 +102,62 @@ def test_nodes_that_cannot_be_reached_are_named_and_left_out(
     assert len(made["nodes"]) == 3  # type: ignore[arg-type]
 
 
+def _by_address(cluster: Cluster, node: Node, folder: Path, *, known: bool) -> Path:
+    """The cluster's ssh configuration without a word of the node's name."""
+    whole = cluster.ssh_words()[-1]
+    printed = subprocess.run(
+        ["ssh", "-G", "-F", whole, node.name], check=True, capture_output=True, text=True
+    ).stdout
+    said = {line.partition(" ")[0]: line.partition(" ")[2] for line in printed.splitlines()}
+    words = ["ssh-keygen", "-F", said["hostkeyalias"], "-f", said["userknownhostsfile"]]
+    key = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    lines = [line.split() for line in key.splitlines() if not line.startswith("#")]
+    known_hosts = folder / "known_hosts"
+    known_hosts.write_text(
+        "".join(f"{node.address} {kind} {key}\n" for _, kind, key, *_ in lines if known)
+    )
+    config = folder / "ssh_config"
+    config.write_text(
+        f"Host {node.address}\n  Port {said['port']}\n  HostKeyAlias {node.address}\n"
+        f'Host *\n  User root\n  IdentityFile "{said["identityfile"]}"\n  IdentitiesOnly yes\n'
+        f'  UserKnownHostsFile "{known_hosts}"\n  GlobalKnownHostsFile /dev/null\n'
+    )
+    return config
+
+
 def test_a_user_with_sudo_will_do(expired: Cluster, tmp_path: Path) -> None:
     node = expired.workers[0]
     made = plan(expired, tmp_path / "plan.json", "--nodes", node.name, "--ssh-user", "ops")
     assert [each["node"] for each in made["nodes"]] == [node.name]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_nodes_whose_names_this_machine_cannot_resolve_are_reached_at_their_addresses(
+    expired: Cluster, tmp_path: Path, known: bool
+) -> None:
+    """ssh_config and known_hosts as of somebody who logs in by address, or has never logged in. The last test: it applies."""
+    node = expired.workers[0]
+    config = _by_address(expired, node, tmp_path, known=known)
+    path = tmp_path / "plan.json"
+    words = ("--via", "ssh", "--ssh-config", str(config), "--nodes", node.name)
+    ran = expired.kubevouch("fix", "--plan", str(path), *words)
+    made = json.loads(path.read_text())
+    if known:
+        assert ran.code == 0, ran
+        assert [each["host"] for each in made["nodes"]] == [node.address]
+        assert f"ssh        {node.address}, whose key known_hosts has for {node.address}" in ran.out
+        done = expired.kubevouch("fix", "--apply", str(path), "--yes")
+        assert done.code == 0, done
+        return
+    assert ran.code == 3, ran
+    assert "LEFT OUT" in ran.out
+    for word in (
+        f"known_hosts has no key for {node.name}",
+        node.address,
+        "--ssh-config",
+        "ssh-keyscan",
+    ):
+        assert word in ran.out, word
 
 
 def _plan(cluster: Cluster, node: Node, folder: Path) -> tuple[int, str]:

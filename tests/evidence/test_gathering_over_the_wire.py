@@ -14,9 +14,9 @@ from kubevouch.cli.common.roles import READER
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.evidence.measured import DoubtKind, Measured
 from kubevouch.evidence.snapshot import Evidence
-from kubevouch.kube.errors import NotAnApiServer, TlsError, Unauthorized, Unreachable
+from kubevouch.kube.errors import ApiTlsError, ApiUnreachable, NotAnApiServer, Unauthorized
 from kubevouch.kube.io.client import PAGE
-from kubevouch.kube.io.transport import Limits
+from kubevouch.kube.io.transport import ResponseLimits
 from tests.support.apiservers import MOMENT, PATIENT, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
@@ -76,7 +76,7 @@ BAD_ANSWERS = {
 
 @contextlib.asynccontextmanager
 async def seen(
-    scenario: Scenario, limits: Limits = PATIENT
+    scenario: Scenario, limits: ResponseLimits = PATIENT
 ) -> AsyncIterator[tuple[Stage, Callable[[], Any]]]:
     clock = WoundClock(MOMENT)
     async with (
@@ -172,7 +172,7 @@ async def test_a_list_of_several_pages_is_whole_and_sorted_by_age() -> None:
 
 
 async def test_one_slow_answer_does_not_take_the_others_with_it() -> None:
-    async with seen(HEALTHY, Limits(connect=30, total=3)) as (stage, look):
+    async with seen(HEALTHY, ResponseLimits(connect=30, total=3)) as (stage, look):
         stage.server.faults.on(QUESTIONS["deployment"][0], faults.silence())
         evidence = await look()
         doubt = evidence.metrics.deployment.doubt
@@ -182,9 +182,9 @@ async def test_one_slow_answer_does_not_take_the_others_with_it() -> None:
 
 
 async def test_a_server_that_answers_nothing_is_raised() -> None:
-    async with seen(HEALTHY, Limits(connect=30, total=1)) as (stage, look):
+    async with seen(HEALTHY, ResponseLimits(connect=30, total=1)) as (stage, look):
         stage.server.faults.on("/*", faults.silence())
-        with pytest.raises(Unreachable, match="no whole answer"):
+        with pytest.raises(ApiUnreachable, match="no whole answer"):
             await look()
 
 
@@ -212,7 +212,7 @@ async def test_nobody_there_is_raised() -> None:
         with closed_port() as port:
             nobody = msgspec.structs.replace(stage.access, server=f"https://127.0.0.1:{port}")
             async with client_of(nobody, clock) as api:
-                with pytest.raises(Unreachable):
+                with pytest.raises(ApiUnreachable):
                     await gather(api, clock=clock)
 
 
@@ -221,7 +221,7 @@ async def test_another_ca_is_raised() -> None:
     async with staged(HEALTHY, clock) as stage:
         foreign = msgspec.structs.replace(stage.access, roots=Authority().pem)
         async with client_of(foreign, clock) as api:
-            with pytest.raises(TlsError):
+            with pytest.raises(ApiTlsError):
                 await gather(api, clock=clock)
 
 
@@ -268,14 +268,17 @@ async def test_the_clusters_names_are_read_only_while_a_request_waits() -> None:
 @pytest.mark.parametrize("scenario", [HEALTHY, WAITING], ids=["healthy", "waiting"])
 async def test_the_printed_role_is_enough(scenario: Scenario) -> None:
     """Every question to the authorizer is one that the reader role has a rule for, and Secrets are never asked for."""
-    rules = yaml.safe_load(READER)["rules"]
+    roles = list(yaml.safe_load_all(READER))
 
     def allowed(asked: reviews.Attributes) -> bool:
         return any(
-            asked.verb in rule["verbs"]
+            role["kind"] == "ClusterRole" or role["metadata"]["namespace"] == asked.namespace
+            for role in roles
+            for rule in role["rules"]
+            if asked.verb in rule["verbs"]
             and asked.group in rule["apiGroups"]
             and asked.resource in rule["resources"]
-            for rule in rules
+            and asked.name in rule.get("resourceNames", [asked.name])
         )
 
     async with seen(scenario) as (stage, look):

@@ -10,7 +10,7 @@ from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
 from kubevouch.evidence.measured import Measured, Vantage
-from kubevouch.evidence.names import kubeadm_names
+from kubevouch.evidence.names import kubeadm_names, with_more
 from kubevouch.evidence.serving import preferred_types, scraped_address, targets
 from kubevouch.evidence.snapshot import flag_value
 from kubevouch.kube.resources import ConfigMap, Node, NodeAddress
@@ -21,8 +21,10 @@ from tests.support.bombs import ALIASES
 from tests.support.clocks import WoundClock
 from tests.support.scenario import Expected, Request, Scenario
 from tests.support.scripted import faults, status
+from tests.support.scripted.kinds import KINDS
 from tests.support.stage import staged
 
+CONFIG_MAPS = KINDS["", "v1", "configmaps"]
 LOAD_BALANCER = {
     "kind": "Service",
     "metadata": {"name": "lb", "namespace": "web"},
@@ -52,8 +54,52 @@ async def test_services_endpoints_and_kubeadm_tell_the_clusters_own_names() -> N
         "10.96.234.196",
     }
     assert names.service_networks == (ip_network("10.96.0.0/12"),)
-    assert names.domain == "cluster.local"
+    assert names.domains == ("cluster.local",)
+    assert names.services["kubernetes.default"] == "Service default/kubernetes"
+    assert names.services["metrics-server.kube-system"] == "Service kube-system/metrics-server"
     assert names.doubts == ()
+
+
+async def test_without_kubeadm_the_flags_of_the_api_server_and_the_joiners_configuration_tell() -> (
+    None
+):
+    clock = WoundClock(MOMENT)
+    async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
+        stage.server.store.delete(CONFIG_MAPS, "kubeadm-config", "kube-system")
+        names = await gather_names(api, Inquiry(clock))
+    assert names.service_networks == (ip_network("10.96.0.0/12"),)
+    assert names.domains == ("cluster.local",)
+    assert names.doubts == ()
+
+
+async def test_where_nothing_tells_the_networks_and_the_domain_are_empty_until_the_operator_tells() -> (
+    None
+):
+    clock = WoundClock(MOMENT)
+    async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
+        for name in ("kubeadm-config", "kubelet-config"):
+            stage.server.store.delete(CONFIG_MAPS, name, "kube-system")
+        refusal = status.forbidden("", "pods", "", "no")
+        stage.server.faults.on("/api/v1/namespaces/kube-system/pods", faults.refuse(refusal))
+        names = await gather_names(api, Inquiry(clock))
+    assert (names.service_networks, names.pod_networks, names.domains) == ((), (), ())
+    told = with_more(
+        names,
+        domains=["Corp.Internal.", "", "corp.internal"],
+        service_networks=[ip_network("10.3.0.0/16")],
+    )
+    assert told.domains == ("corp.internal",)
+    assert told.service_networks == (ip_network("10.3.0.0/16"),)
+
+
+async def test_a_cluster_configuration_that_cannot_be_read_is_a_doubt() -> None:
+    clock = WoundClock(MOMENT)
+    async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
+        broken = {"metadata": {"name": "kubeadm-config", "namespace": "kube-system"},
+                  "data": {"ClusterConfiguration": "networking: ["}}  # fmt: skip
+        stage.server.store.put(CONFIG_MAPS, broken)
+        names = await gather_names(api, Inquiry(clock))
+    assert [each.text.partition(":")[0] for each in names.doubts] == ["ConfigMap kubeadm-config"]
 
 
 async def test_what_could_not_be_read_is_named_and_the_rest_is_there() -> None:
@@ -87,13 +133,13 @@ def kubeadm(text: str) -> Measured[ConfigMap]:
             "controlPlaneEndpoint: 'api.example.com:6443'\nnetworking: {serviceSubnet: '10.96.0.0/12,fd00::/108', dnsDomain: k8s.example.org}",
             ((ip_network("10.96.0.0/12"), ip_network("fd00::/108")), "k8s.example.org", "api.example.com"),
         ),
-        ("controlPlaneEndpoint: '[fd00::1]:6443'", ((), "cluster.local", "fd00::1")),
-        ("controlPlaneEndpoint: '[fd00::1'", ((), "cluster.local", "")),
-        ("networking: {serviceSubnet: 10.96.0.0/99, dnsDomain: 5}", ((), "cluster.local", "")),
-        ("networking: [1]", ((), "cluster.local", "")),
-        ("networking: 2001-99-99", ((), "cluster.local", "")),
-        (ALIASES + "networking: {serviceSubnet: *i, dnsDomain: *i}", ((), "cluster.local", "")),
-        ("", ((), "cluster.local", "")),
+        ("controlPlaneEndpoint: '[fd00::1]:6443'", ((), "", "fd00::1")),
+        ("controlPlaneEndpoint: '[fd00::1'", ((), "", "")),
+        ("networking: {serviceSubnet: 10.96.0.0/99, dnsDomain: 5}", ((), "", "")),
+        ("networking: [1]", ((), "", "")),
+        ("networking: 2001-99-99", ((), "", "")),
+        (ALIASES + "networking: {serviceSubnet: *i, dnsDomain: *i}", ((), "", "")),
+        ("", ((), "", "")),
     ],
     ids=["all", "IPv6", "half a bracket", "no network", "a list", "no date", "a bomb of aliases", "empty"],
 )  # fmt: skip
@@ -101,7 +147,7 @@ def test_kubeadms_configuration_is_read_as_far_as_it_is_one(
     text: str, expected: tuple[object, str, str]
 ) -> None:
     said = kubeadm_names(kubeadm(text))
-    assert (said.networks, said.domain, next(iter(said.endpoints), "")) == expected
+    assert (said.service_networks, said.domain, next(iter(said.endpoints), "")) == expected
 
 
 def test_the_api_servers_other_names_and_a_network_written_by_its_host_count() -> None:
@@ -113,7 +159,7 @@ def test_the_api_servers_other_names_and_a_network_written_by_its_host_count() -
         )
     )
     assert set(said.endpoints) == {"10.0.0.250", "api.example.com", "7", "vip.example.com"}
-    assert said.networks == (ip_network("10.96.0.0/12"),)
+    assert said.service_networks == (ip_network("10.96.0.0/12"),)
 
 
 @given(st.text() | st.text("controlPlaneEndpoint: networking{}[]&*<>\n-'\"/0123456789.,"))

@@ -52,6 +52,7 @@ def _run(names: list[str]) -> "subprocess.CompletedProcess[str]":
         text=True,
         timeout=60,
         check=False,
+        env={},  # `make coverage` would load itself there, and sockets with it
     )
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from kubevouch import __version__
-from kubevouch.kube.asked import asked
+from kubevouch.kube.api_call import api_call
 from kubevouch.kube.errors import Conflict, Forbidden, Gone, Invalid, NotFound, ServerError
 from kubevouch.kube.io.client import PAGE, ApiClient
 from kubevouch.kube.resources import (
@@ -276,7 +276,7 @@ async def test_a_log_that_the_kubelet_does_not_give_says_why(
 async def test_may_i_is_asked_with_what_is_asked_and_nothing_else(
     api: ApiClient, server: ScriptedApiServer
 ) -> None:
-    server.authorize = lambda asked: asked.resource == "nodes"
+    server.authorize = lambda api_call: api_call.resource == "nodes"
     yes = await api.self_subject_access_review(ResourceAttributes(verb="list", resource="nodes"))
     no = await api.self_subject_access_review(
         ResourceAttributes(verb="get", resource="pods", subresource="log", namespace="kube-system")
@@ -374,4 +374,4 @@ async def test_a_strange_name_reaches_the_server_as_it_is(
 def test_a_request_is_told_in_the_words_of_rbac(
     method: str, path: str, told: tuple[str, ...]
 ) -> None:
-    assert tuple(asked(method, path)) == told
+    assert tuple(api_call(method, path)) == told

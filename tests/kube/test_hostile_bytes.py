@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.access import cluster_access
-from kubevouch.kube.asked import asked
+from kubevouch.kube.api_call import api_call
 from kubevouch.kube.errors import CredentialError, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credential
 from kubevouch.kube.io.exec_plugin import ExecPlugin
-from kubevouch.kube.io.transport import Limits
+from kubevouch.kube.io.transport import ResponseLimits
 from kubevouch.kube.kubeconfig import ExecConfig, User
 from kubevouch.kube.proxy import environment_proxy
 from kubevouch.kube.raw import RawObject, with_condition
@@ -57,7 +57,7 @@ _STATUS = st.fixed_dictionaries(
     ),
 )
 def test_any_refusal_is_an_error_of_ours(code: int, body: bytes, headers: dict[str, str]) -> None:
-    error = refusal("https://api", asked("GET", "/api/v1/nodes"), code, headers, body)
+    error = refusal("https://api", api_call("GET", "/api/v1/nodes"), code, headers, body)
     assert isinstance(error, KubeError)
     assert str(error).startswith("https://api: ")
     assert str(error).isprintable()
@@ -66,7 +66,7 @@ def test_any_refusal_is_an_error_of_ours(code: int, body: bytes, headers: dict[s
 
 @given(st.text(max_size=40), st.text(max_size=60))
 def test_any_path_says_something(method: str, path: str) -> None:
-    assert asked(method, path).verb in (
+    assert api_call(method, path).verb in (
         method.lower(),
         "get",
         "list",
@@ -178,7 +178,7 @@ async def test_a_strange_url_is_refused_or_cannot_be_reached(url: str, tmp_path:
 
 async def _reach(kubeconfig: str) -> None:
     access = cluster_access({}, kubeconfig=kubeconfig)
-    async with client_of(access, limits=Limits(connect=30, total=60)) as api:
+    async with client_of(access, limits=ResponseLimits(connect=30, total=60)) as api:
         await api.version()
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kubevouch.kube import resources
 from kubevouch.kube.decode import Listed, decoded, list_of
-from kubevouch.kube.errors import BadAnswer
+from kubevouch.kube.errors import BadResponse
 from kubevouch.kube.resources import (
     APIService,
     CertificateSigningRequest,
@@ -221,7 +221,7 @@ def test_the_first_moment_of_all_is_a_moment() -> None:
     ],
 )
 def test_another_shape_is_an_error_that_names_the_field(text: str, place: str) -> None:
-    with pytest.raises(BadAnswer, match=place):
+    with pytest.raises(BadResponse, match=place):
         decoded(text.encode(), Lease, "https://api")
 
 
@@ -254,15 +254,15 @@ def test_any_json_is_an_object_or_a_bad_answer(value: Any) -> None:
 
 def _decodes(data: bytes) -> None:
     for kind in (list_of(CertificateSigningRequest), list_of(Node)):
-        with contextlib.suppress(BadAnswer):
+        with contextlib.suppress(BadResponse):
             assert isinstance(decoded(data, kind, "x"), Listed)
 
 
 def test_json_nested_too_deeply_is_a_bad_answer() -> None:
     deep = b'{"metadata":' * 100_000
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadResponse):
         decoded(deep, Node, "x")
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadResponse):
         decoded(
             b'{"items": null, "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", list_of(Node), "x"
         )

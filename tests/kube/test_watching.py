@@ -16,13 +16,13 @@ from kubevouch.kube.backoff import FIRST, LONGEST, Backoff
 from kubevouch.kube.errors import (
     Forbidden,
     Gone,
+    ResponseTooLarge,
     ServerError,
-    TooLarge,
     TooManyRequests,
     Unauthorized,
 )
 from kubevouch.kube.io.client import PAGE, ApiClient
-from kubevouch.kube.io.watch import LIST_AFTER, Event, Lost, Seen, Synced, Watch
+from kubevouch.kube.io.watch import LIST_AFTER, Deleted, Event, Synced, Upserted, Watch
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kube.resources import NODES, PODS, Object, Resource
 from tests.support.apiservers import access_to, api_server, client_of
@@ -62,13 +62,13 @@ class Follower:
 
     def take(self, event: Event[Object]) -> None:
         match event:
-            case Seen(object=thing):
+            case Upserted(object=thing):
                 # Told twice would be the same version again.
                 before = self.table.get(thing.name)
                 assert before is None or before.metadata != thing.metadata, thing.name
                 self.table[thing.name] = thing
                 self.story.append(f"+{thing.name}")
-            case Lost(key=(_, name), uid=uid):
+            case Deleted(key=(_, name), uid=uid):
                 assert self.table.pop(name).uid == uid
                 self.story.append(f"-{name}")
             case Synced():
@@ -111,7 +111,7 @@ async def following(
         api,
         resource,
         clock=clock or WoundClock(),
-        chance=random.Random(4).random,
+        rng=random.Random(4).random,
         report=follower.report,
         silence=silence,
         field_selector=field_selector,
@@ -344,7 +344,7 @@ async def test_a_line_beyond_all_measure_is_not_kept(
         create(server, "b")
         await follower.until(lambda: follower.holds(server))
     [trouble] = follower.troubles
-    assert isinstance(trouble, TooLarge)
+    assert isinstance(trouble, ResponseTooLarge)
     assert "a line of more than 16777216 bytes" in str(trouble)
 
 

@@ -15,7 +15,9 @@ import pytest
 from kubevouch.errors import ExitCode
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import (
-    BadAnswer,
+    ApiTlsError,
+    ApiUnreachable,
+    BadResponse,
     CredentialError,
     Forbidden,
     Gone,
@@ -24,16 +26,14 @@ from kubevouch.kube.errors import (
     KubeError,
     NotAnApiServer,
     NotFound,
-    Refused,
+    ResponseTooLarge,
     ServerError,
-    TlsError,
-    TooLarge,
+    StatusError,
     TooManyRequests,
     Unauthorized,
-    Unreachable,
 )
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.transport import Limits
+from kubevouch.kube.io.transport import ResponseLimits
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kube.resources import CONFIG_MAPS, NODES
 from tests.support.apiservers import MOMENT, PATIENT, TOKEN, access_to, client_of
@@ -47,7 +47,7 @@ from tests.support.scripted.faults import Play
 from tests.support.scripted.kinds import KINDS
 
 JSON = "application/json"
-SMALL = Limits(connect=30, total=60, body=1024 * 1024)
+SMALL = ResponseLimits(connect=30, total=60, body=1024 * 1024)
 PATH = "/api/v1/nodes/n"
 NODE = KINDS["", "v1", "nodes"]
 
@@ -83,7 +83,7 @@ ANSWERS: dict[str, tuple[Play, type[KubeError], str]] = {
     "a load balancer without a server": (faults.html(502), ServerError, "HTTP 502"),
     "a method that is not allowed": (
         faults.refuse(status.method_not_allowed("", "nodes", "get")),
-        Refused,
+        StatusError,
         "HTTP 405",
     ),
     "a login page": (faults.html(200), NotAnApiServer, "another form than JSON"),
@@ -101,26 +101,26 @@ ANSWERS: dict[str, tuple[Play, type[KubeError], str]] = {
     ),
     "half of a JSON text": (
         faults.answer(200, '{"metadata": {"na', Content_Type=JSON),
-        BadAnswer,
+        BadResponse,
         "not JSON",
     ),
-    "no text at all": (faults.answer(200, "", Content_Type=JSON), BadAnswer, "not JSON"),
+    "no text at all": (faults.answer(200, "", Content_Type=JSON), BadResponse, "not JSON"),
     "another kind of JSON": (
         faults.answer(200, '{"metadata": []}', Content_Type=JSON),
-        BadAnswer,
+        BadResponse,
         "metadata",
     ),
     "bytes that are not gzip": (
         faults.answer(200, b"hello", Content_Type=JSON, Content_Encoding="gzip"),
-        BadAnswer,
+        BadResponse,
         "compression",
     ),
     "a compression that was not asked for": (
         faults.answer(200, b"hello", Content_Type=JSON, Content_Encoding="br"),
-        BadAnswer,
+        BadResponse,
         "only gzip",
     ),
-    "more than was allowed": (faults.flood(8), TooLarge, "more than 1048576 bytes"),
+    "more than was allowed": (faults.flood(8), ResponseTooLarge, "more than 1048576 bytes"),
     "a gzip bomb": (
         faults.answer(
             200,
@@ -128,12 +128,12 @@ ANSWERS: dict[str, tuple[Play, type[KubeError], str]] = {
             Content_Type=JSON,
             Content_Encoding="gzip",
         ),
-        TooLarge,
+        ResponseTooLarge,
         "more than 1048576 bytes",
     ),
     "an error without end": (
         faults.answer(500, b"x" * 2 * 1024 * 1024, Content_Type="text/plain"),
-        TooLarge,
+        ResponseTooLarge,
         "more than",
     ),
     "an error that moves the cursor": (
@@ -221,7 +221,7 @@ async def test_a_get_is_sent_again_when_the_connection_breaks(
     assert (await api.get(NODES, "n")).name == "n"
     assert len(server.requests) == 3
     server.faults.on(PATH, play)
-    with pytest.raises(Unreachable) as caught:
+    with pytest.raises(ApiUnreachable) as caught:
         await api.get(NODES, "n")
     assert caught.value.kind == "reset"
     assert len(server.requests) == 7
@@ -237,7 +237,7 @@ async def test_a_write_is_never_sent_again(
     api: ApiClient, server: ScriptedApiServer, method: str, play: Play
 ) -> None:
     server.faults.on("*", play)
-    with pytest.raises((Unreachable, TooManyRequests)):
+    with pytest.raises((ApiUnreachable, TooManyRequests)):
         await api.request(method, "/api/v1/namespaces/s/configmaps/c", body={})
     assert [request.method for request in server.requests] == [method]
 
@@ -246,8 +246,10 @@ async def test_a_server_that_does_not_answer_is_given_up(
     server: ScriptedApiServer, authority: Authority
 ) -> None:
     server.faults.on("*", faults.silence())
-    async with client_of(access_to(server, authority), limits=Limits(connect=30, total=0.5)) as api:
-        with pytest.raises(Unreachable, match=r"no whole answer within 0\.5 seconds") as caught:
+    async with client_of(
+        access_to(server, authority), limits=ResponseLimits(connect=30, total=0.5)
+    ) as api:
+        with pytest.raises(ApiUnreachable, match=r"no whole answer within 0\.5 seconds") as caught:
             await api.version()
     assert caught.value.kind == "timeout"
     assert len(server.requests) == 1
@@ -257,8 +259,8 @@ async def test_a_time_out_may_be_given_with_a_request(
     api: ApiClient, server: ScriptedApiServer
 ) -> None:
     server.faults.on("*", faults.silence())
-    with pytest.raises(Unreachable, match=r"0\.3 seconds"):
-        await api.request("GET", "/version", limits=Limits(total=0.3))
+    with pytest.raises(ApiUnreachable, match=r"0\.3 seconds"):
+        await api.request("GET", "/version", limits=ResponseLimits(total=0.3))
 
 
 @contextlib.asynccontextmanager
@@ -288,8 +290,10 @@ async def test_a_server_that_accepts_and_does_not_shake_hands_is_given_up(
 ) -> None:
     async with _listener(None) as url:
         access = msgspec.structs.replace(access_to(server, authority), server=url)
-        async with client_of(access, limits=Limits(connect=0.5, total=30)) as api:
-            with pytest.raises(Unreachable, match=r"no connection within 0\.5 seconds") as caught:
+        async with client_of(access, limits=ResponseLimits(connect=0.5, total=30)) as api:
+            with pytest.raises(
+                ApiUnreachable, match=r"no connection within 0\.5 seconds"
+            ) as caught:
                 await api.version()
     assert caught.value.kind == "timeout"
 
@@ -299,9 +303,9 @@ async def test_a_server_that_accepts_and_does_not_shake_hands_is_given_up(
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", NotAnApiServer),
         (b"SSH-2.0-OpenSSH_9.2\r\n", NotAnApiServer),
-        (b"\x15\x03\x01\x00\x02\x02\x50", TlsError),
+        (b"\x15\x03\x01\x00\x02\x02\x50", ApiTlsError),
         (b"\x16\x03\x03\xff\xff" + b"\0" * 50, KubeError),
-        (b"", Unreachable),
+        (b"", ApiUnreachable),
     ],
     ids=["plain HTTP", "ssh", "an alert", "garbage", "nothing"],
 )
@@ -322,7 +326,7 @@ async def test_an_alert_is_told_by_its_name(
     async with _listener(b"\x15\x03\x03\x00\x02\x02\x50") as url:
         access = msgspec.structs.replace(access_to(server, authority), server=url)
         async with client_of(access) as api:
-            with pytest.raises(TlsError, match=r"internal_error\(80\)"):
+            with pytest.raises(ApiTlsError, match=r"internal_error\(80\)"):
                 await api.version()
 
 
@@ -344,7 +348,7 @@ async def test_nobody_listening_is_told(server: ScriptedApiServer, authority: Au
         url = f"https://127.0.0.1:{free.getsockname()[1]}"
         access = msgspec.structs.replace(access_to(server, authority), server=url)
         async with client_of(access) as api:
-            with pytest.raises(Unreachable, match="connection refused") as caught:
+            with pytest.raises(ApiUnreachable, match="connection refused") as caught:
                 await api.version()
     assert caught.value.kind == "refused"
 
@@ -358,7 +362,7 @@ async def test_a_name_that_does_not_resolve_is_told(
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     access = msgspec.structs.replace(access_to(server, authority), server="https://api.invalid:1")
     async with client_of(access) as api:
-        with pytest.raises(Unreachable, match=r"https://api\.invalid:1: no such host") as caught:
+        with pytest.raises(ApiUnreachable, match=r"https://api\.invalid:1: no such host") as caught:
             await api.version()
     assert caught.value.kind == "dns"
 
@@ -372,9 +376,9 @@ async def test_a_certificate_of_another_authority_is_told(
     server: ScriptedApiServer, authority: Authority
 ) -> None:
     access = access_to(server, authority)
-    with pytest.raises(TlsError, match="signed by the certificate-authority of the kubeconfig"):
+    with pytest.raises(ApiTlsError, match="signed by the certificate-authority of the kubeconfig"):
         await _version(msgspec.structs.replace(access, roots=Authority("another").pem))
-    with pytest.raises(TlsError, match=r"other\.example"):
+    with pytest.raises(ApiTlsError, match=r"other\.example"):
         await _version(msgspec.structs.replace(access, server_name="other.example"))
     await _version(msgspec.structs.replace(access, roots=None, verify=False))
     assert len(server.requests) == 1
@@ -387,7 +391,7 @@ async def test_an_expired_certificate_is_told(authority: Authority) -> None:
         not_after=datetime(2021, 1, 1, tzinfo=UTC),
     )
     async with ScriptedApiServer(server_context(pair), WoundClock(MOMENT)) as server:
-        with pytest.raises(TlsError, match="expired"):
+        with pytest.raises(ApiTlsError, match="expired"):
             await _version(access_to(server, authority))
         assert server.requests == []
 
@@ -398,7 +402,7 @@ async def test_a_client_certificate_that_is_not_wanted_is_told(
     pair = Authority("another").client("me")
     user = User(where="users[test]", client_certificate_data=pair.chain, client_key_data=pair.key)
     # With TLS 1.3 the server hangs up after its handshake; what reaches us is a matter of timing.
-    with pytest.raises((TlsError, Unreachable), match="client certificate"):
+    with pytest.raises((ApiTlsError, ApiUnreachable), match="client certificate"):
         await _version(access_to(server, authority, user))
 
 
@@ -424,11 +428,11 @@ async def test_a_proxy_lets_us_through_and_a_proxy_that_does_not_is_told(
         assert proxy.heads[0].startswith(f"CONNECT 127.0.0.1:{server.port} ")
         assert TOKEN not in proxy.heads[0]
         proxy.refuse = "407 Proxy Authentication Required"
-        with pytest.raises(Unreachable, match=r"the proxy .* answered with 407") as caught:
+        with pytest.raises(ApiUnreachable, match=r"the proxy .* answered with 407") as caught:
             await _version(access)
         assert caught.value.kind == "proxy"
     secret = proxy.url.replace("//", "//me:plugh@")
-    with pytest.raises(Unreachable, match="no connection to the proxy") as caught:
+    with pytest.raises(ApiUnreachable, match="no connection to the proxy") as caught:
         await _version(msgspec.structs.replace(access, proxy=secret))
     assert caught.value.kind == "proxy"
     assert "plugh" not in str(caught.value)
@@ -440,9 +444,9 @@ async def test_behind_a_proxy_the_server_is_verified_as_ever(
 ) -> None:
     async with connect_proxy() as proxy:
         access = msgspec.structs.replace(access_to(server, authority), proxy=proxy.url)
-        with pytest.raises(TlsError):
+        with pytest.raises(ApiTlsError):
             await _version(msgspec.structs.replace(access, roots=Authority("another").pem))
-        with pytest.raises(TlsError):
+        with pytest.raises(ApiTlsError):
             await _version(msgspec.structs.replace(access, server_name="other.example"))
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 import trustme
 
-from kubevouch.kubelet.dialled import MOST_CERTIFICATES, Dialled, Target
+from kubevouch.kubelet.dial_result import MOST_CERTIFICATES, DialResult, Target
 from kubevouch.kubelet.io.dial import dial_all
 from kubevouch.system_clock import SystemClock
 from kubevouch.tls import FailureKind
@@ -17,7 +17,7 @@ from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import NO_CERTIFICATE, ScriptedKubelet, Serve
 
 
-async def one(target: Target, clock: SystemClock, timeout: float = 20.0) -> Dialled:
+async def one(target: Target, clock: SystemClock, timeout: float = 20.0) -> DialResult:
     [answer] = await dial_all([target], clock=clock, timeout=timeout)
     return answer
 

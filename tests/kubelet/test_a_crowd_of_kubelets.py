@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kubevouch.kubelet.dialled import Target
+from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.dial import dial, dial_all
 from kubevouch.system_clock import SystemClock
 from kubevouch.tls import FailureKind

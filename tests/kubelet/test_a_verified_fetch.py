@@ -9,8 +9,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kubevouch.clock import Clock
-from kubevouch.kubelet.dialled import Target
-from kubevouch.kubelet.io.fetch import LONGEST_KEPT, FetchFailed, Roots, VerifiedKubelet, quoted
+from kubevouch.kubelet.dial_result import Target
+from kubevouch.kubelet.io.fetch import (
+    LONGEST_KEPT,
+    FetchFailed,
+    KubeletRoots,
+    VerifiedKubelet,
+    quoted,
+)
 from kubevouch.system_clock import SystemClock
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
@@ -63,7 +69,7 @@ def door(
 ) -> VerifiedKubelet:
     return VerifiedKubelet(
         Target(address or running.host, node, running.port),
-        Roots(authority.pem),
+        KubeletRoots(authority.pem),
         clock=clock or SystemClock(),
         check_time=check_time,
     )
@@ -321,7 +327,7 @@ async def test_a_port_without_tls_is_told_in_gos_words(
 async def test_a_closed_port_is_told_in_gos_words(authority: Authority) -> None:
     with closed_port() as port:
         fetch = VerifiedKubelet(
-            Target(ADDRESS, "n1", port), Roots(authority.pem), clock=SystemClock()
+            Target(ADDRESS, "n1", port), KubeletRoots(authority.pem), clock=SystemClock()
         )
         failure = await refused(fetch)
     assert failure.text == (

@@ -3,7 +3,7 @@
 import pytest
 
 from kubevouch.kubelet.configuration import read_configuration
-from kubevouch.kubelet.effective import Effective, drop_in_order, effective
+from kubevouch.kubelet.effective import EffectiveConfiguration, drop_in_order, effective
 from kubevouch.kubelet.errors import KubeletError
 from kubevouch.kubelet.flags import SWITCHES, read_flags
 from kubevouch.kubelet.known_keys import KEYS
@@ -23,7 +23,7 @@ BEYOND_US = {
 BEYOND_IT = {"unknown flag"}
 
 
-def ours(case: Case) -> Effective:
+def ours(case: Case) -> EffectiveConfiguration:
     file = None
     if case.config is not None:
         file = read_configuration(case.content, "FOLDER/config.yaml")

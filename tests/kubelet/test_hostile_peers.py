@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kubevouch.kubelet.dialled import Dialled, Target
+from kubevouch.kubelet.dial_result import DialResult, Target
 from kubevouch.kubelet.io.dial import dial_all
 from kubevouch.kubelet.io.handshake import MOST_BYTES
 from kubevouch.system_clock import SystemClock
@@ -41,7 +41,7 @@ KINDS = {
 }
 
 
-async def one(target: Target, clock: SystemClock, timeout: float) -> Dialled:
+async def one(target: Target, clock: SystemClock, timeout: float) -> DialResult:
     [answer] = await dial_all([target], clock=clock, timeout=timeout)
     return answer
 

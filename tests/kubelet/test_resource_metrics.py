@@ -12,8 +12,8 @@ from kubevouch.kubelet.errors import AnswerError
 from kubevouch.kubelet.resource_metrics import (
     LARGEST,
     MOST_OTHER_LINES,
-    ContainerUsage,
-    PodUsage,
+    ContainerSamples,
+    PodSamples,
     ResourceMetrics,
     Sample,
     read_resource_metrics,
@@ -32,11 +32,11 @@ def test_the_page_of_a_real_node(cases: Path) -> None:
     assert page.swap == Sample(0.0, 1795561262664)
     assert not page.scrape_error
     assert page.pods == (
-        PodUsage(
+        PodSamples(
             "kube-system",
             "metrics-server-647c6bbd5c-jw5s5",
             (
-                ContainerUsage(
+                ContainerSamples(
                     "metrics-server",
                     cpu=Sample(0.414282404, 1795561261540),
                     memory=Sample(14643200.0, 1795561261540),
@@ -84,7 +84,7 @@ CPU = "container_cpu_usage_seconds_total"
 )  # fmt: skip
 def test_the_format_allows_many_spellings(line: str) -> None:
     [pod] = read(line).pods
-    assert pod == PodUsage("n", "p", (ContainerUsage("c", cpu=Sample(1.5, 7)),))
+    assert pod == PodSamples("n", "p", (ContainerSamples("c", cpu=Sample(1.5, 7)),))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_moments_may_be_missing_negative_and_as_large_as_64_bits() -> None:
 
 def test_escapes_in_labels() -> None:
     page = read(f'{CPU}{{container="a\\"b",namespace="n\\\\n",pod="x\\ny"}} 1\n')
-    assert page.pods[0] == PodUsage("n\\n", "x\ny", (ContainerUsage('a"b', cpu=Sample(1)),))
+    assert page.pods[0] == PodSamples("n\\n", "x\ny", (ContainerSamples('a"b', cpu=Sample(1)),))
 
 
 def test_a_name_that_is_no_utf_8_shows_its_bytes() -> None:
@@ -147,7 +147,7 @@ def test_of_a_series_that_is_there_twice_the_later_counts() -> None:
 
 def test_a_container_that_shows_its_start_only() -> None:
     line = 'container_start_time_seconds{container="c",namespace="n",pod="p"} 1.7e+09\n'
-    assert read(line).pods[0].containers == (ContainerUsage("c", start=Sample(1.7e9)),)
+    assert read(line).pods[0].containers == (ContainerSamples("c", start=Sample(1.7e9)),)
 
 
 def test_containers_of_one_name_in_pods_of_one_name_stay_apart() -> None:
@@ -209,9 +209,9 @@ samples = st.builds(
     st.floats(allow_nan=False) | st.integers(-(2**53), 2**53).map(float),
     st.none() | st.integers(-(10**18), 10**18),
 )
-containers = st.builds(ContainerUsage, names, samples, samples, st.none() | samples, samples)
+containers = st.builds(ContainerSamples, names, samples, samples, st.none() | samples, samples)
 pods = st.builds(
-    PodUsage,
+    PodSamples,
     names,
     names,
     st.lists(containers, max_size=2, unique_by=lambda container: container.name).map(tuple),

@@ -3,7 +3,7 @@
 import pytest
 
 from kubevouch.kubelet.configuration import KubeletConfiguration, read_configuration
-from kubevouch.kubelet.effective import DEFAULT, LEGACY_DEFAULT, Effective, effective
+from kubevouch.kubelet.effective import DEFAULT, LEGACY_DEFAULT, EffectiveConfiguration, effective
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.flags import read_flags
 from tests.kubelet.judged import HEAD
@@ -14,7 +14,7 @@ CONFIG = "/var/lib/kubelet/config.yaml"
 
 def sourced(
     file: bytes | None = HEAD, drop_ins: dict[str, bytes] | None = None, *args: str
-) -> Effective:
+) -> EffectiveConfiguration:
     read = [
         read_configuration(content, path, drop_in=True)
         for path, content in (drop_ins or {}).items()
@@ -45,7 +45,7 @@ ON = HEAD + b"serverTLSBootstrap: true\n"
         ),
     ],
 )
-def test_the_winning_source_is_named(found: Effective, source: str) -> None:
+def test_the_winning_source_is_named(found: EffectiveConfiguration, source: str) -> None:
     assert found.source_of(BOOTSTRAP) == source
 
 

@@ -11,13 +11,13 @@ from typing import Any, Self
 import pytest
 
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.io.credentials import Files
+from kubevouch.kube.io.credentials import FileCredentials
 from kubevouch.kube.kubeconfig import User
-from kubevouch.kubelet.io.fetch import Roots
+from kubevouch.kubelet.io.fetch import KubeletRoots
 from kubevouch.metrics.collector import Collector
-from kubevouch.metrics.fleet import Dialling, FleetNode
+from kubevouch.metrics.fleet import FleetNode, KubeletAddressing
 from kubevouch.metrics.points import PodKey
-from kubevouch.metrics.scraper import Rhythm
+from kubevouch.metrics.scraper import ScrapeSettings
 from kubevouch.metrics.store import ScrapeFailure
 from kubevouch.system_clock import SystemClock
 from tests.support.apiservers import access_to, api_server, client_of
@@ -123,7 +123,7 @@ class Cluster:
         self.token.write_text("first-token")
         self.kubelets: dict[str, ScriptedKubelet] = {}
         self.clock = SteppedClock()
-        self.roots = Roots(authority.pem)
+        self.roots = KubeletRoots(authority.pem)
         self.heard = Heard()
         self._stack = contextlib.AsyncExitStack()
 
@@ -165,7 +165,7 @@ class Cluster:
 
     @contextlib.asynccontextmanager
     async def collecting(
-        self, *, rhythm: Rhythm | None = None, dialling: Dialling | None = None
+        self, *, settings: ScrapeSettings | None = None, addressing: KubeletAddressing | None = None
     ) -> AsyncIterator[Collector]:
         """A collector that runs, with a clock that stands still until a round is called for."""
         user = User(where="service account", token_file=str(self.token))
@@ -173,12 +173,13 @@ class Cluster:
             collector = Collector(
                 api,
                 roots=lambda: self.roots,
-                credentials=Files(user, self.clock),
+                credentials=FileCredentials(user, self.clock),
                 clock=self.clock,
-                chance=random.Random(1).random,
-                listener=self.heard,
-                dialling=dialling or Dialling(address_types=("InternalIP",), use_status_port=True),
-                rhythm=rhythm,
+                rng=random.Random(1).random,
+                observer=self.heard,
+                addressing=addressing
+                or KubeletAddressing(address_types=("InternalIP",), use_status_port=True),
+                settings=settings,
                 check_time=False,
             )
             task = asyncio.create_task(collector.run())

@@ -9,9 +9,9 @@ import pytest
 
 from kubevouch.kubelet.errors import AnswerError
 from kubevouch.kubelet.resource_metrics import read_resource_metrics
-from kubevouch.metrics.pairs import usage_of
 from kubevouch.metrics.points import NEVER, Point, points_of
-from kubevouch.metrics.store import ScrapeFailure, Store
+from kubevouch.metrics.store import MetricsStore, ScrapeFailure
+from kubevouch.metrics.windows import rate_between
 from kubevouch.quantity import format_bytes, format_nanocores, read
 from real.oracle import metrics_corpus
 
@@ -25,7 +25,7 @@ FAILURE = ScrapeFailure("n1", "deadline", "too late", NOW, NOW)
 _NONSENSE = 2**63 - 1
 
 
-def told(store: Store) -> dict[str, Any]:
+def told(store: MetricsStore) -> dict[str, Any]:
     """The store's state in the words of the record."""
     moment: dict[str, Any] = {}
     if (node := store.node("n1")) is not None:
@@ -57,22 +57,22 @@ def told(store: Store) -> dict[str, Any]:
     return moment
 
 
-def scrape(store: Store, page: str | None) -> bool:
+def scrape(store: MetricsStore, page: str | None) -> bool:
     """One scrape of the node; whether its page could not be read."""
     if page is None:
-        store.fail("n1", FAILURE)
+        store.record_failure("n1", FAILURE)
         return False
     try:
-        store.keep("n1", points_of(read_resource_metrics(page.encode(), "n1"), 0))
+        store.record("n1", points_of(read_resource_metrics(page.encode(), "n1"), 0))
     except AnswerError:
-        store.fail("n1", FAILURE)
+        store.record_failure("n1", FAILURE)
         return True
     return False
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
 def test_what_is_served_is_what_metrics_server_would_serve(case: dict[str, Any]) -> None:
-    store = Store(timedelta(seconds=case["resolution"]))
+    store = MetricsStore(timedelta(seconds=case["resolution"]))
     for number, (page, wanted) in enumerate(zip(case["pages"], case["go"], strict=True)):
         assert scrape(store, page) == wanted.get("failed", False), number
         found = told(store)
@@ -129,7 +129,7 @@ def test_a_moment_that_no_reader_could_be_told_is_no_sample(at: int) -> None:
 
 
 def test_a_rate_beyond_all_measure_is_the_most_there_is() -> None:
-    rate = usage_of(Point(1, 2**64 - 1, 1), Point(0, 0, 1))
+    rate = rate_between(Point(1, 2**64 - 1, 1), Point(0, 0, 1))
     assert rate is not None
     assert rate.cpu_nanocores == 2**64 - 1
 

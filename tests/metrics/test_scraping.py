@@ -7,16 +7,16 @@ from datetime import timedelta
 import pytest
 
 from kubevouch.kube.errors import Forbidden
-from kubevouch.kubelet.io.fetch import Roots
-from kubevouch.metrics.fleet import ADDRESS_TYPES, Dialling
-from kubevouch.metrics.scraper import Rhythm
+from kubevouch.kubelet.io.fetch import KubeletRoots
+from kubevouch.metrics.fleet import ADDRESS_TYPES, KubeletAddressing
+from kubevouch.metrics.scraper import ScrapeSettings
 from tests.metrics.conftest import ADDRESS, NODE, PATH, Cluster, Live, Page
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.scripted import faults, status
 from tests.support.scripted.kubelet import NO_CERTIFICATE, SILENCE, Behaviour, Raw, Serve
 
-HASTY = Rhythm(timeout=0.5)
+HASTY = ScrapeSettings(timeout=0.5)
 
 
 async def test_two_scrapes_make_rows(cluster: Cluster) -> None:
@@ -101,7 +101,7 @@ REASONS = {
 async def test_a_bad_kubelet_costs_its_own_row_only(cluster: Cluster, name: str) -> None:
     await cluster.add("good")
     bad = await cluster.add("bad", _bad(cluster, name))
-    async with cluster.collecting(rhythm=HASTY) as collector:
+    async with cluster.collecting(settings=HASTY) as collector:
         for _ in range(2):
             # The good one is never waited for longer than it takes.
             await cluster.round("good")
@@ -122,7 +122,7 @@ async def test_a_bad_kubelet_costs_its_own_row_only(cluster: Cluster, name: str)
 async def test_a_slow_kubelet_delays_nobody(cluster: Cluster) -> None:
     await cluster.add("slow", SILENCE)
     await cluster.add("good")
-    async with cluster.collecting(rhythm=Rhythm(timeout=60.0)) as collector:
+    async with cluster.collecting(settings=ScrapeSettings(timeout=60.0)) as collector:
         for _ in range(4):
             await cluster.round("good")
         assert collector.store.node("good") is not None
@@ -136,7 +136,7 @@ async def test_when_all_places_are_taken_the_others_wait(cluster: Cluster) -> No
     seen: list[int] = []
     kubelets = cluster.kubelets
     cluster.heard.look = lambda: seen.append(sum(len(each.seen) for each in kubelets.values()))
-    async with cluster.collecting(rhythm=Rhythm(timeout=0.2, at_once=2)):
+    async with cluster.collecting(settings=ScrapeSettings(timeout=0.2, concurrency=2)):
         await cluster.round()
     # The first two end before the next two begin.
     assert seen[0] == 2
@@ -295,7 +295,7 @@ async def test_a_new_authority_is_believed_from_the_next_scrape_on(cluster: Clus
     await cluster.add("n2", Serve(server_context(pair), serve.answers))
     async with cluster.collecting():
         before = await cluster.round()
-        cluster.roots = Roots(new.pem)
+        cluster.roots = KubeletRoots(new.pem)
         after = await cluster.round()
     assert [name for name, failure in before.items() if failure] == ["n2"]
     assert [name for name, failure in after.items() if failure] == ["n1"]
@@ -342,8 +342,8 @@ async def test_an_ipv6_node_is_scraped(cluster: Cluster) -> None:
 
 async def test_a_node_without_a_usable_address_says_so(cluster: Cluster) -> None:
     await cluster.add("n1")
-    dialling = Dialling(address_types=("ExternalIP", "Hostname"), use_status_port=True)
-    async with cluster.collecting(dialling=dialling) as collector:
+    addressing = KubeletAddressing(address_types=("ExternalIP", "Hostname"), use_status_port=True)
+    async with cluster.collecting(addressing=addressing) as collector:
         await cluster.round()
         assert collector.store.absence("n1") == "no address matched types [ExternalIP Hostname]"
     assert cluster.kubelets["n1"].seen == []

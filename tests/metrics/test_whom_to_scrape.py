@@ -9,7 +9,7 @@ import pytest
 
 from kubevouch.kube.resources import Node
 from kubevouch.metrics.collector import RootsFile
-from kubevouch.metrics.fleet import Dialling
+from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.x509 import X509Error
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
@@ -43,7 +43,7 @@ def node(**status: Any) -> Node:
 def test_the_first_address_of_the_first_type_is_dialled(
     types: tuple[str, ...], address: str
 ) -> None:
-    assert Dialling(address_types=types).of(node()).address == address
+    assert KubeletAddressing(address_types=types).fleet_node(node()).address == address
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_the_first_address_of_the_first_type_is_dialled(
 )
 def test_the_port_of_the_status_counts_if_it_is_to(*, use: bool, told: int, port: int) -> None:
     status = {"daemonEndpoints": {"kubeletEndpoint": {"Port": told}}}
-    assert Dialling(use_status_port=use).of(node(**status)).port == port
+    assert KubeletAddressing(use_status_port=use).fleet_node(node(**status)).port == port
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_the_port_of_the_status_counts_if_it_is_to(*, use: bool, told: int, port
 def test_a_node_without_the_condition_is_not_ready(
     conditions: list[dict[str, str]], *, ready: bool
 ) -> None:
-    assert Dialling().of(node(conditions=conditions)).ready is ready
+    assert KubeletAddressing().fleet_node(node(conditions=conditions)).ready is ready
 
 
 def test_the_rest_of_a_node_is_taken_as_it_is() -> None:
-    found = Dialling(port=10251).of(node())
+    found = KubeletAddressing(port=10251).fleet_node(node())
     assert (found.name, dict(found.labels), found.port) == ("n1", {"a": "b"}, 10251)
     assert found.path == "/metrics/resource"
 

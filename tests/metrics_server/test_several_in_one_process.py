@@ -14,10 +14,10 @@ import aiohttp
 from kubevouch.kube.access import cluster_access
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import fixed_or_files
-from kubevouch.kubelet.io.fetch import Roots
-from kubevouch.metrics.fleet import Dialling
-from kubevouch.metrics.scraper import Rhythm
-from kubevouch.metrics.serving.server import Serving, parts_of, serve
+from kubevouch.kubelet.io.fetch import KubeletRoots
+from kubevouch.metrics.fleet import KubeletAddressing
+from kubevouch.metrics.scraper import ScrapeSettings
+from kubevouch.metrics.serving.server import ServingOptions, build_components, serve
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import StopEvent
@@ -56,25 +56,25 @@ async def running(cluster: SmallCluster, clock: SteppedClock) -> AsyncIterator[O
     numbers = random.Random(cluster.server.port)
     source = key_pair_source("", "", "", now=clock.now(), random_serial=numbers.getrandbits)
     one, listens = One(source), asyncio.Event()
-    roots = Roots(cluster.authorities.cluster.pem)
+    roots = KubeletRoots(cluster.authorities.cluster.pem)
 
     def ready(port: int) -> None:
         one.port = port
         listens.set()
 
     async with ApiClient(access, clock=clock, environ={}) as api:
-        parts = parts_of(
+        parts = build_components(
             api,
             clock,
             Log(one.lines.append, clock),
             roots=lambda: roots,
             credentials=fixed_or_files(access.user, clock),
-            chance=lambda: 0.0,
-            dialling=Dialling(use_status_port=True),
-            rhythm=Rhythm(resolution=RESOLUTION),
+            rng=lambda: 0.0,
+            addressing=KubeletAddressing(use_status_port=True),
+            settings=ScrapeSettings(resolution=RESOLUTION),
             check_time=False,
         )
-        serving = Serving("127.0.0.1", 0, source, RESOLUTION)
+        serving = ServingOptions("127.0.0.1", 0, source, RESOLUTION)
         task = asyncio.create_task(serve(parts, serving, one.stop, ready))
         try:
             await listens.wait()

@@ -55,7 +55,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     host_key = (folder / "host.pub").read_text().strip()
     (folder / "known_hosts").write_text(f"node-1,[127.0.0.1]:{port} {host_key}\n")
     (folder / "sshd_config").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\n"
+        f"Port {port}\nListenAddress 127.0.0.1\nListenAddress 127.0.0.2\nHostKey {folder}/host\n"
         f"AuthorizedKeysFile {folder}/authorized\nPidFile {folder}/pid\n"
         "StrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\n"
     )

@@ -9,8 +9,8 @@ from kubevouch.policy.csr import Csr
 from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import CsrFacts
 from kubevouch.policy.reserved import ReservedNames
+from kubevouch.x509.csr import read_csr
 from kubevouch.x509.errors import X509Error
-from kubevouch.x509.request import read_request
 from tests.support.requests import request
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -50,7 +50,7 @@ class Case:
 
     def facts(self) -> CsrFacts:
         try:
-            parsed, unreadable = read_request(self.pem, "csr-1"), ""
+            parsed, unreadable = read_csr(self.pem, "csr-1"), ""
         except X509Error as error:
             parsed, unreadable = None, str(error)
         return CsrFacts(

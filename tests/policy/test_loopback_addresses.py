@@ -33,7 +33,17 @@ def asked(address: str, listed: frozenset[IPv4Address | IPv6Address]) -> Decisio
 
 
 def names(listed: LoopbackKubelets, endpoints: dict[str, str]) -> ClusterNames:
-    return ClusterNames(endpoints, {}, {}, (), "cluster.local", (), listed)
+    return ClusterNames(
+        own_endpoints=endpoints,
+        virtual={},
+        external={},
+        services={},
+        service_networks=(),
+        pod_networks=(),
+        domains=("cluster.local",),
+        doubts=(),
+        loopback=listed,
+    )
 
 
 def test_a_listed_address_is_usable() -> None:
@@ -94,14 +104,14 @@ def nodes_at(address: str) -> list[Node]:
 def test_a_shared_address_is_no_other_nodes_and_no_api_servers() -> None:
     localhost = ip_address("127.0.0.1")
     listed = LoopbackKubelets(frozenset({localhost}), frozenset({localhost}))
-    reserved = reserved_of(names(listed, {"127.0.0.1": "an API server"}))
+    reserved = reserved_of(names(listed, {"127.0.0.1": "an API server"}), ())
     assert reserved.endpoint_addresses == {}
     assert other_nodes_of("worker-1", nodes_at("127.0.0.1"), reserved.shared).addresses == {}
 
 
 def test_a_listed_address_that_is_not_shared_is_the_other_nodes() -> None:
     reserved = reserved_of(
-        names(LoopbackKubelets(frozenset({LISTED})), {str(LISTED): "an API server"})
+        names(LoopbackKubelets(frozenset({LISTED})), {str(LISTED): "an API server"}), ()
     )
     assert set(reserved.endpoint_addresses) == {LISTED}
     assert (
@@ -113,7 +123,7 @@ def test_a_listed_address_that_is_not_shared_is_the_other_nodes() -> None:
 def test_what_is_shared_but_not_listed_is_as_if_nothing_were_said() -> None:
     address = ip_address("192.168.88.111")
     listed = LoopbackKubelets(frozenset(), frozenset({address}))
-    reserved = reserved_of(names(listed, {str(address): "an API server"}))
+    reserved = reserved_of(names(listed, {str(address): "an API server"}), ())
     assert set(reserved.endpoint_addresses) == {address}
     assert (
         other_nodes_of("worker-1", nodes_at(str(address)), reserved.shared).addresses[address].node

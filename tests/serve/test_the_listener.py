@@ -14,7 +14,7 @@ from aiohttp import web
 from kubevouch.serve import listener as module
 from kubevouch.serve.listener import Listener, ListenError
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
-from kubevouch.tls.io import Pair, ServerTls, server_context
+from kubevouch.tls.io import KeyPair, ServerTls, server_context
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock
@@ -45,7 +45,7 @@ def clock() -> SteppedClock:
 @pytest.fixture
 def tls() -> ServerTls:
     pair = AUTHORITY.serving("127.0.0.1")
-    return ServerTls(server_context(Pair(pair.chain, pair.key), client_roots=b"", where="test"))
+    return ServerTls(server_context(KeyPair(pair.chain, pair.key), client_roots=b"", where="test"))
 
 
 @pytest.fixture

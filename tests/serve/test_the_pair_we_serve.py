@@ -1,5 +1,6 @@
 """The certificate of a server: where it comes from, and how it is kept."""
 
+import os
 import random
 import stat
 from pathlib import Path
@@ -31,6 +32,25 @@ def test_without_files_one_is_made_in_the_folder_and_used_again(tmp_path: Path) 
     assert [str(each) for each in leaf.ip_addresses] == ["127.0.0.1"]
     assert leaf.issuer == ca.subject
     assert leaf.not_before < MOMENT < leaf.not_after
+
+
+def test_the_key_is_never_written_where_somebody_else_has_put_a_file_or_link(
+    tmp_path: Path,
+) -> None:
+    """Process numbers are small and can be guessed: a file of somebody else's would hold the key, and be his to read."""
+    folder, spy = tmp_path / "shared", tmp_path / "spy"
+    folder.mkdir()
+    spy.touch()
+    for name in ("apiserver.key", "apiserver.crt"):
+        (folder / f".{name}.{os.getpid()}").symlink_to(spy)
+    made = source(folder=str(folder)).read()
+    assert spy.read_bytes() == b""
+    for name, mode in (("apiserver.key", 0o600), ("apiserver.crt", 0o644)):
+        path = folder / name
+        assert not path.is_symlink()
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert made.key == (folder / "apiserver.key").read_bytes()
+    assert len(list(folder.iterdir())) == 4
 
 
 def test_without_a_folder_it_stays_in_memory(tmp_path: Path) -> None:

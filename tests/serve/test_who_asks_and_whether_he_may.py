@@ -8,7 +8,7 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
-from kubevouch.x509 import Reason, Usage, read_certificates, verify
+from kubevouch.x509 import ExtKeyUsage, VerifyReason, read_certificates, verify
 from tests.serve.conftest import Served
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
@@ -97,11 +97,11 @@ def test_a_serving_certificate_is_no_clients() -> None:
     [leaf, *_] = read_certificates(authority.serving("a", node="a", **dates).chain, "leaf")
     roots = read_certificates(authority.pem, "roots")
 
-    def judged(usage: Usage) -> Reason:
+    def judged(usage: ExtKeyUsage) -> VerifyReason:
         return verify(leaf, intermediates=(), roots=roots, name="", at=MOMENT, usage=usage).reason
 
-    assert judged(Usage.SERVER) is Reason.TRUSTED
-    assert judged(Usage.CLIENT) is Reason.WRONG_USAGE
+    assert judged(ExtKeyUsage.SERVER) is VerifyReason.TRUSTED
+    assert judged(ExtKeyUsage.CLIENT) is VerifyReason.WRONG_USAGE
 
 
 async def test_what_has_expired_by_our_clock_is_nobody(served: Served) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.transport import Limits
+from kubevouch.kube.io.transport import ResponseLimits
 from kubevouch.kube.kubeconfig import User
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
@@ -16,7 +16,7 @@ from tests.support.scripted.apiserver import ScriptedApiServer
 MOMENT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 TOKEN = "the-token"
 # Generous: two noisy cores. Tests of time-outs give their own.
-PATIENT = Limits(connect=30.0, total=60.0)
+PATIENT = ResponseLimits(connect=30.0, total=60.0)
 
 
 @contextlib.asynccontextmanager
@@ -46,7 +46,7 @@ def access_to(
 async def client_of(
     access: ClusterAccess,
     clock: WoundClock | None = None,
-    limits: Limits = PATIENT,
+    limits: ResponseLimits = PATIENT,
     environ: dict[str, str] | None = None,
 ) -> AsyncIterator[ApiClient]:
     """A client with a clock that stands still."""

@@ -5,8 +5,8 @@ import ssl
 from dataclasses import dataclass, field
 from typing import Any
 
-from kubevouch.tls.io import Pair as TlsPair
-from kubevouch.tls.io import load_pair
+from kubevouch.tls.io import KeyPair as TlsPair
+from kubevouch.tls.io import load_key_pair
 from tests.support.authority import Authority, Pair
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kinds import KINDS
@@ -58,5 +58,5 @@ def client_context(roots: bytes, pair: Pair | None = None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=roots.decode())
     if pair is not None:
-        load_pair(context, TlsPair(pair.chain, pair.key), where="client")
+        load_key_pair(context, TlsPair(pair.chain, pair.key), where="client")
     return context

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from kubevouch.metrics.fleet import FleetNode, RunningPod
 from kubevouch.metrics.points import NodePoints, PodKey, Point
-from kubevouch.metrics.store import Store
+from kubevouch.metrics.store import MetricsStore
 
 AT = datetime(2026, 11, 24, 23, 3, 0, 456_000, tzinfo=UTC)
 WINDOW_NS = 15_023_000_000
@@ -32,16 +32,16 @@ def pod(namespace: str, name: str, **labels: str) -> RunningPod:
 def metered(
     nodes: Mapping[str, tuple[int, int]],
     pods: Mapping[str, Mapping[PodKey, Mapping[str, tuple[int, int]]]] | None = None,
-) -> Store:
+) -> MetricsStore:
     """Usage as (nanocores, bytes): of nodes, and of pods' containers by node. One window ends at AT."""
-    store = Store(timedelta(seconds=15))
+    store = MetricsStore(timedelta(seconds=15))
     for moment, share in ((_ns(AT) - WINDOW_NS, 0), (_ns(AT), 1)):
         for name, used in nodes.items():
             inside = {
                 key: {c: _point(moment, share, *u) for c, u in containers.items()}
                 for key, containers in ((pods or {}).get(name) or {}).items()
             }
-            store.keep(name, NodePoints(_point(moment, share, *used), inside))
+            store.record(name, NodePoints(_point(moment, share, *used), inside))
     return store
 
 

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from kubevouch.system_clock import SystemClock
 from kubevouch.tls import RootsError
-from kubevouch.tls.io import Pair, client_context, inspection_context
+from kubevouch.tls.io import KeyPair, client_context, inspection_context
 from kubevouch.x509 import X509Error
 from tests.support import authority as made
 from tests.support.authority import Authority
@@ -178,7 +178,7 @@ async def test_a_client_presents_its_certificate_if_it_is_asked(authority: Autho
     ours = authority.client("system:admin", "system:masters")
     context = server_context(authority.serving(LOCALHOST), client_ca=authority.pem)
     async with ScriptedKubelet(Serve(context), SystemClock()) as kubelet:
-        client = client_context(roots=authority.pem, pair=Pair(ours.chain, ours.key))
+        client = client_context(roots=authority.pem, pair=KeyPair(ours.chain, ours.key))
         reader, writer = await asyncio.open_connection(kubelet.host, kubelet.port, ssl=client)
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
         assert (await reader.readline()).startswith(b"HTTP/1.1 404")

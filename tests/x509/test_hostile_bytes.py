@@ -15,14 +15,14 @@ from kubevouch.x509 import (
     key_belongs,
     read_certificate_der,
     read_certificates,
+    read_csr,
     read_pem,
-    read_request,
     verify,
 )
 from kubevouch.x509 import pem as codec
 from kubevouch.x509.bundle import LARGEST_FILE
 from kubevouch.x509.canonical import deviation
-from kubevouch.x509.request import LARGEST_REQUEST
+from kubevouch.x509.csr import LARGEST_REQUEST
 from real.oracle.asn1 import tlv
 from real.oracle.certificates import NOW, san_value
 from real.oracle.request_cases import block, san_request
@@ -125,7 +125,7 @@ def test_a_key(data: bytes) -> None:
 )
 def test_a_request(data: bytes) -> None:
     def read(pem: bytes) -> None:
-        request = read_request(pem, "here")
+        request = read_csr(pem, "here")
         assert all(str(quirk).isprintable() for quirk in request.quirks)
         assert all(len(quirk.message) < 2000 for quirk in request.quirks)
 
@@ -159,11 +159,11 @@ def test_no_request_takes_long_to_read_or_says_much() -> None:
     pem = block(san_request(san_value(["*"] * 10_000)))
     assert len(pem) < LARGEST_REQUEST
     start = time.process_time()
-    quirks = read_request(pem, "here").quirks
+    quirks = read_csr(pem, "here").quirks
     assert time.process_time() - start < 5
     assert sum(len(quirk.message) for quirk in quirks) < 10_000
     with pytest.raises(X509Error, match="at most"):
-        read_request(pem * 2, "here")
+        read_csr(pem * 2, "here")
 
 
 def test_a_nest_of_sequences_is_no_trace() -> None:

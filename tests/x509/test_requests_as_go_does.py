@@ -5,7 +5,7 @@ from base64 import b64decode
 import pytest
 from cryptography.x509 import DNSName, SubjectAlternativeName, load_pem_x509_csr
 
-from kubevouch.x509 import QuirkCode, SigningRequest, X509Error, read_request
+from kubevouch.x509 import CertificateRequest, QuirkCode, X509Error, read_csr
 from kubevouch.x509.gotext import address_text
 from tests.x509.recorded import Line, judged
 
@@ -13,9 +13,9 @@ REQUESTS = judged("requests")
 EACH = pytest.mark.parametrize(("case", "go"), REQUESTS, ids=[case["case"] for case, _ in REQUESTS])
 
 
-def read(case: Line) -> SigningRequest | X509Error:
+def read(case: Line) -> CertificateRequest | X509Error:
     try:
-        return read_request(b64decode(case["pem"]), "here")
+        return read_csr(b64decode(case["pem"]), "here")
     except X509Error as error:
         return error
 
@@ -47,7 +47,7 @@ def test_even_with_quirks_it_shows_what_the_signer_would_sign(case: Line, go: Li
 @EACH
 def test_what_go_takes_we_read_and_what_it_refuses_is_an_error(case: Line, go: Line) -> None:
     request = read(case)
-    if isinstance(request, SigningRequest) and "refused" in go:
+    if isinstance(request, CertificateRequest) and "refused" in go:
         assert request.quirks  # the second best answer, see request.py
     else:
         assert isinstance(request, X509Error) == ("refused" in go)
@@ -83,7 +83,7 @@ def test_another_reader_sees_another_name_where_go_sees_the_lie() -> None:
     assert go["dns"] == ["kubernetes.default.svc"]
 
 
-def _told(request: SigningRequest) -> Line:
+def _told(request: CertificateRequest) -> Line:
     return {
         "subject": str(request.subject),
         "dns": list(request.dns_names),

@@ -4,38 +4,38 @@ from datetime import datetime
 
 import pytest
 
-from kubevouch.x509 import Reason, Verdict, verify
+from kubevouch.x509 import Verdict, VerifyReason, verify
 from tests.x509.recorded import Line, certificate, judged
 
 # What Go calls it, and what may stand for it here: some of its errors are several reasons to us.
 REASONS = {
-    "trusted": {Reason.TRUSTED},
+    "trusted": {VerifyReason.TRUSTED},
     "x509.HostnameError": {
-        Reason.NO_ADDRESSES,
-        Reason.ADDRESS_NOT_COVERED,
-        Reason.NO_NAMES,
-        Reason.NAME_NOT_COVERED,
-        Reason.LEGACY_COMMON_NAME,
+        VerifyReason.NO_ADDRESSES,
+        VerifyReason.ADDRESS_NOT_COVERED,
+        VerifyReason.NO_NAMES,
+        VerifyReason.NAME_NOT_COVERED,
+        VerifyReason.LEGACY_COMMON_NAME,
     },
-    "x509.UnknownAuthorityError": {Reason.UNKNOWN_AUTHORITY, Reason.WRONG_AUTHORITY},
-    "x509.UnhandledCriticalExtension": {Reason.UNHANDLED_EXTENSION},
-    "CertificateInvalidError/Expired": {Reason.EXPIRED, Reason.NOT_YET_VALID},
-    "CertificateInvalidError/CANotAuthorizedForThisName": {Reason.NAME_CONSTRAINT},
-    "CertificateInvalidError/NoValidChains": {Reason.NO_VALID_CHAINS},
-    "CertificateInvalidError/IncompatibleUsage": {Reason.WRONG_USAGE},
-    "CertificateInvalidError/TooManyIntermediates": {Reason.PATH_TOO_LONG},
-    "CertificateInvalidError/NotAuthorizedToSign": {Reason.NOT_A_CA},
-    "*errors.errorString": {Reason.SIGNATURE_LIMIT},
+    "x509.UnknownAuthorityError": {VerifyReason.UNKNOWN_AUTHORITY, VerifyReason.WRONG_AUTHORITY},
+    "x509.UnhandledCriticalExtension": {VerifyReason.UNHANDLED_EXTENSION},
+    "CertificateInvalidError/Expired": {VerifyReason.EXPIRED, VerifyReason.NOT_YET_VALID},
+    "CertificateInvalidError/CANotAuthorizedForThisName": {VerifyReason.NAME_CONSTRAINT},
+    "CertificateInvalidError/NoValidChains": {VerifyReason.NO_VALID_CHAINS},
+    "CertificateInvalidError/IncompatibleUsage": {VerifyReason.WRONG_USAGE},
+    "CertificateInvalidError/TooManyIntermediates": {VerifyReason.PATH_TOO_LONG},
+    "CertificateInvalidError/NotAuthorizedToSign": {VerifyReason.NOT_A_CA},
+    "*errors.errorString": {VerifyReason.SIGNATURE_LIMIT},
 }
 # Where one Go error is several reasons, the beginning of its text tells them apart.
 TEXTS = {
-    Reason.NO_ADDRESSES: "x509: cannot validate certificate for ",
-    Reason.NO_NAMES: "x509: certificate is not valid for any names",
-    Reason.ADDRESS_NOT_COVERED: "x509: certificate is valid for ",
-    Reason.NAME_NOT_COVERED: "x509: certificate is valid for ",
-    Reason.LEGACY_COMMON_NAME: "x509: certificate relies on legacy Common Name field",
-    Reason.UNKNOWN_AUTHORITY: "x509: certificate signed by unknown authority",
-    Reason.WRONG_AUTHORITY: "x509: certificate signed by unknown authority (possibly because of ",
+    VerifyReason.NO_ADDRESSES: "x509: cannot validate certificate for ",
+    VerifyReason.NO_NAMES: "x509: certificate is not valid for any names",
+    VerifyReason.ADDRESS_NOT_COVERED: "x509: certificate is valid for ",
+    VerifyReason.NAME_NOT_COVERED: "x509: certificate is valid for ",
+    VerifyReason.LEGACY_COMMON_NAME: "x509: certificate relies on legacy Common Name field",
+    VerifyReason.UNKNOWN_AUTHORITY: "x509: certificate signed by unknown authority",
+    VerifyReason.WRONG_AUTHORITY: "x509: certificate signed by unknown authority (possibly because of ",
 }
 JUDGED = judged("verify")
 
@@ -60,4 +60,4 @@ def test_the_verdict_is_go_s_own(case: Line, go: Line) -> None:
 
 
 def test_every_reason_has_a_case() -> None:
-    assert {ours(case).reason for case, _ in JUDGED} == set(Reason)
+    assert {ours(case).reason for case, _ in JUDGED} == set(VerifyReason)

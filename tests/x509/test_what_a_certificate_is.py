@@ -14,7 +14,7 @@ from kubevouch.x509 import (
     remaining_life,
     self_signed_host,
 )
-from kubevouch.x509.lifetimes import span
+from kubevouch.x509.lifetimes import duration_text
 from real.oracle.asn1 import name
 from real.oracle.certificates import CLIENT_AUTH, NOW, SERVER_AUTH, Authority, authority, leaf
 from real.oracle.keys import ecdsa
@@ -146,7 +146,7 @@ def test_what_is_left_of_its_life_is_told_in_the_largest_unit(at: datetime, life
 
 
 def test_a_day_and_a_half_is_told_in_hours() -> None:
-    assert span(timedelta(days=1.5)) == "36 hours"
+    assert duration_text(timedelta(days=1.5)) == "36 hours"
     assert (
         remaining_life(certificate("dates"), datetime(2026, 11, 24, 13, tzinfo=UTC))
         == "182 days left"

@@ -83,17 +83,17 @@ def up(
 ) -> int:
     """Runs the lab in DIR; it goes on where it was, also after a kill -9."""
     from kubevouch.system_clock import SystemClock
-    from kubevouch_lab.cluster.background import detached
-    from kubevouch_lab.cluster.running import Wish, run
+    from kubevouch_lab.process.background import detached
+    from kubevouch_lab.process.run import LabOptions, run
 
     terminal = terminal_of(ctx)
     folder = _folder(terminal, directory)
-    wish = Wish(scenario or "", count or 0)
+    options = LabOptions(scenario or "", count or 0)
 
     async def running(ready: "asyncio.Future[None]") -> None:
         await run(
             folder,
-            wish,
+            options,
             clock=SystemClock(),
             entropy=secrets.token_bytes,
             say=terminal.note,
@@ -153,7 +153,7 @@ def env(ctx: click.Context, directory: Path | None) -> int:
 @click.pass_context
 def down(ctx: click.Context, directory: Path | None, remove: bool) -> int:
     """Ends the lab in DIR, if one runs there."""
-    from kubevouch_lab.cluster.background import ended, removed
+    from kubevouch_lab.process.background import ended, removed
 
     terminal = terminal_of(ctx)
     folder = _folder(terminal, directory)
@@ -235,6 +235,6 @@ def shell(ctx: click.Context, node: str, words: tuple[str, ...], directory: Path
 
 
 def _ask(folder: "Folder", verb: str, **more: object) -> dict[str, Any]:
-    from kubevouch_lab.cluster.control import ask
+    from kubevouch_lab.process.control_socket import ask
 
     return ask(folder, {"do": verb, **more})

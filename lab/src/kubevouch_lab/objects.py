@@ -1,14 +1,54 @@
 """What is read in objects of every kind: conditions, and times as Kubernetes writes them."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 Object = dict[str, Any]
+"""An object of the API as JSON: keys as the wire has them."""
+
+ReadOnlyObject = Mapping[str, Any]
+"""The same, for who only looks at it."""
+
+Objects = list[Object]
+
+
+def name_of(thing: ReadOnlyObject) -> str:
+    """metadata.name."""
+    return str(thing["metadata"]["name"])
+
+
+def namespace_of(thing: ReadOnlyObject) -> str:
+    """metadata.namespace, "" for what is in none."""
+    return str(thing["metadata"].get("namespace", ""))
+
+
+def uid_of(thing: ReadOnlyObject) -> str:
+    """metadata.uid."""
+    return str(thing["metadata"]["uid"])
+
+
+def labels_of(thing: ReadOnlyObject) -> Mapping[str, str]:
+    """metadata.labels, none where there are none (or null)."""
+    found: Mapping[str, str] = thing["metadata"].get("labels") or {}
+    return found
+
+
+def annotations_of(thing: ReadOnlyObject) -> Mapping[str, str]:
+    """metadata.annotations, none where there are none (or null)."""
+    found: Mapping[str, str] = thing["metadata"].get("annotations") or {}
+    return found
+
+
+def status_of(thing: ReadOnlyObject) -> Object:
+    """Its status, an empty one where there is none (or null): to read, a new one is not kept."""
+    found: Object = thing.get("status") or {}
+    return found
 
 
 def condition(thing: Object, kind: str) -> Object | None:
     """The first condition of that type in an object's status."""
-    conditions = (thing.get("status") or {}).get("conditions") or []
+    conditions = status_of(thing).get("conditions") or []
     return next((each for each in conditions if each.get("type") == kind), None)
 
 

@@ -16,7 +16,7 @@ import aiohttp
 
 from kubevouch_lab.apiserver.backends import Backends
 from kubevouch_lab.apiserver.client import LocalClient
-from kubevouch_lab.apiserver.journal import Journal
+from kubevouch_lab.apiserver.journal import StoreJournal
 from kubevouch_lab.apiserver.kinds import NAMESPACES
 from kubevouch_lab.apiserver.request import (
     Admission,
@@ -120,7 +120,7 @@ async def bench(
     folder: Path,
     authority: Authority,
     *,
-    journal: Journal | None = None,
+    journal: StoreJournal | None = None,
     authenticate: Authenticator = everybody_is_admin,
     authorize: Authorizer = everything_goes,
     admit: Admission = nothing_to_say,

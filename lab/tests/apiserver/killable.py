@@ -7,14 +7,14 @@ from pathlib import Path
 
 from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver.client import LocalClient
-from kubevouch_lab.apiserver.journal import Journal
+from kubevouch_lab.apiserver.journal import StoreJournal
 from kubevouch_lab.apiserver.kinds import NAMESPACES
 from kubevouch_lab.apiserver.server import ApiServer, ServerPki
 from kubevouch_lab.apiserver.store import Store
 
 
 async def _serve(folder: Path) -> None:
-    store = Store(Journal(folder / "store.sqlite"))
+    store = Store(StoreJournal(folder / "store.sqlite"))
     pki = ServerPki(*((folder / name).read_bytes() for name in ("chain.pem", "key.pem", "ca.pem")))
     server = ApiServer(store, clock=SystemClock(), tls=pki, entropy=random.SystemRandom().randbytes)
     local = LocalClient(server.resources)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch_lab.apiserver.journal import Journal
+from kubevouch_lab.apiserver.journal import StoreJournal
 from kubevouch_lab.apiserver.store import Store
 from lab.tests.apiserver.bench import bench
 from tests.support.authority import Authority
@@ -13,7 +13,7 @@ from tests.support.authority import Authority
 MAPS = "/api/v1/namespaces/default/configmaps"
 
 
-def _full(journal: Journal) -> sqlite3.Connection:
+def _full(journal: StoreJournal) -> sqlite3.Connection:
     """SQLite's own limit of a file: the error is the one of a full disk."""
     database = journal._database
     database.execute("PRAGMA max_page_count = 1")
@@ -23,7 +23,7 @@ def _full(journal: Journal) -> sqlite3.Connection:
 async def test_a_write_that_finds_no_room_is_a_500_and_leaves_nothing(
     tmp_path: Path, authority: Authority
 ) -> None:
-    journal = Journal(tmp_path / "store.sqlite")
+    journal = StoreJournal(tmp_path / "store.sqlite")
     async with bench(tmp_path, authority, journal=journal) as lab:
         database = _full(journal)
         large = {"metadata": {"name": "large"}, "data": {"a": "x" * 500_000}}
@@ -35,7 +35,7 @@ async def test_a_write_that_finds_no_room_is_a_500_and_leaves_nothing(
         assert (await lab.ask("GET", f"{MAPS}/large"))[0] == 404
         database.execute("PRAGMA max_page_count = 4294967294")
         assert (await lab.ask("POST", MAPS, large))[0] == 201
-    again = Store(Journal(tmp_path / "store.sqlite"))
+    again = Store(StoreJournal(tmp_path / "store.sqlite"))
     assert again.revision >= lab.store.revision
     again.close()
 

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from kubevouch_lab.apiserver.journal import CannotKeep, Journal
+from kubevouch_lab.apiserver.journal import CannotKeep, StoreJournal
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS
 from kubevouch_lab.apiserver.store import Store
 from lab.tests.apiserver.bench import PATIENT
@@ -115,13 +115,13 @@ async def test_every_write_that_was_answered_is_there_and_versions_go_on(
 
 def test_what_was_deleted_stays_deleted_and_its_version_is_not_given_again(tmp_path: Path) -> None:
     file = tmp_path / "store.sqlite"
-    store = Store(Journal(file))
+    store = Store(StoreJournal(file))
     store.create(CONFIG_MAPS, {"metadata": {"name": "a", "namespace": "default"}})
     store.create(CONFIG_MAPS, {"metadata": {"name": "b", "namespace": "default"}})
     store.delete(CONFIG_MAPS, "a", "default")
     revision = store.revision
     store.close()
-    again = Store(Journal(file))
+    again = Store(StoreJournal(file))
     assert [each["metadata"]["name"] for each in again.list(CONFIG_MAPS)] == ["b"]
     assert (again.revision, again.compacted) == (revision, revision)
     again.close()
@@ -137,5 +137,5 @@ def test_a_file_that_is_no_store_is_not_taken_for_one(tmp_path: Path, damage: st
         database.execute("PRAGMA user_version = 99")
         database.close()
     with pytest.raises(CannotKeep, match="remove it to begin with an empty store") as caught:
-        Journal(file)
+        StoreJournal(file)
     assert str(file) in str(caught.value)

@@ -294,3 +294,14 @@ async def test_foreground_and_orphan_are_what_kubectl_says_they_are(lab: Bench) 
     lab.local.patch(CONFIG_MAPS, "one", adopted, "default")
     await lab.does("delete", "deployment", "web", "--cascade=foreground")
     assert [each["metadata"]["name"] for each in lab.local.list(CONFIG_MAPS)] == ["two"]
+
+
+async def test_a_scale_is_shown_as_a_scale(lab: Bench) -> None:
+    """Columns and numbers of printersinternal's printScale: spec.replicas, then status.replicas."""
+    kept = lab.local.create(
+        DEPLOYMENTS, {**DEPLOYMENT, "spec": {**DEPLOYMENT["spec"], "replicas": 3}}, "default"
+    )
+    lab.local.update(DEPLOYMENTS, {**kept, "status": {"replicas": 3, "readyReplicas": 3}}, "status")
+    head, row = (await lab.does("get", "deploy", "web", "--subresource=scale")).splitlines()
+    assert head.split() == ["NAME", "DESIRED", "AVAILABLE", "AGE"]
+    assert row.split()[:3] == ["web", "3", "3"]

@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import ssl
 from typing import Any
 
+import aiohttp
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from kubevouch_lab.apiserver.kinds import CSRS
 from kubevouch_lab.apiserver.protobuf import decoded
 from kubevouch_lab.apiserver.wire_format import Malformed, fields, tagged, varint
 from lab.tests.apiserver.bench import Bench
+from lab.tests.plane import Plane
 
 MAGIC = b"k8s\x00"
 
@@ -107,6 +110,53 @@ def test_a_request_is_read_with_its_times_and_its_extras() -> None:
     }
 
 
+# Bytes by hand, after the numbers in generated.proto of authentication.k8s.io/v1 and authorization.k8s.io/v1: path,
+# apiVersion and kind, spec, and what the answer holds.
+_POD_LIST = tagged(2, b"list") + tagged(5, b"pods")
+REVIEWS: dict[str, tuple[str, str, bytes, tuple[str, Any]]] = {
+    "SelfSubjectReview": ("selfsubjectreviews", "authentication", b"", ("userInfo", {"groups": ["system:masters", "system:authenticated"], "username": "kubernetes-admin"})),
+    "TokenReview": ("tokenreviews", "authentication", tagged(2, tagged(1, b"no token")), ("error", "invalid bearer token")),
+    "SelfSubjectAccessReview": ("selfsubjectaccessreviews", "authorization", tagged(2, tagged(1, _POD_LIST)), ("allowed", True)),
+    "SubjectAccessReview": ("subjectaccessreviews", "authorization", tagged(2, tagged(1, _POD_LIST) + tagged(3, b"joe")), ("allowed", False)),
+    "LocalSubjectAccessReview": ("namespaces/default/localsubjectaccessreviews", "authorization", tagged(2, tagged(1, tagged(1, b"default") + _POD_LIST) + tagged(3, b"joe")), ("allowed", False)),
+    "SelfSubjectRulesReview": ("selfsubjectrulesreviews", "authorization", tagged(2, tagged(1, b"default")), ("incomplete", False)),
+}  # fmt: skip
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+
+
+@pytest.mark.parametrize("said", [True, False], ids=["names itself", "names nothing"])
+@pytest.mark.parametrize("kind", REVIEWS)
+async def test_a_review_of_every_kind_is_read(running: Plane, kind: str, *, said: bool) -> None:
+    """A body that does not name its kind is of the path's (the serializer's copyKindDefaults)."""
+    path, group, spec, (key, value) = REVIEWS[kind]
+    version = f"{group}.k8s.io/v1"
+    empty = tagged(1, tagged(1, b"") + tagged(2, b"") + tagged(8, b""))
+    body = envelope(version if said else "", kind if said else "", empty + spec)
+    code, answer = await ask_as_admin(running, f"/apis/{version}/{path}", body)
+    assert (code, answer["kind"]) == (201, kind), answer
+    found = answer["status"][key]
+    assert {k: found[k] for k in value} == value if isinstance(value, dict) else found == value
+
+
+async def ask_as_admin(running: Plane, path: str, body: bytes) -> tuple[int, Any]:
+    context = ssl.create_default_context(cadata=running.authority.pem.decode())
+    context.load_cert_chain(running.folder / "admin.crt", running.folder / "admin.key")
+    headers = {"Content-Type": PROTOBUF, "Accept": f"{PROTOBUF},application/json"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(running.server.url + path, data=body, headers=headers, ssl=context) as answer,
+    ):
+        return answer.status, await answer.json()
+
+
+@pytest.fixture
+def running(running: Plane) -> Plane:
+    pair = running.authority.client("kubernetes-admin", "system:masters")
+    (running.folder / "admin.crt").write_bytes(pair.chain)
+    (running.folder / "admin.key").write_bytes(pair.key)
+    return running
+
+
 def _refusal(raw: bytes) -> str:
     with pytest.raises(status.StatusError) as error:
         decoded(raw)
@@ -137,8 +187,8 @@ def test_what_is_no_body_is_refused_and_says_why(raw: bytes, text: str) -> None:
 
 
 async def test_the_server_refuses_hostile_bytes(lab: Bench) -> None:
-    path, form = "/api/v1/nodes", "application/vnd.kubernetes.protobuf"
-    code, answer = await lab.ask("POST", path, MAGIC + b"\xff" * 1000, form)
+    path = "/api/v1/nodes"
+    code, answer = await lab.ask("POST", path, MAGIC + b"\xff" * 1000, PROTOBUF)
     assert (code, answer["reason"]) == (400, "BadRequest")
 
 

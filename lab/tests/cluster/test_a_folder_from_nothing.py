@@ -13,16 +13,16 @@ from cryptography.x509.oid import NameOID
 
 from kubevouch_lab.cluster import seed
 from kubevouch_lab.cluster.authorities import Authorities
-from kubevouch_lab.cluster.chance import uids
 from kubevouch_lab.cluster.folder import Busy, Folder, LabError, Record
-from kubevouch_lab.cluster.history import History
+from kubevouch_lab.cluster.history import ClusterHistory
 from kubevouch_lab.cluster.kubeadm import human, kubeadm
-from kubevouch_lab.cluster.making import make
-from kubevouch_lab.cluster.node_place import NodePlan, configured, kubelet_configuration
-from kubevouch_lab.cluster.pki import Pair, authority, kubelet_client, made_earlier
+from kubevouch_lab.cluster.make_folder import make
+from kubevouch_lab.cluster.node_disk import NodePlan, configured, kubelet_configuration
 from kubevouch_lab.cluster.site import Site
+from kubevouch_lab.cluster.states import State, serving_files
 from kubevouch_lab.nodes.files import NodeFiles
-from kubevouch_lab.scenarios.states import State, serving_files
+from kubevouch_lab.pki import KeyPair, authority, kubelet_client, made_earlier
+from kubevouch_lab.rng import uids
 from tests.support.clocks import SteppedClock
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -133,7 +133,9 @@ def test_ssh_reads_the_configuration_that_was_written(folder: Folder) -> None:
 
 @pytest.mark.parametrize("state", list(State))
 def test_each_state_says_whether_kubelets_ask_the_cluster(state: State, master: Path) -> None:
-    plan = NodePlan(Site(23), Site(23).hosts[1], History(NOW), Authorities.read(master).ca, "x")
+    plan = NodePlan(
+        Site(23), Site(23).hosts[1], ClusterHistory(NOW), Authorities.read(master).ca, "x"
+    )
     lines = configured(kubelet_configuration(), bootstraps=state.bootstraps).splitlines()
     assert ("serverTLSBootstrap: true" in lines) == state.bootstraps
     keys = [line for line in lines if line[:1].isalpha()]
@@ -145,7 +147,7 @@ def test_each_state_says_whether_kubelets_ask_the_cluster(state: State, master: 
         State.HEALTHY: {"kubelet-server", "kubelet-server-current.pem"},
     }.get(state, set())
     ends = [
-        Pair(each.data, b"").leaf.not_valid_after_utc
+        KeyPair(each.data, b"").leaf.not_valid_after_utc
         for each in placed
         if b"BEGIN CERT" in each.data
     ]
@@ -166,7 +168,7 @@ def test_a_certificate_made_earlier_is_the_same_but_for_its_dates() -> None:
 
 def test_every_object_of_the_seed_has_a_place_of_its_own(master: Path) -> None:
     pki = Authorities.read(master)
-    found = seed.objects(Site(23), History(NOW), pki, uids(os.urandom))
+    found = seed.objects(Site(23), ClusterHistory(NOW), pki, uids(os.urandom))
     places = [
         (
             each["apiVersion"],
@@ -215,7 +217,7 @@ def test_a_folder_of_another_version_says_what_to_do(tmp_path: Path) -> None:
 
 def test_pairs_are_read_back(master: Path) -> None:
     pki = Authorities.read(master)
-    assert isinstance(pki.ca, Pair)
+    assert isinstance(pki.ca, KeyPair)
     assert pki.ca.leaf.public_key() == pki.ca.private_key.public_key()
 
 

@@ -17,8 +17,8 @@ from kubevouch_lab.apiserver.kinds import (
     REPLICA_SETS,
     SERVICES,
 )
-from kubevouch_lab.controllers.all_of_them import controllers
 from kubevouch_lab.controllers.loop import reconcile
+from kubevouch_lab.controllers.run_all import controllers
 from lab.tests.plane import Plane, until
 
 READY = {"type": "Ready", "status": "True"}

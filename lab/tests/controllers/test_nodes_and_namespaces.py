@@ -14,7 +14,7 @@ from kubevouch_lab.apiserver.kinds import (
     SERVICE_ACCOUNTS,
 )
 from kubevouch_lab.controllers.cluster_roles import ClusterRoles
-from kubevouch_lab.controllers.namespaces import Namespaces
+from kubevouch_lab.controllers.namespaces import NamespaceController
 from kubevouch_lab.controllers.node_lifecycle import NodeLifecycle
 from kubevouch_lab.objects import condition
 from lab.tests.plane import Plane, until
@@ -94,7 +94,7 @@ async def test_a_silent_node_becomes_unknown_and_comes_back(running: Plane) -> N
 
 
 async def test_every_namespace_gets_an_account_and_the_ca(running: Plane) -> None:
-    parts = Namespaces(running.store, running.admin, running.clock, running.authority.pem)
+    parts = NamespaceController(running.store, running.admin, running.clock, running.authority.pem)
     task = asyncio.create_task(parts.run())
     running.admin.create(NAMESPACES, {"metadata": {"name": "shop"}})
     await until(lambda: running.store.find(SERVICE_ACCOUNTS, "default", "shop"))

@@ -12,10 +12,10 @@ import pytest
 from cryptography import x509
 
 from kubevouch_lab.cluster import kubeconfigs
-from kubevouch_lab.cluster.node_place import configured, kubelet_configuration
+from kubevouch_lab.cluster.node_disk import configured, kubelet_configuration
 from kubevouch_lab.kubelets.kubelet import Kubelet
 from kubevouch_lab.kubelets.pods import Runtime
-from kubevouch_lab.kubelets.reporter import Rhythm
+from kubevouch_lab.kubelets.reporter import ReportIntervals
 from kubevouch_lab.nodes.files import NodeFiles
 from lab.tests.plane import Plane, plane, until
 from tests.support.authority import Authority
@@ -23,7 +23,7 @@ from tests.support.clocks import SteppedClock
 
 PKI = "/var/lib/kubelet/pki"
 CONFIG = "/var/lib/kubelet/config.yaml"
-SLOW = Rhythm(lease=30 * 86400.0, status=30 * 86400.0, report=30 * 86400.0)
+SLOW = ReportIntervals(lease=30 * 86400.0, status=30 * 86400.0, report=30 * 86400.0)
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def node_of(
     root: Path,
     name: str = "k8s-worker-1.internal.example.com",
     runtime: Runtime | None = None,
-    rhythm: Rhythm = SLOW,
+    rhythm: ReportIntervals = SLOW,
     clock: SteppedClock | None = None,
 ) -> Node:
     """A node as kubeadm leaves it: self-signed to be, its client certificate in place."""

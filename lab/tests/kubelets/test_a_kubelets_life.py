@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from kubevouch_lab.apiserver.kinds import CSRS, NODES
-from kubevouch_lab.kubelets.settings import StartFailure
+from kubevouch_lab.nodes.services import StartFailure
 from lab.tests.kubelets.conftest import CONFIG, PKI, Node, node_of
 from lab.tests.plane import Plane, until
 

@@ -14,13 +14,14 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from kubevouch_lab import pki
 from kubevouch_lab.apiserver.kinds import PODS
-from kubevouch_lab.cluster import pki
+from kubevouch_lab.durations import seconds
 from kubevouch_lab.kubelets.callers import subresources
 from kubevouch_lab.kubelets.exposition import number
-from kubevouch_lab.kubelets.pods import ContainerState, Line
+from kubevouch_lab.kubelets.pods import ContainerLogLine, ContainerState
 from kubevouch_lab.kubelets.request import serving_template
-from kubevouch_lab.kubelets.settings import Settings, read_settings, seconds
+from kubevouch_lab.kubelets.settings import Settings, read_settings
 from kubevouch_lab.kubelets.usage import node_load, sample
 from lab.tests.kubelets.conftest import CONFIG, PKI, Node, node_of
 from lab.tests.plane import Plane, until
@@ -146,7 +147,7 @@ async def test_a_client_certificate_that_has_expired_is_a_401_and_no_alert(node:
     await node.kubelet.start()
     assert (await get(node, "/healthz", ADMIN))[0] == 200
     ca = node.cluster.authority._ca
-    signing = pki.Pair(ca.cert_pem.bytes(), ca.private_key_pem.bytes())
+    signing = pki.KeyPair(ca.cert_pem.bytes(), ca.private_key_pem.bytes())
     long_ago = node.cluster.clock.now() - timedelta(days=366)
     old = pki.signed_for_kubelet(signing, pki.Subject(ADMIN[0], (ADMIN[1],)), long_ago, 7)
     assert await get(node, "/healthz", Pair(old.chain, old.key)) == (401, "Unauthorized")
@@ -192,9 +193,9 @@ class OneIsNotReady:
     def address(self, _pod: Any) -> str:
         return "127.0.0.77"
 
-    def log(self, _namespace: str, _pod: str, container: str) -> Sequence[Line] | None:
+    def log(self, _namespace: str, _pod: str, container: str) -> Sequence[ContainerLogLine] | None:
         texts = ("one\n", "two\n", "three\n")
-        return [Line(SAID, text) for text in texts] if container == "quick" else None
+        return [ContainerLogLine(SAID, text) for text in texts] if container == "quick" else None
 
 
 async def test_its_pods_are_reported_counted_and_heard(cluster: Plane, tmp_path: Path) -> None:

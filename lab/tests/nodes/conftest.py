@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch_lab.kubelets.settings import StartFailure
 from kubevouch_lab.nodes.files import NodeFiles
 from kubevouch_lab.nodes.journal import Journal
+from kubevouch_lab.nodes.services import StartFailure
 from kubevouch_lab.nodes.system import System
 from tests.support.clocks import SteppedClock
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from kubevouch.x509 import read_certificates
 from kubevouch_lab.apiserver.kinds import CLUSTER_ROLE_BINDINGS, CSRS
 from kubevouch_lab.apiserver.request import AUTHENTICATED, UserInfo
-from kubevouch_lab.cluster.pki import authority as kubeadm_ca
+from kubevouch_lab.pki import authority as kubeadm_ca
 from kubevouch_lab.signer.issuing import CannotSign, duration, signing_ca, validity
 from lab.tests.plane import Plane, until
 from lab.tests.signer.test_a_request_from_create_to_certificate import approve, client, serving

@@ -23,7 +23,7 @@ from kubevouch.rollout.decide.transaction import (
     render,
 )
 from kubevouch_lab.cluster.operator_files import new_key, public_of
-from kubevouch_lab.cluster.pki import kubelet_self_signed
+from kubevouch_lab.pki import kubelet_self_signed
 from kubevouch_lab.ssh.server import NodeSsh
 from lab.tests.nodes.conftest import CONFIG, Machine, machine
 from lab.tests.plane import until

@@ -4,12 +4,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import PurePath
+from re import fullmatch
 
 import click
 
 from kubevouch import __version__
-from kubevouch.cli.common.terminal import Terminal
-from kubevouch.errors import ExitCode, KubevouchError, UsageError
+from kubevouch.cli.common.terminal import Declined, Terminal
+from kubevouch.errors import ExitCode, KubevouchError, UsageError, nearest
 
 # The module of each verb, in the order of the story; its command is called `command` there.
 _VERBS = {
@@ -22,6 +23,8 @@ _VERBS = {
     "verify": "kubevouch.cli.verify",
     "top": "kubevouch.cli.top.command",
     "metrics-server": "kubevouch.cli.metrics_server.command",
+    "version": "kubevouch.cli.version",
+    "completion": "kubevouch.cli.completion",
 }
 
 
@@ -60,8 +63,6 @@ def _added(name: str) -> click.Command:
         UsageError: there is none of that name.
         VerbNotLoaded: there is, but it does not load.
     """
-    from difflib import get_close_matches
-
     from kubevouch.cli.added_verbs import NOT_INSTALLED, added_verbs, loaded
 
     added = added_verbs()
@@ -70,8 +71,7 @@ def _added(name: str) -> click.Command:
     if name in NOT_INSTALLED:
         raise UsageError(f"kubevouch {name}", "is not installed", NOT_INSTALLED[name])
     known = list(dict.fromkeys([*_VERBS, *added, *NOT_INSTALLED]))
-    close = get_close_matches(name, known, n=1)
-    expected = f"is it {close[0]}?" if close else f"there are {', '.join(known)}"
+    expected = nearest(name, known, otherwise=f"there are {', '.join(known)}")
     raise UsageError(name, "there is no such verb", expected)
 
 
@@ -98,8 +98,8 @@ def program() -> None:
       kubevouch fix --apply plan.json              make it, node by node, each one proven on the wire
       kubevouch verify                             that all of it holds (reads only)
 
-    Exit codes: 0 nothing found, 1 findings, 2 usage, 3 could not tell, 4 stopped with some nodes done,
-    5 undone, 130 interrupted.
+    Exit codes: 0 nothing found, all done; 1 findings; 2 usage; 3 could not tell; 4 stopped with some nodes
+    done, or before anything was changed; 5 undone; 130 interrupted.
     """
 
 
@@ -117,7 +117,7 @@ def run(arguments: Sequence[str], *, program: str, environment: Mapping[str, str
         if isinstance(error, OSError):
             terminal.abandon(terminal.stdout)
         text, code = _told(error)
-        terminal.note(text)
+        terminal.note(terminal.invocation.text(text) if terminal.invocation else text)
         return code
 
 
@@ -126,6 +126,8 @@ def _told(error: BaseException) -> tuple[str, int]:
     match error:
         case KeyboardInterrupt() | click.Abort():
             return "Error: interrupted", ExitCode.INTERRUPTED
+        case Declined():
+            return str(error), error.exit_code
         case KubevouchError():
             return f"Error: {error}", error.exit_code
         case click.ClickException():
@@ -134,16 +136,17 @@ def _told(error: BaseException) -> tuple[str, int]:
             where = error.filename or "standard output"
             text, code = f"{where}: {error.strerror or error}", ExitCode.COULD_NOT_TELL
         case _:
-            text = f"kubevouch: a fault of its own: {type(error).__name__}: {error}; {_TRACE}"
+            what = f"{type(error).__name__}: {error}"
+            text = f"internal error in kubevouch (please report it): {what}; {_TRACE}"
             code = ExitCode.COULD_NOT_TELL
     return f"Error: {text}", code
 
 
-_TRACE = "with KUBEVOUCH_TRACE=1 in its environment it tells where"
+_TRACE = "set KUBEVOUCH_TRACE=1 to see where it happened"
 
 
 def _usage(error: click.ClickException) -> str:
-    """A command line that is none, in click's words; without any word, the help."""
+    """What is wrong with the command line, in click's words; without any word, the help."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error.format_message()
     lines = [f"Error: {error.format_message()}"]
@@ -155,9 +158,16 @@ def _usage(error: click.ClickException) -> str:
 def _invoke(arguments: Sequence[str], name: str, terminal: Terminal) -> int:
     if any(not _is_text(each) for each in arguments):
         raise UsageError("the command line", "is not UTF-8")
-    answer = program_of(arguments, name, terminal)
+    answer = program_of(_as_click_reads(arguments), name, terminal)
     terminal.flush()
     return int(answer) if isinstance(answer, int) else ExitCode.OK
+
+
+def _as_click_reads(arguments: Sequence[str]) -> list[str]:
+    """Kubectl's -v=6 is our -v: there is one level. metrics-server's -v takes a number, as klog's does."""
+    if "metrics-server" in arguments[:1]:
+        return list(arguments)
+    return ["-v" if fullmatch(r"-v=\d+", each) else each for each in arguments]
 
 
 def _is_text(argument: str) -> bool:

@@ -14,7 +14,7 @@ from kubevouch.errors import ExitCode
 @click.option(
     "--print-role",
     is_flag=True,
-    help="Print the ClusterRole that the reading verbs need, and exit.",
+    help="Print the roles that the reading verbs need, and exit.",
 )
 @click.pass_context
 def command(
@@ -48,9 +48,7 @@ def command(
     evidence = with_api(
         terminal,
         access,
-        lambda api, clock: gather(
-            api, clock=clock, progress=terminal.progress, dial_timeout=timeout
-        ),
+        lambda api, clock: gather(api, clock=clock, progress=terminal.doing, dial_timeout=timeout),
     )
     severity = Severity(fail_on)
     return print_diagnosis(

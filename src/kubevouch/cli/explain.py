@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from kubevouch.cli.common.options import output, terminal_of
-from kubevouch.errors import ExitCode, UsageError
+from kubevouch.errors import ExitCode, UsageError, nearest
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
@@ -52,13 +52,6 @@ def _print(terminal: "Terminal", definition: "FindingDefinition") -> None:
 
 
 def _unknown(code: str, known: list[str]) -> NoReturn:
-    from difflib import get_close_matches
-
-    close = get_close_matches(code.upper(), known, n=1)
-    raise UsageError(
-        f"explain {code}",
-        "there is no such code",
-        f"{close[0]} is the nearest; `kubevouch explain` lists all"
-        if close
-        else "`kubevouch explain` lists all",
-    )
+    near = nearest(code.upper(), known, otherwise="")
+    expected = " ".join(filter(None, (near, "`kubevouch explain` lists all")))
+    raise UsageError(f"explain {code}", "there is no such code", expected)

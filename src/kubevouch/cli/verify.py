@@ -60,6 +60,7 @@ def command(
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
     severity = Severity(fail_on)
+    terminal.tells_waits = wait > 0
 
     async def work(api: "ApiClient", clock: "Clock") -> "tuple[Evidence, Diagnosis]":
         timeouts = VerifyTimeouts(wait, timeout)
@@ -86,14 +87,16 @@ async def _until_it_holds(
 ) -> "tuple[Evidence, Diagnosis]":
     from kubevouch.diagnose.doctor import VERIFY, diagnose
     from kubevouch.evidence.gather.snapshot import gather
-    from kubevouch.kube.errors import Unreachable
+    from kubevouch.kube.errors import ApiUnreachable
 
     began, said = clock.monotonic(), ""
     while True:
         left = timeouts.wait - (clock.monotonic() - began)
         try:
-            evidence = await gather(api, clock=clock, dial_timeout=timeouts.handshake)
-        except Unreachable as error:
+            evidence = await gather(
+                api, clock=clock, progress=terminal.doing, dial_timeout=timeouts.handshake
+            )
+        except ApiUnreachable as error:
             if left <= 0:
                 raise
             now = str(error)

@@ -1,11 +1,12 @@
 """The cluster's own names and addresses: what no kubelet may be called.
 
-Read from what operators and controllers write, not nodes: the kubeconfig's server, kubeadm's ClusterConfiguration,
-Services and the endpoints of `kubernetes`.
+Read from what operators and controllers write, not nodes: the kubeconfig's server, kubeadm's ClusterConfiguration, the
+API server's flags, ServiceCIDRs, Services and the endpoints of `kubernetes`.
 """
 
 import contextlib
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
@@ -13,6 +14,8 @@ from kubevouch import goyaml
 from kubevouch.evidence.measured import Doubt, Measured
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import ConfigMap
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +32,17 @@ class ClusterNames:
     external: dict[str, str]
     """spec.externalIPs of Services: on bare metal often nodes' own; anybody who may make a Service can name any."""
 
-    service_networks: tuple[IPv4Network | IPv6Network, ...]
-    domain: str
-    """The cluster's DNS domain."""
+    services: dict[str, str]
+    """NAME.NAMESPACE of every Service, as pods of other namespaces call it."""
+
+    service_networks: tuple[Network, ...]
+    """Empty: nothing tells which network Services have."""
+
+    pod_networks: tuple[Network, ...]
+    """As ClusterConfiguration has them; each Node's spec.podCIDRs are besides."""
+
+    domains: tuple[str, ...]
+    """The cluster's DNS domain, as each source has it. Empty: nothing tells."""
 
     doubts: tuple[Doubt, ...]
     """What could not be read: the lists may then lack something."""
@@ -40,24 +51,46 @@ class ClusterNames:
     """Loopback addresses that the operator lists as kubelets' of this one cluster."""
 
 
+def with_more(
+    names: ClusterNames, *, domains: Iterable[str] = (), service_networks: Iterable[Network] = ()
+) -> ClusterNames:
+    """The same, and what a survey of the kubelets (clusterDomain) or the operator tells besides."""
+    return replace(
+        names,
+        domains=tuple(dict.fromkeys((*names.domains, *map(_domain, filter(None, domains))))),
+        service_networks=tuple(dict.fromkeys((*names.service_networks, *service_networks))),
+    )
+
+
+def _domain(text: str) -> str:
+    """Kubelets trim dots and case does not matter (pkg/kubelet/network/dns/dns.go)."""
+    return text.strip(".").lower()
+
+
 @dataclass(frozen=True, slots=True)
 class KubeadmNames:
     """What its ClusterConfiguration tells; nothing where there is none."""
 
-    networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    domain: str = "cluster.local"
+    service_networks: tuple[Network, ...] = ()
+    pod_networks: tuple[Network, ...] = ()
+    domain: str = ""
     endpoints: dict[str, str] = field(default_factory=dict)
+    problem: str = ""
+    """Why it cannot be read, though it is there."""
 
 
 def kubeadm_names(found: Measured[ConfigMap]) -> KubeadmNames:
     """Reads the ConfigMap kube-system/kubeadm-config (cmd/kubeadm/app/apis/kubeadm, ClusterConfiguration)."""
-    text = found.value.data.get("ClusterConfiguration", "") if found.value else ""
-    try:
-        said = goyaml.read(text.encode())
-    except goyaml.UnreadableYaml:
+    if found.value is None:
         return KubeadmNames()
-    networking = said.get("networking") if isinstance(said, dict) else None
-    api_server = said.get("apiServer") if isinstance(said, dict) else None
+    try:
+        said = goyaml.read(found.value.data.get("ClusterConfiguration", "").encode())
+    except goyaml.UnreadableYaml as error:
+        return KubeadmNames(problem=f"ConfigMap kubeadm-config: ClusterConfiguration: {error.text}")
+    if not isinstance(said, dict):
+        return KubeadmNames(problem="ConfigMap kubeadm-config has no ClusterConfiguration")
+    networking = said.get("networking")
+    api_server = said.get("apiServer")
     sans = api_server.get("certSANs") if isinstance(api_server, dict) else None
     endpoints = {
         str(san): "a name of the API server's certificate"
@@ -66,8 +99,9 @@ def kubeadm_names(found: Measured[ConfigMap]) -> KubeadmNames:
     if host := _host(_text(said, "controlPlaneEndpoint")):
         endpoints[host] = "the control plane's endpoint"
     return KubeadmNames(
-        _networks(_text(networking, "serviceSubnet")),
-        _text(networking, "dnsDomain") or "cluster.local",
+        networks_of(_text(networking, "serviceSubnet")),
+        networks_of(_text(networking, "podSubnet")),
+        _domain(_text(networking, "dnsDomain")),
         endpoints,
     )
 
@@ -85,8 +119,8 @@ def _host(endpoint: str) -> str:
         return ""
 
 
-def _networks(subnets: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """One, or two with a comma between them."""
+def networks_of(subnets: str) -> tuple[Network, ...]:
+    """One, or two with a comma between them; what is no network is left out."""
     found = []
     for subnet in subnets.split(","):
         with contextlib.suppress(ValueError):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from kubevouch.clock import Clock
 from kubevouch.evidence.snapshot import Served, TrustedRoots, flag_value
 from kubevouch.kube.resources import Node
-from kubevouch.kubelet.dialled import Dialled, Target
+from kubevouch.kubelet.dial_result import DialResult, Target
 from kubevouch.x509 import verify
 
 ADDRESS_TYPES_OF_MANIFESTS = ("InternalIP", "ExternalIP", "Hostname")
@@ -40,7 +40,7 @@ def targets(nodes: Iterable[Node], types: Sequence[str]) -> Iterable[Target]:
             yield Target(address, node=node.name, port=node.kubelet_port)
 
 
-def judged(dialled: Dialled, trust: TrustedRoots | None, clock: Clock) -> Served:
+def judged(dialled: DialResult, trust: TrustedRoots | None, clock: Clock) -> Served:
     """What was presented, with the verdict on it."""
     verdict = None
     if dialled.leaf is not None and trust is not None:

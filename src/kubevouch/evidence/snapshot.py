@@ -19,7 +19,7 @@ from kubevouch.kube.resources import (
     Pod,
     Service,
 )
-from kubevouch.kubelet.dialled import Dialled
+from kubevouch.kubelet.dial_result import DialResult
 from kubevouch.kubelet.problems import Problem
 from kubevouch.x509 import Certificate, Verdict
 
@@ -64,7 +64,7 @@ class Served:
 
     node: str
     address: str
-    dialled: Dialled
+    dialled: DialResult
     verdict: Verdict | None
 
 
@@ -144,6 +144,7 @@ class KubeletConfigMap:
     object: ConfigMap
     text: str
     bootstrap: bool
+    cluster_domain: str = ""
     ignored: tuple[Problem, ...] = ()
     """Keys that every kubelet will pass over."""
 

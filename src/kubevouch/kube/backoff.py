@@ -11,8 +11,8 @@ LONGEST: Final = 30.0
 class Backoff:
     """chance: a random number from 0 up to 1."""
 
-    def __init__(self, chance: Callable[[], float]) -> None:
-        self._chance = chance
+    def __init__(self, rng: Callable[[], float]) -> None:
+        self._rng = rng
         self._failures = 0
 
     def succeeded(self) -> None:
@@ -24,4 +24,4 @@ class Backoff:
         longest = min(LONGEST, FIRST * 2.0 ** min(self._failures, 16))
         self._failures += 1
         # Half of it is certain, so that a crowd of clients is spread and still slows down.
-        return max(longest * (1 + self._chance()) / 2, min(at_least, LONGEST))
+        return max(longest * (1 + self._rng()) / 2, min(at_least, LONGEST))

@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
 
-from kubevouch.kube.errors import BadAnswer
+from kubevouch.kube.errors import BadResponse
 from kubevouch.kube.resources.meta import Narrow
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
 
 
 def decoded(data: bytes, kind: type[T], where: str) -> T:
-    """`data` as `kind`, or BadAnswer at `where`."""
+    """`data` as `kind`, or BadResponse at `where`."""
     decoder: msgspec.json.Decoder[T] = _decoder(cast("Hashable", kind))
     try:
         return decoder.decode(data)
@@ -56,13 +56,13 @@ def _tolerant(data: bytes, kind: type[T], where: str) -> T:
     try:
         return msgspec.convert(_as_go_reads(msgspec.json.decode(data)), kind)
     except msgspec.ValidationError as error:
-        raise BadAnswer(where, f"an answer of another shape ({error})") from None
+        raise BadResponse(where, f"an answer of another shape ({error})") from None
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise _not_json(where, error) from None
 
 
-def _not_json(where: str, error: Exception) -> BadAnswer:
-    return BadAnswer(where, f"an answer that is not JSON ({error})")
+def _not_json(where: str, error: Exception) -> BadResponse:
+    return BadResponse(where, f"an answer that is not JSON ({error})")
 
 
 def _as_go_reads(value: JSON) -> JSON:

@@ -47,7 +47,7 @@ class UnreachableKind(StrEnum):
     PROXY = "proxy"
 
 
-class Unreachable(KubeError):
+class ApiUnreachable(KubeError):
     """No whole answer. Trying again may help."""
 
     def __init__(self, where: str, seen: str, expected: str = "", *, kind: UnreachableKind) -> None:
@@ -55,7 +55,7 @@ class Unreachable(KubeError):
         self.kind = kind
 
 
-class TlsError(KubeError):
+class ApiTlsError(KubeError):
     """The handshake failed: the server's certificate is not trusted, or ours is not wanted."""
 
 
@@ -63,16 +63,16 @@ class NotAnApiServer(KubeError):
     """Something answers there, but no API server: plain HTTP, a web page, a redirect."""
 
 
-class BadAnswer(KubeError):
+class BadResponse(KubeError):
     """An answer that is not what was asked for: JSON that cannot be decoded, or a body cut short."""
 
 
-class TooLarge(KubeError):
+class ResponseTooLarge(KubeError):
     """An answer longer than the caller allowed. The rest was not read."""
 
 
 @dataclass(frozen=True)
-class Cause:
+class FieldCause:
     """One field of an object that the API server refused: `field` is a path such as `spec.usages`."""
 
     field: str
@@ -80,7 +80,7 @@ class Cause:
     message: str
 
 
-class Refused(KubeError):
+class StatusError(KubeError):
     """An answer with a status of 400 and above.
 
     code: the HTTP status. reason: the machine-readable word of a `kind: Status` answer, or "".
@@ -107,41 +107,41 @@ class Refused(KubeError):
         self.resource = resource
 
 
-class Unauthorized(Refused):
+class Unauthorized(StatusError):
     """401: the credential is missing, unknown or expired. Another one is needed."""
 
 
-class Forbidden(Refused):
+class Forbidden(StatusError):
     """403: known, but not allowed to. A Role is needed for `verb` and `resource`, or an admission rule said no."""
 
 
-class NotFound(Refused):
+class NotFound(StatusError):
     """404: no such object, or no such resource (an API group that is not installed or not available)."""
 
 
-class Conflict(Refused):
+class Conflict(StatusError):
     """409: the object has changed since it was read, or exists already. Read again and decide again."""
 
 
-class Gone(Refused):
+class Gone(StatusError):
     """410: the version asked for is too old. List anew."""
 
 
-class Invalid(Refused):
+class Invalid(StatusError):
     """422: the object breaks a rule. `causes` say which field. Sending it again will not help."""
 
-    causes: tuple[Cause, ...] = ()
+    causes: tuple[FieldCause, ...] = ()
 
 
-class Waits(Refused):
+class RetryLater(StatusError):
     """The server asks to come back later. `retry_after` is in seconds, None where it did not say."""
 
     retry_after: float | None = None
 
 
-class TooManyRequests(Waits):
+class TooManyRequests(RetryLater):
     """429: more than the server's priority and fairness rules let through."""
 
 
-class ServerError(Waits):
+class ServerError(RetryLater):
     """5xx: the server, or something it stands before, failed. `message` tells what, for example of a kubelet."""

@@ -7,21 +7,21 @@ from typing import Final
 
 import msgspec
 
-from kubevouch.kube.asked import Asked
+from kubevouch.kube.api_call import ApiCall
 from kubevouch.kube.errors import (
-    Cause,
     Conflict,
+    FieldCause,
     Forbidden,
     Gone,
     Invalid,
     KubeError,
     NotAnApiServer,
     NotFound,
-    Refused,
+    RetryLater,
     ServerError,
+    StatusError,
     TooManyRequests,
     Unauthorized,
-    Waits,
     printable,
 )
 from kubevouch.kube.resources.meta import Narrow
@@ -29,7 +29,7 @@ from kubevouch.kube.resources.meta import Narrow
 MAX_TEXT: Final = 500
 _RIGHT: Final = "the URL of an API server was expected (kubeconfig: clusters.cluster.server)"
 
-_CLASSES: Final[dict[int, type[Refused]]] = {
+_CLASSES: Final[dict[int, type[StatusError]]] = {
     401: Unauthorized,
     403: Forbidden,
     404: NotFound,
@@ -64,40 +64,40 @@ class Status(Narrow, frozen=True, kw_only=True):
     details: StatusDetails | None = None
 
 
-def told(text: str) -> str:
+def one_line(text: str) -> str:
     """What a server told, on one line of at most 500 characters."""
     line = printable(" ".join(text.split()))
     return line if len(line) <= MAX_TEXT else line[:MAX_TEXT] + "..."
 
 
 def refusal(
-    server: str, asked: Asked, code: int, headers: dict[str, str], body: bytes
+    server: str, call: ApiCall, code: int, headers: dict[str, str], body: bytes
 ) -> KubeError:
     """The error for an answer with a status code other than 2xx. `headers` by lower-case name."""
     if code < 400:
-        to = told(headers.get("location", ""))
+        to = one_line(headers.get("location", ""))
         seen = f"answers with a redirect ({code})" + (f" to {to}" if to else "")
         return NotAnApiServer(server, seen, _RIGHT)
     status = _status(body)
     if status is None and (strange := _stranger(server, code, headers, body)):
         return strange
-    message = told((status.message or "") if status else body.decode(errors="replace"))
-    kind = _CLASSES.get(code, ServerError if code >= 500 else Refused)
+    message = one_line((status.message or "") if status else body.decode(errors="replace"))
+    kind = _CLASSES.get(code, ServerError if code >= 500 else StatusError)
     error = kind(
         server,
-        f"cannot {asked.verb} {_what(asked)}: {message or 'no reason given'}",
-        _advice(kind, asked, code),
+        f"cannot {call.verb} {_what(call)}: {message or 'no reason given'}",
+        _advice(kind, call, code),
         code=code,
         reason=(status.reason or "") if status else "",
         message=message,
-        verb=asked.verb,
-        resource=asked.resource,
+        verb=call.verb,
+        resource=call.resource,
     )
-    if isinstance(error, Waits):
+    if isinstance(error, RetryLater):
         error.retry_after = _retry_after(headers, status)
     if isinstance(error, Invalid) and status and status.details:
         error.causes = tuple(
-            Cause(cause.field or "", cause.reason or "", told(cause.message or ""))
+            FieldCause(cause.field or "", cause.reason or "", one_line(cause.message or ""))
             for cause in status.details.causes or ()
         )
     return error
@@ -125,22 +125,22 @@ def _stranger(
 
 def web_page(server: str, headers: dict[str, str]) -> NotAnApiServer:
     """The error for a success that is not in the form that was asked for."""
-    form = told(headers.get("content-type", "")) or "no content type"
+    form = one_line(headers.get("content-type", "")) or "no content type"
     return NotAnApiServer(server, f"answers in another form than JSON ({form})", _RIGHT)
 
 
-def _what(asked: Asked) -> str:
-    name = f' "{asked.name}"' if asked.name else ""
-    space = f' in namespace "{asked.namespace}"' if asked.namespace else ""
-    return told(f"{asked.resource}{name}{space}")
+def _what(call: ApiCall) -> str:
+    name = f' "{call.name}"' if call.name else ""
+    space = f' in namespace "{call.namespace}"' if call.namespace else ""
+    return one_line(f"{call.resource}{name}{space}")
 
 
-def _advice(kind: type[Refused], asked: Asked, code: int) -> str:
+def _advice(kind: type[StatusError], call: ApiCall, code: int) -> str:
     if kind is Unauthorized:
         return "the credential of this context is missing, unknown to the server or expired"
     if kind is Forbidden:
-        return f'a Role must allow "{asked.verb}" on "{asked.resource}"'
-    return f"HTTP {code}" if kind in (Refused, ServerError) else ""
+        return f'a Role must allow "{call.verb}" on "{call.resource}"'
+    return f"HTTP {code}" if kind in (StatusError, ServerError) else ""
 
 
 def _retry_after(headers: dict[str, str], status: Status | None) -> float | None:

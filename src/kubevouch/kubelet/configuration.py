@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from kubevouch.goyaml import Position, YamlNode
-from kubevouch.kubelet.document import Document, Tree, Value, read_document
+from kubevouch.kubelet.document import ConfigDocument, Tree, Value, read_document
 from kubevouch.kubelet.known_keys import KEYS, holds_keys, right_case
 from kubevouch.kubelet.problems import Problem, ProblemKind
 
@@ -37,7 +37,7 @@ class AnonymousAuthentication(msgspec.Struct, frozen=True):
     enabled: bool = False
 
 
-class Authentication(msgspec.Struct, frozen=True):
+class KubeletAuthentication(msgspec.Struct, frozen=True):
     """How the kubelet tells who is calling."""
 
     x509: X509Authentication = X509Authentication()
@@ -45,7 +45,7 @@ class Authentication(msgspec.Struct, frozen=True):
     anonymous: AnonymousAuthentication = AnonymousAuthentication()
 
 
-class Authorization(msgspec.Struct, frozen=True):
+class KubeletAuthorization(msgspec.Struct, frozen=True):
     """Whom the kubelet lets in: "Webhook" asks the API server, "AlwaysAllow" nobody."""
 
     mode: str = "Webhook"
@@ -60,8 +60,8 @@ class KubeletConfiguration(msgspec.Struct, frozen=True):
     tls_private_key_file: str = msgspec.field(name="tlsPrivateKeyFile", default="")
     tls_min_version: str = msgspec.field(name="tlsMinVersion", default="")
     tls_cipher_suites: tuple[str, ...] = msgspec.field(name="tlsCipherSuites", default=())
-    authentication: Authentication = Authentication()
-    authorization: Authorization = Authorization()
+    authentication: KubeletAuthentication = KubeletAuthentication()
+    authorization: KubeletAuthorization = KubeletAuthorization()
     address: str = "0.0.0.0"  # noqa: S104 - the kubelet's default, not ours
     port: int = 10250
     read_only_port: int = msgspec.field(name="readOnlyPort", default=0)
@@ -105,7 +105,9 @@ def read_configuration(content: bytes, where: str, *, drop_in: bool = False) -> 
     return configuration_of(read_document(content), where, drop_in=drop_in)
 
 
-def configuration_of(document: Document, where: str, *, drop_in: bool = False) -> ConfigurationFile:
+def configuration_of(
+    document: ConfigDocument, where: str, *, drop_in: bool = False
+) -> ConfigurationFile:
     """The same of a document that is read already."""
     problems = [
         replace(problem, fatal=True)
@@ -168,7 +170,7 @@ def _type_problem(error: msgspec.ValidationError, root: YamlNode) -> Problem:
     return Problem(ProblemKind.WRONG_TYPE, what, line, column, key, fatal=True)
 
 
-def _kind_problems(document: Document) -> list[Problem]:
+def _kind_problems(document: ConfigDocument) -> list[Problem]:
     for key, expected in (("apiVersion", API_VERSION), ("kind", KIND)):
         found = _in_any_case(document.tree, key)
         if found != expected:

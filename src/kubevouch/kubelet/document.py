@@ -37,7 +37,7 @@ _ODDITIES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class ConfigDocument:
     """The first document of a file: kubelets read no other.
 
     text: the file, without its byte order mark. root: a mapping, None if there is a fatal problem. tree: what a
@@ -59,7 +59,7 @@ class _Stop(Exception):
         self.problem = Problem(kind, text, *place, fatal=True)
 
 
-def read_document(content: bytes) -> Document:
+def read_document(content: bytes) -> ConfigDocument:
     """Any bytes: a document, or one without a root whose problems say why. Never raises."""
     problems: list[Problem] = []
     text = ""
@@ -69,8 +69,8 @@ def read_document(content: bytes) -> Document:
         # PyYAML takes no tabs. In JSON they stand between words only, so that a space marks the same place.
         root = _root(text.replace("\t", " ") if is_json else text, problems)
     except _Stop as stop:
-        return Document(text, problems=(*problems, stop.problem))
-    return Document(text, root, root.value, tuple(problems), is_json)
+        return ConfigDocument(text, problems=(*problems, stop.problem))
+    return ConfigDocument(text, root, root.value, tuple(problems), is_json)
 
 
 def _text(content: bytes, problems: list[Problem]) -> str:

@@ -81,7 +81,7 @@ _NUMBERS: Final = {"port": "port", "read-only-port": "readOnlyPort", "healthz-po
 
 
 @dataclass(frozen=True, slots=True)
-class Effective:
+class EffectiveConfiguration:
     """What is in force, and where each dotted key comes from that is not a default.
 
     Sources read "file /var/lib/kubelet/config.yaml", "drop-in /etc/kubelet.d/10-tls.conf", "flag --rotate-server-certificates".
@@ -97,7 +97,7 @@ class Effective:
 
 def effective(
     file: ConfigurationFile | None, drop_ins: Sequence[ConfigurationFile], flags: Flags
-) -> Effective:
+) -> EffectiveConfiguration:
     """What a kubelet started with these makes of them. Drop-ins come as `drop_in_order` puts them.
 
     Raises:
@@ -116,7 +116,7 @@ def effective(
         _put(merged, dotted, _Leaf(value, f"flag --{flag}"))
     tree, sources = _parted(merged)
     try:
-        return Effective(values_of(tree), sources)
+        return EffectiveConfiguration(values_of(tree), sources)
     except msgspec.ValidationError as error:
         raise ConfigurationError("the files together", str(error)) from None
 

@@ -32,7 +32,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     at_ms: int | None = None
 
 
-class ContainerUsage(msgspec.Struct, frozen=True):
+class ContainerSamples(msgspec.Struct, frozen=True):
     """One container. cpu: core-seconds since its start. memory: bytes of its working set. start: seconds since 1970."""
 
     name: str
@@ -42,12 +42,12 @@ class ContainerUsage(msgspec.Struct, frozen=True):
     start: Sample | None = None
 
 
-class PodUsage(msgspec.Struct, frozen=True):
+class PodSamples(msgspec.Struct, frozen=True):
     """One pod: its own numbers, and its containers in the order they came."""
 
     namespace: str
     name: str
-    containers: tuple[ContainerUsage, ...] = ()
+    containers: tuple[ContainerSamples, ...] = ()
     cpu: Sample | None = None
     memory: Sample | None = None
     swap: Sample | None = None
@@ -62,7 +62,7 @@ class ResourceMetrics(msgspec.Struct, frozen=True):
     cpu: Sample | None = None
     memory: Sample | None = None
     swap: Sample | None = None
-    pods: tuple[PodUsage, ...] = ()
+    pods: tuple[PodSamples, ...] = ()
     scrape_error: bool = False
 
 
@@ -157,7 +157,7 @@ _NUMBERS: Final = re.compile(
 
 def _whole(series: _Series) -> ResourceMetrics:
     """Everything, as values. Series whose labels are not those of their family stand for nothing."""
-    containers: dict[tuple[bytes, bytes], list[ContainerUsage]] = {}
+    containers: dict[tuple[bytes, bytes], list[ContainerSamples]] = {}
     own: dict[tuple[bytes, bytes], dict[bytes, Sample]] = {}
     for (namespace, pod, container), found in series.items():
         if namespace is None or pod is None:
@@ -167,7 +167,7 @@ def _whole(series: _Series) -> ResourceMetrics:
             own[namespace, pod] = found
         else:
             held.append(
-                ContainerUsage(
+                ContainerSamples(
                     _text(container),
                     found.get(b"container_" + _CPU),
                     found.get(b"container_" + _MEMORY),
@@ -187,9 +187,9 @@ def _whole(series: _Series) -> ResourceMetrics:
 
 
 def _pod(
-    names: tuple[bytes, bytes], containers: tuple[ContainerUsage, ...], own: dict[bytes, Sample]
-) -> PodUsage:
-    return PodUsage(
+    names: tuple[bytes, bytes], containers: tuple[ContainerSamples, ...], own: dict[bytes, Sample]
+) -> PodSamples:
+    return PodSamples(
         _text(names[0]),
         _text(names[1]),
         containers,

@@ -16,7 +16,7 @@ from typing import Final
 
 from kubevouch.goyaml import MappingEntry, YamlNode
 from kubevouch.kubelet.configuration import BOOTSTRAP_KEY, ConfigurationFile, configuration_of
-from kubevouch.kubelet.document import Document, Value, read_document
+from kubevouch.kubelet.document import ConfigDocument, Value, read_document
 from kubevouch.kubelet.problems import Problem, ProblemKind
 from kubevouch.x509 import printable
 
@@ -108,7 +108,7 @@ def _obstacle(
     return None
 
 
-def _proven(content: bytes, document: Document, splices: list[_Splice]) -> Edit | Refusal:
+def _proven(content: bytes, document: ConfigDocument, splices: list[_Splice]) -> Edit | Refusal:
     """The first splice after which the file holds one key more and is otherwise the same."""
     mark = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
     for splice in splices:
@@ -123,7 +123,7 @@ def _refused(problem: Problem, remedy: str) -> Refusal:
     return Refusal(problem.text, remedy, problem.line, problem.column)
 
 
-def _splices(document: Document) -> list[_Splice] | Refusal:
+def _splices(document: ConfigDocument) -> list[_Splice] | Refusal:
     """Ways to set the key, the best first. Not all need be right: each is proven before it is used."""
     root = document.root
     assert root is not None
@@ -182,7 +182,7 @@ def _line_end(text: str, index: int) -> str:
     return str(ends[-1]) if ends else "\n"
 
 
-def _adds_one_key(old: Document, new: Document) -> bool:
+def _adds_one_key(old: ConfigDocument, new: ConfigDocument) -> bool:
     """The new file holds what the old one held, and the key; and nothing is odder about it than before."""
     if new.root is None or new.json != old.json:
         return False

@@ -12,11 +12,11 @@ from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials
-from kubevouch.kubelet.io.fetch import Roots
-from kubevouch.metrics.fleet import Dialling, Fleet, WatchedFleet
+from kubevouch.kubelet.io.fetch import KubeletRoots
+from kubevouch.metrics.fleet import Fleet, KubeletAddressing, WatchedFleet
 from kubevouch.metrics.points import PodKey
-from kubevouch.metrics.scraper import Listener, Rhythm, Scraper, resolution_of
-from kubevouch.metrics.store import Store
+from kubevouch.metrics.scraper import ScrapeObserver, Scraper, ScrapeSettings, resolution_of
+from kubevouch.metrics.store import MetricsStore
 
 
 class Collector:
@@ -31,37 +31,37 @@ class Collector:
         self,
         api: ApiClient,
         *,
-        roots: Callable[[], Roots],
+        roots: Callable[[], KubeletRoots],
         credentials: Credentials,
         clock: Clock,
-        chance: Callable[[], float],
-        listener: Listener,
-        dialling: Dialling | None = None,
-        rhythm: Rhythm | None = None,
+        rng: Callable[[], float],
+        observer: ScrapeObserver,
+        addressing: KubeletAddressing | None = None,
+        settings: ScrapeSettings | None = None,
         node_selector: str = "",
         check_time: bool = True,
     ) -> None:
-        rhythm, dialling = rhythm or Rhythm(), dialling or Dialling()
-        self.store = Store(resolution_of(rhythm))
+        settings, addressing = settings or ScrapeSettings(), addressing or KubeletAddressing()
+        self.store = MetricsStore(resolution_of(settings))
         self._scraper = Scraper(
             self.store,
             roots=roots,
             credentials=credentials,
             clock=clock,
-            chance=chance,
-            listener=listener,
-            rhythm=rhythm,
-            address_types=dialling.address_types,
+            rng=rng,
+            observer=observer,
+            settings=settings,
+            address_types=addressing.address_types,
             node_of=self._node_of,
             check_time=check_time,
         )
         self._fleet = WatchedFleet(
             api,
-            dialling,
+            addressing,
             self._scraper,
             clock=clock,
-            chance=chance,
-            report=listener.watch_failed,
+            rng=rng,
+            report=observer.watch_failed,
             node_selector=node_selector,
         )
 
@@ -97,10 +97,10 @@ class RootsFile:
         self._read = read
         self._clock = clock
         self._seconds = seconds
-        self._roots = Roots(read())
+        self._roots = KubeletRoots(read())
         self._looked_at = clock.monotonic()
 
-    def __call__(self) -> Roots:
+    def __call__(self) -> KubeletRoots:
         """The bundle as it is; the same object while nothing has changed."""
         now = self._clock.monotonic()
         if now - self._looked_at >= self._seconds:
@@ -108,9 +108,9 @@ class RootsFile:
             self._roots = self._newest()
         return self._roots
 
-    def _newest(self) -> Roots:
+    def _newest(self) -> KubeletRoots:
         try:
             pem = self._read()
-            return self._roots if pem == self._roots.pem else Roots(pem)
+            return self._roots if pem == self._roots.pem else KubeletRoots(pem)
         except (OSError, ValueError, KubevouchError):
             return self._roots

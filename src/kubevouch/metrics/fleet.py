@@ -15,7 +15,7 @@ import msgspec
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.watch import Lost, Seen, Synced, Watch
+from kubevouch.kube.io.watch import Deleted, Synced, Upserted, Watch
 from kubevouch.kube.resources import NODES, PODS, Narrow, Node, Object, Resource
 from kubevouch.metrics.points import PodKey
 
@@ -55,7 +55,7 @@ class RunningPod(msgspec.Struct, frozen=True):
     node: str
 
 
-class Dialling(msgspec.Struct, frozen=True, kw_only=True):
+class KubeletAddressing(msgspec.Struct, frozen=True, kw_only=True):
     """How a kubelet is reached, as metrics-server's flags say it.
 
     address_types: --kubelet-preferred-address-types, foremost first. port: --kubelet-port. use_status_port:
@@ -66,14 +66,14 @@ class Dialling(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 10250
     use_status_port: bool = False
 
-    def of(self, node: Node) -> FleetNode:
+    def fleet_node(self, node: Node) -> FleetNode:
         """The node as it is to be scraped. Pure."""
-        told = node.status.daemon_endpoints.kubelet_endpoint.port
+        status_port = node.status.daemon_endpoints.kubelet_endpoint.port
         return FleetNode(
             name=node.name,
             labels=_interned(node.metadata.labels),
             address=self._address(node),
-            port=told if self.use_status_port and told else self.port,
+            port=status_port if self.use_status_port and status_port else self.port,
             path=node.metadata.annotations.get(METRICS_PATH) or "/metrics/resource",
             ready=node.ready,
         )
@@ -106,7 +106,7 @@ class Fleet(Protocol):
         ...
 
 
-class NodeListener(Protocol):
+class NodeHandler(Protocol):
     """Who wants to know of nodes: the scraper."""
 
     def put(self, node: FleetNode) -> None:
@@ -127,16 +127,16 @@ class WatchedFleet:
     def __init__(
         self,
         api: ApiClient,
-        dialling: Dialling,
-        listener: NodeListener,
+        addressing: KubeletAddressing,
+        handler: NodeHandler,
         *,
         clock: Clock,
-        chance: Callable[[], float],
+        rng: Callable[[], float],
         report: Callable[[str, KubevouchError], None],
         node_selector: str = "",
     ) -> None:
-        self._dialling = dialling
-        self._listener = listener
+        self._addressing = addressing
+        self._handler = handler
         self._nodes: dict[str, FleetNode] = {}
         self._pods: dict[PodKey, RunningPod] = {}
         self._listed: set[str] = set()
@@ -144,7 +144,7 @@ class WatchedFleet:
             api,
             NODES,
             clock=clock,
-            chance=chance,
+            rng=rng,
             report=lambda error: report("nodes", error),
             label_selector=node_selector,
         )
@@ -152,7 +152,7 @@ class WatchedFleet:
             api,
             _PODS,
             clock=clock,
-            chance=chance,
+            rng=rng,
             report=lambda error: report("pods", error),
             field_selector="status.phase=Running",
         )
@@ -181,27 +181,27 @@ class WatchedFleet:
     async def _follow_nodes(self) -> None:
         async for event in self._node_watch.events():
             match event:
-                case Seen(object=node):
-                    found = self._dialling.of(node)
+                case Upserted(object=node):
+                    found = self._addressing.fleet_node(node)
                     before = self._nodes.get(found.name)
                     self._nodes[found.name] = found
                     if before != found:
-                        self._listener.put(found)
-                case Lost(key=(_, name)):
+                        self._handler.put(found)
+                case Deleted(key=(_, name)):
                     self._nodes.pop(name, None)
-                    self._listener.remove(name)
+                    self._handler.remove(name)
                 case Synced():
                     self._listed.add("nodes")
 
     async def _follow_pods(self) -> None:
         async for event in self._pod_watch.events():
             match event:
-                case Seen(object=pod):
+                case Upserted(object=pod):
                     labels = _interned(pod.metadata.labels)
                     node = intern(pod.spec.node_name)
                     found = RunningPod(intern(pod.namespace), pod.name, labels, node)
                     self._pods[found.namespace, found.name] = found
-                case Lost(key=key):
+                case Deleted(key=key):
                     self._pods.pop(key, None)
                 case Synced():
                     self._listed.add("pods")

@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from kubevouch.kubelet.resource_metrics import ContainerUsage, ResourceMetrics, Sample
+from kubevouch.kubelet.resource_metrics import ContainerSamples, ResourceMetrics, Sample
 
 NEVER: Final = -62135596800 * 10**9
 """Go's zero time in nanoseconds since 1970: the start of whatever told none. A node never tells its own."""
@@ -71,7 +71,7 @@ def points_of(page: ResourceMetrics, requested_ms: int) -> NodePoints:
     return NodePoints(_point(page.cpu, page.memory, None, requested_ms), pods, tuple(incomplete))
 
 
-def _says_nothing(container: ContainerUsage) -> bool:
+def _says_nothing(container: ContainerSamples) -> bool:
     """Only families that are not looked at (swap): Go then has no entry for it."""
     return container.cpu is None and container.memory is None and container.start is None
 

@@ -15,29 +15,29 @@ import msgspec
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.credentials import Credential, Credentials
-from kubevouch.kubelet.dialled import Target
+from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.errors import AnswerError
-from kubevouch.kubelet.io.fetch import FetchFailed, Roots, VerifiedKubelet
+from kubevouch.kubelet.io.fetch import FetchFailed, KubeletRoots, VerifiedKubelet
 from kubevouch.kubelet.resource_metrics import LARGEST, read_resource_metrics
 from kubevouch.metrics.fleet import FleetNode
 from kubevouch.metrics.points import NodePoints, PodKey, points_of
 from kubevouch.metrics.quick_points import Layout, quick_points
-from kubevouch.metrics.store import ScrapeFailure, Store
+from kubevouch.metrics.store import MetricsStore, ScrapeFailure
 
 _DELAY_A_NODE: Final = 0.008
 _SPREAD_AT_MOST: Final = 0.8
 _JITTER: Final = 0.03
 
 
-class Rhythm(msgspec.Struct, frozen=True, kw_only=True):
+class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds. resolution: from one scrape of a node to the next. timeout: of one scrape. at_once: scrapes in hand."""
 
     resolution: float = 15.0
     timeout: float = 10.0
-    at_once: int = 1000
+    concurrency: int = 1000
 
 
-class Listener(Protocol):
+class ScrapeObserver(Protocol):
     """Who is told what happens: log lines and the server's own metrics are made of it."""
 
     def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
@@ -67,14 +67,14 @@ class Scraper:
 
     def __init__(
         self,
-        store: Store,
+        store: MetricsStore,
         *,
-        roots: Callable[[], Roots],
+        roots: Callable[[], KubeletRoots],
         credentials: Credentials,
         clock: Clock,
-        chance: Callable[[], float],
-        listener: Listener,
-        rhythm: Rhythm,
+        rng: Callable[[], float],
+        observer: ScrapeObserver,
+        settings: ScrapeSettings,
         address_types: tuple[str, ...],
         node_of: Callable[[PodKey], str],
         check_time: bool = True,
@@ -83,15 +83,15 @@ class Scraper:
         self._roots = roots
         self._credentials = credentials
         self._clock = clock
-        self._chance = chance
-        self._listener = listener
-        self._rhythm = rhythm
+        self._rng = rng
+        self._observer = observer
+        self._settings = settings
         self._no_address = f"no address matched types [{' '.join(address_types)}]"
         self._node_of = node_of
         self._check_time = check_time
         self._nodes: dict[str, FleetNode] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._slots = asyncio.Semaphore(rhythm.at_once)
+        self._slots = asyncio.Semaphore(settings.concurrency)
         self.last_round: datetime | None = None
         """When the last round began: metrics-server's metric-collection-timely looks at it."""
 
@@ -107,14 +107,14 @@ class Scraper:
         self._nodes.pop(name, None)
         if task := self._tasks.pop(name, None):
             task.cancel()
-        self._store.forget(name)
+        self._store.remove_node(name)
 
     async def run(self) -> None:
         """Marks the rounds, for ever; when it is cancelled every scrape ends and every connection is closed."""
         try:
             while True:
                 self.last_round = self._clock.now()
-                await self._clock.sleep(self._rhythm.resolution)
+                await self._clock.sleep(self._settings.resolution)
         finally:
             tasks = tuple(self._tasks.values())
             self._tasks.clear()
@@ -124,28 +124,28 @@ class Scraper:
 
     async def _follow(self, name: str) -> None:
         """One node, for ever."""
-        resolution = self._rhythm.resolution
+        resolution = self._settings.resolution
         # Not all at once; those that come last, at the same time as others, need a wider spread.
         spread = min(_DELAY_A_NODE * len(self._nodes), _SPREAD_AT_MOST * resolution)
-        due = self._clock.monotonic() + self._chance() * spread
-        door = _Door(self._clock, check_time=self._check_time)
+        due = self._clock.monotonic() + self._rng() * spread
+        connection = _KubeletConnection(self._clock, check_time=self._check_time)
         try:
             while True:
-                jitter = self._chance() * _JITTER * resolution
+                jitter = self._rng() * _JITTER * resolution
                 await self._clock.sleep(due + jitter - self._clock.monotonic())
                 async with self._slots:
-                    await self._scrape(self._nodes[name], door)
+                    await self._scrape(self._nodes[name], connection)
                 late = self._clock.monotonic() - due
                 due += resolution * max(1, int(late / resolution) + 1)
         finally:
-            door.close()
+            connection.close()
 
-    async def _scrape(self, node: FleetNode, door: "_Door") -> None:
+    async def _scrape(self, node: FleetNode, connection: "_KubeletConnection") -> None:
         began = self._clock.monotonic()
         failure = None
         try:
-            body, asked_at = await self._fetched(node, door)
-            self._keep(node, door, body, asked_at)
+            body, asked_at = await self._fetched(node, connection)
+            self._keep(node, connection, body, asked_at)
         except FetchFailed as error:
             failure = self._failure(node, error.reason, error.text, timed_out=error.timed_out)
         except AnswerError as error:
@@ -155,13 +155,15 @@ class Scraper:
         except Exception as error:  # noqa: BLE001 - a fault of ours with one node's bytes must not end the others
             failure = self._failure(node, "internal", f"{type(error).__name__}: please report this")
         if failure is not None:
-            self._store.fail(node.name, failure)
-        self._listener.scraped(node, self._clock.monotonic() - began, failure)
+            self._store.record_failure(node.name, failure)
+        self._observer.scraped(node, self._clock.monotonic() - began, failure)
 
-    async def _fetched(self, node: FleetNode, door: "_Door") -> tuple[bytes, datetime]:
+    async def _fetched(
+        self, node: FleetNode, connection: "_KubeletConnection"
+    ) -> tuple[bytes, datetime]:
         if not node.address:
             raise FetchFailed(node.name, "no-address", self._no_address)
-        kubelet = door.to(node, self._roots())
+        kubelet = connection.to(node, self._roots())
         credential = await self._credentials.current()
         asked_at = self._clock.now()
         try:
@@ -180,19 +182,21 @@ class Scraper:
     ) -> bytes:
         # Never the pair: a client certificate would be shown before the peer has proven who it is.
         return await kubelet.page(
-            node.path, credential.authorization, timeout=self._rhythm.timeout, most=LARGEST
+            node.path, credential.authorization, timeout=self._settings.timeout, most=LARGEST
         )
 
-    def _keep(self, node: FleetNode, door: "_Door", body: bytes, asked_at: datetime) -> None:
-        points = door.quick_points(body)
+    def _keep(
+        self, node: FleetNode, connection: "_KubeletConnection", body: bytes, asked_at: datetime
+    ) -> None:
+        points = connection.quick_points(body)
         if points is None:
             page = read_resource_metrics(body, f"node {node.name}")
             points = points_of(page, int(asked_at.timestamp() * 1000))
-        foreign = self._store.keep(node.name, points, self._node_of)
+        foreign = self._store.record(node.name, points, self._node_of)
         if foreign:
-            self._listener.duplicate(node, foreign)
+            self._observer.duplicate(node, foreign)
         if points.node is None or points.incomplete:
-            self._listener.incomplete(node, node_itself=points.node is None, pods=points.incomplete)
+            self._observer.incomplete(node, node_itself=points.node is None, pods=points.incomplete)
 
     def _failure(
         self, node: FleetNode, reason: str, text: str, *, timed_out: bool = False
@@ -201,7 +205,7 @@ class Scraper:
         return ScrapeFailure(node.name, reason, text, now, now, timed_out)
 
 
-class _Door:
+class _KubeletConnection:
     """The verified connection of one node; another one when the node is to be reached in another way.
 
     It also knows how the node's last page was laid out, which makes the next one cheap to read.
@@ -210,7 +214,7 @@ class _Door:
     def __init__(self, clock: Clock, *, check_time: bool) -> None:
         self._clock = clock
         self._check_time = check_time
-        self._roots: Roots | None = None
+        self._roots: KubeletRoots | None = None
         self._kubelet: VerifiedKubelet | None = None
         self._layout = Layout()
 
@@ -221,7 +225,7 @@ class _Door:
         points, self._layout = found
         return points
 
-    def to(self, node: FleetNode, roots: Roots) -> VerifiedKubelet:
+    def to(self, node: FleetNode, roots: KubeletRoots) -> VerifiedKubelet:
         target = Target(node.address, node.name, node.port)
         kept = self._kubelet
         if kept is not None and kept.target == target and self._roots is roots:
@@ -237,6 +241,6 @@ class _Door:
             self._kubelet = None
 
 
-def resolution_of(rhythm: Rhythm) -> timedelta:
+def resolution_of(settings: ScrapeSettings) -> timedelta:
     """For the store."""
-    return timedelta(seconds=rhythm.resolution)
+    return timedelta(seconds=settings.resolution)

@@ -10,8 +10,8 @@ from typing import Final
 
 import msgspec
 
-from kubevouch.metrics.pairs import NodePair, paired, usage_of
 from kubevouch.metrics.points import NodePoints, PodKey
+from kubevouch.metrics.windows import NodeWindow, next_window, rate_between
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -79,12 +79,12 @@ def _not_known(_pod: PodKey) -> str:
     return ""
 
 
-class Store:
+class MetricsStore:
     """All nodes' last two points. The only writer is the scraper."""
 
     def __init__(self, resolution: timedelta) -> None:
         self._resolution_ns = resolution // timedelta(microseconds=1) * 1000
-        self._pairs: dict[str, NodePair] = {}
+        self._pairs: dict[str, NodeWindow] = {}
         self._owners: dict[PodKey, str] = {}
         self._failures: dict[str, ScrapeFailure] = {}
 
@@ -95,7 +95,7 @@ class Store:
         pair = self._pairs.get(name)
         if pair is None or pair.last is None or pair.prev is None:
             return None
-        usage = usage_of(pair.last, pair.prev)
+        usage = rate_between(pair.last, pair.prev)
         if usage is None:
             return None
         return NodeUsage(pair.last.at_ns, usage.window_ns, usage.cpu_nanocores, pair.last.memory)
@@ -161,7 +161,7 @@ class Store:
 
     # ---- written by the scraper
 
-    def keep(
+    def record(
         self, name: str, points: NodePoints, node_of: Callable[[PodKey], str] = _not_known
     ) -> tuple[PodKey, ...]:
         """A node's scrape was good. Returns the pods that are another node's: what is told of those is no sample.
@@ -177,20 +177,20 @@ class Store:
         if foreign:
             own = {key: value for key, value in points.pods.items() if key not in foreign}
             points = NodePoints(points.node, own, points.incomplete)
-        new = paired(old, points, self._resolution_ns)
+        new = next_window(old, points, self._resolution_ns)
         self._own(name, old, new)
         self._pairs[name] = new
         self._failures.pop(name, None)
         return foreign
 
-    def fail(self, name: str, failure: ScrapeFailure) -> None:
+    def record_failure(self, name: str, failure: ScrapeFailure) -> None:
         """A node's scrape failed: its rows go, its reason stays."""
         self._drop_rows(name)
         before = self._failures.get(name)
         since = failure.since if before is None else before.since
         self._failures[name] = msgspec.structs.replace(failure, since=since)
 
-    def forget(self, name: str) -> None:
+    def remove_node(self, name: str) -> None:
         """The node is gone from the cluster."""
         self._drop_rows(name)
         self._failures.pop(name, None)
@@ -200,7 +200,7 @@ class Store:
         for key in old.pods if old else ():
             self._owners.pop(key, None)
 
-    def _own(self, name: str, old: NodePair | None, new: NodePair) -> None:
+    def _own(self, name: str, old: NodeWindow | None, new: NodeWindow) -> None:
         if old is not None:
             if old.pods.keys() == new.pods.keys():
                 return
@@ -214,7 +214,7 @@ def _moment(ns: int) -> datetime:
     return _EPOCH + timedelta(microseconds=ns // 1000)
 
 
-def _pod_usage(key: PodKey, pair: NodePair) -> PodUsage | None:
+def _pod_usage(key: PodKey, pair: NodeWindow) -> PodUsage | None:
     last, prev = pair.pods[key], pair.prev_pods.get(key)
     if prev is None or len(prev) < len(last):
         return None
@@ -223,7 +223,7 @@ def _pod_usage(key: PodKey, pair: NodePair) -> PodUsage | None:
     window_ns = 0
     for container in sorted(last):
         now = last[container]
-        usage = usage_of(now, prev[container])
+        usage = rate_between(now, prev[container])
         if usage is None:
             continue
         used.append(ContainerUsage(container, usage.cpu_nanocores, now.memory))

@@ -7,7 +7,7 @@ import msgspec
 
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.claims import AskedNames
-from kubevouch.x509 import SigningRequest, X509Error, read_request
+from kubevouch.x509 import CertificateRequest, X509Error, read_csr
 
 KUBELET_SERVING = "kubernetes.io/kubelet-serving"
 NODE_USER = "system:node:"
@@ -23,7 +23,7 @@ class Csr(msgspec.Struct, frozen=True):
 
     name: str
     pem: bytes
-    parsed: SigningRequest | None
+    parsed: CertificateRequest | None
     unreadable: str = ""
     """Why it is not parsed."""
 
@@ -66,9 +66,9 @@ def bare_csr(name: str, pem: bytes) -> Csr:
     return Csr(name=name, pem=pem, parsed=parsed, unreadable=unreadable)
 
 
-def _parsed(pem: bytes, where: str) -> tuple[SigningRequest | None, str]:
+def _parsed(pem: bytes, where: str) -> tuple[CertificateRequest | None, str]:
     try:
-        return read_request(pem, where), ""
+        return read_csr(pem, where), ""
     except X509Error as error:
         return None, str(error)
 
@@ -116,4 +116,4 @@ def bootstrap_csrs_of(
 
 def _may_name(csr: CertificateSigningRequest, node: str) -> bool:
     parsed, _ = _parsed(csr.spec.request, csr.name)
-    return parsed is None or parsed.subject.common_name in (None, f"{NODE_USER}{node}")
+    return parsed is None or parsed.subject.common_name == f"{NODE_USER}{node}"

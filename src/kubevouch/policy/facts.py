@@ -119,7 +119,7 @@ def csr_facts(
     """The facts about one CSR, with all that the evidence tells about it. See CsrFacts for each."""
     node = requestor_node(csr)
     nodes = policy_evidence.nodes.value
-    reserved = reserved_of(policy_evidence.names)
+    reserved = reserved_of(policy_evidence.names, nodes or ())
     return CsrFacts(
         csr=csr,
         at=at,

@@ -1,8 +1,11 @@
 """What no kubelet may be called: the cluster's own names and addresses, and what these are reserved for."""
 
+from collections.abc import Iterable, Iterator
+
 import msgspec
 
-from kubevouch.evidence.names import ClusterNames
+from kubevouch.evidence.names import ClusterNames, networks_of
+from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import Address, AllowedNames, Network, as_address, plainest
 
 _NAMES = {"kubernetes.default": "the API server"}
@@ -13,6 +16,8 @@ _SUFFIXES = {
     ".svc": "a Service",
     ".cluster.local": "the cluster's own domain",
 }
+# First labels by which a machine calls itself in /etc/hosts of Debian, Fedora and Red Hat: localhost.localdomain.
+_ITSELF = {"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"}
 
 
 class ReservedNames(msgspec.Struct, frozen=True):
@@ -24,6 +29,12 @@ class ReservedNames(msgspec.Struct, frozen=True):
 
     addresses: dict[Address, str] = {}
     networks: dict[Network, str] = {}
+    namespaces: frozenset[str] = frozenset()
+    """Namespaces that have Services: NAME.NAMESPACE.svc.DOMAIN is a Service's name, whatever the domain."""
+
+    pod_networks: tuple[Network, ...] = ()
+    """A pod's address is no node's, save where pods and nodes share one flat network: by the operator's word."""
+
     external_addresses: dict[Address, str] = {}
     """Addresses that Services call external: a node may have its own by pin."""
 
@@ -40,23 +51,41 @@ class ReservedNames(msgspec.Struct, frozen=True):
     """What could not be read: then the lists may lack something, and nothing passes by them."""
 
 
-def reserved_of(cluster: ClusterNames) -> ReservedNames:
-    """The cluster's own names and addresses."""
+def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
+    """The cluster's own names and addresses; nodes: for the networks of their pods (spec.podCIDRs)."""
     names, addresses = _split(cluster.virtual)
     _, endpoints = _split(cluster.own_endpoints)
     _, external = _split(cluster.external)
     shared = cluster.loopback.shared & cluster.loopback.addresses
+    pods = [*cluster.pod_networks]
+    for node in nodes:
+        pods += networks_of(",".join(node.spec.pod_cidrs))
     return ReservedNames(
-        names=names,
-        suffixes={f".{cluster.domain}": "the cluster's own domain"},
+        names=names | {name.lower(): what for name, what in cluster.services.items()},
+        suffixes={f".{domain}": "the cluster's own domain" for domain in cluster.domains},
         addresses=addresses,
         networks=dict.fromkeys(cluster.service_networks, "a Service"),
+        namespaces=frozenset(name.partition(".")[2].lower() for name in cluster.services),
+        pod_networks=tuple(dict.fromkeys(pods)),
         external_addresses=external,
         endpoint_addresses={a: what for a, what in endpoints.items() if a not in shared},
         loopback=cluster.loopback.addresses,
         shared=shared,
-        doubts=tuple(doubt.text for doubt in cluster.doubts),
+        doubts=(*(doubt.text for doubt in cluster.doubts), *_not_told(cluster)),
     )
+
+
+def _not_told(cluster: ClusterNames) -> Iterator[str]:
+    if not cluster.service_networks:
+        yield (
+            "nothing tells the network of Services (ClusterConfiguration, ServiceCIDR objects, the API server's "
+            "flags): --service-cidr does"
+        )
+    if not cluster.domains:
+        yield (
+            "nothing tells the cluster's DNS domain (ClusterConfiguration, ConfigMap kubelet-config): "
+            "--cluster-domain does"
+        )
 
 
 def _split(values: dict[str, str]) -> tuple[dict[str, str], dict[Address, str]]:
@@ -89,6 +118,11 @@ def reserved_name(
     own = allowed is not None and allowed.control_plane and name == allowed.node
     if (what := (_NAMES | reserved.names).get(name)) and not own:
         return Reservation(what)
+    labels = name.split(".")
+    if labels[0] in _ITSELF:
+        return Reservation("every machine's own")
+    if labels[2:3] == ["svc"] and labels[1] in reserved.namespaces:
+        return Reservation("a Service")
     for suffix, what in (_SUFFIXES | reserved.suffixes).items():
         if name.endswith(suffix) or name == suffix.removeprefix("."):
             return Reservation(what)
@@ -107,13 +141,19 @@ def reserved_address(
     if what := reserved.addresses.get(address):
         return Reservation(what)
     for network, what in reserved.networks.items():
-        if address.version == network.version and address in network:
+        if _within(address, (network,)):
             return Reservation(what)
     claim = allowed.claim(address) if allowed else None
     pinned = claim is not None and claim.source.is_pin
     if (what := reserved.external_addresses.get(address)) and not pinned:
         return Reservation(what, by_pin=claim is not None)
+    if _within(address, reserved.pod_networks) and not (claim and claim.by_operator):
+        return Reservation("in a network of pods", by_pin=claim is not None)
     control_plane = allowed is not None and allowed.control_plane
     if (what := reserved.endpoint_addresses.get(address)) and not (control_plane and pinned):
         return Reservation(what, by_pin=control_plane and claim is not None)
     return None
+
+
+def _within(address: Address, networks: Iterable[Network]) -> bool:
+    return any(address.version == each.version and address in each for each in networks)

@@ -18,7 +18,7 @@ from kubevouch.serve.client_trust import ClientTrust, ca_pool
 from kubevouch.serve.headers import user_from_headers
 from kubevouch.serve.messages import ANONYMOUS, HttpRequest, UserInfo
 from kubevouch.serve.reviews import review_token
-from kubevouch.x509 import Certificate, Usage, X509Error, read_certificate_der, verify
+from kubevouch.x509 import Certificate, ExtKeyUsage, X509Error, read_certificate_der, verify
 
 AUTHENTICATED = "system:authenticated"
 
@@ -123,7 +123,7 @@ class Authenticator:
             roots=roots,
             name="",
             at=self._clock.now(),
-            usage=Usage.CLIENT,
+            usage=ExtKeyUsage.CLIENT,
         )
         if not verdict.trusted:
             who = f"verifying certificate SN={chain[0].serial} failed"

@@ -6,6 +6,7 @@ are missing; without a folder the pair is kept in memory only.
 """
 
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from kubevouch.errors import KubevouchError, UsageError
-from kubevouch.tls.io import Pair
+from kubevouch.tls.io import KeyPair
 from kubevouch.x509 import KeyKind, kubelet_self_signed
 
 _LARGEST: Final = 1 << 20
@@ -31,15 +32,15 @@ class KeyPairSource:
 
     where: str
     files: tuple[Path, Path] | None
-    made: Pair | None = None
+    made: KeyPair | None = None
 
-    def read(self) -> Pair:
+    def read(self) -> KeyPair:
         """The current pair. Raises KeyPairFilesError."""
         if self.made is not None:
             return self.made
         assert self.files is not None
         chain, key = (_read(path) for path in self.files)
-        return Pair(chain, key)
+        return KeyPair(chain, key)
 
 
 def key_pair_source(
@@ -66,7 +67,7 @@ def key_pair_source(
     return KeyPairSource(f"{files[0]}, {files[1]}", files)
 
 
-def _made(now: datetime, random_serial: Callable[[int], int]) -> Pair:
+def _made(now: datetime, random_serial: Callable[[int], int]) -> KeyPair:
     """A self-signed pair for `localhost@<unix>`, as client-go's cert.GenerateSelfSignedCertKey makes one."""
     made = kubelet_self_signed(
         "localhost",
@@ -76,25 +77,33 @@ def _made(now: datetime, random_serial: Callable[[int], int]) -> Pair:
         serials=(random_serial(62) or 1, random_serial(62) or 2),
         key_kind=KeyKind.ECDSA_P256,
     )
-    return Pair(made.chain_pem, made.key_pem)
+    return KeyPair(made.chain_pem, made.key_pem)
 
 
-def _write(files: tuple[Path, Path], pair: Pair) -> None:
+def _write(files: tuple[Path, Path], pair: KeyPair) -> None:
     try:
         files[0].parent.mkdir(parents=True, exist_ok=True)
         for path, content, mode in ((files[1], pair.key, 0o600), (files[0], pair.chain, 0o644)):
-            partial = path.with_name(f".{path.name}.{os.getpid()}")
-            with os.fdopen(
-                os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb"
-            ) as out:
-                out.write(content)
-            partial.replace(path)
+            _put(path, content, mode)
     except OSError as error:
         where, expected = (
             str(error.filename or files[0]),
             "a folder that can be written to was expected",
         )
         raise KeyPairFilesError(where, error.strerror or str(error), expected) from None
+
+
+def _put(path: Path, content: bytes, mode: int) -> None:
+    """Whole or not at all. The file is a new one that nobody else can have opened before, or put a link in its place."""
+    descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # O_EXCL, 0600
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(content)
+            os.fchmod(out.fileno(), mode)
+        Path(partial).replace(path)
+    except OSError:
+        Path(partial).unlink(missing_ok=True)
+        raise
 
 
 def _read(path: Path) -> bytes:

@@ -15,7 +15,7 @@ from kubevouch.serve.authentication import Authenticator
 from kubevouch.serve.client_trust import ClientTrust, published_trust
 from kubevouch.serve.key_pair import KeyPairSource
 from kubevouch.serve.logs import Log
-from kubevouch.tls.io import Pair, ServerTls, server_context
+from kubevouch.tls.io import KeyPair, ServerTls, server_context
 
 RELOAD_INTERVAL: Final = 10.0
 """Seconds between two reads of the pair's files and of the published trust."""
@@ -147,5 +147,5 @@ class TlsReloader:
         self._pair = pair
         self._log.info("Reloaded the serving certificate and the client authorities")
 
-    def _context(self, pair: Pair, trust: ClientTrust) -> ssl.SSLContext:
+    def _context(self, pair: KeyPair, trust: ClientTrust) -> ssl.SSLContext:
         return server_context(pair, client_roots=trust.all_ca, where=self._source.where)

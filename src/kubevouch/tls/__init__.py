@@ -8,14 +8,14 @@ It knows certificates (`x509`) and nothing of clusters, HTTP or who dials whom.
 """
 
 from kubevouch.tls.alert import Alert
-from kubevouch.tls.errors import PairError, RootsError, TlsError
+from kubevouch.tls.errors import KeyPairError, RootsError, TlsError
 from kubevouch.tls.failure import FailureKind, HandshakeFailure, joined
 
 __all__ = [
     "Alert",
     "FailureKind",
     "HandshakeFailure",
-    "PairError",
+    "KeyPairError",
     "RootsError",
     "TlsError",
     "joined",

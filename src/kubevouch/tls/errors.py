@@ -7,7 +7,7 @@ class TlsError(KubevouchError):
     """Base of this room's errors."""
 
 
-class PairError(TlsError):
+class KeyPairError(TlsError):
     """A certificate and key that cannot be used. Whoever keeps them must mend them. Never shows the key."""
 
 

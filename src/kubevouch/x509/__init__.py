@@ -24,23 +24,25 @@ from kubevouch.x509.bundle import (
     write_certificates,
 )
 from kubevouch.x509.certificate import Certificate
+from kubevouch.x509.csr import CertificateRequest, read_csr
 from kubevouch.x509.describe import describe
 from kubevouch.x509.errors import X509Error
 from kubevouch.x509.gotext import printable, unmapped
-from kubevouch.x509.issue import KeyKind, SelfSigned, kubelet_self_signed
+from kubevouch.x509.issue import KeyKind, SelfSignedPair, kubelet_self_signed
 from kubevouch.x509.keys import PrivateKeyBlock, PublicKey
 from kubevouch.x509.kinds import CertificateKind, classify, node_name_of, self_signed_host
 from kubevouch.x509.lifetimes import remaining_life
 from kubevouch.x509.names import Name
 from kubevouch.x509.quirks import Quirk, QuirkCode
-from kubevouch.x509.reasons import Reason, Verdict
-from kubevouch.x509.request import SigningRequest, read_request
-from kubevouch.x509.verify import Usage, verify
+from kubevouch.x509.reasons import Verdict, VerifyReason
+from kubevouch.x509.verify import ExtKeyUsage, verify
 
 __all__ = [
     "Bundle",
     "Certificate",
     "CertificateKind",
+    "CertificateRequest",
+    "ExtKeyUsage",
     "KeyKind",
     "Name",
     "OtherBlock",
@@ -48,11 +50,9 @@ __all__ = [
     "PublicKey",
     "Quirk",
     "QuirkCode",
-    "Reason",
-    "SelfSigned",
-    "SigningRequest",
-    "Usage",
+    "SelfSignedPair",
     "Verdict",
+    "VerifyReason",
     "X509Error",
     "classify",
     "describe",
@@ -62,8 +62,8 @@ __all__ = [
     "printable",
     "read_certificate_der",
     "read_certificates",
+    "read_csr",
     "read_pem",
-    "read_request",
     "remaining_life",
     "self_signed_host",
     "unmapped",

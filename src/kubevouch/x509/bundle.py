@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from kubevouch.x509 import pem
 from kubevouch.x509.certificate import Certificate, parse_certificate
+from kubevouch.x509.csr import CSR_LABEL, CertificateRequest, parse_csr
 from kubevouch.x509.errors import Malformed, X509Error
 from kubevouch.x509.keys import PrivateKeyBlock, read_private_key
-from kubevouch.x509.request import REQUEST_LABEL, SigningRequest, parse_request
 
 LARGEST_FILE = 1 << 20
 """Bytes. The CA bundle of a Linux distribution is a fifth of it."""
@@ -31,7 +31,7 @@ class OtherBlock:
     label: str
 
 
-Content = Certificate | SigningRequest | PrivateKeyBlock | OtherBlock
+Content = Certificate | CertificateRequest | PrivateKeyBlock | OtherBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class Bundle:
         return tuple(found for found in self.contents if isinstance(found, Certificate))
 
     @property
-    def requests(self) -> tuple[SigningRequest, ...]:
+    def requests(self) -> tuple[CertificateRequest, ...]:
         """The signing requests."""
-        return tuple(found for found in self.contents if isinstance(found, SigningRequest))
+        return tuple(found for found in self.contents if isinstance(found, CertificateRequest))
 
     @property
     def keys(self) -> tuple[PrivateKeyBlock, ...]:
@@ -113,10 +113,10 @@ def _too_large(data: bytes, where: str) -> X509Error:
     return X509Error(where, f"{len(data)} bytes", f"at most {LARGEST_FILE} are read")
 
 
-def _blocks(data: bytes, where: str) -> Iterator[pem.Block]:
+def _blocks(data: bytes, where: str) -> Iterator[pem.PemBlock]:
     if len(data) > LARGEST_FILE:
         raise _too_large(data, where)
-    found: list[pem.Block] = []
+    found: list[pem.PemBlock] = []
     for block in pem.blocks(data):
         found.append(block)
         if len(found) > MOST_BLOCKS:
@@ -133,15 +133,15 @@ def _is_key(label: str) -> bool:
     return label == "PRIVATE KEY" or label.endswith(" PRIVATE KEY")
 
 
-def _content(block: pem.Block, where: str) -> Content:
+def _content(block: pem.PemBlock, where: str) -> Content:
     if block.label == "CERTIFICATE":
         return _certificate(block, where)
-    if block.label == REQUEST_LABEL:
-        return parse_request(block.body, where)
+    if block.label == CSR_LABEL:
+        return parse_csr(block.body, where)
     return _key(block, where) if _is_key(block.label) else OtherBlock(block.label)
 
 
-def _certificate(block: pem.Block, where: str) -> Certificate:
+def _certificate(block: pem.PemBlock, where: str) -> Certificate:
     expected = "a CERTIFICATE block in DER was expected"
     if block.has_headers:
         raise X509Error(where, "headers in a CERTIFICATE block, which some readers skip", expected)
@@ -151,7 +151,7 @@ def _certificate(block: pem.Block, where: str) -> Certificate:
         raise X509Error(where, f"not a certificate: {error}", expected) from None
 
 
-def _key(block: pem.Block, where: str) -> PrivateKeyBlock:
+def _key(block: pem.PemBlock, where: str) -> PrivateKeyBlock:
     try:
         return read_private_key(block.label, block.body)
     except Malformed as error:

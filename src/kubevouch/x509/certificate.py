@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from kubevouch.x509 import der
+from kubevouch.x509.asn1_time import Asn1Time, read_time
 from kubevouch.x509.constraint_values import NameConstraints
 from kubevouch.x509.errors import Malformed
 from kubevouch.x509.extensions import (
@@ -24,14 +25,13 @@ from kubevouch.x509.extensions import (
 )
 from kubevouch.x509.gotext import Address
 from kubevouch.x509.keys import PublicKey, read_public_key
-from kubevouch.x509.moments import Moment, read_moment
 from kubevouch.x509.names import Name, read_name
-from kubevouch.x509.sans import SUBJECT_ALT_NAME, AltNames
+from kubevouch.x509.sans import SUBJECT_ALT_NAME, SubjectAltNames
 from kubevouch.x509.signatures import SignatureAlgorithm, read_algorithm
 
 
 @dataclass(frozen=True, slots=True)
-class Raw:
+class RawParts:
     """The pieces of a certificate that are compared and verified byte by byte. Whole elements, with their headers."""
 
     tbs: bytes
@@ -58,7 +58,7 @@ class Certificate:
     """An X.509 certificate. Two are equal if their bytes are. Times are aware and in UTC, ids are bytes."""
 
     der: bytes
-    raw: Raw
+    raw: RawParts
     version: int
     """1, 2 or 3."""
     serial: int
@@ -71,7 +71,7 @@ class Certificate:
     key: PublicKey
     signature_algorithm: SignatureAlgorithm
     extensions: tuple[Extension, ...] = ()
-    alt_names: AltNames = field(default_factory=AltNames)
+    alt_names: SubjectAltNames = field(default_factory=SubjectAltNames)
     key_usage: tuple[str, ...] = ()
     """In the words of RFC 5280: "digitalSignature", "keyCertSign", ..."""
     extended_key_usage: tuple[str, ...] = ()
@@ -175,7 +175,7 @@ def parse_certificate(data: bytes) -> Certificate:
         raise Malformed("x509: trailing data")
     return Certificate(
         der=data,
-        raw=Raw(tbs.raw, subject, issuer, spki, signature),
+        raw=RawParts(tbs.raw, subject, issuer, spki, signature),
         version=version,
         serial=serial,
         subject=subject_name,
@@ -228,9 +228,9 @@ def _algorithm(body: der.Reader, certificate: der.Reader) -> SignatureAlgorithm:
     return read_algorithm(inner)
 
 
-def _validity(body: der.Reader) -> tuple[Moment, Moment]:
+def _validity(body: der.Reader) -> tuple[Asn1Time, Asn1Time]:
     validity = body.inside(der.SEQUENCE, "x509: malformed validity")
-    return read_moment(validity), read_moment(validity)
+    return read_time(validity), read_time(validity)
 
 
 def _extensions(body: der.Reader, version: int) -> tuple[Extension, ...]:

@@ -12,7 +12,7 @@ from kubevouch.x509.certificate import Certificate
 from kubevouch.x509.extensions import CERT_SIGN
 from kubevouch.x509.gotext import quote, rfc3339
 from kubevouch.x509.keys import KeyAlgorithm
-from kubevouch.x509.reasons import Failure, Reason
+from kubevouch.x509.reasons import VerifyFailure, VerifyReason
 from kubevouch.x509.sans import SUBJECT_ALT_NAME
 from kubevouch.x509.signatures import signature_fault
 
@@ -26,20 +26,20 @@ _PARENT_CANNOT_SIGN = (
 )
 
 
-def validity_failure(certificate: Certificate, at: datetime) -> Failure | None:
+def validity_failure(certificate: Certificate, at: datetime) -> VerifyFailure | None:
     """Why a certificate is no good by itself at this moment, whoever signed it."""
     if certificate.unhandled_critical:
-        return Failure(
-            Reason.UNHANDLED_EXTENSION, "x509: unhandled critical extension", certificate
+        return VerifyFailure(
+            VerifyReason.UNHANDLED_EXTENSION, "x509: unhandled critical extension", certificate
         )
     expired = "x509: certificate has expired or is not yet valid: current time"
     not_before, not_after = certificate.validity_texts
     if at < certificate.not_before:
         text = f"{expired} {rfc3339(at)} is before {not_before}"
-        return Failure(Reason.NOT_YET_VALID, text, certificate)
+        return VerifyFailure(VerifyReason.NOT_YET_VALID, text, certificate)
     if at > certificate.not_after:
         text = f"{expired} {rfc3339(at)} is after {not_after}"
-        return Failure(Reason.EXPIRED, text, certificate)
+        return VerifyFailure(VerifyReason.EXPIRED, text, certificate)
     return None
 
 
@@ -54,13 +54,13 @@ class ChainBuilder:
         self._at = at
         self._checks = 0
 
-    def chains(self, leaf: Certificate) -> list[Chain] | Failure:
+    def chains(self, leaf: Certificate) -> list[Chain] | VerifyFailure:
         """Every chain from the leaf to a root, roots tried first; or why there is none."""
         return [(leaf,)] if leaf in self._roots else self._from((leaf,))
 
-    def _from(self, chain: Chain) -> list[Chain] | Failure:
+    def _from(self, chain: Chain) -> list[Chain] | VerifyFailure:
         found: list[Chain] = []
-        failure: Failure | None = None
+        failure: VerifyFailure | None = None
         hint: tuple[str, Certificate] | None = None
         for candidate, is_root in self._parents(chain[-1]):
             self._checks += 1
@@ -77,9 +77,9 @@ class ChainBuilder:
             if failure:
                 continue
             longer = [(*chain, candidate)] if is_root else self._from((*chain, candidate))
-            if isinstance(longer, Failure):
+            if isinstance(longer, VerifyFailure):
                 failure = longer
-                if failure.reason is Reason.SIGNATURE_LIMIT:
+                if failure.reason is VerifyReason.SIGNATURE_LIMIT:
                     break
             else:
                 found += longer
@@ -95,17 +95,17 @@ class ChainBuilder:
 
     def _authority_failure(
         self, authority: Certificate, chain: Chain, *, is_root: bool
-    ) -> Failure | None:
+    ) -> VerifyFailure | None:
         failure = validity_failure(authority, self._at)
         if failure:
             return failure
         if not is_root and not (authority.has_basic_constraints and authority.is_ca):
             text = "x509: certificate is not authorized to sign other certificates"
-            return Failure(Reason.NOT_A_CA, text, authority)
+            return VerifyFailure(VerifyReason.NOT_A_CA, text, authority)
         limit = authority.path_length if authority.has_basic_constraints else None
         if limit is not None and len(chain) - 1 > limit:
             text = "x509: too many intermediates for path length constraint"
-            return Failure(Reason.PATH_TOO_LONG, text, authority)
+            return VerifyFailure(VerifyReason.PATH_TOO_LONG, text, authority)
         return None
 
 
@@ -149,15 +149,17 @@ def _in_chain(candidate: Certificate, chain: Chain) -> bool:
     return False
 
 
-def _signature_limit(certificate: Certificate) -> Failure:
+def _signature_limit(certificate: Certificate) -> VerifyFailure:
     text = "x509: signature check attempts limit reached while verifying certificate chain"
-    return Failure(Reason.SIGNATURE_LIMIT, text, certificate)
+    return VerifyFailure(VerifyReason.SIGNATURE_LIMIT, text, certificate)
 
 
-def _unknown_authority(certificate: Certificate, hint: tuple[str, Certificate] | None) -> Failure:
+def _unknown_authority(
+    certificate: Certificate, hint: tuple[str, Certificate] | None
+) -> VerifyFailure:
     text = "x509: certificate signed by unknown authority"
     if hint is None:
-        return Failure(Reason.UNKNOWN_AUTHORITY, text, certificate)
+        return VerifyFailure(VerifyReason.UNKNOWN_AUTHORITY, text, certificate)
     fault, candidate = hint
     subject = candidate.subject
     name = subject.common_name or next(iter(subject.organizations), "")
@@ -165,4 +167,4 @@ def _unknown_authority(certificate: Certificate, hint: tuple[str, Certificate] |
         f" (possibly because of {quote(fault)} while trying to verify candidate authority "
         f"certificate {quote(name or f'serial:{candidate.serial}')})"
     )
-    return Failure(Reason.WRONG_AUTHORITY, text, certificate, candidate)
+    return VerifyFailure(VerifyReason.WRONG_AUTHORITY, text, certificate, candidate)

@@ -19,7 +19,7 @@ Mailbox = tuple[str, str]
 _MAPPED = bytes(10) + b"\xff\xff"
 
 
-class Domains:
+class DomainSet:
     """Domains of one side of the constraints. An empty one covers all names."""
 
     def __init__(self, domains: tuple[str, ...], *, permitted: bool) -> None:
@@ -46,7 +46,7 @@ class Domains:
         return self._parents.get(_parent(name.lower())) if name.startswith("*") else None
 
 
-class Networks:
+class NetworkSet:
     """Networks of one side. An address is looked for among those of as many bytes."""
 
     def __init__(self, networks: tuple[Network, ...]) -> None:
@@ -68,14 +68,14 @@ class Networks:
         return _network_text(nearest) if _holds(nearest, address) else None
 
 
-class Mailboxes:
+class MailboxSet:
     """E-mail constraints of one side: whole mailboxes, or the domains of many."""
 
     def __init__(self, constraints: tuple[str, ...], *, permitted: bool) -> None:
         self.stated = bool(constraints)
         self._whole = {read_mailbox(each) for each in constraints if "@" in each}
         domains = tuple(each for each in constraints if "@" not in each)
-        self._domains = Domains(domains, permitted=permitted)
+        self._domains = DomainSet(domains, permitted=permitted)
 
     def find(self, box: Mailbox) -> str | None:
         """The constraint that covers a mailbox."""

@@ -8,17 +8,17 @@ from ipaddress import ip_address
 from typing import Protocol, TypeVar
 
 from kubevouch.x509.certificate import Certificate
-from kubevouch.x509.constraint_sets import Domains, Mailbox, Mailboxes, Networks, read_mailbox
+from kubevouch.x509.constraint_sets import DomainSet, Mailbox, MailboxSet, NetworkSet, read_mailbox
 from kubevouch.x509.constraint_values import NameConstraints
 from kubevouch.x509.domains import domain_is_valid
 from kubevouch.x509.gotext import Address, address_text, quote
-from kubevouch.x509.sans import AltNames
+from kubevouch.x509.sans import SubjectAltNames
 from kubevouch.x509.uris import host_of
 
 Sought_contra = TypeVar("Sought_contra", contravariant=True)
 
 
-class Constraints(Protocol[Sought_contra]):
+class ConstraintSet(Protocol[Sought_contra]):
     """One side of the constraints on one kind of name."""
 
     @property
@@ -27,7 +27,7 @@ class Constraints(Protocol[Sought_contra]):
     def find(self, name: Sought_contra, /) -> str | None: ...  # noqa: D102 - what covers a name
 
 
-class ConstraintFault(Exception):
+class ConstraintViolation(Exception):
     """What stands against a name, in Go's words. It never leaves this file."""
 
 
@@ -42,12 +42,12 @@ def constraint_fault(chain: tuple[Certificate, ...]) -> str:
             ]
             if above and certificate.has_san_extension:
                 _check(certificate.alt_names, above)
-    except ConstraintFault as fault:
+    except ConstraintViolation as fault:
         return str(fault)
     return ""
 
 
-def _check(names: AltNames, constraints: list[NameConstraints]) -> None:
+def _check(names: SubjectAltNames, constraints: list[NameConstraints]) -> None:
     uris = [(uri, _uri_domain(uri)) for uri in names.uris]
     mailboxes = [_mailbox(email) for email in names.emails]
     for constraint in constraints:
@@ -58,34 +58,34 @@ def _check(names: AltNames, constraints: list[NameConstraints]) -> None:
 
 
 def _check_addresses(addresses: tuple[Address, ...], constraint: NameConstraints) -> None:
-    permitted = Networks(constraint.permitted.networks)
-    excluded = Networks(constraint.excluded.networks)
+    permitted = NetworkSet(constraint.permitted.networks)
+    excluded = NetworkSet(constraint.excluded.networks)
     for address in addresses:
         shown = f"IP address {quote(address_text(address))}"
         _judge(shown, address.packed, permitted, excluded)
 
 
 def _check_names(names: tuple[str, ...], constraint: NameConstraints) -> None:
-    permitted = Domains(constraint.permitted.dns, permitted=True)
-    excluded = Domains(constraint.excluded.dns, permitted=False)
+    permitted = DomainSet(constraint.permitted.dns, permitted=True)
+    excluded = DomainSet(constraint.excluded.dns, permitted=False)
     for name in names:
         if not domain_is_valid(name):
-            raise ConstraintFault(f"x509: cannot parse dnsName {quote(name)}")
+            raise ConstraintViolation(f"x509: cannot parse dnsName {quote(name)}")
         _judge(f"DNS name {quote(name)}", name, permitted, excluded)
 
 
 def _check_uris(uris: list[tuple[str, str]], constraint: NameConstraints) -> None:
-    permitted = Domains(constraint.permitted.uri_domains, permitted=True)
-    excluded = Domains(constraint.excluded.uri_domains, permitted=False)
+    permitted = DomainSet(constraint.permitted.uri_domains, permitted=True)
+    excluded = DomainSet(constraint.excluded.uri_domains, permitted=False)
     for uri, domain in uris:
         if not domain_is_valid(domain):
-            raise ConstraintFault(f"x509: internal error: URI SAN {quote(uri)} failed to parse")
+            raise ConstraintViolation(f"x509: internal error: URI SAN {quote(uri)} failed to parse")
         _judge(f"URI {quote(uri)}", domain, permitted, excluded)
 
 
 def _check_mailboxes(mailboxes: list[Mailbox], constraint: NameConstraints) -> None:
-    permitted = Mailboxes(constraint.permitted.emails, permitted=True)
-    excluded = Mailboxes(constraint.excluded.emails, permitted=False)
+    permitted = MailboxSet(constraint.permitted.emails, permitted=True)
+    excluded = MailboxSet(constraint.excluded.emails, permitted=False)
     for box in mailboxes:
         _judge(f"email address {quote('@'.join(box))}", box, permitted, excluded)
 
@@ -93,21 +93,21 @@ def _check_mailboxes(mailboxes: list[Mailbox], constraint: NameConstraints) -> N
 def _judge(
     shown: str,
     name: Sought_contra,
-    permitted: Constraints[Sought_contra],
-    excluded: Constraints[Sought_contra],
+    permitted: ConstraintSet[Sought_contra],
+    excluded: ConstraintSet[Sought_contra],
 ) -> None:
     """A side that states nothing about a kind of name permits all of them, and excludes none."""
     if permitted.stated and permitted.find(name) is None:
-        raise ConstraintFault(f"{shown} is not permitted by any constraint")
+        raise ConstraintViolation(f"{shown} is not permitted by any constraint")
     covering = excluded.find(name)
     if covering is not None:
-        raise ConstraintFault(f"{shown} is excluded by constraint {quote(covering)}")
+        raise ConstraintViolation(f"{shown} is excluded by constraint {quote(covering)}")
 
 
 def _mailbox(email: str) -> Mailbox:
     box = read_mailbox(email)
     if box is None:
-        raise ConstraintFault(f"cannot parse rfc822Name {quote(email)}")
+        raise ConstraintViolation(f"cannot parse rfc822Name {quote(email)}")
     return box
 
 
@@ -116,18 +116,20 @@ def _uri_domain(uri: str) -> str:
     whole = host_of(uri)
     host = whole.lower()
     if not host:
-        raise ConstraintFault(
+        raise ConstraintViolation(
             f"URI with empty host ({quote(uri)}) cannot be matched against constraints"
         )
     if ":" in host and not host.endswith("]"):
         host, _, port = whole.rpartition(":")
         if ":" in host and not host.endswith("]"):
-            raise ConstraintFault(
+            raise ConstraintViolation(
                 f"cannot parse URI host {quote(whole)}: "
                 f"address {host}:{port}: too many colons in address"
             )
     if _is_address(host.strip("[]")):
-        raise ConstraintFault(f"URI with IP ({quote(uri)}) cannot be matched against constraints")
+        raise ConstraintViolation(
+            f"URI with IP ({quote(uri)}) cannot be matched against constraints"
+        )
     return host
 
 

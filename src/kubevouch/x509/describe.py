@@ -5,7 +5,7 @@ from datetime import datetime
 from kubevouch.x509.certificate import Certificate
 from kubevouch.x509.gotext import address_text, printable
 from kubevouch.x509.kinds import classify
-from kubevouch.x509.lifetimes import moment_text, remaining_life
+from kubevouch.x509.lifetimes import remaining_life, time_text
 
 _WIDTH = 12
 
@@ -17,7 +17,7 @@ def describe(certificate: Certificate, at: datetime) -> tuple[str, ...]:
         "subject": str(certificate.subject) or "(empty)",
         "issuer": f"{certificate.issuer}{' (itself)' if certificate.is_self_issued else ''}",
         "serial": f"{certificate.serial:x}",
-        "valid": f"{moment_text(certificate.not_before)} to {moment_text(certificate.not_after)}",
+        "valid": f"{time_text(certificate.not_before)} to {time_text(certificate.not_after)}",
         "life": remaining_life(certificate, at),
         "names": ", ".join(certificate.dns_names),
         "addresses": ", ".join(map(address_text, certificate.ip_addresses)),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from kubevouch.x509 import der
 from kubevouch.x509.constraint_values import NameConstraints, read_name_constraints
 from kubevouch.x509.errors import Malformed
-from kubevouch.x509.sans import SUBJECT_ALT_NAME, AltNames, read_alt_names
+from kubevouch.x509.sans import SUBJECT_ALT_NAME, SubjectAltNames, read_alt_names
 
 AUTHORITY_INFO_ACCESS = "1.3.6.1.5.5.7.1.1"
 NAME_CONSTRAINTS = "2.5.29.30"
@@ -52,10 +52,10 @@ class Extension(NamedTuple):
 
 
 @dataclass(slots=True)
-class Read:
+class ParsedExtensions:
     """What the extensions said so far. Lives only while a certificate is being read."""
 
-    alt_names: AltNames = field(default_factory=AltNames)
+    alt_names: SubjectAltNames = field(default_factory=SubjectAltNames)
     key_usage: tuple[str, ...] = ()
     extended_key_usage: tuple[str, ...] = ()
     basic_constraints: bool = False
@@ -84,9 +84,9 @@ def read_extension(reader: der.Reader) -> Extension:
     )
 
 
-def read_extensions(extensions: tuple[Extension, ...]) -> Read:
+def read_extensions(extensions: tuple[Extension, ...]) -> ParsedExtensions:
     """What they all say. Raises Malformed with Go's text."""
-    read = Read()
+    read = ParsedExtensions()
     for extension in extensions:
         reader = _READERS.get(extension.oid)
         handled = reader(read, extension) if reader else False
@@ -95,7 +95,7 @@ def read_extensions(extensions: tuple[Extension, ...]) -> Read:
     return read
 
 
-def _key_usage(read: Read, extension: Extension) -> bool:
+def _key_usage(read: ParsedExtensions, extension: Extension) -> bool:
     octets, _ = der.Reader(extension.value).bits("x509: invalid key usage")
     bits = int.from_bytes(octets[:2].ljust(2, b"\0"), "big")
     read.key_usage = tuple(
@@ -104,7 +104,7 @@ def _key_usage(read: Read, extension: Extension) -> bool:
     return True
 
 
-def _basic_constraints(read: Read, extension: Extension) -> bool:
+def _basic_constraints(read: ParsedExtensions, extension: Extension) -> bool:
     problem = "x509: invalid basic constraints"
     reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
     read.basic_constraints = True
@@ -116,17 +116,17 @@ def _basic_constraints(read: Read, extension: Extension) -> bool:
     return True
 
 
-def _alt_names(read: Read, extension: Extension) -> bool:
+def _alt_names(read: ParsedExtensions, extension: Extension) -> bool:
     read.alt_names = read_alt_names(extension.value)
     return not read.alt_names.empty
 
 
-def _name_constraints(read: Read, extension: Extension) -> bool:
+def _name_constraints(read: ParsedExtensions, extension: Extension) -> bool:
     read.name_constraints, handled = read_name_constraints(extension.value)
     return handled
 
 
-def _extended_key_usage(read: Read, extension: Extension) -> bool:
+def _extended_key_usage(read: ParsedExtensions, extension: Extension) -> bool:
     problem = "x509: invalid extended key usages"
     reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
     usages = []
@@ -137,7 +137,7 @@ def _extended_key_usage(read: Read, extension: Extension) -> bool:
     return True
 
 
-def _authority_key_id(read: Read, extension: Extension) -> bool:
+def _authority_key_id(read: ParsedExtensions, extension: Extension) -> bool:
     if extension.critical:
         raise Malformed("x509: authority key identifier incorrectly marked critical")
     problem = "x509: invalid authority key identifier"
@@ -147,7 +147,7 @@ def _authority_key_id(read: Read, extension: Extension) -> bool:
     return True
 
 
-def _subject_key_id(read: Read, extension: Extension) -> bool:
+def _subject_key_id(read: ParsedExtensions, extension: Extension) -> bool:
     if extension.critical:
         raise Malformed("x509: subject key identifier incorrectly marked critical")
     read.subject_key_id = der.Reader(extension.value).body(
@@ -156,7 +156,7 @@ def _subject_key_id(read: Read, extension: Extension) -> bool:
     return True
 
 
-def _policies(read: Read, extension: Extension) -> bool:
+def _policies(read: ParsedExtensions, extension: Extension) -> bool:
     problem = "x509: invalid certificate policies"
     reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
     policies: dict[bytes, None] = {}
@@ -175,7 +175,7 @@ def _is_oid(body: bytes) -> bool:
     return bool(body) and body[-1] < 0x80 and starts
 
 
-def _policy_mappings(read: Read, extension: Extension) -> bool:
+def _policy_mappings(read: ParsedExtensions, extension: Extension) -> bool:
     problem = "x509: invalid policy mappings extension"
     reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
     mappings = []
@@ -188,7 +188,7 @@ def _policy_mappings(read: Read, extension: Extension) -> bool:
     return True
 
 
-def _policy_constraints(read: Read, extension: Extension) -> bool:
+def _policy_constraints(read: ParsedExtensions, extension: Extension) -> bool:
     problem = "x509: invalid policy constraints extension"
     reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
     if reader.peek(der.context(0)):
@@ -198,14 +198,14 @@ def _policy_constraints(read: Read, extension: Extension) -> bool:
     return True
 
 
-def _inhibit_any_policy(read: Read, extension: Extension) -> bool:
+def _inhibit_any_policy(read: ParsedExtensions, extension: Extension) -> bool:
     read.inhibit_any_policy = der.Reader(extension.value).integer(
         "x509: invalid inhibit any policy extension", bits=64
     )
     return True
 
 
-def _distribution_points(read: Read, extension: Extension) -> bool:  # noqa: ARG001
+def _distribution_points(read: ParsedExtensions, extension: Extension) -> bool:  # noqa: ARG001
     problem = "x509: invalid CRL distribution point"
     points = der.Reader(extension.value).inside(der.SEQUENCE, f"{problem}s")
     while not points.empty:
@@ -219,7 +219,7 @@ def _distribution_points(read: Read, extension: Extension) -> bool:  # noqa: ARG
     return True
 
 
-def _authority_info_access(read: Read, extension: Extension) -> bool:  # noqa: ARG001
+def _authority_info_access(read: ParsedExtensions, extension: Extension) -> bool:  # noqa: ARG001
     if extension.critical:
         raise Malformed("x509: authority info access incorrectly marked critical")
     problem = "x509: invalid authority info access"
@@ -232,7 +232,7 @@ def _authority_info_access(read: Read, extension: Extension) -> bool:  # noqa: A
     return True
 
 
-_READERS: dict[str, Callable[[Read, Extension], bool]] = {
+_READERS: dict[str, Callable[[ParsedExtensions, Extension], bool]] = {
     "2.5.29.14": _subject_key_id,
     "2.5.29.15": _key_usage,
     SUBJECT_ALT_NAME: _alt_names,

@@ -8,7 +8,7 @@ import re
 
 from kubevouch.x509.certificate import Certificate
 from kubevouch.x509.gotext import Address, address_text, parse_address, unmapped
-from kubevouch.x509.reasons import Failure, Reason
+from kubevouch.x509.reasons import VerifyFailure, VerifyReason
 
 MOST_NAMES_SHOWN = 100
 
@@ -16,7 +16,7 @@ _LABEL = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_-]*")
 _UPPER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
 
-def hostname_failure(certificate: Certificate, host: str) -> Failure | None:
+def hostname_failure(certificate: Certificate, host: str) -> VerifyFailure | None:
     """Why the certificate is not valid for a host, None if it is. An address may stand in [ ]."""
     bare = host[1:-1] if len(host) >= 3 and host[0] == "[" and host[-1] == "]" else host
     address = parse_address(bare)
@@ -56,33 +56,37 @@ def _lower(text: str) -> str:
     return text.translate(_UPPER)
 
 
-def _failure(certificate: Certificate, host: str) -> Failure:
+def _failure(certificate: Certificate, host: str) -> VerifyFailure:
     """The words for it, which depend on what the certificate has and on what was asked (HostnameError.Error)."""
     if not certificate.has_san_extension and _matches(certificate.subject.common_name, host):
         text = "certificate relies on legacy Common Name field, use SANs instead"
-        return Failure(Reason.LEGACY_COMMON_NAME, f"x509: {text}", certificate)
+        return VerifyFailure(VerifyReason.LEGACY_COMMON_NAME, f"x509: {text}", certificate)
     if parse_address(host) is not None:
         return _address_failure(certificate, host, certificate.ip_addresses)
     names = certificate.dns_names
     if len(names) >= MOST_NAMES_SHOWN:
         text = f"valid for {len(names)} names, but none matched {host}"
-        return Failure(Reason.NAME_NOT_COVERED, f"x509: certificate is {text}", certificate)
+        return VerifyFailure(
+            VerifyReason.NAME_NOT_COVERED, f"x509: certificate is {text}", certificate
+        )
     valid = ", ".join(names)
     if not valid:
         text = f"not valid for any names, but wanted to match {host}"
-        return Failure(Reason.NO_NAMES, f"x509: certificate is {text}", certificate)
+        return VerifyFailure(VerifyReason.NO_NAMES, f"x509: certificate is {text}", certificate)
     text = f"valid for {valid}, not {host}"
-    return Failure(Reason.NAME_NOT_COVERED, f"x509: certificate is {text}", certificate)
+    return VerifyFailure(VerifyReason.NAME_NOT_COVERED, f"x509: certificate is {text}", certificate)
 
 
 def _address_failure(
     certificate: Certificate, host: str, addresses: tuple[Address, ...]
-) -> Failure:
+) -> VerifyFailure:
     if not addresses:
         text = f"cannot validate certificate for {host} because it doesn't contain any IP SANs"
-        return Failure(Reason.NO_ADDRESSES, f"x509: {text}", certificate)
+        return VerifyFailure(VerifyReason.NO_ADDRESSES, f"x509: {text}", certificate)
     if len(addresses) >= MOST_NAMES_SHOWN:
         text = f"valid for {len(addresses)} IP SANs, but none matched {host}"
     else:
         text = f"valid for {', '.join(map(address_text, addresses))}, not {host}"
-    return Failure(Reason.ADDRESS_NOT_COVERED, f"x509: certificate is {text}", certificate)
+    return VerifyFailure(
+        VerifyReason.ADDRESS_NOT_COVERED, f"x509: certificate is {text}", certificate
+    )

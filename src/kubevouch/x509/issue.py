@@ -58,7 +58,7 @@ class KeyKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SelfSigned:
+class SelfSignedPair:
     """A pair for `kubelet-server.crt` and `kubelet-server.key`: leaf and throw-away CA; the leaf's key. PEM."""
 
     chain_pem: bytes
@@ -83,7 +83,7 @@ def kubelet_self_signed(
     lifetime: timedelta,
     serials: tuple[int, int],
     key_kind: KeyKind = KeyKind.RSA_2048,
-) -> SelfSigned:
+) -> SelfSignedPair:
     """A self-signed pair in the kubelet's own form, valid from an hour before `now` until `now + lifetime`.
 
     Args:
@@ -110,7 +110,7 @@ def kubelet_self_signed(
         ca_name,
         _leaf_extensions(key_id, host, addresses),
     )
-    return SelfSigned(
+    return SelfSignedPair(
         b"".join(
             pem.encode("CERTIFICATE", _certificate(body, validity, subject_key, ca_key))
             for body, subject_key in ((leaf, key), (ca, ca_key))

@@ -14,13 +14,13 @@ _UNITS = (
 def remaining_life(certificate: Certificate, at: datetime) -> str:
     """What is left at an aware moment: "41 days left", "expired 41 days ago", "valid only in 3 hours"."""
     if at < certificate.not_before:
-        return f"valid only in {span(certificate.not_before - at)}"
+        return f"valid only in {duration_text(certificate.not_before - at)}"
     if at > certificate.not_after:
-        return f"expired {span(at - certificate.not_after)} ago"
-    return f"{span(certificate.not_after - at)} left"
+        return f"expired {duration_text(at - certificate.not_after)} ago"
+    return f"{duration_text(certificate.not_after - at)} left"
 
 
-def span(length: timedelta) -> str:
+def duration_text(length: timedelta) -> str:
     """A length of time in its largest unit: days from two of them on, then hours, minutes, seconds."""
     for word, unit in _UNITS:
         count = length // unit
@@ -30,6 +30,6 @@ def span(length: timedelta) -> str:
     return f"{seconds} second{'' if seconds == 1 else 's'}"
 
 
-def moment_text(moment: datetime) -> str:
+def time_text(moment: datetime) -> str:
     """A moment in UTC for people: "2026-11-24 21:58:41 UTC"."""
     return f"{moment.astimezone(UTC).replace(microsecond=0, tzinfo=None)} UTC"

@@ -19,7 +19,7 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Block:
+class PemBlock:
     """One block: its label, its decoded bytes, whether headers stood in it, and where it lay (offsets in bytes)."""
 
     label: str
@@ -32,7 +32,7 @@ class Block:
         return f"<Block {self.label!r}, {len(self.body)} bytes>"
 
 
-def blocks(data: bytes) -> Iterator[Block]:
+def blocks(data: bytes) -> Iterator[PemBlock]:
     """Every block that Go finds, in order. Whatever Go passes over is passed over."""
     at = 0
     while (block := _next(data, at)) is not None:
@@ -49,7 +49,7 @@ def encode(label: str, body: bytes) -> bytes:
     )
 
 
-def unread_begin(data: bytes, found: list[Block]) -> int:
+def unread_begin(data: bytes, found: list[PemBlock]) -> int:
     """The line (from 1) of the first BEGIN that Go passes over, 0 if it reads them all."""
     at = 0
     for start, end in [(block.start, block.end) for block in found] + [(len(data), len(data))]:
@@ -68,7 +68,7 @@ def _line(data: bytes, at: int) -> tuple[bytes, int]:
     return data[at:newline].removesuffix(b"\r").rstrip(b" \t"), newline + 1
 
 
-def _next(data: bytes, start: int) -> Block | None:
+def _next(data: bytes, start: int) -> PemBlock | None:
     """Each END is tried with the last BEGIN before it; what does not make a block is skipped."""
     at = trailer = start
     while at <= trailer:
@@ -95,7 +95,7 @@ def _next(data: bytes, start: int) -> Block | None:
         body = _decoded(data[at:end])
         if body is not None:
             text = label.decode("utf-8", "backslashreplace")
-            return Block(text, body, has_headers, begin, _line(data, trailer)[1])
+            return PemBlock(text, body, has_headers, begin, _line(data, trailer)[1])
     return None
 
 

@@ -10,7 +10,7 @@ TLS_PREFIX = "tls: failed to verify certificate: "
 """What Go's TLS client puts before the text, since Go 1.20 (crypto/tls/common.go, CertificateVerificationError)."""
 
 
-class Reason(StrEnum):
+class VerifyReason(StrEnum):
     """What a verification came to. Each stands for one error of Go's x509 package, or for one text of it."""
 
     TRUSTED = "trusted"
@@ -36,10 +36,10 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class VerifyFailure:
     """One reason not to trust, in Go's words."""
 
-    reason: Reason
+    reason: VerifyReason
     text: str
     at_fault: Certificate
     candidate: Certificate | None = None
@@ -56,7 +56,7 @@ class Verdict:
     """
 
     outcome: Outcome
-    reason: Reason
+    reason: VerifyReason
     go_text: str = ""
     at_fault: Certificate | None = None
     candidate: Certificate | None = None

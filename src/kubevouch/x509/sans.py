@@ -25,7 +25,7 @@ _OTHERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class AltNames:
+class SubjectAltNames:
     """The names of one SAN extension, each kind in its own order.
 
     An address that came as 16 bytes stays an IPv6Address, mapped IPv4 (::ffff:a.b.c.d) too: to Go it equals the
@@ -45,7 +45,7 @@ class AltNames:
         return not (self.dns_names or self.ip_addresses or self.emails or self.uris)
 
 
-def read_alt_names(value: bytes) -> AltNames:
+def read_alt_names(value: bytes) -> SubjectAltNames:
     """The names in the value of a SAN extension. Raises Malformed with Go's text."""
     names = der.Reader(value).inside(der.SEQUENCE, "x509: invalid subject alternative names")
     dns: list[str] = []
@@ -65,7 +65,7 @@ def read_alt_names(value: bytes) -> AltNames:
             uris.append(_uri(name.body))
         else:
             others.append(_OTHERS.get(name.tag, f"tag {name.tag:#04x}"))
-    return AltNames(tuple(dns), tuple(addresses), tuple(emails), tuple(uris), tuple(others))
+    return SubjectAltNames(tuple(dns), tuple(addresses), tuple(emails), tuple(uris), tuple(others))
 
 
 def _ascii(body: bytes, kind: str) -> str:

@@ -21,10 +21,10 @@ from kubevouch.x509.constraints import constraint_fault
 from kubevouch.x509.extensions import ANY_USAGE, CLIENT_AUTH, SERVER_AUTH
 from kubevouch.x509.hostnames import hostname_failure
 from kubevouch.x509.policies import policies_allow
-from kubevouch.x509.reasons import Failure, Reason, Verdict
+from kubevouch.x509.reasons import Verdict, VerifyFailure, VerifyReason
 
 
-class Usage(StrEnum):
+class ExtKeyUsage(StrEnum):
     """What a certificate is shown for (extended key usage)."""
 
     SERVER = SERVER_AUTH
@@ -38,7 +38,7 @@ def verify(
     roots: Iterable[Certificate],
     name: str,
     at: datetime,
-    usage: Usage = Usage.SERVER,
+    usage: ExtKeyUsage = ExtKeyUsage.SERVER,
 ) -> Verdict:
     """Whether `leaf` is good for `name` at the (aware) moment `at`, by a chain that ends in one of `roots`.
 
@@ -46,26 +46,28 @@ def verify(
     """
     builder = ChainBuilder(roots, intermediates, at.astimezone(UTC))
     result = _chains(leaf, builder, name, at, usage)
-    if isinstance(result, Failure):
+    if isinstance(result, VerifyFailure):
         return Verdict(
             Outcome.REFUSE, result.reason, result.text, result.at_fault, result.candidate
         )
-    return Verdict(Outcome.PASS, Reason.TRUSTED, chain=result[0])
+    return Verdict(Outcome.PASS, VerifyReason.TRUSTED, chain=result[0])
 
 
 def _chains(
-    leaf: Certificate, builder: ChainBuilder, name: str, at: datetime, usage: Usage
-) -> list[Chain] | Failure:
+    leaf: Certificate, builder: ChainBuilder, name: str, at: datetime, usage: ExtKeyUsage
+) -> list[Chain] | VerifyFailure:
     failure = validity_failure(leaf, at)
     if failure is None and name:
         failure = hostname_failure(leaf, name)
     if failure is not None:
         return failure
     chains = builder.chains(leaf)
-    return chains if isinstance(chains, Failure) else _allowed(leaf, chains, usage)
+    return chains if isinstance(chains, VerifyFailure) else _allowed(leaf, chains, usage)
 
 
-def _allowed(leaf: Certificate, chains: list[Chain], usage: Usage) -> list[Chain] | Failure:
+def _allowed(
+    leaf: Certificate, chains: list[Chain], usage: ExtKeyUsage
+) -> list[Chain] | VerifyFailure:
     """The chains that may be used for it; or what stands against them, foremost what was seen first."""
     allowed: list[Chain] = []
     forbidden = misused = 0
@@ -83,17 +85,17 @@ def _allowed(leaf: Certificate, chains: list[Chain], usage: Usage) -> list[Chain
         return allowed
     if constraint:
         text = "x509: a root or intermediate certificate is not authorized to sign for this name"
-        return Failure(Reason.NAME_CONSTRAINT, f"{text}: {constraint}", leaf)
+        return VerifyFailure(VerifyReason.NAME_CONSTRAINT, f"{text}: {constraint}", leaf)
     if misused and not forbidden:
         text = "x509: certificate specifies an incompatible key usage"
-        return Failure(Reason.WRONG_USAGE, text, leaf)
+        return VerifyFailure(VerifyReason.WRONG_USAGE, text, leaf)
     details = [f"{misused} candidate chains with incompatible key usage"] if misused else []
     details.append(f"{forbidden} candidate chains with invalid policies")
     text = f"x509: no valid chains built: {', '.join(details)}"
-    return Failure(Reason.NO_VALID_CHAINS, text, leaf)
+    return VerifyFailure(VerifyReason.NO_VALID_CHAINS, text, leaf)
 
 
-def _serves(chain: Chain, usage: Usage) -> bool:
+def _serves(chain: Chain, usage: ExtKeyUsage) -> bool:
     """Every certificate that lists usages allows this one, from the root down (checkChainForKeyUsage)."""
     return all(
         not usages or ANY_USAGE in usages or usage in usages

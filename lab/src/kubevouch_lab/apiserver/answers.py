@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from kubevouch_lab.apiserver.accept import JSON, Wanted
 from kubevouch_lab.apiserver.kinds import Kind
-from kubevouch_lab.apiserver.listing import Page
+from kubevouch_lab.apiserver.listing import ListPage
 from kubevouch_lab.apiserver.status import StatusError
 from kubevouch_lab.apiserver.tables import IncludeObject, table_for
-
-Object = dict[str, Any]
+from kubevouch_lab.objects import Object
 
 
 class Answers:
@@ -51,7 +49,7 @@ class Answers:
         return _partial(thing, wanted)
 
     def list(
-        self, kind: Kind, page: Page, wanted: Wanted, query: Mapping[str, str]
+        self, kind: Kind, page: ListPage, wanted: Wanted, query: Mapping[str, str]
     ) -> web.Response:
         """A list, or its page."""
         if wanted.form == "Table":

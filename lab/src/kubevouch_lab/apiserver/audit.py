@@ -7,14 +7,12 @@ import contextlib
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import msgspec
 
 from kubevouch_lab.apiserver.request import RequestInfo
-
-Object = dict[str, Any]
-
+from kubevouch_lab.objects import Object
 
 # What is older than so many bytes goes into a second file beside it, and then is gone.
 LARGEST = 64 * 1024 * 1024

@@ -8,7 +8,8 @@ from aiohttp import web
 
 from kubevouch_lab.apiserver.discovery import GroupVersion
 from kubevouch_lab.apiserver.registry.strategy import Strategy
-from kubevouch_lab.apiserver.request import Object, RequestInfo
+from kubevouch_lab.apiserver.request import RequestInfo
+from kubevouch_lab.objects import Object
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.apiserver.openapi.schema import message_for
 from kubevouch_lab.apiserver.patches import json_patched, merge_patched
 from kubevouch_lab.apiserver.strategic import strategic_patched
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 JSON = "application/json"
 YAML = "application/yaml"
 # apiserver's MaxRequestBodyBytes.
@@ -31,11 +31,14 @@ def content_type(header: str) -> str:
     return header.split(";", maxsplit=1)[0].strip().lower() or JSON
 
 
-def decoded(raw: bytes, header: str) -> Object:
-    """The object in a body; 415 for a form that is not read here, 400 for what is not an object."""
+def decoded(raw: bytes, header: str, default: tuple[str, str] = ("", "")) -> Object:
+    """The object in a body; 415 for a form that is not read here, 400 for what is not an object.
+
+    default: apiVersion and kind of a body in protobuf that does not say them.
+    """
     form = content_type(header)
     if form == protobuf.MEDIA_TYPE:
-        return shaped(protobuf.decoded(raw))
+        return shaped(protobuf.decoded(raw, default))
     if form == YAML:
         return shaped(_yaml(raw))
     if form != JSON:

@@ -4,7 +4,6 @@ The same admission and validation as over HTTP; no authorization, since what run
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.deletion import Options
@@ -14,9 +13,7 @@ from kubevouch_lab.apiserver.patches import merge_patched
 from kubevouch_lab.apiserver.request import LOOPBACK, RequestInfo, UserInfo
 from kubevouch_lab.apiserver.rest import Resources
 from kubevouch_lab.apiserver.watching import Stream
-
-Object = dict[str, Any]
-Objects = list[Object]
+from kubevouch_lab.objects import Object, Objects
 
 
 class LocalClient:

@@ -11,9 +11,10 @@ from typing import Any
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.kinds import EVENTS, KINDS, LEASES, NAMESPACES, Kind
-from kubevouch_lab.apiserver.metadata import Object, moment
+from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.registry.strategy import Strategy
 from kubevouch_lab.apiserver.store import Store
+from kubevouch_lab.objects import Object, name_of, namespace_of, uid_of
 
 FOREGROUND = "foregroundDeletion"
 _POLICIES = ("Orphan", "Background", "Foreground")
@@ -97,18 +98,18 @@ class Deletion:
         if kind in _CHILDLESS:
             return last
         for child_kind, child in self._dependents(thing):
-            self._bereave(child_kind, child, thing["metadata"]["uid"])
+            self._drop_owner(child_kind, child, uid_of(thing))
         for owner_kind, owner in self._owners(thing):
             if FOREGROUND in (owner["metadata"].get("finalizers") or []) and not self._dependents(
                 owner
             ):
                 self._without(owner_kind, owner, FOREGROUND)
-        space = self._store.find(NAMESPACES, thing["metadata"].get("namespace", ""))
+        space = self._store.find(NAMESPACES, namespace_of(thing))
         if space and "deletionTimestamp" in space["metadata"]:
             self._close(space)
         return last
 
-    def _bereave(self, kind: Kind, child: Object, uid: str) -> None:
+    def _drop_owner(self, kind: Kind, child: Object, uid: str) -> None:
         """One of its owners is gone: it goes too, unless another owner is there."""
         left = [each for each in child["metadata"]["ownerReferences"] if each.get("uid") != uid]
         if any(
@@ -119,14 +120,14 @@ class Deletion:
             self._delete_if_there(kind, child, Options())
 
     def _orphan(self, thing: Object) -> None:
-        uid = thing["metadata"]["uid"]
+        uid = uid_of(thing)
         for kind, child in self._dependents(thing):
             left = [each for each in child["metadata"]["ownerReferences"] if each.get("uid") != uid]
             self._store.update(kind, _with_metadata(child, ownerReferences=left or None))
 
     def _empty(self, space: Object) -> tuple[Object, bool]:
         """Deletes what is in a namespace; the namespace goes with the last of it."""
-        name = space["metadata"]["name"]
+        name = name_of(space)
         for kind in _STORED:
             if kind.namespaced:
                 for thing in self._store.list(kind, name):
@@ -138,7 +139,7 @@ class Deletion:
         return (current, False) if current else (space, True)
 
     def _close(self, space: Object) -> None:
-        name = space["metadata"]["name"]
+        name = name_of(space)
         if any(self._store.count(kind, name) for kind in _STORED if kind.namespaced):
             return
         if not space["metadata"].get("finalizers"):
@@ -172,11 +173,11 @@ class Deletion:
 
     def _delete_if_there(self, kind: Kind, thing: Object, how: Options) -> None:
         current = self._store.find(kind, *_name(thing))
-        if current is not None and current["metadata"]["uid"] == thing["metadata"]["uid"]:
+        if current is not None and uid_of(current) == uid_of(thing):
             self.delete(kind, current, how)
 
     def _dependents(self, thing: Object) -> list[tuple[Kind, Object]]:
-        uid, space = thing["metadata"]["uid"], thing["metadata"].get("namespace", "")
+        uid, space = uid_of(thing), namespace_of(thing)
         return [
             (kind, each)
             for kind in _STORED
@@ -185,13 +186,13 @@ class Deletion:
         ]
 
     def _owners(self, thing: Object) -> Iterator[tuple[Kind, Object]]:
-        space = thing["metadata"].get("namespace", "")
+        space = namespace_of(thing)
         for ref in thing["metadata"].get("ownerReferences") or ():
             kind = _BY_REFERENCE.get((ref.get("apiVersion"), ref.get("kind")))
             if kind is None:
                 continue
             owner = self._store.find(kind, ref.get("name", ""), space if kind.namespaced else "")
-            if owner and owner["metadata"]["uid"] == ref.get("uid"):
+            if owner and uid_of(owner) == ref.get("uid"):
                 yield kind, owner
 
 

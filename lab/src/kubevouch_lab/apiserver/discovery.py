@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from kubevouch_lab.apiserver.kinds import KINDS
 from kubevouch_lab.apiserver.resource_lists import resources
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 AggregatedVersion = Literal["v2", "v2beta1"]
 
 _REGISTRATION = "apiregistration.k8s.io"

@@ -6,7 +6,6 @@ pkg/api/errors and pkg/util/net/http.go.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from aiohttp import web
 
@@ -14,8 +13,8 @@ from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.apiserver.openapi.strict import WrongType, checked
 from kubevouch_lab.apiserver.request import RequestInfo
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 _DIRECTIVES = ("Ignore", "Warn", "Strict")
 
 

@@ -4,11 +4,9 @@ pkg/apis/events/v1/conversion.go.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from kubevouch_lab.apiserver.kinds import KINDS, Kind
-
-Object = dict[str, Any]
+from kubevouch_lab.objects import Object
 
 # events.k8s.io's name: core's.
 _NAMES = {

@@ -9,12 +9,12 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.kinds import PODS, Kind
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 Where = tuple[str, str]  # namespace ("" for cluster-scoped) and name
 Trigger = tuple[str, str]  # a field and its value
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -11,8 +10,8 @@ from kubevouch_lab.apiserver.accept import JSON
 from kubevouch_lab.apiserver.request import Query
 from kubevouch_lab.apiserver.status import StatusError
 from kubevouch_lab.apiserver.watching import Event, Stream
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 # --min-request-timeout; the real one adds up to as much again by chance.
 _LONGEST = 1800.0
 BOOKMARK_EVERY = 60.0

@@ -6,14 +6,13 @@ Only what is there now is kept, and the revision; what happened before is told f
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from kubevouch.errors import KubevouchError
 from kubevouch_lab.apiserver.status import internal_error
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 Key = tuple[str, str, str]  # group, version, plural
 Where = tuple[str, str]  # namespace and name
 
@@ -39,7 +38,7 @@ class CannotKeep(KubevouchError):
     """The file is not one that a store is kept in, or cannot be opened."""
 
 
-class Journal:
+class StoreJournal:
     """One file. A write is there for the next process as soon as the call returns, even if this one is killed.
 
     Raises CannotKeep for a file that is something else. What cannot be written raises a StatusError of 500, and

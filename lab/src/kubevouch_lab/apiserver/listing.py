@@ -15,7 +15,8 @@ from kubevouch_lab.apiserver.forms import Form
 from kubevouch_lab.apiserver.history import EVERYTHING, Trigger
 from kubevouch_lab.apiserver.kinds import PODS, Kind
 from kubevouch_lab.apiserver.selectors import Matches, exact, fields_match, labels_match
-from kubevouch_lab.apiserver.store import Object, Store
+from kubevouch_lab.apiserver.store import Store
+from kubevouch_lab.objects import Object
 
 _LIST_OPTIONS = ("meta.k8s.io", "ListOptions")
 _INCONSISTENT = -1
@@ -29,7 +30,7 @@ _CONTINUE_OR_RESTART = (
 
 
 @dataclass(frozen=True)
-class Page:
+class ListPage:
     """A part of a list. remaining is None where it cannot be told cheaply (as with a selector)."""
 
     items: list[Object]
@@ -63,7 +64,7 @@ def trigger_of(kind: Kind, query: Mapping[str, str]) -> Trigger:
     return EVERYTHING
 
 
-def page(store: Store, form: Form, namespace: str, query: Mapping[str, str]) -> Page:
+def page(store: Store, form: Form, namespace: str, query: Mapping[str, str]) -> ListPage:
     """The part of a list that a query asks for."""
     matches = selected(form.kind, query)
     limit = max(0, _number(query.get("limit", "0"), "limit"))
@@ -77,10 +78,10 @@ def page(store: Store, form: Form, namespace: str, query: Mapping[str, str]) -> 
         if (after is None or _place(thing) > after) and matches(thing)
     ]
     if not limit or len(things) <= limit:
-        return Page(things, revision)
+        return ListPage(things, revision)
     plain = not query.get("labelSelector") and not query.get("fieldSelector")
     token = _token(revision, _place(things[limit - 1]))
-    return Page(things[:limit], revision, token, len(things) - limit if plain else None)
+    return ListPage(things[:limit], revision, token, len(things) - limit if plain else None)
 
 
 def _moment(

@@ -7,8 +7,9 @@ time is that of its manager's last change (apimachinery's managedfields/internal
 from datetime import datetime
 
 from kubevouch_lab.apiserver.kinds import CSRS, LEASES, Kind
-from kubevouch_lab.apiserver.metadata import Object, moment
+from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.request import RequestInfo
+from kubevouch_lab.objects import Object
 
 _KEPT_OF = (CSRS, LEASES)
 

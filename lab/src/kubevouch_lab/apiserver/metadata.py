@@ -3,14 +3,13 @@
 import uuid
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.kinds import Kind
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 # Random bytes, as many as asked.
 Entropy = Callable[[int], bytes]
 

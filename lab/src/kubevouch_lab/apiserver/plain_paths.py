@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -14,7 +13,6 @@ from kubevouch_lab.apiserver.kinds import KINDS
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.apiserver.store import Store
 
-Object = dict[str, Any]
 _VERSION = {
     "major": "1",
     "minor": "36",

@@ -26,8 +26,8 @@ from kubevouch_lab.apiserver.openapi.schema import (
     messages,
 )
 from kubevouch_lab.apiserver.wire_format import BYTES, VARINT, Malformed, fields, signed, varint
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 _MAGIC = b"k8s\x00"
 # Two bytes make an empty list item, which costs a hundred here.
@@ -35,15 +35,18 @@ _MOST_VALUES = 200_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def decoded(raw: bytes) -> Object:
-    """The object in a body; raises a StatusError 400 for all that is not one of a kind in the table of fields."""
+def decoded(raw: bytes, default: tuple[str, str] = ("", "")) -> Object:
+    """The object in a body; raises a StatusError 400 for all that is not one of a kind in the table of fields.
+
+    default: apiVersion and kind of a body that does not say them (the serializer's copyKindDefaults).
+    """
     if raw[: len(_MAGIC)] != _MAGIC:
         expected = " ".join(str(byte) for byte in _MAGIC)
         raise status.bad_request(
             f"provided data does not appear to be a protobuf message, expected prefix [{expected}]"
         )
     try:
-        return _unwrapped(memoryview(raw)[len(_MAGIC) :])
+        return _unwrapped(memoryview(raw)[len(_MAGIC) :], default)
     except (ValueError, OverflowError, RecursionError, msgspec.DecodeError) as error:
         raise status.bad_request(f"unable to decode a protobuf body: {error}") from None
 
@@ -56,7 +59,7 @@ class _Envelope:
     encoding: str = ""
 
 
-def _unwrapped(data: memoryview) -> Object:
+def _unwrapped(data: memoryview, default: tuple[str, str]) -> Object:
     envelope = _Envelope()
     for number, wire_type, value in fields(data):
         content = _bytes(value, wire_type)
@@ -68,6 +71,8 @@ def _unwrapped(data: memoryview) -> Object:
             envelope.encoding = _text(content)
     if envelope.encoding:
         raise Malformed(f"content encoding {envelope.encoding!r} is not read")
+    envelope.api_version = envelope.api_version or default[0]
+    envelope.kind = envelope.kind or default[1]
     message = message_of(envelope.api_version, envelope.kind)
     if message is None:
         raise Malformed(

@@ -5,11 +5,11 @@ The path is read as apiserver's pkg/endpoints/request/requestinfo.go reads it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from kubevouch_lab.apiserver.kinds import KINDS, Kind
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 Query = Mapping[str, str]
 
 ANONYMOUS_NAME = "system:anonymous"

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kubevouch_lab.apiserver.kinds import KINDS, Kind, Subresource
-
-Object = dict[str, Any]
+from kubevouch_lab.objects import Object
 
 
 def resources(group: str, version: str) -> Object | None:

@@ -13,15 +13,16 @@ from kubevouch_lab.apiserver.backends import Backends
 from kubevouch_lab.apiserver.deletion import Deletion, Options, options
 from kubevouch_lab.apiserver.forms import Form, form_of
 from kubevouch_lab.apiserver.kinds import EVENTS, NAMESPACES, Kind
-from kubevouch_lab.apiserver.listing import Page, page, selected
+from kubevouch_lab.apiserver.listing import ListPage, page, selected
 from kubevouch_lab.apiserver.managed_fields import with_manager
-from kubevouch_lab.apiserver.metadata import Entropy, Object, born, carried_over, clone
+from kubevouch_lab.apiserver.metadata import Entropy, born, carried_over, clone
 from kubevouch_lab.apiserver.registry.strategy import Strategy
 from kubevouch_lab.apiserver.registry.table import STRATEGIES
 from kubevouch_lab.apiserver.request import Admission, Query, RequestInfo, nothing_to_say
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.apiserver.validation import metadata_causes
 from kubevouch_lab.apiserver.watching import Stream, stream
+from kubevouch_lab.objects import Object, Objects, name_of, namespace_of, uid_of
 
 # kube-apiserver's --event-ttl.
 _EVENT_LIFE = timedelta(hours=1)
@@ -29,7 +30,6 @@ _SWEEP_EVERY = timedelta(minutes=1)
 _PLAIN = Strategy()
 _SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
 
-Objects = list[Object]
 Patch = Callable[[Object], Object]
 
 
@@ -68,7 +68,7 @@ class Resources:
             return self.strategy(form.base).shown(form.base, info, thing)
         return form.outward(thing)
 
-    def list(self, info: RequestInfo, query: Query) -> Page:
+    def list(self, info: RequestInfo, query: Query) -> ListPage:
         """A page of a list; 400, 410, 422 and 504 as listing.py says."""
         form = _form(info)
         self._forget_old_events(form.base)
@@ -93,7 +93,7 @@ class Resources:
             return {**_SUCCESS, "code": 201}
         now = self._clock.now()
         new = born(form.base, form.inward(body), info.namespace, now, self._entropy)
-        self._check_namespace(info, form.base, new["metadata"]["name"])
+        self._check_namespace(info, form.base, name_of(new))
         new = clone(self._admit(info, None, new) or new)
         strategy = self.strategy(form.base)
         with _legible(form.base):
@@ -101,12 +101,8 @@ class Resources:
             new = with_manager(form.base, info, None, new, now)
             self._check(form.base, strategy, None, new)
         if info.dry_run:
-            if self.store.find(
-                form.base, new["metadata"]["name"], new["metadata"].get("namespace", "")
-            ):
-                raise status.already_exists(
-                    form.base.group, form.base.plural, new["metadata"]["name"]
-                )
+            if self.store.find(form.base, name_of(new), namespace_of(new)):
+                raise status.already_exists(form.base.group, form.base.plural, name_of(new))
             return form.outward(new)
         self._forget_old_events(form.base)
         return form.outward(self.store.create(form.base, new))
@@ -154,9 +150,11 @@ class Resources:
         how = options(body.get("deleteOptions"), {})
         pod = self.store.get(form.base, info.name, info.namespace)
         how.check(form.base, pod)
-        eviction.check(self.store, pod)
+        budget = eviction.budget_to_charge(self.store, pod)
         self._admit(info, pod, body)
         if not (info.dry_run or how.dry_run):
+            if budget is not None:
+                eviction.charge(self.store, budget, pod, self._clock.now())
             self._deletion.delete(form.base, pod, how)
 
     def delete_collection(self, info: RequestInfo, query: Query, options: Options) -> Objects:
@@ -207,7 +205,7 @@ class Resources:
                 text = f"Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers [{listed}]"
                 causes.append(("FieldValueForbidden", "metadata.finalizers", text))
         if causes:
-            raise status.invalid(kind.group, kind.kind, new["metadata"]["name"], causes)
+            raise status.invalid(kind.group, kind.kind, name_of(new), causes)
 
     def _check_namespace(self, info: RequestInfo, kind: Kind, name: str) -> None:
         """Admission plugin NamespaceLifecycle."""
@@ -230,7 +228,7 @@ class Resources:
             raise error
 
     def _may_delete(self, kind: Kind, old: Object) -> None:
-        name = old["metadata"]["name"]
+        name = name_of(old)
         if kind is NAMESPACES and name in {"default", "kube-system", "kube-public"}:
             raise status.forbidden("", "namespaces", name, "this namespace may not be deleted")
 
@@ -290,10 +288,10 @@ def _same_name(info: RequestInfo, body: Object) -> None:
 
 def _deleted(kind: Kind, last: Object) -> Object:
     details: Mapping[str, str] = {
-        "name": last["metadata"]["name"],
+        "name": name_of(last),
         "group": kind.group,
         "kind": kind.plural,
-        "uid": last["metadata"]["uid"],
+        "uid": uid_of(last),
     }
     return {
         **_SUCCESS,

@@ -6,9 +6,9 @@ from typing import Any
 
 from kubevouch_lab.apiserver.kinds import NAMES
 from kubevouch_lab.apiserver.status import bad_request
+from kubevouch_lab.objects import ReadOnlyObject, labels_of
 
-Object = Mapping[str, Any]
-Matches = Callable[[Object], bool]
+Matches = Callable[[ReadOnlyObject], bool]
 Labels = Mapping[str, str]
 
 _COMMA = re.compile(r",(?![^(]*\))")
@@ -25,8 +25,8 @@ def labels_match(selector: str) -> Matches:
         return _anything
     terms = [_label_term(term.strip(), selector) for term in _COMMA.split(selector)]
 
-    def matches(thing: Object) -> bool:
-        labels = thing["metadata"].get("labels") or {}
+    def matches(thing: ReadOnlyObject) -> bool:
+        labels = labels_of(thing)
         return all(term(labels) for term in terms)
 
     return matches
@@ -68,14 +68,14 @@ def selected_by(selector: Mapping[str, Any] | None) -> Matches:
     ]
     terms += [_expression(each) for each in selector.get("matchExpressions") or []]
 
-    def matches(thing: Object) -> bool:
-        labels = thing["metadata"].get("labels") or {}
+    def matches(thing: ReadOnlyObject) -> bool:
+        labels = labels_of(thing)
         return all(term(labels) for term in terms)
 
     return matches
 
 
-def _anything(_: Object) -> bool:
+def _anything(_: ReadOnlyObject) -> bool:
     return True
 
 

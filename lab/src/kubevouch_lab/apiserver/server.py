@@ -16,7 +16,7 @@ from pathlib import Path
 from aiohttp import web
 
 from kubevouch.clock import Clock
-from kubevouch_lab.apiserver import status
+from kubevouch_lab.apiserver import no_containers, status
 from kubevouch_lab.apiserver.answers import Answers, not_found, refusal
 from kubevouch_lab.apiserver.audit import AuditLog
 from kubevouch_lab.apiserver.backends import Backends
@@ -39,7 +39,7 @@ from kubevouch_lab.apiserver.request import (
 from kubevouch_lab.apiserver.rest import Resources
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.apiserver.verbs import Verbs, unknown_resource
-from kubevouch_lab.severing import sever
+from kubevouch_lab.disconnect import disconnect
 
 # X509_V_FLAG_NO_CHECK_TIME: whoever authenticates looks at the dates, by the clock of the lab.
 _NO_CHECK_TIME = 0x200000
@@ -164,6 +164,7 @@ class ApiServer:
             raise forbidden(info, reason)
         if not info.is_resource:
             return await self._plain.answer(info, request)
+        no_containers.check(self._store, info)
         special = self._backends.specials.get((info.group, info.resource, info.subresource))
         if special is not None:
             return await self._verbs.special(special, info, request)
@@ -215,7 +216,7 @@ async def _cut(transports: Iterable[asyncio.Transport | None]) -> None:
     """Who does not answer the end of TLS is not waited for; the next turn of the loop closes the sockets."""
     loop = asyncio.get_running_loop()
     for transport in transports:
-        sever(transport)
+        disconnect(transport)
     turn: asyncio.Future[None] = loop.create_future()
     loop.call_soon(turn.set_result, None)
     await turn

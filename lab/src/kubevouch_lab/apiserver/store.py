@@ -8,7 +8,6 @@ Objects that come out are shared, not copied: read them, copy before changing. W
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
@@ -23,19 +22,18 @@ from kubevouch_lab.apiserver.history import (
     Where,
     node_of,
 )
-from kubevouch_lab.apiserver.journal import Journal, NoJournal
+from kubevouch_lab.apiserver.journal import NoJournal, StoreJournal
 from kubevouch_lab.apiserver.kinds import KINDS, PODS, Kind
+from kubevouch_lab.objects import Object, Objects
 
-Object = dict[str, Any]
-Objects = list[Object]
 _FIRST_REVISION = 100
 
 
 class Store:
     """Synchronous; belongs to one event loop. journal: where it is kept, see journal.py; without one, nowhere."""
 
-    def __init__(self, journal: Journal | None = None, *, window: int = WINDOW) -> None:
-        self._journal: Journal | NoJournal = journal or NoJournal()
+    def __init__(self, journal: StoreJournal | None = None, *, window: int = WINDOW) -> None:
+        self._journal: StoreJournal | NoJournal = journal or NoJournal()
         self._objects: dict[Kind, dict[Where, Object]] = defaultdict(dict)
         self._count = 0
         self._on_node: dict[str, set[Where]] = defaultdict(set)

@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from kubevouch_lab.apiserver.kinds import Kind
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 Cause = tuple[str, str, str]  # reason, field, text
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
 
 from aiohttp import web
 
@@ -13,12 +12,12 @@ from kubevouch_lab.apiserver.backends import Answer, Call, Special
 from kubevouch_lab.apiserver.deletion import options
 from kubevouch_lab.apiserver.field_validation import FieldValidation
 from kubevouch_lab.apiserver.kinds import KINDS, Kind
-from kubevouch_lab.apiserver.listing import Page
+from kubevouch_lab.apiserver.listing import ListPage
 from kubevouch_lab.apiserver.openapi.strict import WrongType, checked
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.apiserver.rest import Resources
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 _WITHOUT_BODY = {"get", "list", "watch"}
 
 
@@ -81,7 +80,7 @@ class Verbs:
         below = kind.subresource(info.subresource) if kind and info.subresource else None
         proxied = below is not None and below.name == "proxy"
         if raw and not proxied and info.verb not in _WITHOUT_BODY:
-            body = bodies.decoded(raw, form)
+            body = bodies.decoded(raw, form, _expected(kind, info))
             if kind is not None and below is None:
                 bodies.check_kind(kind, body)
         found = await special(Call(info, request.query, body, request))
@@ -121,7 +120,7 @@ class Verbs:
         self, info: RequestInfo, kind: Kind, request: web.Request
     ) -> web.StreamResponse:
         fields = FieldValidation(kind, info, request.query)
-        body = await _body(request)
+        body = await _body(request, _expected(kind, info))
         _check_body(kind, info, body)
         made = self._resources.create(info, fields.body(body))
         answer = self._answers.object(kind, made, _wanted(request), request.query, 201)
@@ -132,7 +131,7 @@ class Verbs:
         self, info: RequestInfo, kind: Kind, request: web.Request
     ) -> web.StreamResponse:
         fields = FieldValidation(kind, info, request.query)
-        body = await _body(request)
+        body = await _body(request, _expected(kind, info))
         _check_body(kind, info, body)
         kept, created = self._resources.update(info, fields.body(body))
         code = 201 if created else 200
@@ -163,7 +162,7 @@ class Verbs:
     ) -> web.StreamResponse:
         how = options(await _options(request), request.query)
         gone = self._resources.delete_collection(_dry(info, dry=how.dry_run), request.query, how)
-        page = Page(gone, self._resources.store.revision)
+        page = ListPage(gone, self._resources.store.revision)
         return self._answers.list(kind, page, _wanted(request), request.query)
 
 
@@ -171,8 +170,20 @@ def _wanted(request: web.Request) -> Wanted:
     return wanted(",".join(request.headers.getall("Accept", [])))
 
 
-async def _body(request: web.Request) -> Object:
-    return bodies.decoded(await request.read(), request.headers.get("Content-Type", ""))
+async def _body(request: web.Request, default: tuple[str, str] = ("", "")) -> Object:
+    return bodies.decoded(await request.read(), request.headers.get("Content-Type", ""), default)
+
+
+def _expected(kind: Kind | None, info: RequestInfo) -> tuple[str, str]:
+    """ApiVersion and kind of what a path takes."""
+    if kind is None:
+        return "", ""
+    below = kind.subresource(info.subresource) if info.subresource else None
+    if below is None or not below.kind:
+        return kind.api_version, kind.kind
+    if not below.version:
+        return kind.api_version, below.kind
+    return f"{below.group}/{below.version}" if below.group else below.version, below.kind
 
 
 async def _options(request: web.Request) -> Object | None:
@@ -189,8 +200,8 @@ def _check_body(kind: Kind, info: RequestInfo, body: Object) -> None:
     if below is None or not below.kind:
         bodies.check_kind(kind, body)
         return
-    version = f"{below.group}/{below.version}" if below.group else below.version
-    bodies.check_kind(kind, body, below.kind, version)
+    version, name = _expected(kind, info)
+    bodies.check_kind(kind, body, name, version)
 
 
 def _check_dry_run(verb: str, request: web.Request) -> None:

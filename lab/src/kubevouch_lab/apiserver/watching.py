@@ -12,7 +12,8 @@ from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.apiserver.listing import selected, trigger_of
 from kubevouch_lab.apiserver.request import Query
 from kubevouch_lab.apiserver.selectors import Matches
-from kubevouch_lab.apiserver.store import Object, Store
+from kubevouch_lab.apiserver.store import Store
+from kubevouch_lab.objects import Object
 
 INITIAL_END = "k8s.io/initial-events-end"
 _LIST_OPTIONS = ("meta.k8s.io", "ListOptions")

@@ -14,9 +14,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from kubevouch_lab.cluster.authorities import Authorities
-from kubevouch_lab.cluster.chance import serials
-from kubevouch_lab.cluster.node_place import PKI
-from kubevouch_lab.cluster.pki import Pair, certificate_pem, kubelet_self_signed, made_earlier
+from kubevouch_lab.cluster.node_disk import PKI
+from kubevouch_lab.pki import KeyPair, certificate_pem, kubelet_self_signed, made_earlier
+from kubevouch_lab.rng import serials
 
 if TYPE_CHECKING:
     from kubevouch_lab.cluster.lab import Lab
@@ -32,7 +32,7 @@ async def age(lab: "Lab", machines: "Sequence[Machine]", by: timedelta) -> int:
     return sum(counts)
 
 
-async def _aged(lab: "Lab", machine: "Machine", ca: Pair, by: timedelta) -> int:
+async def _aged(lab: "Lab", machine: "Machine", ca: KeyPair, by: timedelta) -> int:
     await machine.stop_kubelet()
     count = 0
     for path in sorted(machine.files.path(PKI).iterdir()):
@@ -48,7 +48,7 @@ async def _aged(lab: "Lab", machine: "Machine", ca: Pair, by: timedelta) -> int:
     return count
 
 
-def _is_of(certificate: x509.Certificate, ca: Pair) -> bool:
+def _is_of(certificate: x509.Certificate, ca: KeyPair) -> bool:
     try:
         certificate.verify_directly_issued_by(ca.leaf)
     except (ValueError, TypeError, InvalidSignature):
@@ -56,7 +56,7 @@ def _is_of(certificate: x509.Certificate, ca: Pair) -> bool:
     return True
 
 
-def _signed_again(path: Path, certificate: x509.Certificate, ca: Pair, by: timedelta) -> None:
+def _signed_again(path: Path, certificate: x509.Certificate, ca: KeyPair, by: timedelta) -> None:
     text = path.read_bytes()
     old = certificate_pem(certificate)
     path.write_bytes(text.replace(old, certificate_pem(made_earlier(certificate, ca, by))))

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubevouch_lab.cluster import kubeconfigs
-from kubevouch_lab.cluster.history import History
-from kubevouch_lab.cluster.pki import (
+from kubevouch_lab.cluster.disk_files import DiskFile
+from kubevouch_lab.cluster.history import ClusterHistory
+from kubevouch_lab.cluster.site import CLUSTER_DOMAIN, SERVICE_ADDRESS, Site
+from kubevouch_lab.pki import (
     AnyKey,
-    Pair,
+    KeyPair,
     Serials,
     Subject,
     authority,
@@ -20,8 +22,6 @@ from kubevouch_lab.cluster.pki import (
     public_pem,
     rsa_key,
 )
-from kubevouch_lab.cluster.placing import Placed
-from kubevouch_lab.cluster.site import CLUSTER_DOMAIN, SERVICE_ADDRESS, Site
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import rsa
@@ -56,11 +56,11 @@ _CONFS = {
 class Authorities:
     """What the lab itself needs of them; all the rest lies in the control plane's files."""
 
-    ca: Pair
-    front_proxy_ca: Pair
-    apiserver: Pair
-    kubelet_client: Pair
-    front_proxy_client: Pair
+    ca: KeyPair
+    front_proxy_ca: KeyPair
+    apiserver: KeyPair
+    kubelet_client: KeyPair
+    front_proxy_client: KeyPair
     service_accounts: bytes
     """PEM of the private key that signs tokens."""
 
@@ -69,8 +69,8 @@ class Authorities:
         """From the root folder of the control plane. Raises OSError where a file is missing."""
         pki = root / PKI.lstrip("/")
 
-        def pair(name: str) -> Pair:
-            return Pair((pki / f"{name}.crt").read_bytes(), (pki / f"{name}.key").read_bytes())
+        def pair(name: str) -> KeyPair:
+            return KeyPair((pki / f"{name}.crt").read_bytes(), (pki / f"{name}.key").read_bytes())
 
         return Authorities(
             ca=pair("ca"),
@@ -82,7 +82,9 @@ class Authorities:
         )
 
 
-def control_plane_files(site: Site, history: History, serials: Serials) -> tuple[Placed, ...]:
+def control_plane_files(
+    site: Site, history: ClusterHistory, serials: Serials
+) -> tuple[DiskFile, ...]:
     """Everything kubeadm leaves under /etc/kubernetes of the control plane; kubelet.conf is the node's own business."""
     master = site.hosts[0]
     named = (master.name, *_SERVICE_NAMES)
@@ -99,16 +101,16 @@ def control_plane_files(site: Site, history: History, serials: Serials) -> tuple
         name: authority(common_name, made, serials(), keys[name])
         for name, common_name in _AUTHORITIES.items()
     }
-    pairs: dict[str, tuple[Pair, datetime]] = {name: (ca, made) for name, ca in cas.items()}
+    pairs: dict[str, tuple[KeyPair, datetime]] = {name: (ca, made) for name, ca in cas.items()}
     for name, (ca, subject) in wanted.items():
         pairs[name] = leaf(cas[ca], subject, renewed, serials(), keys[name]), renewed
     files = [file for name, (pair, at) in pairs.items() for file in _files(name, pair, at)]
     for name, (user, subject) in _CONFS.items():
         pair = leaf(cas["ca"], subject, renewed, serials(), keys[name])
         conf = kubeconfigs.embedded(site.api_url, cas["ca"].chain, user, pair)
-        files.append(Placed(f"{KUBERNETES}/{name}", conf, 0o600, renewed))
-    files.append(Placed(f"{PKI}/sa.key", key_pem(keys["sa"]), 0o600, made))
-    files.append(Placed(f"{PKI}/sa.pub", public_pem(keys["sa"]), 0o600, made))
+        files.append(DiskFile(f"{KUBERNETES}/{name}", conf, 0o600, renewed))
+    files.append(DiskFile(f"{PKI}/sa.key", key_pem(keys["sa"]), 0o600, made))
+    files.append(DiskFile(f"{PKI}/sa.pub", public_pem(keys["sa"]), 0o600, made))
     return tuple(files)
 
 
@@ -120,10 +122,10 @@ _SERVICE_NAMES = (
 )
 
 
-def _files(name: str, pair: Pair, made: datetime) -> tuple[Placed, Placed]:
+def _files(name: str, pair: KeyPair, made: datetime) -> tuple[DiskFile, DiskFile]:
     return (
-        Placed(f"{PKI}/{name}.crt", pair.chain, 0o644, made),
-        Placed(f"{PKI}/{name}.key", pair.key, 0o600, made),
+        DiskFile(f"{PKI}/{name}.crt", pair.chain, 0o644, made),
+        DiskFile(f"{PKI}/{name}.key", pair.key, 0o600, made),
     )
 
 

@@ -10,29 +10,28 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from kubevouch.clock import Clock
-from kubevouch_lab import plugs
-from kubevouch_lab.aggregation import Aggregation
 from kubevouch_lab.apiserver.backends import Backends
 from kubevouch_lab.apiserver.client import LocalClient
-from kubevouch_lab.apiserver.journal import Journal
+from kubevouch_lab.apiserver.journal import StoreJournal
 from kubevouch_lab.apiserver.kinds import kind_of
 from kubevouch_lab.apiserver.request import LOOPBACK, RequestInfo
 from kubevouch_lab.apiserver.server import ApiServer, ServerPki
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.cluster import seed
+from kubevouch_lab.cluster import dependencies, seed
+from kubevouch_lab.cluster.active_faults import ActiveFaults
 from kubevouch_lab.cluster.authorities import PKI, Authorities
-from kubevouch_lab.cluster.chance import Entropy, uids
 from kubevouch_lab.cluster.folder import Folder, LabError
-from kubevouch_lab.cluster.history import History
+from kubevouch_lab.cluster.history import ClusterHistory
 from kubevouch_lab.cluster.site import Site
-from kubevouch_lab.cluster.standing import Standing
-from kubevouch_lab.controllers.all_of_them import controllers
+from kubevouch_lab.cluster.site_approver import ACCOUNT, SiteApprover
+from kubevouch_lab.controllers.run_all import controllers
 from kubevouch_lab.identity.authentication import Authentication
 from kubevouch_lab.identity.authorization import Authorization
 from kubevouch_lab.identity.node_restriction import NodeRestriction
 from kubevouch_lab.identity.reviews import Reviews
-from kubevouch_lab.node_proxy import NodeProxy
-from kubevouch_lab.scenarios.approver import ACCOUNT, SiteApprover
+from kubevouch_lab.proxies.aggregation import Aggregation
+from kubevouch_lab.proxies.node_proxy import NodeProxy
+from kubevouch_lab.rng import Entropy, uids
 from kubevouch_lab.signer.issuing import signing_ca
 from kubevouch_lab.signer.signers import CONTROLLER, Signers
 
@@ -55,7 +54,7 @@ class ControlPlane:
         self._clock = clock
         self._entropy = entropy
         self._sown = folder.store / "sown"
-        self.store = Store(Journal(folder.store / "store.sqlite"))
+        self.store = Store(StoreJournal(folder.store / "store.sqlite"))
         key = load_pem_private_key(pki.service_accounts, None, unsafe_skip_rsa_key_validation=True)
         assert isinstance(key, rsa.RSAPrivateKey)
         self.authorize = Authorization(self.store)
@@ -81,18 +80,18 @@ class ControlPlane:
             entropy=entropy,
             authenticate=self.authentication,
             authorize=self.authorize,
-            admit=plugs.admission(self.store, self.authorize, entropy),
+            admit=dependencies.admission(self.store, self.authorize, entropy),
             backends=self._backends(restriction),
             audit=audit,
         )
         self.client = LocalClient(self.server.resources)
-        self.standing = Standing()
+        self.active_faults = ActiveFaults()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._site_approver: asyncio.Task[None] | None = None
         approver = LocalClient(self.server.resources, ACCOUNT)
-        self._approver = SiteApprover(self.store, approver, clock, lambda: self.standing)
+        self._approver = SiteApprover(self.store, approver, clock, lambda: self.active_faults)
 
-    def sow(self, history: History, *, bootstraps: bool) -> None:
+    def sow(self, history: ClusterHistory, *, bootstraps: bool) -> None:
         """Puts the objects of a year-old cluster into a store that is new; what was deleted since stays away."""
         if self._sown.exists():
             return
@@ -197,7 +196,7 @@ class ControlPlane:
 
     def _backends(self, restriction: NodeRestriction) -> Backends:
         reviews = Reviews(self.store, self.authentication, self.authorize, self._clock)
-        return plugs.backends(
+        return dependencies.backends(
             reviews=reviews,
             tokens=self.authentication.tokens,
             admit=restriction,

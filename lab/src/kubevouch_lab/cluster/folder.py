@@ -8,7 +8,7 @@ kubeconfig          the administrator's
 ssh_config, id_ed25519, known_hosts    for `ssh -F ssh_config k8s-worker-1`
 loopback-addresses  for $KUBEVOUCH_LOOPBACK_ADDRESSES
 apiserver/          the store
-standing.json       what scenarios have done to it and lasts
+active-faults.json  what scenarios have done to it and lasts
 nodes/<name>/       the root folder of each machine
 """
 
@@ -110,9 +110,9 @@ class Folder:
         return self.root / "loopback-addresses"
 
     @property
-    def standing(self) -> Path:
+    def active_faults(self) -> Path:
         """What has been done to it and lasts."""
-        return self.root / "standing.json"
+        return self.root / "active-faults.json"
 
     @property
     def store(self) -> Path:

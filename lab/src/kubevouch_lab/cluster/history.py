@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kubevouch_lab.cluster.pki import YEAR
 from kubevouch_lab.cluster.site import Host
+from kubevouch_lab.pki import YEAR
 
 
 @dataclass(frozen=True)
-class History:
+class ClusterHistory:
     """The story's: kubeadm made the cluster a year and eight weeks ago, its fourth node joined seven weeks later.
 
     An upgrade two months ago renewed what kubeadm looks after; kubelets' client certificates rotate by themselves;

@@ -13,8 +13,8 @@ from kubevouch import goyaml
 from kubevouch.clock import Clock
 from kubevouch_lab.cluster.authorities import KUBERNETES, PKI
 from kubevouch_lab.cluster.site import VERSION
-from kubevouch_lab.nodes.calls import Told
 from kubevouch_lab.nodes.files import NodeFiles
+from kubevouch_lab.nodes.program_calls import ProgramResult
 
 _PREAMBLE = """\
 [check-expiration] Reading configuration from the "kubeadm-config" ConfigMap in namespace "kube-system"...
@@ -38,17 +38,17 @@ _LEAVES = {
 _AUTHORITIES = {"ca": "ca", "etcd-ca": "etcd/ca", "front-proxy-ca": "front-proxy-ca"}
 
 
-def kubeadm(files: NodeFiles, clock: Clock) -> Callable[[Sequence[str]], Told]:
+def kubeadm(files: NodeFiles, clock: Clock) -> Callable[[Sequence[str]], ProgramResult]:
     """The program of one node: from its words to what it prints."""
 
-    def answer(words: Sequence[str]) -> Told:
+    def answer(words: Sequence[str]) -> ProgramResult:
         match tuple(words):
             case ("certs", "check-expiration"):
-                return Told(_PREAMBLE + expirations(files, clock.now()))
+                return ProgramResult(_PREAMBLE + expirations(files, clock.now()))
             case ("version",) | ("version", "-o", "short"):
-                return Told(f"{VERSION}\n")
+                return ProgramResult(f"{VERSION}\n")
         known = "the lab's kubeadm knows `certs check-expiration` and `version`"
-        return Told(err=f"{' '.join(words) or 'kubeadm'}: {known}\n", code=1)
+        return ProgramResult(err=f"{' '.join(words) or 'kubeadm'}: {known}\n", code=1)
 
     return answer
 

@@ -2,12 +2,12 @@
 
 from base64 import b64encode
 
-from kubevouch_lab.cluster.pki import Pair
+from kubevouch_lab.pki import KeyPair
 
 CURRENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 
 
-def embedded(server: str, ca: bytes, user: str, pair: Pair) -> bytes:
+def embedded(server: str, ca: bytes, user: str, pair: KeyPair) -> bytes:
     """admin.conf and its like (cmd/kubeadm/app/util/kubeconfig): the user's certificate and key are in it."""
     held = (
         f"    client-certificate-data: {_packed(pair.chain)}\n"

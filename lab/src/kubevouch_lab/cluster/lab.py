@@ -13,36 +13,44 @@ from typing import Any
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver.kinds import PODS
 from kubevouch_lab.cluster import seed
+from kubevouch_lab.cluster.active_faults import ActiveFaults, keep_active_faults, read_active_faults
 from kubevouch_lab.cluster.authorities import Authorities
-from kubevouch_lab.cluster.chance import Entropy
 from kubevouch_lab.cluster.control_plane import ControlPlane
 from kubevouch_lab.cluster.folder import Folder, LabError, Record
-from kubevouch_lab.cluster.history import History
+from kubevouch_lab.cluster.history import ClusterHistory
 from kubevouch_lab.cluster.machine import Machine
-from kubevouch_lab.cluster.making import make
+from kubevouch_lab.cluster.make_folder import make
 from kubevouch_lab.cluster.metrics_server import MetricsServers
+from kubevouch_lab.cluster.scenario import Scenario
 from kubevouch_lab.cluster.site import BLOCKS, Host, Site
-from kubevouch_lab.cluster.standing import Standing, keep_standing, read_standing
-from kubevouch_lab.scenarios.catalogue import SCENARIOS, scenario_of
-from kubevouch_lab.scenarios.states import State
+from kubevouch_lab.cluster.states import State
+from kubevouch_lab.objects import name_of
+from kubevouch_lab.rng import Entropy
 
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What a new lab is to be; empty and 0 are the defaults. An old one must be what is wished."""
+class LabOptions:
+    """What a new lab is to be; empty and 0 are the defaults. An old one must be what they say."""
 
     scenario: str = ""
     nodes: int = 0
 
 
 class Lab:
-    """One lab. The lock of its folder is held by who calls."""
+    """One lab. The lock of its folder is held by who calls. scenario_of: the scenario of a name, or LabError."""
 
     def __init__(
-        self, folder: Folder, *, clock: Clock, entropy: Entropy, say: Callable[[str], None]
+        self,
+        folder: Folder,
+        *,
+        scenario_of: Callable[[str], Scenario],
+        clock: Clock,
+        entropy: Entropy,
+        say: Callable[[str], None],
     ) -> None:
+        self._scenario_of = scenario_of
         self.folder = folder
         self.clock = clock
         self.entropy = entropy
@@ -59,22 +67,24 @@ class Lab:
         """Names and addresses."""
         return self.record.site
 
-    async def start(self, wish: Wish) -> None:
+    async def start(self, options: LabOptions) -> None:
         """Makes the lab if there is none, and starts all of it.
 
         Raises:
-            LabError: it is another lab than the one wished for, or an address of it is taken.
+            LabError: it is another lab than the options say, or an address of it is taken.
         """
         self._started = self.clock.now()
         fresh = not self.folder.exists
-        self.record = self._made(wish) if fresh else self._as_wished(wish)
+        self.record = self._made(options) if fresh else self._existing(options)
         master = self.site.hosts[0]
         pki = Authorities.read(self.folder.node(master.name))
         self.control_plane = ControlPlane(
             self.folder, self.site, pki, clock=self.clock, entropy=self.entropy
         )
-        scenario = SCENARIOS[self.record.scenario]
-        self.control_plane.sow(History(self.record.made), bootstraps=scenario.state.bootstraps)
+        scenario = self._scenario_of(self.record.scenario)
+        self.control_plane.sow(
+            ClusterHistory(self.record.made), bootstraps=scenario.state.bootstraps
+        )
         self._running.push_async_callback(self.control_plane.stop)
         await self.control_plane.start()
         self.servers = MetricsServers(
@@ -88,12 +98,12 @@ class Lab:
         self._running.push_async_callback(self.servers.stop)
         self._following = asyncio.create_task(self._follow_pods())
         self._running.callback(self._following.cancel)
-        self._apply(read_standing(self.folder))
+        self._apply(read_active_faults(self.folder))
         self._running.push_async_callback(self._stop_machines)
         await asyncio.gather(*(self._start(host) for host in self.site.hosts))
         if fresh:
-            for deed in scenario.deeds:
-                await deed(self, scenario.machines(self))
+            for fault in scenario.faults:
+                await fault(self, scenario.machines(self))
 
         self._tell()
 
@@ -130,31 +140,31 @@ class Lab:
             housekeeping=self._pace,
         )
         self.machines[host.name] = machine
-        machine.apply(self.standing)
+        machine.apply(self.active_faults)
         await machine.start()
 
     @property
-    def standing(self) -> Standing:
+    def active_faults(self) -> ActiveFaults:
         """What has been done to it and lasts."""
-        return self.control_plane.standing
+        return self.control_plane.active_faults
 
-    def stand(self, standing: Standing) -> None:
+    def set_active_faults(self, active_faults: ActiveFaults) -> None:
         """Makes it so, now and at later starts."""
-        keep_standing(self.folder, standing)
-        self._apply(standing)
+        keep_active_faults(self.folder, active_faults)
+        self._apply(active_faults)
 
-    def _apply(self, standing: Standing) -> None:
-        self.control_plane.standing = standing
+    def _apply(self, active_faults: ActiveFaults) -> None:
+        self.control_plane.active_faults = active_faults
         self.control_plane.look_at_requests()
         for machine in self.machines.values():
-            machine.apply(standing)
+            machine.apply(active_faults)
 
     def seeded(self, kind: str, name: str) -> dict[str, Any]:
         """An object of metrics-server's manifest, as somebody would create it anew."""
         return next(
             each
             for each in seed.manifest("metrics-server.yaml")
-            if (each["kind"], each["metadata"]["name"]) == (kind, name)
+            if (each["kind"], name_of(each)) == (kind, name)
         )
 
     async def _follow_pods(self) -> None:
@@ -190,9 +200,9 @@ class Lab:
             ],
         }
 
-    def _made(self, wish: Wish) -> Record:
-        site = free_site(self.folder, wish.nodes or 4)
-        scenario = scenario_of(wish.scenario or State.EXPIRED)
+    def _made(self, options: LabOptions) -> Record:
+        site = free_site(self.folder, options.nodes or 4)
+        scenario = self._scenario_of(options.scenario or State.EXPIRED)
         record = Record(
             block=site.block,
             nodes=site.count,
@@ -204,13 +214,13 @@ class Lab:
         make(self.folder, record, scenario.state, self.entropy)
         return record
 
-    def _as_wished(self, wish: Wish) -> Record:
+    def _existing(self, options: LabOptions) -> Record:
         record = self.folder.record()
-        for what, wished, found in (
-            ("scenario", wish.scenario, record.scenario),
-            ("number of nodes", wish.nodes, record.nodes),
+        for what, wanted, found in (
+            ("scenario", options.scenario, record.scenario),
+            ("number of nodes", options.nodes, record.nodes),
         ):
-            if wished and wished != found:
+            if wanted and wanted != found:
                 raise LabError(
                     str(self.folder.root),
                     f"the {what} of the lab there is {found}",

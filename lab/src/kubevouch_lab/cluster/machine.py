@@ -3,32 +3,31 @@
 import logging
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 from kubevouch.clock import Clock
 from kubevouch_lab.clock import OffsetClock
-from kubevouch_lab.cluster.chance import Entropy
+from kubevouch_lab.cluster.active_faults import ActiveFaults
 from kubevouch_lab.cluster.folder import Folder, LabError
 from kubevouch_lab.cluster.kubeadm import kubeadm
 from kubevouch_lab.cluster.metrics_server import MetricsServers
 from kubevouch_lab.cluster.operator_files import HOST_KEY
 from kubevouch_lab.cluster.runtime import NodeRuntime
 from kubevouch_lab.cluster.site import Host, Site
-from kubevouch_lab.cluster.standing import Standing
 from kubevouch_lab.kubelets.kubelet import Kubelet
-from kubevouch_lab.kubelets.reporter import Rhythm
-from kubevouch_lab.kubelets.settings import StartFailure
+from kubevouch_lab.kubelets.reporter import ReportIntervals
 from kubevouch_lab.nodes.files import NodeFiles
 from kubevouch_lab.nodes.journal import Journal
+from kubevouch_lab.nodes.services import StartFailure
 from kubevouch_lab.nodes.system import System
 from kubevouch_lab.nodes.units import KUBELET, JobFailed
+from kubevouch_lab.objects import Object
+from kubevouch_lab.rng import Entropy
 from kubevouch_lab.ssh.server import NodeSsh
 
-Object = dict[str, Any]
 _LOG = logging.getLogger(__name__)
 # A real kubelet puts a Node right that somebody has bent within five minutes; nobody waits so long on a laptop.
-_RHYTHM = Rhythm(lease=10.0, status=5.0, report=20.0)
-_LIGHT_RHYTHM = Rhythm(lease=30.0, status=60.0)
+_RHYTHM = ReportIntervals(lease=10.0, status=5.0, report=20.0)
+_LIGHT_RHYTHM = ReportIntervals(lease=30.0, status=60.0)
 _UP_FOR = timedelta(days=3, hours=7)
 _ERROR = 3
 _AUTHORIZED = "/root/.ssh/authorized_keys"
@@ -131,11 +130,11 @@ class Machine:
         else:
             await self.system.units.stop(KUBELET)
 
-    def apply(self, standing: Standing) -> None:
+    def apply(self, active_faults: ActiveFaults) -> None:
         """What lasts of what was done to it."""
         name = self.host.name
-        self.clock.offset = timedelta(seconds=standing.ahead.get(name, 0.0))
-        self.kubelet.hear(hears=name not in standing.deaf)
+        self.clock.offset = timedelta(seconds=active_faults.ahead.get(name, 0.0))
+        self.kubelet.hear(hears=name not in active_faults.unresponsive)
 
     async def forget_units(self, pattern: str) -> None:
         """Stops and forgets what somebody has set up with the service manager."""

@@ -9,7 +9,7 @@ import contextlib
 import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 
@@ -20,16 +20,16 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import fixed_or_files
 from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
-from kubevouch.metrics.fleet import Dialling
-from kubevouch.metrics.scraper import Rhythm
-from kubevouch.metrics.serving.server import NEVER_INSECURE, Serving, parts_of, serve
+from kubevouch.metrics.fleet import KubeletAddressing
+from kubevouch.metrics.scraper import ScrapeSettings
+from kubevouch.metrics.serving.server import NEVER_INSECURE, ServingOptions, build_components, serve
 from kubevouch.serve.key_pair import key_pair_source
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import StopEvent
-from kubevouch_lab.cluster.chance import Entropy, serials
-from kubevouch_lab.kubelets.pods import ContainerState, Line
+from kubevouch_lab.kubelets.pods import ContainerLogLine, ContainerState
+from kubevouch_lab.objects import Object, name_of, uid_of
+from kubevouch_lab.rng import Entropy, serials
 
-Object = dict[str, Any]
 PORT: Final = 10250
 _INSECURE: Final = "--kubelet-insecure-tls"
 _PROBE_EVERY: Final = 0.5
@@ -37,18 +37,18 @@ _AGAIN: Final = 5.0
 _LINES: Final = 5_000
 
 
-class _Server:
+class _PodServer:
     """One pod's."""
 
     def __init__(
         self, pod: Object, address: str, changed: Callable[[], None], clock: Clock
     ) -> None:
         self.clock = clock
-        self.name = pod["metadata"]["name"]
+        self.name = name_of(pod)
         self.arguments = tuple(pod["spec"]["containers"][0].get("args") or ())
         self.address = address
         self.changed = changed
-        self.lines: deque[Line] = deque(maxlen=_LINES)
+        self.lines: deque[ContainerLogLine] = deque(maxlen=_LINES)
         self.ready = False
         self.complaint = ""
         self.restarts = 0
@@ -57,7 +57,7 @@ class _Server:
 
     def hear(self, text: str) -> None:
         """It prints a line."""
-        self.lines.append(Line(self.clock.now(), text))
+        self.lines.append(ContainerLogLine(self.clock.now(), text))
 
     def show(self, *, ready: bool, complaint: str = "") -> None:
         """What its kubelet is to see."""
@@ -89,17 +89,17 @@ class MetricsServers:
         self._entropy = entropy
         self._token = token
         self._resolution = resolution
-        self._running: dict[str, _Server] = {}
+        self._running: dict[str, _PodServer] = {}
         self._gone: set[str] = set()
         """Of pods that are not there any more: a kubelet may still look at one that it has not heard of the end of."""
 
     def state(self, pod: Object, address: str, changed: Callable[[], None]) -> ContainerState:
         """How the pod's server does; it is started if it is not there yet. changed: called when that has changed."""
-        uid = pod["metadata"]["uid"]
+        uid = uid_of(pod)
         if uid in self._gone:
             return ContainerState(ready=False)
         if uid not in self._running:
-            self._running[uid] = found = _Server(pod, address, changed, self._clock)
+            self._running[uid] = found = _PodServer(pod, address, changed, self._clock)
             account = pod["spec"].get("serviceAccountName") or "default"
             found.tasks = [
                 asyncio.create_task(self._keep(found, account)),
@@ -116,7 +116,7 @@ class MetricsServers:
             )
         return ContainerState(ready=server.ready, restarts=server.restarts)
 
-    def log(self, uid: str) -> Sequence[Line]:
+    def log(self, uid: str) -> Sequence[ContainerLogLine]:
         """What the pod's server has printed."""
         server = self._running.get(uid)
         return tuple(server.lines) if server else ()
@@ -137,7 +137,7 @@ class MetricsServers:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _keep(self, server: _Server, account: str) -> None:
+    async def _keep(self, server: _PodServer, account: str) -> None:
         """Runs it, and runs it again when it has ended by itself, as a kubelet does."""
         while True:
             try:
@@ -150,7 +150,7 @@ class MetricsServers:
             server.restarts += 1
             server.show(ready=False)
 
-    async def _serve(self, server: _Server, account: str) -> None:
+    async def _serve(self, server: _PodServer, account: str) -> None:
         clock, draw, resolution = self._clock, serials(self._entropy), self._resolution
         user = User(where=f"pod {server.name}", token=self._token("kube-system", account))
         access = ClusterAccess(
@@ -164,28 +164,28 @@ class MetricsServers:
         )
         log = Log(server.hear, clock)
         async with ApiClient(access, clock=clock, environ={}, interactive=False) as api:
-            parts = parts_of(
+            parts = build_components(
                 api,
                 clock,
                 log,
                 roots=RootsFile(lambda: self._ca, clock),
                 credentials=fixed_or_files(user, clock),
-                chance=lambda: draw() / (1 << 63),
-                dialling=Dialling(
+                rng=lambda: draw() / (1 << 63),
+                addressing=KubeletAddressing(
                     address_types=("InternalIP", "ExternalIP", "Hostname"),
                     port=PORT,
                     use_status_port=True,
                 ),
-                rhythm=Rhythm(resolution=resolution, timeout=resolution * 0.9),
+                settings=ScrapeSettings(resolution=resolution, timeout=resolution * 0.9),
             )
             source = key_pair_source("", "", "", now=clock.now(), random_serial=self._bits)
-            serving = Serving(server.address, PORT, source, resolution)
+            serving = ServingOptions(server.address, PORT, source, resolution)
             await serve(parts, serving, server.stop)
 
     def _bits(self, count: int) -> int:
         return int.from_bytes(self._entropy((count + 7) // 8)) >> (-count % 8)
 
-    async def _probe(self, server: _Server) -> None:
+    async def _probe(self, server: _PodServer) -> None:
         """As the readinessProbe of the manifest: HTTPS, nothing verified, no credential."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

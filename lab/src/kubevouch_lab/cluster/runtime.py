@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_network
-from typing import Any
 
 from kubevouch_lab.cluster.metrics_server import MetricsServers
 from kubevouch_lab.cluster.site import Host, Site
-from kubevouch_lab.kubelets.pods import ContainerState, Line
+from kubevouch_lab.kubelets.pods import ContainerLogLine, ContainerState
+from kubevouch_lab.objects import Object, name_of, namespace_of, status_of, uid_of
 
-Object = dict[str, Any]
 _METRICS = ("k8s-app", "metrics-server")
 
 
@@ -41,27 +40,25 @@ class NodeRuntime:
         """The pod's own of the node's network, or the node's on its network."""
         if pod["spec"].get("hostNetwork"):
             return self._host.address
-        held = str((pod.get("status") or {}).get("podIP", ""))
-        uid = pod["metadata"]["uid"]
+        held = str(status_of(pod).get("podIP", ""))
+        uid = uid_of(pod)
         if not held and uid not in self._given:
             self._given[uid] = next(self._free(), "")
         return held or self._given[uid]
 
-    def log(self, namespace: str, pod: str, container: str) -> Sequence[Line] | None:
+    def log(self, namespace: str, pod: str, container: str) -> Sequence[ContainerLogLine] | None:
         """What a metrics server has logged; the others are silent."""
         found = next((p for p in self._pods() if _named(p) == (namespace, pod)), None)
         if found is None or container not in {c["name"] for c in found["spec"]["containers"]}:
             return None
-        return self._servers.log(found["metadata"]["uid"]) if _is_metrics_server(found) else ()
+        return self._servers.log(uid_of(found)) if _is_metrics_server(found) else ()
 
     def _free(self) -> Iterator[str]:
         """Addresses of the node's network that no pod has: the first one is the gateway's."""
         bound = self._pods()
-        there = {pod["metadata"]["uid"] for pod in bound}
+        there = {uid_of(pod) for pod in bound}
         self._given = {uid: address for uid, address in self._given.items() if uid in there}
-        taken = {(pod.get("status") or {}).get("podIP") for pod in bound} | set(
-            self._given.values()
-        )
+        taken = {status_of(pod).get("podIP") for pod in bound} | set(self._given.values())
         hosts = ip_network(self._site.pod_network(self._host)).hosts()
         next(hosts)
         yield from (str(each) for each in hosts if str(each) not in taken)
@@ -77,4 +74,4 @@ def _is_metrics_server(pod: Object) -> bool:
 
 
 def _named(pod: Object) -> tuple[str, str]:
-    return pod["metadata"]["namespace"], pod["metadata"]["name"]
+    return namespace_of(pod), name_of(pod)

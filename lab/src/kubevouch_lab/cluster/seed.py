@@ -8,14 +8,13 @@ import json
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from importlib import resources
-from typing import Any
 
 from kubevouch import goyaml
 from kubevouch_lab.apiserver.kinds import KINDS
 from kubevouch_lab.cluster import kubeconfigs, seed_rbac
 from kubevouch_lab.cluster.authorities import Authorities
-from kubevouch_lab.cluster.history import History
-from kubevouch_lab.cluster.node_place import configured, kubelet_configuration
+from kubevouch_lab.cluster.history import ClusterHistory
+from kubevouch_lab.cluster.node_disk import configured, kubelet_configuration
 from kubevouch_lab.cluster.site import (
     CLUSTER_DOMAIN,
     SERVICE_ADDRESS,
@@ -24,8 +23,8 @@ from kubevouch_lab.cluster.site import (
     Host,
     Site,
 )
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 Uids = Callable[[], str]
 
 _NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
@@ -56,7 +55,7 @@ scheduler: {{}}
 
 
 def objects(
-    site: Site, history: History, pki: Authorities, uids: Uids, *, bootstraps: bool = False
+    site: Site, history: ClusterHistory, pki: Authorities, uids: Uids, *, bootstraps: bool = False
 ) -> list[Object]:
     """All of them, in an order in which each finds what it needs, whole with metadata."""
     made, installed = history.cluster_made, history.metrics_server_installed
@@ -266,7 +265,7 @@ def _node(site: Site, host: Host) -> Object:
     }
 
 
-def _static_pods(site: Site, history: History) -> Iterable[Object]:
+def _static_pods(site: Site, history: ClusterHistory) -> Iterable[Object]:
     """Mirror pods of the control plane: running on paper, since the lab's own process is all of them."""
     master = site.hosts[0]
     for name, image in (

@@ -5,9 +5,8 @@ phases (bootstraptoken/node/tlsbootstrap.go, bootstraptoken/clusterinfo, kubelet
 controllers that the lab does not run are left out.
 """
 
-from typing import Any
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 Rule = dict[str, list[str]]
 
 GROUP = "rbac.authorization.k8s.io"

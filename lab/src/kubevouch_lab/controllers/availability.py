@@ -13,20 +13,19 @@ import msgspec
 from yarl import URL
 
 from kubevouch.clock import Clock
-from kubevouch_lab.aggregation import Aggregation, Backend, NoBackend, identity
 from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import API_SERVICES, ENDPOINT_SLICES, SERVICES
 from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.request import UserInfo
 from kubevouch_lab.apiserver.status import StatusError
 from kubevouch_lab.apiserver.store import Store
+from kubevouch_lab.controllers.intervals import REAL, ControllerIntervals
 from kubevouch_lab.controllers.loop import BAD_OBJECT, reconcile
-from kubevouch_lab.controllers.rhythm import REAL, Rhythm
-from kubevouch_lab.go_words import in_gos_words
-from kubevouch_lab.node_proxy import FAILURES
-from kubevouch_lab.objects import condition
+from kubevouch_lab.objects import Object, condition, labels_of, name_of, status_of
+from kubevouch_lab.proxies.aggregation import Aggregation, Backend, NoBackend, identity
+from kubevouch_lab.proxies.go_errors import go_error_text
+from kubevouch_lab.proxies.node_proxy import FAILURES
 
-Object = dict[str, Any]
 Answer = tuple[str, str, str]  # status, reason, message
 _CHECKS = 5
 _TIMEOUT = 5.0
@@ -43,7 +42,7 @@ class Availability:
         client: LocalClient,
         aggregation: Aggregation,
         clock: Clock,
-        rhythm: Rhythm = REAL,
+        rhythm: ControllerIntervals = REAL,
     ) -> None:
         self._store = store
         self._client = client
@@ -65,7 +64,7 @@ class Availability:
         found = self._store.list(API_SERVICES)
         answers = await asyncio.gather(*(self._judged(each) for each in found))
         for each, answer in zip(found, answers, strict=True):
-            self._write(each["metadata"]["name"], answer)
+            self._write(name_of(each), answer)
 
     def _wake(self) -> float | None:
         self._again.set()
@@ -106,7 +105,7 @@ class Availability:
         slices = [
             each
             for each in self._store.list(ENDPOINT_SLICES, space)
-            if (each["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == name
+            if labels_of(each).get("kubernetes.io/service-name") == name
         ]
         if not slices:
             return "False", "EndpointsNotFound", f"cannot find endpointslices for {where}"
@@ -155,14 +154,14 @@ class Availability:
                     return ""
                 why = f"bad status from {url}: {response.status}"
         except FAILURES as error:
-            why = f'Get "{url}": {in_gos_words(error, backend.shown)}'
+            why = f'Get "{url}": {go_error_text(error, backend.shown)}'
         return f"failing or missing response from {url}: {why}"
 
     def _hear(self, api_service: Object, raw: bytes) -> None:
         """For discovery; what is too long or no JSON object is no news."""
         with contextlib.suppress(msgspec.MsgspecError, RecursionError):
             document = msgspec.json.decode(raw, type=dict[str, Any])
-            self._aggregation.hear(api_service["metadata"]["name"], document)
+            self._aggregation.hear(name_of(api_service), document)
 
     def _write(self, name: str, answer: Answer) -> None:
         """Only what has changed; the time is that of the last change of the status."""
@@ -183,7 +182,7 @@ class Availability:
             if since and old.get("status") == value
             else moment(self._clock.now()),
         }
-        status = current.get("status") or {}
+        status = status_of(current)
         others = [each for each in status.get("conditions") or [] if each["type"] != "Available"]
         changed = {**current, "status": {**status, "conditions": [*others, made]}}
         try:

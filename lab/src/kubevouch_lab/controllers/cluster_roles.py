@@ -3,16 +3,13 @@
 Source: pkg/controller/clusterroleaggregation/clusterroleaggregation_controller.go.
 """
 
-from typing import Any
-
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import CLUSTER_ROLES
 from kubevouch_lab.apiserver.selectors import selected_by
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.controllers.loop import attempt, reconcile
-
-Object = dict[str, Any]
+from kubevouch_lab.objects import Object
 
 
 class ClusterRoles:

@@ -3,8 +3,6 @@
 Source: pkg/controller/deployment/deployment_controller.go.
 """
 
-from typing import Any
-
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import DEPLOYMENTS, REPLICA_SETS
@@ -14,9 +12,15 @@ from kubevouch_lab.controllers.events import Recorder
 from kubevouch_lab.controllers.loop import attempt, reconcile, soonest
 from kubevouch_lab.controllers.owners import owned
 from kubevouch_lab.controllers.replica_sets import replicas_of
-from kubevouch_lab.objects import condition
+from kubevouch_lab.objects import (
+    Object,
+    annotations_of,
+    condition,
+    name_of,
+    namespace_of,
+    status_of,
+)
 
-Object = dict[str, Any]
 _KEPT = 10
 _LOOK_AGAIN = 10.0
 
@@ -45,15 +49,15 @@ class Deployments:
     def _one(self, deployment: Object) -> float | None:
         if "deletionTimestamp" in deployment["metadata"]:
             return None
-        space = deployment["metadata"]["namespace"]
+        space = namespace_of(deployment)
         new, old = self._sets(deployment)
         if new is None and not deployment["spec"].get("paused"):
             revision = max(map(rollouts.revision_of, old), default=0) + 1
             first = rollouts.new_replica_set(deployment, revision, 0)
-            replicas = rollouts.scales(deployment, first, old).get(first["metadata"]["name"], 0)
+            replicas = rollouts.scales(deployment, first, old).get(name_of(first), 0)
             first["spec"]["replicas"] = replicas
             made = self._client.create(REPLICA_SETS, first)
-            self._say(deployment, made["metadata"]["name"], 0, replicas)
+            self._say(deployment, name_of(made), 0, replicas)
         elif new is not None:
             for name, replicas in rollouts.scales(deployment, new, old).items():
                 before = replicas_of(self._client.get(REPLICA_SETS, name, space))
@@ -71,7 +75,7 @@ class Deployments:
 
     def _sets(self, deployment: Object) -> tuple[Object | None, list[Object]]:
         """The ReplicaSet of the present template, and the others."""
-        space = deployment["metadata"]["namespace"]
+        space = namespace_of(deployment)
         mine = owned(self._store.list(REPLICA_SETS, space), deployment)
         template = deployment["spec"]["template"]
         fitting = [each for each in mine if rollouts.same_template(each, template)]
@@ -97,12 +101,10 @@ class Deployments:
         idle = [
             each
             for each in sorted(old, key=rollouts.revision_of)
-            if not replicas_of(each) and not (each.get("status") or {}).get("replicas")
+            if not replicas_of(each) and not status_of(each).get("replicas")
         ]
         for each in idle[: max(len(idle) - (_KEPT if limit is None else limit), 0)]:
-            self._client.delete(
-                REPLICA_SETS, each["metadata"]["name"], each["metadata"]["namespace"]
-            )
+            self._client.delete(REPLICA_SETS, name_of(each), namespace_of(each))
 
     def _write_status(self, deployment: Object) -> float | None:
         metadata = deployment["metadata"]
@@ -111,14 +113,14 @@ class Deployments:
             return None
         new, old = self._sets(current)
         if new is not None:
-            revision = (new["metadata"].get("annotations") or {}).get(rollouts.REVISION)
-            if (current["metadata"].get("annotations") or {}).get(rollouts.REVISION) != revision:
+            revision = annotations_of(new).get(rollouts.REVISION)
+            if annotations_of(current).get(rollouts.REVISION) != revision:
                 change = {"metadata": {"annotations": {rollouts.REVISION: revision}}}
                 current = self._client.patch(
                     DEPLOYMENTS, metadata["name"], change, metadata["namespace"]
                 )
-        status = rollouts.status_of(current, new, old, self._clock.now())
-        if status != (current.get("status") or {}):
+        status = rollouts.deployment_status(current, new, old, self._clock.now())
+        if status != status_of(current):
             self._client.update(DEPLOYMENTS, {**current, "status": status}, "status")
         progressing = condition({"status": status}, "Progressing") or {}
         under_way = progressing.get("reason") in {"ReplicaSetUpdated", "NewReplicaSetCreated"}

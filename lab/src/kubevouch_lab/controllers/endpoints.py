@@ -1,11 +1,10 @@
-"""Endpoints and EndpointSlices of Services that have a selector.
+"""EndpointsController and EndpointSlices of Services that have a selector.
 
 Sources: pkg/controller/endpoint/endpoints_controller.go, staging/src/k8s.io/endpointslice/{reconciler,utils}.go.
 """
 
 import hashlib
 from collections import defaultdict
-from typing import Any
 
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver.client import LocalClient
@@ -15,15 +14,22 @@ from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.controllers.loop import attempt, reconcile
 from kubevouch_lab.controllers.owners import owner_reference
 from kubevouch_lab.controllers.replica_sets import is_ready
+from kubevouch_lab.objects import (
+    Object,
+    annotations_of,
+    labels_of,
+    name_of,
+    namespace_of,
+    status_of,
+)
 
-Object = dict[str, Any]
 MANAGED = "endpointslice.kubernetes.io/managed-by"
 CONTROLLER = "endpointslice-controller.k8s.io"
 SERVICE = "kubernetes.io/service-name"
 _TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time"
 
 
-class Endpoints:
+class EndpointsController:
     """Looks after changes of Services and pods."""
 
     def __init__(self, store: Store, client: LocalClient, clock: Clock) -> None:
@@ -43,26 +49,25 @@ class Endpoints:
                 attempt(lambda found=service: self._one(found))  # type: ignore[misc]
 
     def _one(self, service: Object) -> None:
-        space = service["metadata"]["namespace"]
+        space = namespace_of(service)
         pods = [
             pod
             for pod in self._store.list(PODS, space)
-            if _selected(service, pod) and (pod.get("status") or {}).get("podIP")
+            if _selected(service, pod) and status_of(pod).get("podIP")
         ]
         slices = slices_of(service, pods)
         self._keep_slices(service, slices)
         self._keep_endpoints(service, slices)
 
     def _keep_slices(self, service: Object, wanted: list[Object]) -> None:
-        space, name = service["metadata"]["namespace"], service["metadata"]["name"]
+        space, name = namespace_of(service), name_of(service)
         present = {
-            each["metadata"]["name"]: each
+            name_of(each): each
             for each in self._store.list(ENDPOINT_SLICES, space)
-            if (each["metadata"].get("labels") or {}).get(SERVICE) == name
-            and (each["metadata"].get("labels") or {}).get(MANAGED) == CONTROLLER
+            if labels_of(each).get(SERVICE) == name and labels_of(each).get(MANAGED) == CONTROLLER
         }
         for each in wanted:
-            old = present.pop(each["metadata"]["name"], None)
+            old = present.pop(name_of(each), None)
             self._keep(ENDPOINT_SLICES, old, each, ("endpoints", "ports"))
         for gone in present:
             self._client.delete(ENDPOINT_SLICES, gone, space)
@@ -76,7 +81,7 @@ class Endpoints:
         }
         made = {
             "apiVersion": "v1",
-            "kind": "Endpoints",
+            "kind": "EndpointsController",
             "metadata": {
                 "name": metadata["name"],
                 "namespace": metadata["namespace"],
@@ -90,7 +95,7 @@ class Endpoints:
         """Writes it if it is new, or if one of these keys has changed."""
         if old is not None and all((old.get(key) or []) == (made.get(key) or []) for key in keys):
             return
-        noted = {**(made["metadata"].get("annotations") or {}), _TRIGGER: moment(self._clock.now())}
+        noted = {**annotations_of(made), _TRIGGER: moment(self._clock.now())}
         if old is None:
             metadata = {**made["metadata"], "annotations": noted}
             self._client.create(kind, {**made, "metadata": metadata})
@@ -114,7 +119,7 @@ def slices_of(service: Object, pods: list[Object]) -> list[Object]:
 
 
 def subset(found: Object) -> Object:
-    """A subset of an Endpoints object, of a slice; empty where nothing is."""
+    """A subset of an EndpointsController object, of a slice; empty where nothing is."""
     ready: list[Object] = []
     not_ready: list[Object] = []
     for each in found["endpoints"]:
@@ -203,8 +208,8 @@ def _port(declared: Object, pod: Object) -> Object | None:
 
 
 def _selected(service: Object, pod: Object) -> bool:
-    phase = (pod.get("status") or {}).get("phase")
-    labels = pod["metadata"].get("labels") or {}
+    phase = status_of(pod).get("phase")
+    labels = labels_of(pod)
     return service["spec"]["selector"].items() <= labels.items() and phase not in {
         "Succeeded",
         "Failed",

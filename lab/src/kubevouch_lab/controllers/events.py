@@ -4,15 +4,14 @@ Sources: client-go's tools/record/{event,events_cache}.go; the texts stand where
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import EVENTS
 from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.store import Store
+from kubevouch_lab.objects import Object, name_of
 
-Object = dict[str, Any]
 _MOST = 4096
 """As many as client-go's cache remembers."""
 
@@ -55,10 +54,10 @@ class Recorder:
         if old is None:
             named = {"generateName": f"{metadata['name']}.", "namespace": space}
             kept = self.client.create(EVENTS, {"metadata": named, **made})
-            self._remember(key, kept["metadata"]["name"])
+            self._remember(key, name_of(kept))
         else:
             again = {"count": old.get("count", 1) + 1, "lastTimestamp": now}
-            self.client.patch(EVENTS, old["metadata"]["name"], again, space)
+            self.client.patch(EVENTS, name_of(old), again, space)
 
     def _remember(self, key: tuple[str, str, str], name: str) -> None:
         if len(self._said) >= _MOST:

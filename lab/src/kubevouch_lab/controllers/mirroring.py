@@ -3,8 +3,6 @@
 Source: pkg/controller/endpointslicemirroring.
 """
 
-from typing import Any
-
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import ENDPOINT_SLICES, ENDPOINTS, SERVICES
@@ -12,8 +10,8 @@ from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.controllers.endpoints import MANAGED, SERVICE
 from kubevouch_lab.controllers.loop import attempt, reconcile
 from kubevouch_lab.controllers.owners import owned, owner_reference
+from kubevouch_lab.objects import Object, name_of
 
-Object = dict[str, Any]
 CONTROLLER = "endpointslicemirroring-controller.k8s.io"
 _SKIP = "endpointslice.kubernetes.io/skip-mirror"
 
@@ -45,7 +43,7 @@ class Mirroring:
         for each in kept:
             like = next((made for made in wanted if _same(made, each)), None)
             if like is None:
-                self._client.delete(ENDPOINT_SLICES, each["metadata"]["name"], space)
+                self._client.delete(ENDPOINT_SLICES, name_of(each), space)
             else:
                 wanted.remove(like)
         for made in wanted:

@@ -3,15 +3,13 @@
 Sources: pkg/controller/serviceaccount/serviceaccounts_controller.go, pkg/controller/certificates/rootcacertpublisher.
 """
 
-from typing import Any
-
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, NAMESPACES, SERVICE_ACCOUNTS
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.controllers.loop import attempt, reconcile
+from kubevouch_lab.objects import Object, name_of
 
-Object = dict[str, Any]
 ROOT_CA = "kube-root-ca.crt"
 _DESCRIPTION = (
     "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the "
@@ -20,7 +18,7 @@ _DESCRIPTION = (
 )
 
 
-class Namespaces:
+class NamespaceController:
     """ca: PEM. What is deleted or changed comes back."""
 
     def __init__(self, store: Store, client: LocalClient, clock: Clock, ca: bytes) -> None:
@@ -38,7 +36,7 @@ class Namespaces:
         """Every namespace, once."""
         for space in self._store.list(NAMESPACES):
             if "deletionTimestamp" not in space["metadata"]:
-                name = space["metadata"]["name"]
+                name = name_of(space)
                 attempt(lambda found=name: self._one(found))  # type: ignore[misc]
 
     def _one(self, space: str) -> None:

@@ -7,7 +7,6 @@ Source: pkg/controller/nodelifecycle/node_lifecycle_controller.go.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver.client import LocalClient
@@ -15,11 +14,10 @@ from kubevouch_lab.apiserver.kinds import LEASES, NODES, PODS
 from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.controllers.events import Recorder
+from kubevouch_lab.controllers.intervals import REAL, ControllerIntervals
 from kubevouch_lab.controllers.loop import attempt
-from kubevouch_lab.controllers.rhythm import REAL, Rhythm
-from kubevouch_lab.objects import condition
+from kubevouch_lab.objects import Object, condition, name_of, status_of
 
-Object = dict[str, Any]
 _KINDS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 _UNREACHABLE = "node.kubernetes.io/unreachable"
 _NOT_READY = "node.kubernetes.io/not-ready"
@@ -39,7 +37,7 @@ class NodeLifecycle:
     """Looks every five seconds, as long as the rhythm is the real one."""
 
     def __init__(
-        self, store: Store, client: LocalClient, clock: Clock, rhythm: Rhythm = REAL
+        self, store: Store, client: LocalClient, clock: Clock, rhythm: ControllerIntervals = REAL
     ) -> None:
         self._store = store
         self._client = client
@@ -61,11 +59,11 @@ class NodeLifecycle:
             attempt(lambda found=node: self._one(found))  # type: ignore[misc]
             if number % 100 == 99:
                 await self._clock.sleep(0)
-        known = {node["metadata"]["name"] for node in nodes}
+        known = {name_of(node) for node in nodes}
         self._seen = {name: seen for name, seen in self._seen.items() if name in known}
 
     def _one(self, node: Object) -> None:
-        name, now = node["metadata"]["name"], self._clock.monotonic()
+        name, now = name_of(node), self._clock.monotonic()
         node = self._store.get(NODES, name)
         sign = self._sign(node)
         if self._seen.get(name, Seen("", 0.0)).sign != sign:
@@ -79,14 +77,14 @@ class NodeLifecycle:
             self._pods_not_ready(name)
 
     def _sign(self, node: Object) -> str:
-        lease = self._store.find(LEASES, node["metadata"]["name"], "kube-node-lease") or {}
+        lease = self._store.find(LEASES, name_of(node), "kube-node-lease") or {}
         beat = (condition(node, "Ready") or {}).get("lastHeartbeatTime", "")
         return f"{(lease.get('spec') or {}).get('renewTime', '')} {beat}"
 
     def _lost(self, node: Object) -> Object:
         """Every condition that only the kubelet could know becomes Unknown."""
         now = moment(self._clock.now())
-        found = [dict(each) for each in (node.get("status") or {}).get("conditions") or []]
+        found = [dict(each) for each in status_of(node).get("conditions") or []]
         by_kind = {each["type"]: each for each in found}
         changed = False
         for kind in _KINDS:
@@ -104,7 +102,7 @@ class NodeLifecycle:
             return node
         text = f"Node {node['metadata']['name']} status is now: NodeNotReady"
         self._events.say(node, "NodeNotReady", text)
-        status = {**(node.get("status") or {}), "conditions": found}
+        status = {**status_of(node), "conditions": found}
         # The heartbeat stays as it was, so that this is no sign of life.
         return self._client.update(NODES, {**node, "status": status}, "status")
 

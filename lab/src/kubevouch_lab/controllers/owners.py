@@ -1,9 +1,8 @@
 """Who owns what: controllers find their children by the owner's uid."""
 
 from collections.abc import Iterable
-from typing import Any
 
-Object = dict[str, Any]
+from kubevouch_lab.objects import Object, name_of, uid_of
 
 
 def owner_reference(owner: Object) -> Object:
@@ -11,8 +10,8 @@ def owner_reference(owner: Object) -> Object:
     return {
         "apiVersion": owner["apiVersion"],
         "kind": owner["kind"],
-        "name": owner["metadata"]["name"],
-        "uid": owner["metadata"]["uid"],
+        "name": name_of(owner),
+        "uid": uid_of(owner),
         "controller": True,
         "blockOwnerDeletion": True,
     }
@@ -20,7 +19,7 @@ def owner_reference(owner: Object) -> Object:
 
 def owned(things: Iterable[Object], owner: Object) -> list[Object]:
     """Those whose controller is `owner`."""
-    uid = owner["metadata"]["uid"]
+    uid = uid_of(owner)
     return [each for each in things if controller_uid(each) == uid]
 
 

@@ -4,7 +4,6 @@ Source: pkg/controller/replicaset/{replica_set,replica_set_utils}.go and pkg/con
 """
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver.client import LocalClient
@@ -13,9 +12,16 @@ from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.controllers.events import Recorder
 from kubevouch_lab.controllers.loop import attempt, reconcile, soonest
 from kubevouch_lab.controllers.owners import owned, owner_reference
-from kubevouch_lab.objects import condition, read_moment
+from kubevouch_lab.objects import (
+    Object,
+    condition,
+    labels_of,
+    name_of,
+    namespace_of,
+    read_moment,
+    status_of,
+)
 
-Object = dict[str, Any]
 _FINISHED = frozenset({"Succeeded", "Failed"})
 
 
@@ -41,7 +47,7 @@ class ReplicaSets:
         )
 
     def _one(self, replica_set: Object) -> float | None:
-        space = replica_set["metadata"]["namespace"]
+        space = namespace_of(replica_set)
         mine = alive(owned(self._store.list(PODS, space), replica_set))
         wanted = replicas_of(replica_set)
         if "deletionTimestamp" not in replica_set["metadata"]:
@@ -50,19 +56,19 @@ class ReplicaSets:
                 text = f"Created pod: {made['metadata']['name']}"
                 self._events.say(replica_set, "SuccessfulCreate", text)
             for pod in surplus(mine, len(mine) - wanted):
-                self._client.delete(PODS, pod["metadata"]["name"], space)
+                self._client.delete(PODS, name_of(pod), space)
                 text = f"Deleted pod: {pod['metadata']['name']}"
                 self._events.say(replica_set, "SuccessfulDelete", text)
         return self._write_status(replica_set)
 
     def _write_status(self, replica_set: Object) -> float | None:
-        name, space = replica_set["metadata"]["name"], replica_set["metadata"]["namespace"]
+        name, space = name_of(replica_set), namespace_of(replica_set)
         current = self._client.find(REPLICA_SETS, name, space)
         if current is None:
             return None
         pods = alive(owned(self._store.list(PODS, space), current))
-        status = status_of(current, pods, self._clock.now())
-        if status != (current.get("status") or {}):
+        status = replica_set_status(current, pods, self._clock.now())
+        if status != status_of(current):
             self._client.update(REPLICA_SETS, {**current, "status": status}, "status")
         waiting = status.get("readyReplicas", 0) > status.get("availableReplicas", 0)
         return 1.0 if waiting else None
@@ -79,7 +85,7 @@ def alive(pods: list[Object]) -> list[Object]:
     return [
         pod
         for pod in pods
-        if (pod.get("status") or {}).get("phase") not in _FINISHED
+        if status_of(pod).get("phase") not in _FINISHED
         and "deletionTimestamp" not in pod["metadata"]
     ]
 
@@ -96,7 +102,7 @@ def new_pod(replica_set: Object) -> Object:
     metadata = template.get("metadata") or {}
     made: Object = {
         "generateName": f"{replica_set['metadata']['name']}-",
-        "namespace": replica_set["metadata"]["namespace"],
+        "namespace": namespace_of(replica_set),
         "ownerReferences": [owner_reference(replica_set)],
     }
     made |= {key: dict(metadata[key]) for key in ("labels", "annotations") if metadata.get(key)}
@@ -117,26 +123,20 @@ def _older(pod: Object) -> str:
     return "".join(chr(0x7F - ord(char)) for char in pod["metadata"]["creationTimestamp"])
 
 
-def status_of(replica_set: Object, pods: list[Object], now: datetime) -> Object:
+def replica_set_status(replica_set: Object, pods: list[Object], now: datetime) -> Object:
     """The numbers that `kubectl get rs` shows."""
     spec = replica_set["spec"]
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
     ready = [pod for pod in pods if is_ready(pod)]
     available = [pod for pod in ready if is_available(pod, spec.get("minReadySeconds") or 0, now)]
-    labelled = [
-        pod for pod in pods if labels.items() <= (pod["metadata"].get("labels") or {}).items()
-    ]
+    labelled = [pod for pod in pods if labels.items() <= labels_of(pod).items()]
     counted = {
         "fullyLabeledReplicas": len(labelled),
         "readyReplicas": len(ready),
         "availableReplicas": len(available),
     }
     return {
-        **{
-            key: value
-            for key, value in (replica_set.get("status") or {}).items()
-            if key == "conditions"
-        },
+        **{key: value for key, value in status_of(replica_set).items() if key == "conditions"},
         "replicas": len(pods),
         **{key: value for key, value in counted.items() if value},
         "observedGeneration": replica_set["metadata"].get("generation", 1),

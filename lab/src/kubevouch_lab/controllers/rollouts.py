@@ -5,14 +5,12 @@ Source: pkg/controller/deployment/{rolling,recreate,sync,progress}.go and util/d
 
 import json
 from datetime import datetime, timedelta
-from typing import Any
 
 from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.controllers.owners import owner_reference
 from kubevouch_lab.controllers.replica_sets import replicas_of
-from kubevouch_lab.objects import condition, read_moment
+from kubevouch_lab.objects import Object, annotations_of, condition, name_of, read_moment, status_of
 
-Object = dict[str, Any]
 HASH = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -81,7 +79,7 @@ def notes(deployment: Object, revision: int) -> dict[str, str]:
 
 def revision_of(thing: Object) -> int:
     """The revision in its annotations, 0 without one."""
-    text = (thing["metadata"].get("annotations") or {}).get(REVISION, "0")
+    text = annotations_of(thing).get(REVISION, "0")
     return int(text) if text.isdigit() else 0
 
 
@@ -108,19 +106,21 @@ def scales(deployment: Object, new: Object | None, old: list[Object]) -> dict[st
     if new is None:
         return {}
     if (deployment["spec"].get("strategy") or {}).get("type") == "Recreate":
-        running = sum((each.get("status") or {}).get("replicas", 0) for each in old)
+        running = sum(status_of(each).get("replicas", 0) for each in old)
         if active:
-            return {each["metadata"]["name"]: 0 for each in active}
+            return {name_of(each): 0 for each in active}
         return {} if running else _changed(new, wanted)
     grown = _changed(new, _grown(deployment, new, active))
     return grown or _shrunk(deployment, new, active)
 
 
-def status_of(deployment: Object, new: Object | None, old: list[Object], now: datetime) -> Object:
+def deployment_status(
+    deployment: Object, new: Object | None, old: list[Object], now: datetime
+) -> Object:
     """The numbers that kubectl shows and `rollout status` waits for, and the conditions."""
     every = [*old, *([new] if new else [])]
     total, ready, available = (
-        sum((each.get("status") or {}).get(key, 0) for each in every)
+        sum(status_of(each).get(key, 0) for each in every)
         for key in ("replicas", "readyReplicas", "availableReplicas")
     )
     updated = ((new or {}).get("status") or {}).get("replicas", 0)
@@ -166,9 +166,9 @@ def _progress(
     deployment: Object, numbers: Object, new: Object | None, now: datetime
 ) -> Object | None:
     """What Progressing becomes; None: it stays."""
-    before = deployment.get("status") or {}
+    before = status_of(deployment)
     old = condition(deployment, "Progressing")
-    name = new["metadata"]["name"] if new else deployment["metadata"]["name"]
+    name = name_of(new) if new else name_of(deployment)
     what = "ReplicaSet" if new else "Deployment"
     wanted = replicas_of(deployment)
     keys = ("updatedReplicas", "replicas", "availableReplicas")
@@ -236,32 +236,32 @@ def _shrunk(deployment: Object, new: Object, active: list[Object]) -> dict[str, 
     room = total - least - (replicas_of(new) - _available(new))
     if room <= 0 or not active:
         return {}
-    result = {each["metadata"]["name"]: replicas_of(each) for each in active}
+    result = {name_of(each): replicas_of(each) for each in active}
     oldest_first = sorted(active, key=lambda each: str(each["metadata"]["creationTimestamp"]))
     for each in oldest_first:
         cut = min(room, replicas_of(each) - _available(each))
-        result[each["metadata"]["name"]] -= max(cut, 0)
+        result[name_of(each)] -= max(cut, 0)
         room -= max(cut, 0)
     spare = min(room, _available(new) + sum(map(_available, active)) - least)
     for each in oldest_first:
-        cut = max(min(spare, result[each["metadata"]["name"]]), 0)
-        result[each["metadata"]["name"]] -= cut
+        cut = max(min(spare, result[name_of(each)]), 0)
+        result[name_of(each)] -= cut
         spare -= cut
     return {
-        each["metadata"]["name"]: result[each["metadata"]["name"]]
+        name_of(each): result[name_of(each)]
         for each in active
-        if result[each["metadata"]["name"]] != replicas_of(each)
+        if result[name_of(each)] != replicas_of(each)
     }
 
 
 def _available(replica_set: Object) -> int:
-    return int((replica_set.get("status") or {}).get("availableReplicas", 0))
+    return int(status_of(replica_set).get("availableReplicas", 0))
 
 
 def _changed(replica_set: Object, replicas: int) -> dict[str, int]:
     if replicas_of(replica_set) == replicas:
         return {}
-    return {replica_set["metadata"]["name"]: replicas}
+    return {name_of(replica_set): replicas}
 
 
 def _share(value: int | str, whole: int, *, up: bool) -> int:

@@ -8,7 +8,6 @@ Texts: pkg/scheduler/framework/plugins and pkg/scheduler/framework/types.go (Fit
 """
 
 from collections import Counter
-from typing import Any
 
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver.client import LocalClient
@@ -19,9 +18,8 @@ from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.controllers.events import Recorder
 from kubevouch_lab.controllers.loop import attempt, reconcile
 from kubevouch_lab.controllers.owners import controller_uid
-from kubevouch_lab.objects import condition
+from kubevouch_lab.objects import Object, condition, labels_of, name_of, namespace_of, status_of
 
-Object = dict[str, Any]
 _HARD = frozenset({"NoSchedule", "NoExecute"})
 _HOST = "kubernetes.io/hostname"
 
@@ -50,7 +48,7 @@ class Scheduler:
             return
         nodes = self._store.list(NODES)
         pods = self._store.list(PODS)
-        against = {node["metadata"]["name"]: objection(pod, node, pods) for node in nodes}
+        against = {name_of(node): objection(pod, node, pods) for node in nodes}
         free = [name for name, why in against.items() if not why]
         if free:
             self._bind(pod, least_loaded(pod, free, pods))
@@ -58,7 +56,7 @@ class Scheduler:
             self._note(pod, fit_error(against))
 
     def _bind(self, pod: Object, node: str) -> None:
-        name, space = pod["metadata"]["name"], pod["metadata"]["namespace"]
+        name, space = name_of(pod), namespace_of(pod)
         if condition(pod, "PodScheduled"):
             self._client.update(PODS, _with_conditions(pod, []), "status")
         target = {"apiVersion": "v1", "kind": "Node", "name": node}
@@ -85,17 +83,17 @@ class Scheduler:
 
 def _with_conditions(pod: Object, made: list[Object]) -> Object:
     """The pod with its condition PodScheduled replaced."""
-    status = pod.get("status") or {}
+    status = status_of(pod)
     others = [each for each in status.get("conditions") or [] if each["type"] != "PodScheduled"]
     return {**pod, "status": {**status, "conditions": [*others, *made]}}
 
 
 def objection(pod: Object, node: Object, pods: list[Object]) -> str:
     """Why a pod cannot go to a node, in the scheduler's words; empty if it can."""
-    spec, name = node.get("spec") or {}, node["metadata"]["name"]
+    spec, name = node.get("spec") or {}, name_of(node)
     if spec.get("unschedulable"):
         return "were unschedulable"
-    labels = node["metadata"].get("labels") or {}
+    labels = labels_of(node)
     if not (pod["spec"].get("nodeSelector") or {}).items() <= labels.items():
         return "didn't match Pod's node affinity/selector"
     tolerations = pod["spec"].get("tolerations") or []
@@ -144,10 +142,10 @@ def _apart(pod: Object, other: Object) -> bool:
     rules = ((pod["spec"].get("affinity") or {}).get("podAntiAffinity") or {}).get(
         "requiredDuringSchedulingIgnoredDuringExecution"
     ) or []
-    space = pod["metadata"]["namespace"]
+    space = namespace_of(pod)
     return any(
         rule.get("topologyKey") == _HOST
-        and other["metadata"]["namespace"] in (rule.get("namespaces") or [space])
+        and namespace_of(other) in (rule.get("namespaces") or [space])
         and selected_by(rule.get("labelSelector"))(other)
         for rule in rules
     )

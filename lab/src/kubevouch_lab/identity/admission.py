@@ -1,10 +1,7 @@
 """Everything that is asked before a write is kept, in order."""
 
-from typing import Any
-
 from kubevouch_lab.apiserver.request import Admission, RequestInfo
-
-Object = dict[str, Any]
+from kubevouch_lab.objects import Object
 
 
 class Admissions:

@@ -13,7 +13,6 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -37,7 +36,6 @@ from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.identity.tokens import InvalidToken, Tokens
 from kubevouch_lab.objects import read_moment
 
-Object = dict[str, Any]
 _BOOTSTRAP_TOKEN = re.compile(r"([a-z0-9]{6})\.([a-z0-9]{16})")
 _BOOTSTRAPPERS = "system:bootstrappers"
 _EXTRA_GROUP = re.compile(r"system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]")

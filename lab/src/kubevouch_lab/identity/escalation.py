@@ -6,7 +6,6 @@ ConfirmNoEscalation in pkg/registry/rbac/validation/rule.go, policy_comparator.g
 
 from collections.abc import Iterable, Iterator
 from itertools import product
-from typing import Any
 
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.kinds import CLUSTER_ROLES, ROLES
@@ -14,8 +13,8 @@ from kubevouch_lab.apiserver.request import Authorizer, RequestInfo
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.identity.authorization import MASTERS
 from kubevouch_lab.identity.rbac import Rule, grants, url_matches
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 GROUP = "rbac.authorization.k8s.io"
 _ROLES = {"clusterroles", "roles"}
 _BINDINGS = {"clusterrolebindings", "rolebindings"}

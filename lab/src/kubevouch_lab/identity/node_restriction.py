@@ -3,7 +3,7 @@
 Sources: plugin/pkg/admission/noderestriction/admission.go, staging/src/k8s.io/kubelet/pkg/apis/well_known_labels.go.
 """
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from kubevouch.x509 import X509Error
 from kubevouch_lab.apiserver import status
@@ -11,9 +11,9 @@ from kubevouch_lab.apiserver.kinds import NODES, PODS
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.identity.nodes import LEASE_NAMESPACE, PREFIX, node_of
+from kubevouch_lab.objects import Object, uid_of
 from kubevouch_lab.signer.requests import parsed
 
-Object = dict[str, Any]
 _MIRROR = "kubernetes.io/config.mirror"
 _NODE_SIGNERS = ("kubernetes.io/kubelet-serving", "kubernetes.io/kube-apiserver-client-kubelet")
 _OWN_LABELS = frozenset(
@@ -124,7 +124,7 @@ class NodeRestriction:
         if not bound.get("uid"):
             _refuse(info, "node requested token with a pod binding without a uid")
         pod = self._store.get(PODS, bound["name"], info.namespace)
-        if pod["metadata"]["uid"] != bound["uid"]:
+        if uid_of(pod) != bound["uid"]:
             text = (
                 f"the UID in the bound object reference ({bound['uid']}) does not match the UID in record. "
                 "The object might have been deleted and then recreated"

@@ -7,13 +7,12 @@ Not here: volumes, resource claims and CSI, which no kubelet of the lab has.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from kubevouch_lab.apiserver.request import RequestInfo, UserInfo
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.identity.rbac import Rule, allows
+from kubevouch_lab.objects import Object, name_of
 
-Object = dict[str, Any]
 PREFIX = "system:node:"
 GROUP = "system:nodes"
 LEASE_NAMESPACE = "kube-node-lease"
@@ -136,7 +135,7 @@ def _pod(store: Store, node: str, info: RequestInfo) -> tuple[bool, str]:
             return True, ""
         case "" if info.verb in _READS and info.name:
             pods = store.pods_of(node, info.namespace)
-            return _related(node, found=any(pod["metadata"]["name"] == info.name for pod in pods))
+            return _related(node, found=any(name_of(pod) == info.name for pod in pods))
         case "" if info.verb in {"list", "watch"}:
             # A real one wants fieldSelector spec.nodeName; RequestInfo does not carry selectors.
             return True, ""

@@ -1,24 +1,27 @@
-"""What the admission plugins ServiceAccount and Priority make of a new pod.
+"""What the admission plugins ServiceAccount and Priority make of a new pod, and what no pod of the lab can be.
 
 Sources: plugin/pkg/admission/{serviceaccount,priority}/admission.go in Kubernetes. Mirror pods are left as they are.
 """
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from kubevouch_lab.apiserver import status
+from kubevouch_lab.apiserver import no_containers, status
 from kubevouch_lab.apiserver.kinds import KINDS, SERVICE_ACCOUNTS
 from kubevouch_lab.apiserver.metadata import Entropy, generated
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.apiserver.store import Store
+from kubevouch_lab.objects import Object, annotations_of
 
-Object = dict[str, Any]
 _MIRROR = "kubernetes.io/config.mirror"
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a folder
 _PRIORITY_CLASSES = KINDS["scheduling.k8s.io", "v1", "priorityclasses"]
 
 
 class PodAdmission:
-    """`admission(info, old, new)`: the pod with priority, account and the volume of its token; or a 403."""
+    """`admission(info, old, new)`: the pod with priority, account and the volume of its token; or a 403.
+
+    A pod that wants to be spoken to (`kubectl run -i`, `debug node/... -i`) is refused: kubectl would wait for it for ever.
+    """
 
     def __init__(self, store: Store, entropy: Entropy) -> None:
         self._store = store
@@ -30,6 +33,10 @@ class PodAdmission:
             return new
         if old is not None or new is None or _is_mirror(new):
             return new
+        if any(each.get("stdin") for each in (new.get("spec") or {}).get("containers") or ()):
+            _refuse(
+                info, new, f"{no_containers.WHY}: nothing can be typed into one (stdin, kubectl -i)"
+            )
         spec = self._with_priority(info, new, dict(new.get("spec") or {}))
         return {**new, "spec": self._with_account(info, new, spec)}
 
@@ -89,7 +96,7 @@ def _projected(name: str) -> Object:
 
 
 def _is_mirror(pod: Object) -> bool:
-    return _MIRROR in (pod["metadata"].get("annotations") or {})
+    return _MIRROR in annotations_of(pod)
 
 
 def _refuse(info: RequestInfo, pod: Object, why: str) -> NoReturn:

@@ -6,7 +6,6 @@ plugin/pkg/auth/authorizer/rbac/rbac.go in Kubernetes.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from kubevouch_lab.apiserver.kinds import (
     CLUSTER_ROLE_BINDINGS,
@@ -16,8 +15,8 @@ from kubevouch_lab.apiserver.kinds import (
 )
 from kubevouch_lab.apiserver.request import RequestInfo, UserInfo
 from kubevouch_lab.apiserver.store import Store
+from kubevouch_lab.objects import Object, name_of
 
-Object = dict[str, Any]
 Rule = dict[str, list[str]]
 _GROUP = "rbac.authorization.k8s.io"
 
@@ -80,7 +79,7 @@ def _granted(store: Store, binding: Object, subject: Object, namespace: str) -> 
     if role is None:
         yield Grant(None, f'{kind.lower()}.{_GROUP} "{name}" not found')
         return
-    own = binding["metadata"]["name"]
+    own = name_of(binding)
     what = f'RoleBinding "{own}/{namespace}"' if namespace else f'ClusterRoleBinding "{own}"'
     why = f'{what} of {kind} "{name}" to {_described(subject, namespace)}'
     for rule in role.get("rules") or []:

@@ -7,7 +7,6 @@ pkg/registry/authorization/util/helpers.go in Kubernetes.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver import status
@@ -18,8 +17,8 @@ from kubevouch_lab.identity import nodes, rbac
 from kubevouch_lab.identity.authentication import Authentication
 from kubevouch_lab.identity.authorization import MASTERS
 from kubevouch_lab.identity.tokens import InvalidToken
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 _AUTHORIZATION = "authorization.k8s.io"
 _AUTHENTICATION = "authentication.k8s.io"
 

@@ -3,9 +3,10 @@
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.backends import Answer, Call, Special
 from kubevouch_lab.apiserver.field_validation import FieldValidation
-from kubevouch_lab.apiserver.request import Admission, Object
+from kubevouch_lab.apiserver.request import Admission
 from kubevouch_lab.identity.reviews import Reviews
 from kubevouch_lab.identity.tokens import Tokens
+from kubevouch_lab.objects import Object
 
 _AUTHENTICATION = ("tokenreviews", "selfsubjectreviews")
 

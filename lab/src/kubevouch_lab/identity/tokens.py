@@ -5,7 +5,6 @@ Sources: pkg/serviceaccount/{claims,jwt,util}.go and pkg/registry/core/serviceac
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -17,8 +16,8 @@ from kubevouch_lab.apiserver.metadata import Entropy, moment
 from kubevouch_lab.apiserver.request import AUTHENTICATED, RequestInfo, UserInfo
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.identity import jwt
+from kubevouch_lab.objects import Object, name_of, uid_of
 
-Object = dict[str, Any]
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 _EXTRA = "authentication.kubernetes.io/"
 _BOUND: dict[tuple[str, str], Kind] = {
@@ -158,7 +157,7 @@ class Tokens:
         name = reference.get("name", "")
         found = self._store.get(kind, name, info.namespace if kind.namespaced else "")
         uid = reference.get("uid")
-        if uid and uid != found["metadata"]["uid"]:
+        if uid and uid != uid_of(found):
             why = (
                 f"the UID in the bound object reference ({uid}) does not match the UID in record. "
                 "The object might have been deleted and then recreated"
@@ -178,7 +177,7 @@ class Tokens:
 
 
 def _named(thing: Object) -> Object:
-    return {"name": thing["metadata"]["name"], "uid": thing["metadata"]["uid"]}
+    return {"name": name_of(thing), "uid": uid_of(thing)}
 
 
 def _listed(words: object) -> str:

@@ -12,10 +12,9 @@ import aiohttp
 import msgspec
 
 from kubevouch import goyaml
-from kubevouch_lab.kubelets.pairs import Pair, load_into
+from kubevouch_lab.kubelets.key_pairs import ServingPair, load_into
 from kubevouch_lab.nodes.files import NodeFiles
-
-Object = dict[str, Any]
+from kubevouch_lab.objects import Object
 
 NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
 """X509_V_FLAG_NO_CHECK_TIME: the lab's clock is not OpenSSL's; whoever cares for dates looks at them."""
@@ -50,7 +49,7 @@ class Access:
     endpoint: ApiEndpoint
     pair_path: str = ""
     token: str = ""
-    pair: Pair | None = None
+    pair: ServingPair | None = None
     """The pair within the kubeconfig itself."""
 
 
@@ -71,7 +70,7 @@ def read_access(files: NodeFiles, path: str) -> Access:
         pair = None
         if "client-certificate-data" in user:
             held = (b64decode(user[f"client-{each}-data"]) for each in ("certificate", "key"))
-            pair = Pair(*held)
+            pair = ServingPair(*held)
         return Access(
             ApiEndpoint(str(cluster["server"]), ca),
             user.get("client-certificate", ""),
@@ -89,13 +88,15 @@ def _named(said: Any, kind: str, name: str) -> Any:  # noqa: ANN401 - YAML
 class Api:
     """One identity's connections. `present` gives it another certificate, as a rotation does."""
 
-    def __init__(self, endpoint: ApiEndpoint, *, pair: Pair | None = None, token: str = "") -> None:
+    def __init__(
+        self, endpoint: ApiEndpoint, *, pair: ServingPair | None = None, token: str = ""
+    ) -> None:
         self.endpoint = endpoint
         self._pair = pair
         self._token = token
         self._session: aiohttp.ClientSession | None = None
 
-    async def present(self, pair: Pair) -> None:
+    async def present(self, pair: ServingPair) -> None:
         """From now on with this certificate; open connections are closed, as client-go closes them."""
         self._pair = pair
         await self.close()

@@ -16,6 +16,7 @@ from kubevouch.clock import Clock
 from kubevouch_lab.kubelets.api import Api, ApiError
 from kubevouch_lab.kubelets.log import Log
 from kubevouch_lab.kubelets.settings import Settings
+from kubevouch_lab.objects import status_of
 
 _VERBS: Final = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _TOKEN_REVIEWS: Final = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 - a path
@@ -24,7 +25,7 @@ _MOST_REMEMBERED: Final = 4096
 
 
 @dataclass(frozen=True)
-class User:
+class CallerInfo:
     """As the API server knows them."""
 
     name: str
@@ -33,7 +34,7 @@ class User:
     extra: tuple[tuple[str, tuple[str, ...]], ...] = field(default=())
 
 
-ANONYMOUS: Final = User("system:anonymous", groups=("system:unauthenticated",))
+ANONYMOUS: Final = CallerInfo("system:anonymous", groups=("system:unauthenticated",))
 _EVERYBODY: Final = "system:authenticated"
 
 
@@ -80,7 +81,7 @@ class Callers:
         self._log = log
         self._known: dict[Any, tuple[float, Any]] = {}
 
-    async def admit(self, request: web.BaseRequest) -> User:
+    async def admit(self, request: web.BaseRequest) -> CallerInfo:
         """The caller. Raises Refused: 401, 403, or 500 where the API server could not be asked."""
         user = await self._who(request)
         if self._settings.always_allow:
@@ -105,7 +106,7 @@ class Callers:
         where = f"user={user.name}, verb={verb}, resource=nodes, subresource(s)=[{shown}]"
         raise Refused(403, f"Forbidden ({where})\n")
 
-    async def _who(self, request: web.BaseRequest) -> User:
+    async def _who(self, request: web.BaseRequest) -> CallerInfo:
         shaken = request.transport.get_extra_info("ssl_object") if request.transport else None
         presented = shaken.getpeercert(binary_form=True) if shaken else None
         if presented and self._settings.client_ca:
@@ -123,7 +124,7 @@ class Callers:
             return ANONYMOUS
         raise Refused(401, "Unauthorized")
 
-    def _of_certificate(self, leaf: x509.Certificate) -> User | None:
+    def _of_certificate(self, leaf: x509.Certificate) -> CallerInfo | None:
         now = self._clock.now()
         if not leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc:
             self._log.err(
@@ -142,13 +143,15 @@ class Callers:
         groups = leaf.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
         if not names:
             return None
-        return User(str(names[0].value), groups=(*(str(each.value) for each in groups), _EVERYBODY))
+        return CallerInfo(
+            str(names[0].value), groups=(*(str(each.value) for each in groups), _EVERYBODY)
+        )
 
-    async def _of_token(self, token: str) -> User | None:
+    async def _of_token(self, token: str) -> CallerInfo | None:
         for_known, _, _ = self._settings.cached
         known = self._remembered(("token", token))
         if known is not None:
-            user: User | None = known[0]
+            user: CallerInfo | None = known[0]
             return user
         try:
             body = {
@@ -167,7 +170,7 @@ class Callers:
             self._remember(("token", token), user, for_known)
         return user
 
-    async def _may(self, user: User, verb: str, subresource: str) -> bool:
+    async def _may(self, user: CallerInfo, verb: str, subresource: str) -> bool:
         _, for_yes, for_no = self._settings.cached
         key = (user, verb, subresource)
         known = self._remembered(key)
@@ -192,7 +195,7 @@ class Callers:
             "spec": spec,
         }
         made = await self._api().ask("POST", _ACCESS_REVIEWS, body)
-        allowed = bool((made.get("status") or {}).get("allowed"))
+        allowed = bool(status_of(made).get("allowed"))
         self._remember(key, allowed, for_yes if allowed else for_no)
         return allowed
 
@@ -206,9 +209,9 @@ class Callers:
         self._known[key] = (self._clock.monotonic() + seconds, value)
 
 
-def _user(said: dict[str, Any]) -> User:
+def _user(said: dict[str, Any]) -> CallerInfo:
     extra = said.get("extra") or {}
-    return User(
+    return CallerInfo(
         str(said.get("username", "")),
         str(said.get("uid", "")),
         tuple(said.get("groups") or ()),

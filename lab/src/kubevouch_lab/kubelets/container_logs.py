@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
 from kubevouch.clock import Clock
-from kubevouch_lab.kubelets.pods import Line, Runtime
+from kubevouch_lab.kubelets.pods import ContainerLogLine, Runtime
+from kubevouch_lab.objects import Object, name_of, namespace_of
 
-Object = dict[str, Any]
 _LOOK_AGAIN: Final = 0.2
 
 
@@ -21,7 +21,7 @@ async def told_log(
     if len(words) != 3:
         return web.Response(status=404, text="404: Page Not Found")
     namespace, pod, container = words
-    named = ((each["metadata"]["namespace"], each["metadata"]["name"]) for each in pods)
+    named = ((namespace_of(each), name_of(each)) for each in pods)
     if (namespace, pod) not in named:
         return web.Response(status=404, text=f'pod "{pod}" not found\n')
     lines = runtime.log(namespace, pod, container)
@@ -58,12 +58,16 @@ def _since(request: web.BaseRequest, clock: Clock) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _chosen(lines: Sequence[Line], tail: str, since: datetime | None) -> Sequence[Line]:
+def _chosen(
+    lines: Sequence[ContainerLogLine], tail: str, since: datetime | None
+) -> Sequence[ContainerLogLine]:
     new = [line for line in lines if since is None or line.at >= since]
     return new[len(new) - min(int(tail), len(new)) :] if tail.isdecimal() else new
 
 
-def _after(lines: Sequence[Line], last: Line | None) -> Sequence[Line]:
+def _after(
+    lines: Sequence[ContainerLogLine], last: ContainerLogLine | None
+) -> Sequence[ContainerLogLine]:
     """What has come since that very line; the oldest ones may have been dropped meanwhile."""
     for back, line in enumerate(reversed(lines)):
         if line is last:
@@ -71,7 +75,7 @@ def _after(lines: Sequence[Line], last: Line | None) -> Sequence[Line]:
     return lines
 
 
-def _bytes(lines: Sequence[Line], request: web.BaseRequest) -> bytes:
+def _bytes(lines: Sequence[ContainerLogLine], request: web.BaseRequest) -> bytes:
     stamped = request.query.get("timestamps") == "true"
     return "".join(
         f"{line.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}000Z {line.text}" if stamped else line.text

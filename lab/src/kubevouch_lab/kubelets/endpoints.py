@@ -11,7 +11,8 @@ from kubevouch.clock import Clock
 from kubevouch_lab.kubelets.callers import Callers, Refused
 from kubevouch_lab.kubelets.container_logs import told_log
 from kubevouch_lab.kubelets.pages import Vitals, resource_page, summary
-from kubevouch_lab.kubelets.pods import Object, Runtime
+from kubevouch_lab.kubelets.pods import Runtime
+from kubevouch_lab.objects import Object
 
 _PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 _DEBUG: Final = (
@@ -28,7 +29,7 @@ _NOT_HERE: Final = ("run", "exec", "attach", "portForward", "logs", "debug", "ch
 
 
 @dataclass(frozen=True)
-class Told:
+class HandlerSources:
     """Where the answers come from, asked at each request. debugging: enableDebuggingHandlers."""
 
     vitals: Callable[[], Vitals]
@@ -40,10 +41,10 @@ class Told:
     debugging: bool = True
 
 
-class Endpoints:
+class KubeletHandlers:
     """Answers requests. `callers` decides first."""
 
-    def __init__(self, callers: Callers, told: Told) -> None:
+    def __init__(self, callers: Callers, told: HandlerSources) -> None:
         self._callers = callers
         self._told = told
 

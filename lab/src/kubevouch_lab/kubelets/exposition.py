@@ -31,7 +31,7 @@ def number(value: float) -> str:
     return f"{sign}{plain[:shift]}.{plain[shift:]}"
 
 
-class Page:
+class MetricsPage:
     """Families, sorted by name when it is written."""
 
     def __init__(self) -> None:

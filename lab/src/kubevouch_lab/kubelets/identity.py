@@ -10,14 +10,15 @@ from datetime import datetime
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch_lab.cluster.chance import Entropy
 from kubevouch_lab.kubelets.api import Access, Api, ApiEndpoint, ApiError, read_access
+from kubevouch_lab.kubelets.key_pairs import CertificateStore, ServingPair
 from kubevouch_lab.kubelets.log import Log
-from kubevouch_lab.kubelets.pairs import Pair, Store
 from kubevouch_lab.kubelets.request import CLIENT, Template
 from kubevouch_lab.kubelets.rotation import Counted, Rotation
-from kubevouch_lab.kubelets.settings import Settings, StartFailure
+from kubevouch_lab.kubelets.settings import Settings
 from kubevouch_lab.nodes.files import NodeFiles
+from kubevouch_lab.nodes.services import StartFailure
+from kubevouch_lab.rng import Entropy
 
 _GRACE: Final = 5 * 60.0
 _LOOK: Final = 10.0
@@ -44,7 +45,7 @@ users:
 """
 
 
-class Client:
+class KubeletClient:
     """The kubelet's connections. rotation: None where the certificate stands in the kubeconfig, or does not rotate."""
 
     def __init__(self, api: Api, rotation: Rotation | None, bootstrap: Api | None) -> None:
@@ -111,15 +112,15 @@ async def load(  # noqa: PLR0917 - what a kubelet has at its start
     clock: Clock,
     entropy: Entropy,
     log: Log,
-) -> Client:
+) -> KubeletClient:
     """Raises StartFailure: there is neither a good certificate nor a way to get one. Or BadPair."""
     access = _access(files, settings, fallback)
-    store = Store(files, settings.cert_dir, "kubelet-client")
+    store = CertificateStore(files, settings.cert_dir, "kubelet-client")
     if access is not None and access.pair is not None:
-        return Client(Api(access.endpoint, pair=access.pair), None, None)
+        return KubeletClient(Api(access.endpoint, pair=access.pair), None, None)
     template = Template(f"system:node:{settings.host}")
 
-    async def renewed(pair: Pair) -> None:
+    async def renewed(pair: ServingPair) -> None:
         await client.api.present(pair)
 
     rotation = Rotation(
@@ -137,7 +138,7 @@ async def load(  # noqa: PLR0917 - what a kubelet has at its start
         bootstrap = _bootstrap(files, settings)
         access = Access(bootstrap.endpoint)
         _write_kubeconfig(files, settings, bootstrap.endpoint, store.current_path)
-    client = Client(Api(access.endpoint, pair=rotation.current), rotation, bootstrap)
+    client = KubeletClient(Api(access.endpoint, pair=rotation.current), rotation, bootstrap)
     return client
 
 

@@ -15,22 +15,23 @@ from typing import Final
 from aiohttp import web
 
 from kubevouch.clock import Clock
-from kubevouch_lab.cluster.chance import Entropy
 from kubevouch_lab.kubelets import identity, serving
 from kubevouch_lab.kubelets.api import ApiEndpoint, ApiError
 from kubevouch_lab.kubelets.callers import Callers
-from kubevouch_lab.kubelets.endpoints import Endpoints, Told
-from kubevouch_lab.kubelets.listener import Port
+from kubevouch_lab.kubelets.endpoints import HandlerSources, KubeletHandlers
+from kubevouch_lab.kubelets.key_pairs import BadPair
+from kubevouch_lab.kubelets.listener import KubeletPort
 from kubevouch_lab.kubelets.log import Log, Say
-from kubevouch_lab.kubelets.node_object import Machine
+from kubevouch_lab.kubelets.node_object import MachineInfo
 from kubevouch_lab.kubelets.pages import Vitals, metrics_page
-from kubevouch_lab.kubelets.pairs import BadPair
 from kubevouch_lab.kubelets.pods import AllRun, Runtime, running
-from kubevouch_lab.kubelets.reporter import Reporter, Rhythm
+from kubevouch_lab.kubelets.reporter import Reporter, ReportIntervals
 from kubevouch_lab.kubelets.request import Template, serving_template
-from kubevouch_lab.kubelets.settings import Settings, StartFailure, read_settings
+from kubevouch_lab.kubelets.settings import Settings, read_settings
 from kubevouch_lab.kubelets.usage import HOUSEKEEPING
 from kubevouch_lab.nodes.files import NodeFiles
+from kubevouch_lab.nodes.services import StartFailure
+from kubevouch_lab.rng import Entropy
 
 ARGV: Final = (
     "/usr/bin/kubelet",
@@ -46,9 +47,9 @@ class _Running:
     """What there is between a start and a stop."""
 
     settings: Settings
-    client: identity.Client
+    client: identity.KubeletClient
     server: serving.Serving
-    port: Port
+    port: KubeletPort
     http: web.Server
     reporter: Reporter
     tasks: set[asyncio.Task[None]]
@@ -75,7 +76,7 @@ class Kubelet:
         say: Say = lambda _line, _priority: None,
         pid: int = 1,
         runtime: Runtime | None = None,
-        rhythm: Rhythm | None = None,
+        rhythm: ReportIntervals | None = None,
         housekeeping: float = HOUSEKEEPING,
     ) -> None:
         self.name = node.name
@@ -89,13 +90,13 @@ class Kubelet:
         self._entropy = entropy
         self._say = say
         self._runtime = runtime or AllRun()
-        self._rhythm = rhythm or Rhythm()
+        self._rhythm = rhythm or ReportIntervals()
         self._run: _Running | None = None
         self._argv: Sequence[str] = ARGV
         self.exited: Callable[[], None] = lambda: None
         """Called when it has ended by itself, with an error; its log says why."""
         self._exiting: asyncio.Task[None] | None = None
-        self._deaf = False
+        self._unresponsive = False
         # The machine goes on when its kubelet starts anew, and so do its counters.
         self._booted = clock.now().timestamp() - 24 * 3600
         self._every = housekeeping
@@ -113,9 +114,9 @@ class Kubelet:
 
     def hear(self, *, hears: bool) -> None:
         """Whether its port answers what comes (it does, from the start), or swallows it; also after a restart."""
-        self._deaf = not hears
+        self._unresponsive = not hears
         if self._run is not None:
-            self._run.port.deaf = self._deaf
+            self._run.port.unresponsive = self._unresponsive
 
     async def start(self, argv: Sequence[str] = ARGV) -> None:
         """Returns when it listens.
@@ -162,9 +163,9 @@ class Kubelet:
         server = await serving.load(files, settings, template.now, clock, self._entropy, log)
         told, reporter = self._told(settings, client, server)
         callers = Callers(settings, lambda: client.api, settings.host, clock, log)
-        http = web.Server(Endpoints(callers, told).handle, access_log=None)
-        port = Port(server.current, lambda: _read(files, settings.client_ca), http, log)
-        port.deaf = self._deaf
+        http = web.Server(KubeletHandlers(callers, told).handle, access_log=None)
+        port = KubeletPort(server.current, lambda: _read(files, settings.client_ca), http, log)
+        port.unresponsive = self._unresponsive
         wanted = settings.document["port"] if self._wanted_port is None else self._wanted_port
         try:
             self.port = await port.open(self.address, wanted)
@@ -198,8 +199,8 @@ class Kubelet:
             self._exiting = asyncio.get_running_loop().create_task(end())
 
     def _told(
-        self, settings: Settings, client: identity.Client, server: serving.Serving
-    ) -> tuple[Told, Reporter]:
+        self, settings: Settings, client: identity.KubeletClient, server: serving.Serving
+    ) -> tuple[HandlerSources, Reporter]:
         reporter = Reporter(
             settings.host,
             api=lambda: client.api,
@@ -223,7 +224,7 @@ class Kubelet:
             )
             return metrics_page(vitals(), own, served)
 
-        told = Told(
+        told = HandlerSources(
             vitals,
             metrics,
             lambda: settings.configz(server.own_files),
@@ -237,8 +238,8 @@ class Kubelet:
     def _left(self, ends: datetime | None) -> float:
         return math.inf if ends is None else (ends - self._clock.now()) / timedelta(seconds=1)
 
-    def _machine(self, settings: Settings) -> Machine:
-        return Machine(
+    def _machine(self, settings: Settings) -> MachineInfo:
+        return MachineInfo(
             settings.host,
             (("InternalIP", settings.node_ip or self.address), ("Hostname", settings.host)),
             self.port,

@@ -20,10 +20,10 @@ from typing import Final
 
 from aiohttp import web
 
+from kubevouch_lab.disconnect import disconnect
 from kubevouch_lab.kubelets.api import NO_CHECK_TIME
+from kubevouch_lab.kubelets.key_pairs import Current, ServingPair, load_into
 from kubevouch_lab.kubelets.log import Log
-from kubevouch_lab.kubelets.pairs import Current, Pair, load_into
-from kubevouch_lab.severing import sever
 
 _PATIENCE: Final = 10.0
 """Real seconds for a handshake; after an alert so long for the peer to leave."""
@@ -38,7 +38,7 @@ NO_CERTIFICATE: Final = "no serving certificate available for the kubelet"
 _attempt: ContextVar["list[str]"] = ContextVar("_attempt")
 
 
-class _Shaking(ssl.SSLObject):
+class _LateFailure(ssl.SSLObject):
     """Fails a second late, so that the alert goes out. `why` tells the task that waits what has happened."""
 
     _why: "list[str] | None" = None
@@ -56,7 +56,7 @@ class _Shaking(ssl.SSLObject):
             raise ssl.SSLWantReadError from None
 
 
-class Port:
+class KubeletPort:
     """Listens and hands every connection to the HTTP server; several may share one server.
 
     current: the pair to present, asked at each handshake; None refuses with alert 80 (internal_error).
@@ -70,7 +70,7 @@ class Port:
         self._client_ca = client_ca
         self._http = http
         self._log = log
-        self._made: tuple[Pair, bytes, ssl.SSLContext] | None = None
+        self._made: tuple[ServingPair, bytes, ssl.SSLContext] | None = None
         self._base = _plain_context()
         self._base.sni_callback = self._present
         self._socket: socket.socket | None = None
@@ -78,7 +78,7 @@ class Port:
         self._open: set[asyncio.BaseTransport] = set()
         self._held: set[socket.socket] = set()
         """Nobody serves them yet, or ever."""
-        self.deaf = False
+        self.unresponsive = False
         """What comes is taken and never answered, as by a firewall that drops."""
 
     async def open(self, address: str, port: int) -> int:
@@ -113,7 +113,7 @@ class Port:
         self._held.clear()
         for transport in tuple(self._open):
             if isinstance(transport, asyncio.WriteTransport):
-                sever(transport)
+                disconnect(transport)
         self._open.clear()
 
     def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
@@ -129,7 +129,7 @@ class Port:
                 return
             accepted.setblocking(False)  # noqa: FBT003 - its only argument
             self._held.add(accepted)
-            if not self.deaf:
+            if not self.unresponsive:
                 self._start(self._serve(accepted, f"{peer[0]}:{peer[1]}"))
 
     async def _serve(self, accepted: socket.socket, peer: str) -> None:
@@ -157,7 +157,7 @@ class Port:
         shaking.context = self._context(pair)
         return None
 
-    def _context(self, pair: Pair) -> ssl.SSLContext:
+    def _context(self, pair: ServingPair) -> ssl.SSLContext:
         authorities = self._client_ca()
         if self._made is not None and self._made[:2] == (pair, authorities):
             return self._made[2]
@@ -183,7 +183,7 @@ def _plain_context() -> ssl.SSLContext:
     # A ticket would be honoured by a later handshake without a look at the certificate.
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
-    context.sslobject_class = _Shaking
+    context.sslobject_class = _LateFailure
     return context
 
 

@@ -6,9 +6,10 @@ pkg/kubelet/kubelet_node_status.go, pkg/kubelet/nodestatus/setters.go; values as
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-Object = dict[str, Any]
+from kubevouch_lab.objects import Object, status_of
+
 VERSION: Final = "v1.36.3"
 NODES: Final = "/api/v1/nodes"
 LEASES: Final = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
@@ -22,7 +23,7 @@ _SIZE: Final = {"cpu": "2", "hugepages-1Gi": "0", "hugepages-2Mi": "0"}
 
 
 @dataclass(frozen=True)
-class Machine:
+class MachineInfo:
     """What a kubelet finds out of the machine that it runs on. addresses: (type, address), as they are reported."""
 
     name: str
@@ -35,7 +36,7 @@ class Machine:
     taints: tuple[tuple[str, str, str], ...] = ()
 
 
-def new_node(machine: Machine) -> Object:
+def new_node(machine: MachineInfo) -> Object:
     """The object as it is first created."""
     labels = {
         "beta.kubernetes.io/arch": "amd64",
@@ -53,7 +54,7 @@ def new_node(machine: Machine) -> Object:
     }
 
 
-def status_of(machine: Machine, held: Object, now: datetime) -> Object:
+def node_status(machine: MachineInfo, held: Object, now: datetime) -> Object:
     """The status it reports. held: the status that stands there: conditions keep the time of their last change."""
     stamp = f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     old = {each["type"]: each for each in held.get("conditions") or ()}
@@ -101,7 +102,7 @@ def same_but_for_the_time(one: Object, other: Object) -> bool:
 
 def addresses_of(node: Object) -> tuple[tuple[str, str], ...]:
     """Node.status.addresses, as the API server has them."""
-    listed: Sequence[Object] = (node.get("status") or {}).get("addresses") or ()
+    listed: Sequence[Object] = status_of(node).get("addresses") or ()
     return tuple((str(each["type"]), str(each["address"])) for each in listed)
 
 

@@ -7,14 +7,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from kubevouch_lab.kubelets.exposition import Page
+from kubevouch_lab.kubelets.exposition import MetricsPage
 from kubevouch_lab.kubelets.pods import Running
 from kubevouch_lab.kubelets.rotation import Counted
 from kubevouch_lab.kubelets.usage import HOUSEKEEPING, Sample, container_load, node_load, sample
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 _TOTAL = 4007684 * 1024
 
 _RESOURCE = (
@@ -73,7 +72,7 @@ class Vitals:
 
 def resource_page(vitals: Vitals) -> str:
     """/metrics/resource."""
-    page = Page()
+    page = MetricsPage()
     for family in _RESOURCE:
         page.family(*family)
     for pod, entries in vitals.pods():
@@ -136,7 +135,7 @@ def metrics_page(
     vitals: Vitals, client: tuple[float, Counted], server: tuple[float, Counted] | None
 ) -> str:
     """/metrics: what it says of certificates. client, server: seconds left (inf without one), and what was counted."""
-    page = Page()
+    page = MetricsPage()
     for family in _CERTIFICATES:
         page.family(*family)
     left, counted = client

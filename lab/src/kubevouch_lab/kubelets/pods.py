@@ -7,12 +7,12 @@ default one's containers all run and say nothing.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-Object = dict[str, Any]
+from kubevouch_lab.objects import Object, annotations_of, status_of
 
 
-class Line(NamedTuple):
+class ContainerLogLine(NamedTuple):
     """What a container has printed: at is when, text ends with a newline."""
 
     at: datetime
@@ -41,7 +41,7 @@ class Runtime(Protocol):
         """The pod's address; "" while it has none."""
         ...
 
-    def log(self, namespace: str, pod: str, container: str) -> Sequence[Line] | None:
+    def log(self, namespace: str, pod: str, container: str) -> Sequence[ContainerLogLine] | None:
         """What it has printed; None if there is no such container."""
         ...
 
@@ -55,9 +55,9 @@ class AllRun:
 
     def address(self, pod: Object) -> str:
         """Whatever the pod has already."""
-        return str((pod.get("status") or {}).get("podIP", ""))
+        return str(status_of(pod).get("podIP", ""))
 
-    def log(self, _namespace: str, _pod: str, _container: str) -> Sequence[Line] | None:
+    def log(self, _namespace: str, _pod: str, _container: str) -> Sequence[ContainerLogLine] | None:
         """Nothing."""
         return ()
 
@@ -77,7 +77,7 @@ class Running:
 def running(pods: list[Object]) -> Iterator[Running]:
     """Every running container, by the pods' own status."""
     for pod in pods:
-        status, metadata = pod.get("status") or {}, pod["metadata"]
+        status, metadata = status_of(pod), pod["metadata"]
         if status.get("phase") != "Running":
             continue
         began = moment(status.get("startTime") or metadata.get("creationTimestamp", ""))
@@ -102,8 +102,8 @@ def moment(text: str) -> float:
 
 def pod_status(pod: Object, runtime: Runtime, now: datetime, host: str) -> Object | None:
     """The status a kubelet reports; None if it is what stands there already, or not the kubelet's to say."""
-    annotations = pod["metadata"].get("annotations") or {}
-    held = pod.get("status") or {}
+    annotations = annotations_of(pod)
+    held = status_of(pod)
     ended = held.get("phase") in {"Succeeded", "Failed"}
     if "kubernetes.io/config.mirror" in annotations or ended:
         return None

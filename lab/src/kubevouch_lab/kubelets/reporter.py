@@ -6,27 +6,28 @@ from dataclasses import dataclass
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch_lab.cluster.chance import Entropy
 from kubevouch_lab.kubelets.api import MERGE, Api, ApiError
 from kubevouch_lab.kubelets.node_object import (
     LEASES,
     NODES,
-    Machine,
+    MachineInfo,
     addresses_of,
     lease,
     new_node,
+    node_status,
     same_but_for_the_time,
-    status_of,
 )
-from kubevouch_lab.kubelets.pods import Object, Runtime, pod_status
+from kubevouch_lab.kubelets.pods import Runtime, pod_status
 from kubevouch_lab.kubelets.rotation import share
+from kubevouch_lab.objects import Object, name_of, namespace_of, status_of, uid_of
+from kubevouch_lab.rng import Entropy
 
 _PODS: Final = "/api/v1/pods"
 Observed = Callable[[tuple[tuple[str, str], ...]], None]
 
 
 @dataclass(frozen=True)
-class Rhythm:
+class ReportIntervals:
     """Seconds between reports: the Lease (a quarter of 40 s), a look at the Node, a report though nothing has changed.
 
     A test that passes a year takes longer ones.
@@ -47,7 +48,7 @@ class Reporter:
         api: Callable[[], Api],
         clock: Clock,
         entropy: Entropy,
-        rhythm: Rhythm,
+        rhythm: ReportIntervals,
         runtime: Runtime,
         address: str,
     ) -> None:
@@ -65,13 +66,13 @@ class Reporter:
         self._registered = asyncio.Event()
         """The Node is there: until then all else would only open more connections."""
 
-    async def report(self, machine: Machine, observed: Observed) -> None:
+    async def report(self, machine: MachineInfo, observed: Observed) -> None:
         """Registers the Node and keeps its status. observed: told the addresses that the API server answers with."""
         while True:
             node = await self._node(machine)
-            self._uid = node["metadata"]["uid"]
-            held = node.get("status") or {}
-            status = status_of(machine, held, self._clock.now())
+            self._uid = uid_of(node)
+            held = status_of(node)
+            status = node_status(machine, held, self._clock.now())
             due = self._reported is None or (
                 self._clock.monotonic() - self._reported[1] >= self._rhythm.report
             )
@@ -83,14 +84,14 @@ class Reporter:
             self._registered.set()
             await self._clock.sleep(self._rhythm.status * (1 + 0.04 * share(self._entropy)))
 
-    async def _node(self, machine: Machine) -> Object:
+    async def _node(self, machine: MachineInfo) -> Object:
         try:
             return await self._api().ask("GET", f"{NODES}/{self._name}")
         except ApiError as error:
             if error.code != 404:
                 raise
         made = new_node(machine)
-        made["status"] = status_of(machine, {}, self._clock.now())
+        made["status"] = node_status(machine, {}, self._clock.now())
         return await self._api().ask("POST", NODES, made)
 
     async def renew_lease(self) -> None:
@@ -139,7 +140,7 @@ class Reporter:
                 status = pod_status(pod, self._runtime, self._clock.now(), self._address)
                 if status is None:
                     continue
-                space, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+                space, name = namespace_of(pod), name_of(pod)
                 path = f"/api/v1/namespaces/{space}/pods/{name}/status"
                 try:
                     await self._api().ask("PATCH", path, {"status": status}, form=MERGE)

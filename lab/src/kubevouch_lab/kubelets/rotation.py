@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch_lab.cluster.chance import Entropy
-from kubevouch_lab.kubelets.api import Api, ApiError, Object
+from kubevouch_lab.kubelets.api import Api, ApiError
+from kubevouch_lab.kubelets.key_pairs import BadPair, CertificateStore, NoPair, ServingPair
 from kubevouch_lab.kubelets.log import Log
-from kubevouch_lab.kubelets.pairs import BadPair, NoPair, Pair, Store
 from kubevouch_lab.kubelets.request import PATH, Template, request_object, signed
+from kubevouch_lab.objects import Object, name_of, status_of, uid_of
+from kubevouch_lab.rng import Entropy
 
 WAIT: Final = 15 * 60.0
 """Seconds for which one request is waited for."""
@@ -43,14 +44,14 @@ class Rotation:
 
     def __init__(
         self,
-        store: Store,
+        store: CertificateStore,
         signer: str,
         *,
         template: Callable[[], Template | None],
         clock: Clock,
         entropy: Entropy,
         log: Log,
-        renewed: Callable[[Pair], Awaitable[None]] | None = None,
+        renewed: Callable[[ServingPair], Awaitable[None]] | None = None,
     ) -> None:
         self.counted = Counted()
         self.asked_for: str = ""
@@ -64,7 +65,7 @@ class Rotation:
         self._renewed = renewed
         self._changed = asyncio.Event()
         self._last: Template | None = None
-        self._pair: Pair | None = None
+        self._pair: ServingPair | None = None
         self._life: tuple[datetime, datetime] | None = None
 
     def load(self) -> None:
@@ -75,7 +76,7 @@ class Rotation:
             return
 
     @property
-    def current(self) -> Pair | None:
+    def current(self) -> ServingPair | None:
         """The pair; None when there is none or it has expired: an expired one is not served."""
         if self._life is None or self._clock.now() > self._life[1]:
             return None
@@ -138,7 +139,7 @@ class Rotation:
         except ApiError as error:
             what = "Failed while requesting a signed certificate from the control plane"
             return self._failed(f"{_SOURCE}:457", what, error.text)
-        name, uid = made["metadata"]["name"], made["metadata"]["uid"]
+        name, uid = name_of(made), uid_of(made)
         self.asked_for = name
         try:
             chain = await self._signed(api, name, uid)
@@ -165,7 +166,7 @@ class Rotation:
         self._log.err(source, what, logger=self._signer, err=why)
         return False
 
-    def _keep(self, pair: Pair) -> None:
+    def _keep(self, pair: ServingPair) -> None:
         leaf = pair.leaf
         self._pair = pair
         self._life = (leaf.not_valid_before_utc, leaf.not_valid_after_utc)
@@ -246,9 +247,9 @@ class Rotation:
 
 def _issued(request: Object, name: str, uid: str) -> bytes:
     """The certificate of an approved request, b"" while there is none. Raises NotSigned for a decision against it."""
-    if request["metadata"]["uid"] != uid:
+    if uid_of(request) != uid:
         raise NotSigned(f'csr "{name}" changed UIDs')
-    status = request.get("status") or {}
+    status = status_of(request)
     approved = False
     for condition in status.get("conditions") or ():
         said = f"reason: {condition.get('reason', '')}, message: {condition.get('message', '')}"

@@ -5,13 +5,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kubevouch.clock import Clock
-from kubevouch_lab.cluster.chance import Entropy, serials
+from kubevouch_lab.kubelets.key_pairs import (
+    BadPair,
+    CertificateStore,
+    Current,
+    ServingPair,
+    file_pair,
+    self_signed,
+)
 from kubevouch_lab.kubelets.log import Log
-from kubevouch_lab.kubelets.pairs import BadPair, Current, Pair, Store, file_pair, self_signed
 from kubevouch_lab.kubelets.request import SERVING, Template
 from kubevouch_lab.kubelets.rotation import Rotation
 from kubevouch_lab.kubelets.settings import Settings
 from kubevouch_lab.nodes.files import NodeFiles
+from kubevouch_lab.rng import Entropy, serials
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ async def load(  # noqa: PLR0917 - what a kubelet has at its start
 ) -> Serving:
     """Which of the three it is, and the pair. Raises BadPair: the kubelet does not start."""
     if settings.rotates_server:
-        store = Store(files, settings.cert_dir, "kubelet-server", settings.tls_files)
+        store = CertificateStore(files, settings.cert_dir, "kubelet-server", settings.tls_files)
         rotation = Rotation(
             store, SERVING, template=template, clock=clock, entropy=entropy, log=log
         )
@@ -62,7 +69,7 @@ class _Watched:
         self._seen = self._look()
         self._pair = file_pair(files, certificate, key)
 
-    def current(self) -> Pair:
+    def current(self) -> ServingPair:
         seen = self._look()
         if seen != self._seen:
             self._seen = seen

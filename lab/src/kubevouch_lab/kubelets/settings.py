@@ -5,29 +5,20 @@ with the default. Read once, at the start.
 """
 
 import copy
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 from kubevouch import goyaml
+from kubevouch_lab.durations import seconds
 from kubevouch_lab.kubelets.defaults import DEFAULTS, LEGACY, OMITTED_IF_EMPTY
 from kubevouch_lab.nodes.files import NodeFiles
+from kubevouch_lab.nodes.services import StartFailure
 
 Document = dict[str, Any]
 _API_VERSION: Final = "kubelet.config.k8s.io/v1beta1"
-_UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(h|ms|us|ns|m|s)")
 _TRUE: Final = {"1", "t", "true", "True", "TRUE", "T"}
-
-
-class StartFailure(Exception):
-    """The kubelet logs this and exits with 1. text: what stands behind err= in its last line."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
 
 
 @dataclass(frozen=True)
@@ -150,11 +141,6 @@ def flags_of(argv: Sequence[str]) -> dict[str, str]:
             )
         found[name] = value
     return found
-
-
-def seconds(text: str) -> float:
-    """A duration as Go writes it: 2m0s, 1h, 300ms."""
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
 
 
 def merge_patched(onto: Any, patch: Any) -> Any:  # noqa: ANN401 - JSON

@@ -25,7 +25,7 @@ EVENTS = {STOPPING: "stopping", STOPPED: "stopped", STARTED: "started", EXITED: 
 
 
 @dataclass(frozen=True)
-class Line:
+class JournalEntry:
     """One entry. at: Unix time in seconds. unit: whose log it is in; fields: what else it bears."""
 
     at: float
@@ -76,7 +76,7 @@ class Journal:
         self._clock = clock
         self._lines = list(_kept(files))
 
-    def __iter__(self) -> Iterator[Line]:
+    def __iter__(self) -> Iterator[JournalEntry]:
         return iter(tuple(self._lines))
 
     def add(
@@ -91,7 +91,7 @@ class Journal:
     ) -> None:
         """One more line, now."""
         at = self._clock.now().timestamp()
-        line = Line(at, unit, identifier, pid, message, priority, dict(fields))
+        line = JournalEntry(at, unit, identifier, pid, message, priority, dict(fields))
         self._lines.append(line)
         path = self._files.path(_FILE)
         if len(self._lines) > _MOST:
@@ -102,7 +102,7 @@ class Journal:
         with path.open("a") as file:
             file.write(json.dumps(asdict(line)) + "\n")
 
-    def of(self, unit: str) -> tuple[Line, ...]:
+    def of(self, unit: str) -> tuple[JournalEntry, ...]:
         """Everything in the log of that unit."""
         return tuple(line for line in self._lines if line.unit == unit)
 
@@ -117,10 +117,10 @@ class Journal:
         )
 
 
-def _kept(files: NodeFiles) -> Iterator[Line]:
+def _kept(files: NodeFiles) -> Iterator[JournalEntry]:
     """What an earlier process wrote; a line that it did not finish is left out."""
     for text in files.text(_FILE).splitlines():
         try:
-            yield Line(**json.loads(text))
+            yield JournalEntry(**json.loads(text))
         except (ValueError, TypeError):
             continue

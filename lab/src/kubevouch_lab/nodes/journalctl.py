@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch_lab.nodes.calls import Told
-from kubevouch_lab.nodes.journal import Journal, Line
+from kubevouch_lab.nodes.command_lines import parse, span
+from kubevouch_lab.nodes.journal import Journal, JournalEntry
+from kubevouch_lab.nodes.program_calls import ProgramResult
 from kubevouch_lab.nodes.units import full_name
-from kubevouch_lab.nodes.words import span, taken_apart
 
 
 class Journalctl:
@@ -20,11 +20,13 @@ class Journalctl:
         self._clock = clock
         self._host = host
 
-    def __call__(self, rest: list[str]) -> Told:
+    def __call__(self, rest: list[str]) -> ProgramResult:
         """Its words, without its name."""
-        words = taken_apart(rest)
+        words = parse(rest)
         if words.has("-f", "--follow"):
-            return Told(err="journalctl: the lab's nodes cannot follow a journal\n", code=1)
+            return ProgramResult(
+                err="journalctl: the lab's nodes cannot follow a journal\n", code=1
+            )
         lines = list(self._journal)
         if units := words.all("-u", "--unit"):
             names = {full_name(name) for name in units}
@@ -44,10 +46,10 @@ class Journalctl:
             lines.reverse()
         form = words.last("-o", "--output", default="short")
         if not lines and form.startswith("short") and not words.has("-q", "--quiet"):
-            return Told("-- No entries --\n")
-        return Told("".join(f"{self._formed(line, form)}\n" for line in lines))
+            return ProgramResult("-- No entries --\n")
+        return ProgramResult("".join(f"{self._formed(line, form)}\n" for line in lines))
 
-    def _formed(self, line: Line, form: str) -> str:
+    def _formed(self, line: JournalEntry, form: str) -> str:
         if form == "json":
             return json.dumps(line.record())
         if form == "cat":
@@ -76,7 +78,7 @@ _PRIORITIES: Final = {
 }  # fmt: skip
 
 
-def _matches(line: Line, matches: Sequence[str]) -> bool:
+def _matches(line: JournalEntry, matches: Sequence[str]) -> bool:
     """journalctl(1): matches of one field are alternatives, those of different fields must all hold."""
     wanted: dict[str, set[str]] = {}
     for match in matches:

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from kubevouch.clock import Clock
-from kubevouch_lab.cluster.chance import Entropy
 from kubevouch_lab.nodes.files import NodeFiles
+from kubevouch_lab.rng import Entropy
 
 _FIRST_PID = 420
 

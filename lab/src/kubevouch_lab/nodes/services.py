@@ -8,7 +8,18 @@ from typing import Protocol
 from kubevouch_lab.nodes.unit_files import UnitFile
 
 
-class Played(Protocol):
+class StartFailure(Exception):
+    """A program that is part of the lab does not start: it logs this and exits with 1.
+
+    text: what stands behind err= in its last line.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class BuiltinProgram(Protocol):
     """A program that is no process but a part of the lab: the kubelet."""
 
     pid: int

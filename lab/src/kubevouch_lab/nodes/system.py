@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch_lab.cluster.chance import Entropy
-from kubevouch_lab.nodes.calls import Calls, Told
 from kubevouch_lab.nodes.files import NodeFiles
 from kubevouch_lab.nodes.journal import Journal, UnitEvent
 from kubevouch_lab.nodes.processes import Processes
-from kubevouch_lab.nodes.services import Played
+from kubevouch_lab.nodes.program_calls import ProgramCalls, ProgramResult
+from kubevouch_lab.nodes.services import BuiltinProgram
 from kubevouch_lab.nodes.shell import Namespace, NoShell, Ran
 from kubevouch_lab.nodes.tools import Tools
 from kubevouch_lab.nodes.units import KUBELET, Units
+from kubevouch_lab.rng import Entropy
 
 _UP_FOR: Final = timedelta(days=3, hours=7)
 _BALLAST: Final = ".lab-ballast"
@@ -56,12 +56,12 @@ class System:
         self,
         files: NodeFiles,
         *,
-        kubelet: Played,
+        kubelet: BuiltinProgram,
         journal: Journal,
         clock: Clock,
         entropy: Entropy,
         address: str,
-        programs: Mapping[str, Callable[[Sequence[str]], Told]] | None = None,
+        programs: Mapping[str, Callable[[Sequence[str]], ProgramResult]] | None = None,
     ) -> None:
         self.files = files
         self.journal = journal
@@ -79,11 +79,11 @@ class System:
         )
         own = programs or {}
 
-        async def answer(words: Sequence[str]) -> Told:
+        async def answer(words: Sequence[str]) -> ProgramResult:
             program = own.get(words[0])
             return program(words[1:]) if program else await tools(words)
 
-        self._calls = Calls(files, answer, tuple(own))
+        self._calls = ProgramCalls(files, answer, tuple(own))
         self._full: list[str] = []
         self._reboot: asyncio.Task[None] | None = None
 

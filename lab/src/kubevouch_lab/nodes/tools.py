@@ -1,4 +1,4 @@
-"""What the node's own programs say: systemctl, systemd-run, systemd-escape, journalctl, hostname. Words in, text out.
+"""What the node's own programs say: systemctl, systemd-run, systemd-escape, journalctl, hostname. Command line in, text out.
 
 What they do not know they refuse, as the real ones refuse what they do not know.
 """
@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch_lab.nodes.calls import Told
+from kubevouch_lab.nodes.command_lines import ParsedCommandLine, parse, span
 from kubevouch_lab.nodes.journal import Journal
 from kubevouch_lab.nodes.journalctl import Journalctl
 from kubevouch_lab.nodes.processes import Processes
+from kubevouch_lab.nodes.program_calls import ProgramResult
 from kubevouch_lab.nodes.units import MULTI_USER, JobFailed, Units, full_name
-from kubevouch_lab.nodes.words import Words, span, taken_apart
 
 _NOT_FOUND: Final = {
     "LoadState": "not-found",
@@ -48,35 +48,35 @@ class Tools:
         self._address = address
         self._reboot = reboot
 
-    async def __call__(self, words: Sequence[str]) -> Told:
+    async def __call__(self, words: Sequence[str]) -> ProgramResult:
         """One call: the program's name and its words."""
         self._processes.tick()
         name, rest = words[0], list(words[1:])
-        known: dict[str, Callable[[list[str]], Awaitable[Told]]] = {
+        known: dict[str, Callable[[list[str]], Awaitable[ProgramResult]]] = {
             "systemctl": self._systemctl,
             "systemd-run": self._systemd_run,
         }
-        plain: dict[str, Callable[[list[str]], Told]] = {
+        plain: dict[str, Callable[[list[str]], ProgramResult]] = {
             "systemd-escape": _escaped,
             "journalctl": Journalctl(self._journal, self._clock, self._host),
             "hostname": self._hostname,
-            "lab-now": lambda _: Told(f"{self._clock.now().timestamp():.6f}\n"),
+            "lab-now": lambda _: ProgramResult(f"{self._clock.now().timestamp():.6f}\n"),
             "reboot": self._rebooted,
-            "kubelet": lambda _: Told("Kubernetes v1.36.3\n"),
+            "kubelet": lambda _: ProgramResult("Kubernetes v1.36.3\n"),
         }
         if name in known:
             return await known[name](rest)
         return plain[name](rest)
 
-    async def _systemctl(self, rest: list[str]) -> Told:  # noqa: PLR0911 - a table of verbs
-        words = taken_apart(rest)
+    async def _systemctl(self, rest: list[str]) -> ProgramResult:  # noqa: PLR0911 - a table of verbs
+        words = parse(rest)
         verb, *names = words.rest or ("list-units",)
         match verb:
             case "show":
                 return self._show(words, names)
             case "daemon-reload" | "daemon-reexec":
                 self._units.reload()
-                return Told()
+                return ProgramResult()
             case "list-timers":
                 return self._list_timers(words, names)
             case "is-active" | "is-failed" | "is-enabled":
@@ -88,12 +88,14 @@ class Tools:
             case "start" | "stop" | "restart" | "try-restart" | "reset-failed" | "kill":
                 return await self._jobs(verb, words, names)
             case "enable" | "disable" | "unmask":
-                return Told()
+                return ProgramResult()
             case "reboot":
                 return self._rebooted([])
-        return Told(err=f"Unknown command verb {verb}: the lab's nodes do not know it.\n", code=1)
+        return ProgramResult(
+            err=f"Unknown command verb {verb}: the lab's nodes do not know it.\n", code=1
+        )
 
-    async def _jobs(self, verb: str, words: Words, names: list[str]) -> Told:
+    async def _jobs(self, verb: str, words: ParsedCommandLine, names: list[str]) -> ProgramResult:
         for name in self._units.matching(names):
             try:
                 if name == MULTI_USER:
@@ -102,7 +104,9 @@ class Tools:
                     await self._units.start(name)
                 elif verb == "stop":
                     if not self._loaded(name):
-                        return Told(err=f"Failed to stop {name}: Unit {name} not loaded.\n", code=5)
+                        return ProgramResult(
+                            err=f"Failed to stop {name}: Unit {name} not loaded.\n", code=5
+                        )
                     await self._units.stop(name)
                 elif verb in {"restart", "try-restart"}:
                     await self._units.restart(name)
@@ -111,8 +115,8 @@ class Tools:
                 else:
                     self._units.reset_failed(name)
             except JobFailed as failed:
-                return Told(err=f"{failed}\n", code=5 if "not found" in str(failed) else 1)
-        return Told()
+                return ProgramResult(err=f"{failed}\n", code=5 if "not found" in str(failed) else 1)
+        return ProgramResult()
 
     def _loaded(self, name: str) -> bool:
         known = name in self._units.services or name in self._units.timers
@@ -137,7 +141,7 @@ class Tools:
             return {"Id": name, "Description": name, **_NOT_FOUND}
         return {**_NOT_FOUND, "Id": name, "Description": unit.description, "LoadState": "loaded"}
 
-    def _show(self, words: Words, names: list[str]) -> Told:
+    def _show(self, words: ParsedCommandLine, names: list[str]) -> ProgramResult:
         wanted = [
             each for value in words.all("-p", "--property", "-P") for each in value.split(",")
         ]
@@ -147,19 +151,19 @@ class Tools:
             found = self._properties(name)
             keys = [key for key in wanted if key in found] if wanted else list(found)
             blocks.append("".join(f"{found[k]}\n" if only else f"{k}={found[k]}\n" for k in keys))
-        return Told("\n".join(blocks))
+        return ProgramResult("\n".join(blocks))
 
-    def _is(self, verb: str, words: Words, names: list[str]) -> Told:
+    def _is(self, verb: str, words: ParsedCommandLine, names: list[str]) -> ProgramResult:
         key = "UnitFileState" if verb == "is-enabled" else "ActiveState"
         states = [self._properties(full_name(name)).get(key, "disabled") for name in names]
         good = {"is-active": "active", "is-failed": "failed", "is-enabled": "enabled"}[verb]
         text = "" if words.has("-q", "--quiet") else "".join(f"{state}\n" for state in states)
-        return Told(text, code=0 if good in states else 3)
+        return ProgramResult(text, code=0 if good in states else 3)
 
-    def _status(self, names: list[str]) -> Told:
+    def _status(self, names: list[str]) -> ProgramResult:
         name = full_name(names[0]) if names else "kubelet.service"
         if not self._loaded(name):
-            return Told(err=f"Unit {name} could not be found.\n", code=4)
+            return ProgramResult(err=f"Unit {name} could not be found.\n", code=4)
         found = self._properties(name)
         lines = [
             f"* {name} - {found['Description']}",
@@ -170,16 +174,16 @@ class Tools:
             lines.append(f"   Main PID: {found['MainPID']}")
         tail = [line.short(self._host) for line in self._journal.of(name)[-10:]]
         text = "\n".join([*lines, "", *tail]) + "\n"
-        return Told(text, code=0 if found["ActiveState"] == "active" else 3)
+        return ProgramResult(text, code=0 if found["ActiveState"] == "active" else 3)
 
-    def _cat(self, names: list[str]) -> Told:
+    def _cat(self, names: list[str]) -> ProgramResult:
         unit = self._units.unit(full_name(names[0])) if names else None
         if unit is None:
-            return Told(err="No files found.\n", code=1)
+            return ProgramResult(err="No files found.\n", code=1)
         lines = [f"{key}={value}" for key, values in unit.said.items() for value in values]
-        return Told("\n".join(lines) + "\n")
+        return ProgramResult("\n".join(lines) + "\n")
 
-    def _list_timers(self, words: Words, patterns: list[str]) -> Told:
+    def _list_timers(self, words: ParsedCommandLine, patterns: list[str]) -> ProgramResult:
         names = self._units.matching(patterns) if patterns else list(self._units.timers)
         timers = [self._units.timers[name] for name in names if name in self._units.timers]
         lines = []
@@ -190,14 +194,14 @@ class Tools:
                 f"{at:%a %Y-%m-%d %H:%M:%S UTC} {left:.0f}s left - - {timer.name} {timer.service.name}"
             )
         if words.has("--no-legend"):
-            return Told("".join(f"{line}\n" for line in lines))
+            return ProgramResult("".join(f"{line}\n" for line in lines))
         head = "NEXT LEFT LAST PASSED UNIT ACTIVATES"
-        return Told("\n".join([head, *lines, "", f"{len(lines)} timers listed."]) + "\n")
+        return ProgramResult("\n".join([head, *lines, "", f"{len(lines)} timers listed."]) + "\n")
 
-    async def _systemd_run(self, rest: list[str]) -> Told:
-        words = taken_apart(rest, stop_at_program=True)
+    async def _systemd_run(self, rest: list[str]) -> ProgramResult:
+        words = parse(rest, stop_at_program=True)
         if not words.rest:
-            return Told(err="Command line to execute required.\n", code=1)
+            return ProgramResult(err="Command line to execute required.\n", code=1)
         stamp = f"run-u{int(self._processes.uptime * 1000)}"
         name = words.last("--unit", "-u", default=stamp).removesuffix(".service")
         name = name.removesuffix(".timer")
@@ -208,37 +212,37 @@ class Tools:
                 after = float(text) if text.replace(".", "", 1).isdigit() else span(text)
                 self._units.run_later(name, after, words.rest, description)
                 said = f"Running timer as unit: {name}.timer\nWill run service as unit: {name}.service\n"
-                return Told(err=said)
+                return ProgramResult(err=said)
             unknown = sorted(each for each in words.options if each.startswith("--on-"))
             if unknown:
-                return Told(
+                return ProgramResult(
                     err=f"systemd-run: {unknown[0]}: the lab's nodes know --on-active only\n",
                     code=1,
                 )
             await self._units.run_now(f"{name}.service", words.rest, description)
         except JobFailed as failed:
-            return Told(err=f"{failed}\n", code=1)
-        return Told(err=f"Running as unit: {name}.service\n")
+            return ProgramResult(err=f"{failed}\n", code=1)
+        return ProgramResult(err=f"Running as unit: {name}.service\n")
 
-    def _hostname(self, rest: list[str]) -> Told:
+    def _hostname(self, rest: list[str]) -> ProgramResult:
         match rest:
             case []:
-                return Told(f"{self._host}\n")
+                return ProgramResult(f"{self._host}\n")
             case ["-f" | "--fqdn"]:
-                return Told(f"{self._host}\n")
+                return ProgramResult(f"{self._host}\n")
             case ["-s" | "--short"]:
-                return Told(f"{self._host.split('.', 1)[0]}\n")
+                return ProgramResult(f"{self._host.split('.', 1)[0]}\n")
             case ["-I" | "-i" | "--all-ip-addresses" | "--ip-address"]:
-                return Told(f"{self._address} \n")
-        return Told(err="hostname: the lab's nodes keep their names\n", code=1)
+                return ProgramResult(f"{self._address} \n")
+        return ProgramResult(err="hostname: the lab's nodes keep their names\n", code=1)
 
-    def _rebooted(self, _: list[str]) -> Told:
+    def _rebooted(self, _: list[str]) -> ProgramResult:
         self._reboot()
-        return Told()
+        return ProgramResult()
 
 
-def _escaped(rest: list[str]) -> Told:
-    words = taken_apart(rest, taking=frozenset())
+def _escaped(rest: list[str]) -> ProgramResult:
+    words = parse(rest, taking=frozenset())
     path = words.has("-p", "--path")
     made = []
     for word in words.rest:
@@ -254,4 +258,4 @@ def _escaped(rest: list[str]) -> Told:
             )
         )
     suffix = words.last("--suffix")
-    return Told(" ".join(f"{each}.{suffix}" if suffix else each for each in made) + "\n")
+    return ProgramResult(" ".join(f"{each}.{suffix}" if suffix else each for each in made) + "\n")

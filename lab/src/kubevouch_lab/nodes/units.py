@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch_lab.kubelets.settings import StartFailure, seconds
+from kubevouch_lab.durations import seconds
 from kubevouch_lab.nodes import journal as log
 from kubevouch_lab.nodes.files import NodeFiles
 from kubevouch_lab.nodes.journal import Journal
 from kubevouch_lab.nodes.processes import Processes
-from kubevouch_lab.nodes.services import Played, Service, Timer
+from kubevouch_lab.nodes.services import BuiltinProgram, Service, StartFailure, Timer
 from kubevouch_lab.nodes.shell import Ran
 from kubevouch_lab.nodes.unit_files import UNITS, UnitFile, read_unit
 
@@ -39,7 +39,7 @@ class Units:
         journal: Journal,
         clock: Clock,
         processes: Processes,
-        played: dict[str, Played],
+        played: dict[str, BuiltinProgram],
         run: Run,
     ) -> None:
         self.services: dict[str, Service] = {}

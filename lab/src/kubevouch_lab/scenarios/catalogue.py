@@ -4,38 +4,10 @@
 each is in lab/tests/scenarios.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 from kubevouch_lab.cluster.folder import LabError
-from kubevouch_lab.scenarios import deeds
-from kubevouch_lab.scenarios.states import State
-
-if TYPE_CHECKING:
-    from kubevouch_lab.cluster.lab import Lab
-    from kubevouch_lab.cluster.machine import Machine
-
-Deed = Callable[["Lab", "Sequence[Machine]"], Awaitable[None]]
-"""What is done to a running lab and some of its machines."""
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """One of them. deeds: what is done, in order, once kubelets are in the state."""
-
-    name: str
-    tells: str
-    state: State
-    deeds: tuple[Deed, ...] = ()
-    single: bool = False
-    """It is about one node: the second worker, if nobody says another."""
-
-    def machines(self, lab: "Lab") -> "list[Machine]":
-        """Those that the deeds are done to if nobody says others."""
-        found = list(lab.machines.values())
-        return found[min(2, len(found) - 1) :][:1] if self.single else found
-
+from kubevouch_lab.cluster.scenario import Scenario
+from kubevouch_lab.cluster.states import State
+from kubevouch_lab.scenarios import faults
 
 _ALL = (
     Scenario("expired", "kubelets sign their own; those certificates have expired", State.EXPIRED),
@@ -46,58 +18,58 @@ _ALL = (
         "approved once by hand, long ago, and expired since",
         State.ROTATED_EXPIRED,
     ),
-    Scenario("healthy", "nothing is wrong", State.HEALTHY, (deeds.somebody_approves,)),
+    Scenario("healthy", "nothing is wrong", State.HEALTHY, (faults.somebody_approves,)),
     Scenario(
         "denied-loop",
         "some approver's rule refuses a node, which asks again for ever",
         State.HEALTHY,
-        (deeds.somebody_approves, deeds.somebody_denies, deeds.ask_anew),
+        (faults.somebody_approves, faults.somebody_denies, faults.ask_anew),
         single=True,
     ),
     Scenario(
         "approver-gone",
         "certificates are nearly used up, and nobody approves the next ones",
         State.HEALTHY,
-        (deeds.nearly_used_up,),
+        (faults.nearly_used_up,),
     ),
     Scenario(
         "wrong-ca",
         "a node serves a certificate of a former CA of the same name",
         State.HEALTHY,
-        (deeds.somebody_approves, deeds.signed_by_another_ca),
+        (faults.somebody_approves, faults.signed_by_another_ca),
         single=True,
     ),
     Scenario(
         "clock-skew",
         "a node's clock goes a day ahead: it was certified tomorrow",
         State.HEALTHY,
-        (deeds.somebody_approves, deeds.clock_ahead),
+        (faults.somebody_approves, faults.clock_ahead),
         single=True,
     ),
     Scenario(
         "unreachable",
         "a node's port swallows what comes",
         State.HEALTHY,
-        (deeds.somebody_approves, deeds.swallow),
+        (faults.somebody_approves, faults.swallow),
         single=True,
     ),
     Scenario(
         "insecure-flag",
         "metrics-server runs with --kubelet-insecure-tls",
         State.EXPIRED,
-        (deeds.insecure_flag,),
+        (faults.insecure_flag,),
     ),
     Scenario(
         "rbac-missing",
         "metrics-server's ClusterRoleBinding is gone",
         State.HEALTHY,
-        (deeds.somebody_approves, deeds.no_binding),
+        (faults.somebody_approves, faults.no_binding),
     ),
     Scenario(
         "drift",
         "the ConfigMap says serverTLSBootstrap, a node's file does not",
         State.HEALTHY,
-        (deeds.somebody_approves, deeds.drifted),
+        (faults.somebody_approves, faults.drifted),
         single=True,
     ),
 )

@@ -1,17 +1,16 @@
 """Whether a state can be seen from outside: what kubelets wait for, what metrics servers say, what the API tells of them."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kubevouch_lab.apiserver.kinds import API_SERVICES, DEPLOYMENTS, PODS
 from kubevouch_lab.cluster.folder import LabError
-from kubevouch_lab.objects import condition
-from kubevouch_lab.scenarios.states import State
+from kubevouch_lab.cluster.states import State
+from kubevouch_lab.objects import Object, condition, status_of, uid_of
 
 if TYPE_CHECKING:
     from kubevouch_lab.cluster.lab import Lab
 
-Object = dict[str, Any]
 _EVERY = 0.05
 _PATIENCE = 60.0
 
@@ -43,7 +42,7 @@ def _looks(lab: "Lab", state: State) -> dict[str, Callable[[], bool]]:
 
     def complains() -> bool:
         nodes = [f'node="{name}"' for name in lab.machines]
-        heard = [lab.servers.log(pod["metadata"]["uid"]) for pod in pods()]
+        heard = [lab.servers.log(uid_of(pod)) for pod in pods()]
         logs = ["".join(line.text for line in lines) for lines in heard]
         return any(all(node in log for node in nodes) for log in logs)
 
@@ -58,7 +57,7 @@ def _looks(lab: "Lab", state: State) -> dict[str, Callable[[], bool]]:
             machine.kubelet.waits_for for machine in lab.machines.values()
         )
     looks["three metrics servers running"] = lambda: (
-        [(pod.get("status") or {}).get("phase") for pod in pods()] == ["Running"] * 3
+        [status_of(pod).get("phase") for pod in pods()] == ["Running"] * 3
     )
     if state is State.HEALTHY:
         looks["metrics-server 3/3"] = lambda: deployment().get("readyReplicas") == 3

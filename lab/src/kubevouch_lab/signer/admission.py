@@ -3,14 +3,12 @@
 Sources: plugin/pkg/admission/certificates/{approval,signing,subjectrestriction,util.go} in Kubernetes.
 """
 
-from typing import Any
-
 from kubevouch.x509 import X509Error
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.request import Authorizer, RequestInfo
+from kubevouch_lab.objects import Object, status_of
 from kubevouch_lab.signer.requests import parsed
 
-Object = dict[str, Any]
 _GROUP = "certificates.k8s.io"
 _CLIENT = "kubernetes.io/kube-apiserver-client"
 
@@ -46,7 +44,7 @@ class RequestAdmission:
 
 
 def _signs(old: Object, new: Object) -> bool:
-    before, after = old.get("status") or {}, new.get("status") or {}
+    before, after = status_of(old), status_of(new)
     return any(before.get(key) != after.get(key) for key in ("certificate", "conditions"))
 
 

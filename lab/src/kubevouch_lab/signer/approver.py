@@ -5,15 +5,12 @@ It never looks at kubernetes.io/kubelet-serving; nothing in a cluster does.
 Source: pkg/controller/certificates/approver/sarapprove.go in Kubernetes.
 """
 
-from typing import Any
-
 from kubevouch.x509 import X509Error
 from kubevouch_lab.apiserver.request import Authorizer, RequestInfo, UserInfo
-from kubevouch_lab.objects import condition
+from kubevouch_lab.objects import Object, condition, status_of
 from kubevouch_lab.signer.requests import parsed
 from kubevouch_lab.signer.rules import KUBELET_CLIENT, kubelet_client_fault
 
-Object = dict[str, Any]
 REASON = "AutoApproved"
 _MESSAGES = {
     "selfnodeclient": "Auto approving self kubelet client certificate after SubjectAccessReview.",
@@ -42,7 +39,7 @@ def approval(request: Object, authorize: Authorizer) -> str:
 def waits(request: Object) -> bool:
     """Whether it is for this approver, and nobody has decided."""
     decided = condition(request, "Approved") or condition(request, "Denied")
-    issued = (request.get("status") or {}).get("certificate")
+    issued = status_of(request).get("certificate")
     return request["spec"]["signerName"] == KUBELET_CLIENT and not decided and not issued
 
 

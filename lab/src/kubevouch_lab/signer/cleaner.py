@@ -7,12 +7,10 @@ approved and never issued stays for ever.
 import base64
 import binascii
 from datetime import datetime, timedelta
-from typing import Any
 
 from kubevouch.x509 import X509Error, read_certificates
-from kubevouch_lab.objects import condition, read_moment
+from kubevouch_lab.objects import Object, condition, read_moment, status_of
 
-Object = dict[str, Any]
 EVERY = timedelta(hours=1)
 _DECIDED = timedelta(hours=1)
 _PENDING = timedelta(hours=24)
@@ -20,7 +18,7 @@ _PENDING = timedelta(hours=24)
 
 def is_old(request: Object, now: datetime) -> bool:
     """Whether the cleaner deletes it."""
-    status = request.get("status") or {}
+    status = status_of(request)
     issued = status.get("certificate") or ""
     if not status.get("conditions"):
         return _past(request["metadata"].get("creationTimestamp"), now, _PENDING)

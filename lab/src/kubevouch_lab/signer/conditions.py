@@ -4,9 +4,9 @@ Source: pkg/apis/certificates/validation/validation.go and pkg/registry/certific
 """
 
 from collections.abc import Iterator
-from typing import Any
 
-Object = dict[str, Any]
+from kubevouch_lab.objects import Object
+
 Cause = tuple[str, str, str]
 _DECISIONS = ("Approved", "Denied", "Failed")
 _BY_APPROVERS = ("Approved", "Denied")

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from kubevouch.x509 import (
     Certificate,
+    CertificateRequest,
     Name,
     PublicKey,
-    SigningRequest,
     X509Error,
     der,
     pem,
@@ -96,7 +96,7 @@ def duration(asked: int | None, life: timedelta = LIFE) -> timedelta:
 
 
 def issued(
-    request: SigningRequest,
+    request: CertificateRequest,
     usages: Iterable[str],
     ca: SigningCa,
     *,
@@ -191,7 +191,9 @@ def _public_key(key: PublicKey) -> bytes:
     )
 
 
-def _extensions(request: SigningRequest, usages: frozenset[str], ca: Certificate) -> list[bytes]:
+def _extensions(
+    request: CertificateRequest, usages: frozenset[str], ca: Certificate
+) -> list[bytes]:
     """In the order in which Go writes them (buildCertExtensions)."""
     found = []
     bits = {_BITS[usage] for usage in usages & _BITS.keys()}
@@ -217,7 +219,7 @@ def _wanted(usages: frozenset[str]) -> set[str]:
     return {_PURPOSES[usage] for usage in usages & _PURPOSES.keys()}
 
 
-def _alt_names(request: SigningRequest) -> list[bytes]:
+def _alt_names(request: CertificateRequest) -> list[bytes]:
     asked = request.alt_names
     return [
         *(der.encode(der.context(2), name.encode("ascii")) for name in asked.dns_names),

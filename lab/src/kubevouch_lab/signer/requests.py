@@ -9,15 +9,14 @@ import binascii
 from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
 
 from kubevouch.x509 import (
+    CertificateRequest,
     QuirkCode,
-    SigningRequest,
     X509Error,
     pem,
     read_certificate_der,
-    read_request,
+    read_csr,
 )
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.kinds import Kind
@@ -25,6 +24,7 @@ from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.registry.strategy import Strategy
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.apiserver.validation import Cause
+from kubevouch_lab.objects import Object, name_of, status_of
 from kubevouch_lab.signer.conditions import (
     malformed,
     settled_times,
@@ -33,7 +33,6 @@ from kubevouch_lab.signer.conditions import (
 )
 from kubevouch_lab.signer.signer_names import signer_name_causes
 
-Object = dict[str, Any]
 USAGES = frozenset(
     (
         "signing", "digital signature", "content commitment", "key encipherment", "key agreement",
@@ -70,8 +69,8 @@ class RequestStrategy(Strategy):
         self, kind: Kind, info: RequestInfo, old: Object, new: Object, now: datetime
     ) -> Object:
         """Each path keeps its own part and takes the rest from the stored object."""
-        before = old.get("status") or {}
-        after = new.get("status") or {}
+        before = status_of(old)
+        after = status_of(new)
         changed, causes = dict(before), []
         conditions = [dict(each) for each in after.get("conditions") or []]
         match info.subresource:
@@ -89,7 +88,7 @@ class RequestStrategy(Strategy):
             case _:
                 raise status.method_not_allowed(kind.group, kind.plural, info.verb)
         if causes:
-            raise status.invalid(kind.group, kind.kind, old["metadata"]["name"], causes)
+            raise status.invalid(kind.group, kind.kind, name_of(old), causes)
         return {**new, "spec": old["spec"], "status": changed}
 
     def causes(self, kind: Kind, old: Object | None, new: Object) -> list[Cause]:
@@ -106,16 +105,16 @@ def request_bytes(spec: Object) -> bytes:
         raise X509Error("spec.request", "not base64", "PEM in base64 was expected") from None
 
 
-def parsed(spec: Object) -> SigningRequest:
+def parsed(spec: Object) -> CertificateRequest:
     """The request as Go reads it. Raises X509Error in Go's words (`seen`)."""
     return _parsed(spec.get("request") or "")
 
 
 @lru_cache(maxsize=128)
-def _parsed(encoded: str) -> SigningRequest:
+def _parsed(encoded: str) -> CertificateRequest:
     """Admission, validation, approver and signer ask one after the other: it is read once."""
     try:
-        return read_request(request_bytes({"request": encoded}), "spec.request")
+        return read_csr(request_bytes({"request": encoded}), "spec.request")
     except X509Error as error:
         seen = error.seen.removeprefix("not a signing request: ")
         if "PEM block" in seen or "block comes first" in seen or seen == "not base64":

@@ -7,7 +7,7 @@ only defence.
 
 from collections.abc import Callable, Iterable
 
-from kubevouch.x509 import SigningRequest
+from kubevouch.x509 import CertificateRequest
 
 SERVING = "kubernetes.io/kubelet-serving"
 KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
@@ -19,10 +19,10 @@ _SERVING = frozenset({"digital signature", "key encipherment", "server auth"})
 _KUBELET_CLIENT = frozenset({"digital signature", "key encipherment", "client auth"})
 _OPTIONAL = "key encipherment"
 
-Check = Callable[[SigningRequest, Iterable[str]], str]
+Check = Callable[[CertificateRequest, Iterable[str]], str]
 
 
-def serving_fault(request: SigningRequest, usages: Iterable[str]) -> str:
+def serving_fault(request: CertificateRequest, usages: Iterable[str]) -> str:
     """Why kubernetes.io/kubelet-serving does not sign it; empty if it does. The first failure counts."""
     if request.subject.organizations != _NODES:
         return "subject organization is not system:nodes"
@@ -35,7 +35,7 @@ def serving_fault(request: SigningRequest, usages: Iterable[str]) -> str:
     return _usages_fault(usages, _SERVING) or _name_fault(request)
 
 
-def kubelet_client_fault(request: SigningRequest, usages: Iterable[str]) -> str:
+def kubelet_client_fault(request: CertificateRequest, usages: Iterable[str]) -> str:
     """Why kubernetes.io/kube-apiserver-client-kubelet does not sign it; empty if it does."""
     if request.subject.organizations != _NODES:
         return "subject organization is not system:nodes"
@@ -50,7 +50,7 @@ def kubelet_client_fault(request: SigningRequest, usages: Iterable[str]) -> str:
     return _usages_fault(usages, _KUBELET_CLIENT) or _name_fault(request)
 
 
-def client_fault(_: SigningRequest, usages: Iterable[str]) -> str:
+def client_fault(_: CertificateRequest, usages: Iterable[str]) -> str:
     """Why kubernetes.io/kube-apiserver-client does not sign it; empty if it does."""
     wanted = list(usages)
     for usage in wanted:
@@ -61,7 +61,7 @@ def client_fault(_: SigningRequest, usages: Iterable[str]) -> str:
     return ""
 
 
-def no_fault(_: SigningRequest, _usages: Iterable[str]) -> str:
+def no_fault(_: CertificateRequest, _usages: Iterable[str]) -> str:
     """kubernetes.io/legacy-unknown signs what is approved."""
     return ""
 
@@ -80,7 +80,7 @@ def _usages_fault(usages: Iterable[str], wanted: frozenset[str]) -> str:
     return f"usages did not match [{' '.join(sorted(wanted))}]"
 
 
-def _name_fault(request: SigningRequest) -> str:
+def _name_fault(request: CertificateRequest) -> str:
     if request.subject.common_name.startswith(_NODE):
         return ""
     return f"subject common name does not begin with {_NODE}"

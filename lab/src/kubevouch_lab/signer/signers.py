@@ -6,7 +6,6 @@ Sources: pkg/controller/certificates/{certificate_controller,approver,signer,cle
 import asyncio
 import base64
 import logging
-from typing import Any
 
 from kubevouch.clock import Clock
 from kubevouch.x509 import X509Error
@@ -16,13 +15,12 @@ from kubevouch_lab.apiserver.metadata import Entropy, moment
 from kubevouch_lab.apiserver.request import AUTHENTICATED, Authorizer, UserInfo
 from kubevouch_lab.apiserver.status import StatusError
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.objects import condition
+from kubevouch_lab.objects import Object, condition, name_of, status_of
 from kubevouch_lab.signer import approver, cleaner
 from kubevouch_lab.signer.issuing import CannotSign, SigningCa, duration, issued
 from kubevouch_lab.signer.requests import parsed
 from kubevouch_lab.signer.rules import CHECKS
 
-Object = dict[str, Any]
 _LOG = logging.getLogger(__name__)
 CONTROLLER = UserInfo(
     "system:serviceaccount:kube-system:certificate-controller",
@@ -63,7 +61,7 @@ class Signers:
 
     def act(self, request: Object) -> None:
         """Approves or signs one request, as far as the rules allow it now."""
-        name = request["metadata"]["name"]
+        name = name_of(request)
         try:
             message = approver.approval(request, self._authorize)
             if message:
@@ -85,7 +83,7 @@ class Signers:
         now = self._clock.now()
         for request in self._store.list(CSRS):
             if cleaner.is_old(request, now):
-                self._client.delete(CSRS, request["metadata"]["name"])
+                self._client.delete(CSRS, name_of(request))
 
     async def _follow(self) -> None:
         with self._store.watch(CSRS) as changes:
@@ -158,11 +156,11 @@ class Signers:
 def _to_sign(request: Object) -> bool:
     """Approved, and nothing has become of it yet."""
     ended = condition(request, "Denied") or condition(request, "Failed")
-    issued_already = (request.get("status") or {}).get("certificate")
+    issued_already = status_of(request).get("certificate")
     return bool(condition(request, "Approved")) and not ended and not issued_already
 
 
 def _with_condition(request: Object, made: Object) -> Object:
-    status = request.get("status") or {}
+    status = status_of(request)
     conditions = [*(status.get("conditions") or []), made]
     return {**request, "status": {**status, "conditions": conditions}}

@@ -18,7 +18,7 @@ from kubevouch_lab.ssh.session import Session
 _CHUNK: Final = 64 * 1024
 
 
-class _Door(asyncssh.SSHServer):
+class _SshServer(asyncssh.SSHServer):
     def __init__(self, system: System) -> None:
         self._system = system
 
@@ -34,7 +34,7 @@ class NodeSsh:
         self._options = asyncssh.SSHServerConnectionOptions(
             server_host_keys=[asyncssh.import_private_key(host_key)],
             authorized_client_keys=asyncssh.import_authorized_keys(authorized_keys),
-            server_factory=lambda: _Door(system),
+            server_factory=lambda: _SshServer(system),
             encoding=None,
             password_auth=False,
             kbdint_auth=False,

@@ -1,6 +1,8 @@
 """What an operator says with --allow NODE=VALUE: this name or address is that node's."""
 
-from kubevouch.errors import UsageError
+from collections.abc import Iterable
+
+from kubevouch.errors import UsageError, nearest
 
 
 def node_values(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
@@ -12,3 +14,12 @@ def node_values(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
             raise UsageError(word, "is not NODE=VALUE", "worker-1=192.168.88.112, say")
         found[node] = (*found.get(node, ()), value)
     return found
+
+
+def check_nodes(allowed: Iterable[str], known: Iterable[str]) -> None:
+    """Each is a Node of the cluster. Raises UsageError that names the one that may be meant."""
+    nodes = set(known)
+    for name in allowed:
+        if name not in nodes:
+            expected = nearest(name, nodes, otherwise="the name of a Node was expected")
+            raise UsageError(f"--allow {name}=...", "there is no such Node", expected)

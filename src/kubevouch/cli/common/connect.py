@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from kubevouch.cli.common.loopback import loopback_kubelets
+from kubevouch.cli.common.progress import Progress
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
 from kubevouch.kube.access import ClusterAccess, cluster_access
@@ -32,10 +33,17 @@ def with_api(
 
     async def connected() -> T:
         clock = SystemClock()
-        interactive = terminal.stderr.isatty()
-        async with ApiClient(
-            access, clock=clock, environ=terminal.environment, interactive=interactive
-        ) as api:
+        progress = Progress(terminal, clock)
+        async with (
+            progress.shown(),
+            ApiClient(
+                access,
+                clock=clock,
+                environ=terminal.environment,
+                interactive=terminal.stderr.isatty(),
+                observe=progress.request,
+            ) as api,
+        ):
             return await work(api, clock)
 
     return run_loop(connected())

@@ -57,7 +57,7 @@ def print_diagnosis(
     """`table` for a person, `short` for a ticket, `json` for a program. Returns the exit code."""
     code = diagnosis.exit_code(fail_on)
     if form == "json":
-        print_document(terminal, SCHEMA, as_json(verb, evidence, diagnosis))
+        print_document(terminal, SCHEMA, as_json(terminal, verb, evidence, diagnosis, code))
         return code
     if form == "short":
         for each in diagnosis.findings:
@@ -195,7 +195,7 @@ def _print_end(
         words = ("kubevouch", "doctor") if verb == "verify" else cause.next
         why = ("kubevouch", "explain", str(cause.code))
         terminal.wrapped(cause.text, "CAUSE  ", Colour.BAD)
-        terminal.out(f"NEXT   {one_line(shlex.join(words))}")
+        terminal.command("NEXT   ", shlex.join(words))
         if cause.by_hand and verb != "verify":
             terminal.wrapped(cause.by_hand, "THEN   ")
         if why != words:
@@ -207,7 +207,7 @@ def _print_end(
             "UNKNOWN  ",
             Colour.WARNING,
         )
-        terminal.out(f"NEXT     {one_line(shlex.join(doubt.next))}")
+        terminal.command("NEXT     ", shlex.join(doubt.next))
         if doubt.by_hand:
             terminal.wrapped(doubt.by_hand, "THEN     ")
     elif code is ExitCode.OK and verb == "verify":
@@ -220,8 +220,17 @@ def _print_end(
         terminal.out(f"OK     nothing of severity {fail_on} or worse", Colour.GOOD)
 
 
-def as_json(verb: str, evidence: Evidence, diagnosis: Diagnosis) -> dict[str, object]:
-    """Stable names; times in RFC 3339."""
+_STATUS = {
+    ExitCode.OK: "OK",
+    ExitCode.FINDINGS: "ProblemDetected",
+    ExitCode.COULD_NOT_TELL: "Unknown",
+}
+
+
+def as_json(
+    terminal: Terminal, verb: str, evidence: Evidence, diagnosis: Diagnosis, code: ExitCode
+) -> dict[str, object]:
+    """Stable names; times in RFC 3339. status says the same as the exit code."""
     counts: dict[str, int] = {}
     for each in diagnosis.findings:
         counts[each.severity] = counts.get(each.severity, 0) + 1
@@ -234,18 +243,18 @@ def as_json(verb: str, evidence: Evidence, diagnosis: Diagnosis) -> dict[str, ob
             "uid": evidence.cluster.uid.value,
             "version": evidence.cluster.version.value,
         },
-        "status": "ProblemDetected" if diagnosis.findings else "OK",
+        "status": _STATUS[code],
         "counts": counts,
-        "findings": [_with_command_line(each) for each in diagnosis.findings],
-        "cause": _with_command_line(diagnosis.cause) if diagnosis.cause else None,
+        "findings": [_with_command_line(terminal, each) for each in diagnosis.findings],
+        "cause": _with_command_line(terminal, diagnosis.cause) if diagnosis.cause else None,
         "kubelets": [_served_json(each) for each in evidence.served],
     }
 
 
-def _with_command_line(each: Finding | Cause) -> dict[str, object]:
+def _with_command_line(terminal: Terminal, each: Finding | Cause) -> dict[str, object]:
     """Its fields, with the words of the next command joined as a shell reads them."""
     fields = {name: getattr(each, name) for name in each.__struct_fields__}
-    return {**fields, "next": shlex.join(each.next)}
+    return {**fields, "next": terminal.hint(shlex.join(each.next))}
 
 
 def _served_json(served: Served) -> dict[str, object]:

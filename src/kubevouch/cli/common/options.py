@@ -37,11 +37,13 @@ seconds = _Seconds()
 
 
 def terminal_of(ctx: click.Context) -> "Terminal":
-    """The terminal that `app.run` gave to this command."""
+    """The terminal that `app.run` gave to this command; it knows now how the command was called."""
+    from kubevouch.cli.common.invocation import invocation_of
     from kubevouch.cli.common.terminal import Terminal
 
     found = ctx.find_object(Terminal)
     assert found is not None
+    found.invocation = invocation_of(ctx)
     return found
 
 
@@ -57,9 +59,25 @@ def output(*formats: str) -> Callable[[F], F]:
     )
 
 
+def _be_verbose(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    from kubevouch.cli.common.terminal import Terminal
+
+    terminal = ctx.find_object(Terminal)
+    if terminal is not None and value:
+        terminal.verbose = True
+
+
 def cluster(function: F) -> F:
-    """--kubeconfig, --context: which cluster, in kubectl's words."""
+    """--kubeconfig, --context: which cluster, in kubectl's words. -v: what it is asked."""
     for option in (
+        click.option(
+            "-v",
+            "--verbose",
+            is_flag=True,
+            expose_value=False,
+            callback=_be_verbose,
+            help="Show each request to the API server on standard error.",
+        ),
         click.option("--context", metavar="NAME", help="Context of the kubeconfig to use."),
         click.option(
             "--kubeconfig",
@@ -69,6 +87,14 @@ def cluster(function: F) -> F:
     ):
         function = option(function)
     return function
+
+
+allow = click.option(
+    "--allow",
+    multiple=True,
+    metavar="NODE=VALUE",
+    help="You say that this name or address is that node's. May be repeated.",
+)
 
 
 def fail_on(function: F) -> F:

@@ -1,55 +1,179 @@
-"""A run for somebody who watches: plain lines when piped; on a terminal the last line is drawn over."""
+"""What a run does and waits for, on standard error. Steps are lines that stay.
+
+On a terminal what is waited for stands below them and is drawn anew (rich); where standard error is piped it is a line,
+once, if the verb wants that (`Terminal.tells_waits`).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Hashable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 
-_CLEAR = "\r\x1b[K"
-_LONGEST = 110
-_PATIENCE = 5.0
+if TYPE_CHECKING:
+    from rich.live import Live
+
+_TICK = 0.25
+_SHOWN_AFTER = 1.0
+_TOLD_AFTER = 2.0
+_MOST_SHOWN = 6
 
 
-class ProgressLines:
-    """Tells each step with the time since the run began."""
+@dataclass
+class _Wait:
+    text: str
+    since: float
+    told: bool = field(default=False)
+
+
+class Progress:
+    """What is waited for now, and since when. `async with progress.shown()` shows it while something runs.
+
+    It is the `ProgressReport` of a roll-out, and the observer of requests to the API server.
+    """
 
     def __init__(self, terminal: Terminal, clock: Clock) -> None:
         self._terminal = terminal
         self._clock = clock
         self._began = clock.monotonic()
-        self._waits: dict[str, tuple[str, float, bool]] = {}
-        """By node: what it waits for, since when, and whether that was told."""
-        self._drawn = False
+        self._waits: dict[Hashable, _Wait] = {}
+        self._live: Live | None = None
+
+    def begin(self, key: Hashable, text: str) -> None:
+        """Something waits for what the text names, from now on; of a key that waits already only the text is new."""
+        known = self._waits.get(key)
+        if known is None:
+            self._waits[key] = _Wait(text, self._clock.monotonic())
+        else:
+            known.text = text
+
+    def end(self, key: Hashable) -> None:
+        """It waits no more."""
+        self._waits.pop(key, None)
 
     def step(self, node: str, text: str) -> None:
-        """A line that stays."""
-        self._line(node, text)
+        """The node has come so far."""
+        self.end(node)
+        self._line(f"{node}  {text}")
 
     def waiting(self, node: str, text: str) -> None:
-        """Drawn over on a terminal; else a line once it has been the same for a while."""
-        if self._terminal.is_live:
-            shown = f"{self._stamp()}  {node}  waits for {text}"[:_LONGEST]
-            self._terminal.stderr.write(_CLEAR + one_line(shown))
-            self._terminal.stderr.flush()
-            self._drawn = True
-            return
-        said, since, told = self._waits.get(node, ("", 0.0, False))
-        now = self._clock.monotonic()
-        if said != text:
-            since, told = now, False
-        elif not told and now - since >= _PATIENCE:
-            self._line(node, f"waits for {text}")
-            told = True
-        self._waits[node] = (text, since, told)
+        """What the node waits for now."""
+        shown = f"{node}  waits for {text}"
+        known = self._waits.get(node)
+        if known is None or known.text != shown:
+            self._waits[node] = _Wait(shown, self._clock.monotonic())
 
     def ended(self, node: str, text: str) -> None:
-        """A line that stays."""
-        self._line(node, text)
+        """The node is through, one way or the other."""
+        self.step(node, text)
 
-    def _line(self, node: str, text: str) -> None:
-        if self._drawn:
-            self._terminal.stderr.write(_CLEAR)
-            self._drawn = False
-        self._terminal.note(one_line(f"{self._stamp()}  {node}  {text}"))
+    def request(self, method: str, target: str, /) -> Callable[[str], None]:
+        """A request to the API server goes out: with -v it is shown once it has ended."""
+        key, began = object(), self._clock.monotonic()
+        self.begin(key, f"waits for the API server: {method} {target.partition('?')[0]}")
+
+        def ended(how: str) -> None:
+            self.end(key)
+            if self._terminal.verbose:
+                passed = (self._clock.monotonic() - began) * 1000
+                self._terminal.note(one_line(f"{method} {target}  {how}  {passed:.0f} ms"))
+
+        return ended
+
+    @contextlib.asynccontextmanager
+    async def shown(self) -> AsyncIterator[None]:
+        """Looks at what is waited for a few times a second, where somebody would see it."""
+        self._terminal.progress = self
+        watched = self._terminal.is_live or self._terminal.tells_waits
+        task = asyncio.create_task(self._ticking()) if watched else None
+        try:
+            yield
+        finally:
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            self.erase()
+            self._terminal.progress = None
+
+    async def _ticking(self) -> None:
+        while True:
+            self.tick()
+            await self._clock.sleep(_TICK)
+
+    def tick(self) -> None:
+        """Shows what has been waited for long enough."""
+        now = self._clock.monotonic()
+        if self._terminal.is_live:
+            self._draw(now)
+            return
+        for wait in list(self._waits.values()):
+            if not wait.told and now - wait.since >= _TOLD_AFTER:
+                wait.told = True
+                self._line(wait.text)
+
+    def _draw(self, now: float) -> None:
+        shown = [each for each in self._waits.values() if now - each.since >= _SHOWN_AFTER]
+        if not shown:
+            self.erase()
+            return
+        lines = [
+            f"{self._stamp()}  {one_line(each.text)}  ({now - each.since:.0f} s)"
+            for each in shown[:_MOST_SHOWN]
+        ]
+        if len(shown) > _MOST_SHOWN:
+            lines.append(f"        and {len(shown) - _MOST_SHOWN} more")
+        from rich.text import Text
+
+        text = Text("\n".join(lines), no_wrap=True, overflow="crop")
+        if self._live is None:
+            self._live = _live(self._terminal)
+            self._live.start()
+        self._live.update(text, refresh=True)
+
+    def erase(self) -> None:
+        """Takes away what is drawn: a line that stays comes in its place."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _line(self, text: str) -> None:
+        self._terminal.note(one_line(f"{self._stamp()}  {text}"))
 
     def _stamp(self) -> str:
         passed = int(self._clock.monotonic() - self._began)
         return f"{passed // 60:3}:{passed % 60:02}"
+
+
+def _live(terminal: Terminal) -> "Live":
+    """Rich's live display on standard error, as wide as the terminal is now. It draws only when it is told to."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(
+        file=terminal.stderr,
+        force_terminal=True,
+        color_system=None,
+        width=terminal.columns(terminal.stderr),
+        markup=False,
+        emoji=False,
+        highlight=False,
+        legacy_windows=False,
+        _environ=terminal.environment,
+    )
+    return Live(
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+
+
+def progress_of(terminal: Terminal) -> Progress:
+    """The progress of the run that `with_api` has begun."""
+    assert isinstance(terminal.progress, Progress)
+    return terminal.progress

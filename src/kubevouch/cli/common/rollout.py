@@ -9,15 +9,42 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from kubevouch.cli.common.documents import print_document
-from kubevouch.cli.common.progress import ProgressLines
+from kubevouch.cli.common.progress import Progress, progress_of
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.node.destination import Destination
 from kubevouch.node.io.local import Local
 from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 from kubevouch.rollout.act.context import NodeTransport, RolloutContext
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult
+
+
+class WatchedTransport:
+    """A transport whose scripts are waits that progress shows: a node that does not answer is named."""
+
+    def __init__(self, transport: NodeTransport, progress: Progress) -> None:
+        self.name = transport.name
+        self._transport = transport
+        self._progress = progress
+
+    async def destination(self, host: str) -> Destination:
+        """As the transport tells. Raises NodeError."""
+        return await self._transport.destination(host)
+
+    async def run_script(
+        self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
+    ) -> ScriptResult[T]:
+        """As the transport does. Raises NodeError."""
+        key, where = object(), f" at {at.address}" if at else ""
+        text = f"{host}  waits for the {script.name} script{where} ({self.name})"
+        self._progress.begin(key, text)
+        try:
+            return await self._transport.run_script(host, script, timeout=timeout, at=at)
+        finally:
+            self._progress.end(key)
 
 
 def transport_of(plan: Plan, terminal: Terminal) -> NodeTransport:
@@ -34,9 +61,9 @@ def rollout_context(
     """What the run is carried out with."""
     return RolloutContext(
         api=api,
-        transport=transport_of(plan, terminal),
+        transport=WatchedTransport(transport_of(plan, terminal), progress_of(terminal)),
         clock=clock,
-        progress=ProgressLines(terminal, clock),
+        progress=progress_of(terminal),
         stop=stop,
         random_serial=lambda bits: secrets.randbits(bits) or 1,
     )
@@ -83,5 +110,6 @@ def print_result(terminal: Terminal, result: RunResult, form: str) -> None:
     done = sum(each.outcome is NodeOutcome.DONE for each in result.nodes)
     if done:
         terminal.out(
-            f"Run {result.run}: {done} of {len(result.nodes)} nodes done. Undo: kubevouch undo {result.run}"
+            f"Run {result.run}: {done} of {len(result.nodes)} nodes done. "
+            f"Undo: {terminal.hint(f'kubevouch undo {result.run}')}"
         )

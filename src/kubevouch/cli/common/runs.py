@@ -4,8 +4,18 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from kubevouch.errors import UsageError
+from kubevouch.errors import UsageError, nearest
 from kubevouch.rollout.decide.plan import Plan, read_plan, write_plan
+
+_MOST_NAMED = 8
+
+
+def _written(path: Path) -> float:
+    """When it was written, so that the newest can be named first."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _folder(environment: Mapping[str, str]) -> Path:
@@ -26,13 +36,19 @@ def keep_run(plan: Plan, environment: Mapping[str, str]) -> None:
 def find_run(word: str, environment: Mapping[str, str]) -> Plan:
     """The plan of a run, by its name or by its file. Raises UsageError."""
     path = Path(word)
-    if not re.fullmatch(r"[0-9a-f]{4,32}", word) or path.is_file():
+    if path.is_file():
         return read_plan(path)
-    kept = _folder(environment) / f"{word}.json"
-    if not kept.is_file():
-        known = sorted(each.stem for each in kept.parent.glob("*.json"))
-        hint = (
-            f"runs kept here: {', '.join(known)}" if known else "name the plan's file in its place"
-        )
-        raise UsageError(word, "no such run is kept on this machine", hint)
-    return read_plan(kept)
+    folder = _folder(environment)
+    if re.fullmatch(r"[0-9a-f]{4,32}", word) and (folder / f"{word}.json").is_file():
+        return read_plan(folder / f"{word}.json")
+    known = [each.stem for each in sorted(folder.glob("*.json"), key=_written, reverse=True)]
+    kept = (
+        f"kept in {folder}, newest first: {', '.join(known[:_MOST_NAMED])}"
+        if known
+        else (f"none is kept in {folder}; on another machine, give the plan's file in its place")
+    )
+    raise UsageError(
+        f"undo {word}",
+        "there is no such run, and no such file",
+        nearest(word, known, otherwise=kept),
+    )

@@ -3,16 +3,18 @@
 import contextlib
 import io
 import os
-import textwrap
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
-from kubevouch.errors import KubevouchError, UsageError
+from kubevouch.errors import ExitCode, KubevouchError, UsageError
+
+if TYPE_CHECKING:
+    from kubevouch.cli.common.invocation import Invocation
+    from kubevouch.cli.common.progress import Progress
 
 WIDTH: Final = 100
-"""Columns, unless $COLUMNS says fewer. Facts that are longer go on in the next line; nothing is cut off."""
-
+"""Columns of running text at most: nobody reads longer lines. Of everything where the result is piped."""
 
 _NARROWEST: Final = 60
 
@@ -26,20 +28,24 @@ class Colour(StrEnum):
     QUIET = "2"
 
 
-def _width(environment: Mapping[str, str]) -> int:
-    """What $COLUMNS says, as far as it can be kept: nobody reads columns that are narrower, or lines that are longer."""
-    said = environment.get("COLUMNS", "")
-    return min(WIDTH, max(_NARROWEST, int(said))) if said.isascii() and said.isdigit() else WIDTH
-
-
 class NowhereToWrite(KubevouchError):
     """A stream of ours cannot be written to."""
+
+
+class Declined(KubevouchError):
+    """Somebody answered a question with no."""
+
+    exit_code = ExitCode.STOPPED
+
+    def __str__(self) -> str:
+        return "Nothing was changed."
 
 
 def harmless(text: str) -> str:
     """What nodes and certificates say may hold control characters: none of them reaches a terminal.
 
-    Line breaks of our own stay; `one_line` takes them out of what others say.
+    That is Unicode's categories Cc (C0 and C1), Cf (bidirectional overrides, zero-width signs), Zl and Zp, and what is
+    not assigned. Line breaks of our own stay; `one_line` takes them out of what others say.
     """
     if text.isprintable():
         return text
@@ -72,11 +78,33 @@ class Terminal:
         self.stdout = stdout or io.StringIO()
         self.stderr = stderr or io.StringIO()
         self.environment = environment
-        self.width = _width(environment)
+        self.invocation: Invocation | None = None
+        self.progress: Progress | None = None
+        self.verbose = False
+        self.tells_waits = False
         for stream in (self.stdout, self.stderr):
             # What the terminal's encoding lacks is escaped, too.
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
+
+    def columns(self, stream: TextIO) -> int | None:
+        """How wide the stream is: $COLUMNS, else what its terminal says, at least 60. None: it is no terminal."""
+        said = self.environment.get("COLUMNS", "")
+        if said.isascii() and said.isdigit() and int(said) > 0:
+            return max(_NARROWEST, int(said))
+        if not stream.isatty():
+            return None
+        try:
+            found = os.get_terminal_size(stream.fileno()).columns
+        except OSError:
+            return WIDTH
+        # A terminal that does not know its size says 0.
+        return max(_NARROWEST, found) if found else WIDTH
+
+    @property
+    def width(self) -> int:
+        """Columns for running text."""
+        return min(WIDTH, self.columns(self.stdout) or WIDTH)
 
     def out(self, text: str = "", colour: Colour | None = None) -> None:
         """A line of the result. colour: of its first word, where it can be seen."""
@@ -88,39 +116,44 @@ class Terminal:
 
     def wrapped(self, text: str, lead: str = "", colour: Colour | None = None) -> None:
         """The same behind `lead`, folded at the width and indented as far as `lead` goes."""
-        folded = textwrap.fill(
-            one_line(text),
-            self.width,
-            initial_indent=lead,
-            subsequent_indent=" " * len(lead),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        self.out(folded, colour)
+        from kubevouch.cli.common.layout import folded
+
+        hang = "\n" + " " * len(lead)
+        self.out(lead + hang.join(folded(one_line(text), self.width - len(lead))), colour)
 
     def long_line(self, text: str, hang: int = 9) -> None:
-        """A line that is one however long it is, unless $COLUMNS is narrower than our own: folded then, and hung so far."""
-        if self.width == WIDTH or len(text) <= self.width:
-            self.out(one_line(text))
+        """One line however long it is where the result is piped; on a terminal folded at its width, and hung so far."""
+        from kubevouch.cli.common.layout import folded
+
+        line, columns = one_line(text), self.columns(self.stdout)
+        if columns is None or len(line) <= columns:
+            self.out(line)
             return
-        lines = textwrap.wrap(
-            one_line(text),
-            self.width,
-            subsequent_indent=" " * hang,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        self.out("\n".join(lines))
+        self.out(("\n" + " " * hang).join(folded(line, columns, later=columns - hang)))
+
+    def command(self, lead: str, command: str) -> None:
+        """A command line to copy, behind a heading. It is never folded: a terminal wraps it so that it can be copied."""
+        self.out(f"{lead}{one_line(self.hint(command))}")
+
+    def hint(self, command: str) -> str:
+        """A command line to copy: it acts where the one that runs now does."""
+        return self.invocation.line(command) if self.invocation else command
 
     def note(self, text: str) -> None:
         """A line of progress."""
+        if self.progress is not None:
+            self.progress.erase()
         self._write(self.stderr, harmless(text) + "\n")
         self._flush(self.stderr)
 
-    def progress(self, text: str) -> None:
-        """What is going on, for somebody who watches; nothing where nobody does."""
-        if self.is_live:
-            self.note(f"  {text} ...")
+    def doing(self, text: str) -> None:
+        """What is waited for now, for somebody who watches; "" for nothing any more."""
+        if self.progress is None:
+            return
+        if text:
+            self.progress.begin("doing", text)
+        else:
+            self.progress.end("doing")
 
     def error(self, text: str) -> None:
         """A complaint."""
@@ -164,25 +197,30 @@ class Terminal:
     @property
     def is_live(self) -> bool:
         """Somebody watches standard error: progress may be drawn over."""
-        return self.stderr.isatty() and self.environment.get("TERM") != "dumb"
+        return self.stderr.isatty() and self.environment.get("TERM", "dumb") != "dumb"
 
     def confirm(self, what: str, *, yes: bool) -> None:
-        """Says what will be done, and asks. Raises UsageError where nobody can answer, Abort for a no."""
+        """Says what will be done, and asks. Raises UsageError where nobody can answer, Declined for a no."""
         self.note(f"This will {what}.")
         if yes:
             return
         if not (self.stderr.isatty() and self.stdin.isatty()):
-            raise UsageError("standard input", "is no terminal to ask at", "--yes was expected")
+            raise UsageError("standard input", "is not a terminal to ask at", "--yes was expected")
         import click
 
-        click.confirm("Go on?", abort=True, err=True)
+        if not click.confirm("Go on?", err=True):
+            raise Declined("standard input", "the answer was no")
 
     def table(
         self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, indent: int = 0
     ) -> None:
-        """Columns as kubectl prints them: upper-case headings, three blanks between, nothing cut off."""
+        """Columns as kubectl prints them: upper-case headings, three blanks between, nothing cut off.
+
+        A table that is wider than the terminal is folded inside its cells.
+        """
+        from kubevouch.cli.common.layout import table_lines
+
         cells = [[one_line(cell) for cell in row] for row in (columns, *rows)]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        for row in cells:
-            padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            self.out(" " * indent + "   ".join(padded).rstrip())
+        width = self.columns(self.stdout)
+        for line in table_lines(cells, width and width - indent):
+            self.out((" " * indent + line).rstrip())

@@ -25,6 +25,7 @@ async def approve_named(
         if found.name != name:
             raise UsageError(name, f"the API server answered with {found.name!r}")
         policy_evidence = await gather_policy_evidence(api, Inquiry(clock))
+        sources.check(policy_evidence)
         decision = sources.judged(csr_of(found), policy_evidence, clock.now())
         if decision.outcome is not Outcome.PASS:
             print_judgement(terminal, decision)

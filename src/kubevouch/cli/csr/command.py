@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubevouch.cli.common.options import F, cluster, output, terminal_of
+from kubevouch.cli.common.options import F, allow, cluster, output, terminal_of
 from kubevouch.errors import ExitCode
 from kubevouch.outcome import Outcome
 
@@ -43,12 +43,7 @@ def allowing(function: F) -> F:
             type=click.Path(path_type=Path),
             help="A plan of `fix`: names and addresses of each node, with how we know.",
         ),
-        click.option(
-            "--allow",
-            multiple=True,
-            metavar="NODE=VALUE",
-            help="You say that this name or address is that node's. May be repeated.",
-        ),
+        allow,
     ):
         function = option(function)
     return function
@@ -88,6 +83,7 @@ def list_(
     access = access_of(terminal, kubeconfig, context)
     sources = _sources(allow, plan_file, trust_node_status=trust_node_status)
     policy_evidence, at = with_api(terminal, access, _policy_evidence)
+    sources.check(policy_evidence)
     found = policy_evidence.csrs.or_else(())
     decisions = [sources.judged(csr_of(each), policy_evidence, at) for each in found]
     if output == "json":
@@ -139,6 +135,7 @@ def explain(
     access = access_of(terminal, kubeconfig, context)
     sources = _sources(allow, plan_file, trust_node_status=trust_node_status)
     policy_evidence, at = with_api(terminal, access, _policy_evidence)
+    sources.check(policy_evidence)
     decision = sources.judged(request_named(request, policy_evidence), policy_evidence, at)
     if output == "json":
         content = {

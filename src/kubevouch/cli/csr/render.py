@@ -8,6 +8,9 @@ from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import NODE_USER, csr_of
 from kubevouch.policy.decide import Decision
 
+_MOST_SHOWN = 4
+_LONGEST = 64
+
 COLUMNS = ("NAME", "AGE", "NODE", "ASKS FOR", "CONDITION", "POLICY")
 
 
@@ -37,10 +40,19 @@ def request_row(
         found.name,
         _age(found, at),
         node,
-        ", ".join(values) or "nothing",
+        _bounded(values),
         condition,
         _in_short(decision) if condition == "Pending" else "",
     )
+
+
+def _bounded(values: list[str]) -> str:
+    """The first few values, none longer than a name in DNS is, and how many more there are."""
+    if not values:
+        return "nothing"
+    shown = [each if len(each) <= _LONGEST else f"{each[:_LONGEST]}..." for each in values]
+    more = len(values) - _MOST_SHOWN
+    return ", ".join(shown[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _asked_for(found: CertificateSigningRequest) -> list[str] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from kubevouch.cli.common.allow import node_values
+from kubevouch.cli.common.allow import check_nodes, node_values
 from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.policy.claims import AllowedNames, Claim, NameSource, allowed_names_of, with_said
@@ -31,6 +31,11 @@ class Sources:
         return Sources(
             read_plan(plan_file) if plan_file else None, node_values(allow), trust_node_status
         )
+
+    def check(self, evidence: PolicyEvidence) -> None:
+        """Who is named with --allow is a Node of the cluster, as far as its Nodes are known. Raises UsageError."""
+        if evidence.nodes.is_known:
+            check_nodes(self.allowed, (node.name for node in evidence.nodes.or_else(())))
 
     def judged(self, request: Csr, policy_evidence: PolicyEvidence, at: datetime) -> Decision:
         """What the policy says with these sources."""

@@ -38,7 +38,7 @@ def apply_plan(
     changes = f"change {counted(len(writes), 'node')} and " if writes else ""
     what = (
         f"{changes}approve one serving request of each of {counted(len(plan.nodes), 'node')}, on {access.server} "
-        f"(context {access.context or 'service account'}); undo with `kubevouch undo {plan.run}`"
+        f"(context {access.context or 'service account'}); undo with `{terminal.hint(f'kubevouch undo {plan.run}')}`"
     )
 
     timeouts = RolloutTimeouts(gate_timeout)
@@ -74,4 +74,5 @@ async def _fuse(api: ApiClient, clock: Clock) -> str:
 def _tell_the_fuse(terminal: Terminal, text: str) -> None:
     if text:
         terminal.out(f"{Code.ROTATION_WILL_STALL}  {text}")
-        terminal.out("       Run an approver before then, or approve by hand: kubevouch csr list")
+        by_hand = terminal.hint("kubevouch csr list")
+        terminal.out(f"       Run an approver before then, or approve by hand: {by_hand}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from kubevouch.cli.common.options import cluster, output, seconds, terminal_of
+from kubevouch.cli.common.options import allow, cluster, output, seconds, terminal_of
 from kubevouch.errors import UsageError
 
 
@@ -39,12 +39,7 @@ from kubevouch.errors import UsageError
     metavar="USER",
     help="Log in as USER: root, or somebody with sudo that asks no password.",
 )
-@click.option(
-    "--accept",
-    multiple=True,
-    metavar="NODE=VALUE",
-    help="You say that this name or address is that node's. May be repeated.",
-)
+@allow
 @click.option(
     "--gate-timeout",
     type=seconds,
@@ -54,9 +49,7 @@ from kubevouch.errors import UsageError
     help="A node that has not passed every gate by then is undone.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
-@click.option(
-    "--print-role", is_flag=True, help="Print the ClusterRole that --apply needs, and exit."
-)
+@click.option("--print-role", is_flag=True, help="Print the roles that --apply needs, and exit.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -69,7 +62,7 @@ def command(
     nodes: str | None,
     ssh_config: str | None,
     ssh_user: str | None,
-    accept: tuple[str, ...],
+    allow: tuple[str, ...],
     gate_timeout: float,
     yes: bool,
     print_role: bool,
@@ -85,6 +78,7 @@ def command(
     from kubevouch.cli.common.allow import node_values
 
     terminal = terminal_of(ctx)
+    terminal.tells_waits = True
     if print_role:
         from kubevouch.cli.common.roles import FIXER
 
@@ -100,12 +94,12 @@ def command(
             nodes=tuple(name for name in (nodes or "").split(",") if name),
             ssh_config=ssh_config or "",
             ssh_user=ssh_user or "",
-            accepted=node_values(accept),
+            accepted=node_values(allow),
         )
         return make_plan(terminal, wish, plan_file, kubeconfig, context, output)
     assert apply_file is not None
-    if nodes or accept:
-        raise UsageError("fix --apply", "--nodes and --accept belong to --plan")
+    if nodes or allow:
+        raise UsageError("fix --apply", "--nodes and --allow belong to --plan")
     from kubevouch.cli.fix.apply import apply_plan
 
     return apply_plan(terminal, apply_file, kubeconfig, context, gate_timeout, yes=yes, form=output)

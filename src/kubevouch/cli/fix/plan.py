@@ -10,7 +10,8 @@ import msgspec
 from kubevouch import __version__
 from kubevouch.cli.common.connect import access_of, with_api
 from kubevouch.cli.common.documents import print_document
-from kubevouch.cli.common.progress import ProgressLines
+from kubevouch.cli.common.progress import progress_of
+from kubevouch.cli.common.rollout import WatchedTransport
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.fix.render import print_plan
 from kubevouch.clock import Clock
@@ -48,9 +49,9 @@ def make_plan(
     async def work(api: ApiClient, clock: Clock) -> Plan:
         rollout = RolloutContext(
             api=api,
-            transport=_transport(options, terminal),
+            transport=WatchedTransport(_transport(options, terminal), progress_of(terminal)),
             clock=clock,
-            progress=ProgressLines(terminal, clock),
+            progress=progress_of(terminal),
             stop=lambda: False,
             random_serial=secrets.randbits,
         )

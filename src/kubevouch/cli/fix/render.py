@@ -1,6 +1,7 @@
 """How a plan is shown to a person: order, change, names with their source, safety, undo."""
 
 from pathlib import Path
+from shlex import quote
 
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, SeedKind, ordered
@@ -38,10 +39,10 @@ def print_plan(terminal: Terminal, plan: Plan, path: Path) -> None:
             "Safety   per node: backup, seed (the port keeps answering), dead-man's switch;\n"
             "         a node that is not proven on the wire in time is undone"
         )
-        _line(terminal, f"Undo     kubevouch undo {plan.run}")
+        terminal.command("Undo     ", f"kubevouch undo {plan.run}")
     _line(terminal, f"Saved    {path}. Nothing was changed.")
     if nodes:
-        _line(terminal, f"NEXT     kubevouch fix --apply {path}")
+        terminal.command("NEXT     ", f"kubevouch fix --apply {quote(str(path))}")
 
 
 def _changes(nodes: tuple[NodePlan, ...]) -> list[list[NodePlan]]:
@@ -69,6 +70,8 @@ def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
 def _print_node(terminal: Terminal, node: NodePlan) -> None:
     role = "control plane" if node.control_plane else "worker"
     _apart(terminal, f"{node.node}   {role}   {node.kubelet_version}   machine {node.machine_id}")
+    if node.known_as:
+        _line(terminal, f"  ssh        {node.host}, whose key known_hosts has for {node.known_as}")
     for entry in (*node.names, *node.addresses):
         _line(terminal, f"  may have   {entry.value}   ({entry.source})")
     _line(terminal, f"  proof      at {', '.join(f'{each}:{node.port}' for each in node.dial)}")

@@ -15,9 +15,9 @@ from kubevouch.kube.access import SERVICE_ACCOUNT, ClusterAccess
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import fixed_or_files
 from kubevouch.metrics.collector import RootsFile
-from kubevouch.metrics.fleet import Dialling
-from kubevouch.metrics.scraper import Rhythm
-from kubevouch.metrics.serving.server import Serving, parts_of, serve
+from kubevouch.metrics.fleet import KubeletAddressing
+from kubevouch.metrics.scraper import ScrapeSettings
+from kubevouch.metrics.serving.server import ServingOptions, build_components, serve
 from kubevouch.serve.key_pair import key_pair_source
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import raise_open_file_limit, stop_on_signals
@@ -40,19 +40,21 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
             pid=os.getpid(),
         )
         async with stop_on_signals() as stop:
-            parts = parts_of(
+            parts = build_components(
                 api,
                 clock,
                 log,
                 roots=RootsFile(read_roots, clock),
                 credentials=fixed_or_files(access.user, clock),
-                chance=secrets.SystemRandom().random,
-                dialling=Dialling(
+                rng=secrets.SystemRandom().random,
+                addressing=KubeletAddressing(
                     address_types=settings.address_types,
                     port=settings.kubelet_port,
                     use_status_port=settings.status_port,
                 ),
-                rhythm=Rhythm(resolution=settings.resolution, timeout=settings.request_timeout),
+                settings=ScrapeSettings(
+                    resolution=settings.resolution, timeout=settings.request_timeout
+                ),
                 node_selector=settings.node_selector,
             )
             await serve(parts, _serving(settings, clock), stop)
@@ -75,7 +77,7 @@ def _roots(access: ClusterAccess, settings: MetricsServerSettings) -> Callable[[
     return lambda: pem
 
 
-def _serving(settings: MetricsServerSettings, clock: Clock) -> Serving:
+def _serving(settings: MetricsServerSettings, clock: Clock) -> ServingOptions:
     source = key_pair_source(
         settings.cert_file,
         settings.key_file,
@@ -83,7 +85,7 @@ def _serving(settings: MetricsServerSettings, clock: Clock) -> Serving:
         now=clock.now(),
         random_serial=secrets.randbits,
     )
-    return Serving(
+    return ServingOptions(
         settings.host,
         settings.port,
         source,

@@ -13,7 +13,7 @@ from kubevouch.evidence.snapshot import TrustedRoots, trusted_roots_of
 from kubevouch.kube.errors import KubeError, NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES
-from kubevouch.kubelet.dialled import KUBELET_PORT, Target
+from kubevouch.kubelet.dial_result import KUBELET_PORT, Target
 from kubevouch.kubelet.io.dial import dial_all
 from kubevouch.x509 import (
     Certificate,

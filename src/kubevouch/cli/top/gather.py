@@ -163,7 +163,7 @@ async def _reasons(
     """Doctor's evidence is gathered only where something is missing."""
     if not absent:
         return {}
-    evidence = await gather(api, clock=clock, progress=terminal.progress, dial_timeout=timeout)
+    evidence = await gather(api, clock=clock, progress=terminal.doing, dial_timeout=timeout)
     diagnosis = diagnose(evidence)
     return {node.name: why_unknown(node, evidence, diagnosis) for node in absent}
 

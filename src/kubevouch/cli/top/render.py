@@ -77,7 +77,7 @@ def _print_reasons(
         code = f"{why.code}  " if why.code else ""
         text = why.text.removeprefix(TLS_PREFIX)
         terminal.wrapped(f"{shown}{counted}: {text} [{why.vantage}]", f"{UNKNOWN}  {code}")
-    terminal.out("NEXT       kubevouch doctor")
+    terminal.command("NEXT       ", "kubevouch doctor")
 
 
 def _nodes_json(found: NodesFound) -> dict[str, object]:

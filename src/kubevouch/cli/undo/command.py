@@ -37,5 +37,6 @@ def command(
     from kubevouch.cli.undo.run import undo_plan
 
     terminal = terminal_of(ctx)
+    terminal.tells_waits = True
     plan = find_run(run, terminal.environment)
     return undo_plan(terminal, plan, kubeconfig, context, gate_timeout, yes=yes, form=output)

@@ -9,9 +9,13 @@ from kubevouch.diagnose.rules import rule
 from kubevouch.evidence.serving import preferred_types, scraped_address
 from kubevouch.evidence.snapshot import Evidence, Served, TrustedRoots
 from kubevouch.kube.resources import Node
-from kubevouch.x509 import Reason, verify
+from kubevouch.x509 import VerifyReason, verify
 
-_OF_NAMES = (Reason.ADDRESS_NOT_COVERED, Reason.NAME_NOT_COVERED, Reason.NO_ADDRESSES)
+_OF_NAMES = (
+    VerifyReason.ADDRESS_NOT_COVERED,
+    VerifyReason.NAME_NOT_COVERED,
+    VerifyReason.NO_ADDRESSES,
+)
 
 
 @rule(Code.ADDRESS_TYPE_MISMATCH)

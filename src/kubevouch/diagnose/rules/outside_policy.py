@@ -9,10 +9,10 @@ from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import api_proof, counted, finding
 from kubevouch.diagnose.rules import rule
 from kubevouch.evidence.policy_evidence import PolicyEvidence
-from kubevouch.evidence.snapshot import Evidence, is_control_plane
-from kubevouch.kube.resources import CertificateSigningRequest, Node
+from kubevouch.evidence.snapshot import Evidence
+from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
-from kubevouch.policy.claims import AllowedNames, allowed_names_of
+from kubevouch.policy.claims import allowed_names_of
 from kubevouch.policy.csr import csr_of, requestor_node
 from kubevouch.policy.decide import BELONGING_RULES
 from kubevouch.policy.facts import csr_facts
@@ -46,27 +46,20 @@ def outside_policy(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _refused(
-    request: CertificateSigningRequest, policy_evidence: PolicyEvidence, evidence: Evidence
+    csr: CertificateSigningRequest, policy_evidence: PolicyEvidence, evidence: Evidence
 ) -> list[RuleResult]:
-    asked = csr_of(request)
+    """What nothing overrides.
+
+    What the node may have by a pin is no attempt: a control-plane node has its API server's address as its own.
+    """
+    asked = csr_of(csr)
     node = policy_evidence.node(requestor_node(asked) or "")
-    facts = csr_facts(asked, policy_evidence, at=evidence.at, allowed=_at_its_word(node))
-    if (
-        not policy_evidence.nodes.is_known
-    ):  # any of them might be a control plane, with its own endpoint
+    facts = csr_facts(
+        asked, policy_evidence, at=evidence.at, allowed=allowed_names_of(node) if node else None
+    )
+    if not policy_evidence.nodes.is_known:
+        # Any of them might be a control plane, with its own endpoint.
         anyones = msgspec.structs.replace(facts.reserved, endpoint_addresses={})
         facts = msgspec.structs.replace(facts, reserved=anyones)
     results = [rule(facts) for rule in BELONGING_RULES]
-    return [result for result in results if result.outcome is Outcome.REFUSE]
-
-
-def _at_its_word(node: Node | None) -> AllowedNames | None:
-    """A control-plane node has its API server's address as its own: asking for it is no attempt.
-
-    The policy wants a pin for that; here the node's own word does, since the label that makes it a control plane is
-    not the node's to write.
-    """
-    if node is None or not is_control_plane(node):
-        return None
-    own = allowed_names_of(node, said=[each.address for each in node.status.addresses])
-    return msgspec.structs.replace(own, names=())
+    return [r for r in results if r.outcome is Outcome.REFUSE and not r.operator_may_allow]

@@ -14,7 +14,7 @@ from kubevouch.diagnose.make import wire_proof
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.snapshot import Evidence, LoggedScrapeFailure, Served
 from kubevouch.tls.failure import FailureKind
-from kubevouch.x509 import Certificate, CertificateKind, Reason, classify
+from kubevouch.x509 import Certificate, CertificateKind, VerifyReason, classify
 
 _UNREACHABLE = {
     FailureKind.REFUSED,
@@ -23,15 +23,15 @@ _UNREACHABLE = {
     FailureKind.NAME_UNKNOWN,
 }
 _CODES = {
-    Reason.EXPIRED: Code.EXPIRED,
-    Reason.NOT_YET_VALID: Code.NOT_YET_VALID,
-    Reason.NO_ADDRESSES: Code.NO_IP_SANS,
-    Reason.ADDRESS_NOT_COVERED: Code.SAN_MISMATCH,
-    Reason.NAME_NOT_COVERED: Code.SAN_MISMATCH,
-    Reason.NO_NAMES: Code.SAN_MISMATCH,
-    Reason.LEGACY_COMMON_NAME: Code.SAN_MISMATCH,
-    Reason.UNKNOWN_AUTHORITY: Code.SIGNED_BY_OTHER_CA,
-    Reason.WRONG_AUTHORITY: Code.SIGNED_BY_OTHER_CA,
+    VerifyReason.EXPIRED: Code.EXPIRED,
+    VerifyReason.NOT_YET_VALID: Code.NOT_YET_VALID,
+    VerifyReason.NO_ADDRESSES: Code.NO_IP_SANS,
+    VerifyReason.ADDRESS_NOT_COVERED: Code.SAN_MISMATCH,
+    VerifyReason.NAME_NOT_COVERED: Code.SAN_MISMATCH,
+    VerifyReason.NO_NAMES: Code.SAN_MISMATCH,
+    VerifyReason.LEGACY_COMMON_NAME: Code.SAN_MISMATCH,
+    VerifyReason.UNKNOWN_AUTHORITY: Code.SIGNED_BY_OTHER_CA,
+    VerifyReason.WRONG_AUTHORITY: Code.SIGNED_BY_OTHER_CA,
 }
 _BY_NAME = {Code.NO_IP_SANS, Code.SAN_MISMATCH}
 _INTERNAL_ERROR = 80

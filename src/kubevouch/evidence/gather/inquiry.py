@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 from kubevouch.clock import Clock
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.kube.errors import (
-    BadAnswer,
+    ApiUnreachable,
+    BadResponse,
     Forbidden,
     NotFound,
-    Refused,
-    TooLarge,
+    ResponseTooLarge,
+    StatusError,
     Unauthorized,
-    Unreachable,
 )
 
 T = TypeVar("T")
@@ -44,10 +44,10 @@ class Inquiry:
             self._answered = True
             lacking = (f"{error.verb} {error.resource}",)
             doubt = Doubt(DoubtKind.NOT_ALLOWED, str(error), lacking)
-        except (Refused, BadAnswer, TooLarge) as error:
+        except (StatusError, BadResponse, ResponseTooLarge) as error:
             self._answered = True
             doubt = Doubt(DoubtKind.FAILED, str(error))
-        except Unreachable as error:
+        except ApiUnreachable as error:
             if not self._answered:
                 raise
             doubt = Doubt(DoubtKind.FAILED, str(error))

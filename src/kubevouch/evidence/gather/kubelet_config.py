@@ -29,6 +29,7 @@ async def gather_kubelet_config(api: ApiClient, inquiry: Inquiry) -> Measured[Ku
         KubeletConfigMap(
             object=found.value,
             text=text,
+            cluster_domain=file.values.cluster_domain.strip(".").lower(),
             bootstrap=file.values.server_tls_bootstrap,
             ignored=tuple(each for each in file.problems if each.kind is ProblemKind.WRONG_CASE),
         ),

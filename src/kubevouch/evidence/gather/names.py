@@ -1,34 +1,51 @@
 """Reads the cluster's own names and addresses from the objects that hold them."""
 
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from kubevouch.evidence.gather.inquiry import Inquiry, together
-from kubevouch.evidence.measured import Measured
-from kubevouch.evidence.names import ClusterNames, kubeadm_names
+from kubevouch.evidence.gather.kubelet_config import gather_kubelet_config
+from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
+from kubevouch.evidence.names import ClusterNames, kubeadm_names, networks_of
+from kubevouch.evidence.snapshot import KubeletConfigMap, flag_value
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     CONFIG_MAPS,
     ENDPOINT_SLICES,
+    PODS,
+    SERVICE_CIDRS,
     SERVICES,
     ConfigMap,
     EndpointSlice,
+    Pod,
     Service,
+    ServiceCidr,
 )
 
 _SERVICE_OF = "kubernetes.io/service-name"
 
 
 async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
-    """Asks for all of it at the same time."""
+    """Asks for all of it at the same time.
+
+    Several sources tell the Service network and the DNS domain; that one of these cannot be read is a doubt only where
+    no other tells (`policy.reserved` says so). Without Services, endpoints or ClusterConfiguration the lists lack names.
+    """
     kubeadm: Measured[ConfigMap]
     services: Measured[tuple[Service, ...]]
     slices: Measured[tuple[EndpointSlice, ...]]
-    kubeadm, services, slices = await together(
+    cidrs: Measured[tuple[ServiceCidr, ...]]
+    api_servers: Measured[tuple[Pod, ...]]
+    kubelet_config: Measured[KubeletConfigMap]
+    kubeadm, services, slices, cidrs, api_servers, kubelet_config = await together(
         inquiry.ask(api.get(CONFIG_MAPS, "kubeadm-config", "kube-system")),
         inquiry.ask(api.list_all(SERVICES)),
         inquiry.ask(
             api.list_all(ENDPOINT_SLICES, "default", label_selector=f"{_SERVICE_OF}=kubernetes")
         ),
+        inquiry.ask(api.list_all(SERVICE_CIDRS)),
+        inquiry.ask(api.list_all(PODS, "kube-system", label_selector="component=kube-apiserver")),
+        gather_kubelet_config(api, inquiry),
     )
     said = kubeadm_names(kubeadm)
     own = {
@@ -41,16 +58,36 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
     if host := urlsplit(api.access.server).hostname:
         virtual[host] = "the API server, as this kubeconfig names it"
     external: dict[str, str] = {}
+    called: dict[str, str] = {}
     for service in services.or_else(()):
         what = f"Service {service.namespace}/{service.name}"
+        called[f"{service.name}.{service.namespace}"] = what
         virtual.update(dict.fromkeys(service.addresses, what))
         external.update(dict.fromkeys(service.spec.external_ips, what))
+    subnets = [
+        *(cidr for each in cidrs.or_else(()) for cidr in each.spec.cidrs),
+        *_flags(api_servers.or_else(()), "service-cluster-ip-range"),
+    ]
+    joiners = kubelet_config.value.cluster_domain if kubelet_config.value else ""
+    doubts = [each.doubt for each in (kubeadm, services, slices) if each.doubt is not None]
+    if said.problem:
+        doubts.append(Doubt(DoubtKind.FAILED, said.problem))
     return ClusterNames(
         own_endpoints=own,
         virtual={name: what for name, what in virtual.items() if name not in own},
         external={name: what for name, what in external.items() if name not in virtual},
-        service_networks=said.networks,
-        domain=said.domain,
-        doubts=tuple(each.doubt for each in (kubeadm, services, slices) if each.doubt is not None),
+        services=called,
+        service_networks=tuple(
+            dict.fromkeys((*said.service_networks, *networks_of(",".join(subnets))))
+        ),
+        pod_networks=said.pod_networks,
+        domains=tuple(dict.fromkeys(filter(None, (said.domain, joiners)))),
+        doubts=tuple(doubts),
         loopback=api.access.loopback,
     )
+
+
+def _flags(pods: Iterable[Pod], name: str) -> list[str]:
+    """The values of a flag in the command lines of these pods."""
+    lines = [(*c.command, *c.args) for pod in pods for c in pod.spec.containers]
+    return [value for line in lines if (value := flag_value(line, name))]

@@ -3,20 +3,44 @@
 No credential and no byte of HTTP is ever sent to a kubelet.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 
 from kubevouch.clock import Clock
 from kubevouch.evidence.serving import judged
 from kubevouch.evidence.snapshot import Served, TrustedRoots
-from kubevouch.kubelet.dialled import Target
+from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.dial import dial
+
+_MOST_NAMED = 3
 
 
 async def gather_served(
-    wanted: Iterable[Target], trust: TrustedRoots | None, *, clock: Clock, timeout: float = 10.0
+    wanted: Iterable[Target],
+    trust: TrustedRoots | None,
+    *,
+    clock: Clock,
+    timeout: float = 10.0,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[Served, ...]:
-    """Dials them all and judges each leaf as metrics-server would, in the order of the nodes' names."""
-    found = [
-        judged(each, trust, clock) async for each in dial(wanted, clock=clock, timeout=timeout)
-    ]
+    """Dials them all and judges each leaf as metrics-server would, in the order of the nodes' names.
+
+    progress: which kubelets have not answered yet; "" when all have.
+    """
+    waiting = {(each.node, each.address): each for each in wanted}
+    dialled, found = tuple(waiting.values()), []
+    progress(_waiting_for(waiting, len(dialled)))
+    async for each in dial(dialled, clock=clock, timeout=timeout):
+        found.append(judged(each, trust, clock))
+        waiting.pop((each.target.node, each.target.address), None)
+        progress(_waiting_for(waiting, len(dialled)))
     return tuple(sorted(found, key=lambda served: (served.node, served.address)))
+
+
+def _waiting_for(waiting: Mapping[tuple[str, str], Target], total: int) -> str:
+    if not waiting:
+        return ""
+    named = [f"{each.node} ({each})" for each in islice(waiting.values(), _MOST_NAMED)]
+    more = f" and {len(waiting) - len(named)} more" if len(waiting) > len(named) else ""
+    answered = f"{total - len(waiting)} of {total} kubelets have answered"
+    return f"{answered}; waits for {', '.join(named)}{more}"

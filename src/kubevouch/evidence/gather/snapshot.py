@@ -35,14 +35,13 @@ async def gather(
     progress: Callable[[str], None] = lambda _: None,
     dial_timeout: float = 10.0,
 ) -> Evidence:
-    """One snapshot.
+    """One snapshot. progress: what is waited for besides the API server; "" when nothing is.
 
     Raises:
         KubeError: no API server, or none that knows us: there is nothing to look at.
     """
     inquiry = Inquiry(clock)
     at = clock.now()
-    progress("asking the API server")
     nodes: Measured[tuple[Node, ...]]
     metrics: MetricsPath
     listed: tuple[Measured[tuple[CertificateSigningRequest, ...]], ClusterNames | None]
@@ -71,14 +70,15 @@ async def gather(
     )
     csrs, names = listed
     found = nodes.or_else(())
-    progress(f"dialling {len(found)} kubelets")
     wanted = targets(found, preferred_types(metrics.flags))
     return Evidence(
         at=at,
         cluster=identity,
         trust=trust,
         nodes=nodes,
-        served=await gather_served(wanted, trust.value, clock=clock, timeout=dial_timeout),
+        served=await gather_served(
+            wanted, trust.value, clock=clock, timeout=dial_timeout, progress=progress
+        ),
         csrs=csrs,
         names=names,
         kubelet_config=config,

@@ -10,9 +10,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from kubevouch.kube.decode import Listed, list_of
-from kubevouch.kube.errors import BadAnswer, Gone
-from kubevouch.kube.io.door import ATTEMPTS, JSON, Door
-from kubevouch.kube.io.transport import Limits
+from kubevouch.kube.errors import BadResponse, Gone
+from kubevouch.kube.io.http_client import ATTEMPTS, JSON, HttpClient
+from kubevouch.kube.io.transport import ResponseLimits
 from kubevouch.kube.raw import RawObject, with_condition
 from kubevouch.kube.resources import (
     CSRS,
@@ -44,7 +44,7 @@ class Version(Narrow, frozen=True, kw_only=True):
     git_version: str = ""
 
 
-class ApiClient(Door):
+class ApiClient(HttpClient):
     """What this product asks of an API server: `async with ApiClient(access, clock=..., environ=...) as api:`.
 
     Every method raises KubeError, or KubeconfigError for a credential's file that is not there.
@@ -72,7 +72,7 @@ class ApiClient(Door):
             if not page.metadata.continue_:
                 return
             query["continue"] = page.metadata.continue_
-        raise BadAnswer(f"{self.access.server}{path}", f"a list of more than {_MOST_PAGES} pages")
+        raise BadResponse(f"{self.access.server}{path}", f"a list of more than {_MOST_PAGES} pages")
 
     async def list_all(
         self,
@@ -180,7 +180,10 @@ class ApiClient(Door):
         await self.request("DELETE", resource.path(namespace, name), body=body)
 
     async def text(
-        self, path: str, query: Mapping[str, str] | None = None, limits: Limits | None = None
+        self,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        limits: ResponseLimits | None = None,
     ) -> str:
         """An answer that is text, such as a log or /metrics of a node."""
         answer = await self.request(

@@ -12,7 +12,7 @@ from typing import Protocol
 from kubevouch.clock import Clock
 from kubevouch.kube.errors import KubeconfigError
 from kubevouch.kube.kubeconfig import User, read_bounded
-from kubevouch.tls.io import Pair
+from kubevouch.tls.io import KeyPair
 
 # client-go keeps a token read from a file for a minute, less ten seconds.
 TOKEN_FILE_SECONDS = 50.0
@@ -26,7 +26,7 @@ class Credential:
     """What goes out with a request: a value for Authorization, a client certificate, both or neither."""
 
     authorization: str = ""
-    pair: Pair | None = None
+    pair: KeyPair | None = None
 
 
 class Credentials(Protocol):
@@ -41,7 +41,7 @@ class Credentials(Protocol):
         ...
 
 
-class Fixed:
+class FixedCredentials:
     """A token, a password or an embedded certificate: nothing that could become newer."""
 
     def __init__(self, credential: Credential) -> None:
@@ -55,7 +55,7 @@ class Fixed:
         """There is nothing newer."""
 
 
-class Files:
+class FileCredentials:
     """A token file, certificate and key files, or embedded values beside them."""
 
     def __init__(self, user: User, clock: Clock) -> None:
@@ -115,8 +115,8 @@ def _same(one: Credential, other: Credential) -> bool:
 def fixed_or_files(user: User, clock: Clock) -> Credentials:
     """The credentials of a user without an exec plugin, or with something that goes before it."""
     if user.token_file or user.client_certificate or user.client_key:
-        return Files(user, clock)
-    return Fixed(Credential(authorization_of(user), certificate_of(user)))
+        return FileCredentials(user, clock)
+    return FixedCredentials(Credential(authorization_of(user), certificate_of(user)))
 
 
 def goes_before_exec(user: User) -> bool:
@@ -125,11 +125,11 @@ def goes_before_exec(user: User) -> bool:
     return bool(user.token or user.token_file or user.username or user.password or certificate)
 
 
-def certificate_of(user: User) -> Pair | None:
+def certificate_of(user: User) -> KeyPair | None:
     """The client certificate and key, from the kubeconfig or from their files as they are now."""
     if not (user.client_certificate or user.client_certificate_data):
         return None
-    return Pair(
+    return KeyPair(
         _data_or_file(
             user.client_certificate_data,
             user.client_certificate,

@@ -22,7 +22,7 @@ from kubevouch.kube.errors import CredentialError, KubeconfigError
 from kubevouch.kube.fields import Fields
 from kubevouch.kube.io.credentials import Credential, bearer
 from kubevouch.kube.kubeconfig import ExecConfig
-from kubevouch.tls.io import Pair
+from kubevouch.tls.io import KeyPair
 
 # A login in a browser may take its time: kubelogin itself gives up after three minutes.
 EXEC_SECONDS = 200.0
@@ -178,7 +178,7 @@ class ExecPlugin:
             raise KubeconfigError(
                 status.where, "only one of certificate and key", "both belong together"
             )
-        pair = Pair(chain.encode(), key.encode()) if chain else None
+        pair = KeyPair(chain.encode(), key.encode()) if chain else None
         authorization = bearer(token, f"{status.where}.token") if token else ""
         return Credential(authorization, pair), _expiry(status)
 

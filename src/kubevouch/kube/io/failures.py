@@ -6,14 +6,14 @@ import aiohttp
 from aiohttp.http_exceptions import ContentEncodingError
 
 from kubevouch.kube.errors import (
-    BadAnswer,
+    ApiTlsError,
+    ApiUnreachable,
+    BadResponse,
     KubeError,
     NotAnApiServer,
-    TlsError,
-    Unreachable,
     UnreachableKind,
 )
-from kubevouch.kube.refusals import told
+from kubevouch.kube.refusals import one_line
 from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch.tls.io import Attempt, failure_of
 
@@ -61,7 +61,7 @@ def failure(
         return _of_proxy(error, server, proxy)
     if isinstance(error, aiohttp.InvalidURL):
         seen = "not an address that can be dialled"
-        return Unreachable(server, seen, _ADDRESS, kind=UnreachableKind.DNS)
+        return ApiUnreachable(server, seen, _ADDRESS, kind=UnreachableKind.DNS)
     if isinstance(error, OSError | UnicodeError):
         return _of_handshake(failure_of(error, Attempt(server)), server, through)
     return _of_answer(error, server, certificate=certificate)
@@ -72,9 +72,11 @@ def _of_time(
 ) -> KubeError:
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         seen = f"no connection within {connect:g} seconds{through}"
-        return Unreachable(server, seen, _ADDRESS, kind=UnreachableKind.TIMEOUT)
+        return ApiUnreachable(server, seen, _ADDRESS, kind=UnreachableKind.TIMEOUT)
     seen = f"no whole answer within {total:g} seconds{through}"
-    return Unreachable(server, seen, "ask again when it is less busy", kind=UnreachableKind.TIMEOUT)
+    return ApiUnreachable(
+        server, seen, "ask again when it is less busy", kind=UnreachableKind.TIMEOUT
+    )
 
 
 def _of_proxy(
@@ -86,28 +88,28 @@ def _of_proxy(
         seen = f"the proxy {proxy} answered with {error.status}"
         expected = "it must let CONNECT through to this address"
     else:
-        seen = f"no connection to the proxy {proxy}: {told(failure_of(error, Attempt(proxy)).text)}"
+        seen = f"no connection to the proxy {proxy}: {one_line(failure_of(error, Attempt(proxy)).text)}"
         expected = "check proxy-url, HTTPS_PROXY and NO_PROXY"
-    return Unreachable(server, seen, expected, kind=UnreachableKind.PROXY)
+    return ApiUnreachable(server, seen, expected, kind=UnreachableKind.PROXY)
 
 
 def _of_answer(error: aiohttp.ClientError, server: str, *, certificate: bool) -> KubeError:
     if isinstance(error, aiohttp.ServerDisconnectedError):
         # With TLS 1.3 a server looks at our certificate after the handshake, and may just hang up.
         expected = _OURS if certificate else ""
-        return Unreachable(
+        return ApiUnreachable(
             server, "closed the connection without an answer", expected, kind=UnreachableKind.RESET
         )
     if _is_encoding(error):
-        return BadAnswer(
+        return BadResponse(
             server, "an answer whose compression cannot be undone", "only gzip was asked for"
         )
     if isinstance(error, aiohttp.ClientPayloadError):
-        return Unreachable(
+        return ApiUnreachable(
             server, "broke off in the middle of its answer", kind=UnreachableKind.RESET
         )
     text = error.message if isinstance(error, aiohttp.ClientResponseError) else type(error).__name__
-    return NotAnApiServer(server, f"does not speak HTTP as we do ({told(text)})")
+    return NotAnApiServer(server, f"does not speak HTTP as we do ({one_line(text)})")
 
 
 def _is_encoding(error: BaseException | None) -> bool:
@@ -117,13 +119,13 @@ def _is_encoding(error: BaseException | None) -> bool:
 
 
 def _of_handshake(found: HandshakeFailure, server: str, through: str) -> KubeError:
-    text = told(found.text) + through
+    text = one_line(found.text) + through
     if kind := _UNREACHABLE.get(found.kind):
-        return Unreachable(server, text, _ADDRESS if kind in _WRONG_ADDRESS else "", kind=kind)
+        return ApiUnreachable(server, text, _ADDRESS if kind in _WRONG_ADDRESS else "", kind=kind)
     if found.kind in _NOT_TLS:
         return NotAnApiServer(
             server, text, "an API server speaks TLS; for plain HTTP write http://"
         )
     if found.kind is FailureKind.ALERT:
-        return TlsError(server, text, _OURS)
-    return TlsError(server, text, _TRUST if found.kind is FailureKind.NOT_TRUSTED else "")
+        return ApiTlsError(server, text, _OURS)
+    return ApiTlsError(server, text, _TRUST if found.kind is FailureKind.NOT_TRUSTED else "")

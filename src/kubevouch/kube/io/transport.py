@@ -16,21 +16,21 @@ from yarl import URL
 from kubevouch import __version__
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import (
+    ApiUnreachable,
     CredentialError,
     KubeconfigError,
-    TooLarge,
-    Unreachable,
+    ResponseTooLarge,
     UnreachableKind,
 )
 from kubevouch.kube.io.credentials import Credential, impersonation
 from kubevouch.kube.io.failures import failure
-from kubevouch.tls import PairError, TlsError
-from kubevouch.tls.io import Pair, client_context
+from kubevouch.tls import KeyPairError, TlsError
+from kubevouch.tls.io import KeyPair, client_context
 from kubevouch.x509 import X509Error
 
 
 @dataclass(frozen=True)
-class Limits:
+class ResponseLimits:
     """Bounds of one request. Seconds to connect and in all; bytes of a body after decompression."""
 
     connect: float = 10.0
@@ -49,7 +49,7 @@ class StreamLimits:
 
 
 @dataclass(frozen=True)
-class Response:
+class ApiResponse:
     """An answer, whole. Header names in lower case."""
 
     code: int
@@ -70,7 +70,7 @@ class Transport:
             *impersonation(access.user),
         ]
         self._context = self._context_for(None)
-        self._pair: Pair | None = None
+        self._pair: KeyPair | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -89,18 +89,18 @@ class Transport:
         method: str,
         target: str,
         credential: Credential,
-        limits: Limits,
+        limits: ResponseLimits,
         *,
         headers: Sequence[tuple[str, str]] = (),
         body: bytes | None = None,
-    ) -> Response:
+    ) -> ApiResponse:
         """The answer, whatever its code. `target` is a quoted path with its query. Raises KubeError."""
         time = aiohttp.ClientTimeout(limits.total, sock_connect=limits.connect)
         async with self._asked(
             method, target, credential, time, headers=headers, body=body
         ) as response:
             named = {name.lower(): value for name, value in response.headers.items()}
-            return Response(response.status, named, await self._body(response, limits.body))
+            return ApiResponse(response.status, named, await self._body(response, limits.body))
 
     async def lines(
         self,
@@ -109,7 +109,7 @@ class Transport:
         limits: StreamLimits,
         *,
         headers: Sequence[tuple[str, str]] = (),
-    ) -> AsyncGenerator[Response | bytes, None]:
+    ) -> AsyncGenerator[ApiResponse | bytes, None]:
         """A GET whose answer comes line by line, for as long as it comes: a watch.
 
         First a Response: without a body and with code 200, then the lines, each without its end; or whole and with
@@ -125,16 +125,18 @@ class Transport:
             named = {name.lower(): value for name, value in response.headers.items()}
             if response.status != 200:
                 body = await self._body(response, limits.line)
-                yield Response(response.status, named, body)
+                yield ApiResponse(response.status, named, body)
                 return
-            yield Response(response.status, named, b"")
+            yield ApiResponse(response.status, named, b"")
             try:
                 async with contextlib.aclosing(self._lines(response, limits.line)) as lines:
                     async for line in lines:
                         yield line
             except TimeoutError:
                 seen = f"said nothing more for {limits.silence:g} seconds"
-                raise Unreachable(self._access.server, seen, kind=UnreachableKind.SILENCE) from None
+                raise ApiUnreachable(
+                    self._access.server, seen, kind=UnreachableKind.SILENCE
+                ) from None
 
     async def _lines(
         self, response: aiohttp.ClientResponse, most: int
@@ -151,7 +153,7 @@ class Transport:
                 response.close()
                 where = f"{self._access.server}{response.url.path}"
                 seen = f"a line of more than {most} bytes"
-                raise TooLarge(where, seen, "the rest was not read")
+                raise ResponseTooLarge(where, seen, "the rest was not read")
 
     @contextlib.asynccontextmanager
     async def _asked(
@@ -202,23 +204,23 @@ class Transport:
             if len(body) > most:
                 response.close()
                 where = f"{self._access.server}{response.url.path}"
-                raise TooLarge(
+                raise ResponseTooLarge(
                     where, f"an answer of more than {most} bytes", "the rest was not read"
                 )
         return bytes(body)
 
-    def _context_of(self, pair: Pair | None) -> ssl.SSLContext:
+    def _context_of(self, pair: KeyPair | None) -> ssl.SSLContext:
         """The context that presents this pair; made anew only when the pair changes."""
         if pair != self._pair:
             self._context, self._pair = self._context_for(pair), pair
         return self._context
 
-    def _context_for(self, pair: Pair | None) -> ssl.SSLContext:
+    def _context_for(self, pair: KeyPair | None) -> ssl.SSLContext:
         access = self._access
         where = f"{access.cluster}.certificate-authority"
         try:
             return client_context(roots=access.roots, pair=pair, verify=access.verify, where=where)
-        except PairError as error:
+        except KeyPairError as error:
             raise CredentialError(
                 access.user.where, f"{error.where}: {error.seen}", error.expected
             ) from None

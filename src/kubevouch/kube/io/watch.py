@@ -20,14 +20,14 @@ from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.backoff import Backoff
 from kubevouch.kube.errors import (
-    Refused,
+    ApiUnreachable,
+    RetryLater,
+    StatusError,
     TooManyRequests,
-    Unreachable,
     UnreachableKind,
-    Waits,
 )
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.watch_lines import Word, words
+from kubevouch.kube.io.watch_lines import WatchLine, watch_lines
 from kubevouch.kube.resources.meta import Object, Resource
 
 ObjectT = TypeVar("ObjectT", bound=Object)
@@ -44,13 +44,13 @@ _SHORT: Final = 1.0
 """A watch that ended sooner and said nothing has failed (client-go's very short watch)."""
 
 
-class Seen(msgspec.Struct, Generic[ObjectT], frozen=True):
+class Upserted(msgspec.Struct, Generic[ObjectT], frozen=True):
     """An object that is new, or has changed."""
 
     object: ObjectT
 
 
-class Lost(msgspec.Struct, frozen=True):
+class Deleted(msgspec.Struct, frozen=True):
     """An object that was seen, and is no longer there."""
 
     key: Key
@@ -61,7 +61,7 @@ class Synced(msgspec.Struct, frozen=True):
     """All that the list held has been told: from here on what was told is the whole."""
 
 
-Event = Seen[ObjectT] | Lost | Synced
+Event = Upserted[ObjectT] | Deleted | Synced
 
 
 class Watch(Generic[ObjectT]):
@@ -77,7 +77,7 @@ class Watch(Generic[ObjectT]):
         resource: Resource[ObjectT],
         *,
         clock: Clock,
-        chance: Callable[[], float],
+        rng: Callable[[], float],
         report: Callable[[KubevouchError], None],
         namespace: str = "",
         field_selector: str = "",
@@ -87,12 +87,12 @@ class Watch(Generic[ObjectT]):
         self._api = api
         self._resource = resource
         self._clock = clock
-        self._chance = chance
+        self._rng = rng
         self._report = report
         self._namespace = namespace
         self._selectors = {"fieldSelector": field_selector, "labelSelector": label_selector}
         self._silence = silence
-        self._backoff = Backoff(chance)
+        self._backoff = Backoff(rng)
         self._known: dict[Key, tuple[str, str]] = {}
         """uid and version of what was told and not lost."""
         self._version = ""
@@ -129,7 +129,7 @@ class Watch(Generic[ObjectT]):
                     yield event
         for key in self._known.keys() - on_list:
             uid, _ = self._known.pop(key)
-            yield Lost(key, uid)
+            yield Deleted(key, uid)
         # A server without versions could only be listed again and again: "0" is any.
         self._version, self._stuck = version or "0", 0
         yield Synced()
@@ -137,13 +137,13 @@ class Watch(Generic[ObjectT]):
     async def _watched(self) -> AsyncGenerator[Event[ObjectT], None]:
         """One watch from the last version on, until it ends."""
         began, said = self._clock.monotonic(), False
-        stream = words(
+        stream = watch_lines(
             self._api,
             self._resource,
             self._resource.path(self._namespace),
             {name: text for name, text in self._selectors.items() if text}
             | {"resourceVersion": self._version},
-            seconds=int(SHORTEST_WATCH * (1 + self._chance())),
+            seconds=int(SHORTEST_WATCH * (1 + self._rng())),
             silence=self._silence,
         )
         async with contextlib.aclosing(stream):
@@ -158,7 +158,7 @@ class Watch(Generic[ObjectT]):
         else:
             await self._clock.sleep(self._backoff.failed())
 
-    def _heard(self, word: Word[ObjectT]) -> list[Event[ObjectT]]:
+    def _heard(self, word: WatchLine[ObjectT]) -> list[Event[ObjectT]]:
         if word.error is not None:
             self._report(word.error)
         if word.object is None:
@@ -172,7 +172,7 @@ class Watch(Generic[ObjectT]):
             return self._told(word.object)
         key = _key(word.object)
         known = self._known.pop(key, None)
-        return [] if known is None else [Lost(key, known[0])]
+        return [] if known is None else [Deleted(key, known[0])]
 
     def _told(self, item: ObjectT) -> list[Event[ObjectT]]:
         """What there is to say of an object as it is now. One of the same name made anew is another one."""
@@ -183,15 +183,15 @@ class Watch(Generic[ObjectT]):
             return []
         self._known[key] = state
         if known is not None and known[0] != metadata.uid:
-            return [Lost(key, known[0]), Seen(item)]
-        return [Seen(item)]
+            return [Deleted(key, known[0]), Upserted(item)]
+        return [Upserted(item)]
 
     async def _wait_out(self, error: KubevouchError) -> None:
         wait = self._backoff.failed(_asked_for(error))
         self._stuck += bool(self._version)
         if _version_is_no_good(error) or self._stuck > LIST_AFTER:
             self._version = ""
-        if isinstance(error, Unreachable) and error.kind is UnreachableKind.SILENCE:
+        if isinstance(error, ApiUnreachable) and error.kind is UnreachableKind.SILENCE:
             # It was waited for long enough.
             return
         self._report(error)
@@ -210,11 +210,11 @@ def _newer(version: str, than: str) -> bool:
 
 
 def _asked_for(error: KubevouchError) -> float:
-    return (error.retry_after or 0.0) if isinstance(error, Waits) else 0.0
+    return (error.retry_after or 0.0) if isinstance(error, RetryLater) else 0.0
 
 
 def _version_is_no_good(error: KubevouchError) -> bool:
     """410 above all. A server that takes the version for wrong (400, 422) will not change its mind either."""
-    if not isinstance(error, Refused) or isinstance(error, TooManyRequests):
+    if not isinstance(error, StatusError) or isinstance(error, TooManyRequests):
         return False
     return error.code in (400, 410, 422) or error.reason in ("Expired", "Gone")

@@ -6,9 +6,9 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from kubevouch.kube.asked import asked
+from kubevouch.kube.api_call import api_call
 from kubevouch.kube.decode import decoded
-from kubevouch.kube.errors import BadAnswer
+from kubevouch.kube.errors import BadResponse
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.transport import StreamLimits
 from kubevouch.kube.refusals import refusal
@@ -29,7 +29,7 @@ class _Code(Narrow, frozen=True, kw_only=True):
     code: int = 0
 
 
-class Word(msgspec.Struct, Generic[ObjectT], frozen=True):
+class WatchLine(msgspec.Struct, Generic[ObjectT], frozen=True):
     """An event as the server sent it. type: ADDED, MODIFIED or DELETED, with the object.
 
     BOOKMARK only says how far we have seen. type is "" for an object that could not be read, with its error: nothing
@@ -39,10 +39,10 @@ class Word(msgspec.Struct, Generic[ObjectT], frozen=True):
     type: str
     version: str
     object: ObjectT | None = None
-    error: BadAnswer | None = None
+    error: BadResponse | None = None
 
 
-async def words(
+async def watch_lines(
     api: ApiClient,
     resource: Resource[ObjectT],
     path: str,
@@ -50,7 +50,7 @@ async def words(
     *,
     seconds: int,
     silence: float,
-) -> AsyncGenerator[Word[ObjectT], None]:
+) -> AsyncGenerator[WatchLine[ObjectT], None]:
     """What a watch says until the server ends it, at the latest `GRACE` after it should have.
 
     silence: seconds without a byte after which the connection is taken for dead. Raises KubeError: also for an ERROR
@@ -70,19 +70,19 @@ async def words(
             yield _word(line, resource, api.access.server, where)
 
 
-def _word(line: bytes, resource: Resource[Any], server: str, where: str) -> Word[Any]:
+def _word(line: bytes, resource: Resource[Any], server: str, where: str) -> WatchLine[Any]:
     event = decoded(line, _Line, where)
     if event.type == "ERROR":
         body = bytes(event.object)
         code = decoded(body, _Code, where).code
-        raise refusal(server, asked("WATCH", resource.path()), code or 500, {}, body)
+        raise refusal(server, api_call("WATCH", resource.path()), code or 500, {}, body)
     if event.type not in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK"):
-        raise BadAnswer(where, "an event of a type that no API server sends")
+        raise BadResponse(where, "an event of a type that no API server sends")
     if event.type == "BOOKMARK":
         bookmark = decoded(bytes(event.object), Object, where)
-        return Word(event.type, bookmark.metadata.resource_version)
+        return WatchLine(event.type, bookmark.metadata.resource_version)
     try:
         found = decoded(bytes(event.object), resource.struct, where)
-    except BadAnswer as error:
-        return Word("", "", None, error)
-    return Word(event.type, found.metadata.resource_version, found)
+    except BadResponse as error:
+        return WatchLine("", "", None, error)
+    return WatchLine(event.type, found.metadata.resource_version, found)

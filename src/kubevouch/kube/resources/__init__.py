@@ -24,11 +24,13 @@ from kubevouch.kube.resources.metrics import (
 from kubevouch.kube.resources.network import (
     API_SERVICES,
     ENDPOINT_SLICES,
+    SERVICE_CIDRS,
     SERVICES,
     APIService,
     EndpointSlice,
     ObjectReference,
     Service,
+    ServiceCidr,
 )
 from kubevouch.kube.resources.nodes import NODES, Node, NodeAddress
 from kubevouch.kube.resources.plain import (
@@ -76,6 +78,7 @@ __all__ = [
     "ROLE_BINDINGS",
     "SELF_REVIEWS",
     "SERVICES",
+    "SERVICE_CIDRS",
     "SUBJECT_REVIEWS",
     "APIService",
     "AccessReview",
@@ -106,6 +109,7 @@ __all__ = [
     "Role",
     "RoleBinding",
     "Service",
+    "ServiceCidr",
     "event",
     "micro_time",
 ]

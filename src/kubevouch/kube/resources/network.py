@@ -128,8 +128,21 @@ class APIService(Object, frozen=True, kw_only=True):
     status: APIServiceStatus = APIServiceStatus()
 
 
+class ServiceCidrSpec(Narrow, frozen=True, kw_only=True):
+    """One network, or one of each family."""
+
+    cidrs: tuple[str, ...] = ()
+
+
+class ServiceCidr(Object, frozen=True, kw_only=True):
+    """A ServiceCIDR: a network from which Services have their addresses (networking/v1, since Kubernetes 1.33)."""
+
+    spec: ServiceCidrSpec = ServiceCidrSpec()
+
+
 SERVICES = Resource("", "v1", "services", "Service", Service, namespaced=True)
 ENDPOINT_SLICES = Resource(
     "discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", EndpointSlice, namespaced=True
 )
 API_SERVICES = Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", APIService)
+SERVICE_CIDRS = Resource("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", ServiceCidr)

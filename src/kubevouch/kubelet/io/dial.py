@@ -17,8 +17,8 @@ from collections.abc import AsyncGenerator, Iterable
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch.kubelet.dialled import MOST_CERTIFICATES, Dialled, Target
-from kubevouch.kubelet.io.handshake import Course
+from kubevouch.kubelet.dial_result import MOST_CERTIFICATES, DialResult, Target
+from kubevouch.kubelet.io.handshake import TlsConnector
 from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch.tls.io import failure_of, inspection_context
 from kubevouch.x509 import Certificate, X509Error, printable, read_certificate_der
@@ -32,7 +32,7 @@ async def dial(
     clock: Clock,
     concurrency: int = 1000,
     timeout: float = 10.0,
-) -> AsyncGenerator[Dialled, None]:
+) -> AsyncGenerator[DialResult, None]:
     """Dials all targets, so many at a time, and yields each as it is done. No target raises; each yields one Dialled.
 
     Targets are taken one by one as others are done and yielded: what is held does not grow with their number. Fewer
@@ -42,8 +42,8 @@ async def dial(
     context = inspection_context()
     at_once = min(concurrency, _files_to_spare())
     waiting = iter(targets)
-    running: set[asyncio.Task[Dialled]] = set()
-    done: asyncio.Queue[asyncio.Task[Dialled]] = asyncio.Queue()
+    running: set[asyncio.Task[DialResult]] = set()
+    done: asyncio.Queue[asyncio.Task[DialResult]] = asyncio.Queue()
     try:
         while True:
             while len(running) < at_once and (target := next(waiting, None)):
@@ -64,7 +64,7 @@ async def dial(
 
 async def dial_all(
     targets: Iterable[Target], *, clock: Clock, concurrency: int = 1000, timeout: float = 10.0
-) -> tuple[Dialled, ...]:
+) -> tuple[DialResult, ...]:
     """The same, gathered, in the order they were done. For as many targets as may be held."""
     answers = dial(targets, clock=clock, concurrency=concurrency, timeout=timeout)
     return tuple([answer async for answer in answers])
@@ -78,9 +78,9 @@ def _files_to_spare() -> int:
 
 async def _dial_one(
     target: Target, context: ssl.SSLContext, clock: Clock, timeout: float
-) -> Dialled:
+) -> DialResult:
     at, began = clock.now(), clock.monotonic()
-    course = Course(target.address, target.port, target.server_name)
+    course = TlsConnector(target.address, target.port, target.server_name)
     failure: HandshakeFailure | None = None
     try:
         async with asyncio.timeout(timeout):
@@ -94,7 +94,7 @@ async def _dial_one(
         if not course.presented.der:
             failure = HandshakeFailure(FailureKind.BROKEN, "presented no certificate")
     chain, unreadable = _read(course.presented.der, str(target))
-    return Dialled(
+    return DialResult(
         target=target,
         at=at,
         elapsed=clock.monotonic() - began,

@@ -20,17 +20,17 @@ from urllib.parse import quote
 from kubevouch import __version__
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.kubelet.dialled import Target
+from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.errors import KubeletError
 from kubevouch.kubelet.io.dial import dial_all
-from kubevouch.kubelet.io.handshake import Course
-from kubevouch.kubelet.io.stream import Stream
+from kubevouch.kubelet.io.handshake import TlsConnector
+from kubevouch.kubelet.io.stream import TlsStream
 from kubevouch.kubelet.response import ResponseError, ResponseReader, TooLong
 from kubevouch.tls import FailureKind, HandshakeFailure, joined
 from kubevouch.tls.io import (
     Attempt,
     IdentityRefused,
-    Presented,
+    PresentedCertificate,
     client_context,
     failure_of,
     vouch_first,
@@ -72,7 +72,7 @@ class FetchFailed(KubeletError):
 
 
 @dataclass(frozen=True)
-class Roots:
+class KubeletRoots:
     """The authorities of kubelets' serving certificates. Raises X509Error if there is none in `pem`."""
 
     pem: bytes
@@ -93,7 +93,7 @@ class VerifiedKubelet:
     """
 
     def __init__(
-        self, target: Target, roots: Roots, *, clock: Clock, check_time: bool = True
+        self, target: Target, roots: KubeletRoots, *, clock: Clock, check_time: bool = True
     ) -> None:
         self.target = target
         self._roots = roots
@@ -101,7 +101,7 @@ class VerifiedKubelet:
         self._context = client_context(roots=roots.pem, check_time=check_time)
         vouch_first(self._context, self._vouch)
         self._host = joined(target.address, target.port)
-        self._stream: Stream | None = None
+        self._stream: TlsStream | None = None
         self._until = 0.0
         self._valid_until: datetime | None = None
 
@@ -177,10 +177,10 @@ class VerifiedKubelet:
         ends = self._valid_until
         return self._clock.monotonic() < self._until and (ends is None or self._clock.now() < ends)
 
-    async def _connect(self, url: str, timeout: float) -> Stream:
+    async def _connect(self, url: str, timeout: float) -> TlsStream:
         # The name is given for an address, too: OpenSSL then checks it, and sends no SNI for it.
         address = self.target.address
-        course = Course(address, self.target.port, self.target.server_name or address)
+        course = TlsConnector(address, self.target.port, self.target.server_name or address)
         try:
             stream = await course.open(self._context, timeout)
         except TimeoutError:
@@ -211,7 +211,7 @@ class VerifiedKubelet:
                 return self._failed(url, refused.reason, _words(refused))
         return self._failed(url, str(failure.kind), failure.text)
 
-    def _vouch(self, peer: Presented) -> None:
+    def _vouch(self, peer: PresentedCertificate) -> None:
         """What OpenSSL did not ask. Runs when the handshake is done, before anything can be written."""
         try:
             chain = tuple(
@@ -268,7 +268,7 @@ def quoted(path: str) -> str:
 
 
 async def _asked(
-    stream: Stream, request: bytes, answer: ResponseReader, pieces: int
+    stream: TlsStream, request: bytes, answer: ResponseReader, pieces: int
 ) -> ResponseReader:
     """pieces: into so many the answer may be cut; each costs us, however small it is."""
     await stream.send(request)

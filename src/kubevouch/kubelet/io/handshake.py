@@ -12,9 +12,9 @@ import socket
 import ssl
 from typing import Any, Final
 
-from kubevouch.kubelet.io.stream import Stream, send_all
+from kubevouch.kubelet.io.stream import TlsStream, send_all
 from kubevouch.tls import joined
-from kubevouch.tls.io import Attempt, Presented, presented
+from kubevouch.tls.io import Attempt, PresentedCertificate, presented
 from kubevouch.x509.gotext import parse_address
 
 MOST_BYTES: Final = 256 * 1024
@@ -29,7 +29,7 @@ _Place = tuple[int, Any]
 """An address family and the socket address within it, as getaddrinfo gives them."""
 
 
-class Course:
+class TlsConnector:
     """How far one attempt came. Run it once; then read it, also after `run` has raised."""
 
     def __init__(self, host: str, port: int, server_name: str) -> None:
@@ -43,7 +43,7 @@ class Course:
         self.remote = ""
         self.tls_version = ""
         self.cipher = ""
-        self.presented = Presented((), whole=True)
+        self.presented = PresentedCertificate((), whole=True)
 
     @property
     def attempt(self) -> Attempt:
@@ -66,7 +66,7 @@ class Course:
         with contextlib.closing(await self.open(context, patience)) as stream:
             await stream.end()
 
-    async def open(self, context: ssl.SSLContext, patience: float) -> Stream:
+    async def open(self, context: ssl.SSLContext, patience: float) -> TlsStream:
         """As run, and the connection stays: close it. What `context` checks has been passed."""
         connection = await self._connect(patience)
         try:
@@ -80,7 +80,7 @@ class Course:
         cipher = tls.cipher()
         self.cipher = cipher[0] if cipher else ""
         self.presented = presented(tls)
-        return Stream(connection, tls, incoming, outgoing)
+        return TlsStream(connection, tls, incoming, outgoing)
 
     async def _shake(
         self,

@@ -14,7 +14,7 @@ from typing import Final
 _CHUNK: Final = 18 * 1024
 
 
-class Stream:
+class TlsStream:
     """Close it. Whoever uses it keeps time."""
 
     def __init__(

@@ -15,8 +15,8 @@ from kubevouch.metrics.serving.objects import (
     whole,
 )
 from kubevouch.metrics.serving.selectors import SelectorError, field_selector, label_selector
-from kubevouch.metrics.serving.tables import Row
-from kubevouch.metrics.store import Store
+from kubevouch.metrics.serving.tables import TableRow
+from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.attributes import Attributes, attributes_of
 from kubevouch.serve.messages import HttpRequest, HttpResponse, json_response
 from kubevouch.serve.negotiation import MediaType, accepted
@@ -39,7 +39,7 @@ class MetricsApi:
 
     def __init__(
         self,
-        store: Store,
+        store: MetricsStore,
         fleet: Fleet,
         clock: Clock,
         observe: Callable[[float], None] = lambda _: None,
@@ -68,7 +68,7 @@ class MetricsApi:
         items = [row.item for row in found]
         return json_response(whole(kind, items[0]) if single else listed(kind, items))
 
-    async def _one(self, attributes: Attributes) -> list[Row] | HttpResponse:
+    async def _one(self, attributes: Attributes) -> list[TableRow] | HttpResponse:
         found: list[FleetNode] | list[RunningPod]
         if attributes.resource == "nodes":
             node = self._fleet.nodes.get(attributes.name)
@@ -83,7 +83,9 @@ class MetricsApi:
         rows = await self._rows(found)
         return rows or not_found(GROUP, _KINDS[attributes.resource].lower(), name)
 
-    async def _list(self, attributes: Attributes, request: HttpRequest) -> list[Row] | HttpResponse:
+    async def _list(
+        self, attributes: Attributes, request: HttpRequest
+    ) -> list[TableRow] | HttpResponse:
         try:
             labels = label_selector(request.query_value("labelSelector"))
             fields = field_selector(request.query_value("fieldSelector"))
@@ -107,11 +109,11 @@ class MetricsApi:
         pods.sort(key=lambda pod: (pod.namespace, pod.name))
         return await self._rows(pods)
 
-    async def _rows(self, chosen: Sequence[FleetNode | RunningPod]) -> list[Row]:
+    async def _rows(self, chosen: Sequence[FleetNode | RunningPod]) -> list[TableRow]:
         """Those of them that are measured. A long list lets the scrapes have their turn."""
         now = self._clock.now()
         stamp, since_1970 = rfc3339(now), now.timestamp()
-        rows: list[Row] = []
+        rows: list[TableRow] = []
         for place, each in enumerate(chosen, start=1):
             row = self._node(each, stamp) if isinstance(each, FleetNode) else self._pod(each, stamp)
             if row is not None:
@@ -122,21 +124,23 @@ class MetricsApi:
                 await self._clock.sleep(0)
         return rows
 
-    def _node(self, node: FleetNode, stamp: str) -> Row | None:
+    def _node(self, node: FleetNode, stamp: str) -> TableRow | None:
         used = self._store.node(node.name)
         if used is None:
             return None
         item = node_metrics(node.name, node.labels, used, stamp)
-        return Row("NodeMetrics", item, used.cpu_nanocores, used.memory_bytes, used.timestamp_ns)
+        return TableRow(
+            "NodeMetrics", item, used.cpu_nanocores, used.memory_bytes, used.timestamp_ns
+        )
 
-    def _pod(self, pod: RunningPod, stamp: str) -> Row | None:
+    def _pod(self, pod: RunningPod, stamp: str) -> TableRow | None:
         used = self._store.pod(pod.namespace, pod.name)
         if used is None:
             return None
         cpu = sum(each.cpu_nanocores for each in used.containers)
         memory = sum(each.memory_bytes for each in used.containers)
         item = pod_metrics(pod.labels, used, stamp)
-        return Row("PodMetrics", item, cpu, memory, used.timestamp_ns)
+        return TableRow("PodMetrics", item, cpu, memory, used.timestamp_ns)
 
 
 def _refusal(

@@ -9,7 +9,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.core import GaugeMetricFamily
 
-from kubevouch.metrics.store import Store
+from kubevouch.metrics.store import MetricsStore
 
 _DEFAULTS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _FRESHNESS: Final = tuple(1.364**power for power in range(20))
@@ -19,7 +19,7 @@ class Instruments:
     """What is told as it happens. nodes: those that there are."""
 
     def __init__(
-        self, registry: CollectorRegistry, store: Store, nodes: Callable[[], Collection[str]]
+        self, registry: CollectorRegistry, store: MetricsStore, nodes: Callable[[], Collection[str]]
     ) -> None:
         self._nodes: set[str] = set()
         self.requests = Counter(
@@ -75,7 +75,7 @@ class Instruments:
 class _Points:
     """How much can be served, counted when somebody asks."""
 
-    def __init__(self, store: Store, tidy: Callable[[], None]) -> None:
+    def __init__(self, store: MetricsStore, tidy: Callable[[], None]) -> None:
         self._store = store
         self._tidy = tidy
 

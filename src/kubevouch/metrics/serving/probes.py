@@ -6,14 +6,14 @@ from datetime import datetime
 from kubevouch.clock import Clock
 from kubevouch.metrics.fleet import Fleet
 from kubevouch.metrics.serving.objects import go_duration
-from kubevouch.metrics.store import Store
+from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.probes import NamedCheck
 
-_PATIENCE = 1.5
+_MAX_ROUNDS = 1.5
 
 
 def checks(
-    store: Store,
+    store: MetricsStore,
     fleet: Fleet,
     clock: Clock,
     *,
@@ -23,16 +23,16 @@ def checks(
 ) -> dict[str, tuple[NamedCheck, ...]]:
     """By page. last_round: when the last round of scrapes began. resolution: seconds."""
 
-    def waited() -> float:
+    def since_round() -> float:
         began = last_round()
         return 0.0 if began is None else (clock.now() - began).total_seconds()
 
     def timely() -> str | None:
-        late = waited() > _PATIENCE * resolution
+        late = since_round() > _MAX_ROUNDS * resolution
         return "metric collection didn't finish on time" if late else None
 
     def log_values() -> dict[str, str]:
-        seconds = {"duration": waited(), "maxDuration": _PATIENCE * resolution}
+        seconds = {"duration": since_round(), "maxDuration": _MAX_ROUNDS * resolution}
         return {name: go_duration(int(value * 1e9)) for name, value in seconds.items()}
 
     def stored() -> str | None:

@@ -1,6 +1,6 @@
 """A metrics server, whole: scrapes, and serves what it has, until somebody wants an end.
 
-As a process of its own (cli), or several of them in somebody else's: `parts_of`, then `serve`.
+As a process of its own (cli), or several of them in somebody else's: `build_components`, then `serve`.
 """
 
 import asyncio
@@ -14,18 +14,18 @@ from prometheus_client import CollectorRegistry
 from kubevouch.clock import Clock
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials
-from kubevouch.kubelet.io.fetch import Roots
+from kubevouch.kubelet.io.fetch import KubeletRoots
 from kubevouch.metrics.collector import Collector
-from kubevouch.metrics.fleet import Dialling, Fleet
-from kubevouch.metrics.scraper import Rhythm
+from kubevouch.metrics.fleet import Fleet, KubeletAddressing
+from kubevouch.metrics.scraper import ScrapeSettings
 from kubevouch.metrics.serving.api import MetricsApi
 from kubevouch.metrics.serving.discovery import apis
 from kubevouch.metrics.serving.instruments import Instruments
 from kubevouch.metrics.serving.objects import API_VERSION
 from kubevouch.metrics.serving.openapi import openapi
 from kubevouch.metrics.serving.probes import checks
-from kubevouch.metrics.serving.telling import Telling
-from kubevouch.metrics.store import Store
+from kubevouch.metrics.serving.scrape_log import ScrapeLog
+from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.access_gate import AccessGate, version
 from kubevouch.serve.authentication import Authenticator
 from kubevouch.serve.authorization import ALWAYS_ALLOWED, Authorizer
@@ -44,7 +44,7 @@ NEVER_INSECURE: Final = "not here: a token would go to whoever answers on a node
 """What is said to whoever wants metrics of kubelets that nobody verifies."""
 
 
-class Scraping(Protocol):
+class MetricsSource(Protocol):
     """What fills the store."""
 
     @property
@@ -63,7 +63,7 @@ class Scraping(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class ServingOptions:
     """How it is served. flag_trust: authorities from flags. use_published: those that the API server publishes, too; tolerate_missing: serve without them if it publishes none."""
 
     host: str
@@ -77,70 +77,73 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Components:
     """What a metrics server is made of."""
 
     api: ApiClient
     clock: Clock
     log: Log
-    store: Store
-    scraping: Scraping
+    store: MetricsStore
+    source: MetricsSource
     registry: CollectorRegistry
     instruments: Instruments
 
 
-def parts_of(
+def build_components(
     api: ApiClient,
     clock: Clock,
     log: Log,
     *,
-    roots: Callable[[], Roots],
+    roots: Callable[[], KubeletRoots],
     credentials: Credentials,
-    chance: Callable[[], float],
-    dialling: Dialling,
-    rhythm: Rhythm,
+    rng: Callable[[], float],
+    addressing: KubeletAddressing,
+    settings: ScrapeSettings,
     node_selector: str = "",
     check_time: bool = True,
-) -> Parts:
+) -> Components:
     """A metrics server's parts, put together; the arguments are Collector's."""
-    telling = Telling(log, clock, rhythm.timeout)
+    scrape_log = ScrapeLog(log, clock, settings.timeout)
     collector = Collector(
         api,
         roots=roots,
         credentials=credentials,
         clock=clock,
-        chance=chance,
-        listener=telling,
-        dialling=dialling,
-        rhythm=rhythm,
+        rng=rng,
+        observer=scrape_log,
+        addressing=addressing,
+        settings=settings,
         node_selector=node_selector,
         check_time=check_time,
     )
     numbers = new_registry()
-    telling.instruments = Instruments(numbers, collector.store, lambda: collector.fleet.nodes)
-    return Parts(api, clock, log, collector.store, collector, numbers, telling.instruments)
+    scrape_log.instruments = Instruments(numbers, collector.store, lambda: collector.fleet.nodes)
+    return Components(api, clock, log, collector.store, collector, numbers, scrape_log.instruments)
 
 
 async def serve(
-    parts: Parts, serving: Serving, stop: StopEvent, ready: Callable[[int], None] = lambda _: None
+    parts: Components,
+    options: ServingOptions,
+    stop: StopEvent,
+    ready: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Until stop is requested. ready: told the port once it listens. Raises KubevouchError, OSError."""
     reloader = TlsReloader(
         parts.api,
         parts.clock,
         parts.log,
-        source=serving.source,
-        flag_trust=serving.flag_trust,
-        use_published=serving.use_published,
+        source=options.source,
+        flag_trust=options.flag_trust,
+        use_published=options.use_published,
     )
-    authentication, tls = await reloader.start(tolerate_missing=serving.tolerate_missing)
-    gate = _gate(parts, serving, authentication, stop)
+    authentication, tls = await reloader.start(tolerate_missing=options.tolerate_missing)
+    gate = _gate(parts, options, authentication, stop)
     async with Listener(
-        gate.answer, tls, parts.clock, host=serving.host, port=serving.port, drain=DRAIN
+        gate.answer, tls, parts.clock, host=options.host, port=options.port, drain=DRAIN
     ) as listener:
-        parts.log.info("Serving securely", address=f"{serving.host}:{listener.port}")
+        parts.log.info("Serving securely", address=f"{options.host}:{listener.port}")
         ready(listener.port)
-        await _until(stop, parts.scraping.run(), reloader.run())
+        await _until(stop, parts.source.run(), reloader.run())
         parts.log.info("Shutting down")
 
 
@@ -157,9 +160,9 @@ async def _until(stop: StopEvent, *work: Coroutine[Any, Any, None]) -> None:
 
 
 def _gate(
-    parts: Parts, serving: Serving, authentication: Authenticator, stop: StopEvent
+    parts: Components, options: ServingOptions, authentication: Authenticator, stop: StopEvent
 ) -> AccessGate:
-    fleet = parts.scraping.fleet
+    fleet = parts.source.fleet
     observe = parts.instruments.freshness.observe
     served = MetricsApi(parts.store, fleet, parts.clock, observe)
     probes = Probes(
@@ -167,8 +170,8 @@ def _gate(
             parts.store,
             fleet,
             parts.clock,
-            last_round=lambda: parts.scraping.last_round,
-            resolution=serving.resolution,
+            last_round=lambda: parts.source.last_round,
+            resolution=options.resolution,
             stopping=lambda: stop.requested,
         ),
         parts.log,
@@ -181,7 +184,7 @@ def _gate(
         "/version": version,
         **dict.fromkeys(probes.paths, probes.answer),
     }
-    allowed = Authorizer(parts.api, parts.clock, parts.log, always_allowed=serving.always_allowed)
+    allowed = Authorizer(parts.api, parts.clock, parts.log, always_allowed=options.always_allowed)
     return AccessGate(authentication, allowed, routes, parts.log)
 
 

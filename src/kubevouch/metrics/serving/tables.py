@@ -25,7 +25,7 @@ _COLUMNS: Final = (
 )
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """A row to be: the object as an item of a list, its numbers in all, and when its window ended."""
 
     kind: str
@@ -35,7 +35,7 @@ class Row(NamedTuple):
     at_ns: int | None
 
 
-def table(rows: Sequence[Row], version: str, include: str) -> Object:
+def table(rows: Sequence[TableRow], version: str, include: str) -> Object:
     """version: v1 or v1beta1. include: one of INCLUDED. Without rows there are no columns, as upstream has it."""
     api_version = f"meta.k8s.io/{version}"
     return {
@@ -47,7 +47,7 @@ def table(rows: Sequence[Row], version: str, include: str) -> Object:
     }
 
 
-def _row(row: Row, api_version: str, include: str) -> Object:
+def _row(row: TableRow, api_version: str, include: str) -> Object:
     metadata = row.item["metadata"]
     cells = [
         metadata["name"],

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import msgspec
 
+from kubevouch.node.destination import Destination
 from kubevouch.node.errors import AnswerLost, NodeUnreachable, ScriptFailed
 from kubevouch.node.io import shell
+from kubevouch.node.io.known_hosts import look_up
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T, answer_in
 
 _FAILED = 255
@@ -78,6 +80,15 @@ class Ssh:
         self._options = options
         self._environment = environment
 
+    async def destination(self, host: str) -> Destination:
+        """How ssh would reach `host`, and whether a key is known for it. Connects to nothing.
+
+        Raises:
+            NodeUnreachable: it is no host name or address that ssh can take, or there is no ssh.
+        """
+        _check_words(f"{host} (ssh)", host)
+        return await look_up(host, self._choices(), environment=self._environment)
+
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
     ) -> ScriptResult[T]:
@@ -95,11 +106,7 @@ class Ssh:
             ScriptFailed: the script ended without an answer.
         """
         where = f"{host} (ssh)" if at is None else f"{host} at {at.address} (ssh)"
-        for word in (host, *((at.address,) if at else ())):
-            if not _HOST.fullmatch(word):
-                raise NodeUnreachable(
-                    where, f"{word!r} is not a host name or address that ssh can take"
-                )
+        _check_words(where, host, *((at.address,) if at else ()))
         with tempfile.TemporaryDirectory(prefix="kubevouch-ssh-") as folder:
             log = Path(folder) / "log"
             ran = await shell.run(
@@ -136,14 +143,22 @@ class Ssh:
         settings = _SETTINGS | {"ConnectTimeout": str(self._options.connect_timeout)}
         if at is not None:
             settings |= {"HostName": at.address, "HostKeyAlias": at.known_as}
-        words = ["ssh", "-T", "-E", str(log)]
-        if self._options.config:
-            words += ["-F", self._options.config]
-        if self._options.user:
-            words += ["-l", self._options.user]
+        words = ["ssh", "-T", "-E", str(log), *self._choices()]
         for name, value in settings.items():
             words += ["-o", f"{name}={value}"]
         return [*words, "--", host, _SHELL]
+
+    def _choices(self) -> list[str]:
+        """What the operator chose on our command line, in ssh's words."""
+        config = ["-F", self._options.config] if self._options.config else []
+        return config + (["-l", self._options.user] if self._options.user else [])
+
+
+def _check_words(where: str, *words: str) -> None:
+    for word in words:
+        if not _HOST.fullmatch(word):
+            seen = f"{word!r} is not a host name or address that ssh can take"
+            raise NodeUnreachable(where, seen)
 
 
 def _head(log: Path) -> str:

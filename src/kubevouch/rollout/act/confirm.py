@@ -14,6 +14,7 @@ from kubevouch.node.errors import NodeError
 from kubevouch.node.script import DialAddress, Script, ScriptResult
 from kubevouch.policy.claims import NameSource, as_address
 from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.survey_node import is_by_address
 
 _PATIENCE = 20.0
 
@@ -30,9 +31,12 @@ _WHO = Script(
 
 
 async def confirm_addresses(
-    node: Node, carried: ScriptResult[NodeSurvey], context: RolloutContext
+    node: Node, host: str, carried: ScriptResult[NodeSurvey], context: RolloutContext
 ) -> dict[str, NameSource]:
-    """The addresses of the node's status that are proven, each with its proof."""
+    """The addresses of the node's status that are proven, each with its proof.
+
+    host: what ssh was asked for. A key that the operator knows for an address, and for no name, proves that address only.
+    """
     claimed = {
         str(address)
         for claim in node.status.addresses
@@ -41,9 +45,11 @@ async def confirm_addresses(
     if context.transport.name == "local":
         here = {str(as_address(text.decode(errors="replace"))) for text in carried.answer.addresses}
         return dict.fromkeys(claimed & here, NameSource.THIS_MACHINE)
+    if is_by_address(host):
+        claimed &= {host}
     confirmed: dict[str, NameSource] = {}
     for text in sorted(claimed):
-        if await _answers(text, node.name, carried, context):
+        if await _answers(text, host, carried, context):
             confirmed[text] = NameSource.SSH_HOST_KEY
     return confirmed
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from kubevouch.clock import Clock
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.node.destination import Destination
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 
 
@@ -13,6 +14,10 @@ class NodeTransport(Protocol):
     """Carries a script to a node: `node.ssh.Ssh` or `node.local.Local`."""
 
     name: str
+
+    async def destination(self, host: str) -> Destination:
+        """How `host` would be reached, and whether its key is known. Connects to nothing. Raises NodeUnreachable."""
+        ...
 
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None

@@ -1,31 +1,31 @@
 """`fix --plan`: what each node needs, from a snapshot of the cluster and a survey of each machine. Reads only."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.rules.csrs import running_approver
-from kubevouch.errors import KubevouchError, UsageError
+from kubevouch.errors import KubevouchError, UsageError, nearest
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import Evidence
-from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.resources import Node
-from kubevouch.node.script import ScriptResult
 from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.survey_node import survey_node
 from kubevouch.rollout.decide.assess import NodeFacts, assess
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, LeftOut, NodePlan, Plan
 from kubevouch.rollout.decide.plan_config_map import plan_config_map
+from kubevouch.rollout.decide.shared import shared_among, without_shared_keys
 from kubevouch.rollout.errors import StoppedBefore
 
-_SURVEY = 60.0
 _AT_ONCE = 16
 _MOST_ADDRESSES = 16
+_MOST_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,17 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
             return await _judged(node, options, context, evidence)
 
     seen = await together(*(judged(node) for node in chosen))
-    reserved = reserved_of(names)
+    reserved = reserved_of(names, nodes)
+    keys = {each.node.name: each.host_key for each in seen if isinstance(each, NodeFacts)}
+    shared = shared_among(nodes, keys)
     planned: list[NodePlan] = []
     left_out: list[LeftOut] = []
     for each in seen:
-        answer = each if isinstance(each, LeftOut) else assess(each, nodes, reserved)
+        if isinstance(each, LeftOut):
+            left_out.append(each)
+            continue
+        proven = without_shared_keys(each.node.name, each.confirmed, shared)
+        answer = assess(replace(each, confirmed=proven), nodes, reserved)
         if isinstance(answer, LeftOut):
             left_out.append(answer)
         else:
@@ -85,7 +91,11 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
         config_map=config_map,
         config_map_note=note,
         approver=approver.name if approver else "",
-        notices=(*_of_this_machine(names), *_notices(planned, has_approver=approver is not None)),
+        notices=(
+            *_of_this_machine(names),
+            *(str(each) for each in shared),
+            *_notices(planned, has_approver=approver is not None),
+        ),
     )
 
 
@@ -110,7 +120,10 @@ def _chosen(nodes: tuple[Node, ...], options: PlanOptions) -> tuple[Node, ...]:
     known = {node.name for node in nodes}
     for name in (*options.nodes, *options.accepted):
         if name not in known:
-            raise UsageError(name, "there is no such Node", f"Nodes: {', '.join(sorted(known))}")
+            few = ", ".join(sorted(known)[:_MOST_NAMED])
+            more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
+            expected = nearest(name, known, otherwise=f"Nodes: {few}{more}")
+            raise UsageError(name, "there is no such Node", expected)
     return tuple(node for node in nodes if not options.nodes or node.name in options.nodes)
 
 
@@ -125,14 +138,12 @@ async def _judged(
     if len(node.status.addresses) > _MOST_ADDRESSES:
         return LeftOut(node.name, f"its status has {len(node.status.addresses)} addresses")
     try:
-        carried: ScriptResult[NodeSurvey] = await context.transport.run_script(
-            node.name, survey(), timeout=_SURVEY
-        )
+        host, carried = await survey_node(node, context)
     except KubevouchError as error:
         return LeftOut(node.name, str(error))
     at = context.clock.now()
     context.progress.step(node.name, "surveyed")
-    confirmed = await confirm_addresses(node, carried, context)
+    confirmed = await confirm_addresses(node, host, carried, context)
     return NodeFacts(
         node=node,
         survey=carried.answer,
@@ -142,6 +153,8 @@ async def _judged(
         accepted=options.accepted.get(node.name, ()),
         served=evidence.served_by(node.name),
         flags=evidence.metrics.flags,
+        host=host,
+        known_as=carried.known_as or "",
     )
 
 

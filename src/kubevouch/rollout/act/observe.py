@@ -22,7 +22,7 @@ from kubevouch.kube.resources import (
     NODES,
     CertificateSigningRequest,
 )
-from kubevouch.kubelet.dialled import Target
+from kubevouch.kubelet.dial_result import Target
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AllowedNames, Claim
 from kubevouch.policy.csr import NODE_USER, csr_of

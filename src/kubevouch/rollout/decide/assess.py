@@ -13,7 +13,7 @@ from kubevouch.evidence.snapshot import Served, is_control_plane
 from kubevouch.evidence.survey import NodeSurvey, SurveyedFile
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.configuration import BOOTSTRAP_KEY, read_configuration
-from kubevouch.kubelet.effective import Effective, drop_in_order, effective
+from kubevouch.kubelet.effective import EffectiveConfiguration, drop_in_order, effective
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.flags import read_flags
 from kubevouch.kubelet.splice import Refusal, set_server_tls_bootstrap
@@ -45,6 +45,11 @@ class NodeFacts:
     accepted: tuple[str, ...]
     served: Served | None
     flags: tuple[str, ...]
+    host: str = ""
+    """What ssh was asked for; empty for the node's name."""
+
+    known_as: str = ""
+    """The name under which the operator's known_hosts has the key that answered."""
 
 
 class _Out(Exception):
@@ -89,7 +94,8 @@ def _assess(seen: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -> 
         node=node.name,
         uid=node.uid,
         machine_id=node.status.node_info.machine_id,
-        host=node.name,
+        host=seen.host or node.name,
+        known_as=seen.known_as,
         host_key=seen.host_key,
         control_plane=is_control_plane(node),
         kubelet_version=node.status.node_info.kubelet_version,
@@ -109,7 +115,7 @@ def _assess(seen: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -> 
     return _with_change(plan, survey, seen)
 
 
-def _in_force(survey: NodeSurvey) -> Effective:
+def _in_force(survey: NodeSurvey) -> EffectiveConfiguration:
     """What the next start of this kubelet makes of its files and flags. Raises _Out where that cannot be told."""
     if not survey.unit.active:
         raise _Out("it has no systemd, which the change and its undo need")
@@ -136,7 +142,7 @@ def _in_force(survey: NodeSurvey) -> Effective:
     return found
 
 
-def _all_well(seen: NodeFacts, in_force: Effective) -> bool:
+def _all_well(seen: NodeFacts, in_force: EffectiveConfiguration) -> bool:
     served = seen.served
     if served is None or served.verdict is None or not served.verdict.trusted:
         return False
@@ -172,7 +178,7 @@ def _entitled(seen: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -
     decision = decide_entitlement(allowed, others, reserved)
     if decision.outcome is Outcome.PASS:
         return allowed
-    hints = " ".join(f"--accept {seen.node.name}={v}" for v in decision.operator_may_allow)
+    hints = " ".join(f"--allow {seen.node.name}={v}" for v in decision.operator_may_allow)
     raise _Out(
         f"its CSR would be held: {decision.why}" + (f"; if it is so: {hints}" if hints else "")
     )

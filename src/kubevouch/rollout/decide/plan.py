@@ -88,6 +88,8 @@ class NodePlan(msgspec.Struct, frozen=True):
     """Old kubelet-server* files that are moved aside and come back with an undo."""
 
     interruption: str = ""
+    known_as: str = ""
+    """The name under which the planner's known_hosts has the host key; empty where the transport shows none."""
 
 
 class LeftOut(msgspec.Struct, frozen=True):

@@ -11,22 +11,22 @@
 from kubevouch.tls.io.accidents import Attempt, failure_of
 from kubevouch.tls.io.context import client_context, inspection_context
 from kubevouch.tls.io.identity import Check, IdentityRefused, vouch_first
-from kubevouch.tls.io.pair import Pair, load_pair
-from kubevouch.tls.io.presented import Presented, presented
+from kubevouch.tls.io.key_pair import KeyPair, load_key_pair
+from kubevouch.tls.io.presented import PresentedCertificate, presented
 from kubevouch.tls.io.server import ServerTls, client_chain, server_context
 
 __all__ = [
     "Attempt",
     "Check",
     "IdentityRefused",
-    "Pair",
-    "Presented",
+    "KeyPair",
+    "PresentedCertificate",
     "ServerTls",
     "client_chain",
     "client_context",
     "failure_of",
     "inspection_context",
-    "load_pair",
+    "load_key_pair",
     "presented",
     "server_context",
     "vouch_first",

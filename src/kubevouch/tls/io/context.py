@@ -9,7 +9,7 @@ import ssl
 from typing import Final
 
 from kubevouch.tls.errors import RootsError
-from kubevouch.tls.io.pair import Pair, load_pair
+from kubevouch.tls.io.key_pair import KeyPair, load_key_pair
 from kubevouch.x509 import read_certificates
 
 # X509_V_FLAG_NO_CHECK_TIME (openssl/x509_vfy.h). Python has no name for it.
@@ -28,7 +28,7 @@ _ANYTHING: Final = f"@SECLEVEL=0:{_GO_SUITES}"
 def client_context(
     *,
     roots: bytes | None,
-    pair: Pair | None = None,
+    pair: KeyPair | None = None,
     verify: bool = True,
     check_hostname: bool = True,
     check_time: bool = True,
@@ -57,7 +57,7 @@ def client_context(
         context.verify_flags = _verify_flags(check_time=check_time)
         trust(context, roots, where)
     if pair is not None:
-        load_pair(context, pair, where="client certificate")
+        load_key_pair(context, pair, where="client certificate")
     return context
 
 

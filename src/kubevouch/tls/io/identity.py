@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from kubevouch.errors import KubevouchError
 from kubevouch.tls.errors import TlsError
-from kubevouch.tls.io.presented import Presented, presented
+from kubevouch.tls.io.presented import PresentedCertificate, presented
 
 
 class IdentityRefused(TlsError, ssl.SSLError):
@@ -33,7 +33,7 @@ class IdentityRefused(TlsError, ssl.SSLError):
         self.reason = "IDENTITY_REFUSED"
 
 
-Check = Callable[[Presented], None]
+Check = Callable[[PresentedCertificate], None]
 """Returns if the peer is who it should be, else raises IdentityRefused or another KubevouchError (the cause)."""
 
 

@@ -16,7 +16,7 @@ class _InnerCertificate(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
+class PresentedCertificate:
     """Certificates in DER, leaf first, in the order they came. Bytes from a peer: parse them with care."""
 
     der: tuple[bytes, ...]
@@ -24,15 +24,15 @@ class Presented:
     """False: this Python does not tell the chain, and only the leaf is here."""
 
 
-def presented(tls: ssl.SSLObject | ssl.SSLSocket) -> Presented:
+def presented(tls: ssl.SSLObject | ssl.SSLSocket) -> PresentedCertificate:
     """What the peer of a finished handshake presented; empty if it presented nothing."""
     chain = _public_chain(tls)
     if chain is None:
         chain = _private_chain(tls)
     if chain is not None:
-        return Presented(chain, whole=True)
+        return PresentedCertificate(chain, whole=True)
     leaf = tls.getpeercert(binary_form=True)
-    return Presented((leaf,) if leaf else (), whole=False)
+    return PresentedCertificate((leaf,) if leaf else (), whole=False)
 
 
 def _public_chain(tls: ssl.SSLObject | ssl.SSLSocket) -> tuple[bytes, ...] | None:

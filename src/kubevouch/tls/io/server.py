@@ -9,7 +9,7 @@ import ssl
 from typing import Final
 
 from kubevouch.tls.io.context import NO_CHECK_TIME, trust
-from kubevouch.tls.io.pair import Pair, load_pair
+from kubevouch.tls.io.key_pair import KeyPair, load_key_pair
 from kubevouch.tls.io.presented import presented
 
 # What Go's server offers for TLS 1.2 by default (crypto/tls/defaults.go, 1.26), without CBC: every client that speaks
@@ -17,7 +17,9 @@ from kubevouch.tls.io.presented import presented
 _SUITES: Final = "@SECLEVEL=1:ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
-def server_context(pair: Pair, *, client_roots: bytes | None = None, where: str) -> ssl.SSLContext:
+def server_context(
+    pair: KeyPair, *, client_roots: bytes | None = None, where: str
+) -> ssl.SSLContext:
     """A context that serves a pair.
 
     Args:
@@ -52,7 +54,7 @@ def server_context(pair: Pair, *, client_roots: bytes | None = None, where: str)
         context.verify_mode = ssl.CERT_OPTIONAL
         if client_roots.strip():
             trust(context, client_roots, "client authorities")
-    load_pair(context, pair, where=where)
+    load_key_pair(context, pair, where=where)
     return context
 
 

@@ -6,7 +6,6 @@ explain), x-kubernetes-group-version-kind, x-kubernetes-patch-strategy and -merg
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.apiserver.openapi.schema import (
@@ -20,8 +19,8 @@ from kubevouch_lab.apiserver.openapi.schema import (
     messages,
     top_level,
 )
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 V2, V3 = "#/definitions/", "#/components/schemas/"
 _PRIMITIVES: Mapping[str, tuple[str, str]] = {
     "str": ("string", ""),

@@ -8,14 +8,13 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from kubevouch_lab.apiserver.kinds import KINDS, Kind
 from kubevouch_lab.apiserver.openapi import gnostic
 from kubevouch_lab.apiserver.openapi.definitions import V2, V3, definitions
 from kubevouch_lab.apiserver.openapi.paths import paths
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 JSON = "application/json"
 # The older name is what kubectl sends, and is no legal media type.
 _PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"

@@ -4,16 +4,15 @@ Message numbers: gnostic's openapiv2/OpenAPIv2.proto; only what definitions.py a
 """
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from kubevouch_lab.apiserver.wire_format import number_field, tagged
+from kubevouch_lab.objects import ReadOnlyObject
 
-Object = Mapping[str, Any]
 _METHODS = {"get": 2, "put": 3, "post": 4, "delete": 5, "patch": 8}
 
 
-def encoded(document: Object) -> bytes:
+def encoded(document: ReadOnlyObject) -> bytes:
     """openapi.v2.Document."""
     info = document["info"]
     return b"".join(
@@ -26,7 +25,9 @@ def encoded(document: Object) -> bytes:
     )
 
 
-def _named(number: int, entries: Object, encode: Callable[[Object], bytes]) -> bytes:
+def _named(
+    number: int, entries: ReadOnlyObject, encode: Callable[[ReadOnlyObject], bytes]
+) -> bytes:
     """NamedSchema, NamedPathItem, NamedResponseValue: name = 1, value = 2."""
     return b"".join(
         tagged(number, _text(1, name) + tagged(2, encode(value))) for name, value in entries.items()
@@ -41,7 +42,7 @@ def _texts(number: int, texts: list[str]) -> bytes:
     return b"".join(tagged(number, text.encode()) for text in texts)
 
 
-def _extensions(number: int, holder: Object) -> bytes:
+def _extensions(number: int, holder: ReadOnlyObject) -> bytes:
     """NamedAny: the value as YAML, of which JSON is a part."""
     return b"".join(
         tagged(number, _text(1, name) + tagged(2, _text(2, json.dumps(value))))
@@ -50,7 +51,7 @@ def _extensions(number: int, holder: Object) -> bytes:
     )
 
 
-def _schema(schema: Object) -> bytes:
+def _schema(schema: ReadOnlyObject) -> bytes:
     parts = [
         _text(1, schema.get("$ref", "")),
         _text(2, schema.get("format", "")),
@@ -68,11 +69,11 @@ def _schema(schema: Object) -> bytes:
     return b"".join(parts)
 
 
-def _path(item: Object) -> bytes:
+def _path(item: ReadOnlyObject) -> bytes:
     return b"".join(tagged(_METHODS[method], _operation(one)) for method, one in item.items())
 
 
-def _operation(operation: Object) -> bytes:
+def _operation(operation: ReadOnlyObject) -> bytes:
     return b"".join(
         (
             _texts(6, operation["produces"]),
@@ -84,7 +85,7 @@ def _operation(operation: Object) -> bytes:
     )
 
 
-def _parameter(parameter: Object) -> bytes:
+def _parameter(parameter: ReadOnlyObject) -> bytes:
     name, place = parameter["name"], parameter["in"]
     if place == "body":
         schema = tagged(5, _schema(parameter["schema"]))
@@ -93,6 +94,6 @@ def _parameter(parameter: Object) -> bytes:
     return tagged(2, tagged(3, described + number_field(20, 1)))
 
 
-def _response(response: Object) -> bytes:
+def _response(response: ReadOnlyObject) -> bytes:
     schema = tagged(2, tagged(1, _schema(response["schema"])))
     return tagged(1, _text(1, response["description"]) + schema)

@@ -6,13 +6,12 @@ pkg/cmd/apply/patcher.go).
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.apiserver.openapi.definitions import V2, V3, group_version_kind
 from kubevouch_lab.apiserver.openapi.schema import message_for
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 _FORMS = (
     "application/json-patch+json",
     "application/merge-patch+json",

@@ -23,8 +23,8 @@ from kubevouch_lab.apiserver.openapi.schema import (
     message_of,
     messages,
 )
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 _QUANTITY = r"^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
 _GO = {
     "str": "string",
@@ -67,7 +67,7 @@ def checked(api_version: str, kind: str, thing: Object) -> Checked:
     message = message_of(api_version, kind)
     if message is None:
         return Checked(thing)
-    reader = _Reader()
+    reader = _StrictReader()
     body = reader.message(message, thing, None)
     named: Object = {key: value for key, value in thing.items() if key in _TYPE_META}
     return Checked({**named, **body}, tuple(reader.unknown))
@@ -97,7 +97,7 @@ class _Path(NamedTuple):
         return f"{above}.{self.step}" if above else str(self.step)
 
 
-class _Reader:
+class _StrictReader:
     def __init__(self) -> None:
         self.unknown: list[str] = []
 

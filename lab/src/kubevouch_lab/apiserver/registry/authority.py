@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from kubevouch_lab.apiserver.kinds import Kind
-from kubevouch_lab.apiserver.metadata import Object
 from kubevouch_lab.apiserver.registry.fields import (
     below,
     default,
@@ -15,6 +14,7 @@ from kubevouch_lab.apiserver.registry.fields import (
 from kubevouch_lab.apiserver.registry.strategy import Strategy
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.apiserver.validation import Cause
+from kubevouch_lab.objects import Object, name_of
 
 _RBAC = "rbac.authorization.k8s.io"
 
@@ -105,7 +105,7 @@ class ApiServices(Strategy):
     def causes(self, kind: Kind, old: Object | None, new: Object) -> list[Cause]:
         """Its name says what it serves; trust is either by CA or not at all."""
         del kind, old
-        spec, name = new["spec"], new["metadata"]["name"]
+        spec, name = new["spec"], name_of(new)
         wanted = f"{spec.get('version', '')}.{spec.get('group', '')}"
         causes: list[Cause] = []
         if name != wanted:

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.kinds import Kind
-from kubevouch_lab.apiserver.metadata import Object
 from kubevouch_lab.apiserver.registry.fields import (
     below,
     default,
@@ -20,6 +19,7 @@ from kubevouch_lab.apiserver.registry.fields import (
 from kubevouch_lab.apiserver.registry.strategy import Strategy
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.apiserver.validation import Cause
+from kubevouch_lab.objects import Object, name_of, namespace_of, uid_of
 
 _KEY = re.compile(r"[-._a-zA-Z0-9]+")
 _KEY_TEXT = (
@@ -51,7 +51,7 @@ class Nodes(Strategy):
         return [forbidden("spec.podCIDRs", why)]
 
 
-class Namespaces(Strategy):
+class NamespaceStrategy(Strategy):
     """A namespace is Active, and bears its name as a label."""
 
     def create(self, kind: Kind, info: RequestInfo, new: Object, now: datetime) -> Object:
@@ -75,7 +75,7 @@ class Namespaces(Strategy):
 
 
 def _named(space: Object) -> Object:
-    below(space["metadata"], "labels")["kubernetes.io/metadata.name"] = space["metadata"]["name"]
+    below(space["metadata"], "labels")["kubernetes.io/metadata.name"] = name_of(space)
     return space
 
 
@@ -88,7 +88,7 @@ class Services(Strategy):
     def create(self, kind: Kind, info: RequestInfo, new: Object, now: datetime) -> Object:
         """The address follows from the uid: 10.96.0.0/12, as kubeadm sets it."""
         new = super().create(kind, info, new, now)
-        _default_service(below(new, "spec"), new["metadata"]["uid"])
+        _default_service(below(new, "spec"), uid_of(new))
         return {**new, "status": {"loadBalancer": {}}}
 
     def main(self, kind: Kind, old: Object, new: Object) -> Object:
@@ -98,7 +98,7 @@ class Services(Strategy):
             for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
                 if not spec.get(key) and key in old["spec"]:
                     spec[key] = old["spec"][key]
-        _default_service(spec, new["metadata"]["uid"])
+        _default_service(spec, uid_of(new))
         return super().main(kind, old, new)
 
     def causes(self, kind: Kind, old: Object | None, new: Object) -> list[Cause]:
@@ -220,7 +220,7 @@ class Events(Strategy):
         """Of what has no namespace, in `default`."""
         del kind, old
         space = (new.get("involvedObject") or {}).get("namespace", "")
-        here = new["metadata"]["namespace"]
+        here = namespace_of(new)
         if space in {"", here} and (space or here in {"default", "kube-system"}):
             return []
         return [refused("involvedObject.namespace", space, "does not match event.namespace")]

@@ -5,8 +5,7 @@ from typing import Any
 import msgspec
 
 from kubevouch_lab.apiserver.validation import Cause
-
-Object = dict[str, Any]
+from kubevouch_lab.objects import Object
 
 
 def required(field: str, why: str = "") -> Cause:

@@ -5,11 +5,12 @@ from typing import Any
 
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.kinds import Kind
-from kubevouch_lab.apiserver.metadata import Object, moment
+from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.registry.fields import below, default, forbidden, items, required
 from kubevouch_lab.apiserver.registry.strategy import Strategy
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.apiserver.validation import Cause
+from kubevouch_lab.objects import Object, status_of
 
 _MUTABLE = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -117,8 +118,8 @@ class Pods(Strategy):
     ) -> Object:
         """Binding writes the node and the condition that says so."""
         if info.subresource == "binding":
-            conditions = [*items(old.get("status") or {}, "conditions"), _scheduled(now)]
-            return {**new, "status": {**(old.get("status") or {}), "conditions": conditions}}
+            conditions = [*items(status_of(old), "conditions"), _scheduled(now)]
+            return {**new, "status": {**status_of(old), "conditions": conditions}}
         return super().update(kind, info, old, new, now)
 
     def taken(self, kind: Kind, info: RequestInfo, old: Object, body: Object) -> Object:

@@ -9,9 +9,9 @@ from typing import Any
 
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.kinds import Kind
-from kubevouch_lab.apiserver.metadata import Object
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.apiserver.validation import Cause
+from kubevouch_lab.objects import Object
 
 # Whose metadata (labels, annotations, owners) may be changed through /status too.
 _OPEN_STATUS = {"nodes", "pods", "namespaces", "services"}

@@ -4,7 +4,7 @@ from kubevouch_lab.apiserver.registry.authority import ApiServices, Bindings, Ro
 from kubevouch_lab.apiserver.registry.core import (
     ConfigMaps,
     Events,
-    Namespaces,
+    NamespaceStrategy,
     Nodes,
     Secrets,
     Services,
@@ -40,7 +40,7 @@ _WORKLOADS = Workloads()
 
 STRATEGIES: dict[tuple[str, str], Strategy] = {
     ("", "nodes"): Nodes(),
-    ("", "namespaces"): Namespaces(),
+    ("", "namespaces"): NamespaceStrategy(),
     ("", "pods"): Pods(),
     ("", "services"): Services(),
     ("", "endpoints"): _Kept(),

@@ -4,7 +4,6 @@ from datetime import datetime
 
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.kinds import Kind
-from kubevouch_lab.apiserver.metadata import Object
 from kubevouch_lab.apiserver.registry.fields import (
     below,
     default,
@@ -18,6 +17,7 @@ from kubevouch_lab.apiserver.registry.strategy import Strategy
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.apiserver.selectors import selected_by
 from kubevouch_lab.apiserver.validation import Cause
+from kubevouch_lab.objects import Object, status_of
 
 
 class Workloads(Strategy):
@@ -140,7 +140,7 @@ def _scale(thing: Object) -> Object:
         "metadata": {key: metadata[key] for key in kept if key in metadata},
         "spec": {"replicas": thing["spec"].get("replicas", 0)},
         "status": {
-            "replicas": (thing.get("status") or {}).get("replicas", 0),
+            "replicas": status_of(thing).get("replicas", 0),
             "selector": ",".join(f"{key}={value}" for key, value in sorted(selector.items())),
         },
     }

@@ -10,7 +10,6 @@ from kubevouch_lab.apiserver.tables.columns import (
     UNSET,
     Cell,
     Column,
-    Object,
     Printer,
     age_of,
     at,
@@ -22,9 +21,10 @@ from kubevouch_lab.apiserver.tables.columns import (
     text,
     wide,
 )
+from kubevouch_lab.objects import ReadOnlyObject
 
 
-def _request(thing: Object, now: datetime) -> list[Cell]:
+def _request(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     seconds = at(thing, "spec.expirationSeconds")
     return [
         name_of(thing),
@@ -36,14 +36,14 @@ def _request(thing: Object, now: datetime) -> list[Cell]:
     ]
 
 
-def _decided(thing: Object) -> str:
+def _decided(thing: ReadOnlyObject) -> str:
     types = {text(one, "type") for one in items(thing, "status.conditions")}
     status = "Denied" if "Denied" in types else "Approved" if "Approved" in types else "Pending"
     status += ",Failed" if "Failed" in types else ""
     return status + (",Issued" if text(thing, "status.certificate") else "")
 
 
-def _binding(thing: Object, now: datetime) -> list[Cell]:
+def _binding(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     named: dict[str, list[str]] = {"User": [], "Group": [], "ServiceAccount": []}
     for one in items(thing, "subjects"):
         kind, name = text(one, "kind"), text(one, "name")
@@ -54,7 +54,7 @@ def _binding(thing: Object, now: datetime) -> list[Cell]:
     return [name_of(thing), role, age_of(thing, now), *subjects]
 
 
-def _api_service(thing: Object, now: datetime) -> list[Cell]:
+def _api_service(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     service = at(thing, "spec.service")
     where = f"{text(service, 'namespace')}/{text(service, 'name')}" if service else "Local"
     available = condition(thing, "Available") or {"status": "Unknown"}
@@ -63,13 +63,13 @@ def _api_service(thing: Object, now: datetime) -> list[Cell]:
     return [name_of(thing), where, shown, age_of(thing, now)]
 
 
-def _policy(thing: Object, now: datetime) -> list[Cell]:
+def _policy(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     kind = at(thing, "spec.paramKind")
     shown = f"{text(kind, 'apiVersion')}/{text(kind, 'kind')}" if kind else UNSET
     return [name_of(thing), len(items(thing, "spec.validations")), shown, age_of(thing, now)]
 
 
-def _policy_binding(thing: Object, now: datetime) -> list[Cell]:
+def _policy_binding(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     parameter, shown = at(thing, "spec.paramRef"), UNSET
     if name := text(parameter, "name"):
         shown = f"{text(parameter, 'namespace') or '*'}/{name}"

@@ -10,7 +10,6 @@ from kubevouch_lab.apiserver.tables.columns import (
     UNSET,
     Cell,
     Column,
-    Object,
     Printer,
     age_of,
     at,
@@ -23,11 +22,12 @@ from kubevouch_lab.apiserver.tables.columns import (
     whole,
     wide,
 )
+from kubevouch_lab.objects import ReadOnlyObject
 
 _ROLE_LABEL = "node-role.kubernetes.io/"
 
 
-def _node(thing: Object, now: datetime) -> list[Cell]:
+def _node(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     ready = condition(thing, "Ready")
     status = ["Unknown"]
     if ready:
@@ -52,7 +52,7 @@ def _node(thing: Object, now: datetime) -> list[Cell]:
     ]
 
 
-def _roles(thing: Object) -> list[str]:
+def _roles(thing: ReadOnlyObject) -> list[str]:
     found = set()
     for key, value in mapping(thing, "metadata.labels").items():
         if key.startswith(_ROLE_LABEL):
@@ -62,35 +62,35 @@ def _roles(thing: Object) -> list[str]:
     return sorted(filter(None, found))
 
 
-def _address(thing: Object, kind: str) -> str:
+def _address(thing: ReadOnlyObject, kind: str) -> str:
     for one in items(thing, "status.addresses"):
         if at(one, "type") == kind:
             return text(one, "address")
     return NONE
 
 
-def _namespace(thing: Object, now: datetime) -> list[Cell]:
+def _namespace(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     return [name_of(thing), text(thing, "status.phase"), age_of(thing, now)]
 
 
-def _config_map(thing: Object, now: datetime) -> list[Cell]:
+def _config_map(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     entries = len(mapping(thing, "data")) + len(mapping(thing, "binaryData"))
     return [name_of(thing), entries, age_of(thing, now)]
 
 
-def _secret(thing: Object, now: datetime) -> list[Cell]:
+def _secret(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     return [name_of(thing), text(thing, "type"), len(mapping(thing, "data")), age_of(thing, now)]
 
 
-def _plain(thing: Object, now: datetime) -> list[Cell]:
+def _plain(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     return [name_of(thing), age_of(thing, now)]
 
 
-def _lease(thing: Object, now: datetime) -> list[Cell]:
+def _lease(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     return [name_of(thing), text(thing, "spec.holderIdentity"), age_of(thing, now)]
 
 
-def _event(thing: Object, now: datetime) -> list[Cell]:
+def _event(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     """An Event of v1, or of events.k8s.io/v1, where the same things have other names."""
     involved = at(thing, "involvedObject") or at(thing, "regarding")
     source = at(thing, "source") or at(thing, "deprecatedSource")
@@ -120,11 +120,11 @@ def _event(thing: Object, now: datetime) -> list[Cell]:
     ]
 
 
-def _either(thing: Object, path: str, other: str) -> object:
+def _either(thing: ReadOnlyObject, path: str, other: str) -> object:
     return at(thing, path) or at(thing, other)
 
 
-def _resource_quota(thing: Object, now: datetime) -> list[Cell]:
+def _resource_quota(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     used = mapping(thing, "status.used")
     requests: list[str] = []
     limits: list[str] = []
@@ -142,7 +142,7 @@ _ACCESS = {
 }
 
 
-def _claim(thing: Object, now: datetime) -> list[Cell]:
+def _claim(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     deleted = at(thing, "metadata.deletionTimestamp") is not None
     volume = text(thing, "spec.volumeName")
     modes = items(thing, "status.accessModes") if volume else []
@@ -159,11 +159,11 @@ def _claim(thing: Object, now: datetime) -> list[Cell]:
     ]
 
 
-def _set(thing: Object, path: str) -> str:
+def _set(thing: ReadOnlyObject, path: str) -> str:
     return UNSET if at(thing, path) is None else text(thing, path)
 
 
-def _priority_class(thing: Object, now: datetime) -> list[Cell]:
+def _priority_class(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     return [
         name_of(thing),
         whole(thing, "value"),

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from kubevouch_lab.apiserver.tables.ages import since
+from kubevouch_lab.objects import ReadOnlyObject
 
-Object = Mapping[str, Any]
 Cell = str | int | bool
 # An object and the time now give the cells, in the order of the columns.
-Row = Callable[[Object, datetime], list[Cell]]
+Row = Callable[[ReadOnlyObject, datetime], list[Cell]]
 
 NONE, UNSET = "<none>", "<unset>"
 
@@ -58,12 +58,12 @@ NAME = Column("Name", "The name, unique within its namespace.", format="name")
 AGE = Column("Age", "How long ago the API server created it.")
 
 
-def name_of(thing: Object) -> str:
+def name_of(thing: ReadOnlyObject) -> str:
     """metadata.name."""
     return text(thing, "metadata.name")
 
 
-def age_of(thing: Object, now: datetime) -> str:
+def age_of(thing: ReadOnlyObject, now: datetime) -> str:
     """The time since metadata.creationTimestamp."""
     return since(at(thing, "metadata.creationTimestamp"), now)
 
@@ -101,7 +101,7 @@ def mapping(thing: object, path: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def condition(thing: Object, kind: str) -> Mapping[str, Any] | None:
+def condition(thing: ReadOnlyObject, kind: str) -> Mapping[str, Any] | None:
     """The last of status.conditions with that type."""
     found = [one for one in items(thing, "status.conditions") if at(one, "type") == kind]
     return found[-1] if found else None

@@ -9,7 +9,6 @@ from kubevouch_lab.apiserver.tables.columns import (
     UNSET,
     Cell,
     Column,
-    Object,
     Printer,
     age_of,
     at,
@@ -22,11 +21,12 @@ from kubevouch_lab.apiserver.tables.columns import (
     whole,
     wide,
 )
+from kubevouch_lab.objects import ReadOnlyObject
 
 _SHOWN = 3  # endpoints and ports, before "+ N more..."
 
 
-def _service(thing: Object, now: datetime) -> list[Cell]:
+def _service(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     addresses = items(thing, "spec.clusterIPs")
     return [
         name_of(thing),
@@ -45,7 +45,7 @@ def _port(port: object) -> str:
     return f"{number}/{text(port, 'protocol')}"
 
 
-def _external(thing: Object) -> str:
+def _external(thing: ReadOnlyObject) -> str:
     outside = [str(one) for one in items(thing, "spec.externalIPs")]
     match text(thing, "spec.type"):
         case "ClusterIP" | "NodePort":
@@ -60,7 +60,7 @@ def _external(thing: Object) -> str:
             return "<unknown>"
 
 
-def _endpoints(thing: Object, now: datetime) -> list[Cell]:
+def _endpoints(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     found: list[str] = []
     for subset in items(thing, "subsets"):
         addresses = [text(one, "ip") for one in items(subset, "addresses")]
@@ -74,7 +74,7 @@ def _joined(address: str, port: str) -> str:
     return f"[{address}]{port}" if port and ":" in address else f"{address}{port}"
 
 
-def _endpoint_slice(thing: Object, now: datetime) -> list[Cell]:
+def _endpoint_slice(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     ports = [_slice_port(one) for one in items(thing, "ports")]
     addresses = [
         str(address) for one in items(thing, "endpoints") for address in items(one, "addresses")

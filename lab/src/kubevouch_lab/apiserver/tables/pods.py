@@ -12,7 +12,6 @@ from kubevouch_lab.apiserver.tables.columns import (
     NONE,
     Cell,
     Column,
-    Object,
     Printer,
     age_of,
     at,
@@ -23,6 +22,7 @@ from kubevouch_lab.apiserver.tables.columns import (
     whole,
     wide,
 )
+from kubevouch_lab.objects import ReadOnlyObject
 
 _LOST = "NodeLost"  # the reason of a pod whose node answers no more
 _TERMINAL = ("Succeeded", "Failed")
@@ -54,7 +54,7 @@ class _Seen:
     restarts: _Restarts = field(default_factory=_Restarts)
 
 
-def _pod(pod: Object, now: datetime) -> list[Cell]:
+def _pod(pod: ReadOnlyObject, now: datetime) -> list[Cell]:
     sidecars = {
         text(one, "name")
         for one in items(pod, "spec.initContainers")
@@ -78,14 +78,16 @@ def _pod(pod: Object, now: datetime) -> list[Cell]:
     ]
 
 
-def _first_reason(pod: Object) -> str:
+def _first_reason(pod: ReadOnlyObject) -> str:
     for one in items(pod, "status.conditions"):
         if at(one, "type") == "PodScheduled" and at(one, "reason") == "SchedulingGated":
             return "SchedulingGated"
     return text(pod, "status.reason") or text(pod, "status.phase")
 
 
-def _init_containers(pod: Object, sidecars: set[str], seen: _Seen, of_sidecars: _Restarts) -> bool:
+def _init_containers(
+    pod: ReadOnlyObject, sidecars: set[str], seen: _Seen, of_sidecars: _Restarts
+) -> bool:
     """Looks at the init containers in order; True if one of them is not through yet."""
     wanted = len(items(pod, "spec.initContainers"))
     for index, one in enumerate(items(pod, "status.initContainerStatuses")):
@@ -118,7 +120,7 @@ def _ending(ended: Mapping[str, Any]) -> str:
     return f"ExitCode:{whole(ended, 'exitCode')}"
 
 
-def _containers(pod: Object, seen: _Seen) -> None:
+def _containers(pod: ReadOnlyObject, seen: _Seen) -> None:
     running, failure = False, ""
     for one in reversed(items(pod, "status.containerStatuses")):
         seen.restarts.add(one)
@@ -141,7 +143,7 @@ def _containers(pod: Object, seen: _Seen) -> None:
             seen.reason = "NotReady"
 
 
-def _last_word(pod: Object, reason: str) -> str:
+def _last_word(pod: ReadOnlyObject, reason: str) -> str:
     if at(pod, "metadata.deletionTimestamp") is None:
         return reason
     if at(pod, "status.reason") == _LOST:
@@ -149,7 +151,7 @@ def _last_word(pod: Object, reason: str) -> str:
     return reason if at(pod, "status.phase") in _TERMINAL else "Terminating"
 
 
-def _wide(pod: Object) -> list[Cell]:
+def _wide(pod: ReadOnlyObject) -> list[Cell]:
     addresses = items(pod, "status.podIPs")
     gates = [text(one, "conditionType") for one in items(pod, "spec.readinessGates")]
     open_gates = [gate for gate in gates if (condition(pod, gate) or {}).get("status") == "True"]
@@ -177,7 +179,7 @@ POD = Printer(
 )
 
 
-def completed(pod: Object) -> list[dict[str, str]] | None:
+def completed(pod: ReadOnlyObject) -> list[dict[str, str]] | None:
     """The row condition of a pod that has ended, None for others (printers.go, podSuccessConditions)."""
     phase = at(pod, "status.phase")
     if phase not in _TERMINAL:

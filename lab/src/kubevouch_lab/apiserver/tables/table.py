@@ -7,12 +7,13 @@ from typing import Any, Literal
 from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.apiserver.tables import authority, cluster, network, pods, workloads
 from kubevouch_lab.apiserver.tables.ages import moment
-from kubevouch_lab.apiserver.tables.columns import NAME, Cell, Column, Object, Printer, at, name_of
+from kubevouch_lab.apiserver.tables.columns import NAME, Cell, Column, Printer, at, name_of
+from kubevouch_lab.objects import ReadOnlyObject
 
 IncludeObject = Literal["None", "Metadata", "Object"]
 
 
-def _default(thing: Object, _: datetime) -> list[Cell]:
+def _default(thing: ReadOnlyObject, _: datetime) -> list[Cell]:
     created = moment(at(thing, "metadata.creationTimestamp"))
     # Go's zero time, as apiserver formats it
     shown = f"{created.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if created else "0001-01-01T00:00:00Z"
@@ -68,7 +69,7 @@ def columns_of(kind: Kind) -> tuple[Column, ...]:
 
 def table_for(
     kind: Kind,
-    objects: Iterable[Object],
+    objects: Iterable[ReadOnlyObject],
     *,
     list_metadata: Mapping[str, Any],
     include_object: IncludeObject | None,
@@ -82,9 +83,12 @@ def table_for(
     resourceVersion. include_object: the query parameter; None and "Metadata" give PartialObjectMetadata.
     headers: False leaves the columns out, as a watch does after its first event.
     """
-    printer = _printer(kind)
+    things = list(objects)
+    # The one subresource whose objects are of a kind that no path of its own leads to.
+    is_scale = any(thing.get("kind") == "Scale" for thing in things)
+    printer = workloads.SCALE if is_scale else _printer(kind)
     rows = []
-    for thing in objects:
+    for thing in things:
         row: dict[str, Any] = {"cells": printer.row(thing, now)}
         if printer is pods.POD and (conditions := pods.completed(thing)):
             row["conditions"] = conditions
@@ -98,7 +102,7 @@ def table_for(
     }
 
 
-def _included(thing: Object, include_object: IncludeObject | None, version: str) -> Any:  # noqa: ANN401 - JSON
+def _included(thing: ReadOnlyObject, include_object: IncludeObject | None, version: str) -> Any:  # noqa: ANN401 - JSON
     if include_object == "None":
         return None
     if include_object == "Object":

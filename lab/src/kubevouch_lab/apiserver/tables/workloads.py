@@ -10,7 +10,6 @@ from kubevouch_lab.apiserver.tables.columns import (
     UNSET,
     Cell,
     Column,
-    Object,
     Printer,
     age_of,
     at,
@@ -27,6 +26,7 @@ from kubevouch_lab.apiserver.tables.columns import (
     whole,
     wide,
 )
+from kubevouch_lab.objects import ReadOnlyObject
 
 _CONTAINERS = (
     wide("Containers", "The names of the template's containers."),
@@ -36,7 +36,7 @@ _SELECTOR = wide("Selector", "Which pods belong to it.")
 _TEMPLATE = "spec.template.spec.containers"
 
 
-def _images(thing: Object, path: str = _TEMPLATE) -> list[Cell]:
+def _images(thing: ReadOnlyObject, path: str = _TEMPLATE) -> list[Cell]:
     containers = items(thing, path)
     return [
         ",".join(text(one, "name") for one in containers),
@@ -44,7 +44,7 @@ def _images(thing: Object, path: str = _TEMPLATE) -> list[Cell]:
     ]
 
 
-def _deployment(thing: Object, now: datetime) -> list[Cell]:
+def _deployment(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     try:
         selected = selector(at(thing, "spec.selector"))
     except ValueError:
@@ -60,7 +60,7 @@ def _deployment(thing: Object, now: datetime) -> list[Cell]:
     ]
 
 
-def _replicas(thing: Object, now: datetime) -> list[Cell]:
+def _replicas(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     return [
         name_of(thing),
         whole(thing, "spec.replicas"),
@@ -71,15 +71,15 @@ def _replicas(thing: Object, now: datetime) -> list[Cell]:
     ]
 
 
-def _replica_set(thing: Object, now: datetime) -> list[Cell]:
+def _replica_set(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     return [*_replicas(thing, now), formatted_selector(at(thing, "spec.selector"))]
 
 
-def _replication_controller(thing: Object, now: datetime) -> list[Cell]:
+def _replication_controller(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     return [*_replicas(thing, now), labels(mapping(thing, "spec.selector"))]
 
 
-def _stateful_set(thing: Object, now: datetime) -> list[Cell]:
+def _stateful_set(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     ready = f"{whole(thing, 'status.readyReplicas')}/{whole(thing, 'spec.replicas')}"
     return [name_of(thing), ready, age_of(thing, now), *_images(thing)]
 
@@ -93,7 +93,7 @@ _SCHEDULED = (
 )
 
 
-def _daemon_set(thing: Object, now: datetime) -> list[Cell]:
+def _daemon_set(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     return [
         name_of(thing),
         *(whole(thing, f"status.{counted}") for counted in _SCHEDULED),
@@ -115,7 +115,7 @@ _JOB = (
 )
 
 
-def _job_status(thing: Object) -> str:
+def _job_status(thing: ReadOnlyObject) -> str:
     for kind, word in _JOB:
         found = condition(thing, kind) if kind else None
         deleted = not kind and at(thing, "metadata.deletionTimestamp") is not None
@@ -124,7 +124,7 @@ def _job_status(thing: Object) -> str:
     return "Running"
 
 
-def _job(thing: Object, now: datetime) -> list[Cell]:
+def _job(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     done, parallel = whole(thing, "status.succeeded"), whole(thing, "spec.parallelism")
     wanted = at(thing, "spec.completions")
     if wanted is not None:
@@ -144,7 +144,7 @@ def _job(thing: Object, now: datetime) -> list[Cell]:
     ]
 
 
-def _cron_job(thing: Object, now: datetime) -> list[Cell]:
+def _cron_job(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     zone, last = at(thing, "spec.timeZone"), at(thing, "status.lastScheduleTime")
     return [
         name_of(thing),
@@ -159,14 +159,14 @@ def _cron_job(thing: Object, now: datetime) -> list[Cell]:
     ]
 
 
-def _disruption_budget(thing: Object, now: datetime) -> list[Cell]:
+def _disruption_budget(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     bounds = (at(thing, f"spec.{key}") for key in ("minAvailable", "maxUnavailable"))
     allowed = whole(thing, "status.disruptionsAllowed")
     shown = ("N/A" if bound is None else str(bound) for bound in bounds)
     return [name_of(thing), *shown, allowed, age_of(thing, now)]
 
 
-def _controller_revision(thing: Object, now: datetime) -> list[Cell]:
+def _controller_revision(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     owners = [one for one in items(thing, "metadata.ownerReferences") if at(one, "controller")]
     owner = NONE
     if owners:
@@ -177,7 +177,13 @@ def _controller_revision(thing: Object, now: datetime) -> list[Cell]:
     return [name_of(thing), owner, whole(thing, "revision"), age_of(thing, now)]
 
 
-def _autoscaler(thing: Object, now: datetime) -> list[Cell]:
+def _scale(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
+    """As printScale of printersinternal shows it: what stands as available is status.replicas."""
+    counted = [int(at(thing, f"{part}.replicas") or 0) for part in ("spec", "status")]
+    return [name_of(thing), *counted, age_of(thing, now)]
+
+
+def _autoscaler(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     """The targets are shown only as far as resources go: no metrics pipeline here sets others."""
     target = f"{text(thing, 'spec.scaleTargetRef.kind')}/{text(thing, 'spec.scaleTargetRef.name')}"
     current = items(thing, "status.currentMetrics")
@@ -290,6 +296,15 @@ CONTROLLER_REVISION = Printer(
         AGE,
     ),
     _controller_revision,
+)
+SCALE = Printer(
+    (
+        NAME,
+        number("Desired", "How many pods are wanted."),
+        number("Available", "How many pods there are."),
+        AGE,
+    ),
+    _scale,
 )
 AUTOSCALER = Printer(
     (

@@ -1,0 +1,31 @@
+"""What a scenario is: a state of the kubelets, and what somebody has done besides. Those that exist are in scenarios/."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kubevouch_lab.cluster.states import State
+
+if TYPE_CHECKING:
+    from kubevouch_lab.cluster.lab import Lab
+    from kubevouch_lab.cluster.machine import Machine
+
+Fault = Callable[["Lab", "Sequence[Machine]"], Awaitable[None]]
+"""What is done to a running lab and some of its machines."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One of them. faults: what is done, in order, once kubelets are in the state."""
+
+    name: str
+    tells: str
+    state: State
+    faults: tuple[Fault, ...] = ()
+    single: bool = False
+    """It is about one node: the second worker, if nobody says another."""
+
+    def machines(self, lab: "Lab") -> "list[Machine]":
+        """Those that the faults are put on if nobody says others."""
+        found = list(lab.machines.values())
+        return found[min(2, len(found) - 1) :][:1] if self.single else found

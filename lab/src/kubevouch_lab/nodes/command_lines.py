@@ -1,0 +1,80 @@
+"""Command lines and spans of time, as systemd's programs take them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from kubevouch_lab.durations import seconds
+
+_TAKING: Final = frozenset(
+    {"-p", "--property", "-u", "--unit", "-n", "--lines", "-o", "--output", "-s", "--signal", "-t", "-S", "--since",
+     "-U", "--until", "-P", "--priority", "--kill-whom", "--type", "--state"}
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ParsedCommandLine:
+    """A command line, taken apart: options with their values (all of them, in order), and the rest."""
+
+    options: dict[str, list[str]] = field(default_factory=dict)
+    rest: tuple[str, ...] = ()
+
+    def last(self, *names: str, default: str = "") -> str:
+        """The value that counts of an option."""
+        found = [value for name in names for value in self.options.get(name, ())]
+        return found[-1] if found else default
+
+    def has(self, *names: str) -> bool:
+        """Whether one of them was given."""
+        return any(name in self.options for name in names)
+
+    def all(self, *names: str) -> list[str]:
+        """Every value of an option."""
+        return [value for name in names for value in self.options.get(name, ())]
+
+
+def parse(
+    words: Sequence[str],
+    *,
+    stop_at_program: bool = False,
+    taking: frozenset[str] = _TAKING,
+) -> ParsedCommandLine:
+    """taking: options whose value may be the next word. stop_at_program: the first word that is no option begins another command line."""
+    options: dict[str, list[str]] = {}
+    rest: list[str] = []
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if word == "--":
+            rest += left
+            break
+        if not word.startswith("-") or word == "-":
+            rest.append(word)
+            if stop_at_program:
+                rest += left
+                break
+            continue
+        name, sign, value = word.partition("=")
+        if not word.startswith("--") and len(word) > 2 and word[:2] in taking:
+            name, sign, value = word[:2], "=", word[2:]
+        if not sign and name in taking and left:
+            value = left.pop(0)
+        options.setdefault(name, []).append(value)
+    return ParsedCommandLine(options, tuple(rest))
+
+
+_SPANS: Final = {
+    "seconds": "s", "second": "s", "sec": "s", "minutes": "m", "minute": "m", "min": "m", "hours": "h", "hour": "h", "hr": "h",
+}  # fmt: skip
+
+
+def span(text: str) -> float:
+    """A time span as systemd.time(7) writes it: 5min, 1h 30s, 2 days. Seconds."""
+    total, rest = 0.0, text.replace(" ", "")
+    for word, short in _SPANS.items():
+        rest = rest.replace(word, short)
+    for word, length in (("days", 86400), ("day", 86400), ("d", 86400)):
+        head, found, tail = rest.partition(word)
+        if found and head.isdigit():
+            total, rest = total + int(head) * length, tail
+    return total + seconds(rest)

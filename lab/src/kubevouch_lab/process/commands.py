@@ -1,0 +1,112 @@
+"""What other processes may ask of a running lab."""
+
+import os
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from kubevouch_lab.cluster.aging import age
+from kubevouch_lab.cluster.folder import LabError
+from kubevouch_lab.cluster.lab import Lab
+from kubevouch_lab.cluster.machine import Machine
+from kubevouch_lab.cluster.states import State
+from kubevouch_lab.scenarios import faults, transitions
+from kubevouch_lab.scenarios.catalogue import scenario_of
+from kubevouch_lab.scenarios.settled import settled
+
+Message = dict[str, Any]
+
+
+class Commands:
+    """Answers what comes through the control socket."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._known: dict[str, Callable[[Message], Awaitable[Message]]] = {
+            "status": self._status,
+            "break": self._break,
+            "state": self._state,
+            "age": self._age,
+            "cut-ssh": self._cut_ssh,
+            "mend": self._mend,
+            "fill": self._fill,
+            "sh": self._sh,
+            "stop-controller-manager": self._stop_controllers,
+            "start-controller-manager": self._start_controllers,
+        }
+
+    async def __call__(self, said: Message) -> Message:
+        """Does it. Raises LabError, and KeyError for what is unknown."""
+        return await self._known[said["do"]](said)
+
+    async def _status(self, _: Message) -> Message:
+        return self._lab.status() | {"process": os.getpid()}
+
+    async def _break(self, said: Message) -> Message:
+        scenario = scenario_of(said["scenario"])
+        machines = self._machines(said.get("nodes", ()))
+        faults.undo(self._lab, machines)
+        await transitions.to_state(self._lab, scenario.state, machines)
+        chosen = machines if said.get("nodes") else scenario.machines(self._lab)
+        for fault in scenario.faults:
+            await fault(self._lab, chosen)
+        return {"what": scenario.tells}
+
+    async def _state(self, said: Message) -> Message:
+        """The whole lab, whatever was done to it, in one of the plain states; answers when it is seen to be there."""
+        machines = self._machines(())
+        faults.undo(self._lab, machines)
+        state = State(said["state"])
+        await transitions.to_state(self._lab, state, machines)
+        await settled(self._lab, state)
+        return {}
+
+    async def _age(self, said: Message) -> Message:
+        machines = self._machines(said.get("nodes", ()))
+        return {"certificates": await age(self._lab, machines, timedelta(days=said["days"]))}
+
+    async def _cut_ssh(self, said: Message) -> Message:
+        [machine] = self._machines([said["node"]])
+        await machine.cut_ssh()
+        return {}
+
+    async def _mend(self, said: Message) -> Message:
+        [machine] = self._machines([said["node"]])
+        await machine.mend()
+        return {}
+
+    async def _fill(self, said: Message) -> Message:
+        [machine] = self._machines([said["node"]])
+        await machine.system.fill(said["folder"], said["size"])
+        return {}
+
+    async def _sh(self, said: Message) -> Message:
+        """A script on a node, as root; what it prints comes back in base64."""
+        [machine] = self._machines([said["node"]])
+        words = ("/bin/sh", "-eu", "-c", said["script"], "sh", *said["arguments"])
+        ran = await machine.system.run(words)
+        return {"code": ran.returncode, "out": _packed(ran.stdout), "err": _packed(ran.stderr)}
+
+    async def _stop_controllers(self, _: Message) -> Message:
+        await self._lab.control_plane.stop_controllers()
+        return {}
+
+    async def _start_controllers(self, _: Message) -> Message:
+        self._lab.control_plane.start_controllers()
+        return {}
+
+    def _machines(self, names: Sequence[str]) -> list[Machine]:
+        """Those that are named by name or short name; all, if none is."""
+        found = []
+        for name in names:
+            host = self._lab.site.host(name)
+            if host is None:
+                known = ", ".join(each.short for each in self._lab.site.hosts[:8])
+                raise LabError(name, "is no node of this lab", known)
+            found.append(self._lab.machines[host.name])
+        return found or list(self._lab.machines.values())
+
+
+def _packed(data: bytes) -> str:
+    return b64encode(data).decode()

@@ -1,0 +1,66 @@
+"""The life of a lab's process: lock, start, whatever is asked of it, the end."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+from kubevouch.clock import Clock
+from kubevouch_lab.cluster.folder import Folder
+from kubevouch_lab.cluster.lab import Lab, LabOptions
+from kubevouch_lab.process.commands import Commands
+from kubevouch_lab.process.control_socket import ControlSocket
+from kubevouch_lab.rng import Entropy
+from kubevouch_lab.scenarios.catalogue import scenario_of
+
+__all__ = ["LabOptions", "run"]
+
+
+async def run(
+    folder: Folder,
+    options: LabOptions,
+    *,
+    clock: Clock,
+    entropy: Entropy,
+    say: Callable[[str], None],
+    ready: "asyncio.Future[None]",
+) -> None:
+    """Runs the lab until SIGINT or SIGTERM; `ready` is set once everything answers.
+
+    Raises:
+        LabError: it cannot be made or started.
+    """
+    # Nodes' folders are made as root makes them: a kubelet's folder that a group may write is refused by kubevouch.
+    os.umask(os.umask(0o022) | 0o022)
+    with folder.locked(), _logged(folder):
+        lab = Lab(folder, scenario_of=scenario_of, clock=clock, entropy=entropy, say=say)
+        control = ControlSocket(folder, Commands(lab))
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, ended.set)
+        try:
+            await lab.start(options)
+            await control.start()
+            ready.set_result(None)
+            await ended.wait()
+        finally:
+            await control.stop()
+            await lab.stop()
+
+
+@contextlib.contextmanager
+def _logged(folder: Folder) -> Iterator[None]:
+    """What the parts of the lab have to say goes to its own file."""
+    handler = logging.FileHandler(folder.log)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    ours = logging.getLogger("kubevouch_lab")
+    ours.addHandler(handler)
+    ours.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        ours.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,173 @@
+"""Through the API server to a kubelet: nodes/proxy and pods/log.
+
+As under kubeadm, the kubelet's certificate is not verified (there is no --kubelet-certificate-authority), and the API
+server shows its own client certificate. Unlike a real one, this lets loopback addresses be dialled: the lab's kubelets
+have no others.
+
+Sources: pkg/kubelet/client/kubelet_client.go, pkg/registry/core/node/{strategy.go,rest/proxy.go},
+pkg/registry/core/pod/{strategy.go,rest/log.go}; apimachinery's pkg/util/proxy, apiserver's
+pkg/registry/generic/rest/{streamer,response_checker}.go.
+"""
+
+import asyncio
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from aiohttp import web
+
+from kubevouch.clock import Clock
+from kubevouch_lab.apiserver import status
+from kubevouch_lab.apiserver.backends import Call
+from kubevouch_lab.apiserver.kinds import NODES, PODS
+from kubevouch_lab.apiserver.store import Store
+from kubevouch_lab.objects import Object, name_of, status_of
+from kubevouch_lab.proxies.dialer import client_context, session
+from kubevouch_lab.proxies.forwarding import forward, streamed
+from kubevouch_lab.proxies.go_errors import go_error_text
+
+PREFERRED = ("InternalIP", "ExternalIP", "Hostname")
+"""--kubelet-preferred-address-types, as kubeadm writes it."""
+_PORT = 10250
+_LOG_OPTIONS = (
+    "follow", "limitBytes", "previous", "sinceSeconds", "sinceTime", "tailLines", "timestamps", "stream",
+)  # fmt: skip
+FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
+"""What may go wrong on the way to a backend, as Python has it."""
+
+
+class NodeProxy:
+    """certificate and key: files of the pair that kubeadm calls apiserver-kubelet-client."""
+
+    def __init__(self, store: Store, certificate: Path, key: Path, *, clock: Clock) -> None:
+        self._store = store
+        self._context = client_context(certificate, key, clock=clock)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Ends its connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def proxy(self, call: Call) -> web.StreamResponse:
+        """Answers ("", "nodes", "proxy"): hands the request on; 503 with Go's words if nobody answers."""
+        scheme, name, port = _named(call.info.name)
+        node = self._store.get(NODES, name)
+        address = address_of(node)
+        if port:
+            address = f"{address.rpartition(':')[0]}:{port}"
+        if call.http.headers.get("Upgrade"):
+            raise status.bad_request("the lab hands no upgraded connections on (exec, attach)")
+        rest = call.http.rel_url.raw_path.partition("/proxy")[2] or "/"
+        url = f"{scheme}://{address}{rest}"
+        if call.http.rel_url.raw_query_string:
+            url += f"?{call.http.rel_url.raw_query_string}"
+        try:
+            return await forward(
+                self._client(), call.http, url, self._context if scheme == "https" else None
+            )
+        except FAILURES as error:
+            why = go_error_text(error, address)
+            raise status.StatusError(
+                503, "ServiceUnavailable", f"error trying to reach service: {why}"
+            ) from None
+
+    async def log(self, call: Call) -> web.StreamResponse:
+        """Answers ("", "pods", "log"): what the kubelet has of a container's output."""
+        info = call.info
+        pod = self._store.get(PODS, info.name, info.namespace)
+        container = _container(pod, call.query.get("container", ""))
+        node_name = pod["spec"].get("nodeName", "")
+        if not node_name:
+            return web.Response(content_type="text/plain")
+        address = address_of(self._store.get(NODES, node_name))
+        options = {key: call.query[key] for key in _LOG_OPTIONS if call.query.get(key)}
+        path = "/".join(map(quote, (info.namespace, info.name, container)))
+        url = f"https://{address}/containerLogs/{path}"
+        if options:
+            url += f"?{urlencode(options)}"
+        try:
+            response = await self._client().get(url, ssl=self._context, allow_redirects=False)
+        except FAILURES as error:
+            # No reason: kubectl prints "Error from server: Get …", as on a real cluster.
+            raise status.StatusError(
+                500, "", f'Get "{url}": {go_error_text(error, address)}'
+            ) from None
+        async with response:
+            if response.status > 206:
+                raise _refused(response.status, await response.content.read(10_000), info.name)
+            plain = web.StreamResponse(headers={"Content-Type": "text/plain"})
+            return await streamed(call.http, response, plain)
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = session()
+        return self._session
+
+
+def address_of(node: Object) -> str:
+    """`<address>:<port>` of a node's kubelet, by the kinds of addresses that kubeadm's API server prefers. 500."""
+    found = status_of(node)
+    port = ((found.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port") or _PORT
+    for kind in PREFERRED:
+        for each in found.get("addresses") or []:
+            host = str(each.get("address") or "")
+            if each.get("type") == kind and host:
+                return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    listed = " ".join(PREFERRED)
+    raise status.StatusError(
+        500, "", f"no preferred addresses found; known addresses: [] ({listed})"
+    )
+
+
+def _named(name: str) -> tuple[str, str, str]:
+    """`name`, `name:port` or `scheme:name:port`, as SplitSchemeNamePort reads them."""
+    parts = name.split(":")
+    if len(parts) == 1:
+        return "https", name, ""
+    if len(parts) == 2:
+        return "https", parts[0], parts[1]
+    if len(parts) == 3 and parts[0] in {"", "http", "https"}:
+        return parts[0] or "https", parts[1], parts[2]
+    raise status.bad_request(f'invalid node request "{name}"')
+
+
+def _container(pod: Object, wanted: str) -> str:
+    """The container whose log is wanted; 400 as LogLocation says it."""
+    spec, name = pod["spec"], name_of(pod)
+    containers = [str(each["name"]) for each in spec.get("containers") or []]
+    first = [each["name"] for each in spec.get("initContainers") or []]
+    if wanted:
+        if wanted not in containers + first:
+            raise status.bad_request(f"container {wanted} is not valid for pod {name}")
+        return wanted
+    if len(containers) == 1 and not first:
+        return containers[0]
+    if not containers:
+        raise status.bad_request(f"a container name must be specified for pod {name}")
+    text = f"a container name must be specified for pod {name}, choose one of: [{' '.join(containers)}]"
+    if first:
+        text += f" or one of the init containers: [{' '.join(first)}]"
+    raise status.bad_request(text)
+
+
+def _refused(code: int, body: bytes, name: str) -> status.StatusError:
+    """GenericHttpResponseChecker: what a kubelet said no with, as a Status."""
+    text = body.decode(errors="replace").strip()
+    if code == 500:
+        return status.StatusError(500, "InternalError", f"Internal error occurred: {text}")
+    reasons = {401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 400: "BadRequest"}
+    known = {
+        401: "the server has asked for the client to provide credentials",
+        403: text or "forbidden",
+        404: "the server could not find the requested resource",
+        400: text,
+    }
+    message = known.get(
+        code,
+        f"the server responded with the status code {code} but did not return more information",
+    )
+    if code in {401, 404}:
+        message += f" ( pods/log {name})"
+    return status.StatusError(code, reasons.get(code, ""), message)

@@ -1,0 +1,95 @@
+"""How this program was called, and command lines of ours that act on the same cluster: every hint is made here.
+
+An operator copies what NEXT says. A hint without the flags of the command that printed it would act on another
+cluster, so each one repeats them, quoted for a shell. What the environment says ($KUBECONFIG) is inherited anyway.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from shlex import quote
+
+import click
+
+OURS = "kubevouch"
+_CLUSTER = ("--kubeconfig", "--context")
+_LAB = ("--dir",)
+_SSH = ("--via", "--ssh-config", "--ssh-user")
+
+# Which flags say where a verb acts. What is not listed takes none of them (explain, version).
+_TAKES: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("doctor", "probe", "csr", "verify", "undo", "metrics-server"), _CLUSTER),
+    "top": (*_CLUSTER, "--namespace"),
+    "fix": _CLUSTER,
+    "lab": _LAB,
+}
+
+_BEHIND = re.compile(r"( \| | && |; )")
+_IN_TEXT = re.compile(r"`(?P<line>(?:kubevouch|kubectl) [^`]+)`")
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """program: as the operator calls it. given: the flags that say where, by their long names, as they were given."""
+
+    program: str = OURS
+    given: tuple[tuple[str, str], ...] = ()
+
+    def line(self, command: str) -> str:
+        """A command line, written as `kubevouch VERB ...` or `kubectl ...`, with the flags of this call.
+
+        Flags that the command names itself stay as they are. Anything else is returned unchanged.
+        """
+        parts = _BEHIND.split(command)
+        return "".join(self._one(part) for part in parts)
+
+    def text(self, text: str) -> str:
+        """A sentence with command lines in `backticks`, each of them completed."""
+        return _IN_TEXT.sub(lambda found: f"`{self.line(found['line'])}`", text)
+
+    def _one(self, command: str) -> str:
+        program, _, rest = command.partition(" ")
+        if program == "kubectl" and not rest.startswith(("config ", "vouch ")):
+            flags = self._flags(_CLUSTER, rest)
+            return " ".join(["kubectl", *flags, rest])
+        if program != OURS or not rest:
+            return command
+        takes = _TAKES.get(rest.split()[0], ())
+        if rest.startswith("fix ") and "--apply" not in rest:
+            takes = (*takes, *_SSH)
+        return " ".join([self.program, rest, *self._flags(takes, rest)])
+
+    def _flags(self, takes: tuple[str, ...], rest: str) -> list[str]:
+        named = {word.partition("=")[0] for word in rest.split()}
+        if "-n" in named or "-A" in named:
+            named.add("--namespace")
+        return [
+            f"{flag} {quote(value)}"
+            for flag, value in self.given
+            if flag in takes and flag not in named
+        ]
+
+
+# The parameters that say where a command acts, by the names that click passes them under.
+_PARAMETERS = {
+    "kubeconfig": "--kubeconfig",
+    "context": "--context",
+    "namespace": "--namespace",
+    "directory": "--dir",
+    "via": "--via",
+    "ssh_config": "--ssh-config",
+    "ssh_user": "--ssh-user",
+}
+
+
+def invocation_of(ctx: click.Context) -> Invocation:
+    """How the running command was called. A flag that was not given is not repeated."""
+    from click.core import ParameterSource
+
+    given = tuple(
+        (flag, str(ctx.params[name]))
+        for name, flag in _PARAMETERS.items()
+        if ctx.params.get(name) is not None
+        and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    )
+    return Invocation(ctx.find_root().info_name or OURS, given)

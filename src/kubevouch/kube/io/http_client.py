@@ -1,0 +1,219 @@
+"""The one door to an API server: a request with this context's credentials, an answer of 2xx or an error.
+
+Reads are repeated a few times when that can help; a write is sent once, unless the server answered that it did
+not even look at it (401).
+"""
+
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, Self, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from kubevouch.clock import Clock
+from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.api_call import api_call
+from kubevouch.kube.decode import decoded
+from kubevouch.kube.errors import ApiUnreachable, KubeError, RetryLater, UnreachableKind
+from kubevouch.kube.io.credentials import Credential, Credentials, fixed_or_files, goes_before_exec
+from kubevouch.kube.io.exec_plugin import ExecPlugin
+from kubevouch.kube.io.transport import ApiResponse, ResponseLimits, StreamLimits, Transport
+from kubevouch.kube.refusals import refusal, web_page
+
+T = TypeVar("T")
+JSON = Any
+
+ATTEMPTS: Final = 4
+_LONGEST_WAIT: Final = 30.0
+_JSON: Final = "application/json"
+
+
+class RequestObserver(Protocol):
+    """Who is told of each request to the API server, as it is sent and as it ends. It never sees a credential."""
+
+    def __call__(self, method: str, target: str, /) -> Callable[[str], None]:
+        """A request goes out; target: path and query. What it returns is told how it ended: `200`, say, or an error."""
+        ...
+
+
+def _unobserved(_method: str, _target: str, /) -> Callable[[str], None]:
+    return lambda _: None
+
+
+class HttpClient:
+    """`async with` it.
+
+    environ: what an exec plugin inherits. interactive: whether a plugin may read from our standard input. observe:
+    who is told of each request; a watch's stream is not one.
+    Every method raises KubeError, or KubeconfigError for a credential's file that is not there.
+    """
+
+    def __init__(
+        self,
+        access: ClusterAccess,
+        *,
+        clock: Clock,
+        environ: Mapping[str, str],
+        interactive: bool = False,
+        limits: ResponseLimits | None = None,
+        observe: RequestObserver = _unobserved,
+    ) -> None:
+        self.access = access
+        self._observe = observe
+        self._clock = clock
+        self._limits = limits or ResponseLimits()
+        self._credentials = _credentials(access, clock, environ, interactive=interactive)
+        self._transport = Transport(access)
+
+    async def __aenter__(self) -> Self:
+        await self._transport.__aenter__()
+        return self
+
+    async def __aexit__(self, *details: object) -> None:
+        await self._transport.__aexit__(*details)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: JSON = None,
+        content_type: str = _JSON,
+        accept: str = _JSON,
+        limits: ResponseLimits | None = None,
+    ) -> ApiResponse:
+        """The only door: an answer with a code of 2xx, or an error.
+
+        path: quoted, as Resource.path gives it. A GET is repeated after a broken connection and where the server
+        says when to come back.
+        """
+        target = path + (f"?{urlencode(query)}" if query else "")
+        headers = [("Accept", accept)]
+        data = None
+        if body is not None:
+            data = msgspec.json.encode(body)
+            headers.append(("Content-Type", content_type))
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await self._once(method, target, headers, data, limits or self._limits)
+            except KubeError as error:
+                wait = _wait(error, attempt) if method == "GET" and attempt < ATTEMPTS else None
+                if wait is None:
+                    raise
+                await self._clock.sleep(wait)
+        raise AssertionError
+
+    async def _once(
+        self,
+        method: str,
+        target: str,
+        headers: Sequence[tuple[str, str]],
+        data: bytes | None,
+        limits: ResponseLimits,
+    ) -> ApiResponse:
+        credential = await self._credentials.current()
+        answer = await self._send(
+            method, target, credential, headers=headers, data=data, limits=limits
+        )
+        if answer.code == 401 and (newer := await self._credentials.renewed(credential)):
+            answer = await self._send(
+                method, target, newer, headers=headers, data=data, limits=limits
+            )
+        if not 200 <= answer.code < 300:
+            path = target.partition("?")[0]
+            server = self.access.server
+            raise refusal(server, api_call(method, path), answer.code, answer.headers, answer.body)
+        return answer
+
+    async def _send(
+        self,
+        method: str,
+        target: str,
+        credential: Credential,
+        *,
+        headers: Sequence[tuple[str, str]],
+        data: bytes | None,
+        limits: ResponseLimits,
+    ) -> ApiResponse:
+        ended, how = self._observe(method, target), "cancelled"
+        try:
+            answer = await self._transport.send(
+                method, target, credential, limits, headers=headers, body=data
+            )
+            how = str(answer.code)
+        except KubeError as error:
+            how = error.seen
+            raise
+        else:
+            return answer
+        finally:
+            ended(how)
+
+    async def read(
+        self,
+        kind: type[T],
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: JSON = None,
+        content_type: str = _JSON,
+        accept: str = _JSON,
+    ) -> T:
+        """As request, with the answer decoded as `kind`."""
+        answer = await self.request(
+            method, path, query=query, body=body, content_type=content_type, accept=accept
+        )
+        if not answer.headers.get("content-type", "").startswith(_JSON):
+            raise web_page(self.access.server, answer.headers)
+        return decoded(answer.body, kind, f"{self.access.server}{path}")
+
+    async def lines(
+        self, path: str, *, query: Mapping[str, str], limits: StreamLimits
+    ) -> AsyncGenerator[bytes, None]:
+        """An answer that comes line by line, for as long as it comes. Asked once, never again by itself.
+
+        Close the iterator if you leave it early. Raises KubeError, also in the middle.
+        """
+        target = f"{path}?{urlencode(query)}"
+        credential, renewed = await self._credentials.current(), False
+        while True:
+            stream = self._transport.lines(target, credential, limits, headers=[("Accept", _JSON)])
+            async with contextlib.aclosing(stream):
+                answer = await anext(stream)
+                assert isinstance(answer, ApiResponse)
+                refused = credential if answer.code == 401 and not renewed else None
+                if refused is None or not (newer := await self._credentials.renewed(refused)):
+                    self._check_stream(answer, path)
+                    async for line in stream:
+                        assert isinstance(line, bytes)
+                        yield line
+                    return
+                credential, renewed = newer, True
+
+    def _check_stream(self, answer: ApiResponse, path: str) -> None:
+        server = self.access.server
+        if answer.code != 200:
+            raise refusal(server, api_call("WATCH", path), answer.code, answer.headers, answer.body)
+        if not answer.headers.get("content-type", "").startswith(_JSON):
+            raise web_page(server, answer.headers)
+
+
+def _credentials(
+    access: ClusterAccess, clock: Clock, environ: Mapping[str, str], *, interactive: bool
+) -> Credentials:
+    plugin = access.user.exec
+    if plugin is None or goes_before_exec(access.user):
+        return fixed_or_files(access.user, clock)
+    return ExecPlugin(access, plugin, clock, environ, interactive=interactive)
+
+
+def _wait(error: KubeError, attempt: int) -> float | None:
+    """Seconds until a GET may be sent again; None if that would not help."""
+    if isinstance(error, RetryLater):
+        after = error.retry_after
+        return after if after is not None and after <= _LONGEST_WAIT else None
+    broke = isinstance(error, ApiUnreachable) and error.kind is UnreachableKind.RESET
+    return 0.2 * 2**attempt if broke else None

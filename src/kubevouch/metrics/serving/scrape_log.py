@@ -1,0 +1,66 @@
+"""What happens while kubelets are read, as metrics-server's log lines and numbers (pkg/scraper/scraper.go, 0.9)."""
+
+from kubevouch.clock import Clock
+from kubevouch.errors import KubevouchError
+from kubevouch.metrics.fleet import FleetNode
+from kubevouch.metrics.points import PodKey
+from kubevouch.metrics.serving.instruments import Instruments
+from kubevouch.metrics.serving.objects import go_duration
+from kubevouch.metrics.store import ScrapeFailure
+from kubevouch.serve.logs import Log
+
+_MOST_NAMED = 10
+
+
+class ScrapeLog:
+    """The scraper's Listener. timeout: seconds of one scrape, for the line about one that took longer."""
+
+    def __init__(self, log: Log, clock: Clock, timeout: float) -> None:
+        self._log = log
+        self._clock = clock
+        self._timeout = go_duration(int(timeout * 1e9))
+        self.instruments: Instruments | None = None
+        """Set once there are some: they look at what the scraper fills."""
+
+    def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
+        """One scrape ended."""
+        if self.instruments is not None:
+            ended = self._clock.now().timestamp()
+            reason = failure.reason if failure else ""
+            self.instruments.scraped(node.name, ended=ended, seconds=seconds, reason=reason)
+        if failure is None:
+            self._log.verbose(2, "Scraped node", node=node.name, duration=_shown(seconds))
+        elif not node.ready:
+            text = "Failed to scrape node, node is not ready"
+            self._log.verbose(4, text, node=node.name, err=failure.text)
+        elif failure.timed_out:
+            text = "Failed to scrape node, timeout to access kubelet"
+            self._log.error(failure.text, text, node=node.name, timeout=self._timeout)
+        else:
+            self._log.error(failure.text, "Failed to scrape node", node=node.name)
+
+    def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
+        """A node tells of another's pods."""
+        text = "the pod is another node's"
+        self._log.error(text, "Got duplicate pod point", node=node.name, pods=_named(pods))
+
+    def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
+        """A page that lacks something."""
+        if node_itself:
+            self._log.verbose(1, "Failed getting complete node metric", node=node.name)
+        if pods:
+            text = "Failed getting complete Pod metric"
+            self._log.verbose(1, text, node=node.name, pods=_named(pods))
+
+    def watch_failed(self, resource: str, error: KubevouchError) -> None:
+        """A watch is tried again."""
+        self._log.error(error, "Failed to watch", resource=resource)
+
+
+def _shown(seconds: float) -> str:
+    return go_duration(int(seconds * 1e9))
+
+
+def _named(pods: tuple[PodKey, ...]) -> str:
+    shown = ", ".join(f"{namespace}/{name}" for namespace, name in pods[:_MOST_NAMED])
+    return shown if len(pods) <= _MOST_NAMED else f"{shown} and {len(pods) - _MOST_NAMED} more"

@@ -1,0 +1,62 @@
+"""The survey of a node for its plan: which host ssh is asked for, and what was tried where none of them answers."""
+
+from ipaddress import ip_address
+
+from kubevouch.evidence.survey import NodeSurvey, survey
+from kubevouch.kube.resources import Node
+from kubevouch.node.destination import Destination, advice
+from kubevouch.node.errors import NodeError, NodeUnreachable
+from kubevouch.node.script import ScriptResult
+from kubevouch.policy.claims import as_address
+from kubevouch.rollout.act.context import RolloutContext
+
+_TIMEOUT = 60.0
+_TYPES = ("InternalIP", "ExternalIP")
+
+
+def hosts_of(node: Node) -> tuple[str, ...]:
+    """What ssh may be asked for, in this order: the node's name, then the addresses of its status.
+
+    The name is the operator's own word for the machine, in known_hosts or in the ssh configuration. An address is the
+    node's claim: it leads to a machine whose key the operator knows, or nowhere.
+    """
+    found = [node.name]
+    for kind in _TYPES:
+        for claim in node.status.addresses:
+            address = as_address(claim.address) if claim.type == kind else None
+            if address is not None and not (address.is_link_local or address.is_multicast):
+                found.append(str(address))
+    return tuple(dict.fromkeys(found))
+
+
+def is_by_address(host: str) -> bool:
+    """Whether ssh was asked for an address, so that the key which answered is known for that address only."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+async def survey_node(node: Node, context: RolloutContext) -> tuple[str, ScriptResult[NodeSurvey]]:
+    """The first host of the node whose key is known and that answers, and the survey from there.
+
+    Raises:
+        NodeError: none does. It names what was tried, and what to try.
+    """
+    looked_up: list[Destination] = []
+    failures: list[NodeError] = []
+    for host in hosts_of(node):
+        found = await context.transport.destination(host)
+        looked_up.append(found)
+        if found.is_known is False:
+            continue
+        try:
+            return host, await context.transport.run_script(host, survey(), timeout=_TIMEOUT)
+        except NodeError as error:
+            failures.append(error)
+    hint = advice(tuple(looked_up))
+    if len(failures) == 1 and not hint:
+        raise failures[0]
+    told = "; ".join(str(each) for each in failures)
+    raise NodeUnreachable(node.name, told or "no host of it can be asked by ssh", hint)

@@ -1,0 +1,143 @@
+"""A certificate signing request as a value: what Go reads in it, and every way in which it is odd.
+
+The API server checks a request and the signer signs it with Go's reader: the first PEM block, the first value
+of each PKCS#9 extension request, whatever else is there. The values here are those, so that they are the ones
+that end up in the certificate. Wherever another reader could see something else there is a `Quirk`.
+
+Sources: ParseCertificateRequest in Go's crypto/x509/x509.go, ParseCSR in Kubernetes' pkg/apis/certificates/v1,
+RFC 2986. Requests that Go refuses raise X509Error (save for a few that have a quirk instead: Go also looks into parts of
+the subject that are no text); so does a request that is larger than `LARGEST_REQUEST`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kubevouch.x509 import der, pem
+from kubevouch.x509.canonical import deviation
+from kubevouch.x509.csr_attributes import read_attributes
+from kubevouch.x509.csr_identity import key_quirks, read_subject, signature_quirks
+from kubevouch.x509.errors import Malformed, X509Error
+from kubevouch.x509.gotext import Address
+from kubevouch.x509.keys import PublicKey, read_public_key
+from kubevouch.x509.names import Name
+from kubevouch.x509.quirks import MOST_QUIRKS, Quirk, QuirkCode, quirk
+from kubevouch.x509.sans import SubjectAltNames
+
+CSR_LABEL = "CERTIFICATE REQUEST"
+LARGEST_REQUEST = 64 * 1024
+"""Bytes of PEM. A kubelet's request has about 500; policy sets a tighter bound."""
+
+_RIGHT = "a PKCS#10 request as a kubelet sends it was expected"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CertificateRequest:
+    """A PKCS#10 request. Two are equal if their DER is."""
+
+    der: bytes
+    subject: Name
+    key: PublicKey
+    alt_names: SubjectAltNames
+    has_san_extension: bool
+    quirks: tuple[Quirk, ...]
+    """Empty for what a kubelet sends; at most `MOST_QUIRKS` of them."""
+
+    def __eq__(self, other: object) -> bool:
+        return self.der == other.der if isinstance(other, CertificateRequest) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.der)
+
+    def __repr__(self) -> str:
+        return f"<CertificateRequest {self.subject} quirks {len(self.quirks)}>"
+
+    @property
+    def dns_names(self) -> tuple[str, ...]:
+        """The DNS names asked for, in order and as written: case is no quirk, and means nothing in a name."""
+        return self.alt_names.dns_names
+
+    @property
+    def ip_addresses(self) -> tuple[Address, ...]:
+        """The addresses asked for, in order."""
+        return self.alt_names.ip_addresses
+
+    @property
+    def key_description(self) -> str:
+        """The key as people say it, "ECDSA P-256" and the like."""
+        return str(self.key)
+
+
+def read_csr(data: bytes, where: str) -> CertificateRequest:
+    """The request in `spec.request` (PEM). Raises X509Error where the API server would refuse it."""
+    if len(data) > LARGEST_REQUEST:
+        raise X509Error(where, f"{len(data)} bytes", f"at most {LARGEST_REQUEST} are read")
+    block = next(pem.blocks(data), None)
+    if block is None or block.label != CSR_LABEL:
+        seen = "no PEM block" if block is None else f"a {block.label} block comes first"
+        raise X509Error(where, seen, f"a {CSR_LABEL} block was expected")
+    outside = () if pem.encode(CSR_LABEL, block.body) == data else (_outside(block, data),)
+    return parse_csr(block.body, where, quirks=outside)
+
+
+def parse_csr(data: bytes, where: str, *, quirks: tuple[Quirk, ...] = ()) -> CertificateRequest:
+    """The request in these bytes of DER; the quirks already seen come first. Raises X509Error."""
+    if len(data) > LARGEST_REQUEST:
+        raise X509Error(where, f"{len(data)} bytes", f"at most {LARGEST_REQUEST} are read")
+    try:
+        return _parse(data, quirks)
+    except Malformed as error:
+        raise X509Error(where, f"not a signing request: {error}", _RIGHT) from None
+
+
+def _outside(block: pem.PemBlock, data: bytes) -> Quirk:
+    if block.has_headers:
+        seen = "headers stand in the PEM block"
+    elif b"-----BEGIN " in data[: block.start] + data[block.end :]:
+        seen = "there is a second PEM block, or one that Go passes over"
+    elif data[: block.start].strip() or data[block.end :].strip():
+        seen = "text stands around the PEM block"
+    else:
+        seen = "blanks, line ends or line lengths are not those of one PEM block as Go writes it"
+    return quirk(QuirkCode.PEM_NOT_CANONICAL, seen)
+
+
+def _parse(data: bytes, quirks: tuple[Quirk, ...]) -> CertificateRequest:
+    outer = der.Reader(data)
+    request = outer.inside(der.SEQUENCE, "asn1: structure error: no SEQUENCE")
+    if not outer.empty:
+        raise Malformed("asn1: syntax error: trailing data")
+    info = request.element(der.SEQUENCE, "asn1: structure error: no CertificationRequestInfo")
+    body = der.Reader(info.body)
+    version = body.integer("asn1: structure error: no version", bits=64)
+    subject, subject_quirks = read_subject(body.any("asn1: syntax error: no subject").raw)
+    spki = body.element(der.SEQUENCE, "asn1: structure error: no SubjectPublicKeyInfo").raw
+    key = read_public_key(spki)
+    attributes = body.inside(der.explicit(0), "asn1: structure error: no attributes")
+    asked = read_attributes(attributes)
+    algorithm = request.element(der.SEQUENCE, "asn1: structure error: no signature algorithm")
+    signature = der.right_aligned(*request.bits("asn1: structure error: no signature"))
+    return CertificateRequest(
+        der=data,
+        subject=subject,
+        key=key,
+        alt_names=asked.alt_names or SubjectAltNames(),
+        has_san_extension=asked.alt_names is not None,
+        quirks=(
+            *quirks,
+            *_shape_quirks(data, version, left_over=not (request.empty and body.empty)),
+            *subject_quirks,
+            *key_quirks(key, spki),
+            *signature_quirks(algorithm.body, info.raw, signature, key),
+            *asked.quirks,
+        )[:MOST_QUIRKS],
+    )
+
+
+def _shape_quirks(data: bytes, version: int, *, left_over: bool) -> Iterator[Quirk]:
+    spelling = deviation(data)
+    if spelling:
+        yield quirk(QuirkCode.DER_NOT_CANONICAL, spelling)
+    if left_over:
+        yield quirk(QuirkCode.EXTRA_ELEMENTS, "elements follow where RFC 2986 ends")
+    if version != 0:
+        yield quirk(QuirkCode.VERSION, f"version {version}, not 0")

@@ -1,0 +1,109 @@
+"""Every command line that we advise acts on the cluster of the command that advises it, and can be copied into a shell."""
+
+import json
+import shlex
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from kubevouch.cli.app import program
+from kubevouch.cli.common.invocation import _TAKES, Invocation
+from tests.cli.program import Program
+from tests.support.stage import Stage
+
+HERE = Invocation(
+    "kubevouch",
+    (
+        ("--kubeconfig", "/home/me/my clusters/prod.yaml"),
+        ("--context", "admin@prod"),
+        ("--ssh-config", "ssh config"),
+        ("--via", "local"),
+        ("--namespace", "kube-system"),
+        ("--dir", "/tmp/lab"),
+    ),
+)
+CLUSTER = "--kubeconfig '/home/me/my clusters/prod.yaml' --context admin@prod"
+
+LINES = {
+    "kubevouch doctor": f"kubevouch doctor {CLUSTER}",
+    "kubevouch fix --apply plan.json": f"kubevouch fix --apply plan.json {CLUSTER}",
+    "kubevouch fix --plan plan.json --via ssh": (
+        f"kubevouch fix --plan plan.json --via ssh {CLUSTER} --ssh-config 'ssh config'"
+    ),
+    "kubevouch csr explain NAME": f"kubevouch csr explain NAME {CLUSTER}",
+    "kubevouch doctor --context other": (
+        "kubevouch doctor --context other --kubeconfig '/home/me/my clusters/prod.yaml'"
+    ),
+    "kubevouch top pods": f"kubevouch top pods {CLUSTER} --namespace kube-system",
+    "kubevouch top pods -A": f"kubevouch top pods -A {CLUSTER}",
+    "kubevouch explain KV304": "kubevouch explain KV304",
+    "kubevouch lab status": "kubevouch lab status --dir /tmp/lab",
+    "kubectl -n kube-system logs deployment/metrics-server": (
+        f"kubectl {CLUSTER} -n kube-system logs deployment/metrics-server"
+    ),
+    "kubectl get csr | grep Pending": f"kubectl {CLUSTER} get csr | grep Pending",
+    "ssh NODE systemctl status kubelet": "ssh NODE systemctl status kubelet",
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_has_the_flags_that_say_where(line: str) -> None:
+    assert HERE.line(line) == LINES[line]
+    assert Invocation().line(line) == line, "nothing was given: nothing is added"
+
+
+def test_a_shell_reads_back_what_was_given() -> None:
+    hostile = 'a\'b; rm -rf $HOME `id` "x"'
+    words = shlex.split(Invocation("kubevouch", (("--context", hostile),)).line("kubevouch doctor"))
+    assert words == ["kubevouch", "doctor", "--context", hostile]
+
+
+def test_command_lines_in_a_sentence_are_completed_and_nothing_else_is() -> None:
+    here = Invocation("kubectl vouch", (("--context", "c"),))
+    text = "no approver; run `kubevouch csr list`, `NODE` is a node, `kubectl get csr` too"
+    assert here.text(text) == (
+        "no approver; run `kubectl vouch csr list --context c`, `NODE` is a node, "
+        "`kubectl --context c get csr` too"
+    )
+
+
+def _commands(group: click.Group, ctx: click.Context) -> Iterator[tuple[str, click.Command]]:
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
+        assert command is not None
+        yield name, command
+
+
+def _flags(command: click.Command) -> set[str]:
+    """Of a verb, or of any of its parts."""
+    own = {option for each in command.params for option in each.opts}
+    parts = command.commands.values() if isinstance(command, click.Group) else ()
+    return own.union(*map(_flags, parts))
+
+
+def test_each_verb_takes_the_flags_that_hints_give_it() -> None:
+    ctx = click.Context(program)
+    where = {"--kubeconfig", "--context", "--namespace", "--dir"}
+    for name, command in _commands(program, ctx):
+        assert set(_TAKES.get(name, ())) == _flags(command) & where, name
+
+
+async def test_next_of_doctor_can_be_copied(kubevouch: Program, stage: Stage) -> None:
+    """The kubeconfig is named by a flag, in a folder with a blank; $KUBECONFIG leads nowhere."""
+    path = kubevouch.home / "my clusters" / "prod.yaml"
+    path.parent.mkdir()
+    path.write_bytes(stage.kubeconfig(kubevouch.home).read_bytes())
+    kubevouch.environment["KUBECONFIG"] = "/nowhere"
+    flags = ("--kubeconfig", str(path), "--context", "story")
+    table, verified, document = await kubevouch.several(
+        ("doctor", *flags), ("verify", *flags), ("doctor", *flags, "-o", "json")
+    )
+    [then] = [line for line in table.out.splitlines() if line.startswith("NEXT ")]
+    words = ["kubevouch", "fix", "--plan", "plan.json", "--via", "ssh", *flags]
+    assert shlex.split(then)[1:] == words
+    assert shlex.split(json.loads(document.out)["cause"]["next"]) == words
+    [then] = [line for line in verified.out.splitlines() if line.startswith("NEXT ")]
+    assert shlex.split(then)[1:] == ["kubevouch", "doctor", *flags]
+    [again] = await kubevouch.several(tuple(shlex.split(then)[2:]))
+    assert (again.code, again.out.splitlines()[0]) == (table.code, table.out.splitlines()[0])

@@ -1,0 +1,94 @@
+"""Coverage room by room, against what each must reach. `make coverage` calls it with two reports of coverage.py.
+
+    python -m tests.house.coverage_by_room PLAIN.json ALL.json
+
+PLAIN.json: lines and branches that the plain tests reach. ALL.json: those that the e2e tests on a lab reach as well.
+What decides must be covered by plain tests, which name the case; the rest may be reached end to end.
+"""
+
+import json
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+PLAIN_FLOORS = {"policy": 100.0, "diagnose": 95.0, "rollout/decide": 95.0}
+FLOOR = 85.0
+"""Of every other room of the product, with the e2e tests."""
+
+_PRODUCT = PurePosixPath("src/kubevouch")
+_LAB = PurePosixPath("lab/src/kubevouch_lab")
+_HALVES = {"rollout", "evidence"}
+"""Rooms whose folders are counted apart: what decides, and what acts."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Lines and branches together, as coverage.py counts them."""
+
+    all: int = 0
+    covered: int = 0
+
+    @property
+    def percent(self) -> float:
+        """Of all there are; a room without code is covered."""
+        return 100.0 * self.covered / self.all if self.all else 100.0
+
+
+def room_of(file: str) -> str | None:
+    """ "policy", "rollout/decide", "lab/cluster"; "ground" for the product's single files; None for anything else."""
+    path = PurePosixPath(file)
+    if path.is_relative_to(_LAB):
+        parts = path.relative_to(_LAB).parts
+        return f"lab/{parts[0]}" if len(parts) > 1 else "lab"
+    if not path.is_relative_to(_PRODUCT):
+        return None
+    *folders, _ = path.relative_to(_PRODUCT).parts
+    if not folders:
+        return "ground"
+    depth = 2 if folders[0] in _HALVES else 1
+    return "/".join(folders[:depth])
+
+
+def by_room(report: dict[str, Any]) -> dict[str, Tally]:
+    """From the JSON that `coverage json` writes (format 3)."""
+    rooms: dict[str, Tally] = defaultdict(Tally)
+    for file, found in report["files"].items():
+        if (room := room_of(file)) is not None:
+            counts = found["summary"]
+            rooms[room].all += counts["num_statements"] + counts["num_branches"]
+            rooms[room].covered += counts["covered_lines"] + counts["covered_branches"]
+    return dict(sorted(rooms.items()))
+
+
+def table(plain: dict[str, Tally], everything: dict[str, Tally]) -> tuple[list[str], list[str]]:
+    """The rows to print, and what is below its floor. The lab has no floor: it is reported."""
+    rows = [f"{'room':22}{'plain tests':>12}{'with e2e':>10}{'must reach':>12}"]
+    faults = []
+    for room, whole in everything.items():
+        alone = plain.get(room, Tally(whole.all))
+        if room.partition("/")[0] == "lab":
+            floor, reached, text = 0.0, whole.percent, "-"
+        elif room in PLAIN_FLOORS:
+            floor, reached = PLAIN_FLOORS[room], alone.percent
+            text = f"{floor:g} plain"
+        else:
+            floor, reached, text = FLOOR, whole.percent, f"{FLOOR:g}"
+        rows.append(f"{room:22}{alone.percent:12.1f}{whole.percent:10.1f}{text:>12}")
+        if reached < floor:
+            faults.append(f"{room}: {reached:.1f} % covered; {text} % expected")
+    return rows, faults
+
+
+def main(plain: str, everything: str) -> int:
+    """Prints the table. 1 where a room is below its floor."""
+    reports = [by_room(json.loads(Path(file).read_bytes())) for file in (plain, everything)]
+    rows, faults = table(*reports)
+    print(*rows, sep="\n")
+    print(*faults, sep="\n", file=sys.stderr)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,184 @@
+"""Which host ssh is asked for: names and addresses whose key the operator's known_hosts has, by the real ssh and sshd."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import msgspec
+import pytest
+
+from kubevouch.kube.resources import Node
+from kubevouch.node.destination import destination_of
+from kubevouch.node.errors import NodeError, NodeUnreachable
+from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.policy.claims import NameSource
+from kubevouch.rollout.act.confirm import confirm_addresses
+from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.survey_node import hosts_of, survey_node
+
+from .conftest import Sshd
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the node's shell must be root's")
+UNKNOWN = "no-such-name.invalid"
+
+
+def node(name: str, *addresses: tuple[str, str]) -> Node:
+    claims = [{"type": kind, "address": address} for kind, address in addresses]
+    raw = {"metadata": {"name": name}, "status": {"addresses": claims}}
+    return msgspec.json.decode(msgspec.json.encode(raw), type=Node)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Somebody with an ssh configuration and known_hosts of their own choice."""
+
+    sshd: Sshd
+    folder: Path
+
+    @property
+    def port(self) -> str:
+        return self.sshd.config.read_text().split("Port ")[1].split()[0]
+
+    def knows(self, *names: str, config: str = "") -> RolloutContext:
+        """Their known_hosts has the key of the sshd for these names; config: the first lines of their configuration."""
+        key = (self.sshd.folder / "host.pub").read_text()
+        hosts = self.folder / "known_hosts"
+        hosts.write_text("".join(f"{name} {key}\n" for name in names))
+        file = self.folder / "ssh_config"
+        file.write_text(
+            f"{config}\nHost *\n  Port {self.port}\n  IdentityFile {self.sshd.folder}/user\n  IdentitiesOnly yes\n"
+            f"  UserKnownHostsFile {hosts}\n  GlobalKnownHostsFile /dev/null\n  ConnectTimeout 5\n"
+        )
+        ssh = Ssh(SshOptions(config=str(file)), environment=os.environ)
+        return cast("RolloutContext", SimpleNamespace(transport=ssh))
+
+    def hashes_names(self) -> None:
+        """As HashKnownHosts does."""
+        words = ["ssh-keygen", "-q", "-H", "-f", str(self.folder / "known_hosts")]
+        subprocess.run(words, check=True, capture_output=True, timeout=60)
+
+    def at(self, address: str) -> str:
+        """As known_hosts writes an address with a port that is not 22."""
+        return f"[{address}]:{self.port}"
+
+
+@pytest.fixture
+def operator(sshd: Sshd, tmp_path: Path) -> Operator:
+    return Operator(sshd, tmp_path)
+
+
+BOTH = (("InternalIP", "127.0.0.1"), ("InternalIP", "127.0.0.2"))
+
+
+def test_the_name_comes_first_then_internal_addresses_then_external_ones() -> None:
+    claims = (("ExternalIP", "203.0.113.9"), ("Hostname", "bastion"), ("InternalIP", "10.0.0.1"),
+              ("InternalDNS", "db.corp"), ("InternalIP", "fd00::1"), ("InternalIP", "fe80::1"), ("InternalIP", "-oX"))  # fmt: skip
+    assert hosts_of(node("n1", *claims)) == ("n1", "10.0.0.1", "fd00::1", "203.0.113.9")
+
+
+@needs_root
+async def test_a_node_whose_name_nobody_resolves_is_reached_at_its_address(
+    operator: Operator,
+) -> None:
+    context = operator.knows(operator.at("127.0.0.1"))
+    host, surveyed = await survey_node(node(UNKNOWN, *BOTH), context)
+    assert (host, surveyed.known_as) == ("127.0.0.1", operator.at("127.0.0.1"))
+    assert surveyed.host_key == operator.sshd.host_key
+
+
+@needs_root
+async def test_a_key_that_is_known_for_an_address_proves_that_address_only(
+    operator: Operator,
+) -> None:
+    context = operator.knows(operator.at("127.0.0.1"))
+    host, surveyed = await survey_node(node(UNKNOWN, *BOTH), context)
+    proven = await confirm_addresses(node(UNKNOWN, *BOTH), host, surveyed, context)
+    assert proven == {"127.0.0.1": NameSource.SSH_HOST_KEY}
+
+
+@needs_root
+async def test_a_key_that_is_known_for_the_name_proves_every_address_where_it_answers(
+    operator: Operator,
+) -> None:
+    config = f"Host {UNKNOWN}\n  HostName 127.0.0.1\n  HostKeyAlias {UNKNOWN}"
+    context = operator.knows(UNKNOWN, config=config)
+    host, surveyed = await survey_node(node(UNKNOWN, *BOTH), context)
+    assert (host, surveyed.known_as) == (UNKNOWN, UNKNOWN)
+    proven = await confirm_addresses(node(UNKNOWN, *BOTH), host, surveyed, context)
+    assert set(proven) == {"127.0.0.1", "127.0.0.2"}
+
+
+@needs_root
+@pytest.mark.parametrize("hashed", [False, True])
+async def test_an_alias_of_the_ssh_configuration_will_do(operator: Operator, hashed: bool) -> None:
+    context = operator.knows(
+        operator.at("127.0.0.2"), config=f"Host {UNKNOWN}\n  HostName 127.0.0.2"
+    )
+    if hashed:
+        operator.hashes_names()
+    host, surveyed = await survey_node(node(UNKNOWN), context)
+    assert (host, surveyed.known_as) == (UNKNOWN, operator.at("127.0.0.2"))
+
+
+@needs_root
+async def test_a_name_that_is_known_and_does_not_answer_is_followed_by_the_address(
+    operator: Operator,
+) -> None:
+    context = operator.knows(operator.at(UNKNOWN), operator.at("127.0.0.1"))
+    host, _ = await survey_node(node(UNKNOWN, *BOTH), context)
+    assert host == "127.0.0.1"
+
+
+async def test_nothing_is_dialled_where_no_key_is_known_and_it_says_what_to_try(
+    operator: Operator,
+) -> None:
+    log = operator.sshd.folder / "log"
+    before = log.read_bytes()
+    context = operator.knows("somebody-else")
+    with pytest.raises(NodeUnreachable) as caught:
+        await survey_node(node(UNKNOWN, *BOTH), context)
+    told = str(caught.value)
+    assert (
+        f"known_hosts has no key for {UNKNOWN} (as [{UNKNOWN}]:{operator.port}), 127.0.0.1 " in told
+    )
+    for hint in ("--ssh-config FILE", "ssh-keyscan", "compare", "/etc/ssh/ssh_host_"):
+        assert hint in told
+    assert log.read_bytes() == before
+
+
+async def test_a_revoked_key_is_no_known_one(operator: Operator) -> None:
+    context = operator.knows(f"@revoked {operator.at('127.0.0.1')}")
+    assert (await context.transport.destination("127.0.0.1")).is_known is False
+
+
+async def test_a_known_name_that_does_not_answer_is_told_with_what_else_to_try(
+    operator: Operator,
+) -> None:
+    context = operator.knows(operator.at(UNKNOWN))
+    with pytest.raises(NodeError) as caught:
+        await survey_node(node(UNKNOWN, *BOTH), context)
+    told = str(caught.value)
+    assert "Could not resolve hostname" in told
+    assert "known_hosts has no key for 127.0.0.1" in told
+
+
+PRINTED = "host a\nhostname 10.0.0.1\nport 2222\nuserknownhostsfile /a/b c/kh /d\nglobalknownhostsfile none\n"
+
+
+def test_what_ssh_prints_of_a_host() -> None:
+    found = destination_of("a", PRINTED)
+    assert (found.lookup, found.files, found.name) == (
+        "[10.0.0.1]:2222",
+        ("/a/b c/kh", "/d"),
+        "a (as [10.0.0.1]:2222)",
+    )
+    assert destination_of("a", PRINTED + "hostkeyalias al\n").lookup == "al"
+
+
+@pytest.mark.parametrize("line", ["knownhostscommand /bin/keys %H\n", "verifyhostkeydns true\n"])
+def test_where_keys_come_from_elsewhere_only_a_try_can_tell(line: str) -> None:
+    found = destination_of("a", PRINTED + line)
+    assert (found.files, found.is_known) == ((), None)

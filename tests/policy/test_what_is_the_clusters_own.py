@@ -1,0 +1,163 @@
+"""What is reserved: names and addresses of the cluster itself, in every spelling; and where that cannot be told."""
+
+from dataclasses import replace
+from ipaddress import ip_network
+
+import pytest
+
+from kubevouch.evidence.measured import Doubt, DoubtKind
+from kubevouch.evidence.names import ClusterNames
+from kubevouch.kube.access import LoopbackKubelets
+from kubevouch.kube.resources import Node
+from kubevouch.kube.resources.meta import Metadata
+from kubevouch.kube.resources.nodes import NodeSpec
+from kubevouch.outcome import Outcome
+from kubevouch.policy.claims import AllowedNames, Claim, NameSource, OtherNodes
+from kubevouch.policy.decide import decide_entitlement
+from kubevouch.policy.reserved import reserved_of
+from kubevouch.policy.rule import HoldReason
+
+CLUSTER = ClusterNames(
+    own_endpoints={"192.168.88.111": "an API server"},
+    virtual={"API.example.com.": "the control plane's endpoint", "10.96.0.10": "Service kube-system/kube-dns"},
+    external={"192.168.88.112": "Service web/shop"},
+    services={
+        "kubernetes.default": "Service default/kubernetes",
+        "metrics-server.kube-system": "Service kube-system/metrics-server",
+    },
+    service_networks=(ip_network("10.96.0.0/12"), ip_network("fd00:96::/112")),
+    pod_networks=(ip_network("10.244.0.0/16"),),
+    domains=("corp.internal",),
+    doubts=(),
+    loopback=LoopbackKubelets(),
+)  # fmt: skip
+NODES = (
+    Node(metadata=Metadata(name="w2"), spec=NodeSpec(pod_cidrs=("10.7.2.0/24", "fd00:7::/64"))),
+)
+
+
+def held_by(
+    *values: str,
+    cluster: ClusterNames = CLUSTER,
+    source: NameSource = NameSource.OPERATOR,
+    cp: bool = False,
+) -> dict[str, tuple[HoldReason, tuple[str, ...]]]:
+    """The rules that hold w1 with these names and addresses besides its own; what its operator may allow."""
+    names = [Claim("w1.example.com", NameSource.NODE_NAME)]
+    addresses = [Claim("192.168.90.1", NameSource.SSH_HOST_KEY)]
+    for value in values:
+        is_address = value.replace(".", "").isdigit() or ":" in value
+        (addresses if is_address else names).append(Claim(value, source))
+    allowed = AllowedNames("w1.example.com", tuple(names), tuple(addresses), control_plane=cp)
+    decision = decide_entitlement(allowed, OtherNodes(), reserved_of(cluster, NODES))
+    return {each.rule: (each.reason, each.operator_may_allow) for each in decision.held_by}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "metrics-server.kube-system",
+        "metrics-server.kube-system.svc",
+        "metrics-server.kube-system.svc.corp.internal",
+        "vault.default.svc.corp.internal",
+        "vault.default.svc.another.domain",
+        "10-244-0-1.default.pod.corp.internal",
+        "corp.internal",
+        "x.cluster.local",
+        "localhost.localdomain",
+        "localhost4.localdomain4",
+        "ip6-localhost",
+        "x.localhost",
+        "api.example.com",
+    ],
+)
+def test_a_name_of_the_cluster_is_held_whatever_the_operator_says(name: str) -> None:
+    assert held_by(name)["reserved-names"] == (HoldReason.RESERVED_NAME, ())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "w1.default",
+        "w1.kube-system.example.com",
+        "w1.svc.example.com",
+        "w1.other.svc.example.com",
+        "w1.localdomain",
+        "metrics-server.example.com",
+    ],
+)
+def test_a_nodes_name_may_look_a_little_like_one(name: str) -> None:
+    assert held_by(name) == {}
+
+
+@pytest.mark.parametrize("address", ["10.96.0.10", "10.111.2.3", "fd00:96::1"])
+def test_an_address_of_a_service_is_held_whatever_the_operator_says(address: str) -> None:
+    assert held_by(address) == {"reserved-addresses": (HoldReason.RESERVED_ADDRESS, ())}
+
+
+@pytest.mark.parametrize("address", ["10.244.3.9", "10.7.2.9", "fd00:7::9"])
+def test_a_pods_address_wants_the_operators_word_even_if_its_host_key_answers_there(
+    address: str,
+) -> None:
+    assert held_by(address, source=NameSource.SSH_HOST_KEY) == {
+        "reserved-addresses": (HoldReason.RESERVED_ADDRESS, (address,))
+    }
+    assert held_by(address) == {}
+
+
+def test_an_external_address_of_a_service_wants_a_pin() -> None:
+    assert held_by("192.168.88.112", source=NameSource.NODE_STATUS)["reserved-addresses"] == (
+        HoldReason.RESERVED_ADDRESS,
+        ("192.168.88.112",),
+    )
+    assert held_by("192.168.88.112", source=NameSource.SSH_HOST_KEY) == {}
+
+
+def test_an_api_servers_address_is_its_own_nodes_by_a_pin_and_never_a_workers() -> None:
+    endpoint = "192.168.88.111"
+    held = (HoldReason.RESERVED_ADDRESS, (endpoint,))
+    assert held_by(endpoint, source=NameSource.NODE_STATUS, cp=True)["reserved-addresses"] == held
+    assert held_by(endpoint, cp=True) == {}
+    assert held_by(endpoint) == {"reserved-addresses": (HoldReason.RESERVED_ADDRESS, ())}
+
+
+def test_one_address_that_nothing_allows_leaves_no_way_for_the_others() -> None:
+    held = held_by("192.168.88.111", "10.96.0.10", source=NameSource.NODE_STATUS, cp=True)
+    assert held["reserved-addresses"] == (HoldReason.RESERVED_ADDRESS, ())
+
+
+@pytest.mark.parametrize(
+    ("cluster", "tells"),
+    [
+        (replace(CLUSTER, service_networks=()), "--service-cidr"),
+        (replace(CLUSTER, domains=()), "--cluster-domain"),
+        (
+            replace(CLUSTER, doubts=(Doubt(DoubtKind.NOT_ALLOWED, "services: forbidden"),)),
+            "services: forbidden",
+        ),
+    ],
+    ids=["no Service network", "no domain", "no Services"],
+)
+def test_where_nothing_tells_what_is_reserved_it_cannot_be_told(
+    cluster: ClusterNames, tells: str
+) -> None:
+    allowed = AllowedNames(
+        "w1",
+        (Claim("w1", NameSource.NODE_NAME),),
+        (Claim("192.168.90.1", NameSource.SSH_HOST_KEY),),
+    )
+    decision = decide_entitlement(allowed, OtherNodes(), reserved_of(cluster, NODES))
+    assert decision.outcome is Outcome.CANNOT_TELL
+    assert [each.rule for each in decision.held_by] == ["reserved-names", "reserved-addresses"]
+    assert all(tells in each.message for each in decision.held_by)
+
+
+def test_what_is_reserved_is_refused_though_the_lists_may_lack_something() -> None:
+    cluster = replace(CLUSTER, domains=())
+    assert (
+        held_by("kubernetes.default.svc", cluster=cluster)["reserved-names"][0]
+        is HoldReason.RESERVED_NAME
+    )
