@@ -105,7 +105,7 @@ def test_an_address_that_two_nodes_claim_needs_the_operators_word(
     ("control_plane", "why"),
     [
         (True, "its Node has no label node-role.kubernetes.io/control-plane"),
-        (False, "reserved-addresses"),
+        (False, "its ssh host key answered there; that does not hold now"),
     ],
 )
 def test_a_plan_changed_by_hand_gives_no_worker_the_api_servers_address(

@@ -103,9 +103,9 @@ def decided(case: Object) -> Decision:
     node = evidence.node(requestor_node(csr) or "")
     seen = {value: NameSource(source) for value, source in case["seen"].items()}
     said, trusts = case.get("allow", []), case.get("trustNodeStatus", False)
-    allowed = node and with_said(
-        allowed_names_of(node, seen=seen, said=said, trusts_node=trusts), said
-    )
+    allowed = None
+    if node is not None:
+        allowed = with_said(allowed_names_of(node, seen=seen, said=said, trusts_node=trusts), said)
     certificates = case["clientCertificates"]
     since = case.get("planMadeAt")
     return decide(
