@@ -156,6 +156,10 @@ class Cluster(Protocol):
         """Applies the manifest of a ClusterRole and of Roles of the same name, and binds them all to the user."""
         ...
 
+    def kubeconfig_with(self, folder: Path, name: str, *credential: str) -> Path:
+        """A kubeconfig whose user has this credential, as words of `kubectl config set-credentials`."""
+        ...
+
     def node_kubeconfig(self, node: Node, folder: Path) -> Path:
         """A kubeconfig with the kubelet's own client certificate: what root on that node has."""
         ...

@@ -109,7 +109,7 @@ def _print_heading(terminal: Terminal, evidence: Evidence) -> None:
         nodes += f" (*.{names[0].partition('.')[2]}, left out below)"
     terminal.wrapped(nodes, "nodes    ")
     at = f"{evidence.at:%Y-%m-%d %H:%M:%S} UTC"
-    terminal.out(f"looked   {at}, reading only, by kubevouch {__version__}")
+    terminal.wrapped(f"{at}, reading only, by kubevouch {__version__}", "looked   ")
 
 
 def _nothing_found(section: Section, evidence: Evidence) -> tuple[bool, str]:
