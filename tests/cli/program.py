@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import signal
 import sys
+import termios
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,6 +123,54 @@ class Program:
         reading = asyncio.get_running_loop().run_in_executor(None, _all_of, ours)
         ran = await ended(process)
         return Ran(ran.code, (await reading).decode(), ran.err)
+
+    async def at_a_terminal(
+        self,
+        *words: str,
+        columns: int = 80,
+        typed: Mapping[str, bytes] = {},
+        environment: Mapping[str, str] = {},
+    ) -> Ran:
+        """With a terminal for everything, that many columns wide. typed: what is typed once some text is there.
+
+        What it printed is in `out`, as the terminal got it.
+        """
+        ours, theirs = os.openpty()
+        termios.tcsetwinsize(theirs, (24, columns))
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *KUBEVOUCH,
+                *words,
+                stdin=theirs,
+                stdout=theirs,
+                stderr=theirs,
+                env={**self._environment, "TERM": "xterm", **environment},
+                cwd=self.home,
+                preexec_fn=_own_terminal,
+            )
+        finally:
+            os.close(theirs)
+        reading = asyncio.get_running_loop().run_in_executor(None, _talk, ours, dict(typed))
+        ran = await ended(process)
+        return Ran(ran.code, (await reading).decode().replace("\r\n", "\n"), ran.err)
+
+
+def _own_terminal() -> None:
+    """Of a session of its own: Ctrl-C typed there is for this process."""
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _talk(terminal: int, typed: dict[str, bytes]) -> bytes:
+    """All that comes, until its other end is closed; answers are typed as soon as their text is there."""
+    found = b""
+    with contextlib.suppress(OSError):
+        while data := os.read(terminal, 65536):
+            found += data
+            for text in [each for each in typed if each.encode() in found]:
+                os.write(terminal, typed.pop(text))
+    os.close(terminal)
+    return found
 
 
 def _all_of(terminal: int) -> bytes:

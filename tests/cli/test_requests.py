@@ -90,6 +90,24 @@ def odd_names() -> bytes:
     )
 
 
+async def test_a_csr_with_2500_names_leaves_the_list_readable(
+    kubevouch: Program, stage: Stage
+) -> None:
+    flood = request(NODE, [f"n{number}.io" for number in range(2500)], [])
+    long = request(NODE, ["n" * 63 + ".example.com" * 100], [])
+    stage.server.store.put(CSRS, csr("flood", flood, "system:node:" + "x" * 5000))
+    stage.server.store.put(CSRS, csr("long", long))
+    listed, explained, document = await kubevouch.several(
+        ("csr", "list"), ("csr", "explain", "flood"), ("csr", "list", "-o", "json")
+    )
+    assert max(map(len, listed.out.splitlines())) < 500
+    [row] = [line for line in listed.out.splitlines() if line.startswith("flood ")]
+    assert "n0.io, n1.io, n2.io, n3.io and 2496 more" in row
+    assert len(explained.out.splitlines()) < 200
+    asked = {each["name"]: each["asksFor"] for each in json.loads(document.out)["requests"]}
+    assert len(asked["flood"]) == 2500
+
+
 HOSTILE = {
     "unreadable": b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n",
     "empty": b"",
@@ -205,13 +223,9 @@ async def test_a_name_that_is_none(kubevouch: Program, stage: Stage) -> None:
     )
 
 
-async def test_approve_asks_first_and_the_policy_before_it_writes(
+async def test_approve_asks_the_policy_before_the_operator_and_before_it_writes(
     kubevouch: Program, stage: Stage, tmp_path: Path
 ) -> None:
-    refused = await kubevouch("csr", "approve", "csr-1", "--trust-node-status")
-    assert refused.code == 2
-    assert "This will approve csr-1 on https://127.0.0.1:" in refused.err
-    assert "--yes was expected" in refused.err
     held = await kubevouch("csr", "approve", "csr-1", "csr-2", "--trust-node-status", "--yes")
     assert held.code == 1
     assert held.out.count("held by") == 2

@@ -370,7 +370,7 @@ async def test_a_page_without_whole_metrics_is_told(cluster: Cluster) -> None:
     async with cluster.collecting() as collector:
         assert await cluster.round() == {"n1": None}
         assert cluster.heard.incompletes == [("n1", True, (("ns", "p"),))]
-        assert collector.store.absence("n1") == "its kubelet tells no CPU and memory of the node"
+        assert collector.store.absence("n1") == "its kubelet reports no CPU or memory of the node"
 
 
 async def test_running_pods_are_known_by_their_labels(cluster: Cluster) -> None:

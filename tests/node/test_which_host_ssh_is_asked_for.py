@@ -71,6 +71,7 @@ def operator(sshd: Sshd, tmp_path: Path) -> Operator:
 
 
 BOTH = (("InternalIP", "127.0.0.1"), ("InternalIP", "127.0.0.2"))
+ADDRESSES = ("127.0.0.1", "127.0.0.2")
 
 
 def test_the_name_comes_first_then_internal_addresses_then_external_ones() -> None:
@@ -95,7 +96,7 @@ async def test_a_key_that_is_known_for_an_address_proves_that_address_only(
 ) -> None:
     context = operator.knows(operator.at("127.0.0.1"))
     host, surveyed = await survey_node(node(UNKNOWN, *BOTH), context)
-    proven = await confirm_addresses(node(UNKNOWN, *BOTH), host, surveyed, context)
+    proven = await confirm_addresses(ADDRESSES, host, surveyed, context)
     assert proven == {"127.0.0.1": NameSource.SSH_HOST_KEY}
 
 
@@ -107,7 +108,7 @@ async def test_a_key_that_is_known_for_the_name_proves_every_address_where_it_an
     context = operator.knows(UNKNOWN, config=config)
     host, surveyed = await survey_node(node(UNKNOWN, *BOTH), context)
     assert (host, surveyed.known_as) == (UNKNOWN, UNKNOWN)
-    proven = await confirm_addresses(node(UNKNOWN, *BOTH), host, surveyed, context)
+    proven = await confirm_addresses(ADDRESSES, host, surveyed, context)
     assert set(proven) == {"127.0.0.1", "127.0.0.2"}
 
 

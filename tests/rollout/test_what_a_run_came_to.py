@@ -10,10 +10,10 @@ from kubevouch.errors import ExitCode
 from kubevouch.node.errors import AnswerLost, NodeError, NodeUnreachable
 from kubevouch.node.script import Script, ScriptResult
 from kubevouch.rollout.act import node_run
-from kubevouch.rollout.act.context import RolloutTimeouts
 from kubevouch.rollout.act.node_run import NodeRun
 from kubevouch.rollout.decide.gates import GateResult, ProofGate
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import (
     NodeChange,
     Seed,

@@ -61,6 +61,8 @@ class SurveyedRun(msgspec.Struct, frozen=True):
 
     run: bytes
     state: bytes
+    fires: Moment = 0
+    """When the switch of an armed run puts the node back, by the node's own clock; 0 where that is not known."""
 
 
 class SurveyedIdentity(msgspec.Struct, frozen=True):

@@ -126,7 +126,8 @@ for run in "$root"/.kubevouch/*/; do
   [ -n "$root" ] && [ -z "$unsafe" ] && [ -d "$run" ] || continue
   state=unfinished
   for marker in armed committed undone; do [ ! -e "$run/$marker" ] || state=$marker; done
-  runs="$runs${runs:+,}{\"run\":\"$(text "$(basename "$run")")\",\"state\":\"$(text "$state")\"}"
+  fires=$(number "$(head -c 10 "$run/armed" 2>/dev/null)")
+  runs="$runs${runs:+,}{\"run\":\"$(text "$(basename "$run")")\",\"state\":\"$(text "$state")\",\"fires\":$fires}"
 done
 
 set -f

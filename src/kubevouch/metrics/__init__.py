@@ -1,12 +1,11 @@
-"""Reads metrics from kubelets it has verified, pairs them as metrics-server does, and serves what it has.
+"""Scrapes verified kubelets, computes usage as metrics-server does, and serves it.
 
-- `store`: the frozen tables that the metrics API reads, and why a node has no row
-- `points`, `pairs`: upstream's rules, pure: which samples count, and what two of them say; `quick_points` reads a page
-  that is as kubelets write it
-- `fleet`: which nodes and pods there are, by watch
-- `scraper`: each node its own task; `collector`: all of it together, without any server
-- `serving`: the API, its discovery and probes, as values, and the server that is made of them
-- `top`, `unknown`: what `kubevouch top` prints, and why a node has no numbers
+- `store`: the frozen usages that the metrics API reads, and why a node has none
+- `points`, `windows`: metrics-server's rules, pure: which samples count, and the rate between two of them;
+  `quick_points` reads a page in the exact form that kubelets write
+- `fleet`: the nodes and pods of the cluster, by watch
+- `scraper`: one task for each node; `collector`: all of these together, without a server
+- `serving`: the metrics API with discovery and probes, and the server around it
 
-Kubelets are reached through `kubelet.fetch` and by no other way.
+Kubelets are reached through `kubelet.io.fetch` only.
 """

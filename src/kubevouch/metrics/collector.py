@@ -1,7 +1,6 @@
-"""Nodes by watch, scraped, paired and stored: all that a metrics server is, but for serving.
+"""A metrics server without its HTTP server: it watches nodes and pods, scrapes kubelets, and stores their usage.
 
-In a cluster and in-process alike: several of them live in one process. They share the listed authorities and the
-code, and nothing else.
+Several collectors can run in one process; they share nothing but the authorities they are given.
 """
 
 import asyncio
@@ -20,11 +19,11 @@ from kubevouch.metrics.store import MetricsStore
 
 
 class Collector:
-    """`await run()`; read `store` and `fleet` meanwhile. Nothing but cancelling ends it.
+    """Keeps `store` and `fleet` up to date while `run` runs.
 
-    api: an open client of the cluster; its credentials are not those for kubelets. credentials: what is sent to
-    kubelets that were verified: the bearer token of a service account, never a client certificate. roots: asked for
-    before each scrape; return the same object while nothing has changed. chance: a random number from 0 up to 1.
+    api: an open client of the cluster; its credentials are not those for kubelets. credentials: what verified kubelets
+    are sent: the bearer token of a service account, never a client certificate. roots: called before each scrape; it
+    must return the same object while nothing has changed. rng: returns a random number in [0, 1).
     """
 
     def __init__(
@@ -67,7 +66,7 @@ class Collector:
 
     @property
     def fleet(self) -> Fleet:
-        """Nodes and pods as the watches know them."""
+        """The nodes and pods of the cluster, as of the last watch event."""
         return self._fleet
 
     @property
@@ -80,17 +79,17 @@ class Collector:
         return found.node if found else ""
 
     async def run(self) -> None:
-        """For ever."""
+        """Watches and scrapes until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._fleet.run())
             tasks.create_task(self._scraper.run())
 
 
 class RootsFile:
-    """The authorities of kubelets in a file that may be replaced: `RootsFile(read, clock)` is what Collector asks.
+    """The authorities of kubelets in a file that may be replaced: pass an instance as Collector's `roots`.
 
-    read: the file's bytes now. Looked at once a minute; while what stands there cannot be used the last good bundle
-    serves on. The first look raises what is wrong.
+    read: returns the file's content. It is read again every `seconds`; a content that cannot be used leaves the last
+    good bundle in force. The first read raises its error.
     """
 
     def __init__(self, read: Callable[[], bytes], clock: Clock, *, seconds: float = 60.0) -> None:
@@ -101,7 +100,7 @@ class RootsFile:
         self._looked_at = clock.monotonic()
 
     def __call__(self) -> KubeletRoots:
-        """The bundle as it is; the same object while nothing has changed."""
+        """The current bundle; the same object while nothing has changed."""
         now = self._clock.monotonic()
         if now - self._looked_at >= self._seconds:
             self._looked_at = now

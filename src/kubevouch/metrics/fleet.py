@@ -1,8 +1,8 @@
-"""Which nodes and pods there are: what the scraper dials, and what the metrics API has names and labels of.
+"""The nodes and running pods of a cluster: what the scraper dials, and the names and labels of the metrics API.
 
-By watch (kube/watch). Of pods only running ones are asked for, as metrics-server's informer does (pkg/server/config.go:
-field selector status.phase=Running). It asks for their metadata only; we want to know their node, too, so that a
-kubelet tells of its own pods and of no others.
+Both are watched (kube/io/watch). Only running pods are listed, as by metrics-server's informer (pkg/server/config.go:
+field selector status.phase=Running). That informer reads metadata only; we also read the pod's node, so that a
+kubelet can report its own pods only.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from kubevouch.kube.resources import NODES, PODS, Narrow, Node, Object, Resource
 from kubevouch.metrics.points import PodKey
 
 METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"
-"""Annotation of a node: where its kubelet has the page (pkg/scraper/client/resource/client.go)."""
+"""Annotation of a Node with the path of its kubelet's metrics (pkg/scraper/client/resource/client.go)."""
 ADDRESS_TYPES: Final = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
 
 
@@ -36,7 +36,7 @@ _PODS: Final = Resource("", "v1", PODS.plural, PODS.kind, _PlacedPod, namespaced
 
 
 class FleetNode(msgspec.Struct, frozen=True):
-    """A node to be scraped. address: what to dial, without port; "" if none of the preferred types is there."""
+    """A node to scrape. address: what to dial, without port; "" if the Node has no address of the preferred types."""
 
     name: str
     labels: Mapping[str, str]
@@ -47,7 +47,7 @@ class FleetNode(msgspec.Struct, frozen=True):
 
 
 class RunningPod(msgspec.Struct, frozen=True):
-    """A running pod, as far as selectors look at it. node: where it runs."""
+    """A running pod: what selectors match, and the name of its node."""
 
     namespace: str
     name: str
@@ -56,10 +56,10 @@ class RunningPod(msgspec.Struct, frozen=True):
 
 
 class KubeletAddressing(msgspec.Struct, frozen=True, kw_only=True):
-    """How a kubelet is reached, as metrics-server's flags say it.
+    """How a kubelet is addressed, by metrics-server's flags.
 
-    address_types: --kubelet-preferred-address-types, foremost first. port: --kubelet-port. use_status_port:
-    --kubelet-use-node-status-port, which goes before it where a node tells one.
+    address_types: --kubelet-preferred-address-types, most preferred first. port: --kubelet-port. use_status_port:
+    --kubelet-use-node-status-port, which wins over `port` if the Node states one.
     """
 
     address_types: tuple[str, ...] = ADDRESS_TYPES
@@ -67,7 +67,7 @@ class KubeletAddressing(msgspec.Struct, frozen=True, kw_only=True):
     use_status_port: bool = False
 
     def fleet_node(self, node: Node) -> FleetNode:
-        """The node as it is to be scraped. Pure."""
+        """The node with the address, port and path to scrape."""
         status_port = node.status.daemon_endpoints.kubelet_endpoint.port
         return FleetNode(
             name=node.name,
@@ -79,7 +79,7 @@ class KubeletAddressing(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _address(self, node: Node) -> str:
-        """The first address of the first type that there is (pkg/utils/address_resolver.go)."""
+        """The first address of the most preferred type that the Node has (pkg/utils/address_resolver.go)."""
         for wanted in self.address_types:
             for found in node.status.addresses:
                 if found.type == wanted:
@@ -88,7 +88,7 @@ class KubeletAddressing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fleet(Protocol):
-    """What the API reads of it."""
+    """The nodes and pods, as the metrics API reads them."""
 
     @property
     def nodes(self) -> Mapping[str, FleetNode]:
@@ -102,26 +102,26 @@ class Fleet(Protocol):
 
     @property
     def synced(self) -> bool:
-        """Both were listed once: metrics-server's metadata-informer-sync and metric-informer-sync."""
+        """Whether both were listed once: metrics-server's metadata-informer-sync and metric-informer-sync."""
         ...
 
 
 class NodeHandler(Protocol):
-    """Who wants to know of nodes: the scraper."""
+    """Called when nodes change. The scraper implements it."""
 
     def put(self, node: FleetNode) -> None:
-        """A node is new, or is to be reached in another way."""
+        """A node is new, or its address, port or path has changed."""
         ...
 
     def remove(self, name: str) -> None:
-        """A node is gone."""
+        """A node is gone from the cluster."""
         ...
 
 
 class WatchedFleet:
-    """The fleet by two watches. `run` until cancelled; the tables are live and changed by it alone.
+    """The fleet by two watches. The mappings are live; only `run` changes them.
 
-    report: called with "nodes" or "pods" and each failure of its watch, which goes on by itself.
+    report: called with "nodes" or "pods" and each failure of that watch, which then tries again.
     """
 
     def __init__(
@@ -169,11 +169,11 @@ class WatchedFleet:
 
     @property
     def synced(self) -> bool:
-        """Both were listed once."""
+        """Whether both were listed once."""
         return self._listed == {"nodes", "pods"}
 
     async def run(self) -> None:
-        """Follows both, for ever."""
+        """Follows both watches until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow_nodes())
             tasks.create_task(self._follow_pods())
@@ -208,5 +208,5 @@ class WatchedFleet:
 
 
 def _interned(labels: Mapping[str, str]) -> Mapping[str, str]:
-    """The same few texts stand on every pod of a workload."""
+    """The labels with interned texts: every pod of a workload has the same few."""
     return {intern(name): intern(text) for name, text in labels.items()}

@@ -1,4 +1,4 @@
-"""Which samples of a kubelet's page count: one point for the node, one for each container.
+"""Which samples of a kubelet's page count: one point for the node and one for each container.
 
 The rules are metrics-server's (pkg/scraper/client/resource/decode.go):
 
@@ -7,8 +7,8 @@ The rules are metrics-server's (pkg/scraper/client/resource/decode.go):
 - A node without CPU or memory, or with zero of either, has no point.
 - If any container of a pod has no CPU or no memory, or zero of either, the whole pod has none.
 
-Go converts what is no uint64 (NaN, negative, too large) into an undefined number; here it is no sample at all. So is
-a moment outside the years 1970 to 9999, which no reader of the metrics API could be told.
+Go converts a number that does not fit uint64 (NaN, negative, too large) into an undefined number; here it is not a
+sample. Neither is a time outside the years 1970 to 9999, which the metrics API cannot express.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ import msgspec
 from kubevouch.kubelet.resource_metrics import ContainerSamples, ResourceMetrics, Sample
 
 NEVER: Final = -62135596800 * 10**9
-"""Go's zero time in nanoseconds since 1970: the start of whatever told none. A node never tells its own."""
+"""Go's zero time in nanoseconds since 1970: the start time if the page has none. Nodes never have one."""
 
 _MOST: Final = 2**64
 _LAST_MOMENT_MS: Final = 253402300799999
@@ -38,9 +38,9 @@ class Point(msgspec.Struct, frozen=True, gc=False):
 
 
 class NodePoints(msgspec.Struct, frozen=True):
-    """What one page came to. `node` is None where the page has no whole node metric.
+    """The points of one page. `node` is None if the page lacks the node's CPU or memory.
 
-    incomplete: the pods that were left out since one of their containers was not whole.
+    incomplete: pods that were left out because a container lacks CPU or memory.
     """
 
     node: Point | None
@@ -49,30 +49,30 @@ class NodePoints(msgspec.Struct, frozen=True):
 
 
 def points_of(page: ResourceMetrics, requested_ms: int) -> NodePoints:
-    """The points of a page that was asked for at `requested_ms` (milliseconds since 1970)."""
+    """The points of a page that was requested at `requested_ms` (milliseconds since 1970)."""
     pods: dict[PodKey, Mapping[str, Point]] = {}
     incomplete: list[PodKey] = []
     for pod in page.pods:
         containers: dict[str, Point] = {}
-        whole = True
+        complete = True
         for container in pod.containers:
-            if _says_nothing(container):
+            if _has_no_sample(container):
                 continue
             point = _point(container.cpu, container.memory, container.start, requested_ms)
             if point is None:
-                whole = False
+                complete = False
                 break
             containers[container.name] = point
         key = (pod.namespace, pod.name)
-        if not whole:
+        if not complete:
             incomplete.append(key)
         elif containers:
             pods[key] = containers
     return NodePoints(_point(page.cpu, page.memory, None, requested_ms), pods, tuple(incomplete))
 
 
-def _says_nothing(container: ContainerSamples) -> bool:
-    """Only families that are not looked at (swap): Go then has no entry for it."""
+def _has_no_sample(container: ContainerSamples) -> bool:
+    """Whether the container has no sample that counts (only swap, say): Go then has no entry for it."""
     return container.cpu is None and container.memory is None and container.start is None
 
 
@@ -86,7 +86,7 @@ def _point(
 
 
 def whole_point(cpu: float, memory: float, at_ms: int, start: float | None) -> Point | None:
-    """The point of core-seconds, bytes, and seconds since 1970; None if one of them cannot be."""
+    """A point. cpu: core-seconds. memory: bytes. start: seconds since 1970. None if a number is out of range."""
     used = cpu * 1e9
     # NaN fails every comparison.
     if not (1 <= used < _MOST and 1 <= memory < _MOST and 0 <= at_ms <= _LAST_MOMENT_MS):

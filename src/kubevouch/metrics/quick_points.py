@@ -1,10 +1,10 @@
-"""The points of a page as kubelets write it, in a fraction of the time that reading every line takes.
+"""The points of a page in a fraction of the time that reading every line takes.
 
-Five of a page's families count, and their lines hardly differ from one scrape to the next but for their numbers. So
-those families are cut out and split, numbers are converted in bulk, and labels are looked up among those of the
-scrape before. Whatever is not exactly as kubelets write it (labels in another order, escapes, a family in two places,
-NaN) is left to the full reader: `quick_points` says None. Otherwise both say the same, but for what the full reader
-refuses and this one does not look at: lines of families that do not count, and which blank stands between two words.
+Five families of a page count, and from one scrape to the next their lines differ in their numbers only. So those
+families are cut out and split, numbers are converted in bulk, and labels are looked up among those of the previous
+scrape. If a page is not exactly as kubelets write it (labels in another order, escapes, a family in two places, NaN),
+`quick_points` returns None and the full reader is used. Otherwise both give the same points. Only errors that the full
+reader finds in families that do not count, or in the kind of blank between two words, go unnoticed here.
 """
 
 import re
@@ -15,11 +15,11 @@ from typing import Final, NamedTuple
 from kubevouch.metrics.points import NodePoints, PodKey, Point, whole_point
 
 Owner = tuple[PodKey, str]
-"""A container: its pod and its name."""
+"""A container, as its pod and its name."""
 
 
 class _Family(NamedTuple):
-    """One family's lines, column by column. Without times `at` is empty."""
+    """The lines of one family, column by column. `at` is empty if the family has no times."""
 
     labels: Sequence[bytes]
     values: Sequence[float]
@@ -27,10 +27,10 @@ class _Family(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Labels as they stand in a page, in its order, and whose they are; and when those containers began.
+    """The labels of a page in its order, the containers they name, and the start times of those containers.
 
-    Starts have no times, so their lines are the same, byte by byte, while no container begins: `starts_hash` is of
-    them. (A kubelet that finds two such lines with one hash deceives about itself.)
+    The lines of start times carry no timestamps, so they stay the same byte by byte until a container starts:
+    `starts_hash` is their hash. (A kubelet that forges a collision deceives about its own containers only.)
     """
 
     labels: Sequence[bytes] = ()
@@ -54,14 +54,14 @@ _LONGEST_TIME: Final = 19
 _COMMENTS: Final = 600
 
 
-class _Unusual(ValueError):
-    """Not as kubelets write it."""
+class _UnusualPage(ValueError):
+    """The page is not in the exact form that kubelets write."""
 
 
 def quick_points(body: bytes, layout: Layout) -> tuple[NodePoints, Layout] | None:
-    """The page's points and its layout, or None: ask the full reader. Never raises.
+    """The page's points and its layout; None if the full reader is needed. Never raises.
 
-    layout: what came out of the node's last page; begin with an empty one.
+    layout: the one that the node's last page returned; an empty one to begin with.
     """
     try:
         cpu, _ = _family(body, _CPU, columns=3)
@@ -82,11 +82,11 @@ def quick_points(body: bytes, layout: Layout) -> tuple[NodePoints, Layout] | Non
 
 
 def _region(body: bytes, name: bytes) -> tuple[int, int]:
-    """Where a family's lines are: from the end of line before the first to the one after the last."""
+    """Where the lines of a family begin and end: from the line end before the first to that after the last."""
     begin = body.find(b"\n" + name + b"{")
     if begin < 0:
         if name in body:
-            raise _Unusual
+            raise _UnusualPage
         return 0, 0
     end = body.find(b"\n# HELP ", begin)
     if end < 0:
@@ -95,17 +95,17 @@ def _region(body: bytes, name: bytes) -> tuple[int, int]:
 
 
 def _starts(body: bytes, layout: Layout) -> tuple[_Family, int, int]:
-    """The starts, where their lines end, and their hash."""
+    """The start times, where their lines end, and the hash of those lines."""
     begin, end = _region(body, _START)
-    told = hash(body[begin:end])
-    if layout.starts is not None and told == layout.starts_hash and body.find(_START, end) < 0:
-        return layout.starts, end, told
+    digest = hash(body[begin:end])
+    if layout.starts is not None and digest == layout.starts_hash and body.find(_START, end) < 0:
+        return layout.starts, end, digest
     family, end = _family(body, _START, columns=2)
-    return family, end, told
+    return family, end, digest
 
 
 def _family(body: bytes, name: bytes, *, columns: int) -> tuple[_Family, int]:
-    """A family, and where its lines end."""
+    """The lines of a family, and where they end."""
     begin, end = _region(body, name)
     if not end:
         return _Family((), (), ()), 0
@@ -118,12 +118,12 @@ def _family(body: bytes, name: bytes, *, columns: int) -> tuple[_Family, int]:
         or len(lines) != len(words) + sum(map(len, words))
         or lines.count(b"\n") != rows
     ):
-        raise _Unusual
+        raise _UnusualPage
     before = b"\n" + body[max(0, begin - _COMMENTS) : begin]
     commented = before.count(b"\n# HELP " + name + b" ") + before.count(b"\n# TYPE " + name + b" ")
-    # And no line of the family anywhere else.
+    # No line of the family stands anywhere else.
     if body.count(name) != commented + rows:
-        raise _Unusual
+        raise _UnusualPage
     at = _times(words[2::3]) if columns == 3 else ()
     return _Family(words[0::columns], _numbers(words[1::columns]), at), end
 
@@ -131,13 +131,13 @@ def _family(body: bytes, name: bytes, *, columns: int) -> tuple[_Family, int]:
 def _numbers(texts: Sequence[bytes]) -> list[float]:
     # float() itself would take underscores, blanks and NaN, too.
     if b"".join(texts).translate(None, _IN_NUMBERS) or max(map(len, texts)) > _LONGEST_NUMBER:
-        raise _Unusual
+        raise _UnusualPage
     return list(map(float, texts))
 
 
 def _times(texts: Sequence[bytes]) -> Sequence[bytes]:
     if not b"".join(texts).isdigit() or max(map(len, texts)) > _LONGEST_TIME:
-        raise _Unusual
+        raise _UnusualPage
     return texts
 
 
@@ -150,9 +150,9 @@ def _node(body: bytes, begin: int) -> Point | None:
 def _node_line(body: bytes, name: bytes, begin: int) -> tuple[float, int]:
     begin = body.find(b"\n" + name + b" ", begin)
     end = body.find(b"\n", begin + 1)
-    # None at all: perhaps no kubelet's page. Another one after it would count.
+    # Without such a line this may not be a kubelet's page. A second line would be the one that counts.
     if begin < 0 or end < 0 or body.find(name, end) >= 0:
-        raise _Unusual
+        raise _UnusualPage
     value, at = body[begin + len(name) + 2 : end].split(b" ")
     return _numbers((value,))[0], int(_times((at,))[0])
 
@@ -164,7 +164,7 @@ _Columns = tuple[
 
 
 def _joined(cpu: _Family, memory: _Family, start: _Family) -> tuple[list[bytes], _Columns]:
-    """All labels that there are, and their columns: None where a family has none of them."""
+    """The labels of all families, and their columns; None where a family lacks a label."""
     labels = list(dict.fromkeys((*cpu.labels, *memory.labels, *start.labels)))
     used = dict(zip(cpu.labels, cpu.values, strict=True))
     held = dict(zip(memory.labels, memory.values, strict=True))
@@ -172,8 +172,8 @@ def _joined(cpu: _Family, memory: _Family, start: _Family) -> tuple[list[bytes],
     began = dict(zip(start.labels, start.values, strict=True))
     seen = (len(used), len(held), len(began))
     if seen != (len(cpu.labels), len(memory.labels), len(start.labels)):
-        # Of a series that is there twice the later counts: the full reader knows.
-        raise _Unusual
+        # If a series occurs twice the later one counts: the full reader handles that.
+        raise _UnusualPage
     return labels, (
         [used.get(each) for each in labels],
         [held.get(each) for each in labels],
@@ -186,7 +186,7 @@ def _owners(labels: Sequence[bytes], layout: Layout) -> Sequence[Owner]:
     known = dict(zip(layout.labels, layout.owners, strict=True))
     found = {each: known.get(each) or _parsed(each) for each in labels}
     if len(found) != len(labels):
-        raise _Unusual
+        raise _UnusualPage
     return list(found.values())
 
 
@@ -211,9 +211,9 @@ def _points(node: Point | None, owners: Sequence[Owner], columns: _Columns) -> N
 def _parsed(labels: bytes) -> Owner:
     matched = _LABELS.fullmatch(labels)
     if matched is None:
-        raise _Unusual
+        raise _UnusualPage
     container, namespace, pod = (
         text.decode(errors="backslashreplace") for text in matched.groups()
     )
-    # The same few names stand on every pod of a workload.
+    # Every pod of a workload has the same few names.
     return (intern(namespace), pod), intern(container)

@@ -1,8 +1,7 @@
-"""Scrapes every node, each in its own task and rhythm: a slow, silent or lying kubelet costs its own row only.
+"""Scrapes every node in a task of its own: a slow, silent or lying kubelet affects its own row only.
 
-The first scrapes of all nodes are spread by chance, as metrics-server spreads each round (8 ms a node, pkg/scraper);
-then each node is asked every `resolution` from its own beginning on, with a little chance again. What a page says
-goes into the store the moment it is there, and waits for nobody.
+The first scrapes are spread at random, as metrics-server spreads each round (8 ms a node, pkg/scraper). Then each node
+is scraped every `resolution` from its own start, with a little jitter. A page is stored as soon as it is read.
 """
 
 import asyncio
@@ -30,7 +29,7 @@ _JITTER: Final = 0.03
 
 
 class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds. resolution: from one scrape of a node to the next. timeout: of one scrape. at_once: scrapes in hand."""
+    """resolution: seconds between two scrapes of a node. timeout: seconds for one. concurrency: scrapes in flight."""
 
     resolution: float = 15.0
     timeout: float = 10.0
@@ -38,30 +37,30 @@ class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScrapeObserver(Protocol):
-    """Who is told what happens: log lines and the server's own metrics are made of it."""
+    """Called for what happens while scraping, to write log lines and the server's own metrics."""
 
     def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
-        """One scrape ended; failure is None for a good one."""
+        """A scrape ended; failure is None if it succeeded."""
         ...
 
     def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
-        """A node tells of pods that run elsewhere, or of which another node told before: they are no sample."""
+        """A node reported pods that run elsewhere, or that another node reported first: their samples are dropped."""
         ...
 
     def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
-        """A page without a whole metric of the node, or of some pods."""
+        """A page lacks CPU or memory of the node itself, or of some pods."""
         ...
 
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
-        """The watch of "nodes" or "pods" failed, and is tried again."""
+        """The watch of "nodes" or "pods" failed, and will be tried again."""
         ...
 
 
 class Scraper:
-    """`run` until cancelled; `put` and `remove` nodes meanwhile. Listed in `kubelet.fetch`: what is verified first.
+    """Scrapes the nodes that `put` adds and `remove` removes. `kubelet.io.fetch` verifies each kubelet first.
 
-    roots: the authorities of kubelets, asked for before each scrape, so that a new bundle serves at once.
-    node_of: where a pod runs, as the API server has it; "" if that is not known (yet).
+    roots: called before each scrape for the authorities of kubelets, so that a new bundle is used at once.
+    node_of: the name of a pod's node, as the API server has it; "" if it is not known (yet).
     check_time: see VerifiedKubelet.
     """
 
@@ -93,24 +92,24 @@ class Scraper:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(settings.concurrency)
         self.last_round: datetime | None = None
-        """When the last round began: metrics-server's metric-collection-timely looks at it."""
+        """When the last round began, for metrics-server's check metric-collection-timely."""
 
     def put(self, node: FleetNode) -> None:
-        """A node is new, or is to be reached in another way from its next scrape on."""
+        """Adds a node, or changes how it is reached from its next scrape on."""
         self._nodes[node.name] = node
         if node.name not in self._tasks:
             task = asyncio.get_running_loop().create_task(self._follow(node.name))
             self._tasks[node.name] = task
 
     def remove(self, name: str) -> None:
-        """A node is gone, and its row with it."""
+        """Removes a node and its row."""
         self._nodes.pop(name, None)
         if task := self._tasks.pop(name, None):
             task.cancel()
         self._store.remove_node(name)
 
     async def run(self) -> None:
-        """Marks the rounds, for ever; when it is cancelled every scrape ends and every connection is closed."""
+        """Marks the rounds until cancelled; then ends every scrape and closes every connection."""
         try:
             while True:
                 self.last_round = self._clock.now()
@@ -123,9 +122,9 @@ class Scraper:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow(self, name: str) -> None:
-        """One node, for ever."""
+        """Scrapes one node until cancelled."""
         resolution = self._settings.resolution
-        # Not all at once; those that come last, at the same time as others, need a wider spread.
+        # The more nodes there are, the wider their first scrapes are spread.
         spread = min(_DELAY_A_NODE * len(self._nodes), _SPREAD_AT_MOST * resolution)
         due = self._clock.monotonic() + self._rng() * spread
         connection = _KubeletConnection(self._clock, check_time=self._check_time)
@@ -152,7 +151,7 @@ class Scraper:
             failure = self._failure(node, "unreadable", f"failed parsing metrics: {error}")
         except KubevouchError as error:
             failure = self._failure(node, "credential", str(error))
-        except Exception as error:  # noqa: BLE001 - a fault of ours with one node's bytes must not end the others
+        except Exception as error:  # noqa: BLE001 - an error of ours with one node's page must not end other scrapes
             failure = self._failure(node, "internal", f"{type(error).__name__}: please report this")
         if failure is not None:
             self._store.record_failure(node.name, failure)
@@ -171,7 +170,7 @@ class Scraper:
         except FetchFailed as error:
             if error.reason != "http-401":
                 raise
-            # A service account's token is replaced in its file while this runs.
+            # The service account's token in its file is replaced from time to time.
             newer = await self._credentials.renewed(credential)
             if newer is None:
                 raise
@@ -180,7 +179,7 @@ class Scraper:
     async def _page(
         self, kubelet: VerifiedKubelet, node: FleetNode, credential: Credential
     ) -> bytes:
-        # Never the pair: a client certificate would be shown before the peer has proven who it is.
+        # Never the key pair: a client certificate would be presented before the peer is verified.
         return await kubelet.page(
             node.path, credential.authorization, timeout=self._settings.timeout, most=LARGEST
         )
@@ -206,9 +205,9 @@ class Scraper:
 
 
 class _KubeletConnection:
-    """The verified connection of one node; another one when the node is to be reached in another way.
+    """The verified connection to one node; it is replaced when the node's address or the authorities change.
 
-    It also knows how the node's last page was laid out, which makes the next one cheap to read.
+    It also keeps the layout of the node's last page, which makes the next page cheap to read.
     """
 
     def __init__(self, clock: Clock, *, check_time: bool) -> None:
@@ -242,5 +241,5 @@ class _KubeletConnection:
 
 
 def resolution_of(settings: ScrapeSettings) -> timedelta:
-    """For the store."""
+    """The resolution as a timedelta, for the store."""
     return timedelta(seconds=settings.resolution)

@@ -1,7 +1,7 @@
-"""What may be served: the usage of nodes and pods, and why a node has none. Written by the scraper, read by the API.
+"""The usage of nodes and pods, and why a node has none. The scraper writes it, the metrics API reads it.
 
-Everything handed out is frozen and of one moment. A node's scrape replaces the rows of that node and of its pods; a
-failed one removes them (as in metrics-server, pkg/storage): two good scrapes bring them back.
+Everything returned is frozen and of one moment. A successful scrape replaces the rows of the node and of its pods. A
+failed one removes them, as in metrics-server (pkg/storage); two successful scrapes bring them back.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NodeUsage(msgspec.Struct, frozen=True, gc=False):
-    """What a node uses. cpu: nanocores over the window. memory: bytes of its working set at the end of the window.
+    """The usage of a node. cpu: nanocores over the window. memory: bytes of the working set at the end of the window.
 
     timestamp_ns: when the window ended, in nanoseconds since 1970. window_ns: its length.
     """
@@ -29,12 +29,12 @@ class NodeUsage(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def timestamp(self) -> datetime:
-        """When the window ended, in UTC, cut to microseconds."""
+        """When the window ended, in UTC, truncated to microseconds."""
         return _moment(self.timestamp_ns)
 
 
 class ContainerUsage(msgspec.Struct, frozen=True, gc=False):
-    """What a container uses, over the window of its pod or one like it."""
+    """The usage of a container, over its own window. Units as in NodeUsage."""
 
     name: str
     cpu_nanocores: int
@@ -42,7 +42,7 @@ class ContainerUsage(msgspec.Struct, frozen=True, gc=False):
 
 
 class PodUsage(msgspec.Struct, frozen=True):
-    """What the containers of a pod use, in the order of their names. Times are those of its earliest container.
+    """The usage of a pod's containers, in the order of their names. The times are those of its earliest container.
 
     A container whose counter went backwards is left out; `timestamp_ns` is None if none is left.
     """
@@ -55,16 +55,16 @@ class PodUsage(msgspec.Struct, frozen=True):
 
     @property
     def timestamp(self) -> datetime | None:
-        """When the window ended, in UTC, cut to microseconds."""
+        """When the window ended, in UTC, truncated to microseconds; None if no container is left."""
         return None if self.timestamp_ns is None else _moment(self.timestamp_ns)
 
 
 class ScrapeFailure(msgspec.Struct, frozen=True):
     """Why the last scrape of a node failed.
 
-    reason: a word for metrics and JSON, of `kubelet.fetch.Problem`, or "no-address", "incomplete". text: as
-    metrics-server's log has it after err=, one printable line. timed_out: metrics-server logs such a one in other
-    words. since: the first of the failures without a success between.
+    reason: a word for metrics and JSON: a reason of FetchFailed (kubelet.io.fetch), "unreadable", "credential" or
+    "internal". text: one printable line, as metrics-server logs it after err=. timed_out: metrics-server words these
+    differently. since: the time of the first failure in a row.
     """
 
     node: str
@@ -80,7 +80,7 @@ def _not_known(_pod: PodKey) -> str:
 
 
 class MetricsStore:
-    """All nodes' last two points. The only writer is the scraper."""
+    """The last two points of all nodes. Only the scraper writes it."""
 
     def __init__(self, resolution: timedelta) -> None:
         self._resolution_ns = resolution // timedelta(microseconds=1) * 1000
@@ -91,7 +91,7 @@ class MetricsStore:
     # ---- read by the API
 
     def node(self, name: str) -> NodeUsage | None:
-        """A node's usage; None before its second good scrape, and after one that failed."""
+        """The usage of a node; None before its second successful scrape and after a failed one."""
         pair = self._pairs.get(name)
         if pair is None or pair.last is None or pair.prev is None:
             return None
@@ -101,31 +101,31 @@ class MetricsStore:
         return NodeUsage(pair.last.at_ns, usage.window_ns, usage.cpu_nanocores, pair.last.memory)
 
     def pod(self, namespace: str, name: str) -> PodUsage | None:
-        """A pod's usage; None unless every container of its last scrape has two points."""
+        """The usage of a pod; None unless every container of the last scrape has two points."""
         key = (namespace, name)
         owner = self._owners.get(key)
         return None if owner is None else _pod_usage(key, self._pairs[owner])
 
     def nodes(self) -> Mapping[str, NodeUsage]:
-        """Every node that has a usage."""
+        """The usage of every node that has one, by name."""
         found = ((name, self.node(name)) for name in self._pairs)
         return {name: usage for name, usage in found if usage is not None}
 
     def pods(self) -> Mapping[PodKey, PodUsage]:
-        """Every pod that has a usage, by namespace and name."""
+        """The usage of every pod that has one, by namespace and name."""
         found = ((key, _pod_usage(key, self._pairs[owner])) for key, owner in self._owners.items())
         return {key: usage for key, usage in found if usage is not None}
 
     def failure(self, name: str) -> ScrapeFailure | None:
-        """Why a node's last scrape failed; None if it did not, or none has ended yet."""
+        """Why the last scrape of a node failed; None if it succeeded or has not ended yet."""
         return self._failures.get(name)
 
     def failures(self) -> Mapping[str, ScrapeFailure]:
-        """Every node whose last scrape failed."""
+        """The failures of all nodes whose last scrape failed, by name."""
         return dict(self._failures)
 
     def absence(self, name: str) -> str:
-        """Why a node has no row, for a person; "" if it has one."""
+        """Why a node has no usage, in words for a person; "" if it has one."""
         if self.node(name) is not None:
             return ""
         if failure := self._failures.get(name):
@@ -134,19 +134,19 @@ class MetricsStore:
         if pair is None:
             return "not scraped yet"
         if pair.last is None:
-            return "its kubelet tells no CPU and memory of the node"
+            return "its kubelet reports no CPU or memory of the node"
         if pair.prev is not None:
             return "unexpected decrease in cumulative CPU usage value"
         return "scraped once so far; usage needs two different samples"
 
     @property
     def node_ready(self) -> bool:
-        """Some node has two points: half of what metrics-server's metric-storage-ready asks for (0.9)."""
+        """Whether any node has two points: half of metrics-server's check metric-storage-ready (0.9)."""
         return any(pair.prev is not None for pair in self._pairs.values())
 
     @property
     def pod_ready(self) -> bool:
-        """Some container has two points: the other half."""
+        """Whether any container has two points: the other half of metric-storage-ready."""
         return any(pair.has_pods for pair in self._pairs.values())
 
     @property
@@ -164,9 +164,9 @@ class MetricsStore:
     def record(
         self, name: str, points: NodePoints, node_of: Callable[[PodKey], str] = _not_known
     ) -> tuple[PodKey, ...]:
-        """A node's scrape was good. Returns the pods that are another node's: what is told of those is no sample.
+        """Records a successful scrape. Returns the pods that belong to another node, whose samples were dropped.
 
-        node_of: where a pod runs, "" if that is not known (yet): then it is whose node told of it first.
+        node_of: the name of a pod's node, "" if it is not known (yet); then the first node that reports the pod has it.
         """
         old = self._pairs.get(name)
         foreign = tuple(
@@ -184,14 +184,14 @@ class MetricsStore:
         return foreign
 
     def record_failure(self, name: str, failure: ScrapeFailure) -> None:
-        """A node's scrape failed: its rows go, its reason stays."""
+        """Records a failed scrape: removes the node's rows and keeps the reason."""
         self._drop_rows(name)
         before = self._failures.get(name)
         since = failure.since if before is None else before.since
         self._failures[name] = msgspec.structs.replace(failure, since=since)
 
     def remove_node(self, name: str) -> None:
-        """The node is gone from the cluster."""
+        """Removes everything about a node that is gone from the cluster."""
         self._drop_rows(name)
         self._failures.pop(name, None)
 

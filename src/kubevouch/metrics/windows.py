@@ -1,9 +1,9 @@
-"""Two points of everything, and what they say: metrics-server's pairing, pure (pkg/storage/{node,pod,types}.go).
+"""The last two points of nodes and containers, and the rate between them (pkg/storage/{node,pod,types}.go).
 
-A new point strictly newer than the last one pushes it back. Of the same age, or older but after the one before, it
-replaces the last and leaves that one; older than that one, it stands alone. A container that started after its last
-point began anew and stands alone, too; one that is fresh (10 seconds to one resolution old) is paired with the zero
-of its start, so that it is seen after one scrape.
+A new point that is strictly newer than `last` becomes `last`, and the old `last` becomes `prev`. A point of the same
+age, or older but newer than `prev`, replaces `last` only. A point older than `prev` stands alone. So does the point of
+a container that was restarted after its last point. A fresh container (10 seconds to one resolution old) gets the zero
+at its start as `prev`, so that it has a usage after one scrape.
 """
 
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ import msgspec
 from kubevouch.metrics.points import NodePoints, PodKey, Point
 
 FRESH_AT_LEAST_NS: Final = 10 * 10**9
-"""A younger container's rate would be too rough (freshContainerMinMetricsResolution)."""
+"""The rate of a younger container would be too inexact (freshContainerMinMetricsResolution)."""
 
 _MOST: Final = 2**64 - 1
 _NOTHING: Final[Mapping[str, Point]] = {}
 
 
 class NodeWindow(msgspec.Struct, frozen=True):
-    """A node's last two points, and those of its pods' containers. What has no earlier point is not in prev."""
+    """The last two points of a node, and of its pods' containers. A container without `prev` is not in prev_pods."""
 
     last: Point | None
     prev: Point | None
@@ -30,36 +30,36 @@ class NodeWindow(msgspec.Struct, frozen=True):
 
     @property
     def has_pods(self) -> bool:
-        """Some container has two points."""
+        """Whether any container has two points."""
         return bool(self.prev_pods)
 
 
 class Rate(NamedTuple):
-    """What two points say. window_ns: between them."""
+    """CPU use between two points, and the time between them."""
 
     cpu_nanocores: int
     window_ns: int
 
 
 def rate_between(last: Point, prev: Point) -> Rate | None:
-    """The rate between two points; None where the counter, or the start, went backwards."""
+    """The rate between two points; None if the counter or the start time went backwards."""
     if last.start_ns < prev.start_ns or last.cpu_ns < prev.cpu_ns:
         return None
     window = last.at_ns - prev.at_ns
     seconds, rest = divmod(window, 10**9)
-    # In Go's steps (Duration.Seconds, then a division of float64), so that the last digit is Go's, too.
+    # In Go's steps (Duration.Seconds, then a division of float64), so that the last digit is the same.
     cores = (last.cpu_ns - prev.cpu_ns) / (seconds + rest / 1e9)
     return Rate(min(int(cores), _MOST), window)
 
 
 def next_window(before: NodeWindow | None, points: NodePoints, resolution_ns: int) -> NodeWindow:
-    """What is kept after a good scrape. resolution_ns: the time between two scrapes."""
+    """The window after a successful scrape. resolution_ns: the time between two scrapes."""
     old_pods: Mapping[PodKey, Mapping[str, Point]] = before.pods if before else {}
     older_pods: Mapping[PodKey, Mapping[str, Point]] = before.prev_pods if before else {}
     prev_pods: dict[PodKey, Mapping[str, Point]] = {}
     for key, containers in points.pods.items():
         old = old_pods.get(key, _NOTHING)
-        if _all_went_on(containers, old, resolution_ns):
+        if _all_continued(containers, old, resolution_ns):
             prev_pods[key] = old
             continue
         older = older_pods.get(key, _NOTHING)
@@ -76,10 +76,13 @@ def next_window(before: NodeWindow | None, points: NodePoints, resolution_ns: in
     return NodeWindow(points.node, node_prev, points.pods, prev_pods)
 
 
-def _all_went_on(
+def _all_continued(
     containers: Mapping[str, Point], old: Mapping[str, Point], resolution_ns: int
 ) -> bool:
-    """Each has a newer point and did not begin anew: the old ones serve as they are. What nearly every pod does."""
+    """Whether every container has a newer point and was not restarted, so that the old points become `prev` as they are.
+
+    Nearly every pod, nearly every time.
+    """
     if len(containers) != len(old):
         return False
     for name, point in containers.items():
@@ -94,7 +97,7 @@ def _all_went_on(
 def _earlier(
     point: Point, last: Point | None, prev: Point | None, resolution_ns: int
 ) -> Point | None:
-    """The point to compare a container's new one with."""
+    """The `prev` for a container's new point."""
     if FRESH_AT_LEAST_NS <= point.at_ns - point.start_ns < resolution_ns:
         return Point(point.start_ns, 0, point.memory, point.start_ns)
     if last is None or point.start_ns >= last.at_ns:

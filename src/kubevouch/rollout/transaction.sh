@@ -128,7 +128,8 @@ begin() {
   may_begin
   rm -rf "$here" # of a call that was killed before it had changed anything
   prepare
-  printf '' >"$here/armed" || give_up "the run's record cannot be written"
+  # The marker says when the switch goes off, for whoever finds the node armed.
+  printf '%s' "$(($(date +%s) + switch))" >"$here/armed" || give_up "the run's record cannot be written"
   if ! complaint=$(systemd-run --unit="$unit" --on-active="$switch" --timer-property=AccuracySec=1s \
     --description="kubevouch: undo run $run unless it is verified" /bin/sh "$here/undo.sh" 2>&1); then
     give_up "the dead-man's switch cannot be set: $complaint"

@@ -109,7 +109,7 @@ def _print_heading(terminal: Terminal, evidence: Evidence) -> None:
         nodes += f" (*.{names[0].partition('.')[2]}, left out below)"
     terminal.wrapped(nodes, "nodes    ")
     at = f"{evidence.at:%Y-%m-%d %H:%M:%S} UTC"
-    terminal.out(f"looked   {at}, reading only, by kubevouch {__version__}")
+    terminal.wrapped(f"{at}, reading only, by kubevouch {__version__}", "looked   ")
 
 
 def _nothing_found(section: Section, evidence: Evidence) -> tuple[bool, str]:
@@ -208,7 +208,8 @@ def _print_end(
             Colour.WARNING,
         )
         terminal.command("NEXT     ", shlex.join(doubt.next))
-        terminal.wrapped(doubt.by_hand, "THEN     ")
+        if doubt.by_hand:
+            terminal.wrapped(doubt.by_hand, "THEN     ")
     elif code is ExitCode.OK and verb == "verify":
         terminal.wrapped(
             "the metrics API has fresh numbers of every node, and every kubelet's certificate verifies",

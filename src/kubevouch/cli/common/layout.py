@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _GAP = 3
-_NARROWEST_COLUMN = 12
+_NARROWEST_COLUMN = 6
 
 
 def folded(text: str, width: int, *, later: int | None = None) -> list[str]:
@@ -46,30 +46,26 @@ def table_lines(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
 
 def _folded_table(rows: Sequence[Sequence[str]], widths: list[int], width: int) -> list[str]:
     from rich.table import Table
+    from rich.text import Text
 
+    shared = _shared(widths, width)
+    # With very many columns it may be wider than the terminal all the same: rich must not cut it.
+    console = _console(max(width, sum(shared) + _GAP * len(shared)))
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="", expand=False)
-    for heading, wide in zip(rows[0], _shared(widths, width), strict=True):
+    for heading, wide in zip(rows[0], shared, strict=True):
         table.add_column(heading, width=wide, overflow="fold")
     for row in rows[1:]:
-        from rich.text import Text
-
         table.add_row(*map(Text, row))
-    console = _console(width)
     with console.capture() as captured:
         console.print(table, soft_wrap=False)
     return [line.rstrip() for line in captured.get().splitlines()]
 
 
 def _shared(widths: list[int], width: int) -> list[int]:
-    """The widest columns give way, equally, until all fit; none becomes narrower than a short word."""
+    """The widest columns give way, one sign after the other, until all fit or none is wider than a short word."""
     widths = list(widths)
-    spare = sum(widths) + _GAP * (len(widths) - 1) - width
-    while spare > 0:
-        widest = max(widths)
-        if widest <= _NARROWEST_COLUMN:
-            break
-        widths[widths.index(widest)] -= 1
-        spare -= 1
+    while sum(widths) + _GAP * (len(widths) - 1) > width and max(widths) > _NARROWEST_COLUMN:
+        widths[widths.index(max(widths))] -= 1
     return widths
 
 

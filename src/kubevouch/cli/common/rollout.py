@@ -10,8 +10,9 @@ import msgspec
 
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.progress import Progress, progress_of
-from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
+from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.destination import Destination
 from kubevouch.node.io.local import Local
@@ -94,11 +95,18 @@ def stopping(terminal: Terminal) -> Iterator[Callable[[], bool]]:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-def print_result(terminal: Terminal, result: RunResult, form: str) -> None:
-    """A row a node, and what became of the ConfigMap."""
+def named(access: ClusterAccess) -> str:
+    """The cluster that will be written to, for a prompt."""
+    return f"{access.server} (context {access.context or 'service account'})"
+
+
+def print_result(terminal: Terminal, result: RunResult, form: str, lead: str = "") -> None:
+    """A row a node, what became of the ConfigMap, who was left out, and how it is undone. lead: what comes first."""
     if form == "json":
         print_document(terminal, "kubevouch.run/1", msgspec.to_builtins(result))
         return
+    if lead:
+        terminal.out(lead)
     rows = [
         (each.node, str(each.outcome), f"{each.seconds:.0f} s" if each.seconds else "", each.why)
         for each in result.nodes
@@ -106,10 +114,10 @@ def print_result(terminal: Terminal, result: RunResult, form: str) -> None:
     if rows:
         terminal.table(("NODE", "RESULT", "TIME", "WHY"), rows)
     if result.config_map:
-        terminal.out(result.config_map)
+        terminal.out(one_line(result.config_map))
+    for left_out in result.left_out:
+        terminal.out(one_line(f"LEFT OUT: {left_out.node}: {left_out.reason}"))
     done = sum(each.outcome is NodeOutcome.DONE for each in result.nodes)
     if done:
-        terminal.out(
-            f"Run {result.run}: {done} of {len(result.nodes)} nodes done. "
-            f"Undo: {terminal.hint(f'kubevouch undo {result.run}')}"
-        )
+        undo = f" Undo: {terminal.hint(result.undo)}" if result.undo else ""
+        terminal.out(f"Run {result.run}: {done} of {len(result.nodes)} nodes done.{undo}")

@@ -17,6 +17,7 @@ WIDTH: Final = 100
 """Columns of running text at most: nobody reads longer lines. Of everything where the result is piped."""
 
 _NARROWEST: Final = 60
+_LONGEST: Final = 2000
 
 
 class Colour(StrEnum):
@@ -115,11 +116,14 @@ class Terminal:
         self._write(self.stdout, line + "\n")
 
     def wrapped(self, text: str, lead: str = "", colour: Colour | None = None) -> None:
-        """The same behind `lead`, folded at the width and indented as far as `lead` goes."""
+        """The same behind `lead`, folded at the width and indented as far as `lead` goes; of a flood only the beginning."""
         from kubevouch.cli.common.layout import folded
 
+        line = one_line(text)
+        if len(line) > _LONGEST:
+            line = f"{line[:_LONGEST]} ... and {len(line) - _LONGEST} more characters (-o json has all)"
         hang = "\n" + " " * len(lead)
-        self.out(lead + hang.join(folded(one_line(text), self.width - len(lead))), colour)
+        self.out(lead + hang.join(folded(line, self.width - len(lead))), colour)
 
     def long_line(self, text: str, hang: int = 9) -> None:
         """One line however long it is where the result is piped; on a terminal folded at its width, and hung so far."""

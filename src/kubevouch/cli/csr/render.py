@@ -32,6 +32,7 @@ def request_row(
 ) -> tuple[str, ...]:
     """One request for a person, under COLUMNS."""
     node = found.spec.username.removeprefix(NODE_USER)
+    shown = node if len(node) <= _LONGEST else f"{node[:_LONGEST]}..."
     asked = _asked_for(found)
     # Its own name is what a kubelet asks for first: said in two words, what is strange shows.
     values = ["unreadable"] if asked is None else ["its name" if v == node else v for v in asked]
@@ -39,7 +40,7 @@ def request_row(
     return (
         found.name,
         _age(found, at),
-        node,
+        shown,
         _bounded(values),
         condition,
         _in_short(decision) if condition == "Pending" else "",
@@ -85,8 +86,8 @@ def _in_short(decision: Decision) -> str:
     return f"holds: {decision.held_by[0].rule}"
 
 
-def print_judgement(terminal: Terminal, decision: Decision) -> None:
-    """Each rule with the value seen and allowed, and the outcome of all."""
+def print_judgement(terminal: Terminal, decision: Decision, node: str | None) -> None:
+    """Each rule with the value seen and allowed, and the outcome of all. node: whose CSR it is, if that is known."""
     width = max(len(result.rule) for result in decision.results)
     for result in decision.results:
         word, colour = _WORDS[result.outcome]
@@ -102,6 +103,11 @@ def print_judgement(terminal: Terminal, decision: Decision) -> None:
             terminal.wrapped(reason, lead, colour)
         if result.outcome is not Outcome.PASS and result.allowed:
             terminal.wrapped(f"allowed: {result.allowed}", behind)
+        if result.operator_may_allow:
+            words = " ".join(
+                f"--allow {node or 'NODE'}={value}" for value in result.operator_may_allow
+            )
+            terminal.wrapped(f"if you know that it is so: {words}", behind)
     terminal.out()
     terminal.wrapped(f"{decision.about}: {_verdict(decision)}")
 

@@ -3,22 +3,24 @@
 from pathlib import Path
 
 from kubevouch.cli.common.connect import access_of, with_api
-from kubevouch.cli.common.rollout import print_result, rollout_context, stopping
+from kubevouch.cli.common.rollout import named, print_result, rollout_context, stopping
 from kubevouch.cli.common.runs import keep_run
-from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.common.ssh_choice import with_ssh_config
+from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.doctor import diagnose
-from kubevouch.diagnose.make import counted
 from kubevouch.diagnose.rules import csrs
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.rollout.act.apply import CheckedPlan, apply, check
-from kubevouch.rollout.act.context import RolloutTimeouts
-from kubevouch.rollout.decide.plan import ChangeKind, read_plan
+from kubevouch.rollout.act.apply import apply
+from kubevouch.rollout.act.check import CheckedPlan, check
+from kubevouch.rollout.decide.intent import how_it_is_undone, vouched_for, what_is_to_be_done
+from kubevouch.rollout.decide.plan import read_plan
 from kubevouch.rollout.decide.result import RunResult
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 
 def apply_plan(
@@ -28,38 +30,44 @@ def apply_plan(
     context: str | None,
     gate_timeout: float,
     *,
+    ssh_config: str | None,
     yes: bool,
     form: str,
 ) -> int:
     """Carries out the plan. Everything that can be checked is checked before it asks, and before the first write."""
-    plan = read_plan(path)
+    plan = with_ssh_config(read_plan(path), ssh_config, terminal)
     access = access_of(terminal, kubeconfig, context)
-    writes = [each for each in plan.nodes if each.change is ChangeKind.BOOTSTRAP]
-    changes = f"change {counted(len(writes), 'node')} and " if writes else ""
-    what = (
-        f"{changes}approve one serving request of each of {counted(len(plan.nodes), 'node')}, on {access.server} "
-        f"(context {access.context or 'service account'}); undo with `{terminal.hint(f'kubevouch undo {plan.run}')}`"
-    )
-
     timeouts = RolloutTimeouts(gate_timeout)
 
     async def checking(api: ApiClient, clock: Clock) -> CheckedPlan:
-        context = rollout_context(api, clock, plan, terminal, lambda: False)
-        return await check(plan, context, timeouts)
+        rollout = rollout_context(api, clock, plan, terminal, lambda: False)
+        return await check(plan, rollout)
 
     checked = with_api(terminal, access, checking)
-    terminal.confirm(what, yes=yes)
-    keep_run(plan, terminal.environment)
+    if what := what_is_to_be_done(plan, checked.found, writes_config_map=checked.writes_config_map):
+        _ask(terminal, checked, f"{what}, on {named(access)}", yes=yes)
+        keep_run(plan, terminal.environment)
 
     async def changing(api: ApiClient, clock: Clock) -> RunResult:
         with stopping(terminal) as stop:
             return await apply(checked, rollout_context(api, clock, plan, terminal, stop), timeouts)
 
     result = with_api(terminal, access, changing)
-    print_result(terminal, result, form)
-    if result.exit_code is ExitCode.OK:
+    print_result(terminal, result, form, "Nothing was left to do." if not what else "")
+    if result.exit_code in (ExitCode.OK, ExitCode.COULD_NOT_TELL):
         _tell_the_fuse(terminal, with_api(terminal, access, _fuse))
     return result.exit_code
+
+
+def _ask(terminal: Terminal, checked: CheckedPlan, what: str, *, yes: bool) -> None:
+    """What will be vouched for, what will be left as it is, and how it is undone; then the question."""
+    for line in vouched_for(checked.plan, checked.found):
+        terminal.note(one_line(line))
+    if checked.config_map_kept:
+        kept = f"ConfigMap {checked.plan.config_map.name if checked.plan.config_map else ''}"
+        terminal.note(one_line(f"{kept} will be left as it is: {checked.config_map_kept}"))
+    undo = how_it_is_undone(checked.plan, checked.found)
+    terminal.confirm(what + (f"; undo with `{terminal.hint(undo)}`" if undo else ""), yes=yes)
 
 
 async def _fuse(api: ApiClient, clock: Clock) -> str:

@@ -15,6 +15,7 @@ def print_plan(terminal: Terminal, plan: Plan, path: Path) -> None:
         f"Cluster  {cluster.server}   context {cluster.context or 'service account'}   {cluster.version}"
         f"   kube-system {cluster.cluster_uid}",
     )
+    _print_ssh(terminal, plan)
     nodes = ordered(plan.nodes)
     if nodes:
         last = [f"ConfigMap {plan.config_map.name}"] if plan.config_map else []
@@ -34,15 +35,22 @@ def print_plan(terminal: Terminal, plan: Plan, path: Path) -> None:
         _line(terminal, f"ConfigMap  {plan.config_map_note}")
     for notice in plan.notices:
         _line(terminal, f"Notice   {notice}")
-    if nodes:
+    if any(node.change is ChangeKind.BOOTSTRAP for node in nodes):
         terminal.out(
             "Safety   per node: backup, seed (the port keeps answering), dead-man's switch;\n"
             "         a node that is not proven on the wire in time is undone"
         )
         terminal.command("Undo     ", f"kubevouch undo {plan.run}")
     _line(terminal, f"Saved    {path}. Nothing was changed.")
-    if nodes:
+    if nodes or plan.config_map is not None:
         terminal.command("NEXT     ", f"kubevouch fix --apply {quote(str(path))}")
+
+
+def _print_ssh(terminal: Terminal, plan: Plan) -> None:
+    """What ssh reads on this machine, and as whom it logs in, where that is not left to the operator's own files."""
+    if plan.via == "ssh" and (plan.ssh_config or plan.ssh_user):
+        user = f" as {plan.ssh_user}" if plan.ssh_user else ""
+        _line(terminal, f"Ssh      {plan.ssh_config or 'your own configuration'}{user}")
 
 
 def _changes(nodes: tuple[NodePlan, ...]) -> list[list[NodePlan]]:
@@ -59,7 +67,9 @@ def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
     on = f"on {', '.join(each.node for each in nodes)}"
     if first.change is ChangeKind.APPROVE:
         _apart(terminal, f"Change   nothing is written or restarted {on}:")
-        terminal.out("         the newest request of each is approved, after it was checked")
+        terminal.out(
+            "         the newest CSR of each is approved, once every rule of the policy passes it"
+        )
         return
     hashes = f"sha256 {first.config_sha256[:12]} -> {first.content_sha256[:12]}"
     _apart(terminal, f"Change   {first.config}   {hashes}   {on}")

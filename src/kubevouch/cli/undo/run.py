@@ -1,16 +1,16 @@
 """What `undo` does around the run: say what will be done, ask, and show what became of it."""
 
 from kubevouch.cli.common.connect import access_of, with_api
-from kubevouch.cli.common.rollout import print_result, rollout_context, stopping
+from kubevouch.cli.common.rollout import named, print_result, rollout_context, stopping
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
-from kubevouch.diagnose.make import counted
 from kubevouch.errors import ExitCode
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.rollout.act.context import RolloutTimeouts
 from kubevouch.rollout.act.undo import undo
+from kubevouch.rollout.decide.intent import what_is_to_be_undone
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 
 def undo_plan(
@@ -25,11 +25,13 @@ def undo_plan(
 ) -> int:
     """Puts every node of the run back."""
     access = access_of(terminal, kubeconfig, context)
-    terminal.confirm(
-        f"put {counted(len(plan.nodes), 'node')} of run {plan.run} back to what they were, on {access.server} "
-        f"(context {access.context or 'service account'}); a new plan would do it again",
-        yes=yes,
-    )
+    what = what_is_to_be_undone(plan)
+    if not what:
+        terminal.note(
+            f"Run {plan.run} changed no node: it approved CSRs, and an approval cannot be taken back."
+        )
+        return ExitCode.OK
+    terminal.confirm(f"{what}, on {named(access)}; a new plan would do it again", yes=yes)
 
     async def work(api: ApiClient, clock: Clock) -> RunResult:
         with stopping(terminal) as stop:

@@ -1,4 +1,4 @@
-"""metrics.k8s.io/v1beta1 as metrics-server serves it: requests and answers as values, nothing of the wire.
+"""metrics.k8s.io/v1beta1 as metrics-server serves it: requests and responses as values, without HTTP.
 
 - `api`: nodes and pods, get and list; `objects`: their JSON; `tables`: the same as kubectl's tables
 - `selectors`: labels and fields; `discovery`, `openapi`: what the API server's aggregator asks for

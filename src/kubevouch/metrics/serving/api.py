@@ -1,4 +1,4 @@
-"""Nodes and pods: get and list."""
+"""The metrics API: get and list of nodes and pods."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -8,11 +8,11 @@ from kubevouch.metrics.fleet import Fleet, FleetNode, RunningPod
 from kubevouch.metrics.serving import tables
 from kubevouch.metrics.serving.objects import (
     GROUP,
-    listed,
+    list_object,
     node_metrics,
     pod_metrics,
     rfc3339,
-    whole,
+    with_kind,
 )
 from kubevouch.metrics.serving.selectors import SelectorError, field_selector, label_selector
 from kubevouch.metrics.serving.tables import TableRow
@@ -35,7 +35,7 @@ _KINDS: Final = {"nodes": "NodeMetrics", "pods": "PodMetrics"}
 
 
 class MetricsApi:
-    """Answers below /apis/metrics.k8s.io/v1beta1/. observe: told how old each measurement is that goes out, seconds."""
+    """Serves /apis/metrics.k8s.io/v1beta1/. observe: called with the age of each measurement served, in seconds."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class MetricsApi:
         self._observe = observe
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
-        """The answer; errors are answers, too."""
+        """The response to a request; errors are responses, too."""
         attributes = attributes_of(request)
         form = accepted(request, tables.TABLES)
         include = request.query_value("includeObject")
@@ -66,7 +66,7 @@ class MetricsApi:
             return json_response(tables.table(found, form.parameters["v"], include))
         kind = _KINDS[attributes.resource]
         items = [row.item for row in found]
-        return json_response(whole(kind, items[0]) if single else listed(kind, items))
+        return json_response(with_kind(kind, items[0]) if single else list_object(kind, items))
 
     async def _one(self, attributes: Attributes) -> list[TableRow] | HttpResponse:
         found: list[FleetNode] | list[RunningPod]
@@ -110,7 +110,7 @@ class MetricsApi:
         return await self._rows(pods)
 
     async def _rows(self, chosen: Sequence[FleetNode | RunningPod]) -> list[TableRow]:
-        """Those of them that are measured. A long list lets the scrapes have their turn."""
+        """The rows of those that have a usage. Yields to the scraper every now and then while building a long list."""
         now = self._clock.now()
         stamp, since_1970 = rfc3339(now), now.timestamp()
         rows: list[TableRow] = []
@@ -146,7 +146,7 @@ class MetricsApi:
 def _refusal(
     method: str, attributes: Attributes, form: MediaType | None, include: str
 ) -> HttpResponse | None:
-    """What this API does not have; None if it has it."""
+    """The response if this API does not serve such a request; None if it does."""
     if attributes.resource not in _KINDS or attributes.subresource or not _fits(attributes):
         return no_such_resource()
     if method != "GET":
@@ -161,7 +161,7 @@ def _refusal(
 
 
 def _fits(attributes: Attributes) -> bool:
-    """Nodes have no namespace; a single pod is found in one only."""
+    """Whether the namespace fits: nodes have none, and a single pod needs one."""
     if attributes.resource == "nodes":
         return not attributes.namespace
     return bool(attributes.namespace) or attributes.verb != "get"

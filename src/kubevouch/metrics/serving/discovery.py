@@ -1,6 +1,6 @@
-"""/apis and what is below it: what kubectl and the API server's aggregator look for.
+"""Discovery (/apis and below), for kubectl and for the API server's aggregator.
 
-Both forms: the lists of old, and the aggregated one that the aggregator asks for first, about once a minute
+In both forms: the classic lists, and the aggregated one that the aggregator prefers and reads about once a minute
 (kube-aggregator's pkg/apiserver/handler_discovery.go).
 """
 
@@ -52,11 +52,11 @@ _DOCUMENTS: Final[dict[str, dict[str, Any]]] = {
 
 
 async def apis(request: HttpRequest) -> HttpResponse:
-    """/apis, /apis/metrics.k8s.io and /apis/metrics.k8s.io/v1beta1; nothing else below them."""
+    """The response for /apis, /apis/metrics.k8s.io or /apis/metrics.k8s.io/v1beta1; 404 for paths below them."""
     path = request.path.rstrip("/")
     document = _DOCUMENTS.get(path)
     if document is None:
-        # Go's routers are two: only below the group is it the API's own that misses something.
+        # Go has two routers: only below the group does the API's own one answer what does not exist.
         return no_such_resource() if path.startswith(f"/apis/{GROUP}/") else no_such_path()
     if request.method != "GET":
         return no_such_method()

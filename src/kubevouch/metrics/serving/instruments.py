@@ -1,6 +1,6 @@
-"""The server's own numbers, under metrics-server's names (pkg/{api,scraper,storage}, 0.9).
+"""The server's own Prometheus metrics, under metrics-server's names (pkg/{api,scraper,storage}, 0.9).
 
-There is no metrics_server_manager_tick_duration_seconds: no round waits for its slowest kubelet here.
+metrics_server_manager_tick_duration_seconds is missing: here no round waits for its slowest kubelet.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -16,7 +16,7 @@ _FRESHNESS: Final = tuple(1.364**power for power in range(20))
 
 
 class Instruments:
-    """What is told as it happens. nodes: those that there are."""
+    """Counts scrapes and served measurements. nodes: returns the names of the current nodes."""
 
     def __init__(
         self, registry: CollectorRegistry, store: MetricsStore, nodes: Callable[[], Collection[str]]
@@ -43,7 +43,7 @@ class Instruments:
         )
         self.failures = Counter(
             "kubevouch_kubelet_failures",
-            "Scrapes that failed, by why",
+            "Failed scrapes by reason",
             ["reason"],
             registry=registry,
         )
@@ -56,7 +56,7 @@ class Instruments:
         registry.register(_Points(store, lambda: self.keep_only(nodes())))
 
     def scraped(self, node: str, *, ended: float, seconds: float, reason: str = "") -> None:
-        """A scrape has ended. ended: Unix time. reason: why it failed, "" for a good one."""
+        """Counts a scrape. ended: Unix time. reason: why it failed, "" if it succeeded."""
         self._nodes.add(node)
         self.requests.labels("false" if reason else "true").inc()
         self.duration.labels(node).observe(seconds)
@@ -65,7 +65,7 @@ class Instruments:
             self.failures.labels(reason).inc()
 
     def keep_only(self, nodes: Collection[str]) -> None:
-        """Nodes that are gone take their series with them."""
+        """Removes the series of nodes that are gone."""
         for name in self._nodes - set(nodes):
             self.duration.remove(name)
             self.last_request.remove(name)
@@ -80,7 +80,7 @@ class _Points:
         self._tidy = tidy
 
     def collect(self) -> Iterable[Metric]:
-        """One family."""
+        """The family metrics_server_storage_points."""
         self._tidy()
         points = GaugeMetricFamily(
             "metrics_server_storage_points", "Number of metrics points stored.", labels=["type"]

@@ -17,7 +17,7 @@ _SECOND: Final = 10**9
 
 
 def node_metrics(name: str, labels: Mapping[str, str], used: NodeUsage, now: str) -> Object:
-    """An item of a list. now: the time of the answer, which stands as creationTimestamp."""
+    """A NodeMetrics as an item of a list. now: the time of the response, which becomes creationTimestamp."""
     return {
         "metadata": _metadata(name, "", labels, now),
         "timestamp": _seconds(used.timestamp_ns // _SECOND),
@@ -27,7 +27,7 @@ def node_metrics(name: str, labels: Mapping[str, str], used: NodeUsage, now: str
 
 
 def pod_metrics(labels: Mapping[str, str], used: PodUsage, now: str) -> Object:
-    """An item of a list."""
+    """A PodMetrics as an item of a list. now: as in node_metrics."""
     at = used.timestamp_ns
     return {
         "metadata": _metadata(used.name, used.namespace, labels, now),
@@ -40,13 +40,13 @@ def pod_metrics(labels: Mapping[str, str], used: PodUsage, now: str) -> Object:
     }
 
 
-def whole(kind: str, item: Object) -> Object:
-    """An object of its own: with the kind that an item of a list leaves to the list."""
+def with_kind(kind: str, item: Object) -> Object:
+    """A list's item as an object of its own, with kind and apiVersion."""
     return {"kind": kind, "apiVersion": API_VERSION, **item}
 
 
-def listed(kind: str, items: list[Object]) -> Object:
-    """A list. It has no resourceVersion: nothing here can be watched."""
+def list_object(kind: str, items: list[Object]) -> Object:
+    """A list of items. It has no resourceVersion, since nothing here can be watched."""
     return {"kind": f"{kind}List", "apiVersion": API_VERSION, "metadata": {}, "items": items}
 
 
@@ -56,7 +56,7 @@ def _metadata(name: str, namespace: str, labels: Mapping[str, str], now: str) ->
         found["namespace"] = namespace
     found["creationTimestamp"] = now
     if labels:
-        # In the API server's order, which is that of the names.
+        # In the order of names, as from the API server.
         found["labels"] = labels
     return found
 
@@ -66,7 +66,7 @@ def _usage(cpu: int, memory: int) -> dict[str, str]:
 
 
 def rfc3339(moment: datetime) -> str:
-    """metav1.Time: whole seconds in UTC."""
+    """A moment as metav1.Time: whole seconds in UTC."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -77,7 +77,7 @@ def _seconds(since_1970: int) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def go_duration(ns: int) -> str:
-    """As Go's Duration.String: 15.023s, 1m0s, 850ms, 0s."""
+    """A duration as Go's Duration.String writes it: 15.023s, 1m0s, 850ms, 0s."""
     if ns < 0:
         return f"-{go_duration(-ns)}"
     if ns < 10**9:

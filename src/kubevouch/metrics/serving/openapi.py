@@ -1,7 +1,7 @@
-"""/openapi/v2 and /openapi/v3: what the aggregator merges into the API server's own, and kubectl explain reads.
+"""/openapi/v2 and /openapi/v3: the aggregator merges them into the API server's own, and kubectl explain reads them.
 
-Small: the kinds of this group, and their metadata as an object of no further shape, so that no name here can clash
-with one of the API server's.
+They describe the kinds of this group only. Metadata is a plain object, so that no definition here can clash with one
+of the API server's.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ _MEASURED: Final[Schema] = {
 
 
 async def openapi(request: HttpRequest) -> HttpResponse:
-    """/openapi/v2, /openapi/v3 and the one document of it."""
+    """The response for /openapi/v2, /openapi/v3 and the one document that v3 lists."""
     if request.method != "GET":
         return no_such_method()
     if accepted(request, ()) is None:
@@ -70,7 +70,7 @@ def _hash(document: Schema) -> str:
 
 
 def _definitions(place: str) -> Schema:
-    """Each kind under its name. place: where a reference leads."""
+    """The definition of each kind, by its full name. place: the prefix of references."""
 
     def kind(name: str, properties: Schema, required: list[str], description: str) -> Schema:
         group = {"group": GROUP, "kind": name, "version": VERSION}
@@ -143,7 +143,7 @@ _PATHS: Final = {
 
 
 def _operation(name: str, kind: str) -> Schema:
-    """What both versions say of it. kubectl explain finds a resource's kind by the last of these."""
+    """The fields of an operation in both versions. kubectl explain finds a resource's kind by the last field."""
     return {
         "operationId": name,
         "tags": ["metrics_v1beta1"],

@@ -1,4 +1,4 @@
-"""What makes a metrics server ready, alive and healthy (metrics-server's pkg/server/{server,health}.go, 0.9)."""
+"""The readiness, liveness and health checks of a metrics server (pkg/server/{server,health}.go, 0.9)."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -21,7 +21,7 @@ def checks(
     resolution: float,
     stopping: Callable[[], bool],
 ) -> dict[str, tuple[NamedCheck, ...]]:
-    """By page. last_round: when the last round of scrapes began. resolution: seconds."""
+    """The checks by page. last_round: returns when the last round of scrapes began. resolution: seconds."""
 
     def since_round() -> float:
         began = last_round()

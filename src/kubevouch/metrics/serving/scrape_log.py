@@ -1,4 +1,4 @@
-"""What happens while kubelets are read, as metrics-server's log lines and numbers (pkg/scraper/scraper.go, 0.9)."""
+"""Log lines and metrics of scrapes, in metrics-server's words (pkg/scraper/scraper.go, 0.9)."""
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
@@ -13,17 +13,17 @@ _MOST_NAMED = 10
 
 
 class ScrapeLog:
-    """The scraper's Listener. timeout: seconds of one scrape, for the line about one that took longer."""
+    """The ScrapeObserver that writes them. timeout: seconds for one scrape, which a line about a timeout names."""
 
     def __init__(self, log: Log, clock: Clock, timeout: float) -> None:
         self._log = log
         self._clock = clock
         self._timeout = go_duration(int(timeout * 1e9))
         self.instruments: Instruments | None = None
-        """Set once there are some: they look at what the scraper fills."""
+        """Set after construction, since the instruments read the store that the scraper fills."""
 
     def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
-        """One scrape ended."""
+        """Logs and counts a scrape."""
         if self.instruments is not None:
             ended = self._clock.now().timestamp()
             reason = failure.reason if failure else ""
@@ -40,12 +40,12 @@ class ScrapeLog:
             self._log.error(failure.text, "Failed to scrape node", node=node.name)
 
     def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
-        """A node tells of another's pods."""
-        text = "the pod is another node's"
+        """Logs that a node reported pods of another node."""
+        text = "the pod belongs to another node"
         self._log.error(text, "Got duplicate pod point", node=node.name, pods=_named(pods))
 
     def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
-        """A page that lacks something."""
+        """Logs that a page lacks CPU or memory."""
         if node_itself:
             self._log.verbose(1, "Failed getting complete node metric", node=node.name)
         if pods:
@@ -53,7 +53,7 @@ class ScrapeLog:
             self._log.verbose(1, text, node=node.name, pods=_named(pods))
 
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
-        """A watch is tried again."""
+        """Logs that a watch failed; it will be tried again."""
         self._log.error(error, "Failed to watch", resource=resource)
 
 

@@ -24,14 +24,14 @@ _FIELD: Final = re.compile(r"(?P<field>.*?)(?P<sign>!=|==|=)(?P<value>.*)", re.D
 
 
 class SelectorError(KubevouchError):
-    """A selector that is none. The text is for the answer."""
+    """An invalid selector. Its text is the one for the response."""
 
     def __str__(self) -> str:
         return self.seen
 
 
 def label_selector(text: str) -> Matches:
-    """`a=b,c!=d,e in (f,g),!h,i`: all of them hold. Raises SelectorError."""
+    """A predicate for `a=b,c!=d,e in (f,g),!h,i`: all terms must match. Raises SelectorError."""
     if len(text) > _LONGEST:
         raise SelectorError("labelSelector", f"unable to parse requirement: {len(text)} characters")
     terms: list[Matches] = []
@@ -80,7 +80,7 @@ def _compared(key: str, sign: str, value: str) -> Matches:
 
 
 def _number(text: str) -> int | None:
-    """As strconv.ParseInt with 64 bits."""
+    """An integer as Go's strconv.ParseInt reads it with 64 bits; None if it is not one."""
     if not re.fullmatch(r"-?[0-9]{1,19}", text):
         return None
     number = int(text)
@@ -88,7 +88,7 @@ def _number(text: str) -> int | None:
 
 
 def field_selector(text: str) -> Callable[[str, str], bool]:
-    """`metadata.name=a,metadata.namespace!=b`, asked with a namespace and a name. Raises SelectorError."""
+    """A predicate on namespace and name, for `metadata.name=a,metadata.namespace!=b`. Raises SelectorError."""
     if len(text) > _LONGEST:
         raise SelectorError("fieldSelector", f"invalid selector: {len(text)} characters")
     terms: list[tuple[bool, bool, str]] = []

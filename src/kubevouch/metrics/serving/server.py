@@ -1,6 +1,6 @@
-"""A metrics server, whole: scrapes, and serves what it has, until somebody wants an end.
+"""A complete metrics server: it scrapes kubelets and serves their usage until it is asked to stop.
 
-As a process of its own (cli), or several of them in somebody else's: `build_components`, then `serve`.
+It runs as a process of its own (cli) or in another program, also several at once: `build_components`, then `serve`.
 """
 
 import asyncio
@@ -39,17 +39,17 @@ from kubevouch.serve.probes import Probes
 from kubevouch.serve.process import StopEvent, TlsReloader
 
 DRAIN: Final = 10.0
-"""Seconds that requests get to end in."""
+"""Seconds for requests in flight to finish at shutdown."""
 NEVER_INSECURE: Final = "not here: a token would go to whoever answers on a node's address"
-"""What is said to whoever wants metrics of kubelets that nobody verifies."""
+"""The answer to flags that would scrape kubelets without verifying them."""
 
 
 class MetricsSource(Protocol):
-    """What fills the store."""
+    """Fills the store."""
 
     @property
     def fleet(self) -> Fleet:
-        """Which nodes and pods there are."""
+        """The nodes and pods of the cluster."""
         ...
 
     @property
@@ -58,13 +58,17 @@ class MetricsSource(Protocol):
         ...
 
     async def run(self) -> None:
-        """For ever."""
+        """Fills the store until cancelled."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ServingOptions:
-    """How it is served. flag_trust: authorities from flags. use_published: those that the API server publishes, too; tolerate_missing: serve without them if it publishes none."""
+    """How the metrics API is served.
+
+    flag_trust: authorities from flags. use_published: also trust what the API server publishes. tolerate_missing: start
+    without it if it cannot be read. source: the serving certificate. resolution: seconds between two scrapes.
+    """
 
     host: str
     port: int
@@ -78,7 +82,7 @@ class ServingOptions:
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """What a metrics server is made of."""
+    """The parts of a metrics server."""
 
     api: ApiClient
     clock: Clock
@@ -102,7 +106,7 @@ def build_components(
     node_selector: str = "",
     check_time: bool = True,
 ) -> Components:
-    """A metrics server's parts, put together; the arguments are Collector's."""
+    """The parts of a metrics server, connected. The arguments are those of Collector."""
     scrape_log = ScrapeLog(log, clock, settings.timeout)
     collector = Collector(
         api,
@@ -127,7 +131,7 @@ async def serve(
     stop: StopEvent,
     ready: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Until stop is requested. ready: told the port once it listens. Raises KubevouchError, OSError."""
+    """Serves until stop is requested. ready: called with the port once it listens. Raises KubevouchError, OSError."""
     reloader = TlsReloader(
         parts.api,
         parts.clock,
@@ -148,7 +152,7 @@ async def serve(
 
 
 async def _until(stop: StopEvent, *work: Coroutine[Any, Any, None]) -> None:
-    """Runs what never ends until an end is wanted; what breaks before is raised as it is."""
+    """Runs the coroutines until stop is requested, then cancels them. The first error is raised as it is."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(each) for each in work]
@@ -189,7 +193,7 @@ def _gate(
 
 
 def _api_or_discovery(served: MetricsApi) -> Handler:
-    """The version's own path is discovery; what is below it is the API."""
+    """A handler: discovery for the path of the version itself, the metrics API below it."""
     own = f"/apis/{API_VERSION}"
     return lambda request: (
         apis(request) if request.path.rstrip("/") == own else served.answer(request)

@@ -1,14 +1,14 @@
-"""kubectl's tables (metrics-server's pkg/api/table.go; apiserver's handlers/response.go, asTable)."""
+"""Table responses for kubectl (metrics-server's pkg/api/table.go; apiserver's handlers/response.go, asTable)."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from kubevouch.metrics.serving.objects import Object, whole
+from kubevouch.metrics.serving.objects import Object, with_kind
 from kubevouch.quantity import format_bytes, format_nanocores
 
 TABLES: Final = ("Table.v1.meta.k8s.io", "Table.v1beta1.meta.k8s.io")
 INCLUDED: Final = ("", "None", "Metadata", "Object")
-"""What a row may carry of its object; "" is Metadata."""
+"""The values of includeObject: how much of its object a row carries. "" means Metadata."""
 
 _COLUMNS: Final = (
     {
@@ -26,7 +26,7 @@ _COLUMNS: Final = (
 
 
 class TableRow(NamedTuple):
-    """A row to be: the object as an item of a list, its numbers in all, and when its window ended."""
+    """An object to show as a row: an item of a list, its total CPU (nanocores) and memory (bytes), and its time."""
 
     kind: str
     item: Object
@@ -36,7 +36,7 @@ class TableRow(NamedTuple):
 
 
 def table(rows: Sequence[TableRow], version: str, include: str) -> Object:
-    """version: v1 or v1beta1. include: one of INCLUDED. Without rows there are no columns, as upstream has it."""
+    """A Table. version: v1 or v1beta1. include: one of INCLUDED. Without rows it has no columns, as upstream."""
     api_version = f"meta.k8s.io/{version}"
     return {
         "kind": "Table",
@@ -57,7 +57,7 @@ def _row(row: TableRow, api_version: str, include: str) -> Object:
     ]
     carried: Object | None = None
     if include == "Object":
-        carried = whole(row.kind, row.item)
+        carried = with_kind(row.kind, row.item)
     elif include != "None":
         carried = {
             "kind": "PartialObjectMetadata",

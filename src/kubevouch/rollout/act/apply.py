@@ -1,111 +1,34 @@
-"""`fix --apply`: the whole run. Everything is checked before the first write; then node by node; the ConfigMap last."""
+"""`fix --apply`: what was checked is carried out, node by node, each proven before the next; the ConfigMap last."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+import asyncio
+from datetime import timedelta
 
 from kubevouch.errors import KubevouchError
-from kubevouch.evidence.gather.inquiry import Inquiry, together
-from kubevouch.evidence.gather.metrics_path import gather_metrics_path
-from kubevouch.evidence.gather.names import gather_names
-from kubevouch.evidence.survey import NodeSurvey
-from kubevouch.policy.reserved import ReservedNames
-from kubevouch.rollout.act.config_map import write_config_map
-from kubevouch.rollout.act.context import RolloutContext, RolloutTimeouts
-from kubevouch.rollout.act.node_run import NodeRun
-from kubevouch.rollout.act.observe import (
-    NodeObserver,
-    RunInputs,
-    known_requests,
+from kubevouch.evidence.gather.inquiry import together
+from kubevouch.kube.resources import NODES
+from kubevouch.rollout.act.check import CheckedNode, CheckedPlan
+from kubevouch.rollout.act.config_map import ConfigMapResult, write_config_map
+from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.node_facts import (
+    client_certificates_of,
+    csrs_of,
     lease_time,
     leaves_of,
 )
-from kubevouch.rollout.act.precheck import (
-    as_planned,
-    check_as_planned,
-    check_cluster,
-    check_rights,
-    check_vantage,
-    survey_again,
-)
-from kubevouch.rollout.decide.assess import assess
+from kubevouch.rollout.act.node_run import NodeRun
+from kubevouch.rollout.act.observe import NodeObserver
 from kubevouch.rollout.decide.change import change_of, seed_of
-from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan, Plan, ordered
+from kubevouch.rollout.decide.machine import restart_pending
+from kubevouch.rollout.decide.plan import ChangeKind, ConfigMapPlan
+from kubevouch.rollout.decide.recheck import FoundState, not_accounted_for, not_the_node
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
-from kubevouch.rollout.decide.transaction import NodeChange, Seed
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from kubevouch.rollout.errors import StoppedBefore
 
-_BEFORE = "it needs nothing any more"
+_WELL = "it needs nothing any more"
+_APPROVED_AT_ONCE = 8
 _CLOCKS = timedelta(seconds=5)
 """The API server's seconds are whole, and its clock is not ours."""
-
-
-@dataclass(frozen=True)
-class CheckedNode:
-    """A node that is as planned, and what will be done on it. change, seed: None where nothing is written."""
-
-    plan: NodePlan
-    survey: NodeSurvey
-    surveyed: datetime
-    """When, by our clock."""
-
-    change: NodeChange | None
-    seed: Seed | None
-
-
-@dataclass(frozen=True)
-class CheckedPlan:
-    """A plan that holds. well: nodes that need nothing any more, since this plan was begun before."""
-
-    plan: Plan
-    inputs: RunInputs
-    ready: dict[str, CheckedNode]
-    well: frozenset[str]
-
-
-async def check(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -> CheckedPlan:
-    """Everything that can be known before the first write. Writes nothing.
-
-    Raises:
-        StoppedBefore: something is not as the plan says, naming the node.
-        KubeError: the API server does not answer.
-    """
-    trust, nodes = await check_cluster(plan, context)
-    await check_rights(context, config_map=plan.config_map is not None)
-    served = await check_vantage(plan.nodes, trust, context)
-    inquiry = Inquiry(context.clock)
-    names, metrics = await together(
-        gather_names(context.api, inquiry), gather_metrics_path(context.api, inquiry)
-    )
-    ready: dict[str, CheckedNode] = {}
-    for node in ordered(plan.nodes):
-        survey = await survey_again(node, context)
-        seen = as_planned(node, nodes[node.node], survey, served[node.node], context.clock.now())
-        found = assess(seen, (), ReservedNames(loopback=names.loopback.addresses))
-        if isinstance(found, LeftOut) and found.is_well:
-            context.progress.step(node.node, "needs nothing any more")
-            continue
-        check_as_planned(node, found)
-        assert isinstance(found, NodePlan)
-        writes = node.change is ChangeKind.BOOTSTRAP
-        ready[node.node] = CheckedNode(
-            plan=node,
-            survey=survey,
-            surveyed=seen.at,
-            change=change_of(node, survey, plan.run, timeouts.switch) if writes else None,
-            seed=seed_of(
-                found,
-                survey,
-                now=context.clock.now(),
-                serials=(context.random_serial(63), context.random_serial(63)),
-            )
-            if writes
-            else None,
-        )
-        context.progress.step(node.node, "is as planned")
-    running = any(pod.status.phase == "Running" for pod in metrics.pods.or_else(()))
-    inputs = RunInputs(plan, trust, names, running and metrics.api_service.value is not None)
-    return CheckedPlan(
-        plan, inputs, ready, frozenset(each.node for each in plan.nodes) - set(ready)
-    )
 
 
 async def apply(
@@ -113,30 +36,84 @@ async def apply(
 ) -> RunResult:
     """Changes the nodes in order, each proven before the next; stops at the first that is not.
 
-    Nodes on which nothing is written or restarted come first, all at the same time: there is nothing to undo.
+    Nodes on which nothing is written or restarted come first, several at a time: there is nothing to undo.
     Whatever happens to one node is that node's result; nothing but a cancellation ends the run without one.
     """
-    nodes = ordered(checked.plan.nodes)
-    results = [
-        NodeResult(n.node, NodeOutcome.DONE, _BEFORE) for n in nodes if n.node in checked.well
-    ]
-    ready = [checked.ready[n.node] for n in nodes if n.node not in checked.well]
-    results += await together(
-        *(_through(node, checked, context, timeouts) for node in ready if node.change is None)
+    plan = checked.plan
+    well = [node for node in checked.nodes if node.state is FoundState.WELL]
+    left = [node for node in checked.nodes if node.state is not FoundState.WELL]
+    results = [NodeResult(node.plan.node, NodeOutcome.DONE, _WELL) for node in well]
+    results += await _approved(
+        [each for each in left if each.plan.change is ChangeKind.APPROVE],
+        checked,
+        context,
+        timeouts,
     )
-    for node in (each for each in ready if each.change is not None):
+    for node in (each for each in left if each.plan.change is ChangeKind.BOOTSTRAP):
         if context.stop() or any(each.outcome is not NodeOutcome.DONE for each in results):
             results.append(NodeResult(node.plan.node, NodeOutcome.UNTOUCHED))
         else:
             results.append(await _through(node, checked, context, timeouts))
-    interrupted = context.stop() and any(each.outcome is NodeOutcome.UNTOUCHED for each in results)
-    said, failed = "", False
     all_done = all(each.outcome is NodeOutcome.DONE for each in results)
-    if checked.plan.config_map is not None and all_done:
-        said = await write_config_map(context.api, checked.plan.config_map)
-        failed = bool(said)
-        said = said or f"ConfigMap {checked.plan.config_map.name} updated"
-    return RunResult(checked.plan.run, tuple(results), said, failed, interrupted)
+    config_map = await _config_map(checked, context, all_done=all_done)
+    changed = {node.plan.node for node in left if node.plan.change is ChangeKind.BOOTSTRAP} & {
+        each.node for each in results if each.outcome in (NodeOutcome.DONE, NodeOutcome.UNKNOWN)
+    }
+    return RunResult(
+        run=plan.run,
+        nodes=tuple(results),
+        config_map=config_map.text,
+        config_map_failed=config_map.failed,
+        interrupted=context.stop() and any(r.outcome is NodeOutcome.UNTOUCHED for r in results),
+        left_out=tuple(each for each in plan.left_out if not each.is_well),
+        undo=f"kubevouch undo {plan.run}" if changed else "",
+    )
+
+
+async def _approved(
+    nodes: list[CheckedNode],
+    checked: CheckedPlan,
+    context: RolloutContext,
+    timeouts: RolloutTimeouts,
+) -> list[NodeResult]:
+    limit = asyncio.Semaphore(_APPROVED_AT_ONCE)
+
+    async def approved(node: CheckedNode) -> NodeResult:
+        async with limit:
+            if context.stop():
+                return NodeResult(node.plan.node, NodeOutcome.UNTOUCHED)
+            return await _through(node, checked, context, timeouts)
+
+    return list(await together(*(approved(node) for node in nodes)))
+
+
+async def _config_map(
+    checked: CheckedPlan, context: RolloutContext, *, all_done: bool
+) -> ConfigMapResult:
+    """Writes it once every node of the cluster, as it is now, is accounted for."""
+    planned = checked.plan.config_map
+    if planned is None:
+        return ConfigMapResult("")
+    kept = f"ConfigMap {planned.name} is left as it is"
+    if not all_done:
+        return ConfigMapResult(f"{kept}: not every node is done")
+    if checked.config_map_kept:
+        return ConfigMapResult(f"{kept}: {checked.config_map_kept}", failed=True)
+    if not checked.writes_config_map:
+        return ConfigMapResult(f"ConfigMap {planned.name} is as planned already")
+    return await _write(checked, planned, context, kept)
+
+
+async def _write(
+    checked: CheckedPlan, planned: ConfigMapPlan, context: RolloutContext, kept: str
+) -> ConfigMapResult:
+    try:
+        live = [node.name for node in await context.api.list_all(NODES)]
+    except KubevouchError as error:
+        return ConfigMapResult(f"{kept}: {error}", failed=True)
+    if why := not_accounted_for(checked.plan, live, checked.well):
+        return ConfigMapResult(f"{kept}: {why}", failed=True)
+    return await write_config_map(context.api, planned)
 
 
 async def _through(
@@ -145,7 +122,9 @@ async def _through(
     try:
         run = await _prepare(node, checked, context, timeouts)
     except KubevouchError as error:
-        result = NodeResult(node.plan.node, NodeOutcome.STOPPED, f"{error}; nothing was changed")
+        armed = node.state is FoundState.BEGUN
+        how = "it is still armed" if armed else "nothing was changed"
+        result = NodeResult(node.plan.node, NodeOutcome.STOPPED, f"{error}; {how}")
     else:
         result = await run.run()
     context.progress.ended(result.node, _told(result))
@@ -155,25 +134,57 @@ async def _through(
 async def _prepare(
     node: CheckedNode, checked: CheckedPlan, context: RolloutContext, timeouts: RolloutTimeouts
 ) -> NodeRun:
-    """What was there before: the change is judged against it."""
-    name = node.plan.node
-    known = await known_requests(context, name)
+    """The node's turn: it is still the plan's and Ready; what was there before is noted; its seed is made now.
+
+    Of a node that was begun before, what it serves and which CSRs it has may come of this very run: only a CSR that is
+    older than the kubelet's process is one from before.
+    """
+    name, writes = node.plan.node, node.plan.change is ChangeKind.BOOTSTRAP
+    begun = node.state is FoundState.BEGUN
+    live = await context.api.get(NODES, name)
+    if why := not_the_node(node.plan, live) or ("" if live.ready else "this Node is not Ready"):
+        raise StoppedBefore(name, why)
     started = node.survey.kubelet_started(node.surveyed)
+    since = started - _CLOCKS if started else None
+    csrs = await csrs_of(context, name)
+    known: set[str] = set()
+    if begun and since is not None:
+        known = {each.name for each in csrs if (each.metadata.creation_timestamp or since) < since}
+    elif writes and not begun:
+        known = {each.name for each in csrs}
     observer = NodeObserver(
         context=context,
         inputs=checked.inputs,
         node=node.plan,
-        known=frozenset() if node.change is None else known,
-        leaves_before=await leaves_of(context, node.plan),
-        lease_before=await lease_time(context, name),
-        kubelet_started=started - _CLOCKS if started and node.change is None else None,
+        known=frozenset(known),
+        leaves_before=frozenset() if begun else await leaves_of(context, node.plan),
+        lease_before=None if begun else await lease_time(context, name),
+        kubelet_started=since if begun or not writes else None,
+        client_certificates=client_certificates_of(node.survey),
     )
+    if not writes:
+        return NodeRun(observer, timeouts, change=None, seed=None, pid_before=node.survey.unit.pid)
+    restarted = begun and not restart_pending(node.survey)
+    if begun:
+        context.progress.step(name, "goes on with this run, which was cut off")
     return NodeRun(
         observer=observer,
         timeouts=timeouts,
-        change=node.change,
-        seed=node.seed,
-        pid_before=node.survey.unit.pid,
+        change=change_of(
+            node.plan,
+            node.survey,
+            checked.plan.run,
+            content=node.content,
+            switch_seconds=timeouts.switch,
+        ),
+        seed=seed_of(
+            node.plan,
+            node.survey,
+            now=context.clock.now(),
+            life=timeouts.seed_life,
+            serials=(context.random_serial(63), context.random_serial(63)),
+        ),
+        pid_before=0 if restarted else node.survey.unit.pid,
     )
 
 

@@ -4,6 +4,8 @@ Only the one value in `data` is touched, and only at the version that was planne
 no longer fits, which is what marks the object as the operator's own (cmd/kubeadm/app/componentconfigs/checksums.go).
 """
 
+from dataclasses import dataclass
+
 from kubevouch.evidence.gather.kubelet_config import KEY, NAMESPACE
 from kubevouch.kube.errors import Conflict, KubeError
 from kubevouch.kube.io.client import ApiClient
@@ -11,28 +13,50 @@ from kubevouch.kube.resources import CONFIG_MAPS
 from kubevouch.rollout.decide.plan import ConfigMapPlan
 
 
-async def write_config_map(api: ApiClient, plan: ConfigMapPlan) -> str:
-    """Writes the planned text where the planned old one stands. Returns what came of it; empty if all went well."""
-    return await _replace(api, plan, plan.before, plan.after)
+@dataclass(frozen=True)
+class ConfigMapResult:
+    """What became of it, for a person. failed: it is not as it was to be."""
+
+    text: str
+    failed: bool = False
 
 
-async def undo_config_map(api: ApiClient, plan: ConfigMapPlan) -> str:
-    """Puts the old text back where ours stands. Returns what came of it; empty if all went well."""
-    return await _replace(api, plan, plan.after, plan.before)
+async def is_written(api: ApiClient, plan: ConfigMapPlan) -> bool:
+    """Whether the planned text stands there already. Raises KubeError."""
+    found = await api.get(CONFIG_MAPS, plan.name, NAMESPACE)
+    return found.data.get(KEY) == plan.after
 
 
-async def _replace(api: ApiClient, plan: ConfigMapPlan, old: str, new: str) -> str:
+async def write_config_map(api: ApiClient, plan: ConfigMapPlan) -> ConfigMapResult:
+    """Writes the planned text where the planned old one stands."""
+    return await _replace(api, plan, plan.before, plan.after, ("updated", "is as planned already"))
+
+
+async def undo_config_map(api: ApiClient, plan: ConfigMapPlan) -> ConfigMapResult:
+    """Puts the old text back where ours stands."""
+    return await _replace(
+        api, plan, plan.after, plan.before, ("put back", "is as it was before the run")
+    )
+
+
+async def _replace(
+    api: ApiClient, plan: ConfigMapPlan, old: str, new: str, words: tuple[str, str]
+) -> ConfigMapResult:
+    what = f"ConfigMap {plan.name}"
+    done, already = words
     try:
         found = await api.get(CONFIG_MAPS, plan.name, NAMESPACE)
         if found.data.get(KEY) == new:
-            return ""
+            return ConfigMapResult(f"{what} {already}")
         if found.uid != plan.uid or found.data.get(KEY) != old:
-            return f"ConfigMap {plan.name} has been changed by somebody else; it is left as it is"
+            why = "has been changed by somebody else; it is left as it is"
+            return ConfigMapResult(f"{what} {why}", failed=True)
         version = found.metadata.resource_version
         patch = {"data": {KEY: new}}
         await api.patch(CONFIG_MAPS, plan.name, patch, NAMESPACE, resource_version=version)
     except Conflict:
-        return f"ConfigMap {plan.name} was changed at the same moment; it is left as it is"
+        why = "was changed at the same moment; it is left as it is"
+        return ConfigMapResult(f"{what} {why}", failed=True)
     except KubeError as error:
-        return str(error)
-    return ""
+        return ConfigMapResult(str(error), failed=True)
+    return ConfigMapResult(f"{what} {done}")

@@ -4,19 +4,19 @@ By ssh: its host key, which the operator's known_hosts vouches for, answers ther
 machine: an interface here has it. A DNS name proves nothing: whoever answers the resolver could choose.
 """
 
+from collections.abc import Iterable
 from ipaddress import ip_address
 
 import msgspec
 
 from kubevouch.evidence.survey import NodeSurvey
-from kubevouch.kube.resources import Node
 from kubevouch.node.errors import NodeError
 from kubevouch.node.script import DialAddress, Script, ScriptResult
 from kubevouch.policy.claims import NameSource, as_address
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.survey_node import is_by_address
 
-_PATIENCE = 20.0
+_TIMEOUT = 20.0
 
 
 class _Machine(msgspec.Struct, frozen=True):
@@ -31,17 +31,14 @@ _WHO = Script(
 
 
 async def confirm_addresses(
-    node: Node, host: str, carried: ScriptResult[NodeSurvey], context: RolloutContext
+    values: Iterable[str], host: str, carried: ScriptResult[NodeSurvey], context: RolloutContext
 ) -> dict[str, NameSource]:
-    """The addresses of the node's status that are proven, each with its proof.
+    """Those of the values that are addresses and proven to be the surveyed machine's own, each with its proof.
 
-    host: what ssh was asked for. A key that the operator knows for an address, and for no name, proves that address only.
+    carried: the survey of that machine, and the ssh host key that answered for it. host: what ssh was asked for. A key that the operator
+    knows for an address, and for no name, proves that address only.
     """
-    claimed = {
-        str(address)
-        for claim in node.status.addresses
-        if (address := as_address(claim.address)) is not None
-    }
+    claimed = {str(address) for value in values if (address := as_address(value)) is not None}
     if context.transport.name == "local":
         here = {str(as_address(text.decode(errors="replace"))) for text in carried.answer.addresses}
         return dict.fromkeys(claimed & here, NameSource.THIS_MACHINE)
@@ -62,7 +59,7 @@ async def _answers(
         return False
     try:
         place = DialAddress(address, carried.known_as)
-        there = await context.transport.run_script(host, _WHO, timeout=_PATIENCE, at=place)
+        there = await context.transport.run_script(host, _WHO, timeout=_TIMEOUT, at=place)
     except NodeError:
         return False
     same_key = there.host_key == carried.host_key

@@ -56,19 +56,3 @@ class RolloutContext:
     progress: ProgressReport
     stop: Callable[[], bool]
     random_serial: Callable[[int], int]
-
-
-@dataclass(frozen=True)
-class RolloutTimeouts:
-    """How long a node may take, in seconds.
-
-    gates: until every gate is passed. switch: after it the node undoes itself; longer than the gates, so that it is
-    we who decide while we can.
-    """
-
-    gates: float = 180.0
-
-    @property
-    def switch(self) -> int:
-        """Seconds from the change to the node's own undo: a third more than the gates, 20 s at least and 60 s at most."""
-        return int(self.gates + min(60.0, max(20.0, self.gates / 3)))

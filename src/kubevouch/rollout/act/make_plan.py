@@ -17,7 +17,8 @@ from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.survey_node import survey_node
-from kubevouch.rollout.decide.assess import NodeFacts, assess
+from kubevouch.rollout.decide.assess import NodeFacts, assess, waiting_nodes
+from kubevouch.rollout.decide.need import MachineFacts
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, LeftOut, NodePlan, Plan
 from kubevouch.rollout.decide.plan_config_map import plan_config_map
 from kubevouch.rollout.decide.shared import shared_among, without_shared_keys
@@ -143,15 +144,21 @@ async def _judged(
         return LeftOut(node.name, str(error))
     at = context.clock.now()
     context.progress.step(node.name, "surveyed")
-    confirmed = await confirm_addresses(node, host, carried, context)
+    values = [each.address for each in node.status.addresses]
+    confirmed = await confirm_addresses(values, host, carried, context)
     return NodeFacts(
         node=node,
-        survey=carried.answer,
-        at=at,
+        machine=MachineFacts(
+            node=node.name,
+            machine_id=node.status.node_info.machine_id,
+            survey=carried.answer,
+            at=at,
+            served=evidence.served_by(node.name),
+            csr_waits=node.name in waiting_nodes(evidence.csrs.or_else(())),
+        ),
         host_key=carried.host_key or "",
         confirmed=confirmed,
         accepted=options.accepted.get(node.name, ()),
-        served=evidence.served_by(node.name),
         flags=evidence.metrics.flags,
         host=host,
         known_as=carried.known_as or "",

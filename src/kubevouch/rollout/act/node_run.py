@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from kubevouch.kube.errors import KubeError
 from kubevouch.node.errors import NodeError, NodeUnreachable
-from kubevouch.rollout.act.context import RolloutTimeouts
 from kubevouch.rollout.act.observe import NodeObserver
 from kubevouch.rollout.decide.gates import GateResult, ProofGate, gate_results
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import (
     NodeChange,
     Seed,

@@ -1,11 +1,12 @@
-"""Looks at one node from outside while it changes, and approves its request when the policy passes it."""
+"""Looks at one node from outside while it changes, and approves its CSR when the policy passes it."""
 
-from collections.abc import Iterable
+import contextlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import quote
 
 from kubevouch.diagnose.rules.wire import code_of
+from kubevouch.errors import KubevouchError
 from kubevouch.evidence.approvers import BY_US
 from kubevouch.evidence.gather.csrs import list_csrs
 from kubevouch.evidence.gather.inquiry import Inquiry
@@ -17,23 +18,31 @@ from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.kube.errors import Conflict, Forbidden, KubeError, NotFound
 from kubevouch.kube.resources import (
     CSRS,
-    LEASES,
     NODE_METRICS,
     NODES,
     CertificateSigningRequest,
 )
-from kubevouch.kubelet.dial_result import Target
 from kubevouch.outcome import Outcome
-from kubevouch.policy.claims import AllowedNames, Claim
-from kubevouch.policy.csr import NODE_USER, csr_of
+from kubevouch.policy.csr import NODE_USER, Csr, csr_of
 from kubevouch.policy.decide import EVEN_IF_DECIDED, RULES, approval, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.node_facts import (
+    DIAL_TIMEOUT,
+    allowed_names,
+    client_certificates_of,
+    lease_time,
+    leaves_of,
+    pins_of,
+    targets_of,
+)
+from kubevouch.rollout.act.precheck import survey_planned
 from kubevouch.rollout.decide.gates import GateEvidence, issued_certificate
 from kubevouch.rollout.decide.plan import NodePlan, Plan
+from kubevouch.rollout.decide.recheck import not_the_node
 from kubevouch.x509 import node_name_of
 
-_DIAL = 5.0
+_REREAD = 10.0
 _MOST_APPROVALS = 3
 """A kubelet asks once; again if its addresses change meanwhile. An approval cannot be taken back."""
 
@@ -46,11 +55,13 @@ class RunInputs:
     trust: TrustedRoots
     names: ClusterNames
     metrics_wanted: bool
+    without_credential_id: bool = False
+    """The operator accepts that this API server does not tell which credential made a CSR."""
 
 
 @dataclass
 class NodeObserver:
-    """One node under change: what was there before, and what has been seen since. Its `look` is a frozen value."""
+    """One node under change: what was there before, and what has been seen since."""
 
     context: RolloutContext
     inputs: RunInputs
@@ -63,6 +74,12 @@ class NodeObserver:
 
     lease_before: datetime | None
     kubelet_started: datetime | None
+    client_certificates: frozenset[str]
+    """Fingerprints of the kubelet's client certificates, read on the node itself: what its own CSRs are made with."""
+
+    reread: float | None = None
+    """When the node's client certificate was last read again, by the monotonic clock."""
+
     new_process: bool | None = None
     approved: set[str] = field(default_factory=set)
     served_since: datetime | None = None
@@ -151,21 +168,41 @@ class NodeObserver:
             names=self.inputs.names,
         )
         node = policy_evidence.node(self.node.node)
-        if node is not None and node.uid != self.node.uid:
-            return "live-node (NoSuchNode): the Node has been made anew since the plan"
+        if why := not_the_node(self.node, node):
+            return f"live-node: {why}"
+        csr = csr_of(found)
         facts = csr_facts(
-            csr_of(found),
+            csr,
             policy_evidence,
             at=clock.now(),
-            allowed=allowance_of(self.node),
+            allowed=allowed_names(self.node),
             pinned=pins_of(self.inputs.plan.nodes),
             kubelet_started=self.kubelet_started,
+            client_certificates=await self._client_certificates(csr),
+            without_credential_id=self.inputs.without_credential_id,
         )
         decided = found.condition("Approved") is not None
         decision = decide(facts, EVEN_IF_DECIDED if decided else RULES)
         if decision.outcome is Outcome.PASS:
             return ""
         return "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in decision.held_by[:3])
+
+    async def _client_certificates(self, csr: Csr) -> frozenset[str]:
+        """The kubelet's client certificates; read once more on the node where the CSR was made with another one.
+
+        The kubelet may have rotated its certificate since the survey; it looks for a new one every 10 s.
+        """
+        clock = self.context.clock
+        made_with = {f"X509SHA256={each}" for each in self.client_certificates}
+        known = not csr.credential_ids or set(csr.credential_ids) <= made_with
+        lately = self.reread is not None and clock.monotonic() - self.reread < _REREAD
+        if known or lately:
+            return self.client_certificates
+        self.reread = clock.monotonic()
+        with contextlib.suppress(KubevouchError):  # then what was read before stands, and holds it
+            survey = (await survey_planned(self.node, self.context)).answer
+            self.client_certificates |= client_certificates_of(survey)
+        return self.client_certificates
 
     def _approved(self, name: str, how: str) -> None:
         self.approved.add(name)
@@ -174,7 +211,7 @@ class NodeObserver:
     async def _served(self) -> tuple[Served, ...]:
         wanted = targets_of(self.node)
         return await gather_served(
-            wanted, self.inputs.trust, clock=self.context.clock, timeout=_DIAL
+            wanted, self.inputs.trust, clock=self.context.clock, timeout=DIAL_TIMEOUT
         )
 
     async def serves_as_before(self) -> bool:
@@ -223,48 +260,3 @@ def _ours(request: CertificateSigningRequest, run: str) -> bool:
     """This run approved it, whether or not we heard the API server's answer."""
     approved = request.condition("Approved")
     return approved is not None and approved.reason == BY_US and f"run {run}:" in approved.message
-
-
-async def leaves_of(context: RolloutContext, node: NodePlan) -> frozenset[str]:
-    """Fingerprints of what its kubelet serves at the addresses of the plan."""
-    served = await gather_served(targets_of(node), None, clock=context.clock, timeout=_DIAL)
-    return frozenset(each.dialled.leaf.fingerprint for each in served if each.dialled.leaf)
-
-
-async def lease_time(context: RolloutContext, node: str) -> datetime | None:
-    """When the kubelet last renewed its lease; None where that cannot be read."""
-    try:
-        return (await context.api.get(LEASES, node, "kube-node-lease")).spec.renew_time
-    except (NotFound, Forbidden):
-        return None
-
-
-async def known_requests(context: RolloutContext, node: str) -> frozenset[str]:
-    """Names of all serving requests of a node."""
-    user = f"{NODE_USER}{node}"
-    return frozenset(r.name for r in await list_csrs(context.api) if r.spec.username == user)
-
-
-def targets_of(node: NodePlan) -> Iterable[Target]:
-    """Where its certificate must be seen."""
-    return [Target(address, node=node.node, port=node.port) for address in node.dial]
-
-
-def allowance_of(node: NodePlan) -> AllowedNames:
-    """What the plan lets the node have. Nothing that only the node itself says is in a plan without the operator's yes."""
-    return AllowedNames(
-        node=node.node,
-        names=node.names,
-        addresses=node.addresses,
-        control_plane=node.control_plane,
-    )
-
-
-def pins_of(nodes: Iterable[NodePlan]) -> list[tuple[str, Claim]]:
-    """(node, entry) of all planned nodes: what is proven to be one node's is no other's."""
-    return [
-        (each.node, entry)
-        for each in nodes
-        for entry in (*each.names, *each.addresses)
-        if entry.source.is_proof
-    ]

@@ -2,22 +2,21 @@
 
 from collections.abc import Iterable
 from contextlib import aclosing
-from datetime import datetime
-
-import msgspec
 
 from kubevouch.evidence.gather.identity import gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.serving import judged
 from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.evidence.survey import NodeSurvey, survey
-from kubevouch.kube.resources import NAMESPACES, NODES, Node, NodeAddress, ResourceAttributes
+from kubevouch.kube.resources import NAMESPACES, NODES, Node, ResourceAttributes
 from kubevouch.kubelet.io.dial import dial
-from kubevouch.node.errors import NodeError
+from kubevouch.node.script import ScriptResult
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.observe import targets_of
-from kubevouch.rollout.decide.assess import NodeFacts, not_the_machine
-from kubevouch.rollout.decide.plan import LeftOut, NodePlan, Plan
+from kubevouch.rollout.act.node_facts import targets_of
+from kubevouch.rollout.decide.machine import not_the_machine
+from kubevouch.rollout.decide.plan import NodePlan, Plan
+from kubevouch.rollout.decide.plan_config_map import is_its_edit
+from kubevouch.rollout.decide.recheck import NEW_PLAN, not_the_node
 from kubevouch.rollout.errors import StoppedBefore
 from kubevouch.tls.failure import FailureKind
 
@@ -33,25 +32,30 @@ _SIGNER = "kubernetes.io/kubelet-serving"
 
 async def check_cluster(
     plan: Plan, context: RolloutContext
-) -> tuple[TrustedRoots, dict[str, Node]]:
+) -> tuple[TrustedRoots, tuple[Node, ...]]:
     """The cluster is the plan's: by the UID of kube-system, its CA and its Nodes.
 
-    Returns whom its pods trust, and the Nodes of the plan by name.
+    Returns whom its pods trust, and all its Nodes.
 
     Raises:
         StoppedBefore: it is another one, or a Node was made anew, or is not Ready.
     """
     trust = await check_identity(plan, context)
-    nodes = {node.name: node for node in await context.api.list_all(NODES)}
+    nodes = tuple(await context.api.list_all(NODES))
+    by_name = {node.name: node for node in nodes}
     for planned in plan.nodes:
-        node = nodes.get(planned.node)
+        node = by_name.get(planned.node)
         if why := not_the_node(planned, node):
-            raise StoppedBefore(planned.node, why, "make a new plan")
+            raise StoppedBefore(planned.node, why, NEW_PLAN)
         if node is not None and not node.ready:
-            raise StoppedBefore(
-                planned.node, "this Node is not Ready", "make a new plan without it"
-            )
-    return trust, {planned.node: nodes[planned.node] for planned in plan.nodes}
+            raise StoppedBefore(planned.node, "this Node is not Ready", f"{NEW_PLAN} without it")
+    if plan.config_map is not None and not is_its_edit(plan.config_map):
+        raise StoppedBefore(
+            f"ConfigMap {plan.config_map.name}",
+            "what the plan would write is not the old text with serverTLSBootstrap: true",
+            NEW_PLAN,
+        )
+    return trust, nodes
 
 
 async def check_identity(plan: Plan, context: RolloutContext) -> TrustedRoots:
@@ -71,15 +75,8 @@ async def check_identity(plan: Plan, context: RolloutContext) -> TrustedRoots:
         why = trust.doubt.text if trust.doubt else "the cluster's CA is not known"
         raise StoppedBefore(where, why)
     if trust.value.sha256 != plan.cluster.ca_sha256:
-        raise StoppedBefore(where, "the cluster's CA has changed since the plan", "make a new plan")
+        raise StoppedBefore(where, "the cluster's CA has changed since the plan", NEW_PLAN)
     return trust.value
-
-
-def not_the_node(planned: NodePlan, node: Node | None) -> str:
-    """Why this is not the Node of the plan; empty if it is."""
-    if node is None:
-        return "this Node is not there any more"
-    return "" if node.uid == planned.uid else "this Node has been made anew since the plan"
 
 
 async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
@@ -134,73 +131,27 @@ async def check_vantage(
     return found
 
 
-async def survey_again(node: NodePlan, context: RolloutContext) -> NodeSurvey:
-    """A survey of the plan's machine.
+async def survey_machine(
+    host: str, node: str, machine_id: str, host_key: str, context: RolloutContext
+) -> ScriptResult[NodeSurvey]:
+    """A survey of the machine that is meant, and of no other.
 
-    Raises:
-        StoppedBefore: it is another machine, or cannot be reached.
-    """
-    try:
-        return await survey_machine(node, context)
-    except NodeError as error:
-        raise StoppedBefore(node.node, str(error)) from None
-
-
-def as_planned(
-    planned: NodePlan, node: Node, survey: NodeSurvey, served: Served, at: datetime
-) -> NodeFacts:
-    """What is known of the node now, its names and addresses as the plan has them.
-
-    Those are judged when its request comes; here it is about its disk and its kubelet.
-    """
-    claims = [NodeAddress(type="Hostname", address=entry.value) for entry in planned.names]
-    claims += [NodeAddress(type="InternalIP", address=entry.value) for entry in planned.addresses]
-    status = msgspec.structs.replace(node.status, addresses=tuple(claims))
-    known = {entry.value: entry.source for entry in (*planned.names, *planned.addresses)}
-    return NodeFacts(
-        node=msgspec.structs.replace(node, status=status),
-        survey=survey,
-        at=at,
-        host_key=planned.host_key,
-        confirmed=known,
-        accepted=tuple(known),
-        served=served,
-        flags=(),
-    )
-
-
-def check_as_planned(planned: NodePlan, found: NodePlan | LeftOut) -> None:
-    """What the node needs now is what the plan says.
-
-    Raises:
-        StoppedBefore: it is not.
-    """
-    if isinstance(found, LeftOut):
-        raise StoppedBefore(planned.node, found.reason, "make a new plan")
-    if found.config_sha256 != planned.config_sha256:
-        seen = f"{planned.config or found.config} has been changed since the plan"
-        raise StoppedBefore(planned.node, seen, "make a new plan")
-    for what in ("change", "root", "pki", "config", "content_sha256"):
-        now, then = getattr(found, what), getattr(planned, what)
-        if now != then:
-            seen = f"its {what} is now {now}, and was {then} in the plan"
-            raise StoppedBefore(planned.node, seen, "make a new plan")
-
-
-async def survey_machine(node: NodePlan, context: RolloutContext) -> NodeSurvey:
-    """A survey of the plan's machine.
+    host_key: the ssh host key that is expected; empty for whichever the operator's own ssh accepts.
 
     Raises:
         StoppedBefore: it is another machine.
         NodeError: it cannot be reached.
     """
-    carried = await context.transport.run_script(node.host, survey(), timeout=_SURVEY)
-    if node.host_key and carried.host_key and carried.host_key != node.host_key:
+    result = await context.transport.run_script(host, survey(), timeout=_SURVEY)
+    if host_key and result.host_key and result.host_key != host_key:
         raise StoppedBefore(
-            node.node,
-            f"another ssh host key answers: {carried.host_key}",
-            f"{node.host_key} is the plan's",
+            node, f"another ssh host key answers: {result.host_key}", f"{host_key} is the plan's"
         )
-    if why := not_the_machine(carried.answer, node.node, node.machine_id):
-        raise StoppedBefore(node.node, why)
-    return carried.answer
+    if why := not_the_machine(result.answer, node, machine_id):
+        raise StoppedBefore(node, why)
+    return result
+
+
+async def survey_planned(node: NodePlan, context: RolloutContext) -> ScriptResult[NodeSurvey]:
+    """A survey of the plan's machine. Raises as `survey_machine` does."""
+    return await survey_machine(node.host, node.node, node.machine_id, node.host_key, context)

@@ -4,21 +4,31 @@ The order is that of the run turned round: the ConfigMap first, then control pla
 """
 
 from kubevouch.evidence.gather.serving import gather_served
+from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.resources import NODES
 from kubevouch.node.errors import NodeError
-from kubevouch.rollout.act.config_map import undo_config_map
-from kubevouch.rollout.act.context import RolloutContext, RolloutTimeouts
-from kubevouch.rollout.act.observe import targets_of
-from kubevouch.rollout.act.precheck import check_identity, check_vantage, survey_again
+from kubevouch.rollout.act.config_map import ConfigMapResult, undo_config_map
+from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.node_facts import targets_of
+from kubevouch.rollout.act.precheck import check_identity, check_vantage, survey_planned
 from kubevouch.rollout.decide.change import change_to_undo
+from kubevouch.rollout.decide.machine import state_of_run
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, ordered
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
-from kubevouch.rollout.decide.transaction import TransactionState, TransactionStep, render
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from kubevouch.rollout.decide.transaction import (
+    TransactionAnswer,
+    TransactionState,
+    TransactionStep,
+    render,
+)
 from kubevouch.rollout.errors import StoppedBefore
 
 _CARRY = 90.0
 _PAUSE = 1.0
+_KEPT = 3
+"""Records of so many runs stay on a node (transaction.sh, commit)."""
 
 
 async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -> RunResult:
@@ -29,11 +39,9 @@ async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -
         KubeError: the API server does not answer.
     """
     await check_identity(plan, context)
-    said, failed = "", False
+    config_map = ConfigMapResult("")
     if plan.config_map is not None:
-        said = await undo_config_map(context.api, plan.config_map)
-        failed = bool(said)
-        said = said or f"ConfigMap {plan.config_map.name} is as before"
+        config_map = await undo_config_map(context.api, plan.config_map)
     changed = [node for node in plan.nodes if node.change is ChangeKind.BOOTSTRAP]
     results: list[NodeResult] = []
     for node in reversed(ordered(tuple(changed))):
@@ -46,7 +54,9 @@ async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -
         context.progress.ended(node.node, f"{outcome}{': ' + why if why else ''}")
         results.append(result)
     interrupted = any(each.outcome is NodeOutcome.UNTOUCHED for each in results)
-    return RunResult(plan.run, tuple(results), said, failed, interrupted)
+    return RunResult(
+        plan.run, tuple(results), config_map.text, config_map.failed, interrupted=interrupted
+    )
 
 
 async def _undo_node(
@@ -54,11 +64,13 @@ async def _undo_node(
 ) -> tuple[NodeOutcome, str]:
     try:
         await check_vantage([node], None, context)
-        seen = await survey_again(node, context)
-        runs = {run.run.decode(errors="replace") for run in seen.runs}
+        seen = (await survey_planned(node, context)).answer
         unclear = (seen.no_kubelet or seen.unsafe).decode(errors="replace")
-        if plan.run not in runs and not unclear:
-            return NodeOutcome.DONE, "this run has not changed this node"
+        state = state_of_run(seen, plan.run)
+        if not state and not unclear:
+            return _without_record(node, seen)
+        if state == "undone":
+            return NodeOutcome.UNDONE, "it was undone before"
         script = render(TransactionStep.UNDO, change_to_undo(node, seen, plan.run), None)
         answer = (await context.transport.run_script(node.host, script, timeout=_CARRY)).answer
     except StoppedBefore as error:
@@ -67,15 +79,31 @@ async def _undo_node(
         return NodeOutcome.UNKNOWN, str(error)
     if answer.outcome is TransactionState.NOTHING:
         return _no_record(node, answer.reason, unclear)
+    return await _after(answer, node, context, timeouts)
+
+
+async def _after(
+    answer: TransactionAnswer, node: NodePlan, context: RolloutContext, timeouts: RolloutTimeouts
+) -> tuple[NodeOutcome, str]:
+    """What the node said of its undo, and what is seen of it from outside."""
     if answer.outcome is not TransactionState.UNDONE:
         return NodeOutcome.STOPPED, answer.reason
     context.progress.step(node.node, "former files in place, restarted")
-    missing = await _gates(node, context, timeouts)
-    return (
-        (NodeOutcome.UNKNOWN, f"undone, but {missing}")
-        if missing
-        else (NodeOutcome.UNDONE, answer.reason)
-    )
+    if missing := await _gates(node, context, timeouts):
+        return NodeOutcome.UNKNOWN, f"undone, but {missing}"
+    return NodeOutcome.UNDONE, answer.reason
+
+
+def _without_record(node: NodePlan, seen: NodeSurvey) -> tuple[NodeOutcome, str]:
+    """The run has no folder there: it has not changed the node, if its folder would be seen and would still be kept."""
+    if not seen.root or seen.root[0].text_path != node.root:
+        found = seen.root[0].text_path if seen.root else "not known"
+        why = f"the kubelet's folder is {found}, and was {node.root} in the plan: what this run left there cannot be seen"
+        return NodeOutcome.UNKNOWN, why
+    if len(seen.runs) >= _KEPT:
+        why = f"no record of this run is on it: it never began there, or {_KEPT} newer runs have followed"
+        return NodeOutcome.UNKNOWN, why
+    return NodeOutcome.DONE, "this run has not changed this node"
 
 
 def _no_record(node: NodePlan, reason: str, unclear: str) -> tuple[NodeOutcome, str]:

@@ -1,48 +1,29 @@
-"""From a planned node and its survey to the words of the transaction script, and the seed that goes with it."""
+"""From a planned node and its survey to the words of the transaction script, and the seed that goes with it. Pure."""
 
-import hashlib
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 from kubevouch.evidence.survey import NodeSurvey
-from kubevouch.kubelet.splice import Refusal, set_server_tls_bootstrap
 from kubevouch.rollout.decide.plan import NodePlan, SeedKind
 from kubevouch.rollout.decide.transaction import NodeChange, Seed
-from kubevouch.rollout.errors import StoppedBefore
-from kubevouch.x509 import kubelet_self_signed
-
-SEED_LIFE = timedelta(hours=24)
-"""Longer than any run, and short enough that nobody comes to rely on it."""
-
-
-def change_of(node: NodePlan, seen: NodeSurvey, run: str, switch_seconds: int) -> NodeChange:
-    """The change in the script's words. The content is made anew from what is on the disk, and must be the planned one.
-
-    Raises:
-        StoppedBefore: it is not.
-    """
-    config = next(each for each in seen.config if each.text_path == node.config)
-    edit = set_server_tls_bootstrap(config.content)
-    if isinstance(edit, Refusal):
-        raise StoppedBefore(node.node, f"{node.config}: {edit}")
-    if hashlib.sha256(edit.after).hexdigest() != node.content_sha256:
-        raise StoppedBefore(node.node, f"the edit of {node.config} is not the one in the plan")
-    return _change(node, seen, run, edit.after, switch_seconds)
+from kubevouch.x509 import (
+    CertificateKind,
+    X509Error,
+    classify,
+    kubelet_self_signed,
+    read_certificates,
+)
 
 
-def change_to_undo(node: NodePlan, seen: NodeSurvey, run: str) -> NodeChange:
-    """The same words for an undo: the new content is not needed, its hash is."""
-    return _change(node, seen, run, b"", 0)
-
-
-def _change(
-    node: NodePlan, seen: NodeSurvey, run: str, content: bytes, switch_seconds: int
+def change_of(
+    node: NodePlan, survey: NodeSurvey, run: str, *, content: bytes, switch_seconds: int
 ) -> NodeChange:
+    """The change in the script's words. content: the whole new config.yaml, whose digest is the plan's."""
     return NodeChange(
         run=run,
         machine_id=node.machine_id,
-        identity_path=seen.identity.path.decode(),
-        identity_sha256=seen.identity.sha256,
+        identity_path=survey.identity.path.decode(errors="replace"),
+        identity_sha256=survey.identity.sha256,
         root=node.root,
         pki=node.pki,
         config=node.config,
@@ -53,17 +34,45 @@ def _change(
     )
 
 
+def change_to_undo(node: NodePlan, survey: NodeSurvey, run: str) -> NodeChange:
+    """The same words for an undo: the new content is not needed, its hash is."""
+    return change_of(node, survey, run, content=b"", switch_seconds=0)
+
+
+def seed_kind(survey: NodeSurvey, now: datetime, life: timedelta) -> SeedKind:
+    """The kubelet's own self-signed pair if that is good for so long, else a fresh one."""
+    files = {each.name: each for each in survey.certificates}
+    own = files.get("kubelet.crt")
+    if own is None or "kubelet.key" not in files:
+        return SeedKind.FRESH
+    try:
+        leaf = read_certificates(own.content, own.text_path)[0]
+    except X509Error:
+        return SeedKind.FRESH
+    good = leaf.not_before <= now and now + life < leaf.not_after
+    self_made = classify(leaf) is CertificateKind.KUBELET_SELF_SIGNED
+    return SeedKind.COPY if good and self_made else SeedKind.FRESH
+
+
 def seed_of(
-    node: NodePlan, seen: NodeSurvey, *, now: datetime, serials: tuple[int, int]
+    node: NodePlan,
+    survey: NodeSurvey,
+    *,
+    now: datetime,
+    life: timedelta,
+    serials: tuple[int, int],
 ) -> Seed | None:
-    """A fresh self-signed pair in the kubelet's own form; None where its own is still good. serials: of its CA and of itself."""
-    if node.seed is SeedKind.COPY:
+    """A fresh self-signed pair in the kubelet's own form; None where the node's own pair is good for so long.
+
+    serials: of the pair's authority and of its leaf.
+    """
+    if seed_kind(survey, now, life) is SeedKind.COPY:
         return None
     made = kubelet_self_signed(
-        seen.hostname.decode(errors="replace").strip().lower() or node.node,
-        addresses=[ip_address(entry.value) for entry in node.addresses],
+        survey.hostname.decode(errors="replace").strip().lower() or node.node,
+        addresses=[ip_address(claim.value) for claim in node.addresses],
         now=now,
-        lifetime=SEED_LIFE,
+        lifetime=life,
         serials=serials,
     )
     return Seed(chain_pem=made.chain_pem, key_pem=made.key_pem)

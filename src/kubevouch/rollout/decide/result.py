@@ -5,6 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from kubevouch.errors import ExitCode, combined_exit_code
+from kubevouch.rollout.decide.plan import LeftOut
 
 
 class NodeOutcome(StrEnum):
@@ -47,10 +48,18 @@ class RunResult(msgspec.Struct, frozen=True):
 
     config_map_failed: bool = False
     interrupted: bool = False
+    left_out: tuple[LeftOut, ...] = ()
+    """Nodes that the plan does not touch although they are not well."""
+
+    undo: str = ""
+    """The command that undoes what this run has changed on nodes; empty if it has changed none."""
 
     @property
     def exit_code(self) -> ExitCode:
-        """0 all done, 4 stopped with some nodes done or nothing changed, 5 undone, 130 interrupted."""
+        """0 all done, 4 stopped with some nodes done or nothing changed, 5 undone, 130 interrupted.
+
+        3 if all that was planned is done, and the plan had left out nodes that are not well.
+        """
         outcomes = {each.outcome for each in self.nodes}
         codes = [ExitCode.OK]
         if self.interrupted:
@@ -65,4 +74,6 @@ class RunResult(msgspec.Struct, frozen=True):
             codes.append(ExitCode.UNDONE if only_untouched else ExitCode.STOPPED)
         if self.config_map_failed:
             codes.append(ExitCode.STOPPED)
+        if self.left_out:
+            codes.append(ExitCode.COULD_NOT_TELL)
         return combined_exit_code(codes)

@@ -1,0 +1,252 @@
+"""The check before a plan is carried out: everything that can be known before the first write. Writes nothing."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from kubevouch.errors import KubevouchError
+from kubevouch.evidence.gather.csrs import list_csrs
+from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.metrics_path import gather_metrics_path
+from kubevouch.evidence.gather.names import gather_names
+from kubevouch.evidence.gather.serving import gather_served
+from kubevouch.evidence.serving import preferred_types, targets
+from kubevouch.evidence.snapshot import Served, TrustedRoots
+from kubevouch.evidence.survey import NodeSurvey
+from kubevouch.kube.resources import Node
+from kubevouch.node.errors import NodeError
+from kubevouch.policy.claims import NameSource
+from kubevouch.policy.machines import SharedIdentity
+from kubevouch.policy.reserved import ReservedNames, reserved_of
+from kubevouch.rollout.act.config_map import is_written
+from kubevouch.rollout.act.confirm import confirm_addresses
+from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.node_facts import pins_of
+from kubevouch.rollout.act.observe import RunInputs
+from kubevouch.rollout.act.precheck import (
+    check_cluster,
+    check_rights,
+    check_vantage,
+    survey_machine,
+    survey_planned,
+)
+from kubevouch.rollout.decide.assess import waiting_nodes
+from kubevouch.rollout.decide.intent import why_not_applicable
+from kubevouch.rollout.decide.need import MachineFacts, NeedKind, need_of
+from kubevouch.rollout.decide.plan import NodePlan, Plan, ordered
+from kubevouch.rollout.decide.recheck import (
+    FoundState,
+    not_accounted_for,
+    not_entitled_as_planned,
+    recheck,
+)
+from kubevouch.rollout.decide.shared import shared_among, without_shared_keys
+from kubevouch.rollout.errors import NothingApplicable, StoppedBefore
+
+_AT_ONCE = 16
+_SAID = {
+    FoundState.AS_PLANNED: "is as planned",
+    FoundState.BEGUN: "was changed by this run and not proven: the run goes on with it",
+    FoundState.WELL: "needs nothing any more",
+}
+
+
+@dataclass(frozen=True)
+class CheckedNode:
+    """A node of the plan, found as planned, or begun, or well. content: its new config.yaml; empty: nothing is written."""
+
+    plan: NodePlan
+    state: FoundState
+    survey: NodeSurvey
+    surveyed: datetime
+    """When, by our clock."""
+
+    content: bytes
+
+
+@dataclass(frozen=True)
+class CheckedPlan:
+    """A plan that holds.
+
+    well: nodes that the plan leaves out since they are well, and that were found well again. writes_config_map: the
+    ConfigMap is to be written, and every node of the cluster is accounted for. config_map_kept: why it is left as it is
+    although the plan would change it.
+    """
+
+    inputs: RunInputs
+    nodes: tuple[CheckedNode, ...]
+    """In the order of the run."""
+
+    well: frozenset[str]
+    writes_config_map: bool
+    config_map_kept: str
+
+    @property
+    def plan(self) -> Plan:
+        """The plan itself."""
+        return self.inputs.plan
+
+    @property
+    def found(self) -> dict[str, FoundState]:
+        """By node, what was found."""
+        return {each.plan.node: each.state for each in self.nodes}
+
+
+async def check(
+    plan: Plan, context: RolloutContext, *, without_credential_id: bool = False
+) -> CheckedPlan:
+    """Everything that can be known before the first write.
+
+    without_credential_id: the operator accepts that this API server does not tell which credential made a CSR.
+
+    Raises:
+        NothingApplicable: the plan leaves out every node that is not well.
+        StoppedBefore: something is not as the plan says, naming the node.
+        KubeError: the API server does not answer.
+    """
+    if why := why_not_applicable(plan):
+        raise NothingApplicable(
+            f"plan of run {plan.run}", why, "make a new plan when that is mended"
+        )
+    trust, nodes = await check_cluster(plan, context)
+    await check_rights(context, config_map=plan.config_map is not None)
+    served = await check_vantage(plan.nodes, trust, context)
+    inquiry = Inquiry(context.clock)
+    names, metrics, csrs = await together(
+        gather_names(context.api, inquiry),
+        gather_metrics_path(context.api, inquiry),
+        list_csrs(context.api),
+    )
+    running = any(pod.status.phase == "Running" for pod in metrics.pods.or_else(()))
+    inputs = RunInputs(
+        plan=plan,
+        trust=trust,
+        names=names,
+        metrics_wanted=running and metrics.api_service.value is not None,
+        without_credential_id=without_credential_id,
+    )
+    checker = _Checker(
+        context,
+        inputs,
+        nodes,
+        served,
+        waiting_nodes(csrs),
+        reserved_of(names, nodes),
+        metrics.flags,
+    )
+    checked = await checker.planned()
+    writes, kept, well = await checker.config_map()
+    return CheckedPlan(inputs, checked, well, writes, kept)
+
+
+@dataclass(frozen=True)
+class _Surveyed:
+    """A machine, the addresses that are proven to be its own, and the ssh host key that answered for it."""
+
+    facts: MachineFacts
+    proven: dict[str, NameSource]
+    host_key: str
+
+
+@dataclass(frozen=True)
+class _Checker:
+    """What is known of the cluster while its nodes are checked."""
+
+    context: RolloutContext
+    inputs: RunInputs
+    nodes: tuple[Node, ...]
+    served: dict[str, Served]
+    waiting: frozenset[str]
+    reserved: ReservedNames
+    flags: tuple[str, ...]
+
+    async def planned(self) -> tuple[CheckedNode, ...]:
+        """Every node of the plan, several at a time. Raises StoppedBefore for the first that is not as planned."""
+        limit = asyncio.Semaphore(_AT_ONCE)
+
+        async def surveyed(node: NodePlan) -> _Surveyed:
+            async with limit:
+                return await self._surveyed(node)
+
+        nodes = ordered(self.inputs.plan.nodes)
+        seen = await together(*(surveyed(node) for node in nodes))
+        keys = {each.facts.node: each.host_key for each in seen}
+        shared = shared_among(self.nodes, keys)
+        return tuple(self._checked(n, s, shared) for n, s in zip(nodes, seen, strict=True))
+
+    async def _surveyed(self, node: NodePlan) -> _Surveyed:
+        try:
+            result = await survey_planned(node, self.context)
+            at = self.context.clock.now()
+            values = [claim.value for claim in node.addresses]
+            proven = await confirm_addresses(values, node.host, result, self.context)
+        except NodeError as error:
+            raise StoppedBefore(node.node, str(error)) from None
+        facts = MachineFacts(
+            node=node.node,
+            machine_id=node.machine_id,
+            survey=result.answer,
+            at=at,
+            served=self.served.get(node.node),
+            csr_waits=node.node in self.waiting,
+        )
+        return _Surveyed(facts, proven, result.host_key or "")
+
+    def _checked(
+        self, node: NodePlan, seen: _Surveyed, shared: tuple[SharedIdentity, ...]
+    ) -> CheckedNode:
+        found = recheck(node, self.inputs.plan.run, seen.facts)
+        proven = without_shared_keys(node.node, seen.proven, shared)
+        if why := found.why or self._not_entitled(node, found.state, proven):
+            raise StoppedBefore(node.node, why)
+        self.context.progress.step(node.node, _SAID[found.state])
+        return CheckedNode(node, found.state, seen.facts.survey, seen.facts.at, found.content)
+
+    def _not_entitled(
+        self, node: NodePlan, state: FoundState, proven: Mapping[str, NameSource]
+    ) -> str:
+        if state is FoundState.WELL:
+            return ""
+        pins = pins_of(self.inputs.plan.nodes)
+        return not_entitled_as_planned(node, self.nodes, self.reserved, proven, pins)
+
+    async def config_map(self) -> tuple[bool, str, frozenset[str]]:
+        """Whether the ConfigMap is to be written, or why it is left as it is; and the nodes left out that are well."""
+        plan = self.inputs.plan
+        if plan.config_map is None or await is_written(self.context.api, plan.config_map):
+            return False, "", frozenset()
+        left_out = {each.node for each in plan.left_out if each.is_well}
+        well = await self._well([node for node in self.nodes if node.name in left_out])
+        kept = not_accounted_for(plan, [node.name for node in self.nodes], well)
+        return not kept, kept, well
+
+    async def _well(self, nodes: list[Node]) -> frozenset[str]:
+        """Those that the plan calls well, and are: asked the same question as when the plan was made."""
+        dialled = targets(nodes, preferred_types(self.flags))
+        trust: TrustedRoots = self.inputs.trust
+        served = {
+            each.node: each
+            for each in await gather_served(dialled, trust, clock=self.context.clock)
+        }
+        limit = asyncio.Semaphore(_AT_ONCE)
+
+        async def is_well(node: Node) -> bool:
+            machine_id = node.status.node_info.machine_id
+            async with limit:
+                try:
+                    found = await survey_machine(node.name, node.name, machine_id, "", self.context)
+                except KubevouchError:
+                    return False
+            facts = MachineFacts(
+                node=node.name,
+                machine_id=machine_id,
+                survey=found.answer,
+                at=self.context.clock.now(),
+                served=served.get(node.name),
+                csr_waits=False,
+            )
+            return need_of(facts).kind is NeedKind.NOTHING
+
+        answers = await together(*(is_well(node) for node in nodes))
+        return frozenset(node.name for node, well in zip(nodes, answers, strict=True) if well)

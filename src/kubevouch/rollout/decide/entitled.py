@@ -1,0 +1,45 @@
+"""Question two of a plan: which names and addresses is a node entitled to? The policy is asked; here is what is asked of it.
+
+Asked when the plan is made, about what the node claims and what was proven of it; asked again before a plan is carried
+out, about what the plan says: a plan is a file, and whoever can write it must not be able to give names away.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from kubevouch.kube.resources import Node
+from kubevouch.outcome import Outcome
+from kubevouch.policy.claims import AllowedNames, Claim, NameSource, other_nodes_of
+from kubevouch.policy.decide import decide_entitlement
+from kubevouch.policy.reserved import ReservedNames
+
+
+def not_entitled(
+    allowed: AllowedNames,
+    nodes: Sequence[Node],
+    reserved: ReservedNames,
+    pinned: Iterable[tuple[str, Claim]] = (),
+) -> str:
+    """Why a CSR for all of these names and addresses would be held; empty if the node is entitled to them."""
+    others = other_nodes_of(allowed.node, nodes, reserved.shared, pinned)
+    decision = decide_entitlement(allowed, others, reserved)
+    if decision.outcome is Outcome.PASS:
+        return ""
+    hints = " ".join(f"--allow {allowed.node}={value}" for value in decision.operator_may_allow)
+    return f"its CSR would be held: {decision.why}" + (f"; if it is so: {hints}" if hints else "")
+
+
+def not_proven_again(planned: AllowedNames, proven: Mapping[str, NameSource]) -> str:
+    """Which source that the plan states does not hold now; empty if all do. Nothing is taken from the plan on trust.
+
+    proven: addresses that were proven just now, by value. What the operator said when the plan was made stays said: it
+    is shown once more before anything is done.
+    """
+    for claim in (*planned.names, *planned.addresses):
+        if claim.source is NameSource.OPERATOR:
+            continue
+        if claim.source is NameSource.NODE_NAME:
+            if claim.value != planned.node:
+                return f"the plan takes {claim.value} for its name, and it is {planned.node}"
+        elif proven.get(claim.value) is not claim.source:
+            return f"the plan says of {claim.value}: {claim.source}; that does not hold now"
+    return ""

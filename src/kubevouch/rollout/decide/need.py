@@ -1,0 +1,210 @@
+"""Question one of a plan: what do this node's disk and its kubelet need? From a survey and what is served. Pure.
+
+A node with an armed run needs that run to be proven or undone, and nothing else: armed is never well.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from kubevouch.diagnose.rules.wire import is_ours
+from kubevouch.evidence.snapshot import Served
+from kubevouch.evidence.survey import NodeSurvey
+from kubevouch.kubelet.configuration import BOOTSTRAP_KEY
+from kubevouch.kubelet.effective import EffectiveConfiguration
+from kubevouch.kubelet.errors import ConfigurationError
+from kubevouch.kubelet.splice import Refusal, set_server_tls_bootstrap
+from kubevouch.rollout.decide.machine import (
+    armed_runs,
+    next_start,
+    not_the_machine,
+    restart_pending,
+    said_of_switch,
+)
+from kubevouch.x509 import node_name_of
+
+_SKEW = timedelta(minutes=4)
+"""The signer backdates by 5 minutes (pkg/controller/certificates/authority/policies.go)."""
+
+WELL = "nothing to do: it serves a certificate of the cluster's CA that verifies"
+_NO_CHANGE = "(no change: the file says so already; the kubelet has not been restarted since)"
+
+
+class NeedKind(StrEnum):
+    """What a node needs."""
+
+    NOTHING = "nothing"
+    """It serves a certificate that is trusted and its own, will ask for the next one, and no CSR of it waits."""
+
+    APPROVE = "approve"
+    """Its kubelet asks for certificates: its newest CSR is to be approved. Nothing is written or restarted."""
+
+    BOOTSTRAP = "bootstrap"
+    """serverTLSBootstrap is to be set, and the kubelet restarted."""
+
+    ARMED = "armed"
+    """A run has changed it and has not been proven: that run is to be finished or undone first."""
+
+    UNKNOWN = "unknown"
+    """It cannot be helped, or it could not be told what it needs: `why` says what is in the way."""
+
+
+@dataclass(frozen=True)
+class MachineFacts:
+    """All that question one looks at.
+
+    machine_id: as the Node has it. at: when the survey was made, by our clock. served: at the address that scrapers
+    dial; None if that is not known. csr_waits: the newest serving CSR of this node is undecided.
+    """
+
+    node: str
+    machine_id: str
+    survey: NodeSurvey
+    at: datetime
+    served: Served | None
+    csr_waits: bool
+
+
+@dataclass(frozen=True)
+class DiskChange:
+    """What is to be written on the node. content: of its whole config.yaml. aside: old files that are moved away."""
+
+    root: str
+    pki: str
+    config: str
+    config_sha256: str
+    content: bytes
+    diff: str
+    aside: tuple[str, ...]
+
+    @property
+    def content_sha256(self) -> str:
+        """Of the new content."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+@dataclass(frozen=True)
+class Need:
+    """The answer. change: where the kind is BOOTSTRAP."""
+
+    kind: NeedKind
+    why: str = ""
+    change: DiskChange | None = None
+
+
+class _CannotBeHelpedError(Exception):
+    """What is in the way."""
+
+
+def need_of(facts: MachineFacts) -> Need:
+    """What this node needs, or what is in the way."""
+    try:
+        return _need_of(facts)
+    except (_CannotBeHelpedError, ConfigurationError) as error:
+        return Need(NeedKind.UNKNOWN, str(error))
+
+
+def _need_of(facts: MachineFacts) -> Need:
+    survey = facts.survey
+    if why := not_the_machine(survey, facts.node, facts.machine_id):
+        raise _CannotBeHelpedError(why)
+    if (
+        survey.unsafe
+    ):  # then the runs on it cannot be trusted either: whether one is armed is not known
+        raise _CannotBeHelpedError(
+            f"{survey.unsafe.decode(errors='replace')}: what is written there as root must be root's alone"
+        )
+    if runs := armed_runs(survey):
+        run = runs[0]
+        name = run.run.decode(errors="replace")
+        return Need(
+            NeedKind.ARMED,
+            f"run {name} has changed it and has not been proven: {said_of_switch(survey, run)}; to go on with it, "
+            f"apply its plan again; to put the node back now: kubevouch undo {name}",
+        )
+    if abs(survey.skew(facts.at)) > _SKEW:
+        off = survey.skew(facts.at).total_seconds()
+        raise _CannotBeHelpedError(f"its clock is {off:+.0f} s off from this machine's")
+    next_one = _next_start(survey)
+    asks = next_one.configuration.server_tls_bootstrap and not restart_pending(survey)
+    if not asks:
+        return Need(NeedKind.BOOTSTRAP, change=_disk_change(survey))
+    if facts.served is not None and is_ours(facts.served):
+        raise _CannotBeHelpedError(
+            f"its port cannot be dialled from here: {facts.served.dialled.failure}"
+        )
+    if _is_trusted(facts.served):
+        if _holder(facts.served) != facts.node:
+            raise _CannotBeHelpedError(
+                "it serves a trusted certificate whose CN is not its node's; remove it by hand"
+            )
+        if not facts.csr_waits:
+            return Need(NeedKind.NOTHING, WELL)
+    return Need(NeedKind.APPROVE)
+
+
+def _is_trusted(served: Served | None) -> bool:
+    return served is not None and served.verdict is not None and served.verdict.trusted
+
+
+def _holder(served: Served | None) -> str | None:
+    leaf = served.dialled.leaf if served else None
+    return node_name_of(leaf) if leaf else None
+
+
+def _next_start(survey: NodeSurvey) -> EffectiveConfiguration:
+    """What the next start makes of its files and flags. Raises where that cannot be told, or serves another file."""
+    if not survey.unit.active:
+        raise _CannotBeHelpedError("it has no systemd, which the change and its undo need")
+    if not survey.words:
+        raise _CannotBeHelpedError(
+            survey.no_kubelet.decode(errors="replace") or "no kubelet runs as kubelet.service"
+        )
+    if not survey.config:
+        raise _CannotBeHelpedError("its kubelet runs without --config")
+    found = next_start(survey)
+    if found.configuration.tls_cert_file:
+        source = found.source_of("tlsCertFile")
+        raise _CannotBeHelpedError(
+            f"tlsCertFile is set ({source}): the kubelet would serve that file by address"
+        )
+    if found.configuration.bootstrap_gate_off:
+        raise _CannotBeHelpedError(
+            "its feature gate RotateKubeletServerCertificate is off: it would not start"
+        )
+    return found
+
+
+def _disk_change(survey: NodeSurvey) -> DiskChange:
+    """The edit of config.yaml, and what is set aside. Raises where it could not be done safely."""
+    if survey.missing:
+        raise _CannotBeHelpedError(
+            f"it lacks {survey.missing.decode().strip()}, which the change needs"
+        )
+    if not survey.root or not survey.pki:
+        raise _CannotBeHelpedError("its kubelet's folders cannot be read")
+    config, root, pki = survey.config[0], survey.root[0], survey.pki[0]
+    if not config.device == root.device == pki.device:
+        raise _CannotBeHelpedError(
+            f"{config.text_path}, {root.text_path} and {pki.text_path} are not on one file system"
+        )
+    edit = set_server_tls_bootstrap(config.content)
+    if isinstance(edit, Refusal):
+        raise _CannotBeHelpedError(f"{config.text_path}: {edit}")
+    after = next_start(survey, edit.after)
+    if not after.configuration.server_tls_bootstrap:
+        raise _CannotBeHelpedError(
+            f"{BOOTSTRAP_KEY} is set to false by {after.source_of(BOOTSTRAP_KEY)}, which wins"
+        )
+    return DiskChange(
+        root=root.text_path,
+        pki=pki.text_path,
+        config=config.text_path,
+        config_sha256=config.sha256,
+        content=edit.after,
+        diff=edit.diff(config.text_path) or _NO_CHANGE,
+        aside=tuple(
+            each.name for each in survey.certificates if each.name.startswith("kubelet-server")
+        ),
+    )

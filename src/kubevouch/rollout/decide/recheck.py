@@ -1,0 +1,171 @@
+"""Before the first write: is a node still what its plan says, and what is left to do on it? Pure.
+
+The plan is a file that anybody may have written. What it says of the cluster, of a node's role and of its names is
+compared with what is seen now, or proven again; nothing is taken from it on trust.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kubevouch.evidence.snapshot import CONTROL_PLANE_LABEL, is_control_plane
+from kubevouch.evidence.survey import NodeSurvey
+from kubevouch.kube.resources import Node
+from kubevouch.policy.claims import AllowedNames, Claim, NameSource
+from kubevouch.policy.reserved import ReservedNames
+from kubevouch.rollout.decide.entitled import not_entitled, not_proven_again
+from kubevouch.rollout.decide.machine import armed_runs, state_of_run
+from kubevouch.rollout.decide.need import MachineFacts, Need, NeedKind, need_of
+from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan
+
+NEW_PLAN = "make a new plan"
+
+
+class FoundState(StrEnum):
+    """What a run finds on a node of its plan."""
+
+    AS_PLANNED = "as planned"
+    BEGUN = "begun"
+    """This very run has changed it before and was cut off: it is armed. The run goes on with it."""
+
+    WELL = "well"
+    """It needs nothing any more."""
+
+    OTHER = "other"
+    """It is not as planned: `why` says what was seen. Nothing may be done on it."""
+
+
+@dataclass(frozen=True)
+class Recheck:
+    """The answer. content: the whole new config.yaml, where one is to be written."""
+
+    state: FoundState
+    why: str = ""
+    content: bytes = b""
+
+
+def not_the_node(planned: NodePlan, node: Node | None) -> str:
+    """Why this is not the Node of the plan; empty if it is."""
+    if node is None:
+        return "this Node is not there any more"
+    if node.uid != planned.uid:
+        return "this Node has been made anew since the plan"
+    if planned.control_plane is not is_control_plane(node):
+        has, was = ("has", "no") if is_control_plane(node) else ("has no", "a")
+        return (
+            f"its Node {has} label {CONTROL_PLANE_LABEL}, and it is {was} control plane in the plan"
+        )
+    known = {each.address for each in node.status.addresses}
+    if elsewhere := [address for address in planned.dial if address not in known]:
+        return f"the plan would prove it at {elsewhere[0]}, which its Node does not have"
+    if planned.port != node.kubelet_port:
+        return f"its kubelet's port is {node.kubelet_port}, and was {planned.port} in the plan"
+    return ""
+
+
+def recheck(planned: NodePlan, run: str, facts: MachineFacts) -> Recheck:
+    """What this run finds on the node's disk."""
+    survey, need = facts.survey, need_of(facts)
+    if need.kind is NeedKind.ARMED and planned.change is ChangeKind.BOOTSTRAP:
+        armed = {each.run.decode(errors="replace") for each in armed_runs(survey)}
+        if armed == {run}:
+            return _begun(planned, run, survey)
+    if need.kind is NeedKind.NOTHING:
+        return Recheck(FoundState.WELL)
+    if why := _not_as_planned(planned, run, survey, need):
+        return Recheck(FoundState.OTHER, why)
+    return Recheck(FoundState.AS_PLANNED, content=need.change.content if need.change else b"")
+
+
+def _begun(planned: NodePlan, run: str, survey: NodeSurvey) -> Recheck:
+    """It can be proven and committed where the disk is what the run has made of it."""
+    if survey.config and survey.root and survey.pki:
+        config, root, pki = survey.config[0], survey.root[0], survey.pki[0]
+        paths = (config.text_path, root.text_path, pki.text_path)
+        if (*paths, config.sha256) == (
+            planned.config,
+            planned.root,
+            planned.pki,
+            planned.content_sha256,
+        ):
+            return Recheck(FoundState.BEGUN, content=config.content)
+    why = (
+        f"this run has begun on it, and {planned.config} is not what the run writes; to put the node back now: "
+        f"kubevouch undo {run}"
+    )
+    return Recheck(FoundState.OTHER, why)
+
+
+def _not_as_planned(planned: NodePlan, run: str, survey: NodeSurvey, need: Need) -> str:
+    state = state_of_run(survey, run)
+    if state == "undone":
+        return f"this run was undone on it; {NEW_PLAN}"
+    if need.kind in (NeedKind.ARMED, NeedKind.UNKNOWN):
+        return need.why
+    if state == "committed":
+        return f"this run was done on it before, and now it needs something else; {NEW_PLAN}"
+    return _changed_since(planned, survey, need)
+
+
+def _changed_since(planned: NodePlan, survey: NodeSurvey, need: Need) -> str:
+    """In which way what the node needs now differs from what the plan says; empty if it does not."""
+    if planned.change is ChangeKind.BOOTSTRAP and (
+        not survey.config or survey.config[0].sha256 != planned.config_sha256
+    ):
+        return f"{planned.config} has been changed since the plan; {NEW_PLAN}"
+    if need.kind.value != planned.change.value:
+        now, then = _WORDS[need.kind], _WORDS[NeedKind(planned.change.value)]
+        return f"it needs {now} now, and in the plan it was {then}; {NEW_PLAN}"
+    for what in ("root", "pki", "config", "content_sha256") if need.change else ():
+        now, then = getattr(need.change, what), getattr(planned, what)
+        if now != then:
+            return f"its {what} is now {now}, and was {then} in the plan; {NEW_PLAN}"
+    return ""
+
+
+_WORDS = {
+    NeedKind.APPROVE: "the approval of its CSR",
+    NeedKind.BOOTSTRAP: "a change of its kubelet's configuration",
+}
+
+
+def not_entitled_as_planned(
+    planned: NodePlan,
+    nodes: Sequence[Node],
+    reserved: ReservedNames,
+    proven: Mapping[str, NameSource],
+    pinned: Iterable[tuple[str, Claim]],
+) -> str:
+    """Why the node may not have what the plan gives to it, as proven now; empty if it may.
+
+    nodes: live, this node among them. proven: addresses that were proven just now.
+    """
+    live = next((each for each in nodes if each.name == planned.node), None)
+    allowed = AllowedNames(
+        node=planned.node,
+        names=planned.names,
+        addresses=planned.addresses,
+        control_plane=live is not None and is_control_plane(live),
+    )
+    return not_proven_again(allowed, proven) or not_entitled(allowed, nodes, reserved, pinned)
+
+
+def not_accounted_for(plan: Plan, live: Iterable[str], well: frozenset[str]) -> str:
+    """Which of the cluster's nodes keep the kubelet-config ConfigMap as it is; empty if none does.
+
+    It decides how later joiners start, and says what is so on every node: each is in the plan, or is left out since it
+    is well, and was found well again (`well`).
+    """
+    planned = {each.node for each in plan.nodes}
+    left_out = {each.node: each for each in plan.left_out}
+    missing = []
+    for name in sorted(live):
+        if name in planned or (name in well and name in left_out and left_out[name].is_well):
+            continue
+        why = (
+            "is not in this plan"
+            if name not in left_out
+            else ("is not well any more" if left_out[name].is_well else "is left out of this plan")
+        )
+        missing.append(f"{name} {why}")
+    return "; ".join(missing[:3]) + (f"; and {len(missing) - 3} more" if len(missing) > 3 else "")

@@ -1,0 +1,28 @@
+"""How long a node may take, and what follows from it: when its switch fires, and how long a seed must live."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+SEED_RESERVE = timedelta(hours=24)
+"""What a seed lives longer than the change it is for. Short enough that nobody comes to rely on it."""
+
+
+@dataclass(frozen=True)
+class RolloutTimeouts:
+    """How long a node may take, in seconds.
+
+    gates: until every gate is passed. switch: after it the node undoes itself; longer than the gates, so that it is
+    we who decide while we can.
+    """
+
+    gates: float = 180.0
+
+    @property
+    def switch(self) -> int:
+        """Seconds from the change to the node's own undo: a third more than the gates, 20 s at least and 60 s at most."""
+        return int(self.gates + min(60.0, max(20.0, self.gates / 3)))
+
+    @property
+    def seed_life(self) -> timedelta:
+        """How long a seed must be good for, from the moment at which it is put in place."""
+        return timedelta(seconds=self.switch) + SEED_RESERVE

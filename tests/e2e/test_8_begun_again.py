@@ -1,0 +1,212 @@
+"""A run that was cut off, or is begun once more, or has nothing to do: what is said is true, to the operator's last word."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .cluster import Cluster, Node
+from .told import KUBELET, config_map, eventually, kubelet_files, plan
+
+STORE = f"{KUBELET}/.kubevouch"
+
+
+@pytest.fixture
+def expired(cluster: Cluster) -> Cluster:
+    cluster.state("expired")
+    return cluster
+
+
+@pytest.fixture
+def worker(expired: Cluster) -> Iterator[Node]:
+    """A worker on which no run is left armed after the test."""
+    node = expired.workers[0]
+    yield node
+    for run in armed(node):
+        expired.kubevouch("undo", run, "--yes")
+
+
+def armed(node: Node) -> list[str]:
+    """Runs whose switch may still put the node back."""
+    found = node.sh(f"ls {STORE}/*/armed 2>/dev/null", check=False).stdout
+    return [line.split("/")[-2] for line in found.split()]
+
+
+def killed_at(cluster: Cluster, path: Path, text: str, *words: str) -> None:
+    """`fix --apply`, killed without a chance to say anything once that text is printed."""
+    running = cluster.start_kubevouch("fix", "--apply", str(path), "--yes", *words)
+    running.wait_for(text)
+    running.kill()
+
+
+def test_a_run_killed_at_a_served_node_and_begun_again_goes_on_and_commits(
+    expired: Cluster, worker: Node, tmp_path: Path
+) -> None:
+    path = tmp_path / "plan.json"
+    made = plan(expired, path, "--nodes", worker.name)
+    killed_at(expired, path, "serves it at")
+    assert armed(worker) == [made["run"]]
+    again = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    assert again.code == 0, again
+    assert "1 of 1 nodes done" in again.out, again
+    assert armed(worker) == []
+    assert "goes on with this run" in again.err, again
+    # Done is done: nothing of the run is left that could take it back.
+    assert worker.sh("systemctl list-timers --all | grep kubevouch", check=False).stdout == ""
+    leaf = worker.handshake().leaf
+    third = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    assert third.code == 0, third
+    assert "change 1 node" not in third.err, third
+    assert worker.handshake().leaf == leaf
+
+
+def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
+    expired: Cluster, worker: Node, tmp_path: Path
+) -> None:
+    path, other = tmp_path / "plan.json", tmp_path / "other.json"
+    made = plan(expired, path, "--nodes", worker.name)
+    second = plan(expired, other, "--nodes", worker.name)
+    before = kubelet_files(worker)
+    killed_at(expired, path, "serves it at", "--gate-timeout", "45s")
+    run = made["run"]
+    ran = expired.kubevouch(
+        *("fix", "--plan", str(tmp_path / "new.json"), *expired.ssh_words(), "--nodes", worker.name)
+    )
+    assert ran.code == 3, ran
+    assert f"LEFT OUT: run {run} has changed it and has not been proven" in ran.out, ran
+    assert re.search(r"puts it back in \d+ s", ran.out), ran
+    assert f"kubevouch undo {run}" in ran.out, ran
+    applied = expired.kubevouch("fix", "--apply", str(other), "--yes")
+    assert applied.code == 4, applied
+    assert f"run {run}" in applied.err, applied
+    assert second["run"] != run
+    eventually(lambda: kubelet_files(worker) == before, "the switch", seconds=180)
+
+
+def test_a_finished_run_begun_again_changes_and_promises_nothing(
+    expired: Cluster, tmp_path: Path
+) -> None:
+    path = tmp_path / "plan.json"
+    made = plan(expired, path)
+    first = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    assert first.code == 0, first
+    assert "ConfigMap kubelet-config updated" in first.out, first
+    again = expired.kubevouch(
+        "fix", "--apply", str(path)
+    )  # it need not ask: there is nothing to do
+    assert again.code == 0, again
+    assert "This will" not in again.err, again
+    assert "updated" not in again.out, again
+    run = str(made["run"])
+    undone = expired.kubevouch("undo", run, "--yes")
+    assert undone.code == 0, undone
+    assert "restarted" in undone.err, undone
+    twice = expired.kubevouch("undo", run, "--yes")
+    assert twice.code == 0, twice
+    assert "restarted" not in twice.err, twice
+    assert "undone before" in twice.out, twice
+
+
+def test_a_plan_that_leaves_out_every_node_is_not_applied(
+    expired: Cluster, worker: Node, tmp_path: Path
+) -> None:
+    path = tmp_path / "plan.json"
+    worker.cut_ssh()
+    ran = expired.kubevouch(
+        "fix", "--plan", str(path), *expired.ssh_words(), "--nodes", worker.name
+    )
+    assert ran.code == 3, ran
+    assert "NEXT" not in ran.out, ran
+    assert "Undo" not in ran.out, ran
+    applied = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    assert applied.code == 3, applied
+    assert "leaves out" in applied.err, applied
+    assert worker.name in applied.err, applied
+    assert "approve" not in applied.err, applied
+
+
+def test_nodes_that_were_left_out_are_told_at_the_end_and_by_the_exit_code(
+    expired: Cluster, worker: Node, tmp_path: Path
+) -> None:
+    path = tmp_path / "plan.json"
+    worker.cut_ssh()
+    others = ",".join(each.name for each in expired.workers[:2])
+    made = plan(expired, path, "--nodes", others)
+    assert [each["node"] for each in made["left_out"]] == [worker.name]  # type: ignore[attr-defined]
+    before = config_map(expired)
+    applied = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    assert applied.code == 3, applied
+    assert "1 of 1 nodes done" in applied.out, applied
+    assert f"LEFT OUT: {worker.name}" in applied.out, applied
+    assert config_map(expired) == before
+
+
+def test_a_node_taken_out_of_the_plan_by_hand_leaves_the_config_map_alone(
+    expired: Cluster, tmp_path: Path
+) -> None:
+    path = tmp_path / "plan.json"
+    made = plan(expired, path)
+    taken = made["nodes"].pop(0)  # type: ignore[attr-defined]
+    path.write_text(json.dumps(made))
+    before = config_map(expired)
+    ran = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    assert ran.code == 4, ran
+    assert "3 of 3 nodes done" in ran.out, ran
+    assert f"{taken['node']} is not in this plan" in ran.out, ran
+    assert config_map(expired) == before
+
+
+def test_trust_fields_of_a_plan_are_proven_again(
+    expired: Cluster, worker: Node, tmp_path: Path
+) -> None:
+    """The plan is a file: whoever writes it must not be able to make a node a control plane, or an address its own."""
+    path = tmp_path / "plan.json"
+    plan(expired, path, "--nodes", worker.name)
+    text = path.read_text()
+    other = expired.workers[1]
+    for old, new, why in (
+        ('"control_plane": false', '"control_plane": true', "control plane"),
+        (f'"value": "{worker.address}"', f'"value": "{other.address}"', other.address),
+        (f'"value": "{worker.name}"', f'"value": "{other.name}"', other.name),
+    ):
+        assert old in text
+        path.write_text(text.replace(old, new))
+        ran = expired.kubevouch("fix", "--apply", str(path), "--yes", "--gate-timeout", "5s")
+        assert ran.code == 4, ran
+        assert why in ran.err, ran
+        assert "This will" not in ran.err, ran
+    assert armed(worker) == []
+
+
+def test_the_prompt_names_what_will_be_vouched_for(
+    expired: Cluster, worker: Node, tmp_path: Path
+) -> None:
+    path = tmp_path / "plan.json"
+    plan(expired, path, "--nodes", worker.name)
+    ran = expired.kubevouch("fix", "--apply", str(path))
+    assert ran.code == 2, ran
+    assert worker.name in ran.err, ran
+    assert worker.address in ran.err, ran
+    assert "its ssh host key answered there" in ran.err, ran
+
+
+def test_a_plan_that_only_approves_promises_no_backup_and_no_undo(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    cluster.state("pending")
+    path = tmp_path / "plan.json"
+    ran = cluster.kubevouch("fix", "--plan", str(path), *cluster.ssh_words())
+    assert ran.code == 0, ran
+    assert "Undo" not in ran.out, ran
+    assert "backup" not in ran.out, ran
+    assert "seed" not in ran.out, ran
+    applied = cluster.kubevouch("fix", "--apply", str(path), "--yes")
+    assert applied.code == 0, applied
+    assert "undo" not in applied.err.lower(), applied
+    assert "Undo" not in applied.out, applied
+    run = json.loads(path.read_text())["run"]
+    undone = cluster.kubevouch("undo", run, "--yes")
+    assert undone.code == 0, undone
+    assert "changed no node" in undone.err + undone.out, undone
