@@ -178,7 +178,12 @@ def _approver(scenario: Scenario) -> list[Object]:
         return []
     name, namespace = "kubelet-csr-approver", "kube-system"
     signer = "kubernetes.io/kubelet-serving"
-    rule = {"verbs": ["approve"], "resources": ["signers"], "resourceNames": [signer]}
+    rule = {
+        "verbs": ["approve"],
+        "apiGroups": ["certificates.k8s.io"],
+        "resources": ["signers"],
+        "resourceNames": [signer],
+    }
     subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
     ready = {"type": "Ready", "status": str(scenario.approver == "runs")}
     return [

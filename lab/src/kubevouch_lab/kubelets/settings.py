@@ -32,7 +32,6 @@ class Settings:
     """The host name or --hostname-override, lower case; also the Node's name (no cloud provider here)."""
     node_ip: str
     cert_dir: str
-    root_dir: str
     kubeconfig: str
     bootstrap_kubeconfig: str
 
@@ -120,7 +119,6 @@ def read_settings(files: NodeFiles, argv: Sequence[str], hostname: str) -> Setti
         host=host,
         node_ip=flags.get("node-ip", ""),
         cert_dir=flags.get("cert-dir", "/var/lib/kubelet/pki"),
-        root_dir=root,
         kubeconfig=flags.get("kubeconfig", ""),
         bootstrap_kubeconfig=flags.get("bootstrap-kubeconfig", ""),
     )
