@@ -3,6 +3,7 @@
 import hashlib
 import json
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -154,7 +155,7 @@ def b64decoded(text: str) -> bytes:
     return b64decode(text)
 
 
-_CHANGES = {
+_CHANGES: dict[str, Callable[[Change, Any], None]] = {
     "argv": _argv,
     "config": _config,
     "runs": _runs,
@@ -170,7 +171,7 @@ def planned(seen: Recorded, change: ChangeKind, **other: object) -> NodePlan:
     config = seen.survey.config[0]
     edit = set_server_tls_bootstrap(config.content)
     assert isinstance(edit, Edit)
-    disk = {
+    disk: dict[str, Any] = {
         "root": "/var/lib/kubelet",
         "pki": "/var/lib/kubelet/pki",
         "config": "/var/lib/kubelet/config.yaml",

@@ -26,14 +26,14 @@ class ChangeKind(StrEnum):
     """What a node needs."""
 
     BOOTSTRAP = "bootstrap"
-    """serverTLSBootstrap is off: one line in config.yaml, a seed, a restart, and the approval of its request."""
+    """serverTLSBootstrap is off: one line in config.yaml, a seed, a restart, and the approval of its CSR."""
 
     APPROVE = "approve"
-    """It is on and the request waits: nothing is written and nothing restarted; the newest request is approved."""
+    """It is on and the CSR waits: nothing is written and nothing restarted; the newest CSR is approved."""
 
 
 class SeedKind(StrEnum):
-    """What keeps the port answering while the request waits."""
+    """What keeps the port answering while the CSR waits."""
 
     COPY = "copy"
     """The node's own self-signed pair is still good."""
@@ -130,7 +130,7 @@ class Plan(msgspec.Struct, frozen=True):
     """Why there is no change of the ConfigMap, or what comes with it."""
 
     approver: str
-    """Who approves such requests on this cluster now; empty: nobody."""
+    """Who approves CSRs of kubelets on this cluster now; empty: nobody."""
 
     notices: tuple[str, ...] = ()
     schema: str = msgspec.field(default=SCHEMA, name="schemaVersion")
