@@ -375,3 +375,21 @@ def test_nodes_left_out_are_3_once_the_rest_is_done_and_never_hide_worse() -> No
     assert RunResult("r", (done,), "", left_out=left_out).exit_code is ExitCode.COULD_NOT_TELL
     assert RunResult("r", (undone,), "", left_out=left_out).exit_code is ExitCode.UNDONE
     assert RunResult("r", (done,), "").exit_code is ExitCode.OK
+
+
+def test_a_node_without_an_address_that_scrapers_would_dial_is_left_out() -> None:
+    seen = recorded("expired-worker")
+    [address] = [a.address for a in seen.node.status.addresses if a.type == "InternalIP"]
+    known = as_address(address)
+    assert known is not None
+    facts = NodeFacts(
+        node=seen.node,
+        machine=seen.facts(),
+        host_key="",
+        confirmed={address: NameSource.SSH_HOST_KEY},
+        accepted=(),
+        flags=("--kubelet-preferred-address-types=ExternalIP",),
+    )
+    found = assess(facts, (seen.node,), ReservedNames(loopback=frozenset({known})))
+    assert isinstance(found, LeftOut)
+    assert "no address" in found.reason
