@@ -69,6 +69,7 @@ def _up(folders: Folders, state: State, version: str) -> None:
     needs.install()
     with progress.step("what was left is removed"):
         sweep(folders)
+    needs.require_inotify()
     Boot(folders, version).run(state)
     progress.say(f"up: Kubernetes {version}, {state}")
 

@@ -3,6 +3,7 @@
 Nothing here knows where packages come from: apt's own configuration does.
 """
 
+import ctypes
 import os
 import platform
 import re
@@ -32,6 +33,9 @@ PACKAGES: Mapping[str, str] = {
 GO = (1, 26)
 DISK_GIB = 15
 MEMORY_GIB = 3
+INOTIFY_INSTANCES = 96
+"""77 were counted on a bed with Kubernetes 1.36 (25 of kubelets, 20 of systemd); the rest is for what tests start on it."""
+
 CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids")
 
 
@@ -105,6 +109,35 @@ def _require_filesystems(folders: Folders) -> None:
         free = shutil.disk_usage(there).free >> 30
         if free < DISK_GIB and not (folders.cache / "rootfs").exists():
             raise MissingNeed(str(folder), f"{free} GiB free", f"it needs {DISK_GIB}")
+
+
+def require_inotify(wanted: int = INOTIFY_INSTANCES) -> None:
+    """Enough inotify instances are free for this user: kubelets that get none wait for minutes, and so does kubeadm join.
+
+    To be asked once an old bed is down, which has as many. They are counted by taking them: nothing in /proc says how
+    many are in use (inotify(7): EMFILE).
+
+    Raises:
+        MissingNeed: there are fewer than the bed takes.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    taken: list[int] = []
+    try:
+        while len(taken) < wanted:
+            instance = libc.inotify_init1(os.O_CLOEXEC)
+            if instance < 0:
+                break
+            taken.append(instance)
+    finally:
+        for instance in taken:
+            os.close(instance)
+    if len(taken) < wanted:
+        limit = Path("/proc/sys/fs/inotify/max_user_instances").read_text().strip()
+        raise MissingNeed(
+            "fs.inotify.max_user_instances",
+            f"it is {limit}, and {len(taken)} of them are free",
+            f"the bed takes {wanted}: sysctl -w fs.inotify.max_user_instances=1024, or end what has them",
+        )
 
 
 def _require_memory() -> None:

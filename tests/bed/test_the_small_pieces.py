@@ -131,3 +131,22 @@ def test_a_missing_need_is_a_skip_on_a_desk_and_a_failure_under_ci(
     assert done.returncode == status
     assert word in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("wanted", "enough"), [(6, False), (5, True)])
+def test_too_few_inotify_instances_are_found_before_anything_is_booted(
+    wanted: int, enough: bool
+) -> None:
+    """In a user namespace with a limit of its own: the machine's is left alone (user_namespaces(7), /proc/sys/user)."""
+    code = f"from real import errors, needs\ntry: needs.require_inotify({wanted})\nexcept errors.MissingNeed as e: print(e)"
+    words = 'echo 5 >/proc/sys/user/max_inotify_instances && exec "$0" -c "$1"'
+    unshare = ["unshare", "-U", "-r", "sh", "-c", words, sys.executable, code]
+    ran = subprocess.run(unshare, check=False, capture_output=True, text=True, timeout=60)
+    if "unshare" in ran.stderr or "max_inotify_instances" in ran.stderr:
+        pytest.skip(ran.stderr.strip())
+    assert ran.returncode == 0, ran.stderr
+    if enough:
+        assert ran.stdout == ""
+    else:
+        assert "and 5 of them are free" in ran.stdout
+        assert "sysctl -w fs.inotify.max_user_instances=" in ran.stdout

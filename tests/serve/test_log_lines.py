@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.evidence.scrape_log import scrape_failures
-from kubevouch.serve.logs import Log, LogFormat, go_quote
+from kubevouch.serve.logs import Log, LogFormat
+from kubevouch.x509.gotext import quote
 from tests.support.clocks import WoundClock
 from tests.support.stage import RECORDED
 
@@ -65,11 +66,13 @@ QUOTED = {
     "\u2028\u200b": '"\\u2028\\u200b"',
     "\U000e0001": '"\\U000e0001"',
     "äö漢": '"äö漢"',
+    "half \ud83d a pair": '"half \ufffd a pair"',
+    "bytes \udcff\udc80": '"bytes \\xff\\x80"',
 }
 
 
 def test_quoting_is_gos() -> None:
-    assert {text: go_quote(text) for text in QUOTED} == QUOTED
+    assert {text: quote(text) for text in QUOTED} == QUOTED
 
 
 @given(st.text(), st.text(alphabet=st.characters(codec="ascii", exclude_characters='"')))

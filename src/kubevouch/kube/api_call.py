@@ -4,6 +4,38 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 
+class ResourcePath(NamedTuple):
+    """The steps of a path below /api or /apis, as they stand there; "" for what is not in it.
+
+    Of `/api/v1/namespaces/a` and `/api/v1/namespaces/a/status` both name and namespace are `a`, as in requestinfo.go.
+    """
+
+    group: str
+    version: str
+    namespace: str
+    resource: str
+    name: str
+    subresource: str
+
+
+def resource_path(path: str) -> ResourcePath | None:
+    """The resource that a path leads to, whether or not anybody serves it; None for any other path."""
+    steps = [step for step in path.split("/") if step]
+    if steps[:1] == ["api"] and len(steps) > 2:
+        group, version, *rest = "", *steps[1:]
+    elif steps[:1] == ["apis"] and len(steps) > 3:
+        group, version, *rest = steps[1:]
+    else:
+        return None
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) > 1:
+        namespace = rest[1]
+        if len(rest) > 2 and rest[2] not in {"status", "finalize"}:
+            rest = rest[2:]
+    resource, name, subresource = [*rest, "", ""][:3]
+    return ResourcePath(group, version, namespace, resource, name, subresource)
+
+
 class ApiCall(NamedTuple):
     """A verb and a resource, as `kubectl auth can-i` takes them.
 
@@ -29,18 +61,14 @@ _VERBS = {
 
 def api_call(method: str, path: str) -> ApiCall:
     """Never fails: an unknown path is a non-resource URL with its method as the verb."""
-    steps = path.strip("/").split("/")
-    group, rest = "", []
-    if len(steps) > 2 and steps[0] == "api":
-        rest = steps[2:]
-    elif len(steps) > 3 and steps[0] == "apis":
-        group, rest = steps[1], steps[3:]
-    if not rest:
+    found = resource_path(path)
+    if found is None:
         return ApiCall(method.lower(), path)
-    namespace = ""
-    if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in ("status", "finalize"):
-        namespace, rest = unquote(rest[1]), rest[2:]
-    plural, name, subresource = [*rest, "", ""][:3]
-    resource = plural + (f".{group}" if group else "") + (f"/{subresource}" if subresource else "")
-    verb = _VERBS.get(method, "get" if name else "list")
-    return ApiCall(verb, resource, namespace, unquote(name))
+    group = f".{found.group}" if found.group else ""
+    subresource = f"/{found.subresource}" if found.subresource else ""
+    return ApiCall(
+        _VERBS.get(method, "get" if found.name else "list"),
+        f"{found.resource}{group}{subresource}",
+        unquote(found.namespace) if found.resource != "namespaces" else "",
+        unquote(found.name),
+    )

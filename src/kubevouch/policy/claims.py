@@ -8,6 +8,7 @@ import msgspec
 
 from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.kube.resources import Node
+from kubevouch.x509 import unmapped
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -75,6 +76,9 @@ class AllowedNames(msgspec.Struct, frozen=True):
     trusts_node: bool = False
     """The operator takes the node's own word for NODE_STATUS claims."""
 
+    outdated: str = ""
+    """Why the source of these does not hold any more; empty if it does."""
+
     def claim(self, value: str | Address) -> Claim | None:
         """The claim of exactly this spelling (names) or this address."""
         if isinstance(value, str):
@@ -104,17 +108,10 @@ class OtherNodes(msgspec.Struct, frozen=True):
     addresses: dict[Address, ClaimedBy] = {}
 
 
-def plainest(address: Address) -> Address:
-    """The IPv4 address that a mapped one (::ffff:a.b.c.d) stands for, else the address: no comparison misses it."""
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        return address.ipv4_mapped
-    return address
-
-
 def as_address(text: str) -> Address | None:
     """An address in its plainest form, or None for a name."""
     try:
-        return plainest(ip_address(text))
+        return unmapped(ip_address(text))
     except ValueError:
         return None
 

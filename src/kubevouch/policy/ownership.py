@@ -6,7 +6,7 @@ The rules about names and the rules about addresses have one shape; a `Kind` say
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kubevouch.policy.claims import Address, AskedNames, ClaimedBy, OtherNodes, plainest
+from kubevouch.policy.claims import Address, AskedNames, ClaimedBy, OtherNodes
 from kubevouch.policy.facts import NameFacts
 from kubevouch.policy.reserved import reserved_address, reserved_name
 from kubevouch.policy.rule import (
@@ -18,6 +18,7 @@ from kubevouch.policy.rule import (
     refuses,
     unreadable,
 )
+from kubevouch.x509 import unmapped
 
 Value = str | Address
 
@@ -154,7 +155,7 @@ def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
 def _owner(value: Value, others: OtherNodes) -> ClaimedBy | None:
     if isinstance(value, str):
         return others.names.get(value.lower())
-    return others.addresses.get(plainest(value))
+    return others.addresses.get(unmapped(value))
 
 
 def _of(values: dict[Value, ClaimedBy]) -> str:
@@ -168,6 +169,10 @@ def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
     if facts.allowed is None:
         return cannot_tell(
             rule, "no source knows this node", HoldReason.NODE_UNKNOWN, seen=listed(values)
+        )
+    if facts.allowed.outdated:
+        return cannot_tell(
+            rule, facts.allowed.outdated, HoldReason.PIN_OUTDATED, seen=listed(values)
         )
     claims = {value: facts.allowed.claim(value) for value in values}
     known = listed(facts.allowed.names if kind is NAMES else facts.allowed.addresses)

@@ -6,7 +6,8 @@ import msgspec
 
 from kubevouch.evidence.names import ClusterNames, networks_of
 from kubevouch.kube.resources import Node
-from kubevouch.policy.claims import Address, AllowedNames, Network, as_address, plainest
+from kubevouch.policy.claims import Address, AllowedNames, Network, as_address
+from kubevouch.x509 import unmapped
 
 _NAMES = {"kubernetes.default": "the API server"}
 # Reserved in every cluster, whatever its domain is called.
@@ -137,7 +138,7 @@ def reserved_address(
     A pin (proof, or the operator's word) gives a node what Services call external, and gives a control-plane node
     what an API server says is its own.
     """
-    address = plainest(address)
+    address = unmapped(address)
     if what := reserved.addresses.get(address):
         return Reservation(what)
     for network, what in reserved.networks.items():

@@ -37,6 +37,7 @@ class HoldReason(StrEnum):
     OTHER_CREDENTIAL = "OtherCredential"
     BOOTSTRAPPED = "Bootstrapped"
     NO_CREDENTIAL_ID = "NoCredentialId"
+    PIN_OUTDATED = "PinOutdated"
     NODE_UNKNOWN = "NodeUnknown"
     ONLY_THE_NODE_SAYS_SO = "OnlyTheNodeSaysSo"
     ALREADY_DECIDED = "AlreadyDecided"

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from kubevouch.kube.api_call import resource_path
 from kubevouch.serve.messages import HttpRequest
 
 _VERBS: Final = {
@@ -47,23 +48,22 @@ class Attributes:
 
 def attributes_of(request: HttpRequest) -> Attributes:
     """The attributes of a request for any path. Whether anything is served there is not checked."""
-    steps = [step for step in request.path.split("/") if step]
-    group, rest = "", steps[1:]
-    if steps[:1] == ["apis"] and len(steps) > 3:
-        group, rest = steps[1], steps[2:]
-    elif steps[:1] != ["api"] or len(steps) < 3:
+    found = resource_path(request.path)
+    if found is None:
         return Attributes(request.method.lower(), request.path)
-    version, rest = rest[0], rest[1:]
-    namespace = ""
-    if rest[0] == "namespaces" and len(rest) > 1:
-        namespace = rest[1]
-        if len(rest) > 2 and rest[2] not in {"status", "finalize"}:
-            rest = rest[2:]
-    resource, name, subresource = [*rest, "", ""][:3]
-    verb = _VERBS.get(request.method, "")
+    verb, name = _VERBS.get(request.method, ""), found.name
     if not name and verb in {"get", "delete"}:
         verb, name = _collective(request, verb)
-    return Attributes(verb, request.path, group, version, resource, subresource, namespace, name)
+    return Attributes(
+        verb,
+        request.path,
+        group=found.group,
+        version=found.version,
+        resource=found.resource,
+        subresource=found.subresource,
+        namespace=found.namespace,
+        name=name,
+    )
 
 
 def _collective(request: HttpRequest, verb: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from kubevouch.clock import Clock
+from kubevouch.x509.gotext import quote
 
 Value = str | int | float | bool | Exception | None
 
@@ -66,7 +67,7 @@ class Log:
         if self._form is LogFormat.TEXT:
             pairs = "".join(f" {name}={_shown(value)}" for name, value in values.items())
             head = f"{letter}{at:%m%d %H:%M:%S.%f} {self._pid:>7} {caller}]"
-            self._write(f"{head} {go_quote(message)}{pairs}\n")
+            self._write(f"{head} {quote(message)}{pairs}\n")
             return
         plain = {
             name: str(value) if isinstance(value, Exception) else value
@@ -95,38 +96,4 @@ def _shown(value: Value) -> str:
         case int() | float():
             return str(value)
         case _:
-            return go_quote(str(value))
-
-
-_SHORT: Final = {
-    "\a": "\\a",
-    "\b": "\\b",
-    "\f": "\\f",
-    "\n": "\\n",
-    "\r": "\\r",
-    "\t": "\\t",
-    "\v": "\\v",
-    '"': '\\"',
-    "\\": "\\\\",
-}
-
-
-def go_quote(text: str) -> str:
-    """The text as Go's strconv.Quote writes it. What is not printable is escaped, so that no text can forge a line."""
-    return '"' + "".join(each if each in _PLAIN else _escaped(each) for each in text) + '"'
-
-
-_PLAIN: Final = frozenset(map(chr, range(0x20, 0x7F))) - {'"', "\\"}
-
-
-def _escaped(character: str) -> str:
-    number = ord(character)
-    if character in _SHORT:
-        return _SHORT[character]
-    if character.isprintable():
-        return character
-    if 0xD800 <= number <= 0xDFFF:
-        return "\ufffd"
-    if number < 0x80:
-        return f"\\x{number:02x}"
-    return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
+            return quote(str(value))

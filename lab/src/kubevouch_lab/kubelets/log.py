@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from kubevouch.clock import Clock
+from kubevouch.x509.gotext import quote
 
 Say = Callable[[str, int], None]
 """One line and its syslog priority."""
@@ -18,13 +19,13 @@ class Log:
 
     def err(self, source: str, message: str, **values: str) -> None:
         """A structured error: `E1124 23:03:06.949659     450 file.go:103] "..." err="..."`."""
-        shown = "".join(f" {name}={quoted(value)}" for name, value in values.items())
-        self._write("E", source, f"{quoted(message)}{shown}", 3)
+        shown = "".join(f" {name}={quote(value)}" for name, value in values.items())
+        self._write("E", source, f"{quote(message)}{shown}", 3)
 
     def info(self, source: str, message: str, **values: str) -> None:
         """The same, as information."""
-        shown = "".join(f" {name}={quoted(value)}" for name, value in values.items())
-        self._write("I", source, f"{quoted(message)}{shown}", 6)
+        shown = "".join(f" {name}={quote(value)}" for name, value in values.items())
+        self._write("I", source, f"{quote(message)}{shown}", 6)
 
     def plain(self, text: str) -> None:
         """A line of Go's own log package, as its HTTP server writes it."""
@@ -33,9 +34,3 @@ class Log:
     def _write(self, level: str, source: str, text: str, priority: int) -> None:
         now = self._clock.now()
         self._say(f"{level}{now:%m%d %H:%M:%S.%f} {self._pid:>7} {source}] {text}", priority)
-
-
-def quoted(text: str) -> str:
-    """As Go's strconv.Quote does it, for plain texts."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'

@@ -1,4 +1,6 @@
-"""Approving requests by name: the policy first, one by one."""
+"""Approving CSRs by name: the policy first, then the operator, then one by one at the version that was judged."""
+
+from dataclasses import dataclass
 
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.csr.render import print_judgement
@@ -6,33 +8,64 @@ from kubevouch.cli.csr.sources import Sources
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError, combined_exit_code
 from kubevouch.evidence.gather.inquiry import Inquiry
-from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import CSRS
+from kubevouch.kube.raw import RawObject
+from kubevouch.kube.resources import CSRS, CertificateSigningRequest
 from kubevouch.outcome import Outcome
-from kubevouch.policy.csr import csr_of
-from kubevouch.policy.decide import approval
+from kubevouch.policy.csr import csr_of, requestor_node
+from kubevouch.policy.decide import Decision, approval
+from kubevouch.policy.rule import listed
 
 
-async def approve_named(
-    api: ApiClient, clock: Clock, terminal: Terminal, names: tuple[str, ...], sources: Sources
-) -> ExitCode:
-    """Each request is read again, judged, and approved at the very version that was judged."""
-    codes = []
+@dataclass(frozen=True)
+class Judged:
+    """One CSR as it was read, what the policy says of it, and what an approval vouches for."""
+
+    raw: RawObject[CertificateSigningRequest]
+    decision: Decision
+    node: str | None
+    vouches: str
+
+
+async def judge_named(
+    api: ApiClient, clock: Clock, names: tuple[str, ...], sources: Sources
+) -> list[Judged]:
+    """Reads each CSR and asks the policy. Writes nothing."""
+    evidence = await sources.gather(api, Inquiry(clock))
+    judged = []
     for name in names:
         raw = await api.get_raw(CSRS, name)
         found = raw.read()
         if found.name != name:
             raise UsageError(name, f"the API server answered with {found.name!r}")
-        policy_evidence = await gather_policy_evidence(api, Inquiry(clock))
-        sources.check(policy_evidence)
-        decision = sources.judged(csr_of(found), policy_evidence, clock.now())
+        csr = csr_of(found)
+        decision = sources.judged(csr, evidence, clock.now())
+        asked = (*csr.parsed.dns_names, *csr.parsed.ip_addresses) if csr.parsed else ()
+        judged.append(
+            Judged(raw, decision, requestor_node(csr), f"{found.spec.username} is {listed(asked)}")
+        )
+    return judged
+
+
+async def approve_judged(
+    api: ApiClient,
+    clock: Clock,
+    terminal: Terminal,
+    judged: list[Judged],
+    sources: Sources,
+) -> ExitCode:
+    """Asks the policy about each again, since the operator may have taken long, and approves what was shown."""
+    codes = []
+    for each in judged:
+        found = each.raw.read()
+        evidence = await sources.gather(api, Inquiry(clock))
+        decision = sources.judged(csr_of(found), evidence, clock.now())
         if decision.outcome is not Outcome.PASS:
-            print_judgement(terminal, decision)
+            print_judgement(terminal, decision, each.node)
             refused = decision.outcome is Outcome.REFUSE
             codes.append(ExitCode.FINDINGS if refused else ExitCode.COULD_NOT_TELL)
             continue
-        await api.put_approval(raw, approval(found.spec.username))
-        terminal.out(f"{name} approved")
+        await api.put_approval(each.raw, approval(found.spec.username))
+        terminal.out(f"{found.name} approved")
         codes.append(ExitCode.OK)
     return combined_exit_code(codes)

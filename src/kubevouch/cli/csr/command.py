@@ -1,12 +1,14 @@
 """`csr list | explain | approve`: serving requests of kubelets, and what the policy says of them."""
 
+import functools
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kubevouch.cli.common.options import F, allow, cluster, output, terminal_of
-from kubevouch.errors import ExitCode
+from kubevouch.cli.common.options import allow, cluster, output, terminal_of
+from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -28,8 +30,30 @@ def command() -> None:
     """
 
 
-def allowing(function: F) -> F:
-    """Where the allowed names of a node come from, if not from a plan."""
+def allowing(function: Callable[..., int]) -> Callable[..., int]:
+    """Where the allowed names of a node come from; the verb gets them as `sources`."""
+
+    @functools.wraps(function)
+    def with_sources(
+        allow: tuple[str, ...],
+        plan_file: Path | None,
+        trust_node_status: bool,
+        cluster_domain: str,
+        service_cidr: tuple[str, ...],
+        **others: object,
+    ) -> int:
+        from kubevouch.cli.csr.sources import Sources
+
+        sources = Sources.of(
+            allow,
+            plan_file,
+            trust_node_status=trust_node_status,
+            cluster_domain=cluster_domain,
+            service_cidr=service_cidr,
+        )
+        return function(sources=sources, **others)
+
+    verb: Callable[..., int] = with_sources
     for option in (
         click.option(
             "--trust-node-status",
@@ -41,20 +65,24 @@ def allowing(function: F) -> F:
             "plan_file",
             metavar="FILE",
             type=click.Path(path_type=Path),
-            help="A plan of `fix`: names and addresses of each node, with how we know.",
+            help="A plan of `fix`, not older than a day: names and addresses of each node, with how we know.",
+        ),
+        click.option(
+            "--cluster-domain",
+            metavar="NAME",
+            default="",
+            help="The cluster's DNS domain, where neither ClusterConfiguration nor kubelet-config tells it.",
+        ),
+        click.option(
+            "--service-cidr",
+            multiple=True,
+            metavar="CIDR",
+            help="The network of Services, where nothing on the cluster tells it. May be repeated.",
         ),
         allow,
     ):
-        function = option(function)
-    return function
-
-
-def _sources(
-    allow: tuple[str, ...], plan_file: Path | None, *, trust_node_status: bool
-) -> "Sources":
-    from kubevouch.cli.csr.sources import Sources
-
-    return Sources.of(allow, plan_file, trust_node_status=trust_node_status)
+        verb = option(verb)
+    return verb
 
 
 @command.command(
@@ -69,9 +97,7 @@ def list_(
     kubeconfig: str | None,
     context: str | None,
     output: str,
-    allow: tuple[str, ...],
-    plan_file: Path | None,
-    trust_node_status: bool,
+    sources: "Sources",
 ) -> int:
     """Serving requests with what they ask for, and what the policy says. Reads only."""
     from kubevouch.cli.common.connect import access_of, with_api
@@ -81,9 +107,7 @@ def list_(
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
-    sources = _sources(allow, plan_file, trust_node_status=trust_node_status)
-    policy_evidence, at = with_api(terminal, access, _policy_evidence)
-    sources.check(policy_evidence)
+    policy_evidence, at = with_api(terminal, access, _gathering(sources))
     found = policy_evidence.csrs.or_else(())
     decisions = [sources.judged(csr_of(each), policy_evidence, at) for each in found]
     if output == "json":
@@ -117,9 +141,7 @@ def explain(
     kubeconfig: str | None,
     context: str | None,
     output: str,
-    allow: tuple[str, ...],
-    plan_file: Path | None,
-    trust_node_status: bool,
+    sources: "Sources",
 ) -> int:
     """REQUEST rule by rule: what was seen, and what would be allowed. Reads only.
 
@@ -130,13 +152,13 @@ def explain(
     from kubevouch.cli.common.documents import print_document
     from kubevouch.cli.csr.find import request_named
     from kubevouch.cli.csr.render import print_judgement
+    from kubevouch.policy.csr import requestor_node
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
-    sources = _sources(allow, plan_file, trust_node_status=trust_node_status)
-    policy_evidence, at = with_api(terminal, access, _policy_evidence)
-    sources.check(policy_evidence)
-    decision = sources.judged(request_named(request, policy_evidence), policy_evidence, at)
+    policy_evidence, at = with_api(terminal, access, _gathering(sources))
+    csr = request_named(request, policy_evidence)
+    decision = sources.judged(csr, policy_evidence, at)
     if output == "json":
         content = {
             "name": decision.about,
@@ -145,7 +167,7 @@ def explain(
         }
         print_document(terminal, "kubevouch.judgement/1", content)
     else:
-        print_judgement(terminal, decision)
+        print_judgement(terminal, decision, requestor_node(csr))
     return _EXIT[decision.outcome]
 
 
@@ -167,9 +189,7 @@ def approve(
     names: tuple[str, ...],
     kubeconfig: str | None,
     context: str | None,
-    allow: tuple[str, ...],
-    plan_file: Path | None,
-    trust_node_status: bool,
+    sources: "Sources",
     yes: bool,
 ) -> int:
     """Approves the requests NAME..., each only if every rule of the policy passes. Writes.
@@ -177,26 +197,40 @@ def approve(
     An approval cannot be taken back: the certificate is good until it ends.
     """
     from kubevouch.cli.common.connect import access_of, with_api
-    from kubevouch.cli.csr.approve import approve_named
+    from kubevouch.cli.csr.approve import Judged, approve_judged, judge_named
+    from kubevouch.cli.csr.render import print_judgement
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
-    sources = _sources(allow, plan_file, trust_node_status=trust_node_status)
-    terminal.confirm(
-        f"approve {', '.join(names)} on {access.server}"
-        + (f" (context {access.context})" if access.context else "")
-        + ", if the policy passes them; this cannot be undone",
-        yes=yes,
-    )
 
-    async def work(api: "ApiClient", clock: "Clock") -> int:
-        return await approve_named(api, clock, terminal, names, sources)
+    async def judge(api: "ApiClient", clock: "Clock") -> list[Judged]:
+        return await judge_named(api, clock, names, sources)
 
-    return with_api(terminal, access, work)
+    judged = with_api(terminal, access, judge)
+    codes = []
+    for each in judged:
+        if each.decision.outcome is not Outcome.PASS:
+            print_judgement(terminal, each.decision, each.node)
+            codes.append(_EXIT[each.decision.outcome])
+    passing = [each for each in judged if each.decision.outcome is Outcome.PASS]
+    if not passing:
+        return combined_exit_code(codes)
+    where = access.server + (f" (context {access.context})" if access.context else "")
+    vouched = "; ".join(f"{each.decision.about}: {each.vouches}" for each in passing)
+    terminal.confirm(f"approve on {where}, which cannot be undone: {vouched}", yes=yes)
+
+    async def work(api: "ApiClient", clock: "Clock") -> ExitCode:
+        return await approve_judged(api, clock, terminal, passing, sources)
+
+    return combined_exit_code([*codes, with_api(terminal, access, work)])
 
 
-async def _policy_evidence(api: "ApiClient", clock: "Clock") -> "tuple[PolicyEvidence, datetime]":
-    from kubevouch.evidence.gather.inquiry import Inquiry
-    from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
+def _gathering(
+    sources: "Sources",
+) -> "Callable[[ApiClient, Clock], Awaitable[tuple[PolicyEvidence, datetime]]]":
+    async def gather(api: "ApiClient", clock: "Clock") -> "tuple[PolicyEvidence, datetime]":
+        from kubevouch.evidence.gather.inquiry import Inquiry
 
-    return await gather_policy_evidence(api, Inquiry(clock)), clock.now()
+        return await sources.gather(api, Inquiry(clock)), clock.now()
+
+    return gather

@@ -86,8 +86,8 @@ def _in_short(decision: Decision) -> str:
     return f"holds: {decision.held_by[0].rule}"
 
 
-def print_judgement(terminal: Terminal, decision: Decision) -> None:
-    """Each rule with the value seen and allowed, and the outcome of all."""
+def print_judgement(terminal: Terminal, decision: Decision, node: str | None) -> None:
+    """Each rule with the value seen and allowed, and the outcome of all. node: whose CSR it is, if that is known."""
     width = max(len(result.rule) for result in decision.results)
     for result in decision.results:
         word, colour = _WORDS[result.outcome]
@@ -103,6 +103,11 @@ def print_judgement(terminal: Terminal, decision: Decision) -> None:
             terminal.wrapped(reason, lead, colour)
         if result.outcome is not Outcome.PASS and result.allowed:
             terminal.wrapped(f"allowed: {result.allowed}", behind)
+        if result.operator_may_allow:
+            words = " ".join(
+                f"--allow {node or 'NODE'}={value}" for value in result.operator_may_allow
+            )
+            terminal.wrapped(f"if you know that it is so: {words}", behind)
     terminal.out()
     terminal.wrapped(f"{decision.about}: {_verdict(decision)}")
 

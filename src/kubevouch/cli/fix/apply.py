@@ -5,6 +5,7 @@ from pathlib import Path
 from kubevouch.cli.common.connect import access_of, with_api
 from kubevouch.cli.common.rollout import named, print_result, rollout_context, stopping
 from kubevouch.cli.common.runs import keep_run
+from kubevouch.cli.common.ssh_choice import with_ssh_config
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue import Code
@@ -29,11 +30,12 @@ def apply_plan(
     context: str | None,
     gate_timeout: float,
     *,
+    ssh_config: str | None,
     yes: bool,
     form: str,
 ) -> int:
     """Carries out the plan. Everything that can be checked is checked before it asks, and before the first write."""
-    plan = read_plan(path)
+    plan = with_ssh_config(read_plan(path), ssh_config, terminal)
     access = access_of(terminal, kubeconfig, context)
     timeouts = RolloutTimeouts(gate_timeout)
 

@@ -33,7 +33,11 @@ from kubevouch.errors import UsageError
     help="How scripts get to the nodes; local: this machine is the only node of the plan.",
 )
 @click.option("--nodes", metavar="NAMES", help="Only these nodes, comma-separated.")
-@click.option("--ssh-config", metavar="FILE", help="ssh -F FILE.")
+@click.option(
+    "--ssh-config",
+    metavar="FILE",
+    help="ssh -F FILE. With --apply: in place of the one in the plan.",
+)
 @click.option(
     "--ssh-user",
     metavar="USER",
@@ -49,9 +53,7 @@ from kubevouch.errors import UsageError
     help="A node that has not passed every gate by then is undone.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
-@click.option(
-    "--print-role", is_flag=True, help="Print the ClusterRole that --apply needs, and exit."
-)
+@click.option("--print-role", is_flag=True, help="Print the roles that --apply needs, and exit.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -100,8 +102,17 @@ def command(
         )
         return make_plan(terminal, wish, plan_file, kubeconfig, context, output)
     assert apply_file is not None
-    if nodes or allow:
-        raise UsageError("fix --apply", "--nodes and --allow belong to --plan")
+    if nodes or allow or ssh_user:
+        raise UsageError("fix --apply", "--nodes, --allow and --ssh-user belong to --plan")
     from kubevouch.cli.fix.apply import apply_plan
 
-    return apply_plan(terminal, apply_file, kubeconfig, context, gate_timeout, yes=yes, form=output)
+    return apply_plan(
+        terminal,
+        apply_file,
+        kubeconfig,
+        context,
+        gate_timeout,
+        ssh_config=ssh_config,
+        yes=yes,
+        form=output,
+    )

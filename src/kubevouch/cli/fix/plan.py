@@ -60,7 +60,7 @@ def make_plan(
             made_by=__version__,
             via=options.via,
             nodes=options.nodes,
-            ssh_config=options.ssh_config,
+            ssh_config=str(Path(options.ssh_config).absolute()) if options.ssh_config else "",
             ssh_user=options.ssh_user,
             accepted=options.accepted,
         )

@@ -15,6 +15,7 @@ def print_plan(terminal: Terminal, plan: Plan, path: Path) -> None:
         f"Cluster  {cluster.server}   context {cluster.context or 'service account'}   {cluster.version}"
         f"   kube-system {cluster.cluster_uid}",
     )
+    _print_ssh(terminal, plan)
     nodes = ordered(plan.nodes)
     if nodes:
         last = [f"ConfigMap {plan.config_map.name}"] if plan.config_map else []
@@ -43,6 +44,13 @@ def print_plan(terminal: Terminal, plan: Plan, path: Path) -> None:
     _line(terminal, f"Saved    {path}. Nothing was changed.")
     if nodes or plan.config_map is not None:
         terminal.command("NEXT     ", f"kubevouch fix --apply {quote(str(path))}")
+
+
+def _print_ssh(terminal: Terminal, plan: Plan) -> None:
+    """What ssh reads on this machine, and as whom it logs in, where that is not left to the operator's own files."""
+    if plan.via == "ssh" and (plan.ssh_config or plan.ssh_user):
+        user = f" as {plan.ssh_user}" if plan.ssh_user else ""
+        _line(terminal, f"Ssh      {plan.ssh_config or 'your own configuration'}{user}")
 
 
 def _changes(nodes: tuple[NodePlan, ...]) -> list[list[NodePlan]]:

@@ -9,6 +9,7 @@ from kubevouch.cli.common.options import cluster, output, seconds, terminal_of
 @click.argument("run")
 @cluster
 @output("table", "json")
+@click.option("--ssh-config", metavar="FILE", help="ssh -F FILE, in place of the one in the plan.")
 @click.option(
     "--gate-timeout",
     type=seconds,
@@ -25,6 +26,7 @@ def command(
     kubeconfig: str | None,
     context: str | None,
     output: str,
+    ssh_config: str | None,
     gate_timeout: float,
     yes: bool,
 ) -> int:
@@ -34,9 +36,10 @@ def command(
     of them are set aside on the node.
     """
     from kubevouch.cli.common.runs import find_run
+    from kubevouch.cli.common.ssh_choice import with_ssh_config
     from kubevouch.cli.undo.run import undo_plan
 
     terminal = terminal_of(ctx)
     terminal.tells_waits = True
-    plan = find_run(run, terminal.environment)
+    plan = with_ssh_config(find_run(run, terminal.environment), ssh_config, terminal)
     return undo_plan(terminal, plan, kubeconfig, context, gate_timeout, yes=yes, form=output)

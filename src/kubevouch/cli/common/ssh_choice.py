@@ -1,0 +1,54 @@
+"""Which ssh configuration a plan's nodes are reached with. Such a file runs commands on this machine (ProxyCommand, Match exec).
+
+A plan may come from somebody else. The file that it names is used only if nobody else could have written it, and it is
+said before ssh reads it; --ssh-config is the operator's own word, and wins.
+"""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.errors import UsageError
+from kubevouch.rollout.decide.plan import Plan
+
+_OTHERS_MAY_WRITE = 0o022
+
+
+def with_ssh_config(plan: Plan, given: str | None, terminal: Terminal) -> Plan:
+    """The plan with the configuration that counts; a note says which it is, if it is the plan's own.
+
+    given: what --ssh-config says.
+
+    Raises:
+        UsageError: the plan names a file that is not there, or that others may write.
+    """
+    if given:
+        return msgspec.structs.replace(plan, ssh_config=str(Path(given).absolute()))
+    if plan.via != "ssh" or not plan.ssh_config:
+        return plan
+    problem = _not_our_own(Path(plan.ssh_config))
+    if problem:
+        raise UsageError(
+            plan.ssh_config,
+            f"the plan has ssh read this file, and {problem}",
+            "--ssh-config FILE was expected, with a file that you trust: ssh runs the commands in it",
+        )
+    terminal.note(f"ssh reads {plan.ssh_config}, as the plan says")
+    return plan
+
+
+def _not_our_own(path: Path) -> str:
+    """Why the file may hold somebody else's words; empty if it is this user's or root's, and nobody else may write it."""
+    if not path.is_absolute():
+        return "it is not an absolute path"
+    try:
+        found = path.stat()
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
+    if found.st_uid not in (0, os.geteuid()):
+        return f"it belongs to the user with id {found.st_uid}"
+    if found.st_mode & _OTHERS_MAY_WRITE:
+        return f"others may write it (its mode is {found.st_mode & 0o7777:o})"
+    return ""

@@ -1,0 +1,70 @@
+"""A plan may come from somebody else, and ssh runs what its configuration file says: whose file is it?"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from kubevouch.rollout.decide.plan import write_plan
+from tests.cli.program import Program
+from tests.rollout.test_a_plan_is_a_file import PLAN
+
+
+@pytest.fixture
+def config(kubevouch: Program) -> Path:
+    """An ssh configuration that leaves a trace when ssh reads it."""
+    path = kubevouch.home / "ssh_config"
+    path.write_text(f'Match exec "touch {kubevouch.home}/was-read"\n')
+    path.chmod(0o600)
+    return path
+
+
+def _plan(kubevouch: Program, config: Path | str) -> str:
+    path = kubevouch.home / "plan.json"
+    write_plan(msgspec.structs.replace(PLAN, ssh_config=str(config)), path)
+    return str(path)
+
+
+UNSAFE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "all may write it": (lambda path: path.chmod(0o666), "others may write it (its mode is 666)"),
+    "a group may write it": (lambda path: path.chmod(0o660), "others may write it (its mode is 660)"),
+    "it is not there": (lambda path: path.unlink(), "it cannot be read (No such file or directory)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNSAFE)
+@pytest.mark.parametrize("verb", [("fix", "--apply"), ("undo",)])
+async def test_a_file_that_a_plan_names_and_others_may_write_is_not_read(
+    kubevouch: Program, config: Path, verb: tuple[str, ...], name: str
+) -> None:
+    make, seen = UNSAFE[name]
+    make(config)
+    ran = await kubevouch(*verb, _plan(kubevouch, config), "--yes")
+    assert ran.code == 2
+    assert f"{config}: the plan has ssh read this file, and {seen}" in ran.err
+    assert "--ssh-config FILE was expected" in ran.err
+    assert not (kubevouch.home / "was-read").exists()
+
+
+async def test_nor_one_that_depends_on_where_the_command_runs(kubevouch: Program) -> None:
+    ran = await kubevouch("fix", "--apply", _plan(kubevouch, "ssh_config"), "--yes")
+    assert (ran.code, "it is not an absolute path" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize("verb", [("fix", "--apply"), ("undo",)])
+async def test_which_file_ssh_reads_is_said_before_anything_is_done(
+    kubevouch: Program, config: Path, verb: tuple[str, ...]
+) -> None:
+    ran = await kubevouch(*verb, _plan(kubevouch, config), "--yes")
+    assert f"ssh reads {config}, as the plan says" in ran.err
+
+
+@pytest.mark.parametrize("verb", [("fix", "--apply"), ("undo",)])
+async def test_the_operators_own_word_wins(
+    kubevouch: Program, config: Path, verb: tuple[str, ...]
+) -> None:
+    config.chmod(0o666)
+    words = (_plan(kubevouch, config), "--yes", "--ssh-config", str(config))
+    ran = await kubevouch(*verb, *words)
+    assert "the plan has ssh read" not in ran.err
