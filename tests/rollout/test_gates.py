@@ -8,7 +8,7 @@ import pytest
 
 from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition
 from kubevouch.kube.resources.certificates import CsrStatus
-from kubevouch.kube.resources.meta import Metadata
+from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.policy.claims import Claim, NameSource
 from kubevouch.rollout.decide.gates import GateEvidence, ProofGate, gate_results
 from kubevouch.rollout.decide.plan import ChangeKind
@@ -19,7 +19,7 @@ SEEN = recorded("healthy-worker")
 PLAN = planned(SEEN, ChangeKind.APPROVE)
 APPROVED = CsrCondition(type="Approved", status="True", reason="KubevouchApprove", message="m")
 CSR = CertificateSigningRequest(
-    metadata=Metadata(name="csr-1"),
+    metadata=ManagedMetadata(name="csr-1"),
     status=CsrStatus(conditions=(APPROVED,), certificate=SEEN.served[0]),
 )
 THEN = datetime(2026, 11, 24, tzinfo=UTC)

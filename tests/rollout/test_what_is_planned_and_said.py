@@ -15,7 +15,7 @@ from kubevouch.kube.resources import (
     CsrCondition,
 )
 from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
-from kubevouch.kube.resources.meta import Metadata
+from kubevouch.kube.resources.meta import ManagedMetadata, Metadata
 from kubevouch.policy.claims import NameSource, as_address
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.decide.assess import NodeFacts, assess, waiting_nodes
@@ -122,7 +122,7 @@ def test_a_node_without_an_address_is_left_out() -> None:
 def csr(name: str, user: str, *, decided: bool = False) -> CertificateSigningRequest:
     conditions = (CsrCondition(type="Approved", status="True"),) if decided else ()
     return CertificateSigningRequest(
-        metadata=Metadata(name=name),
+        metadata=ManagedMetadata(name=name),
         spec=CsrSpec(username=user),
         status=CsrStatus(conditions=conditions),
     )
