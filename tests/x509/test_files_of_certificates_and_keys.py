@@ -42,7 +42,7 @@ def test_a_combined_file_holds_certificates_and_tells_that_a_key_lay_there() -> 
     (key,) = bundle.keys
     assert key.label == "EC PRIVATE KEY"
     assert key.public == leaf.key
-    assert bundle.requests == ()
+    assert bundle.csrs == ()
     assert bundle.other_labels == ()
 
 

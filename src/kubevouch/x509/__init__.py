@@ -1,13 +1,13 @@
-"""Certificates and signing requests as values. No I/O, no clock, no event loop.
+"""Certificates and CSRs as values. No I/O, no clock, no event loop.
 
-What a certificate *is* to Kubernetes is what Go reads in its bytes, so this room reads them as Go does and judges
-them as Go does, in Go's words; `cryptography` does the arithmetic (signatures, keys) and nothing else.
+To Kubernetes a certificate is what Go reads in its bytes. So this room reads and verifies as Go does, with Go's error
+texts. `cryptography` does the arithmetic (signatures, keys) and nothing else.
 
 - `bundle`: files of PEM; `certificate`: the value; `kinds`: what it is in a cluster; `describe`, `lifetimes`: in words
 - `verify`: whether metrics-server would trust it; `reasons`: the vocabulary
-- `request`, `quirks`: a signing request, and every way in which it could be read twice
+- `csr` (`csr_attributes`, `csr_identity`), `quirks`: a CSR, and every way in which two readers could disagree about it
 - `issue`: the self-signed pair that keeps a kubelet's port answering
-- below them, one part of Go's reader or verifier each: `der`, `pem`, `names`, `sans`, `keys`, `signatures`, `moments`,
+- below them, one part of Go's reader or verifier each: `der`, `pem`, `names`, `sans`, `keys`, `signatures`, `asn1_time`,
   `extensions`, `constraint_values`, `hostnames`, `chains`, `policies`, `constraints`, `constraint_sets`, `domains`,
   `uris`, `gotext`
 

@@ -16,7 +16,7 @@ _GENERALIZED = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:Z|([+-])(\d
 
 
 class Asn1Time(NamedTuple):
-    """A moment, and the text in which Go would show it (with the offset it was written with)."""
+    """A time in a certificate, and its text as Go prints it (with the offset that it was written with)."""
 
     at: datetime
     text: str

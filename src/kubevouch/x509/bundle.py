@@ -1,11 +1,11 @@
 """Files of certificates, keys and requests, as values.
 
 CA bundles, `kubelet-server-current.pem` (certificates and an EC key in one file), `kubelet.crt` and `.key`,
-the data embedded in a kubeconfig (once it is out of its base64): all are bytes of PEM here. Private keys are
-looked at and forgotten: what stays is that there was one, and its public half.
+the data embedded in a kubeconfig (after base64): here all of them are bytes of PEM. Private keys are read and
+dropped; only the public half is kept.
 
-Go's readers pass over what they cannot read without a word, so a broken block in `ca.crt` is a CA that
-metrics-server does not have. Here it is an error that names the block.
+Go's readers silently skip what they cannot read, so with a broken block in `ca.crt` metrics-server lacks that CA.
+Here a broken block is an error that names the block.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from kubevouch.x509.errors import Malformed, X509Error
 from kubevouch.x509.keys import PrivateKeyBlock, read_private_key
 
 LARGEST_FILE = 1 << 20
-"""Bytes. The CA bundle of a Linux distribution is a fifth of it."""
+"""Bytes. The CA bundle of a Linux distribution has a fifth of it."""
 MOST_BLOCKS = 1_000
 
 _RIGHT = "PEM as kubeadm and the kubelet write it was expected"
@@ -36,7 +36,7 @@ Content = Certificate | CertificateRequest | PrivateKeyBlock | OtherBlock
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What lay in one file, in order."""
+    """The contents of one PEM file, in order."""
 
     contents: tuple[Content, ...]
 
@@ -46,13 +46,13 @@ class Bundle:
         return tuple(found for found in self.contents if isinstance(found, Certificate))
 
     @property
-    def requests(self) -> tuple[CertificateRequest, ...]:
-        """The signing requests."""
+    def csrs(self) -> tuple[CertificateRequest, ...]:
+        """The CSRs."""
         return tuple(found for found in self.contents if isinstance(found, CertificateRequest))
 
     @property
     def keys(self) -> tuple[PrivateKeyBlock, ...]:
-        """That private keys lay there. Never the keys."""
+        """The public halves of the private keys in the file. The private keys are not kept."""
         return tuple(found for found in self.contents if isinstance(found, PrivateKeyBlock))
 
     @property
@@ -62,7 +62,7 @@ class Bundle:
 
 
 def read_pem(data: bytes, where: str) -> Bundle:
-    """Every block of a PEM file. Raises X509Error, which names the file and the block, for anything broken in it."""
+    """Every block of a PEM file. Raises X509Error, which names the file and the broken block."""
     return Bundle(
         tuple(
             _content(block, f"{where}, block {number}")
@@ -72,7 +72,7 @@ def read_pem(data: bytes, where: str) -> Bundle:
 
 
 def read_certificates(data: bytes, where: str) -> tuple[Certificate, ...]:
-    """The certificates of a PEM file, or the one in DER; at least one. Keys and other blocks are passed over."""
+    """The certificates of a PEM file, or the one in a DER file. Other blocks are skipped. Raises X509Error if none."""
     if data[:1] == b"\x30":
         return (read_certificate_der(data, where),)
     found = read_pem(data, where).certificates
@@ -98,14 +98,14 @@ def key_belongs(certificate: Certificate, data: bytes, where: str) -> bool:
             key = _key(block, f"{where}, block {number}")
             if key.public is None:
                 raise X509Error(
-                    where, "the private key is encrypted", "the kubelet reads none such"
+                    where, "the private key is encrypted", "kubelets cannot read encrypted keys"
                 )
             return key.public == certificate.key
     raise X509Error(where, "no private key in it", "a block that ends in PRIVATE KEY was expected")
 
 
 def write_certificates(certificates: tuple[Certificate, ...]) -> bytes:
-    """The certificates as one PEM file, leaf first if they come so."""
+    """The certificates as one PEM file, in the given order."""
     return b"".join(pem.encode("CERTIFICATE", certificate.der) for certificate in certificates)
 
 

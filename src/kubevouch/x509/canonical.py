@@ -1,8 +1,8 @@
-"""Whether bytes are DER all the way down: one value, one spelling.
+"""Whether bytes are canonical DER at every level, so that each value has one encoding only.
 
-The strict reader refuses what Go refuses. Go, for its part, is lax here and there (it does not look at the
-order of a SET, or into parameters it has no use for), and every place where two readers may see two things
-in the same bytes is a place to hide. This walk finds them without knowing what the bytes mean.
+The strict reader refuses what Go refuses. Go itself is lax in places: it does not check the order of a SET, or
+parameters that it does not use. Wherever two readers can see different values in the same bytes, something can be
+hidden. This walk finds such places without knowing what the bytes mean.
 
 Source: ITU-T X.690, clauses 8, 10 and 11.
 """
@@ -11,7 +11,7 @@ from kubevouch.x509 import der
 from kubevouch.x509.errors import Malformed
 
 DEPTH = 32
-"""Far deeper than any request goes (a SAN in an attribute lies nine deep)."""
+"""Levels. Far more than any CSR has (a SAN in an attribute lies nine levels deep)."""
 
 _CONSTRUCTED = 0x20
 _CONTEXT = 0x80

@@ -1,11 +1,11 @@
 """A certificate as a value.
 
-Read by our own strict reader, not by `cryptography`: names, times and extensions are what Go sees in the same
-bytes, and what Go refuses is refused with Go's words. Where we still differ from Go:
+It is read by our own strict reader, not by `cryptography`: names, times and extensions are those that Go sees in the
+same bytes, and what Go refuses is refused with Go's texts. We differ from Go in three points:
 
 - a time outside of the years 1 to 9999 in UTC is refused (Python has no such date);
 - an RSA modulus of more than 16,384 bits is refused (OpenSSL verifies none);
-- the words for a host that is no address in a URI, and for a point with too large a coordinate, are ours.
+- the texts for a URI host that is not a valid address, and for a point with too large a coordinate, are ours.
 
 docs/x509.md tells where `cryptography` differs. Source: parseCertificate in Go's crypto/x509/parser.go.
 """
@@ -32,7 +32,7 @@ from kubevouch.x509.signatures import SignatureAlgorithm, read_algorithm
 
 @dataclass(frozen=True, slots=True)
 class RawParts:
-    """The pieces of a certificate that are compared and verified byte by byte. Whole elements, with their headers."""
+    """The parts of a certificate that are compared and verified byte by byte: whole elements with their headers."""
 
     tbs: bytes
     subject: bytes
@@ -44,7 +44,7 @@ class RawParts:
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """What a certificate says of certificate policies; object identifiers as their contents' bytes."""
+    """The certificate policies that a certificate states. Object identifiers are the bytes of their contents."""
 
     stated: tuple[bytes, ...] = ()
     mappings: tuple[tuple[bytes, bytes], ...] = ()
@@ -55,12 +55,12 @@ class Policies:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Certificate:
-    """An X.509 certificate. Two are equal if their bytes are. Times are aware and in UTC, ids are bytes."""
+    """An X.509 certificate. Two are equal if their DER is equal. Times are aware and in UTC; key ids are bytes."""
 
     der: bytes
     raw: RawParts
     version: int
-    """1, 2 or 3."""
+    """The X.509 version: 1, 2 or 3."""
     serial: int
     subject: Name
     issuer: Name
@@ -73,9 +73,9 @@ class Certificate:
     extensions: tuple[Extension, ...] = ()
     alt_names: SubjectAltNames = field(default_factory=SubjectAltNames)
     key_usage: tuple[str, ...] = ()
-    """In the words of RFC 5280: "digitalSignature", "keyCertSign", ..."""
+    """In the words of RFC 5280, such as "digitalSignature" or "keyCertSign"."""
     extended_key_usage: tuple[str, ...] = ()
-    """"serverAuth", "clientAuth", ...; those Go has no word for as dotted numbers."""
+    """Such as "serverAuth" or "clientAuth"; a usage without a name in Go is a dotted number."""
     has_basic_constraints: bool = False
     is_ca: bool = False
     path_length: int | None = None
@@ -84,7 +84,7 @@ class Certificate:
     name_constraints: NameConstraints | None = None
     policies: Policies = field(default_factory=Policies)
     unhandled_critical: tuple[str, ...] = ()
-    """Critical extensions that Go does not understand: with one of them nothing is verified."""
+    """Critical extensions that Go does not understand. A certificate with one of them is never trusted."""
 
     def __eq__(self, other: object) -> bool:
         return self.der == other.der if isinstance(other, Certificate) else NotImplemented
@@ -107,51 +107,51 @@ class Certificate:
 
     @property
     def emails(self) -> tuple[str, ...]:
-        """The e-mail addresses among its names."""
+        """The e-mail addresses in the SAN."""
         return self.alt_names.emails
 
     @property
     def uris(self) -> tuple[str, ...]:
-        """The URIs among its names, as written."""
+        """The URIs in the SAN, as written."""
         return self.alt_names.uris
 
     @property
     def other_names(self) -> tuple[str, ...]:
-        """The kinds of its names that Go passes over."""
-        return self.alt_names.others
+        """The kinds of SAN entries that Go skips."""
+        return self.alt_names.other_names
 
     @property
     def has_san_extension(self) -> bool:
-        """There is a SAN extension, even an empty one."""
+        """Whether there is a SAN extension, even an empty one."""
         return self.value_of(SUBJECT_ALT_NAME) is not None
 
     @property
     def is_self_issued(self) -> bool:
-        """Subject and issuer are the same bytes."""
+        """Whether subject and issuer are the same bytes."""
         return self.raw.subject == self.raw.issuer
 
     @property
     def key_description(self) -> str:
-        """The key as people say it: "ECDSA P-256", "RSA 2048", "Ed25519"."""
+        """The key in words: "ECDSA P-256", "RSA 2048" or "Ed25519"."""
         return str(self.key)
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the whole certificate, hexadecimal; what the API server calls X509SHA256."""
+        """SHA-256 of the certificate's DER in hexadecimal; the API server calls it X509SHA256."""
         return hashlib.sha256(self.der).hexdigest()
 
     @property
     def spki_sha256(self) -> str:
-        """SHA-256 of the SubjectPublicKeyInfo, hexadecimal; what kubeadm calls a CA certificate hash."""
+        """SHA-256 of the SubjectPublicKeyInfo in hexadecimal; kubeadm calls it the CA certificate hash."""
         return hashlib.sha256(self.raw.spki).hexdigest()
 
     def value_of(self, oid: str) -> bytes | None:
-        """The value of an extension, None if it is not there."""
+        """The value of an extension; None if the certificate does not have it."""
         return next((found.value for found in self.extensions if found.oid == oid), None)
 
 
 def parse_certificate(data: bytes) -> Certificate:
-    """The certificate in exactly these bytes. Raises Malformed with Go's text."""
+    """The certificate in these bytes; nothing may follow it. Raises Malformed with Go's text."""
     outer = der.Reader(data)
     certificate = outer.inside(der.SEQUENCE, "x509: malformed certificate")
     tbs = certificate.element(der.SEQUENCE, "x509: malformed tbs certificate")
@@ -207,7 +207,7 @@ def parse_certificate(data: bytes) -> Certificate:
 
 
 def _version(body: der.Reader) -> int:
-    """1 to 3; the bytes count from 0."""
+    """The version, 1 to 3. In the bytes it counts from 0."""
     explicit = body.optional(der.explicit(0), "x509: malformed version")
     if explicit is None:
         return 1
@@ -220,7 +220,7 @@ def _version(body: der.Reader) -> int:
 
 
 def _algorithm(body: der.Reader, certificate: der.Reader) -> SignatureAlgorithm:
-    """The signature algorithm, which is stated twice and must be the same."""
+    """The signature algorithm. A certificate states it twice, and both must be the same."""
     inner = body.body(der.SEQUENCE, "x509: malformed signature algorithm identifier")
     outer = certificate.body(der.SEQUENCE, "x509: malformed algorithm identifier")
     if inner != outer:

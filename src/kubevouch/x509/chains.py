@@ -1,8 +1,8 @@
 """The chains that lead from a certificate to a trusted root.
 
 Source: buildChains, isValid and alreadyInChain in Go's crypto/x509/verify.go; findPotentialParents in cert_pool.go;
-CheckSignatureFrom in x509.go. Which failure is told when no chain is found depends on the order of every step,
-so the steps stand in Go's order.
+CheckSignatureFrom in x509.go. Which failure is reported when no chain is found depends on the order of every step,
+so the steps follow Go's order.
 """
 
 from collections.abc import Iterable
@@ -14,10 +14,10 @@ from kubevouch.x509.gotext import quote, rfc3339
 from kubevouch.x509.keys import KeyAlgorithm
 from kubevouch.x509.reasons import VerifyFailure, VerifyReason
 from kubevouch.x509.sans import SUBJECT_ALT_NAME
-from kubevouch.x509.signatures import signature_fault
+from kubevouch.x509.signatures import signature_error
 
 MOST_SIGNATURE_CHECKS = 100
-"""For one verification: a peer that presents a forest of certificates gets an answer all the same."""
+"""Signature checks in one verification, so that a peer with very many certificates cannot keep us busy."""
 
 Chain = tuple[Certificate, ...]
 
@@ -27,7 +27,7 @@ _PARENT_CANNOT_SIGN = (
 
 
 def validity_failure(certificate: Certificate, at: datetime) -> VerifyFailure | None:
-    """Why a certificate is no good by itself at this moment, whoever signed it."""
+    """Why a certificate is not valid at this moment by its own contents; None if it is. Signatures are not checked."""
     if certificate.unhandled_critical:
         return VerifyFailure(
             VerifyReason.UNHANDLED_EXTENSION, "x509: unhandled critical extension", certificate
@@ -44,7 +44,7 @@ def validity_failure(certificate: Certificate, at: datetime) -> VerifyFailure | 
 
 
 class ChainBuilder:
-    """One search for chains. It counts the signatures it checks, over all branches."""
+    """Searches for chains. It counts the signatures it checks over all branches."""
 
     def __init__(
         self, roots: Iterable[Certificate], intermediates: Iterable[Certificate], at: datetime
@@ -55,7 +55,7 @@ class ChainBuilder:
         self._checks = 0
 
     def chains(self, leaf: Certificate) -> list[Chain] | VerifyFailure:
-        """Every chain from the leaf to a root, roots tried first; or why there is none."""
+        """Every chain from the leaf to a root, roots tried first; a VerifyFailure if there is none."""
         return [(leaf,)] if leaf in self._roots else self._from((leaf,))
 
     def _from(self, chain: Chain) -> list[Chain] | VerifyFailure:
@@ -69,7 +69,7 @@ class ChainBuilder:
                 break
             if candidate.key.algorithm is KeyAlgorithm.UNKNOWN or _in_chain(candidate, chain):
                 continue
-            fault = _issuing_fault(chain[-1], candidate)
+            fault = _issuing_error(chain[-1], candidate)
             if fault:
                 hint = hint or (fault, candidate)
                 continue
@@ -86,7 +86,7 @@ class ChainBuilder:
         return found or failure or _unknown_authority(chain[-1], hint)
 
     def _parents(self, child: Certificate) -> list[tuple[Certificate, bool]]:
-        """Who may have signed it, by name: roots before intermediates, those with the right key id first."""
+        """Certificates with the issuer's name: roots before intermediates, those with a matching key id first."""
         roots = sorted(_named(self._roots, child), key=lambda parent: _key_id_rank(parent, child))
         others = sorted(
             _named(self._intermediates, child), key=lambda parent: _key_id_rank(parent, child)
@@ -109,15 +109,15 @@ class ChainBuilder:
         return None
 
 
-def _issuing_fault(child: Certificate, parent: Certificate) -> str:
-    """Why the parent did not sign the child, or may not, in Go's words; empty if it did and may."""
+def _issuing_error(child: Certificate, parent: Certificate) -> str:
+    """Why the parent is not the child's issuer, in Go's words; empty if it signed the child and may do so."""
     if parent.has_basic_constraints and not parent.is_ca:
         return _PARENT_CANNOT_SIGN
     if parent.version == 3 and not parent.has_basic_constraints:
         return _PARENT_CANNOT_SIGN
     if parent.key_usage and CERT_SIGN not in parent.key_usage:
         return _PARENT_CANNOT_SIGN
-    return signature_fault(
+    return signature_error(
         child.signature_algorithm, child.raw.tbs, child.raw.signature, parent.key
     )
 
@@ -134,7 +134,7 @@ def _key_id_rank(parent: Certificate, child: Certificate) -> int:
 
 
 def _in_chain(candidate: Certificate, chain: Chain) -> bool:
-    """The same subject, key and names are there already: cross-signatures would lead round in circles."""
+    """Whether the chain already has this subject, key and SAN: cross-signatures could lead in circles."""
     names = candidate.value_of(SUBJECT_ALT_NAME)
     for certificate in chain:
         if certificate.raw.subject != candidate.raw.subject:

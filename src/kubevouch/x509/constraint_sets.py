@@ -1,7 +1,7 @@
-"""The names that a constraint covers: which one covers a given name, if any.
+"""Sets of name constraints, and which constraint covers a given name.
 
-Go sorts the constraints, drops those that lie within the one before, and looks for the nearest; which one it names in
-its message, and a few odd answers, follow from that, so it is done the same way here.
+Go sorts the constraints, drops those that lie within the previous one, and searches for the nearest. Which one its
+message names, and a few odd answers, follow from that; so this does the same.
 
 Source: nameConstraintsSet and the types around it in Go's crypto/x509/constraints.go (1.26).
 """
@@ -20,7 +20,7 @@ _MAPPED = bytes(10) + b"\xff\xff"
 
 
 class DomainSet:
-    """Domains of one side of the constraints. An empty one covers all names."""
+    """The domains that are permitted, or those that are excluded. An empty domain covers all names."""
 
     def __init__(self, domains: tuple[str, ...], *, permitted: bool) -> None:
         self.stated = bool(domains)
@@ -32,7 +32,7 @@ class DomainSet:
             self._parents = {_parent(domain): domain for domain in lower if _parent(domain)}
 
     def find(self, name: str) -> str | None:
-        """The constraint that covers a name. What excludes a child of a wildcard's parent excludes the wildcard."""
+        """The constraint that covers a name; None if none does. A wildcard is excluded if any name it matches is."""
         if self._all:
             return ""
         if not self._sorted:
@@ -47,7 +47,7 @@ class DomainSet:
 
 
 class NetworkSet:
-    """Networks of one side. An address is looked for among those of as many bytes."""
+    """The networks that are permitted, or those that are excluded. An address is matched by networks of its length."""
 
     def __init__(self, networks: tuple[Network, ...]) -> None:
         self.stated = bool(networks)
@@ -57,7 +57,7 @@ class NetworkSet:
         }
 
     def find(self, address: bytes) -> str | None:
-        """The network that covers an address, as Go prints it."""
+        """The network that covers an address, as Go prints it; None if none does."""
         networks = self._sorted[len(address)]
         if not networks:
             return None
@@ -69,7 +69,7 @@ class NetworkSet:
 
 
 class MailboxSet:
-    """E-mail constraints of one side: whole mailboxes, or the domains of many."""
+    """The mailboxes and mail domains that are permitted, or those that are excluded."""
 
     def __init__(self, constraints: tuple[str, ...], *, permitted: bool) -> None:
         self.stated = bool(constraints)
@@ -78,29 +78,29 @@ class MailboxSet:
         self._domains = DomainSet(domains, permitted=permitted)
 
     def find(self, box: Mailbox) -> str | None:
-        """The constraint that covers a mailbox."""
+        """The constraint that covers a mailbox; None if none does."""
         return "@".join(box) if box in self._whole else self._domains.find(box[1])
 
 
 def read_mailbox(text: str) -> Mailbox | None:
-    """A mailbox with its domain in lower case; None where Go finds none."""
+    """A mailbox with its domain in lower case; None if Go cannot parse the text as one."""
     parsed = mailbox(text)
     return None if parsed is None else (parsed[0], parsed[1].lower())
 
 
 def _parent(domain: str) -> str:
-    """What follows the first label, with its dot."""
+    """The rest of the domain after its first label, with the leading dot."""
     _, dot, rest = domain.partition(".")
     return dot + rest
 
 
 def _domain_key(domain: str) -> str:
-    """Domains are sorted from their ends, and the dot comes before all else."""
+    """The sort key of a domain: compared from its end, with the dot before all other characters."""
     return domain.lower().replace(".", "\0")[::-1]
 
 
 def _lies_under(constraint: str, name: str) -> bool:
-    """Whether a name is the constraint or ends in it at a dot; a constraint with a leading dot wants a label more."""
+    """Whether a name equals the constraint or is a subdomain; with a leading dot only subdomains match."""
     if not name.lower().endswith(constraint.lower()):
         return False
     before = name[: len(name) - len(constraint)]
@@ -124,7 +124,7 @@ def _pruned_networks(networks: list[Network]) -> list[Network]:
 
 
 def _plain(network: Network) -> Network:
-    """A network of mapped addresses is one of IPv4 (networkNumberAndMask in net/ip.go)."""
+    """The network as IPv4 if it is one of mapped addresses (networkNumberAndMask in net/ip.go)."""
     address, mask = network
     return (address[12:], mask[12:]) if address.startswith(_MAPPED) else network
 

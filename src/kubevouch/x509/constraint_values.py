@@ -1,4 +1,4 @@
-"""Name constraints as they stand in a CA's certificate.
+"""The name constraints in a CA's certificate.
 
 Source: parseNameConstraintsExtension in Go's crypto/x509/parser.go; RFC 5280, 4.2.1.10.
 """
@@ -16,7 +16,7 @@ _EMAIL, _DNS, _URI, _IP = (der.context(number) for number in (1, 2, 6, 7))
 
 @dataclass(frozen=True, slots=True)
 class Subtrees:
-    """One side of the constraints. A network is its address and its mask, 4 or 16 bytes each."""
+    """The permitted or the excluded names. A network is an address and a mask, 4 or 16 bytes each."""
 
     dns: tuple[str, ...] = ()
     networks: tuple[tuple[bytes, bytes], ...] = ()
@@ -26,14 +26,14 @@ class Subtrees:
 
 @dataclass(frozen=True, slots=True)
 class NameConstraints:
-    """For which names a CA may sign, and for which it may not."""
+    """The names that a CA may sign for, and those that it may not."""
 
     permitted: Subtrees
     excluded: Subtrees
 
 
 def read_name_constraints(value: bytes) -> tuple[NameConstraints, bool]:
-    """The constraints, and whether every kind of name in them is one that Go handles. Raises Malformed."""
+    """The constraints, and whether Go handles every kind of name in them. Raises Malformed."""
     outer = der.Reader(value)
     reader = outer.inside(der.SEQUENCE, _INVALID)
     if not outer.empty:

@@ -1,6 +1,6 @@
 """Whether the CAs of a chain may sign for the names below them.
 
-Every name of every certificate is held against the constraints of every CA above it, not only the name that was
+Every name of every certificate is checked against the constraints of every CA above it, not only the name that was
 dialled. Source: checkChainConstraints in Go's crypto/x509/constraints.go (1.26); RFC 5280, 4.2.1.10.
 """
 
@@ -19,20 +19,20 @@ Sought_contra = TypeVar("Sought_contra", contravariant=True)
 
 
 class ConstraintSet(Protocol[Sought_contra]):
-    """One side of the constraints on one kind of name."""
+    """The permitted or the excluded names of one kind."""
 
     @property
-    def stated(self) -> bool: ...  # noqa: D102 - whether this side says anything about this kind
+    def stated(self) -> bool: ...  # noqa: D102 - whether there are constraints of this kind
 
-    def find(self, name: Sought_contra, /) -> str | None: ...  # noqa: D102 - what covers a name
+    def find(self, name: Sought_contra, /) -> str | None: ...  # noqa: D102 - the constraint that covers a name
 
 
 class ConstraintViolation(Exception):
-    """What stands against a name, in Go's words. It never leaves this file."""
+    """A name violates a constraint; the text is Go's. Raised and caught in this file only."""
 
 
-def constraint_fault(chain: tuple[Certificate, ...]) -> str:
-    """Which name of the chain is not allowed by a CA above it, in Go's words; empty if all are."""
+def constraint_violation(chain: tuple[Certificate, ...]) -> str:
+    """Why a CA in the chain may not sign for a name below it, in Go's words; empty if all names are allowed."""
     try:
         for index, certificate in enumerate(chain):
             above = [
@@ -96,7 +96,7 @@ def _judge(
     permitted: ConstraintSet[Sought_contra],
     excluded: ConstraintSet[Sought_contra],
 ) -> None:
-    """A side that states nothing about a kind of name permits all of them, and excludes none."""
+    """Checks a name. Without constraints on a kind of name all names of that kind are permitted."""
     if permitted.stated and permitted.find(name) is None:
         raise ConstraintViolation(f"{shown} is not permitted by any constraint")
     covering = excluded.find(name)
@@ -112,7 +112,7 @@ def _mailbox(email: str) -> Mailbox:
 
 
 def _uri_domain(uri: str) -> str:
-    """The domain of a URI. Constraints know nothing of addresses, or of URIs without a host."""
+    """The domain of a URI. Raises ConstraintViolation for an address and for a URI without a host."""
     whole = host_of(uri)
     host = whole.lower()
     if not host:

@@ -1,12 +1,12 @@
-"""A certificate signing request as a value: what Go reads in it, and every way in which it is odd.
+"""A certificate signing request (CSR) as a value: what Go reads in it, and every way in which it is unusual.
 
-The API server checks a request and the signer signs it with Go's reader: the first PEM block, the first value
-of each PKCS#9 extension request, whatever else is there. The values here are those, so that they are the ones
-that end up in the certificate. Wherever another reader could see something else there is a `Quirk`.
+The API server and the signer read a CSR with Go: the first PEM block, and the first value of each PKCS#9 extension
+request. The values here are the same, so they are those that end up in the certificate. Wherever another reader could
+see something else there is a `Quirk`.
 
 Sources: ParseCertificateRequest in Go's crypto/x509/x509.go, ParseCSR in Kubernetes' pkg/apis/certificates/v1,
-RFC 2986. Requests that Go refuses raise X509Error (save for a few that have a quirk instead: Go also looks into parts of
-the subject that are no text); so does a request that is larger than `LARGEST_REQUEST`.
+RFC 2986. A CSR that Go refuses raises X509Error (a few have a quirk instead: Go also parses parts of the subject that
+are not text); so does one that is larger than `LARGEST_CSR`.
 """
 
 from collections.abc import Iterator
@@ -24,15 +24,15 @@ from kubevouch.x509.quirks import MOST_QUIRKS, Quirk, QuirkCode, quirk
 from kubevouch.x509.sans import SubjectAltNames
 
 CSR_LABEL = "CERTIFICATE REQUEST"
-LARGEST_REQUEST = 64 * 1024
-"""Bytes of PEM. A kubelet's request has about 500; policy sets a tighter bound."""
+LARGEST_CSR = 64 * 1024
+"""Bytes of PEM. A kubelet's CSR has about 500; policy sets a tighter limit."""
 
-_RIGHT = "a PKCS#10 request as a kubelet sends it was expected"
+_RIGHT = "a CSR (PKCS#10) as kubelets send it was expected"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CertificateRequest:
-    """A PKCS#10 request. Two are equal if their DER is."""
+    """A CSR (PKCS#10). Two are equal if their DER is equal."""
 
     der: bytes
     subject: Name
@@ -40,7 +40,7 @@ class CertificateRequest:
     alt_names: SubjectAltNames
     has_san_extension: bool
     quirks: tuple[Quirk, ...]
-    """Empty for what a kubelet sends; at most `MOST_QUIRKS` of them."""
+    """The first `MOST_QUIRKS` quirks; empty for a CSR as kubelets send it."""
 
     def __eq__(self, other: object) -> bool:
         return self.der == other.der if isinstance(other, CertificateRequest) else NotImplemented
@@ -53,24 +53,24 @@ class CertificateRequest:
 
     @property
     def dns_names(self) -> tuple[str, ...]:
-        """The DNS names asked for, in order and as written: case is no quirk, and means nothing in a name."""
+        """The requested DNS names, in order and as written. Upper case is not a quirk."""
         return self.alt_names.dns_names
 
     @property
     def ip_addresses(self) -> tuple[Address, ...]:
-        """The addresses asked for, in order."""
+        """The requested IP addresses, in order."""
         return self.alt_names.ip_addresses
 
     @property
     def key_description(self) -> str:
-        """The key as people say it, "ECDSA P-256" and the like."""
+        """The key in words, such as "ECDSA P-256"."""
         return str(self.key)
 
 
 def read_csr(data: bytes, where: str) -> CertificateRequest:
-    """The request in `spec.request` (PEM). Raises X509Error where the API server would refuse it."""
-    if len(data) > LARGEST_REQUEST:
-        raise X509Error(where, f"{len(data)} bytes", f"at most {LARGEST_REQUEST} are read")
+    """The CSR in `spec.request` (PEM). Raises X509Error if the API server would refuse it."""
+    if len(data) > LARGEST_CSR:
+        raise X509Error(where, f"{len(data)} bytes", f"at most {LARGEST_CSR} are read")
     block = next(pem.blocks(data), None)
     if block is None or block.label != CSR_LABEL:
         seen = "no PEM block" if block is None else f"a {block.label} block comes first"
@@ -80,13 +80,13 @@ def read_csr(data: bytes, where: str) -> CertificateRequest:
 
 
 def parse_csr(data: bytes, where: str, *, quirks: tuple[Quirk, ...] = ()) -> CertificateRequest:
-    """The request in these bytes of DER; the quirks already seen come first. Raises X509Error."""
-    if len(data) > LARGEST_REQUEST:
-        raise X509Error(where, f"{len(data)} bytes", f"at most {LARGEST_REQUEST} are read")
+    """The CSR in these bytes of DER. quirks: those found in the PEM. Raises X509Error."""
+    if len(data) > LARGEST_CSR:
+        raise X509Error(where, f"{len(data)} bytes", f"at most {LARGEST_CSR} are read")
     try:
         return _parse(data, quirks)
     except Malformed as error:
-        raise X509Error(where, f"not a signing request: {error}", _RIGHT) from None
+        raise X509Error(where, f"not a CSR: {error}", _RIGHT) from None
 
 
 def _outside(block: pem.PemBlock, data: bytes) -> Quirk:

@@ -1,7 +1,7 @@
-"""Which extensions a signing request asks for: the one that Go sees, and all that another reader might see.
+"""The extensions that a CSR requests: those that Go sees, and those that another reader might see.
 
-Go takes the first value of every PKCS#9 extension request (and refuses two of them with the same extension),
-and passes over every other attribute, Microsoft's extension request too, which `cryptography` shows.
+Go takes the first value of every PKCS#9 extension request (and refuses two of them with the same extension). It skips
+every other attribute, also Microsoft's extension request, which `cryptography` reads.
 
 Source: parseCSRExtensions in Go's crypto/x509/x509.go; RFC 2985, 5.4.2.
 """
@@ -26,14 +26,14 @@ _HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9_-]{1,63}
 
 @dataclass(frozen=True, slots=True)
 class CsrExtensions:
-    """What the attributes ask for. No names at all is None, an empty list of them is not."""
+    """The requested extensions. `alt_names` is None if there is no SAN extension, and may be empty if there is one."""
 
     alt_names: SubjectAltNames | None
     quirks: tuple[Quirk, ...]
 
 
 def read_attributes(attributes: der.Reader) -> CsrExtensions:
-    """What the attributes ask for, in Go's eyes. Raises Malformed where Go refuses."""
+    """The extensions that Go reads in the attributes. Raises Malformed if Go refuses them."""
     quirks: list[Quirk] = []
     extensions: dict[str, Extension] = {}
     count = 0
@@ -56,7 +56,7 @@ def read_attributes(attributes: der.Reader) -> CsrExtensions:
 
 
 def _requested(attribute: der.Element, quirks: list[Quirk]) -> list[Extension]:
-    """The extensions of one attribute; none if Go passes over it."""
+    """The extensions in one attribute; none if Go skips it."""
     try:
         oid, values, extra = _attribute(attribute)
     except Malformed:
@@ -117,7 +117,7 @@ def _extension_quirks(extension: Extension) -> Iterator[Quirk]:
 def _name_quirks(names: SubjectAltNames) -> Iterator[Quirk]:
     if names.empty:
         yield quirk(QuirkCode.SAN_EMPTY, "the alternative names name nothing that Go reads")
-    kinds = [*["rfc822Name"] * len(names.emails), *["URI"] * len(names.uris), *names.others]
+    kinds = [*["rfc822Name"] * len(names.emails), *["URI"] * len(names.uris), *names.other_names]
     if kinds:
         yield quirk(QuirkCode.SAN_KIND, f"alternative names of other kinds: {', '.join(kinds)}")
     for address in names.ip_addresses:
@@ -130,7 +130,7 @@ def _name_quirks(names: SubjectAltNames) -> Iterator[Quirk]:
     yield from _duplicates([*(name.lower() for name in names.dns_names), *plain])
     for name in names.dns_names:
         if not _HOST.fullmatch(name) or len(name) > 253 or parse_address(name) is not None:
-            yield quirk(QuirkCode.SAN_TEXT, f"the DNS name {name!r} is no host name")
+            yield quirk(QuirkCode.SAN_TEXT, f"the DNS name {name!r} is not a valid host name")
 
 
 def _duplicates(names: list[str]) -> Iterator[Quirk]:

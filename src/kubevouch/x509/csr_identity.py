@@ -1,4 +1,4 @@
-"""Who a signing request says it is, with which key, and whether that key signed it.
+"""The subject of a CSR, its key, and whether that key signed it.
 
 Sources: parseCertificateRequest and CheckSignature in Go's crypto/x509/x509.go; generateCSR in client-go's
 util/certificate/certificate_manager.go for what kubelets send.
@@ -10,7 +10,7 @@ from kubevouch.x509 import der
 from kubevouch.x509.keys import KeyAlgorithm, PublicKey
 from kubevouch.x509.names import COMMON_NAME, ORGANIZATION, Attribute, Name, read_string
 from kubevouch.x509.quirks import Quirk, QuirkCode, quirk
-from kubevouch.x509.signatures import SignatureAlgorithm, read_algorithm, signature_fault
+from kubevouch.x509.signatures import SignatureAlgorithm, read_algorithm, signature_error
 
 _RSA_SIZES = range(2048, 8192 + 1)
 _USUAL_STRINGS = {der.PRINTABLE_STRING, der.UTF8_STRING}
@@ -19,7 +19,7 @@ _MALFORMED = "asn1: structure error: malformed subject"
 
 
 def read_subject(raw: bytes) -> tuple[Name, list[Quirk]]:
-    """The subject, as encoding/asn1 reads it: members that are no text are passed over. Raises Malformed."""
+    """The subject as encoding/asn1 reads it, with its quirks: values that are not text are skipped. Raises Malformed."""
     sequence = der.Reader(raw).inside(der.SEQUENCE, _MALFORMED)
     rdns: list[tuple[Attribute, ...]] = []
     quirks: list[Quirk] = []
@@ -44,9 +44,9 @@ def read_subject(raw: bytes) -> tuple[Name, list[Quirk]]:
 
 
 def _text(oid: str, value: der.Element) -> tuple[str | None, str]:
-    """The text of an attribute, None if it is none, and what is odd about it."""
+    """The text of an attribute (None if it is not text), and what is unusual about it."""
     if value.tag >= 0x40 or value.tag & 0x20 or value.tag not in der.STRINGS:
-        return None, f"{oid} holds no text but tag {value.tag:#04x}"
+        return None, f"{oid} holds tag {value.tag:#04x} instead of text"
     text = read_string(value)
     if value.tag not in _USUAL_STRINGS:
         return text, f"{oid} is written in string type {value.tag:#04x}"
@@ -56,7 +56,7 @@ def _text(oid: str, value: der.Element) -> tuple[str | None, str]:
 
 
 def key_quirks(key: PublicKey, spki: bytes) -> Iterator[Quirk]:
-    """What is odd about the key. Kubelets make ECDSA P-256; 1.37 lets sites choose among the usual ones."""
+    """What is unusual about the key. Kubelets make ECDSA P-256; since 1.37 sites can choose other common kinds."""
     usual = {
         KeyAlgorithm.ECDSA: str(key) != "ECDSA P-224",
         KeyAlgorithm.RSA: key.modulus.bit_length() in _RSA_SIZES and key.exponent == 65537,
@@ -81,9 +81,9 @@ def _has_more(spki: bytes) -> bool:
 def signature_quirks(
     identifier: bytes, signed: bytes, signature: bytes, key: PublicKey
 ) -> Iterator[Quirk]:
-    """What is odd about the signature. Raises Malformed if its algorithm is no algorithm at all."""
+    """What is unusual about the signature. Raises Malformed if the algorithm identifier cannot be read."""
     algorithm = read_algorithm(identifier)
-    fault = signature_fault(algorithm, signed, signature, key, sha1_allowed=True)
+    fault = signature_error(algorithm, signed, signature, key, sha1_allowed=True)
     if fault:
         yield quirk(QuirkCode.SIGNATURE, fault)
     if algorithm.hash in {"SHA1", "MD5"} or algorithm.pss or not _plain(identifier, algorithm):
@@ -94,7 +94,7 @@ def signature_quirks(
 
 
 def _plain(identifier: bytes, algorithm: SignatureAlgorithm) -> bool:
-    """RFC 4055: NULL as the parameters of RSA; RFC 5758 and 8410: none for the others."""
+    """Whether the parameters are the standard ones: NULL for RSA (RFC 4055), none otherwise (RFC 5758, 8410)."""
     reader = der.Reader(identifier)
     reader.any("")
     return reader.rest == (_NULL if algorithm.key is KeyAlgorithm.RSA else b"")

@@ -1,10 +1,10 @@
-"""DER, read as strictly as Go's cryptobyte reads it, and written.
+"""Reads DER as strictly as Go's cryptobyte does, and writes it.
 
-Why not `cryptography`: what a signer, a kubelet or metrics-server makes of a certificate is what Go reads
-in it, and `cryptography` sometimes reads something else (see docs/x509.md). So the walk over the bytes is
-ours, and this file is all of it: identifiers of one byte, definite minimal lengths, nothing else.
+Signers, kubelets and metrics-server act on what Go reads in a certificate, and `cryptography` sometimes reads
+something else (see docs/x509.md). So the bytes are walked here: identifiers of one byte, definite lengths in their
+shortest form, nothing else.
 
-It knows nothing of certificates. Source: golang.org/x/crypto/cryptobyte/asn1.go and ITU-T X.690.
+This module knows nothing of certificates. Source: golang.org/x/crypto/cryptobyte/asn1.go and ITU-T X.690.
 """
 
 from functools import lru_cache
@@ -44,7 +44,7 @@ def explicit(number: int) -> int:
 
 
 class Element(NamedTuple):
-    """One element: its identifier, its contents, and all of its bytes."""
+    """An element: its identifier, its contents, and all its bytes."""
 
     tag: int
     body: bytes
@@ -52,7 +52,7 @@ class Element(NamedTuple):
 
 
 class Reader:
-    """Walks over the elements of some bytes. Each `problem` is the text to fail with."""
+    """Reads elements one after the other. `problem` is the text of the Malformed that a method raises."""
 
     __slots__ = ("_at", "_data")
 
@@ -62,20 +62,20 @@ class Reader:
 
     @property
     def empty(self) -> bool:
-        """Nothing is left."""
+        """Whether everything has been read."""
         return self._at >= len(self._data)
 
     @property
     def rest(self) -> bytes:
-        """What is left, unread."""
+        """The bytes that have not been read yet."""
         return self._data[self._at :]
 
     def peek(self, tag: int) -> bool:
-        """The next element begins with this identifier."""
+        """Whether the next element has this identifier."""
         return self._at < len(self._data) and self._data[self._at] == tag
 
     def any(self, problem: str) -> Element:
-        """The next element, whatever it is."""
+        """The next element, with any identifier."""
         data, start = self._data, self._at
         if len(data) - start < 2 or data[start] & 0x1F == 0x1F:
             raise Malformed(problem)
@@ -95,26 +95,26 @@ class Reader:
         return Element(data[start], data[body:end], data[start:end])
 
     def element(self, tag: int, problem: str) -> Element:
-        """The next element, which must carry this identifier."""
+        """The next element, which must have this identifier."""
         element = self.any(problem)
         if element.tag != tag:
             raise Malformed(problem)
         return element
 
     def body(self, tag: int, problem: str) -> bytes:
-        """The contents of the next element, which must carry this identifier."""
+        """The contents of the next element, which must have this identifier."""
         return self.element(tag, problem).body
 
     def inside(self, tag: int, problem: str) -> "Reader":
-        """A reader over the contents of the next element, which must carry this identifier."""
+        """A reader over the contents of the next element, which must have this identifier."""
         return Reader(self.element(tag, problem).body)
 
     def optional(self, tag: int, problem: str) -> "Reader | None":
-        """A reader over the next element if it carries this identifier."""
+        """A reader over the contents of the next element if it has this identifier; else None."""
         return self.inside(tag, problem) if self.peek(tag) else None
 
     def integer(self, problem: str, *, tag: int = INTEGER, bits: int = 0) -> int:
-        """A signed INTEGER in its shortest form; of at most so many bits, if given."""
+        """The next element as a signed INTEGER in its shortest form, of at most `bits` bits if given."""
         body = self.body(tag, problem)
         if not body or (len(body) > 1 and _padded(body)):
             raise Malformed(problem)
@@ -124,21 +124,21 @@ class Reader:
         return value
 
     def boolean(self, problem: str) -> bool:
-        """A BOOLEAN: 00 or FF, nothing between."""
+        """The next element as a BOOLEAN: 00 or FF only."""
         body = self.body(BOOLEAN, problem)
         if body not in {b"\x00", b"\xff"}:
             raise Malformed(problem)
         return body == b"\xff"
 
     def oid(self, problem: str) -> str:
-        """An OBJECT IDENTIFIER in its dotted form; arcs of at most 31 bits, as Go takes them."""
+        """The next element as an OBJECT IDENTIFIER in dotted form, with arcs of at most 31 bits, as in Go."""
         text = dotted(self.body(OBJECT_IDENTIFIER, problem))
         if text is None:
             raise Malformed(problem)
         return text
 
     def bits(self, problem: str) -> tuple[bytes, int]:
-        """A BIT STRING: its octets, and how many bits at the end are padding (zeros)."""
+        """The next element as a BIT STRING: its octets, and how many bits at the end are padding (zeros)."""
         body = self.body(BIT_STRING, problem)
         if not body:
             raise Malformed(problem)
@@ -149,12 +149,12 @@ class Reader:
 
 
 def _padded(body: bytes) -> bool:
-    """The first octet of an integer says nothing that the second does not."""
+    """Whether the first octet of an integer is redundant."""
     return (body[0] == 0 and body[1] < 0x80) or (body[0] == 0xFF and body[1] >= 0x80)
 
 
 def right_aligned(octets: bytes, padding: int) -> bytes:
-    """A bit string with its padding moved to the front, as keys and signatures are taken."""
+    """The octets of a bit string shifted right by its padding, as Go reads keys and signatures."""
     if not padding or not octets:
         return octets
     return (int.from_bytes(octets, "big") >> padding).to_bytes(len(octets), "big")
@@ -162,7 +162,7 @@ def right_aligned(octets: bytes, padding: int) -> bytes:
 
 @lru_cache(maxsize=1024)
 def dotted(body: bytes) -> str | None:
-    """The dotted form of an object identifier's contents, or None where Go would refuse them."""
+    """The dotted form of an object identifier's contents; None if Go would refuse them."""
     arcs: list[int] = []
     value = octets = 0
     for octet in body:
@@ -181,7 +181,7 @@ def dotted(body: bytes) -> str | None:
 
 
 def encode(tag: int, *contents: bytes) -> bytes:
-    """One element: identifier, shortest length, contents."""
+    """An element in DER: identifier, length in its shortest form, contents."""
     body = b"".join(contents)
     if len(body) < 0x80:
         return bytes((tag, len(body))) + body
@@ -190,7 +190,7 @@ def encode(tag: int, *contents: bytes) -> bytes:
 
 
 def encode_integer(value: int) -> bytes:
-    """An INTEGER in its shortest form."""
+    """An INTEGER in DER, in its shortest form."""
     return encode(
         INTEGER,
         value.to_bytes((value if value >= 0 else ~value).bit_length() // 8 + 1, "big", signed=True),
@@ -198,7 +198,7 @@ def encode_integer(value: int) -> bytes:
 
 
 def encode_oid(text: str) -> bytes:
-    """An OBJECT IDENTIFIER from its dotted form."""
+    """An OBJECT IDENTIFIER in DER, from its dotted form."""
     first, second, *others = map(int, text.split("."))
     return encode(OBJECT_IDENTIFIER, *map(_base128, (first * 40 + second, *others)))
 

@@ -1,4 +1,4 @@
-"""A certificate in a few lines: what `openssl x509 -noout -text` says, as far as a person wants it."""
+"""A certificate in a few lines for a person: the essentials of `openssl x509 -noout -text`."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ _WIDTH = 12
 
 
 def describe(certificate: Certificate, at: datetime) -> tuple[str, ...]:
-    """Lines of printable text, each with its label in front; life is counted from an aware moment."""
+    """Lines of printable text, each after its label. at: the aware moment from which the remaining life is counted."""
     facts = {
         "kind": str(classify(certificate)),
         "subject": str(certificate.subject) or "(empty)",

@@ -1,4 +1,4 @@
-"""What Go takes for a domain and for a mailbox when it looks at constraints.
+"""Domains and mailboxes, as Go parses them for name constraints.
 
 Sources: domainNameValid in Go's crypto/x509/parser.go; parseRFC2821Mailbox in verify.go.
 """
@@ -13,7 +13,7 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
 def domain_is_valid(domain: str, *, constraint: bool = False) -> bool:
-    """Labels of visible ASCII, no empty one; empty as a whole is valid. A constraint may begin with a dot."""
+    """Whether Go accepts a domain: non-empty labels of visible ASCII, or "". A constraint may begin with a dot."""
     if not domain:
         return True
     if constraint and len(domain) > 1:
@@ -22,7 +22,7 @@ def domain_is_valid(domain: str, *, constraint: bool = False) -> bool:
 
 
 def mailbox(text: str) -> tuple[str, str] | None:
-    """The local part and the domain of an e-mail address; None where Go finds none."""
+    """The local part and the domain of an e-mail address; None if Go cannot parse it."""
     quoted = _QUOTED.match(text)
     if text.startswith('"'):
         if quoted is None:

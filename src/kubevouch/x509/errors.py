@@ -1,17 +1,14 @@
-"""What this room raises. Nothing else leaves it, whatever bytes go in."""
+"""The errors of this room. Hostile bytes never raise anything else."""
 
 from kubevouch.errors import KubevouchError
 
 
 class X509Error(KubevouchError):
-    """Bytes that should have been a certificate, a request, a key or a PEM file, and are not.
-
-    The caller cannot mend them; whoever wrote the file can.
-    """
+    """Bytes cannot be read as a certificate, a CSR, a key or a PEM file. The file must be corrected at its source."""
 
 
 class Malformed(ValueError):
-    """Inside this room only: the text is the one Go's parser has for the same bytes.
+    """Raised inside this room only, with the text of Go's parser for the same bytes.
 
-    The readers (`read_pem`, `read_certificate`, `read_request`) turn it into an X509Error that names the file.
+    The readers (`read_pem`, `read_certificate_der`, `read_csr`) turn it into an X509Error that names the file.
     """

@@ -1,7 +1,7 @@
-"""The extensions of a certificate that Go reads, each into what it says.
+"""Parses the extensions of a certificate that Go parses.
 
-Source: processExtensions and its helpers in Go's crypto/x509/parser.go. Extensions that stand here only to be
-checked (CRL distribution points, authority information access) are: Go refuses a certificate whose are broken.
+Source: processExtensions and its helpers in Go's crypto/x509/parser.go. CRL distribution points and authority
+information access are parsed only because Go refuses a certificate in which they are malformed.
 """
 
 from collections.abc import Callable
@@ -44,7 +44,7 @@ _EXTENDED_USAGES = {
 
 
 class Extension(NamedTuple):
-    """One extension as it lay in the bytes."""
+    """An extension before its value is parsed."""
 
     oid: str
     critical: bool
@@ -53,7 +53,7 @@ class Extension(NamedTuple):
 
 @dataclass(slots=True)
 class ParsedExtensions:
-    """What the extensions said so far. Lives only while a certificate is being read."""
+    """The parsed values of a certificate's extensions; filled while the certificate is read."""
 
     alt_names: SubjectAltNames = field(default_factory=SubjectAltNames)
     key_usage: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ def read_extension(reader: der.Reader) -> Extension:
 
 
 def read_extensions(extensions: tuple[Extension, ...]) -> ParsedExtensions:
-    """What they all say. Raises Malformed with Go's text."""
+    """The parsed values of all extensions. Raises Malformed with Go's text."""
     read = ParsedExtensions()
     for extension in extensions:
         reader = _READERS.get(extension.oid)
@@ -170,7 +170,7 @@ def _policies(read: ParsedExtensions, extension: Extension) -> bool:
 
 
 def _is_oid(body: bytes) -> bool:
-    """An object identifier with arcs of any size; Go compares policies by their bytes."""
+    """Whether these are the contents of an object identifier, with arcs of any size. Go compares policies by bytes."""
     starts = all(octet != 0x80 or (at and body[at - 1] & 0x80) for at, octet in enumerate(body))
     return bool(body) and body[-1] < 0x80 and starts
 

@@ -1,7 +1,6 @@
-"""Words, numbers and addresses the way Go prints and reads them.
+"""Texts, times and addresses as Go prints and parses them.
 
-An operator compares what kubevouch says with metrics-server's log, so the texts must be the same to the
-letter. Sources: strconv/quote.go, net/ip.go, net/netip/netip.go, time/format.go.
+Operators compare kubevouch's output with metrics-server's log, so the texts must be the same to the letter. Sources: strconv/quote.go, net/ip.go, net/netip/netip.go, time/format.go.
 """
 
 from datetime import UTC, datetime
@@ -16,9 +15,9 @@ _ESCAPES = {
 
 
 def quote(text: str) -> str:
-    """The `%q` of Go's fmt. Bytes that are no UTF-8 come in as Python escapes them (surrogateescape).
+    """The text quoted as by `%q` of Go's fmt. Bytes that are not UTF-8 must be escaped as by surrogateescape.
 
-    Which characters of the newest Unicode are printable may differ by a release.
+    Python and Go may know different Unicode releases, and so differ in which of the newest characters are printable.
     """
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
@@ -26,7 +25,7 @@ def quote(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with everything escaped that could do something to a terminal. Certificates are written by others."""
+    """The text with everything escaped that could affect a terminal. Texts in certificates may be hostile."""
     return "".join(char if char.isprintable() else _quoted(char) for char in text)
 
 
@@ -44,12 +43,12 @@ def _quoted(char: str) -> str:
 
 
 def rfc3339(moment: datetime) -> str:
-    """A moment in UTC, without fractions of a second."""
+    """A moment in UTC in RFC 3339, without fractions of a second."""
     return f"{moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()}Z"
 
 
 def parse_address(text: str) -> Address | None:
-    """The address that net.ParseIP reads; None for names, zones and everything else."""
+    """The address that Go's net.ParseIP reads; None for names, addresses with zones and everything else."""
     if "%" in text:
         return None
     try:
@@ -59,11 +58,11 @@ def parse_address(text: str) -> Address | None:
 
 
 def unmapped(address: Address) -> Address:
-    """An IPv4 address in its IPv6 coat (::ffff:a.b.c.d) without it: to Go the two are equal."""
+    """The IPv4 address if this is an IPv4-mapped IPv6 address (::ffff:a.b.c.d), which Go treats as equal."""
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped if mapped is not None else address
 
 
 def address_text(address: Address) -> str:
-    """The String of a net.IP: mapped addresses as IPv4, the rest after RFC 5952."""
+    """The address as Go's net.IP.String writes it: mapped addresses as IPv4, IPv6 as in RFC 5952."""
     return str(unmapped(address))

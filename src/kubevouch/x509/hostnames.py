@@ -1,7 +1,7 @@
 """Whether a certificate is valid for the name or address that was dialled.
 
-Source: VerifyHostname and its helpers in Go's crypto/x509/verify.go. The common name is never looked at, except to
-tell that somebody relies on it.
+Source: VerifyHostname and its helpers in Go's crypto/x509/verify.go. The common name is used only to report that the
+certificate relies on it.
 """
 
 import re
@@ -17,7 +17,7 @@ _UPPER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
 
 def hostname_failure(certificate: Certificate, host: str) -> VerifyFailure | None:
-    """Why the certificate is not valid for a host, None if it is. An address may stand in [ ]."""
+    """Why the certificate is not valid for a host; None if it is. An address may be in [ ]."""
     bare = host[1:-1] if len(host) >= 3 and host[0] == "[" and host[-1] == "]" else host
     address = parse_address(bare)
     if address is not None:
@@ -30,7 +30,7 @@ def hostname_failure(certificate: Certificate, host: str) -> VerifyFailure | Non
 
 
 def _covers(name: str, host: str) -> bool:
-    """Wildcards and a trailing dot count between valid host names only; everything else must be the same."""
+    """Whether a SAN covers a host. Wildcards and a trailing dot work in valid host names only; else both must be equal."""
     if _is_hostname(host, pattern=False) and _is_hostname(name, pattern=True):
         return _matches(name, host)
     return _lower(name) == _lower(host) and not {name, host}.intersection(("", "."))
@@ -52,12 +52,12 @@ def _matches(pattern: str, host: str) -> bool:
 
 
 def _lower(text: str) -> str:
-    """Lower case in ASCII only: Unicode has no say in labels."""
+    """The text with ASCII letters in lower case; other letters are left as they are."""
     return text.translate(_UPPER)
 
 
 def _failure(certificate: Certificate, host: str) -> VerifyFailure:
-    """The words for it, which depend on what the certificate has and on what was asked (HostnameError.Error)."""
+    """The failure in Go's words, which depend on the certificate's SANs and on the host (HostnameError.Error)."""
     if not certificate.has_san_extension and _matches(certificate.subject.common_name, host):
         text = "certificate relies on legacy Common Name field, use SANs instead"
         return VerifyFailure(VerifyReason.LEGACY_COMMON_NAME, f"x509: {text}", certificate)

@@ -1,18 +1,18 @@
-"""A kubelet's own self-signed pair, made for it.
+"""Issues a self-signed pair in the form that kubelets make for themselves.
 
-While a kubelet waits for its first serving certificate it has none, and 10250 answers nobody. A pair in
-`kubelet-server.crt` and `.key`, the last place it looks in, keeps the port answering until the real one comes.
+While a kubelet waits for its first serving certificate it has none, and every handshake on port 10250 fails. A pair in
+`kubelet-server.crt` and `.key`, the last place where it looks, keeps the port answering until the certificate is issued.
 
-The pair must not be too good. The kubelet compares the certificate it has with the one it would ask for
-(certSatisfiesTemplateLocked in client-go's util/certificate/certificate_manager.go: CN, O, DNS names, addresses) and asks
-for nothing while they agree. So the pair has the form that kubelets give to themselves: CN `<host>@<unix time>`, no
-O, signed by a throw-away CA; with it the kubelet asks at once.
+The pair must not match the kubelet's own template. A kubelet compares the certificate it has with the one it would
+request (certSatisfiesTemplateLocked in client-go's util/certificate/certificate_manager.go: CN, O, DNS names, addresses)
+and requests none while they agree. So the pair has the form that kubelets make for themselves: CN `<host>@<unix time>`,
+no O, signed by a throw-away CA. With it the kubelet sends a CSR at once.
 
-RSA 2048, as the kubelet's own: a client, or a list of cipher suites, that knows only RSA goes on working as before.
-ECDSA is there for whoever needs thousands of pairs (a pair of RSA keys takes about 0.15 s).
+The keys are RSA 2048, as the kubelet's own, so that clients and cipher suites that know only RSA keep working. ECDSA is
+for callers that need thousands of pairs (a pair of RSA keys takes about 0.15 s).
 
-The DER is written here and not by `cryptography`, whose builder refuses common names of more than 64 characters:
-`<host>-ca@<unix time>` has more as soon as the host name has 51. Go has no such limit.
+The DER is written here, since the builder of `cryptography` refuses common names of more than 64 characters, which
+`<host>-ca@<unix time>` exceeds with host names from 51 characters on. Go has no such limit.
 
 Source: GenerateSelfSignedCertKeyWithOptions in client-go's util/cert/cert.go (1.36).
 """
@@ -38,7 +38,7 @@ from kubevouch.x509.gotext import Address, parse_address
 from kubevouch.x509.names import COMMON_NAME, encode_name
 
 BACKDATE = timedelta(hours=1)
-"""So much before now a pair is valid, as the kubelet's: clocks differ."""
+"""How long before now the validity begins, as in the kubelet's own pair: clocks differ."""
 
 _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 _SHA256_RSA = der.encode(
@@ -51,7 +51,7 @@ _AND_CERT_SIGN = b"\x02\xa4"
 
 
 class KeyKind(StrEnum):
-    """What key a pair gets."""
+    """The kind of key in a pair."""
 
     RSA_2048 = "RSA 2048"
     ECDSA_P256 = "ECDSA P-256"
@@ -59,7 +59,7 @@ class KeyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SelfSignedPair:
-    """A pair for `kubelet-server.crt` and `kubelet-server.key`: leaf and throw-away CA; the leaf's key. PEM."""
+    """A pair for `kubelet-server.crt` (leaf and throw-away CA) and `kubelet-server.key` (the leaf's key), in PEM."""
 
     chain_pem: bytes
     key_pem: bytes = field(repr=False)
@@ -67,7 +67,7 @@ class SelfSignedPair:
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """What the two certificates of a pair differ in."""
+    """The fields in which the two certificates of a pair differ."""
 
     serial: int
     subject: bytes
@@ -87,12 +87,12 @@ def kubelet_self_signed(
     """A self-signed pair in the kubelet's own form, valid from an hour before `now` until `now + lifetime`.
 
     Args:
-        host: the host name, as the kubelet has it (lower case); or an address, which then stands among the addresses.
-        addresses: more addresses it is to be valid for. The kubelet itself puts none in.
-        now: an aware moment; its Unix time stands in both common names.
-        lifetime: how long from now on.
+        host: the host name as the kubelet has it (lower case), or an IP address, which becomes an IP SAN.
+        addresses: further IP SANs. A kubelet's own pair has none.
+        now: an aware moment; its Unix time is part of both common names.
+        lifetime: the time from `now` until the pair expires.
         serials: random positive numbers of at most 63 bits, for the leaf and for its CA.
-        key_kind: the keys come from the system's randomness.
+        key_kind: the kind of both keys, which are generated from the system's randomness.
 
     Raises:
         X509Error: the host name is empty or not ASCII.
@@ -128,7 +128,7 @@ def _new_key(kind: KeyKind) -> _PrivateKey:
 def _certificate(
     body: _Body, validity: bytes, subject_key: _PrivateKey, ca_key: _PrivateKey
 ) -> bytes:
-    """RFC 5280, 4.1, version 3; extensions in the order in which Go writes them."""
+    """A certificate of version 3 (RFC 5280, 4.1), with extensions in the order in which Go writes them."""
     rsa_signs = isinstance(ca_key, rsa.RSAPrivateKey)
     algorithm = _SHA256_RSA if rsa_signs else _ECDSA_SHA256
     tbs = der.encode(
@@ -192,7 +192,7 @@ def _validity(start: datetime, end: datetime) -> bytes:
 
 
 def _time(moment: datetime) -> bytes:
-    """RFC 5280, 4.1.2.5: UTCTime through 2049, GeneralizedTime after."""
+    """A time in DER: UTCTime through 2049, GeneralizedTime after (RFC 5280, 4.1.2.5)."""
     moment = moment.astimezone(UTC)
     if moment.year < 2050:
         return der.encode(der.UTC_TIME, f"{moment:%y%m%d%H%M%SZ}".encode())
@@ -200,7 +200,7 @@ def _time(moment: datetime) -> bytes:
 
 
 def _key_bits(key: _PrivateKey) -> bytes:
-    """The contents of the key's BIT STRING, of which Go makes the key id (RFC 7093, method 1)."""
+    """The contents of the key's BIT STRING, from which Go computes the key id (RFC 7093, method 1)."""
     encoding, layout = (
         (Encoding.DER, PublicFormat.PKCS1)
         if isinstance(key, rsa.RSAPrivateKey)

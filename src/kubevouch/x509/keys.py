@@ -1,4 +1,4 @@
-"""Public keys as values, and what a private key's PEM block says about its public half.
+"""Public keys as values, and the public half of private keys.
 
 Sources: parsePublicKey in Go's crypto/x509/parser.go; parsePrivateKey in crypto/tls/tls.go.
 """
@@ -18,11 +18,11 @@ from kubevouch.x509 import der
 from kubevouch.x509.errors import Malformed
 
 LARGEST_RSA = 16384
-"""Bits. OpenSSL verifies nothing with a longer modulus, Go does; such a key is refused when it is read."""
+"""Bits. OpenSSL does not verify with a longer modulus, though Go does; such a key is refused when it is read."""
 
 
 class KeyAlgorithm(StrEnum):
-    """What Go calls the algorithm of a public key."""
+    """The algorithm of a public key, by Go's name."""
 
     RSA = "RSA"
     DSA = "DSA"
@@ -47,7 +47,7 @@ CURVES: dict[str, tuple[str, type[ec.EllipticCurve]]] = {
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key. Two are equal if they are the same key, however their bytes were wrapped."""
+    """A public key. Two are equal if they are the same key, whatever their encoding."""
 
     algorithm: KeyAlgorithm
     modulus: int = 0
@@ -56,7 +56,7 @@ class PublicKey:
     point: bytes = b""
 
     def __str__(self) -> str:
-        """As people say it: "RSA 2048", "ECDSA P-256", "Ed25519"."""
+        """The key in words: "RSA 2048", "ECDSA P-256", "Ed25519"."""
         match self.algorithm:
             case KeyAlgorithm.RSA:
                 return f"RSA {self.modulus.bit_length()}"
@@ -70,7 +70,7 @@ class PublicKey:
 
 @dataclass(frozen=True, slots=True)
 class PrivateKeyBlock:
-    """That a private key lay there, and whose it is. The key itself is not kept."""
+    """A private key block: its label, and the public half of the key. The private key is not kept."""
 
     label: str
     public: PublicKey | None
@@ -137,7 +137,7 @@ def _ed25519(parameters: der.Element | None, key: bytes) -> PublicKey:
 
 
 def _dsa(parameters: der.Element | None, key: bytes) -> PublicKey:
-    """Go reads DSA keys and verifies nothing with them; so do we."""
+    """Parses a DSA key. Go parses them but does not verify with them; neither do we."""
     problem = "x509: invalid DSA parameters"
     y = der.Reader(key).integer("x509: invalid DSA public key")
     reader = der.Reader(parameters.raw if parameters else b"").inside(der.SEQUENCE, problem)
@@ -148,9 +148,9 @@ def _dsa(parameters: der.Element | None, key: bytes) -> PublicKey:
 
 
 def read_private_key(label: str, body: bytes) -> PrivateKeyBlock:
-    """Whose key this is: PKCS#1, PKCS#8 or SEC 1, whatever the label says. Raises Malformed, without the bytes.
+    """The public half of a private key in PKCS#1, PKCS#8 or SEC 1, whatever its label. Raises Malformed, without the bytes.
 
-    The numbers of an RSA key are not proven to be a key (that takes 50 ms): what serves with it does that.
+    An RSA key is not checked for consistency (that takes 50 ms); OpenSSL does that when the key is loaded to serve.
     """
     if label == "ENCRYPTED PRIVATE KEY":
         return PrivateKeyBlock(label, None)

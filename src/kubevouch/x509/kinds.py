@@ -1,10 +1,10 @@
-"""What a certificate is in a Kubernetes cluster, told from its names and usages.
+"""What a certificate is used for in a Kubernetes cluster, by its names and usages.
 
-Names prove nothing: whoever wants to trust a certificate verifies it. This is for reports and for finding one's way.
+Names prove nothing: to trust a certificate, verify it. This is for reports only.
 
 Sources, Kubernetes 1.36: client-go util/cert/cert.go (self-signed pairs), pkg/kubelet/certificate/kubelet.go, kubeadm's
 app/phases/certs/certlist.go and app/phases/kubeconfig/kubeconfig.go; metrics-server, kube-scheduler and
-kube-controller-manager sign for "localhost" by apiserver's MaybeDefaultWithSelfSignedCerts.
+kube-controller-manager make a pair for "localhost" by apiserver's MaybeDefaultWithSelfSignedCerts.
 """
 
 import re
@@ -21,16 +21,16 @@ _SELF_SIGNED_CA = re.compile(r"(?P<host>.+)-ca@[0-9]+")
 
 
 class CertificateKind(StrEnum):
-    """What the certificate is; where kubeadm has a word for it (`kubeadm certs check-expiration`), that word."""
+    """The kind of a certificate, by kubeadm's name if it has one (`kubeadm certs check-expiration`)."""
 
     KUBELET_SELF_SIGNED = "kubelet-self-signed"
-    """CN <host>@<unix time>, made by the kubelet itself; nobody vouches for it and it is never renewed."""
+    """CN <host>@<unix time>, made by the kubelet itself. No cluster CA signed it, and it is never renewed."""
     KUBELET_SERVING = "kubelet-serving"
     KUBELET_CLIENT = "kubelet-client"
     COMPONENT_SELF_SIGNED = "component-self-signed"
-    """Made for localhost by metrics-server, the scheduler or the controller manager, which were given none."""
+    """Made for localhost by metrics-server, the scheduler or the controller manager, if they are given no certificate."""
     SELF_SIGNED_CA = "self-signed-ca"
-    """The throw-away CA of a self-signed pair: its key was never kept."""
+    """The throw-away CA of a self-signed pair, whose key is never kept."""
     CA = "ca"
     ETCD_CA = "etcd-ca"
     FRONT_PROXY_CA = "front-proxy-ca"
@@ -40,7 +40,7 @@ class CertificateKind(StrEnum):
     APISERVER_ETCD_CLIENT = "apiserver-etcd-client"
     FRONT_PROXY_CLIENT = "front-proxy-client"
     ETCD_MEMBER = "etcd-member"
-    """etcd-server or etcd-peer: they differ in nothing but their file."""
+    """etcd-server or etcd-peer: they differ only in their file name."""
     ETCD_HEALTHCHECK_CLIENT = "etcd-healthcheck-client"
     ADMIN = "admin.conf"
     SUPER_ADMIN = "super-admin.conf"
@@ -67,7 +67,7 @@ _CLIENTS = {
 
 
 def classify(certificate: Certificate) -> CertificateKind:
-    """What the certificate is."""
+    """The kind of a certificate."""
     name = certificate.subject.common_name
     if certificate.is_ca and _SELF_SIGNED_CA.fullmatch(name):
         return CertificateKind.SELF_SIGNED_CA
@@ -113,7 +113,7 @@ def node_name_of(certificate: Certificate) -> str | None:
 def self_signed_host(certificate: Certificate) -> str | None:
     """The host of a self-signed pair's leaf (CN <host>@<unix>, issuer <host>-ca@<unix>); else None.
 
-    The two numbers come from two looks at the clock and may differ. Long ago the leaf was its own issuer and a CA.
+    The two times are read separately and may differ. In old releases the leaf was its own issuer and a CA.
     """
     subject = _SELF_SIGNED.fullmatch(certificate.subject.common_name)
     if subject is None or certificate.subject.organizations:

@@ -1,4 +1,4 @@
-"""How much of a certificate's life is left, in words."""
+"""The remaining life of a certificate, in words."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +12,7 @@ _UNITS = (
 
 
 def remaining_life(certificate: Certificate, at: datetime) -> str:
-    """What is left at an aware moment: "41 days left", "expired 41 days ago", "valid only in 3 hours"."""
+    """The remaining life at an aware moment: "41 days left", "expired 41 days ago", "valid only in 3 hours"."""
     if at < certificate.not_before:
         return f"valid only in {duration_text(certificate.not_before - at)}"
     if at > certificate.not_after:
@@ -21,7 +21,7 @@ def remaining_life(certificate: Certificate, at: datetime) -> str:
 
 
 def duration_text(length: timedelta) -> str:
-    """A length of time in its largest unit: days from two of them on, then hours, minutes, seconds."""
+    """A duration in its largest unit: days if there are two or more, else hours, minutes or seconds."""
     for word, unit in _UNITS:
         count = length // unit
         if count >= 2:

@@ -1,4 +1,4 @@
-"""Distinguished names: who a certificate is for and who signed it.
+"""Distinguished names: the subject and the issuer of a certificate.
 
 Sources: parseName and parseASN1String in Go's crypto/x509/parser.go, pkix.Name.String in crypto/x509/pkix.
 """
@@ -24,7 +24,7 @@ _WORDS = {
     COMMON_NAME: "CN",
     SERIAL_NUMBER: "SERIALNUMBER",
 }
-"""The attributes that Go has words for, in the order in which it writes them before turning the list round."""
+"""The attributes that Go has names for, in the order in which it collects them before it reverses the list."""
 
 _SINGLE = (COMMON_NAME, SERIAL_NUMBER)
 _PRINTABLE = frozenset(
@@ -34,7 +34,7 @@ _ESCAPED = ',+"\\<>;'
 
 
 class Attribute(NamedTuple):
-    """One attribute of a name: its dotted type and its text."""
+    """An attribute of a name: its type (dotted) and its text."""
 
     oid: str
     text: str
@@ -42,31 +42,31 @@ class Attribute(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name as it stands in the certificate: relative names in order, each with one attribute or more."""
+    """A distinguished name: its relative names in order, each with one or more attributes."""
 
     rdns: tuple[tuple[Attribute, ...], ...] = ()
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:
-        """All attributes in order, the grouping forgotten."""
+        """All attributes in order, without their grouping."""
         return tuple(attribute for rdn in self.rdns for attribute in rdn)
 
     def values(self, oid: str) -> tuple[str, ...]:
-        """The texts of one kind of attribute, in order."""
+        """The texts of the attributes of one type, in order."""
         return tuple(attribute.text for attribute in self.attributes if attribute.oid == oid)
 
     @property
     def common_name(self) -> str:
-        """The common name; of several the last, as Go takes it. Empty if there is none."""
+        """The common name; the last one if there are several, as in Go. Empty if there is none."""
         return next(reversed(self.values(COMMON_NAME)), "")
 
     @property
     def organizations(self) -> tuple[str, ...]:
-        """Every O, in order: to Kubernetes the groups of a client."""
+        """Every O in order; to Kubernetes they are the groups of a client."""
         return self.values(ORGANIZATION)
 
     def __str__(self) -> str:
-        """As Go writes it, "CN=system:node:w1,O=system:nodes": known attributes last to first, then the others."""
+        """The name as Go writes it, "CN=system:node:w1,O=system:nodes": known attributes last to first, then the others."""
         known = []
         for oid, word in _WORDS.items():
             texts = self.values(oid)
@@ -93,14 +93,14 @@ def _escaped(text: str) -> str:
 
 
 def _string(text: str) -> bytes:
-    """The element Go would write for a text: a PrintableString if it can be one, else UTF-8."""
+    """The element that Go writes for a text: a PrintableString if possible, else a UTF8String."""
     body = text.encode()
     plain = _PRINTABLE.issuperset(body) and not {ord("*"), ord("&")}.intersection(body)
     return der.encode(der.PRINTABLE_STRING if plain else der.UTF8_STRING, body)
 
 
 def encode_name(*attributes: tuple[str, str]) -> bytes:
-    """A name with one attribute in each relative name, in the bytes Go would write."""
+    """A name in DER as Go writes it, with one attribute in each relative name."""
     return der.encode(
         der.SEQUENCE,
         *(
@@ -130,7 +130,7 @@ def read_name(raw: bytes) -> Name:
 
 
 def read_string(element: der.Element) -> str:
-    """The text of one of the six string types that Go knows. Raises Malformed with Go's text."""
+    """The text of a string element, in one of the six types that Go knows. Raises Malformed with Go's text."""
     body = element.body
     match element.tag:
         case der.PRINTABLE_STRING if _PRINTABLE.issuperset(body):
@@ -160,7 +160,7 @@ def _decoded(body: bytes, encoding: str, problem: str) -> str:
 
 
 def _two_byte_text(body: bytes) -> str:
-    """A BMPString: UTF-16 without its surrogates and without the code points that are reserved for ever."""
+    """The text of a BMPString: UTF-16 without surrogates and without noncharacters."""
     if len(body) % 2:
         raise Malformed("invalid BMPString")
     text = _decoded(body.removesuffix(b"\x00\x00"), "utf-16-be", "invalid BMPString")

@@ -1,7 +1,7 @@
 """PEM, read and written byte for byte as Go does it.
 
-Two PEM readers seldom agree on what lies in a file with text around its blocks, indented lines or headers,
-and the reader that counts is Go's: kubelets, API servers and metrics-server all use it.
+PEM readers disagree about files with text around the blocks, indented lines or headers. The reader that counts is
+Go's, which kubelets, API servers and metrics-server use.
 
 Source: Decode and Encode in Go's encoding/pem/pem.go.
 """
@@ -20,7 +20,7 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PemBlock:
-    """One block: its label, its decoded bytes, whether headers stood in it, and where it lay (offsets in bytes)."""
+    """A block: its label, its decoded bytes, whether it has headers, and its offsets in the file (bytes)."""
 
     label: str
     body: bytes
@@ -33,7 +33,7 @@ class PemBlock:
 
 
 def blocks(data: bytes) -> Iterator[PemBlock]:
-    """Every block that Go finds, in order. Whatever Go passes over is passed over."""
+    """Every block that Go finds, in order. What Go skips is skipped."""
     at = 0
     while (block := _next(data, at)) is not None:
         yield block
@@ -41,7 +41,7 @@ def blocks(data: bytes) -> Iterator[PemBlock]:
 
 
 def encode(label: str, body: bytes) -> bytes:
-    """One block as Go writes it: 64 characters a line, one newline at the end."""
+    """A block as Go writes it: 64 characters a line, one newline at the end."""
     text = base64.b64encode(body)
     lines = [text[at : at + 64] for at in range(0, len(text), 64)]
     return b"\n".join((_BEGIN + label.encode() + _DASHES, *lines, b"")) + (
@@ -50,7 +50,7 @@ def encode(label: str, body: bytes) -> bytes:
 
 
 def unread_begin(data: bytes, found: list[PemBlock]) -> int:
-    """The line (from 1) of the first BEGIN that Go passes over, 0 if it reads them all."""
+    """The line (from 1) of the first BEGIN that Go skips; 0 if it reads them all."""
     at = 0
     for start, end in [(block.start, block.end) for block in found] + [(len(data), len(data))]:
         begin = data.find(_BEGIN, at, start)
@@ -61,7 +61,7 @@ def unread_begin(data: bytes, found: list[PemBlock]) -> int:
 
 
 def _line(data: bytes, at: int) -> tuple[bytes, int]:
-    """The line that begins here, without its end and trailing blanks, and where the next one begins."""
+    """The line at an offset, without its end and trailing blanks, and the offset of the next line."""
     newline = data.find(b"\n", at)
     if newline < 0:
         return data[at:].rstrip(b" \t"), len(data)
@@ -69,7 +69,7 @@ def _line(data: bytes, at: int) -> tuple[bytes, int]:
 
 
 def _next(data: bytes, start: int) -> PemBlock | None:
-    """Each END is tried with the last BEGIN before it; what does not make a block is skipped."""
+    """The next block. Each END is tried with the last BEGIN before it; what is not a valid block is skipped."""
     at = trailer = start
     while at <= trailer:
         at = trailer
@@ -100,7 +100,7 @@ def _next(data: bytes, start: int) -> PemBlock | None:
 
 
 def _headers(data: bytes, at: int) -> tuple[bool, int]:
-    """Whether lines with a colon follow, and where they stop."""
+    """Whether header lines (with a colon) follow, and where they end."""
     start = at
     while at < len(data):
         line, following = _line(data, at)
@@ -111,7 +111,7 @@ def _headers(data: bytes, at: int) -> tuple[bool, int]:
 
 
 def _decoded(text: bytes) -> bytes | None:
-    """Base64 with its padding and nothing foreign but blanks and line ends; None if it is not that."""
+    """The decoded base64; None if it lacks padding or has characters other than blanks and line ends in it."""
     packed = text.translate(None, b" \t\r\n")
     if len(packed) % 4 or not _BASE64.fullmatch(packed):
         return None

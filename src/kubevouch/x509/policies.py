@@ -1,8 +1,8 @@
-"""Whether certificate policies stand against a chain.
+"""Whether the certificate policies in a chain allow it.
 
-Hardly any cluster has them, but the CA of an enterprise may demand them of all below it (policyConstraints), and
-then Go refuses a chain without. No policy is asked for by us, so of the policy graph of RFC 9618 only its lowest
-row is needed: the policies that are valid so far, each with those it lets pass further down.
+Hardly any cluster uses them, but an enterprise CA may require them of all certificates below it (policyConstraints),
+and then Go refuses a chain without them. We request no policy, so only the lowest row of RFC 9618's policy graph is
+needed: the policies that are valid so far, each with those that it allows further down.
 
 Source: policiesValid in Go's crypto/x509/verify.go; RFC 5280, 6.1, as updated by RFC 9618.
 """
@@ -49,7 +49,7 @@ def policies_allow(chain: tuple[Certificate, ...]) -> bool:
 
 
 def _next_row(row: Row, stated: tuple[bytes, ...], *, any_counts: bool) -> Row:
-    """6.1.3 (d): what the certificate states and its issuer let pass."""
+    """The policies that the certificate states and its issuer allows (RFC 5280, 6.1.3 (d))."""
     passed = set().union(*row.values())
     following: Row = {
         policy: {policy}
@@ -63,7 +63,7 @@ def _next_row(row: Row, stated: tuple[bytes, ...], *, any_counts: bool) -> Row:
 
 
 def _map(row: Row, mappings: tuple[tuple[bytes, bytes], ...], *, allowed: bool) -> bool:
-    """6.1.4 (b): an issuer's policy stands for its subject's from here down. False: the mapping is not valid."""
+    """Maps an issuer's policies to its subject's (RFC 5280, 6.1.4 (b)). False if a mapping is invalid."""
     expected: Row = {}
     for issuer, subject in mappings:
         if not allowed:

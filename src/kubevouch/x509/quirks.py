@@ -1,8 +1,8 @@
-"""Everything about a signing request that is not exactly as a kubelet would have sent it.
+"""Quirks: everything in a CSR that is not exactly as a kubelet sends it.
 
-Go reads a request and the signer signs what Go read; other readers may read something else in the same bytes.
-Whoever decides about a request must therefore decide on one that can only be read in one way. A quirk is one
-reason why it can be read in two, or why no kubelet sends it. This file only tells; policy decides.
+The signer signs what Go reads in a CSR; another reader may see something else in the same bytes. So an approver must
+only approve a CSR that can be read in one way. A quirk is a reason why it can be read in two ways, or why no kubelet
+sends it. This module only names quirks; policy decides about them.
 """
 
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from kubevouch.x509.gotext import printable
 
 LONGEST_MESSAGE = 200
 MOST_QUIRKS = 32
-"""One is enough to refuse; a hostile request could have thousands."""
+"""Quirks kept of one CSR. One is enough to refuse it; a hostile CSR could have thousands."""
 
 
 class QuirkCode(StrEnum):
     """The kinds of quirk."""
 
     PEM_NOT_CANONICAL = "pem-not-canonical"
-    """Text, blanks, headers, a second block, other line ends: the bytes are not what Go writes for this block."""
+    """The bytes are not what Go writes for this block: text, blanks, headers, a second block, other line ends."""
     DER_NOT_CANONICAL = "der-not-canonical"
-    """A second spelling of the same value somewhere in the DER."""
+    """The DER is not canonical somewhere: the value has another encoding."""
     EXTRA_ELEMENTS = "extra-elements"
-    """Elements after those that RFC 2986 knows; Go passes over them."""
+    """Elements after those in RFC 2986, which Go skips."""
     VERSION = "version"
     """A version other than 0."""
     NAME_SHAPE = "name-shape"
@@ -35,7 +35,7 @@ class QuirkCode(StrEnum):
     SIGNATURE_ALGORITHM = "signature-algorithm"
     """SHA-1, MD5, PSS, or parameters that do not belong there."""
     SIGNATURE = "signature"
-    """The request is not signed by its own key."""
+    """The CSR is not signed by its own key."""
     ATTRIBUTE_COUNT = "attribute-count"
     """More than one attribute: Microsoft's and PKCS#9's extension requests may ask for different names."""
     ATTRIBUTE_KIND = "attribute-kind"
@@ -47,18 +47,18 @@ class QuirkCode(StrEnum):
     SAN_EMPTY = "san-empty"
     """A SAN extension without a name."""
     SAN_KIND = "san-kind"
-    """Names that are neither DNS names nor addresses."""
+    """SANs that are neither DNS names nor IP addresses."""
     SAN_MAPPED_ADDRESS = "san-mapped-address"
-    """An IPv4 address in 16 bytes: issued as IPv4, unequal to it in Python."""
+    """An IPv4 address in 16 bytes: the certificate gets the IPv4 address, but Python calls the two unequal."""
     SAN_DUPLICATE = "san-duplicate"
     """The same name twice."""
     SAN_TEXT = "san-text"
-    """A DNS name that is no host name: a wildcard, an address, an empty label, a NUL."""
+    """A DNS name that is not a host name: a wildcard, an address, an empty label, a NUL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quirk:
-    """One quirk: its kind, and what was seen. The message is fit for a terminal: printable, and of one line."""
+    """A quirk: its kind, and what was seen as one printable line."""
 
     code: QuirkCode
     message: str
@@ -68,6 +68,6 @@ class Quirk:
 
 
 def quirk(code: QuirkCode, seen: str) -> Quirk:
-    """A quirk whose message quotes the request: whatever is hostile in it is escaped, whatever is long is cut."""
+    """A quirk whose message quotes the CSR, with control characters escaped and long texts shortened."""
     cut = seen if len(seen) <= LONGEST_MESSAGE else f"{seen[:LONGEST_MESSAGE]}..."
     return Quirk(code, printable(cut))

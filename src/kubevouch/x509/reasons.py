@@ -1,4 +1,4 @@
-"""Why a certificate is not trusted, in one vocabulary for logs, metrics, findings and JSON."""
+"""Reasons why a certificate is not trusted: one vocabulary for logs, metrics, findings and JSON."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,11 +7,11 @@ from kubevouch.outcome import Outcome
 from kubevouch.x509.certificate import Certificate
 
 TLS_PREFIX = "tls: failed to verify certificate: "
-"""What Go's TLS client puts before the text, since Go 1.20 (crypto/tls/common.go, CertificateVerificationError)."""
+"""The prefix of Go's TLS client since Go 1.20 (crypto/tls/common.go, CertificateVerificationError)."""
 
 
 class VerifyReason(StrEnum):
-    """What a verification came to. Each stands for one error of Go's x509 package, or for one text of it."""
+    """The result of a verification. Each reason stands for an error type, or an error text, of Go's x509 package."""
 
     TRUSTED = "trusted"
     EXPIRED = "expired"
@@ -23,21 +23,21 @@ class VerifyReason(StrEnum):
     NAME_NOT_COVERED = "name-not-covered"
     LEGACY_COMMON_NAME = "legacy-common-name"
     UNKNOWN_AUTHORITY = "unknown-authority"
-    """No certificate by the name of the issuer is at hand."""
+    """There is no certificate with the issuer's name."""
     WRONG_AUTHORITY = "wrong-authority"
-    """The issuer's name is at hand, but its key or its certificate does not do: a CA made anew under the same name."""
+    """There is a certificate with the issuer's name, but with another key: the CA was recreated under its name, say."""
     NOT_A_CA = "not-a-ca"
     PATH_TOO_LONG = "path-too-long"
     NAME_CONSTRAINT = "name-constraint"
     WRONG_USAGE = "wrong-usage"
     NO_VALID_CHAINS = "no-valid-chains"
-    """Certificate policies do not allow any chain."""
+    """The certificate policies allow no chain."""
     SIGNATURE_LIMIT = "signature-limit"
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyFailure:
-    """One reason not to trust, in Go's words."""
+    """Why a certificate is not trusted, in Go's words."""
 
     reason: VerifyReason
     text: str
@@ -47,12 +47,11 @@ class VerifyFailure:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What `verify` came to.
+    """The result of `verify`.
 
-    `at_fault` is the certificate the reason is about: an expired CA, say, and not the leaf below it. `candidate`
-    is the authority that bears the issuer's name and was found wanting. `chain` is the first good chain, leaf
-    first. The texts hold what the certificate holds, control characters too: escape them before a terminal
-    (`gotext.printable`).
+    `at_fault`: the certificate that the reason is about, such as an expired CA instead of the leaf below it.
+    `candidate`: the authority with the issuer's name that did not sign it. `chain`: the first valid chain, leaf first.
+    The texts quote the certificate, also its control characters: escape them for a terminal (`gotext.printable`).
     """
 
     outcome: Outcome
@@ -64,10 +63,10 @@ class Verdict:
 
     @property
     def trusted(self) -> bool:
-        """The certificate is good for the name, now, by these roots."""
+        """Whether the certificate is valid for the name at that moment, by these roots."""
         return self.outcome is Outcome.PASS
 
     @property
     def logged_text(self) -> str:
-        """What metrics-server's log shows after the URL; empty if all is well."""
+        """The text that metrics-server logs after the URL; empty if the certificate is trusted."""
         return f"{TLS_PREFIX}{self.go_text}" if self.go_text else ""

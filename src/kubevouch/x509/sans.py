@@ -1,4 +1,4 @@
-"""Subject alternative names: what a certificate, or a request, says it is for.
+"""Subject alternative names (SAN): the names and addresses that a certificate is for, or that a CSR requests.
 
 Sources: parseSANExtension in Go's crypto/x509/parser.go; RFC 5280, 4.2.1.6.
 """
@@ -26,33 +26,33 @@ _OTHERS = {
 
 @dataclass(frozen=True, slots=True)
 class SubjectAltNames:
-    """The names of one SAN extension, each kind in its own order.
+    """The entries of one SAN extension, each kind in its own order.
 
-    An address that came as 16 bytes stays an IPv6Address, mapped IPv4 (::ffff:a.b.c.d) too: to Go it equals the
-    IPv4 address, to Python it does not. `gotext.unmapped` takes the coat off.
+    An address of 16 bytes is an IPv6Address, even an IPv4-mapped one (::ffff:a.b.c.d), which Go treats as equal to the
+    IPv4 address and Python does not. `gotext.unmapped` returns the IPv4 address.
     """
 
     dns_names: tuple[str, ...] = ()
     ip_addresses: tuple[Address, ...] = ()
     emails: tuple[str, ...] = ()
     uris: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
-    """The kinds of the names that Go passes over: "otherName", "directoryName", ..."""
+    other_names: tuple[str, ...] = ()
+    """The kinds of the entries that Go skips, such as "otherName" or "directoryName"."""
 
     @property
     def empty(self) -> bool:
-        """No name of a kind that Go reads."""
+        """Whether there is no entry of a kind that Go reads."""
         return not (self.dns_names or self.ip_addresses or self.emails or self.uris)
 
 
 def read_alt_names(value: bytes) -> SubjectAltNames:
-    """The names in the value of a SAN extension. Raises Malformed with Go's text."""
+    """The entries in the value of a SAN extension. Raises Malformed with Go's text."""
     names = der.Reader(value).inside(der.SEQUENCE, "x509: invalid subject alternative names")
     dns: list[str] = []
     addresses: list[Address] = []
     emails: list[str] = []
     uris: list[str] = []
-    others: list[str] = []
+    other_names: list[str] = []
     while not names.empty:
         name = names.any("x509: invalid subject alternative name")
         if name.tag == _DNS:
@@ -64,8 +64,10 @@ def read_alt_names(value: bytes) -> SubjectAltNames:
         elif name.tag == _URI:
             uris.append(_uri(name.body))
         else:
-            others.append(_OTHERS.get(name.tag, f"tag {name.tag:#04x}"))
-    return SubjectAltNames(tuple(dns), tuple(addresses), tuple(emails), tuple(uris), tuple(others))
+            other_names.append(_OTHERS.get(name.tag, f"tag {name.tag:#04x}"))
+    return SubjectAltNames(
+        tuple(dns), tuple(addresses), tuple(emails), tuple(uris), tuple(other_names)
+    )
 
 
 def _ascii(body: bytes, kind: str) -> str:

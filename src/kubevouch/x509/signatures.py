@@ -1,8 +1,7 @@
-"""Which signature algorithm, and whether a signature is good.
+"""Signature algorithms, and whether a signature is valid.
 
-`cryptography` does the arithmetic; what may be verified at all, in which order it is looked at, and the words
-for what is wrong are Go's: getSignatureAlgorithmFromAI and checkSignature in crypto/x509/x509.go, and
-crypto/internal/fips140/rsa.
+`cryptography` does the arithmetic. What may be verified, in which order it is checked, and the error texts are Go's:
+getSignatureAlgorithmFromAI and checkSignature in crypto/x509/x509.go, and crypto/internal/fips140/rsa.
 """
 
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ _KEY_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class SignatureAlgorithm:
-    """A signature algorithm by Go's name, the key it wants and the hash it takes ("" for none)."""
+    """A signature algorithm by Go's name, the algorithm of its key, and its hash ("" for none)."""
 
     name: str
     key: KeyAlgorithm
@@ -62,7 +61,7 @@ _PSS_HASHES = {
     ("2.16.840.1.101.3.4.2.3", 64): SignatureAlgorithm("SHA512-RSAPSS", _RSA, "SHA512", pss=True),
 }
 _HASHES: dict[str, hashes.HashAlgorithm] = {
-    "SHA1": hashes.SHA1(),  # noqa: S303 - Go accepts it in requests, nowhere else
+    "SHA1": hashes.SHA1(),  # noqa: S303 - Go accepts it in CSRs only
     "SHA256": hashes.SHA256(),
     "SHA384": hashes.SHA384(),
     "SHA512": hashes.SHA512(),
@@ -70,9 +69,9 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
 
 
 def read_algorithm(identifier: bytes) -> SignatureAlgorithm:
-    """The algorithm in the contents of an AlgorithmIdentifier; UNKNOWN where Go knows none.
+    """The algorithm in the contents of an AlgorithmIdentifier; UNKNOWN if Go does not know it.
 
-    Raises Malformed with Go's text if the bytes are no identifier at all.
+    Raises Malformed with Go's text if the bytes are not an AlgorithmIdentifier.
     """
     reader = der.Reader(identifier)
     oid = reader.oid("x509: malformed OID")
@@ -88,7 +87,7 @@ def read_algorithm(identifier: bytes) -> SignatureAlgorithm:
 
 
 def _pss(reader: der.Reader) -> SignatureAlgorithm:
-    """RFC 4055: Go takes MGF1 with the message's own hash, a salt as long as it, and the default trailer."""
+    """The algorithm of RSA-PSS parameters (RFC 4055). Go accepts MGF1 with the same hash, a salt of its length only."""
     fields = reader.inside(der.SEQUENCE, "")
     digest, digest_parameters = _identifier(fields.inside(der.explicit(0), ""))
     mask, mask_parameters = _identifier(fields.inside(der.explicit(1), ""))
@@ -108,7 +107,7 @@ def _identifier(reader: der.Reader) -> tuple[str, bytes]:
     return inner.oid(""), b"" if inner.empty else inner.any("").raw
 
 
-def signature_fault(
+def signature_error(
     algorithm: SignatureAlgorithm,
     signed: bytes,
     signature: bytes,
@@ -116,7 +115,7 @@ def signature_fault(
     *,
     sha1_allowed: bool = False,
 ) -> str:
-    """What is wrong with a signature, in Go's words; empty if nothing is."""
+    """Why a signature is not valid, in Go's words; empty if it is valid."""
     if algorithm.hash == "MD5" or (algorithm.hash == "SHA1" and not sha1_allowed):
         return f"x509: cannot verify signature: insecure algorithm {algorithm.name}"
     if algorithm == UNKNOWN or key.algorithm not in _KEY_TYPES:
@@ -140,7 +139,7 @@ def signature_fault(
 
 
 def _unusable(key: PublicKey) -> str:
-    """Why Go verifies nothing with this RSA key."""
+    """Why Go does not verify with this RSA key; empty if it does."""
     if key.algorithm is not KeyAlgorithm.RSA:
         return ""
     size = key.modulus.bit_length()
@@ -181,7 +180,7 @@ def _verify(algorithm: SignatureAlgorithm, signed: bytes, signature: bytes, key:
 def _loaded(
     key: PublicKey,
 ) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey:
-    """The key as `cryptography` has it. A cluster has few CAs, so few keys are loaded twice."""
+    """The key as an object of `cryptography`. Cached, since a cluster has few CAs."""
     if key.algorithm is KeyAlgorithm.RSA:
         return rsa.RSAPublicNumbers(key.exponent, key.modulus).public_key()
     if key.algorithm is KeyAlgorithm.ECDSA:

@@ -1,7 +1,7 @@
-"""Which URIs Go reads, and the host in them.
+"""URIs as Go parses them, and their hosts.
 
-A certificate with a URI that Go cannot parse is no certificate to Go, and URI name constraints look at the
-host. Kubelets have no use for either; service meshes (SPIFFE) have. Source: net/url/url.go, Parse.
+Go refuses a certificate with a URI that it cannot parse, and URI name constraints apply to the host. Kubelets use
+neither; service meshes (SPIFFE) do. Source: net/url/url.go, Parse.
 """
 
 import re
@@ -94,7 +94,7 @@ def _check_port(port: str) -> None:
 
 
 def _unescaped(host: str) -> str:
-    """A host may escape what is not ASCII, and the percent sign."""
+    """The host with its escapes decoded. Only what is not ASCII, and the percent sign, may be escaped."""
     _check_escapes(host)
     for found in _ESCAPED.finditer(host):
         if int(found[1], 16) < 0x80 and found[0] != "%25":

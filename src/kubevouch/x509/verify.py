@@ -1,11 +1,11 @@
-"""Whether a certificate is to be trusted: a server's as metrics-server would judge it, or a client's.
+"""Verifies a server's certificate as metrics-server does, or a client's as the API server does.
 
-This is Go's Certificate.Verify with DNSName and KeyUsages, on our own reading of the bytes: the same
-checks in the same order, so the same first failure, in the same words. The system's trust store is never asked.
-Whoever dials must also pass OpenSSL's verification; a disagreement of the two is a finding of its own.
+This is Go's Certificate.Verify with DNSName and KeyUsages, on our own parser: the same checks in the same order, and
+so the same first failure with the same text. The system's trust store is never used. A connection must also pass
+OpenSSL's verification; if the two disagree, that is a finding of its own.
 
 Order: (a) critical extensions and dates of the leaf, (b) the name, (c) a chain to a root, (d) policies, extended key
-usage and name constraints of each chain. The first failure hides the rest: after a repair, verify again.
+usage and name constraints of each chain. Only the first failure is reported: after a repair, verify again.
 
 Source: Certificate.Verify in Go's crypto/x509/verify.go (1.26). tests/x509 replays Go's own verdicts.
 """
@@ -17,7 +17,7 @@ from enum import StrEnum
 from kubevouch.outcome import Outcome
 from kubevouch.x509.certificate import Certificate
 from kubevouch.x509.chains import Chain, ChainBuilder, validity_failure
-from kubevouch.x509.constraints import constraint_fault
+from kubevouch.x509.constraints import constraint_violation
 from kubevouch.x509.extensions import ANY_USAGE, CLIENT_AUTH, SERVER_AUTH
 from kubevouch.x509.hostnames import hostname_failure
 from kubevouch.x509.policies import policies_allow
@@ -25,7 +25,7 @@ from kubevouch.x509.reasons import Verdict, VerifyFailure, VerifyReason
 
 
 class ExtKeyUsage(StrEnum):
-    """What a certificate is shown for (extended key usage)."""
+    """The extended key usage that a certificate is verified for."""
 
     SERVER = SERVER_AUTH
     CLIENT = CLIENT_AUTH
@@ -40,9 +40,9 @@ def verify(
     at: datetime,
     usage: ExtKeyUsage = ExtKeyUsage.SERVER,
 ) -> Verdict:
-    """Whether `leaf` is good for `name` at the (aware) moment `at`, by a chain that ends in one of `roots`.
+    """Whether `leaf` is valid for `name` at the (aware) moment `at`, by a chain that ends in one of `roots`.
 
-    `name` is what was dialled: a host name or an address, [ ] around it or not; "" skips the check of the name.
+    `name`: the host name or IP address that was dialled, in [ ] or not; "" skips this check.
     """
     builder = ChainBuilder(roots, intermediates, at.astimezone(UTC))
     result = _chains(leaf, builder, name, at, usage)
@@ -68,7 +68,7 @@ def _chains(
 def _allowed(
     leaf: Certificate, chains: list[Chain], usage: ExtKeyUsage
 ) -> list[Chain] | VerifyFailure:
-    """The chains that may be used for it; or what stands against them, foremost what was seen first."""
+    """The chains that policies, usages and constraints allow; else a VerifyFailure for the first reason seen."""
     allowed: list[Chain] = []
     forbidden = misused = 0
     constraint = ""
@@ -77,7 +77,7 @@ def _allowed(
             forbidden += 1
         elif not _serves(chain, usage):
             misused += 1
-        elif fault := constraint_fault(chain):
+        elif fault := constraint_violation(chain):
             constraint = constraint or fault
         else:
             allowed.append(chain)
@@ -96,7 +96,7 @@ def _allowed(
 
 
 def _serves(chain: Chain, usage: ExtKeyUsage) -> bool:
-    """Every certificate that lists usages allows this one, from the root down (checkChainForKeyUsage)."""
+    """Whether every certificate of the chain that lists usages allows this one (checkChainForKeyUsage)."""
     return all(
         not usages or ANY_USAGE in usages or usage in usages
         for usages in (certificate.extended_key_usage for certificate in chain)

@@ -116,7 +116,7 @@ def _parsed(encoded: str) -> CertificateRequest:
     try:
         return read_csr(request_bytes({"request": encoded}), "spec.request")
     except X509Error as error:
-        seen = error.seen.removeprefix("not a signing request: ")
+        seen = error.seen.removeprefix("not a CSR: ")
         if "PEM block" in seen or "block comes first" in seen or seen == "not base64":
             seen = "PEM block type must be CERTIFICATE REQUEST"
         raise X509Error(error.where, seen, error.expected) from None
