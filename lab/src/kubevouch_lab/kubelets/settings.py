@@ -112,7 +112,6 @@ def read_settings(files: NodeFiles, argv: Sequence[str], hostname: str) -> Setti
     if bool(document["tlsCertFile"]) != bool(document["tlsPrivateKeyFile"]):
         raise StartFailure("invalid configuration: tlsCertFile and tlsPrivateKeyFile go together")
     host = (flags.get("hostname-override") or hostname).strip().lower()
-    root = flags.get("root-dir", "/var/lib/kubelet")
     return Settings(
         argv=tuple(argv),
         document=document,
