@@ -3,7 +3,6 @@
 kubevouch finds this verb by the entry point in the lab's pyproject.toml. Heavy imports stand inside the verbs.
 """
 
-import asyncio
 import os
 import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubevouch.cli.common.loopback import VARIABLE
 from kubevouch.cli.common.options import F, output, terminal_of
 from kubevouch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
 
     from kubevouch.cli.common.terminal import Terminal
@@ -100,6 +99,8 @@ def up(
     detach: bool,
 ) -> int:
     """Runs the lab in DIR; it goes on where it was, also after a kill -9."""
+    import asyncio
+
     from kubevouch.system_clock import SystemClock
     from kubevouch_lab.process.background import detached
     from kubevouch_lab.process.run import LabOptions, run
@@ -139,11 +140,14 @@ def _tell(terminal: "Terminal", folder: "Folder") -> None:
     terminal.out(
         f"# kubevouch fix --plan plan.json --via ssh --ssh-config {_quoted(folder.ssh_config)}"
     )
-    terminal.out("# kubectl get nodes; kubevouch doctor; kubevouch lab status; kubevouch lab down")
+    others = "kubectl get nodes; kubevouch doctor; kubevouch lab status; kubevouch lab down"
+    terminal.out(f"# {terminal.hint(others)}")
     terminal.flush()
 
 
 def _exported(folder: "Folder") -> "Mapping[str, str]":
+    from kubevouch.cli.common.loopback import VARIABLE
+
     return {"KUBECONFIG": str(folder.kubeconfig), VARIABLE: str(folder.loopback_addresses)}
 
 

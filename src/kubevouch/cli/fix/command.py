@@ -71,7 +71,7 @@ def command(
     yes: bool,
     print_role: bool,
 ) -> int:
-    """Turns serverTLSBootstrap on, has each kubelet's request approved by the policy, and proves the result on the wire.
+    """Turns serverTLSBootstrap on, has each kubelet's CSR approved by the policy, and proves the result on the wire.
 
     \b
       kubevouch fix --plan plan.json --via ssh     looks only: per node the diff, names, order, undo
