@@ -112,7 +112,7 @@ async def drifted(lab: "Lab", machines: "Sequence[Machine]") -> None:
 
     await _with(machines, edit)
     for machine in machines:
-        transitions.forget_requests(lab, machine.host.name)
+        transitions.delete_serving_csrs(lab, machine.host.name)
 
 
 def undo(lab: "Lab", machines: "Sequence[Machine]") -> None:
