@@ -171,7 +171,7 @@ def _as_click_reads(arguments: Sequence[str]) -> list[str]:
 
 
 def _is_text(argument: str) -> bool:
-    """Python keeps bytes that are no text as halves of surrogate pairs, which nobody else takes."""
+    """Python keeps bytes that are not UTF-8 as lone surrogates, which no terminal or JSON reader accepts."""
     try:
         argument.encode()
     except UnicodeEncodeError:

@@ -46,7 +46,7 @@ class UnknownReason(msgspec.Struct, frozen=True):
 
 
 def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> UnknownReason:
-    """Of a node that the metrics API does not tell of."""
+    """Why the metrics API has no usage of this node."""
     findings = sorted(
         (each for each in diagnosis.findings if _tells(each, node.name)),
         key=lambda each: (
@@ -72,7 +72,7 @@ def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Unknown
     if created is not None and (evidence.at - created).total_seconds() < _YOUNG:
         return UnknownReason("", "a new node: two scrapes are needed", str(Vantage.API_SERVER))
     doubt = next((each.title for each in diagnosis.findings if each.code.is_doubt), "")
-    text = doubt or "its port is well as dialled from here; metrics-server's log tells no failure"
+    text = doubt or "its port answers well from here, and metrics-server's log shows no failure"
     return UnknownReason("", f"could not tell ({text})", str(Vantage.DIALLED), known=False)
 
 

@@ -45,7 +45,7 @@ class HttpClient:
     """`async with` it.
 
     environ: what an exec plugin inherits. interactive: whether a plugin may read from our standard input. observe:
-    who is told of each request; a watch's stream is not one.
+    called for each request; the stream of a watch is not one.
     Every method raises KubeError, or KubeconfigError for a credential's file that is not there.
     """
 
