@@ -77,7 +77,9 @@ def test_no_screen_is_left_over() -> None:
 async def test_every_case_fits_the_screen_and_says_the_same_in_every_form(name: str) -> None:
     table = await printed(name, "doctor", "table")
     for line in table.splitlines():
-        assert len(line) <= WIDTH or " " not in line.strip(), line
+        # A command is not folded: it is there to be copied.
+        is_command = line.startswith("NEXT ")
+        assert len(line) <= WIDTH or " " not in line.strip() or is_command, line
         assert line == line.rstrip()
         assert line.isascii()
     short = await printed(name, "doctor", "short")

@@ -153,7 +153,11 @@ class Cluster(Protocol):
         ...
 
     def bind(self, manifest: str, role: str, user: str) -> None:
-        """Applies the manifest of a ClusterRole and binds it to the user."""
+        """Applies the manifest of a ClusterRole and of Roles of the same name, and binds them all to the user."""
+        ...
+
+    def kubeconfig_with(self, folder: Path, name: str, *credential: str) -> Path:
+        """A kubeconfig whose user has this credential, as words of `kubectl config set-credentials`."""
         ...
 
     def node_kubeconfig(self, node: Node, folder: Path) -> Path:

@@ -35,7 +35,22 @@ class Hostile:
         return request(node, self.names or (node,), self.addresses or (address,))
 
 
-def manifest(name: str, pem: bytes, usages: tuple[str, ...]) -> str:
+def client_request(node: str, key: ec.EllipticCurvePrivateKey) -> bytes:
+    """PEM of a CSR for a kubelet's client certificate, as `kubeadm join` makes it for a node of that name."""
+    subject = [
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, "system:nodes"),
+        x509.NameAttribute(NameOID.COMMON_NAME, f"system:node:{node}"),
+    ]
+    builder = x509.CertificateSigningRequestBuilder(x509.Name(subject))
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def manifest(
+    name: str,
+    pem: bytes,
+    usages: tuple[str, ...],
+    signer: str = "kubernetes.io/kubelet-serving",
+) -> str:
     """The object, as kubectl creates it."""
     import json
 
@@ -46,7 +61,7 @@ def manifest(name: str, pem: bytes, usages: tuple[str, ...]) -> str:
             "metadata": {"name": name},
             "spec": {
                 "request": base64.b64encode(pem).decode(),
-                "signerName": "kubernetes.io/kubelet-serving",
+                "signerName": signer,
                 "usages": list(usages),
             },
         }

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO, cast
 
+import yaml
+
 from .cluster import Done, Node, Ran, Running
 
 CHECKOUT = Path(__file__).parents[2]
@@ -126,20 +128,26 @@ class Programs(ABC):
     def user(self, name: str, folder: Path) -> Path:
         self.kubectl("create", "serviceaccount", name, "-n", "default")
         token = self.kubectl("create", "token", name, "-n", "default", "--duration=2h").stdout
-        return self._credentials(folder, name, f"--token={token.strip()}")
+        return self.kubeconfig_with(folder, name, f"--token={token.strip()}")
 
     def bind(self, manifest: str, role: str, user: str) -> None:
         self.kubectl("apply", "-f", "-", stdin=manifest)
+        who = f"--serviceaccount=default:{user}"
         words = ("create", "clusterrolebinding", f"{role}-{user}", f"--clusterrole={role}")
-        self.kubectl(*words, f"--serviceaccount=default:{user}")
+        self.kubectl(*words, who)
+        for each in filter(None, yaml.safe_load_all(manifest)):
+            if each["kind"] == "Role":
+                space = each["metadata"]["namespace"]
+                binding = ("create", "rolebinding", f"{role}-{user}", "-n", space)
+                self.kubectl(*binding, f"--role={role}", who)
 
     def node_kubeconfig(self, node: Node, folder: Path) -> Path:
         pem = folder / f"{node.name}.pem"
         pem.write_bytes(node.read("/var/lib/kubelet/pki/kubelet-client-current.pem"))
         files = (f"--client-certificate={pem}", f"--client-key={pem}", "--embed-certs=true")
-        return self._credentials(folder, node.name, *files)
+        return self.kubeconfig_with(folder, node.name, *files)
 
-    def _credentials(self, folder: Path, name: str, *credential: str) -> Path:
+    def kubeconfig_with(self, folder: Path, name: str, *credential: str) -> Path:
         path = folder / f"{name}.kubeconfig"
         path.write_bytes(self.kubeconfig.read_bytes())
         self.kubectl("config", "set-credentials", name, *credential, kubeconfig=path)

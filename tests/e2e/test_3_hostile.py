@@ -1,17 +1,13 @@
 """What root on a worker would try while `fix` waits for that node's request. Each differs from a good twin in one thing."""
 
-import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from .cluster import Cluster, Node
+from .cluster import Cluster
 from .hostile import Hostile, manifest
-from .told import eventually, plan, serving_requests
+from .told import lying, plan, serving_requests
 
 # Stand for addresses of the cluster at hand: the second worker's, the control plane's.
 OTHER, MASTER = "<other>", "<master>"
@@ -89,7 +85,7 @@ def test_addresses_that_a_node_adds_after_the_plan_are_not_its_own(
     kubeconfig = cluster.node_kubeconfig(node, tmp_path)
     lie = "192.168.88.77"
     pem = Hostile("", addresses=(node.address, lie)).pem(node.name, node.address)
-    with _lying(cluster, node, kubeconfig, lie):
+    with lying(cluster, node, kubeconfig, lie):
         cluster.kubectl(
             "create", "-f", "-", stdin=manifest("after-plan", pem, SERVER), kubeconfig=kubeconfig
         )
@@ -116,40 +112,10 @@ def test_addresses_that_a_node_adds_before_the_plan_leave_it_out(
     cluster, node = waiting, waiting.workers[0]
     kubeconfig = cluster.node_kubeconfig(node, tmp_path)
     path = tmp_path / "plan.json"
-    with _lying(cluster, node, kubeconfig, _real(lie, cluster)):
+    with lying(cluster, node, kubeconfig, _real(lie, cluster)):
         ran = cluster.kubevouch(
             "fix", "--plan", str(path), *cluster.ssh_words(), "--nodes", node.name
         )
     assert f"{node.name}   LEFT OUT: " in ran.out, ran
     assert why in ran.out, ran
     assert ran.code == 3, ran
-
-
-@contextmanager
-def _lying(cluster: Cluster, node: Node, kubeconfig: Path, lie: str) -> Iterator[None]:
-    """Root on the node keeps an address in the Node's status that is not its own; the kubelet would take it out again."""
-    words = ("replace", "--raw", f"/api/v1/nodes/{node.name}/status", "-f", "-")
-    stop = threading.Event()
-
-    def keep() -> None:
-        while not stop.is_set():
-            found = json.loads(cluster.kubectl("get", "node", node.name, "-o", "json").stdout)
-            found["metadata"].pop("resourceVersion")
-            added = {"type": "InternalIP", "address": lie}
-            if added not in found["status"]["addresses"]:
-                found["status"]["addresses"].insert(1, added)
-                cluster.kubectl(*words, stdin=json.dumps(found), kubeconfig=kubeconfig)
-            stop.wait(0.05)
-
-    def seen() -> bool:
-        return lie in cluster.kubectl("get", "node", node.name, "-o", "json").stdout
-
-    liar = threading.Thread(target=keep)
-    liar.start()
-    try:
-        eventually(seen, "the lie in the Node's status", seconds=30)
-        yield
-    finally:
-        stop.set()
-        liar.join()
-        eventually(lambda: not seen(), "the kubelet's own addresses again", seconds=330)

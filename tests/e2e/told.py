@@ -1,8 +1,10 @@
 """Sentences that several tests say of a cluster."""
 
 import json
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -98,3 +100,33 @@ def gaps(log: Path, nodes: Sequence[Node]) -> dict[str, float]:
     """The longest time between two good handshakes, by node, in seconds."""
     attempts = read(log)
     return {node.name: largest_gap(attempts, node.address).seconds for node in nodes}
+
+
+@contextmanager
+def lying(cluster: Cluster, node: Node, kubeconfig: Path, lie: str) -> Iterator[None]:
+    """Root on the node keeps an address in the Node's status that is not its own; the kubelet would take it out again."""
+    words = ("replace", "--raw", f"/api/v1/nodes/{node.name}/status", "-f", "-")
+    stop = threading.Event()
+
+    def keep() -> None:
+        while not stop.is_set():
+            found = json.loads(cluster.kubectl("get", "node", node.name, "-o", "json").stdout)
+            found["metadata"].pop("resourceVersion")
+            added = {"type": "InternalIP", "address": lie}
+            if added not in found["status"]["addresses"]:
+                found["status"]["addresses"].insert(1, added)
+                cluster.kubectl(*words, stdin=json.dumps(found), kubeconfig=kubeconfig)
+            stop.wait(0.05)
+
+    def seen() -> bool:
+        return lie in cluster.kubectl("get", "node", node.name, "-o", "json").stdout
+
+    liar = threading.Thread(target=keep)
+    liar.start()
+    try:
+        eventually(seen, "the lie in the Node's status", seconds=30)
+        yield
+    finally:
+        stop.set()
+        liar.join()
+        eventually(lambda: not seen(), "the kubelet's own addresses again", seconds=330)

@@ -268,14 +268,17 @@ async def test_the_clusters_names_are_read_only_while_a_request_waits() -> None:
 @pytest.mark.parametrize("scenario", [HEALTHY, WAITING], ids=["healthy", "waiting"])
 async def test_the_printed_role_is_enough(scenario: Scenario) -> None:
     """Every question to the authorizer is one that the reader role has a rule for, and Secrets are never asked for."""
-    rules = yaml.safe_load(READER)["rules"]
+    roles = list(yaml.safe_load_all(READER))
 
     def allowed(asked: reviews.Attributes) -> bool:
         return any(
-            asked.verb in rule["verbs"]
+            role["kind"] == "ClusterRole" or role["metadata"]["namespace"] == asked.namespace
+            for role in roles
+            for rule in role["rules"]
+            if asked.verb in rule["verbs"]
             and asked.group in rule["apiGroups"]
             and asked.resource in rule["resources"]
-            for rule in rules
+            and asked.name in rule.get("resourceNames", [asked.name])
         )
 
     async with seen(scenario) as (stage, look):

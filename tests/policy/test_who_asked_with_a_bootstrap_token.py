@@ -7,7 +7,7 @@ import pytest
 
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.kube.resources.certificates import CsrSpec
-from kubevouch.kube.resources.meta import Metadata
+from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.policy.csr import bootstrap_csrs_of
 from tests.support.requests import request
 
@@ -29,7 +29,7 @@ class ClientCsr:
     @property
     def object(self) -> CertificateSigningRequest:
         return CertificateSigningRequest(
-            metadata=Metadata(name="csr-thief", creation_timestamp=self.created),
+            metadata=ManagedMetadata(name="csr-thief", creation_timestamp=self.created),
             spec=CsrSpec(
                 request=self.pem or request(self.node, [], []),
                 signer_name=self.signer,

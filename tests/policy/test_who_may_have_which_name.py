@@ -183,6 +183,10 @@ HELD: dict[str, tuple[str, Callable[[], Case]]] = {
     ),
     "capitals": ("plain-names", lambda: ask([NODE.upper()], [ADDRESS])),
     "a trailing dot": ("plain-names", lambda: ask([f"{NODE}."], [ADDRESS])),
+    "a name of more than 253 characters": (
+        "plain-names",
+        lambda: ask([".".join(["a" * 63] * 4)], [ADDRESS]),
+    ),
     "an underscore": ("plain-names", lambda: ask(["worker_1.example.com"], [ADDRESS])),
     "an IDN": ("plain-names", lambda: ask(["xn--nxasmq6b.example.com"], [ADDRESS])),
     "an address written as a name": ("plain-names", lambda: ask([ADDRESS], [ADDRESS])),

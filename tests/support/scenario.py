@@ -51,6 +51,8 @@ class Request(_Said, frozen=True, kw_only=True):
     user: str | None = None
     conditions: tuple[Condition, ...] = ()
     issued: bool = False
+    manager: str = ""
+    """The client that wrote its conditions."""
 
 
 class Expected(_Said, frozen=True, kw_only=True):
@@ -93,6 +95,9 @@ class Scenario(_Said, frozen=True, kw_only=True):
     log: str = ""
     denied: tuple[str, ...] = ()
     ca_ends: str | None = None
+    clocks: dict[str, str] = {}
+    """By node: how far its clock goes ahead, as the API server sees it."""
+
     dial_timeout: float = 60.0
     expected: Expected
 

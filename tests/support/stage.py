@@ -37,7 +37,7 @@ TOKEN = "the-token"
 _ENDED = {
     "expired": datetime(2026, 11, 24, 23, 1, 20, tzinfo=UTC),
     "pending": datetime(2026, 11, 24, 23, 2, 0, tzinfo=UTC),
-    "fixed": datetime(2026, 11, 24, 23, 3, 30, tzinfo=UTC),
+    "fixed": datetime(2026, 11, 24, 23, 10, 0, tzinfo=UTC),
 }
 _TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _BY_KIND = {kind.kind: kind for kind in KINDS.values()}
@@ -154,6 +154,11 @@ def _objects(scenario: Scenario, now: datetime) -> list[Object]:
         found += json.loads(_here_and_now(text, moved))["items"]
     if scenario.requests is not None:
         found = [each for each in found if each["kind"] != "CertificateSigningRequest"]
+    for each in [each for each in found if each["kind"] == "Node"]:
+        name = each["metadata"]["name"]
+        # The recorded machines were cloned: they had one machine-id.
+        each["status"]["nodeInfo"]["machineID"] = f"machine-of-{short(name)}"
+        found.append(_lease(name, now, scenario.clocks.get(short(name), "0s")))
     found.append({"kind": "Namespace", "metadata": {"name": "kube-system", "uid": "the-cluster"}})
     found += [_stamped(each) for each in copy.deepcopy([*scenario.add, *_approver(scenario)])]
     for each in found:
@@ -172,13 +177,35 @@ def _objects(scenario: Scenario, now: datetime) -> list[Object]:
     return found
 
 
+def _lease(node: str, now: datetime, skew: str) -> Object:
+    """As its kubelet renewed it five seconds ago. skew: by how much its clock goes ahead."""
+    written = now - timedelta(seconds=5)
+    renewed = written + duration(skew)
+    wrote = {"manager": "kubelet", "operation": "Update", "time": f"{written:%Y-%m-%dT%H:%M:%SZ}"}
+    return {
+        "kind": "Lease",
+        "metadata": {
+            "name": node,
+            "namespace": "kube-node-lease",
+            "uid": f"uid-lease-{node}",
+            "managedFields": [wrote],
+        },
+        "spec": {"holderIdentity": node, "renewTime": f"{renewed:%Y-%m-%dT%H:%M:%S.%fZ}"},
+    }
+
+
 def _approver(scenario: Scenario) -> list[Object]:
     """postfinance's, as its deploy/k8s/*.yaml make it."""
     if scenario.approver == "none":
         return []
     name, namespace = "kubelet-csr-approver", "kube-system"
     signer = "kubernetes.io/kubelet-serving"
-    rule = {"verbs": ["approve"], "resources": ["signers"], "resourceNames": [signer]}
+    rule = {
+        "apiGroups": ["certificates.k8s.io"],
+        "verbs": ["approve"],
+        "resources": ["signers"],
+        "resourceNames": [signer],
+    }
     subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
     ready = {"type": "Ready", "status": str(scenario.approver == "runs")}
     return [
@@ -314,6 +341,12 @@ def _request(wanted: Request, number: int, now: datetime, objects: list[Object])
         },
         "status": {"conditions": conditions} if conditions else {},
     }
+    if wanted.manager:
+        wrote = {"manager": wanted.manager, "operation": "Update", "subresource": "approval"}
+        found["metadata"]["managedFields"] = [
+            {"manager": "kubelet", "operation": "Update"},
+            {**wrote, "time": f"{now:%Y-%m-%dT%H:%M:%SZ}"},
+        ]
     if wanted.issued:
         found["status"]["certificate"] = b64encode(b"issued").decode()
     return found

@@ -14,7 +14,7 @@ from kubevouch.errors import ExitCode
 @click.option(
     "--print-role",
     is_flag=True,
-    help="Print the ClusterRole that the reading verbs need, and exit.",
+    help="Print the roles that the reading verbs need, and exit.",
 )
 @click.pass_context
 def command(

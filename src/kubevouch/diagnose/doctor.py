@@ -15,6 +15,7 @@ from kubevouch.diagnose.rules import (
     csrs,
     doubts,
     metrics_api,
+    nodes,
     outside_policy,
     ports,
 )
@@ -24,6 +25,7 @@ from kubevouch.evidence.snapshot import Evidence
 _FILES: tuple[ModuleType, ...] = (
     metrics_api,
     address_types,
+    nodes,
     ports,
     outside_policy,
     csrs,

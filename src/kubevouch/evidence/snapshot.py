@@ -13,6 +13,7 @@ from kubevouch.kube.resources import (
     ConfigMap,
     Container,
     Deployment,
+    Lease,
     Node,
     NodeMetrics,
     Pod,
@@ -77,6 +78,19 @@ class LoggedScrapeFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class LoggedDenial:
+    """A right that metrics-server lacks, as the API server's refusal in its log names it.
+
+    user: as RBAC names it. what: verb and resource, as `list nodes`.
+    """
+
+    user: str
+    what: str
+    text: str
+    pod: str
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsPath:
     """The way from `kubectl top` to a kubelet."""
 
@@ -85,6 +99,9 @@ class MetricsPath:
     deployment: Measured[Deployment]
     pods: Measured[tuple[Pod, ...]]
     failures: Measured[tuple[LoggedScrapeFailure, ...]]
+    denials: Measured[tuple[LoggedDenial, ...]]
+    """From the same logs."""
+
     node_metrics: Measured[tuple[NodeMetrics, ...]]
 
     @property
@@ -160,6 +177,11 @@ class Evidence:
     metrics: MetricsPath
     approvers: Measured[tuple[Approver, ...]]
     api_server_flags: Measured[tuple[str, ...]]
+    leases: Measured[tuple[Lease, ...]]
+    """Of kube-node-lease, one a node: when each kubelet last said that it lives."""
+
+    bootstrap_tokens: Measured[tuple[str, ...]]
+    """Ids of live bootstrap tokens that have the usage `signing`; others cannot be seen without reading Secrets."""
 
     def served_by(self, node: str) -> Served | None:
         """What that node's kubelet presented at the address that metrics-server dials."""

@@ -65,6 +65,8 @@ class RequestInfo:
     name: str = ""
     rest: str = ""
     dry_run: bool = False
+    manager: str = ""
+    """The fieldManager that the client names, else the program in its User-Agent; empty inside the lab."""
 
     @property
     def is_resource(self) -> bool:

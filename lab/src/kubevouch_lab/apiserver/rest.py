@@ -14,6 +14,7 @@ from kubevouch_lab.apiserver.deletion import Deletion, Options, options
 from kubevouch_lab.apiserver.forms import Form, form_of
 from kubevouch_lab.apiserver.kinds import EVENTS, NAMESPACES, Kind
 from kubevouch_lab.apiserver.listing import ListPage, page, selected
+from kubevouch_lab.apiserver.managed_fields import with_manager
 from kubevouch_lab.apiserver.metadata import Entropy, born, carried_over, clone
 from kubevouch_lab.apiserver.registry.strategy import Strategy
 from kubevouch_lab.apiserver.registry.table import STRATEGIES
@@ -97,6 +98,7 @@ class Resources:
         strategy = self.strategy(form.base)
         with _legible(form.base):
             new = strategy.create(form.base, info, new, now)
+            new = with_manager(form.base, info, None, new, now)
             self._check(form.base, strategy, None, new)
         if info.dry_run:
             if self.store.find(form.base, name_of(new), namespace_of(new)):
@@ -184,7 +186,9 @@ class Resources:
         )
         new = clone(self._admit(info, old, new) or new)
         with _legible(form.base):
-            new = strategy.update(form.base, info, old, new, self._clock.now())
+            now = self._clock.now()
+            new = strategy.update(form.base, info, old, new, now)
+            new = with_manager(form.base, info, old, new, now)
             self._check(form.base, strategy, old, new)
         if not info.dry_run:
             new = self.store.update(form.base, new)

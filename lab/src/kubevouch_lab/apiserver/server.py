@@ -144,7 +144,7 @@ class ApiServer:
             user = self._authenticate(_presented(request))
             if user is None:
                 raise status.unauthorized()
-            info = replace(info, user=user)
+            info = replace(info, user=user, manager=_manager(request))
             response = await self._let_in(info, request)
             code = response.status
         except status.StatusError as error:
@@ -220,6 +220,12 @@ async def _cut(transports: Iterable[asyncio.Transport | None]) -> None:
     turn: asyncio.Future[None] = loop.create_future()
     loop.call_soon(turn.set_result, None)
     await turn
+
+
+def _manager(request: web.Request) -> str:
+    """As apiserver's pkg/endpoints/handlers/create.go (managerOrUserAgent) names who writes."""
+    agent = request.headers.get("User-Agent", "").partition("/")[0]
+    return request.query.get("fieldManager", "") or agent
 
 
 def _presented(request: web.Request) -> Presented:

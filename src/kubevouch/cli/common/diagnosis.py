@@ -208,7 +208,8 @@ def _print_end(
             Colour.WARNING,
         )
         terminal.command("NEXT     ", shlex.join(doubt.next))
-        terminal.wrapped(doubt.by_hand, "THEN     ")
+        if doubt.by_hand:
+            terminal.wrapped(doubt.by_hand, "THEN     ")
     elif code is ExitCode.OK and verb == "verify":
         terminal.wrapped(
             "the metrics API has fresh numbers of every node, and every kubelet's certificate verifies",

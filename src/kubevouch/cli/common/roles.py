@@ -1,19 +1,18 @@
-"""The roles that the verbs need, as manifests. Tested by running with exactly them."""
+"""The roles that the verbs need, as manifests. Tested by running with exactly them.
 
-READER = """\
-# What `kubevouch doctor`, `probe`, `csr list`, `csr explain`, `fix --plan`, `verify` and `top` read. No Secrets, no
-# nodes/proxy (a GET on it can run commands in pods), nothing that writes.
+What is read in one namespace is allowed in that namespace only: a cluster-wide right to read ConfigMaps or logs would
+show what applications keep there.
+"""
+
+_CLUSTER = """\
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata:
-  name: kubevouch-reader
+  name: {name}
 rules:
 - apiGroups: [""]
-  resources: [nodes, namespaces, pods, services, configmaps]
+  resources: [nodes, namespaces, pods, services]
   verbs: [get, list]
-- apiGroups: [""]
-  resources: [pods/log]
-  verbs: [get]
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list]
@@ -36,18 +35,52 @@ rules:
   resources: [nodes, pods]
   verbs: [get, list]
 """
-
-FIXER = (
-    READER.replace("kubevouch-reader", "kubevouch-fixer").replace(
-        "# What `kubevouch doctor`, `probe`, `csr list`, `csr explain`, `fix --plan`, `verify` and `top` read. No Secrets, no\n"
-        "# nodes/proxy (a GET on it can run commands in pods), nothing that writes.",
-        "# What `kubevouch fix --apply`, `undo` and `csr approve` need: the reader's role, and the approval of serving\n"
-        "# requests. It may be bound for the time of the run only.",
-    )
-    + """\
+_SYSTEM = """\
+---
+# kubeadm's and the kubelets' configuration, the CA of pods, metrics-server's log. If metrics-server runs in another
+# namespace, make a Role with the second rule there, too.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: {name}
+  namespace: kube-system
+rules:
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [kubeadm-config, kubelet-config, kube-root-ca.crt]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+"""
+_PUBLIC = """\
+---
+# Which bootstrap tokens are alive.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: {name}
+  namespace: kube-public
+rules:
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [cluster-info]
+  verbs: [get]
+"""
+_LEASES = """\
+---
+# By them a node's clock shows, and that a kubelet runs again.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: {name}
+  namespace: kube-node-lease
+rules:
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  verbs: [get]
+  verbs: [get, list]
+"""
+_APPROVES = """\
 - apiGroups: [certificates.k8s.io]
   resources: [certificatesigningrequests/approval]
   verbs: [update]
@@ -55,9 +88,43 @@ FIXER = (
   resources: [signers]
   resourceNames: [kubernetes.io/kubelet-serving]
   verbs: [approve]
+"""
+_CONFIGURES = """\
 - apiGroups: [""]
   resources: [configmaps]
   resourceNames: [kubelet-config]
   verbs: [patch]
 """
+_BINDING = """\
+# Bind all four to whoever runs it (a ServiceAccount: --serviceaccount=NAMESPACE:NAME):
+#   kubectl create clusterrolebinding {name} --clusterrole={name} --user=USER
+#   for space in kube-system kube-public kube-node-lease; do
+#     kubectl create rolebinding {name} -n $space --role={name} --user=USER
+#   done
+"""
+
+
+def _manifest(name: str, about: str, *parts: str) -> str:
+    return about + "".join(part.replace("{name}", name) for part in (_BINDING, *parts))
+
+
+READER = _manifest(
+    "kubevouch-reader",
+    "# What `kubevouch doctor`, `probe`, `csr list`, `csr explain`, `fix --plan`, `verify` and `top` read. No Secrets, no\n"
+    "# nodes/proxy (a GET on it can run commands in pods), nothing that writes.\n",
+    _CLUSTER,
+    _SYSTEM,
+    _PUBLIC,
+    _LEASES,
+)
+FIXER = _manifest(
+    "kubevouch-fixer",
+    "# What `kubevouch fix --apply`, `undo` and `csr approve` need: what the reader's roles allow, the approval of CSRs for\n"
+    "# serving certificates, and the change of one ConfigMap. They may be bound for the time of the run only.\n",
+    _CLUSTER,
+    _APPROVES,
+    _SYSTEM,
+    _CONFIGURES,
+    _PUBLIC,
+    _LEASES,
 )

@@ -53,9 +53,7 @@ from kubevouch.errors import UsageError
     help="A node that has not passed every gate by then is undone.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
-@click.option(
-    "--print-role", is_flag=True, help="Print the ClusterRole that --apply needs, and exit."
-)
+@click.option("--print-role", is_flag=True, help="Print the roles that --apply needs, and exit.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -73,7 +71,7 @@ def command(
     yes: bool,
     print_role: bool,
 ) -> int:
-    """Turns serverTLSBootstrap on, has each kubelet's request approved by the policy, and proves the result on the wire.
+    """Turns serverTLSBootstrap on, has each kubelet's CSR approved by the policy, and proves the result on the wire.
 
     \b
       kubevouch fix --plan plan.json --via ssh     looks only: per node the diff, names, order, undo

@@ -25,7 +25,7 @@ DEFINITIONS = (
         related=("kubernetes#73356",),
         cause_rank=60,
         cause="serverTLSBootstrap is on, kubelets ask for their certificates, and nothing on this cluster approves "
-        "them.{dark}",
+        "them.{dark}{until}",
         next=PLAN,
     ),
     FindingDefinition(
@@ -126,5 +126,14 @@ DEFINITIONS = (
         cause="{title}: {csr}, {asked}. Do not approve it; look at the node that asked.",
         next=_EXPLAIN,
         by_hand="Look at the node that asked; then delete the CSR, or deny it.",
+    ),
+    FindingDefinition(
+        code=Code.LIVE_BOOTSTRAP_TOKENS,
+        name="LiveBootstrapTokens",
+        severity=INFO,
+        see="The ConfigMap kube-public/cluster-info is signed with bootstrap tokens.",
+        why="Whoever has a live bootstrap token is given a client certificate for any node name, also of a node that exists, "
+        "and can then ask for that node's serving certificate. Tokens without the usage `signing` do not show there.",
+        do="`kubeadm token list`, and `kubeadm token delete ID` for each that no node needs any more.",
     ),
 )

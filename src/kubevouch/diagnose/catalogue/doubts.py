@@ -35,4 +35,14 @@ DEFINITIONS = (
         counts_in=DOCTOR_AND_VERIFY,
         by_hand="Look at what is listed under could-not-tell, then run doctor again.",
     ),
+    FindingDefinition(
+        code=Code.TOO_EARLY,
+        name="TooEarly",
+        severity=INFO,
+        see="Right after a change the metrics API has no numbers of a node, or metrics-server is not ready yet.",
+        why="metrics-server needs two scrapes of a node, 15 seconds apart or more, before it has a number.",
+        do="Wait: `kubevouch verify --wait 2m`.",
+        counts_in=DOCTOR_AND_VERIFY,
+        next=("kubevouch", "verify", "--wait", "2m"),
+    ),
 )

@@ -2,6 +2,7 @@
 
 from kubevouch.diagnose.catalogue.codes import CSR_NOT_SERVED, Code
 from kubevouch.diagnose.catalogue.definition import (
+    ASK_AGAIN,
     CRITICAL,
     CSR_LIST,
     DOCTOR_AND_VERIFY,
@@ -24,6 +25,7 @@ DEFINITIONS = (
         why="The kubelet is down, or something on the way to it drops the packets.",
         do="`systemctl status kubelet` on the node; then look at firewalls and routes between metrics-server and the node.",
         counts_in=EVERYWHERE,
+        symptom_of=(Code.NO_KUBELET_REPORTS, Code.NODE_NOT_READY),
         cause_rank=200,
         next=KUBELET_LOG,
         by_hand="Start the kubelet of {subjects} again, or open the way to its port.",
@@ -36,9 +38,24 @@ DEFINITIONS = (
         why="The kubelet hangs, or something else listens on its port.",
         do="`systemctl status kubelet` and `ss -ltnp 'sport = :10250'` on the node.",
         counts_in=EVERYWHERE,
+        symptom_of=(Code.NO_KUBELET_REPORTS, Code.NODE_NOT_READY),
         cause_rank=210,
         next=KUBELET_LOG,
         by_hand="Restart the kubelet of {subjects}, or stop what else listens on its port.",
+    ),
+    FindingDefinition(
+        code=Code.NODE_NOT_READY,
+        name="NodeNotReady",
+        severity=ERROR,
+        see="`kubectl get nodes` shows the node NotReady.",
+        why="Its kubelet has stopped reporting, or reports that something on the node does not work. Nothing can be said of "
+        "its certificate, and nothing mended, before it runs.",
+        do="`systemctl status kubelet` and `journalctl -u kubelet` on the node. Where the log says that the client "
+        "certificate has expired, see KV606.",
+        symptom_of=(Code.NO_KUBELET_REPORTS,),
+        cause_rank=195,
+        next=KUBELET_LOG,
+        by_hand="Make the kubelet of {subjects} run again.",
     ),
     FindingDefinition(
         code=Code.SELF_SIGNED,
@@ -79,9 +96,7 @@ DEFINITIONS = (
         counts_in=EVERYWHERE,
         symptom_of=(Code.ADDRESS_TYPE_MISMATCH, Code.BOOTSTRAP_OFF),
         cause_rank=160,
-        next=PROBE,
-        by_hand="Have the kubelet of {subjects} ask for a new certificate: remove kubelet-server-current.pem from "
-        "/var/lib/kubelet/pki and restart it; then approve its CSR.",
+        next=ASK_AGAIN,
     ),
     FindingDefinition(
         code=Code.EXPIRED,
@@ -115,11 +130,13 @@ DEFINITIONS = (
         severity=ERROR,
         see="`x509: certificate has expired or is not yet valid: current time ... is before ...`.",
         why="A clock is wrong: this machine's, the signer's, or the node's that made its own certificate.",
-        do="Compare the clocks (`timedatectl`, `chronyc tracking`).",
+        do="Compare the clocks (`timedatectl`, `chronyc tracking`) and set the wrong one right. Then have the kubelet ask for "
+        "a new certificate: remove kubelet-server-current.pem and restart it.",
         counts_in=EVERYWHERE,
+        symptom_of=(Code.CLOCK_SKEW,),
         cause_rank=180,
-        next=PROBE,
-        by_hand="Compare the clocks of this machine, of the control plane and of {subjects}, and set the wrong one right.",
+        next=ASK_AGAIN,
+        by_hand="If that does not help, compare the clocks of this machine and of the control plane.",
     ),
     FindingDefinition(
         code=Code.NO_SERVING_CERTIFICATE,
@@ -145,9 +162,7 @@ DEFINITIONS = (
         do="Have the kubelet ask again: with serverTLSBootstrap on, remove kubelet-server-current.pem and restart it.",
         counts_in=EVERYWHERE,
         cause_rank=170,
-        next=PROBE,
-        by_hand="Have the kubelet of {subjects} ask for a new certificate: remove kubelet-server-current.pem from "
-        "/var/lib/kubelet/pki and restart it; then approve its CSR.",
+        next=ASK_AGAIN,
     ),
     FindingDefinition(
         code=Code.CN_NOT_NODE_NAME,
@@ -159,6 +174,16 @@ DEFINITIONS = (
         do=_PLAN_TEXT,
         related=("KEP-4872",),
         counts_in=DOCTOR_AND_VERIFY,
+    ),
+    FindingDefinition(
+        code=Code.SHARED_MACHINE_IDENTITY,
+        name="SharedMachineIdentity",
+        severity=WARNING,
+        see="Several nodes have the same machine-id or system UUID in their Node status.",
+        why="They were cloned from one image whose /etc/machine-id was not emptied; ssh host keys are often cloned with it. "
+        "An id or a key that two machines share proves of neither which one it is.",
+        do="Give each node a machine-id of its own (`rm /etc/machine-id; systemd-machine-id-setup`, then reboot), and new ssh "
+        "host keys (`ssh-keygen -A` after removing the old ones).",
     ),
     FindingDefinition(
         code=Code.OTHER_VERIFICATION_FAILURE,

@@ -1,7 +1,7 @@
 """KV4xx: CSRs for serving certificates, who decides on them, and what happens if nobody does."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -83,7 +83,13 @@ def pending(evidence: Evidence) -> Iterator[Finding]:
     approver = running_approver(evidence)
     if approver is None:
         title = f"{counted(len(waiting), 'CSR')} pending, and nothing on this cluster approves {'it' if len(waiting) == 1 else 'them'}"
-        yield _about(Code.PENDING_NO_APPROVER, title, waiting, evidence, {"dark": _dark(evidence)})
+        yield _about(
+            Code.PENDING_NO_APPROVER,
+            title,
+            waiting,
+            evidence,
+            {"dark": _dark(evidence), "until": _until(waiting, evidence)},
+        )
         return
     late = {node: r for node, r in waiting.items() if _age(r, evidence.at) > _PATIENCE}
     if late:
@@ -98,6 +104,23 @@ def _dark(evidence: Evidence) -> str:
         return ""
     have = counted(len(dark), "kubelet has", "kubelets have")
     return f" {have} no serving certificate: {named(dark)}."
+
+
+def _until(waiting: Iterable[str], evidence: Evidence) -> str:
+    """A sentence about when the first port goes dark that still has a certificate; empty if none has."""
+    nodes = set(waiting)
+    ends = [
+        served.dialled.leaf.not_after
+        for served in evidence.served
+        if served.node in nodes
+        and served.dialled.leaf is not None
+        and classify(served.dialled.leaf) is CertificateKind.KUBELET_SERVING
+        and served.dialled.leaf.not_after > evidence.at
+    ]
+    if not ends:
+        return ""
+    left = days(evidence.at, min(ends))
+    return f" Until {min(ends):%Y-%m-%d} ({left} left) kubelets still serve the old ones; then ports go dark."
 
 
 def _about(
@@ -139,8 +162,18 @@ def denied(evidence: Evidence) -> Iterator[Finding]:
         if len(refused) >= _LOOP:
             looping[node] = refused[-1]
     if looping:
-        title = f"CSRs of {counted(len(looping), 'node')} are denied again and again"
-        yield _about(Code.DENIED_LOOP, title, looping, evidence, {"approver": "the approver"})
+        who = named(sorted({_denier(csr) for csr in looping.values()}))
+        title = f"CSRs of {counted(len(looping), 'node')} are denied again and again by {who}"
+        yield _about(Code.DENIED_LOOP, title, looping, evidence, {"approver": who})
+
+
+def _denier(csr: CertificateSigningRequest) -> str:
+    """Who denied it: the client that wrote /approval last, and the reason that it gave."""
+    wrote = [each for each in csr.metadata.managed_fields if each.subresource == "approval"]
+    latest = max(wrote, key=lambda each: (each.time is not None, each.time), default=None)
+    denied = csr.condition("Denied")
+    reason = denied.reason if denied is not None else ""
+    return f"{latest.manager if latest is not None else 'some approver'} ({reason})"
 
 
 @rule(Code.APPROVED_NOT_ISSUED)

@@ -8,6 +8,7 @@ from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import counted, finding, named, wire_proof
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.wire import is_ours, port_states, surely_unreachable
+from kubevouch.diagnose.rules.youth import is_new_to_metrics, only_starting
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.snapshot import Evidence
 
@@ -28,6 +29,8 @@ def _doubts(evidence: Evidence) -> Iterator[Doubt]:
         metrics.pods,
         evidence.approvers,
         evidence.api_server_flags,
+        evidence.leases,
+        evidence.bootstrap_tokens,
     ]
     # An API that is known to be away says so in a finding of its own.
     if metrics.measured_nodes is None:
@@ -64,6 +67,30 @@ def not_dialled(evidence: Evidence) -> Iterator[Finding]:
         title = f"{counted(len(unknown), 'kubelet')} could not be dialled from here"
         proofs = [wire_proof(served) for served in unknown]
         yield finding(Code.NOT_DIALLED, title, subjects=[s.node for s in unknown], proofs=proofs)
+
+
+@rule(Code.TOO_EARLY)
+def too_early(evidence: Evidence) -> Iterator[Finding]:
+    """Something is missing that will be there within two minutes, if all is well."""
+    metrics = evidence.metrics
+    available = metrics.available
+    if available is not None and not available.true:
+        if available.reason == "MissingEndpoints" and only_starting(evidence):
+            yield finding(
+                Code.TOO_EARLY, "metrics-server has just been started and is not ready yet"
+            )
+        return
+    if metrics.node_metrics.value is None or available is None:
+        return
+    present = {each.name for each in metrics.node_metrics.value}
+    young = [
+        node.name
+        for node in evidence.nodes.or_else(())
+        if node.ready and node.name not in present and is_new_to_metrics(node, evidence)
+    ]
+    if young:
+        title = f"no metrics of {counted(len(young), 'node')} yet: metrics-server needs two scrapes"
+        yield finding(Code.TOO_EARLY, title, subjects=young)
 
 
 @rule(Code.INCONCLUSIVE)

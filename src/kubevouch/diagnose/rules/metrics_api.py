@@ -3,15 +3,27 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+import msgspec
+
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.diagnose.finding import Finding
-from kubevouch.diagnose.make import api_proof, counted, finding, pods_of
+from kubevouch.diagnose.finding import Finding, Proof
+from kubevouch.diagnose.make import (
+    api_proof,
+    counted,
+    deployment_of,
+    finding,
+    named,
+    pods_of,
+)
 from kubevouch.diagnose.rules import rule
+from kubevouch.diagnose.rules.youth import is_new_to_metrics, only_starting
+from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.snapshot import Evidence, MetricsPath
 from kubevouch.kube.resources import Pod
 
 _STALE = timedelta(minutes=5)
 _WIRING = {"ServiceNotFound", "ServicePortError", "EndpointsNotFound"}
+_ACCOUNT_USER = "system:serviceaccount:"
 _INSECURE = ("--kubelet-insecure-tls", "--deprecated-kubelet-completely-insecure")
 
 
@@ -44,6 +56,8 @@ def api_service_unavailable(evidence: Evidence) -> Iterator[Finding]:
         "v1beta1.metrics.k8s.io", f"{condition.reason}: {condition.message}", metrics.api_service
     )
     code = _why_unavailable(condition.reason, metrics)
+    if code is Code.NO_READY_METRICS_SERVER and only_starting(evidence):
+        return
     yield finding(
         code, _TITLES[code](condition.reason, metrics), proofs=[proof], details=pods_of(evidence)
     )
@@ -119,13 +133,66 @@ def _why_broken(pod: Pod) -> str:
     return f"{pod.status.phase} {pod.status.reason}".strip() if pod.status.phase == "Failed" else ""
 
 
+@rule(Code.METRICS_SERVER_SCALED_DOWN)
+def scaled_down(evidence: Evidence) -> Iterator[Finding]:
+    """Its Deployment wants no pod."""
+    deployment = evidence.metrics.deployment.value
+    if deployment is not None and deployment.spec.replicas == 0:
+        title = f"metrics-server is scaled to 0 replicas (Deployment {deployment.name})"
+        yield finding(Code.METRICS_SERVER_SCALED_DOWN, title, details=deployment_of(evidence))
+
+
+@rule(Code.METRICS_SERVER_FORBIDDEN)
+def forbidden(evidence: Evidence) -> Iterator[Finding]:
+    """The API server refuses metrics-server's account: by its log, which counts only while it has no metrics."""
+    measured = evidence.metrics.measured_nodes
+    denials = evidence.metrics.denials
+    if measured is None or measured or not denials.value:
+        return
+    by_right = {each.what: each for each in denials.value}
+    account = next(iter(denials.value)).user.removeprefix(_ACCOUNT_USER)
+    yield finding(
+        Code.METRICS_SERVER_FORBIDDEN,
+        f"metrics-server may not {named(sorted(by_right))}: its account {account} lacks the right",
+        proofs=[
+            Proof(each.pod, each.text, str(Vantage.SCRAPER_LOG), denials.at)
+            for _, each in sorted(by_right.items())
+        ],
+        details={"account": account},
+    )
+
+
 @rule(Code.INSECURE_TLS_WORKAROUND)
 def insecure_flag(evidence: Evidence) -> Iterator[Finding]:
-    """The workaround that everybody copies."""
+    """The workaround that everybody copies. Subjects: pods that will not run with it, else metrics-server as such."""
+    pods = evidence.metrics.pods
     for flag in insecure_flags(evidence):
-        proof = api_proof("metrics-server", flag, evidence.metrics.pods)
-        title = f"metrics-server does not verify kubelets ({flag.partition('=')[0]})"
-        yield finding(Code.INSECURE_TLS_WORKAROUND, title, proofs=[proof])
+        name = flag.partition("=")[0]
+        refusing = [pod.name for pod in pods.or_else(()) if name in _why_broken(pod)]
+        yield finding(
+            Code.INSECURE_TLS_WORKAROUND,
+            f"metrics-server does not verify kubelets ({name})",
+            subjects=refusing or ["metrics-server"],
+            proofs=[api_proof("metrics-server", flag, pods)],
+            details={**deployment_of(evidence), "patch": _without(flag, evidence)},
+        )
+
+
+def _without(flag: str, evidence: Evidence) -> str:
+    """A JSON patch (RFC 6902) of the Deployment that removes the flag, and only if it still stands there."""
+    deployment, pods = evidence.metrics.deployment.value, evidence.metrics.pods.or_else(())
+    spec = deployment.spec.template.spec if deployment is not None else pods[0].spec
+    for index, container in enumerate(spec.containers):
+        for field in ("command", "args"):
+            words = getattr(container, field)
+            if flag in words:
+                path = f"/spec/template/spec/containers/{index}/{field}/{words.index(flag)}"
+                steps = [
+                    {"op": "test", "path": path, "value": flag},
+                    {"op": "remove", "path": path},
+                ]
+                return msgspec.json.encode(steps).decode()
+    return "[]"
 
 
 def insecure_flags(evidence: Evidence) -> list[str]:
@@ -146,7 +213,11 @@ def partial_metrics(evidence: Evidence) -> Iterator[Finding]:
         return
     present = {each.name for each in found.value}
     nodes = evidence.nodes.or_else(())
-    missing = [node.name for node in nodes if node.ready and node.name not in present]
+    missing = [
+        node.name
+        for node in nodes
+        if node.ready and node.name not in present and not is_new_to_metrics(node, evidence)
+    ]
     if missing:
         title = f"no metrics of {len(missing)} of {counted(len(nodes), 'node')}"
         proofs = [api_proof(name, "no NodeMetrics", found) for name in missing]

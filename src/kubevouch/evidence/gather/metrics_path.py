@@ -1,11 +1,18 @@
 """The way from `kubectl top` to a kubelet: APIService, Service, pods, their flags and what they complain of."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
-from kubevouch.evidence.scrape_log import scrape_failures
-from kubevouch.evidence.snapshot import LoggedScrapeFailure, MetricsPath, scraper_of
+from kubevouch.evidence.scrape_log import denials, scrape_failures
+from kubevouch.evidence.snapshot import (
+    METRICS_SERVER_LABELS,
+    METRICS_SERVER_NAMESPACE,
+    MetricsPath,
+    scraper_of,
+)
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     API_SERVICES,
@@ -19,9 +26,9 @@ from kubevouch.kube.resources import (
     Service,
 )
 
+T = TypeVar("T")
+
 API_SERVICE = "v1beta1.metrics.k8s.io"
-_NAMESPACE = "kube-system"
-_LABELS = {"k8s-app": "metrics-server"}
 _LOG_LINES = 100
 _MOST_LOGS = 3
 
@@ -41,12 +48,14 @@ async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
     # It was looked for in a guessed place, so not finding it proves nothing.
     if not pods.value and _is_unread(service):
         pods = replace(pods, value=None, doubt=pods.doubt or service.doubt)
+    logs = await _logs(api, inquiry, pods)
     return MetricsPath(
         api_service=api_service,
         service=service,
         deployment=_deployment(deployments, labels),
         pods=pods,
-        failures=await _failures(api, inquiry, pods),
+        failures=_in_logs(logs, scrape_failures),
+        denials=_in_logs(logs, denials),
         node_metrics=node_metrics,
     )
 
@@ -64,7 +73,7 @@ async def _service(
 def _place(service: Measured[Service]) -> tuple[str, dict[str, str]]:
     if service.value is not None and service.value.spec.selector:
         return service.value.namespace, service.value.spec.selector
-    return _NAMESPACE, _LABELS
+    return METRICS_SERVER_NAMESPACE, METRICS_SERVER_LABELS
 
 
 def _is_unread(service: Measured[Service]) -> bool:
@@ -86,10 +95,10 @@ def _deployment(
     return Measured(found.vantage, found.at, chosen, found.doubt)
 
 
-async def _failures(
+async def _logs(
     api: ApiClient, inquiry: Inquiry, pods: Measured[tuple[Pod, ...]]
-) -> Measured[tuple[LoggedScrapeFailure, ...]]:
-    """Of a few replicas: each scrapes every node."""
+) -> Measured[dict[str, str]]:
+    """By pod, of a few replicas: each scrapes every node."""
     running = [pod for pod in pods.or_else(()) if pod.status.phase == "Running"][:_MOST_LOGS]
     logs: list[Measured[str]] = await together(
         *(
@@ -99,12 +108,19 @@ async def _failures(
             for pod in running
         )
     )
-    failures = tuple(
-        failure
-        for pod, log in zip(running, logs, strict=True)
-        if log.value is not None
-        for failure in scrape_failures(log.value, pod.name)
-    )
+    read = {
+        pod.name: log.value for pod, log in zip(running, logs, strict=True) if log.value is not None
+    }
     doubts = [log.doubt for log in logs if log.doubt is not None]
     doubt = doubts[0] if doubts and len(doubts) == len(logs) else None
-    return Measured(Vantage.SCRAPER_LOG, pods.at, None if doubt else failures, doubt or pods.doubt)
+    return Measured(Vantage.SCRAPER_LOG, pods.at, None if doubt else read, doubt or pods.doubt)
+
+
+def _in_logs(
+    read: Measured[dict[str, str]], lines: Callable[[str, str], tuple[T, ...]]
+) -> Measured[tuple[T, ...]]:
+    """What a reader of one log finds in all of them."""
+    if read.value is None:
+        return Measured(read.vantage, read.at, doubt=read.doubt)
+    found = tuple(each for pod, log in read.value.items() for each in lines(log, pod))
+    return Measured(read.vantage, read.at, found, read.doubt)

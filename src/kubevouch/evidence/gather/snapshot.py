@@ -16,7 +16,16 @@ from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.serving import preferred_types, targets
 from kubevouch.evidence.snapshot import Evidence, MetricsPath
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import NODES, PODS, CertificateSigningRequest, Node
+from kubevouch.kube.resources import (
+    CONFIG_MAPS,
+    LEASES,
+    NODES,
+    PODS,
+    CertificateSigningRequest,
+    Node,
+)
+
+_SIGNATURE = "jws-kubeconfig-"
 
 
 async def gather(
@@ -36,7 +45,18 @@ async def gather(
     nodes: Measured[tuple[Node, ...]]
     metrics: MetricsPath
     listed: tuple[Measured[tuple[CertificateSigningRequest, ...]], ClusterNames | None]
-    identity, trust, nodes, listed, kubelet_config, metrics, approvers, flags = await together(
+    (
+        identity,
+        trust,
+        nodes,
+        listed,
+        config,
+        metrics,
+        approvers,
+        flags,
+        leases,
+        tokens,
+    ) = await together(
         gather_identity(api, inquiry),
         gather_trust(api, inquiry),
         inquiry.ask(api.list_all(NODES)),
@@ -45,6 +65,8 @@ async def gather(
         gather_metrics_path(api, inquiry),
         gather_approvers(api, inquiry),
         inquiry.ask(_api_server_flags(api)),
+        inquiry.ask(api.list_all(LEASES, "kube-node-lease")),
+        inquiry.ask(_bootstrap_tokens(api)),
     )
     csrs, names = listed
     found = nodes.or_else(())
@@ -59,10 +81,12 @@ async def gather(
         ),
         csrs=csrs,
         names=names,
-        kubelet_config=kubelet_config,
+        kubelet_config=config,
         metrics=metrics,
         approvers=approvers,
         api_server_flags=flags,
+        leases=leases,
+        bootstrap_tokens=tokens,
     )
 
 
@@ -82,3 +106,11 @@ async def _api_server_flags(api: ApiClient) -> tuple[str, ...]:
         for container in pod.spec.containers:
             return (*container.command, *container.args)
     return ()
+
+
+async def _bootstrap_tokens(api: ApiClient) -> tuple[str, ...]:
+    """The bootstrap signer signs cluster-info once for each live token (pkg/controller/bootstrap/bootstrapsigner.go)."""
+    signed = (await api.get(CONFIG_MAPS, "cluster-info", "kube-public")).data
+    return tuple(
+        sorted(key.removeprefix(_SIGNATURE) for key in signed if key.startswith(_SIGNATURE))
+    )

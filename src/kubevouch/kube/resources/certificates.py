@@ -4,7 +4,13 @@ from datetime import datetime
 
 from msgspec import field
 
-from kubevouch.kube.resources.meta import Condition, Narrow, Object, Resource
+from kubevouch.kube.resources.meta import (
+    Condition,
+    ManagedMetadata,
+    Narrow,
+    Object,
+    Resource,
+)
 
 
 class CsrSpec(Narrow, frozen=True, kw_only=True):
@@ -39,6 +45,7 @@ class CsrStatus(Narrow, frozen=True, kw_only=True):
 class CertificateSigningRequest(Object, frozen=True, kw_only=True):
     """A CertificateSigningRequest."""
 
+    metadata: ManagedMetadata = ManagedMetadata()
     spec: CsrSpec = CsrSpec()
     status: CsrStatus = CsrStatus()
 

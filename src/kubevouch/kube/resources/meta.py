@@ -28,6 +28,20 @@ class Metadata(Narrow, frozen=True, kw_only=True):
     annotations: dict[str, str] = msgspec.field(default_factory=dict)
 
 
+class FieldsManager(Narrow, frozen=True, kw_only=True):
+    """A client that wrote the object: when it last changed something, by the API server's clock, to the second."""
+
+    manager: str = ""
+    subresource: str = ""
+    time: datetime | None = None
+
+
+class ManagedMetadata(Metadata, frozen=True, kw_only=True):
+    """ObjectMeta with managedFields: only where somebody looks at them, since they are half of an object's bytes."""
+
+    managed_fields: tuple[FieldsManager, ...] = ()
+
+
 class Object(Narrow, frozen=True, kw_only=True):
     """Base of all kinds of objects."""
 
@@ -56,6 +70,7 @@ class Condition(Narrow, frozen=True, kw_only=True):
     status: str = ""
     reason: str = ""
     message: str = ""
+    last_transition_time: datetime | None = None
 
     @property
     def true(self) -> bool:

@@ -22,6 +22,7 @@ class NodeInfo(Narrow, frozen=True, kw_only=True):
     """What the kubelet reports about its machine."""
 
     machine_id: str = field(default="", name="machineID")
+    system_uuid: str = field(default="", name="systemUUID")
     boot_id: str = field(default="", name="bootID")
     kubelet_version: str = ""
     operating_system: str = ""

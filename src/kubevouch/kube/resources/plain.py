@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec import field
 
-from kubevouch.kube.resources.meta import Narrow, Object, Resource
+from kubevouch.kube.resources.meta import ManagedMetadata, Narrow, Object, Resource
 
 
 class ConfigMap(Object, frozen=True, kw_only=True):
@@ -39,6 +39,7 @@ class LeaseSpec(Narrow, frozen=True, kw_only=True):
 class Lease(Object, frozen=True, kw_only=True):
     """A Lease."""
 
+    metadata: ManagedMetadata = ManagedMetadata()
     spec: LeaseSpec = LeaseSpec()
 
 

@@ -77,7 +77,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
             left_out.append(answer)
         else:
             planned.append(answer)
-    config_map, note = plan_config_map(evidence, planned, left_out, nodes)
+    config_map, note = plan_config_map(evidence.kubelet_config, planned, left_out, nodes)
     approver = running_approver(evidence)
     return Plan(
         run=options.run,

@@ -1,0 +1,42 @@
+"""Who wrote an object last, and when by the server's clock (metadata.managedFields of Leases and CSRs).
+
+Only what tells a clock or an approver: one entry a manager and subresource, without the names of the fields. An entry's
+time is that of its manager's last change (apimachinery's managedfields/internal/managedfieldsupdater.go).
+"""
+
+from datetime import datetime
+
+from kubevouch_lab.apiserver.kinds import CSRS, LEASES, Kind
+from kubevouch_lab.apiserver.metadata import moment
+from kubevouch_lab.apiserver.request import RequestInfo
+from kubevouch_lab.objects import Object
+
+_KEPT_OF = (CSRS, LEASES)
+
+
+def with_manager(
+    kind: Kind, info: RequestInfo, old: Object | None, new: Object, now: datetime
+) -> Object:
+    """The object as it is to be kept: with an entry of who changes it, if it changes."""
+    if kind not in _KEPT_OF or (old is not None and _content(old) == _content(new)):
+        return new
+    entry = {
+        "manager": info.manager or info.user.name.rpartition(":")[2],
+        "operation": "Update",
+        "apiVersion": kind.api_version,
+        "time": moment(now),
+        **({"subresource": info.subresource} if info.subresource else {}),
+    }
+    others = [
+        each
+        for each in new["metadata"].get("managedFields") or []
+        if (each["manager"], each.get("subresource"))
+        != (entry["manager"], entry.get("subresource"))
+    ]
+    return {**new, "metadata": {**new["metadata"], "managedFields": [*others, entry]}}
+
+
+def _content(thing: Object) -> Object:
+    bookkeeping = {"resourceVersion", "managedFields"}
+    metadata = {key: each for key, each in thing["metadata"].items() if key not in bookkeeping}
+    return {**thing, "metadata": metadata}

@@ -1,0 +1,154 @@
+"""Nodes as such: kubelets that do not report, clocks, machines that cannot be told apart."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+from kubevouch.diagnose.catalogue import Code, Severity
+from kubevouch.diagnose.finding import Finding
+from kubevouch.diagnose.make import api_proof, counted, days, finding, named
+from kubevouch.diagnose.rules import rule
+from kubevouch.evidence.snapshot import Evidence
+from kubevouch.kube.resources import Condition, Lease, Node
+
+_SKEW_WARNING = timedelta(seconds=30)
+_SKEW_ERROR = timedelta(minutes=5)
+"""The signer lets certificates begin five minutes early: up to there nothing fails."""
+
+_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@rule(Code.NO_KUBELET_REPORTS)
+def no_kubelet_reports(evidence: Evidence) -> Iterator[Finding]:
+    """Every node's status is Unknown: the node lifecycle controller has not heard of any kubelet for a while."""
+    nodes = evidence.nodes.or_else(())
+    silent = _silent(nodes)
+    if not silent or len(silent) < len(nodes):
+        return
+    since = [each.last_transition_time for each in silent.values() if each.last_transition_time]
+    last = f", for {days(max(since), evidence.at)} now" if since else ""
+    who = (
+        "the only kubelet does not report"
+        if len(nodes) == 1
+        else f"none of {len(nodes)} kubelets reports"
+    )
+    yield finding(
+        Code.NO_KUBELET_REPORTS,
+        f"{who}{last}",
+        subjects=sorted(silent),
+        proofs=[api_proof(name, _said(silent[name]), evidence.nodes) for name in sorted(silent)],
+    )
+
+
+@rule(Code.NODE_NOT_READY)
+def not_ready(evidence: Evidence) -> Iterator[Finding]:
+    """Some nodes are NotReady: their kubelets are silent, or say so themselves."""
+    found = {
+        node.name: condition
+        for node in evidence.nodes.or_else(())
+        if (condition := _ready_condition(node)) is not None and not condition.true
+    }
+    if found:
+        yield finding(
+            Code.NODE_NOT_READY,
+            f"{counted(len(found), 'node')} NotReady",
+            subjects=sorted(found),
+            proofs=[api_proof(name, _said(found[name]), evidence.nodes) for name in sorted(found)],
+        )
+
+
+def _silent(nodes: tuple[Node, ...]) -> dict[str, Condition]:
+    return {
+        node.name: condition
+        for node in nodes
+        if (condition := _ready_condition(node)) is not None and condition.status == "Unknown"
+    }
+
+
+def _ready_condition(node: Node) -> Condition | None:
+    return next((each for each in node.status.conditions if each.type == "Ready"), None)
+
+
+def _said(condition: Condition) -> str:
+    return f"{condition.reason}: {condition.message}".strip(": ") or f"Ready is {condition.status}"
+
+
+@rule(Code.CLOCK_SKEW)
+def clock_skew(evidence: Evidence) -> Iterator[Finding]:
+    """A kubelet dates its Lease by its own clock, and the API server notes by its own when that was written."""
+    known = {node.name for node in evidence.nodes.or_else(())}
+    skews = {
+        lease.name: skew
+        for lease in evidence.leases.or_else(())
+        if lease.name in known and (skew := _skew(lease)) and abs(skew) > _SKEW_WARNING
+    }
+    if not skews:
+        return
+    said = {name: _in_words(skew) for name, skew in skews.items()}
+    who = counted(len(skews), "node has a clock", "nodes have clocks")
+    worst = max(abs(skew) for skew in skews.values())
+    yield finding(
+        Code.CLOCK_SKEW,
+        f"{who} that differ{'s' if len(skews) == 1 else ''} from the API server's: "
+        + named([f"{name} is {said[name]}" for name in sorted(skews)]),
+        subjects=sorted(skews),
+        proofs=[
+            api_proof(name, f"its Lease, as it was written: {said[name]}", evidence.leases)
+            for name in sorted(skews)
+        ],
+        severity=Severity.WARNING if worst <= _SKEW_ERROR else None,
+    )
+
+
+def _skew(lease: Lease) -> timedelta | None:
+    written = [each.time for each in lease.metadata.managed_fields if each.time is not None]
+    if lease.spec.renew_time is None or not written:
+        return None
+    return lease.spec.renew_time - max(written)
+
+
+def _in_words(skew: timedelta) -> str:
+    amount = days(_MOMENT, _MOMENT + abs(skew))
+    return f"{amount} {'ahead' if skew > timedelta() else 'behind'}"
+
+
+@rule(Code.SHARED_MACHINE_IDENTITY)
+def shared_identity(evidence: Evidence) -> Iterator[Finding]:
+    """Nodes that were cloned from one image."""
+    nodes = evidence.nodes.or_else(())
+    for what, read in _IDENTITIES.items():
+        by_id: dict[str, list[str]] = defaultdict(list)
+        for node in nodes:
+            if value := read(node):
+                by_id[value].append(node.name)
+        shared = {value: sorted(names) for value, names in by_id.items() if len(names) > 1}
+        if shared:
+            yield finding(
+                Code.SHARED_MACHINE_IDENTITY,
+                f"{counted(sum(map(len, shared.values())), 'node')} share {what} with another: cloned from one image; "
+                "it proves nothing about which machine is which",
+                subjects=sorted(name for names in shared.values() for name in names),
+                proofs=[
+                    api_proof(", ".join(names), f"{what} {value}", evidence.nodes)
+                    for value, names in sorted(shared.items())
+                ],
+            )
+
+
+_IDENTITIES: dict[str, Callable[[Node], str]] = {
+    "their machine-id": lambda node: node.status.node_info.machine_id,
+    "their system UUID": lambda node: node.status.node_info.system_uuid.lower(),
+}
+
+
+@rule(Code.LIVE_BOOTSTRAP_TOKENS)
+def live_bootstrap_tokens(evidence: Evidence) -> Iterator[Finding]:
+    """By the signatures in kube-public/cluster-info."""
+    tokens = evidence.bootstrap_tokens.or_else(())
+    if tokens:
+        yield finding(
+            Code.LIVE_BOOTSTRAP_TOKENS,
+            f"{counted(len(tokens), 'live bootstrap token')} ({named(tokens)}): whoever has one gets a client certificate "
+            "for any node name; tokens without the usage 'signing' do not show here",
+            subjects=tokens,
+        )

@@ -1,0 +1,156 @@
+"""A thief with a bootstrap token, a lying Node or a plan changed by hand: nothing of the thief's is approved."""
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from .cluster import Cluster, Node
+from .hostile import Hostile, client_request, manifest
+from .told import eventually, lying, plan, serving_requests
+
+SERVER = ("digital signature", "server auth")
+CLIENT = ("digital signature", "client auth")
+TOKEN = """\
+apiVersion: v1
+kind: Secret
+metadata: {name: bootstrap-token-th1ef0, namespace: kube-system}
+type: bootstrap.kubernetes.io/token
+stringData:
+  token-id: th1ef0
+  token-secret: 0123456789abcdef
+  usage-bootstrap-authentication: "true"
+  auth-extra-groups: system:bootstrappers:kubeadm:default-node-token
+"""
+
+
+@pytest.fixture(scope="module")
+def waiting(cluster: Cluster) -> Cluster:
+    """Every kubelet waits for a decision."""
+    cluster.state("pending")
+    return cluster
+
+
+@dataclass(frozen=True)
+class Thief:
+    """Somebody who has got a second client certificate of a node's name with a bootstrap token."""
+
+    kubeconfig: Path
+
+    @staticmethod
+    def of(cluster: Cluster, node: Node, folder: Path) -> "Thief":
+        cluster.kubectl("apply", "-f", "-", stdin=TOKEN)
+        token = cluster.kubeconfig_with(folder, "joiner", "--token=th1ef0.0123456789abcdef")
+        key = ec.generate_private_key(ec.SECP256R1())
+        asked = manifest(
+            "thief-client",
+            client_request(node.name, key),
+            CLIENT,
+            "kubernetes.io/kube-apiserver-client-kubelet",
+        )
+        cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=token)
+        words = ("get", "csr", "thief-client", "-o", "jsonpath={.status.certificate}")
+        issued = eventually(lambda: cluster.kubectl(*words).stdout, "the thief's certificate")
+        pem = folder / "thief.pem"
+        pem.write_bytes(
+            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            + base64.b64decode(issued)
+        )
+        files = (f"--client-certificate={pem}", f"--client-key={pem}", "--embed-certs=true")
+        return Thief(cluster.kubeconfig_with(folder, "thief", *files))
+
+
+def test_a_stolen_identity_gets_no_second_certificate(waiting: Cluster, tmp_path: Path) -> None:
+    """The same names, addresses, usages and form as the kubelet's own CSR: only the credential is another."""
+    cluster, node = waiting, waiting.workers[0]
+    path = tmp_path / "plan.json"
+    plan(cluster, path, "--nodes", node.name)
+    thief = Thief.of(cluster, node, tmp_path)
+    pem = Hostile("").pem(node.name, node.address)
+    try:
+        asked = manifest("thief-serving", pem, SERVER)
+        cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=thief.kubeconfig)
+        ran = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--gate-timeout", "8s")
+        assert ran.code == 4, ran
+        assert "thief-serving is held: credential-id (OtherCredential)" in ran.out, ran
+        assert not _status(cluster, "thief-serving")
+    finally:
+        names = ("thief-client", "thief-serving")
+        cluster.kubectl("delete", "csr", *names, "--ignore-not-found")
+        cluster.kubectl("delete", "secret", "-n", "kube-system", "bootstrap-token-th1ef0")
+
+
+def test_an_address_that_two_nodes_claim_needs_the_operators_word(
+    waiting: Cluster, tmp_path: Path
+) -> None:
+    """Its host key answers there, which is not enough: whoever answers ssh may be the thief."""
+    cluster, node, liar = waiting, waiting.workers[0], waiting.workers[1]
+    kubeconfig = cluster.node_kubeconfig(liar, tmp_path)
+    path = tmp_path / "plan.json"
+    words = ("fix", "--plan", str(path), *cluster.ssh_words(), "--nodes", node.name)
+    with lying(cluster, liar, kubeconfig, node.address):
+        left_out = cluster.kubevouch(*words)
+        said = cluster.kubevouch(*words, "--allow", f"{node.name}={node.address}")
+    assert left_out.code == 3, left_out
+    assert "foreign-addresses (ContestedAddress)" in left_out.out, left_out
+    assert f"--allow {node.name}={node.address}" in left_out.out, left_out
+    assert said.code == 0, said
+
+
+@pytest.mark.parametrize(
+    ("control_plane", "why"),
+    [
+        (True, "its Node has no label node-role.kubernetes.io/control-plane"),
+        (False, "its ssh host key answered there; that does not hold now"),
+    ],
+)
+def test_a_plan_changed_by_hand_gives_no_worker_the_api_servers_address(
+    waiting: Cluster, tmp_path: Path, control_plane: bool, why: str
+) -> None:
+    """control_plane and how an address was proven are proven again, not believed."""
+    cluster, node = waiting, waiting.workers[0]
+    path = tmp_path / "plan.json"
+    document = plan(cluster, path, "--nodes", node.name)
+    planned = document["nodes"][0]  # type: ignore[index]
+    planned["control_plane"] = control_plane
+    stolen = {"value": cluster.master.address, "source": "its ssh host key answered there"}
+    planned["addresses"].append(stolen)
+    path.write_text(json.dumps(document))
+    kubeconfig = cluster.node_kubeconfig(node, tmp_path)
+    pem = Hostile("", addresses=(node.address, cluster.master.address)).pem(node.name, node.address)
+    try:
+        asked = manifest("thief-serving", pem, SERVER)
+        cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=kubeconfig)
+        ran = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--gate-timeout", "4s")
+        assert ran.code == 4, ran
+        assert why in ran.out + ran.err, ran
+        approved = cluster.kubevouch(
+            "csr", "approve", "thief-serving", "--plan", str(path), "--yes"
+        )
+        assert approved.code == 1, approved
+        assert "HOLD   reserved-addresses" in approved.out
+        assert not _status(cluster, "thief-serving")
+    finally:
+        cluster.kubectl("delete", "csr", "thief-serving", "--ignore-not-found")
+
+
+def test_a_plan_of_another_cluster_approves_nothing(waiting: Cluster, tmp_path: Path) -> None:
+    cluster, node = waiting, waiting.workers[0]
+    path = tmp_path / "plan.json"
+    document = plan(cluster, path, "--nodes", node.name)
+    document["cluster"]["cluster_uid"] = "0" * 36  # type: ignore[index]
+    path.write_text(json.dumps(document))
+    waits = next(e for e in serving_requests(cluster) if node.name in e["spec"]["username"])  # type: ignore[index]
+    name = waits["metadata"]["name"]  # type: ignore[index]
+    ran = cluster.kubevouch("csr", "approve", str(name), "--plan", str(path), "--yes")
+    assert ran.code == 2, ran
+    assert "not the cluster of the plan" in ran.err
+    assert not _status(cluster, str(name))
+
+
+def _status(cluster: Cluster, name: str) -> object:
+    return next(e["status"] for e in serving_requests(cluster) if e["metadata"]["name"] == name)  # type: ignore[index]

@@ -1,0 +1,150 @@
+"""Whole decisions: each file of cases/ is a CSR as an API server has it, and what must be decided, written by hand.
+
+A case starts from what kubeadm 1.36.3 recorded (tests/fixtures/kubeadm-1.36: CSRs and Nodes) and says what differs:
+
+    csr, change       the recorded CSR, and a JSON merge patch over it
+    bare              only its PEM, as from a file
+    nodes             merge patches over Nodes by name, new ones among them; nodesUnknown: they could not be listed
+    seen, allow       what was proven, and what the operator says
+    clientCertificates, withoutCredentialId, planMadeAt    what `fix` knows besides
+    at                the moment; without it the second after the CSR was made
+    expected          the outcome, and the rules that say so, in any order
+"""
+
+import json
+from base64 import b64decode
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
+from kubevouch.evidence.names import ClusterNames
+from kubevouch.evidence.policy_evidence import PolicyEvidence
+from kubevouch.kube.access import LoopbackKubelets
+from kubevouch.kube.resources import CertificateSigningRequest, Node
+from kubevouch.policy.claims import NameSource, allowed_names_of, with_said
+from kubevouch.policy.csr import bare_csr, bootstrap_csrs_of, csr_of, requestor_node
+from kubevouch.policy.decide import Decision, decide
+from kubevouch.policy.facts import csr_facts
+
+Object = dict[str, Any]
+RECORDED = Path(__file__).parents[1] / "fixtures" / "kubeadm-1.36"
+CASES = {
+    path.stem: json.loads(path.read_text())
+    for path in sorted((Path(__file__).parent / "cases").glob("*.json"))
+}
+NAMES = ClusterNames(
+    own_endpoints={"192.168.88.111": "an API server"},
+    virtual={"10.96.0.1": "Service default/kubernetes"},
+    external={},
+    services={
+        "kubernetes.default": "Service default/kubernetes",
+        "metrics-server.kube-system": "Service kube-system/metrics-server",
+    },
+    service_networks=(ip_network("10.96.0.0/12"),),
+    pod_networks=(),
+    domains=("cluster.local",),
+    doubts=(),
+    loopback=LoopbackKubelets(),
+)
+
+
+def recorded(file: str) -> Iterator[Object]:
+    yield from json.loads((RECORDED / file).read_text())["items"]
+
+
+def patched(found: Object, patch: Object) -> Object:
+    """RFC 7396."""
+    whole = dict(found)
+    for key, value in patch.items():
+        if value is None:
+            whole.pop(key, None)
+        elif isinstance(value, dict):
+            whole[key] = patched(whole.get(key, {}), value)
+        else:
+            whole[key] = value
+    return whole
+
+
+def decided(case: Object) -> Decision:
+    csrs = [
+        msgspec.convert(each, CertificateSigningRequest, strict=False)
+        for each in recorded("csr.json")
+    ]
+    found = next(each for each in recorded("csr.json") if each["metadata"]["name"] == case["csr"])
+    found = patched(found, case.get("change", {}))
+    if not case.get("decided"):
+        found["status"] = {}
+    kept = msgspec.convert(found, CertificateSigningRequest)
+    known = {each["metadata"]["name"] for each in recorded("nodes.json")}
+    new = [{"metadata": {"name": name}} for name in case.get("nodes", {}) if name not in known]
+    nodes = [
+        msgspec.convert(
+            patched(each, case.get("nodes", {}).get(each["metadata"]["name"], {})), Node
+        )
+        for each in (*recorded("nodes.json"), *new)
+    ]
+    created = kept.metadata.creation_timestamp
+    assert created is not None
+    at = datetime.fromisoformat(case["at"]) if "at" in case else created + timedelta(seconds=1)
+    doubt = Doubt(DoubtKind.FAILED, "no answer") if case.get("nodesUnknown") else None
+    evidence = PolicyEvidence(
+        nodes=Measured(Vantage.API_SERVER, at, None if doubt else tuple(nodes), doubt),
+        csrs=Measured(Vantage.API_SERVER, at, (kept,)),
+        names=NAMES,
+    )
+    bare = bare_csr("a file", b64decode(found["spec"]["request"]))
+    csr = bare if case.get("bare") else csr_of(kept)
+    node = evidence.node(requestor_node(csr) or "")
+    seen = {value: NameSource(source) for value, source in case["seen"].items()}
+    said, trusts = case.get("allow", []), case.get("trustNodeStatus", False)
+    allowed = None
+    if node is not None:
+        allowed = with_said(allowed_names_of(node, seen=seen, said=said, trusts_node=trusts), said)
+    certificates = case["clientCertificates"]
+    since = case.get("planMadeAt")
+    return decide(
+        csr_facts(
+            csr,
+            evidence,
+            at=at,
+            allowed=allowed,
+            client_certificates=None if certificates is None else frozenset(certificates),
+            without_credential_id=case.get("withoutCredentialId", False),
+            bootstrap_csrs=bootstrap_csrs_of(csrs, node.name, datetime.fromisoformat(since))
+            if node and since
+            else None,
+        )
+    )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_csr_is_decided_as_its_file_says(name: str) -> None:
+    case = CASES[name]
+    decision = decided(case)
+    assert decision.outcome.value == case["expected"]["outcome"], decision.why
+    held = {each.rule for each in decision.held_by if each.outcome is decision.outcome}
+    assert held == set(case["expected"]["heldBy"]), decision.why
+
+
+def test_one_line_says_why_the_gravest_first() -> None:
+    decision = decided(CASES["capitals"])
+    first, second = decision.why.split("; plain-names ")
+    assert first.startswith(
+        "allowed-names (NameNotAllowed): K8S-WORKER-1.INTERNAL.EXAMPLE.COM: not"
+    )
+    assert second.startswith(
+        "(NameNotPlain): 'K8S-WORKER-1.INTERNAL.EXAMPLE.COM' (capital letters)"
+    )
+    assert decided(CASES["as-recorded"]).why == ""
+
+
+def test_the_operators_word_helps_only_where_it_makes_every_rule_pass() -> None:
+    assert decided(CASES["contested"]).operator_may_allow == ("192.168.88.112",)
+    assert decided(CASES["capitals"]).operator_may_allow == ()
+    assert decided(CASES["service-address"]).operator_may_allow == ()

@@ -1,0 +1,110 @@
+"""From a Node's status and what is proven of it to what it may have; from the other Nodes to what it may not."""
+
+from ipaddress import ip_address
+
+import pytest
+
+from kubevouch.kube.resources import Node, NodeAddress
+from kubevouch.kube.resources.meta import Metadata
+from kubevouch.kube.resources.nodes import NodeStatus
+from kubevouch.policy.claims import (
+    Claim,
+    ClaimedBy,
+    NameSource,
+    allowed_names_of,
+    other_nodes_of,
+    with_said,
+)
+from kubevouch.policy.decide import approval
+
+PROVEN, CLAIMED, SAID = NameSource.SSH_HOST_KEY, NameSource.NODE_STATUS, NameSource.OPERATOR
+
+
+def node(name: str, *addresses: str) -> Node:
+    status = NodeStatus(addresses=tuple(NodeAddress(address=each) for each in addresses))
+    return Node(metadata=Metadata(name=name), status=status)
+
+
+def test_each_claim_has_the_best_that_is_known_of_it() -> None:
+    found = node(
+        "w1", "w1", "", "W1.example.com", "10.0.0.1", "10.0.0.2", "::ffff:10.0.0.3", "fd00::1"
+    )
+    allowed = allowed_names_of(
+        found,
+        seen={"10.0.0.1": PROVEN, "10.0.0.2": PROVEN},
+        said=["10.0.0.2", "FD00::1", "elsewhere"],
+    )
+    assert allowed.names == (Claim("w1", NameSource.NODE_NAME), Claim("W1.example.com", CLAIMED))
+    assert allowed.addresses == (
+        Claim("10.0.0.1", PROVEN),
+        Claim("10.0.0.2", PROVEN, confirmed=True),
+        Claim("10.0.0.3", CLAIMED),
+        Claim("fd00::1", SAID),
+    )
+    assert [str(each) for each in allowed.addresses[:2]] == [
+        "10.0.0.1 (its ssh host key answered there)",
+        "10.0.0.2 (its ssh host key answered there; the operator says so)",
+    ]
+
+
+def test_a_node_that_is_named_like_an_address_has_not_proven_that_address() -> None:
+    assert allowed_names_of(node("10.0.0.1", "10.0.0.1")).addresses == (Claim("10.0.0.1", CLAIMED),)
+
+
+def test_what_the_operator_says_besides_is_added_once() -> None:
+    allowed = with_said(
+        allowed_names_of(node("w1", "w1")), ["w1", "10.0.0.9", "::ffff:10.0.0.9", "alias"]
+    )
+    assert allowed.names == (Claim("w1", NameSource.NODE_NAME), Claim("alias", SAID))
+    assert allowed.addresses == (Claim("10.0.0.9", SAID),)
+
+
+def test_of_two_other_nodes_the_one_that_has_proof_has_the_value_else_the_first() -> None:
+    nodes = [
+        node("w1", "10.0.0.1"),
+        node("w2", "10.0.0.2", "Shared.example.com", ""),
+        node("w3", "10.0.0.2", "::ffff:10.0.0.4", "shared.example.com", "127.0.0.1"),
+        node("w4", "10.0.0.4", "w2"),
+    ]
+    pins = [
+        ("w4", Claim("10.0.0.2", PROVEN)),
+        ("w3", Claim("10.0.0.2", CLAIMED)),
+        ("w1", Claim("10.0.0.1", PROVEN)),
+    ]
+    others = other_nodes_of("w1", nodes, frozenset({ip_address("127.0.0.1")}), pins)
+    assert others.addresses == {
+        ip_address("10.0.0.2"): ClaimedBy("w4", proven=True),
+        ip_address("10.0.0.4"): ClaimedBy("w3", proven=False),
+    }
+    assert others.names == {
+        "w2": ClaimedBy("w2", proven=True),
+        "w3": ClaimedBy("w3", proven=True),
+        "w4": ClaimedBy("w4", proven=True),
+        "shared.example.com": ClaimedBy("w2", proven=False),
+    }
+
+
+def test_an_approval_says_who_and_on_what_grounds() -> None:
+    condition = approval("run 3f2a")
+    assert (condition.type, condition.status, condition.reason) == (
+        "Approved",
+        "True",
+        "KubevouchApprove",
+    )
+    assert condition.message == "kubevouch: run 3f2a: every rule passed"
+
+
+@pytest.mark.parametrize(
+    ("source", "proof", "seen", "pin"),
+    [
+        (NameSource.NODE_NAME, True, True, False),
+        (NameSource.SSH_HOST_KEY, True, True, True),
+        (NameSource.THIS_MACHINE, True, True, True),
+        (NameSource.OPERATOR, True, False, True),
+        (NameSource.NODE_STATUS, False, False, False),
+    ],
+)
+def test_what_each_source_is_good_for(
+    source: NameSource, proof: bool, seen: bool, pin: bool
+) -> None:
+    assert (source.is_proof, source.is_seen, source.is_pin) == (proof, seen, pin)
