@@ -97,6 +97,20 @@ allow = click.option(
 )
 
 
+cluster_domain = click.option(
+    "--cluster-domain",
+    metavar="NAME",
+    default="",
+    help="The cluster's DNS domain, where neither ClusterConfiguration nor kubelet-config tells it.",
+)
+service_cidr = click.option(
+    "--service-cidr",
+    multiple=True,
+    metavar="CIDR",
+    help="The network of Services, where nothing on the cluster tells it. May be repeated.",
+)
+
+
 def fail_on(function: F) -> F:
     """--fail-on: the severity from which findings make the exit code 1."""
     return click.option(
