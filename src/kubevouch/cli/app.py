@@ -116,12 +116,12 @@ def run(arguments: Sequence[str], *, program: str, environment: Mapping[str, str
             raise
         if isinstance(error, OSError):
             terminal.abandon(terminal.stdout)
-        text, code = _told(error)
+        text, code = _error_text(error)
         terminal.note(terminal.invocation.text(text) if terminal.invocation else text)
         return code
 
 
-def _told(error: BaseException) -> tuple[str, int]:
+def _error_text(error: BaseException) -> tuple[str, int]:
     """What an operator is told instead of a trace, and the exit code."""
     match error:
         case KeyboardInterrupt() | click.Abort():

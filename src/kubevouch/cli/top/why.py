@@ -48,7 +48,7 @@ class UnknownReason(msgspec.Struct, frozen=True):
 def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> UnknownReason:
     """Why the metrics API has no usage of this node."""
     findings = sorted(
-        (each for each in diagnosis.findings if _tells(each, node.name)),
+        (each for each in diagnosis.findings if _explains(each, node.name)),
         key=lambda each: (
             node.name not in each.subjects,
             _FIRST.index(each.code.section),
@@ -79,7 +79,7 @@ def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Unknown
 _YOUNG = 120.0
 
 
-def _tells(finding: Finding, node: str) -> bool:
+def _explains(finding: Finding, node: str) -> bool:
     if finding.code.section not in _FIRST or finding.code in _NO_REASON:
         return False
     # Without this node among its subjects only what is wrong with the metrics API itself tells something of it.

@@ -125,7 +125,7 @@ class Watch(Generic[ObjectT]):
             version = version or page.metadata.resource_version
             for item in page.items:
                 on_list.add(_key(item))
-                for event in self._told(item):
+                for event in self._events_for(item):
                     yield event
         for key in self._known.keys() - on_list:
             uid, _ = self._known.pop(key)
@@ -169,12 +169,12 @@ class Watch(Generic[ObjectT]):
             return []
         self._version = word.version or self._version
         if word.type != "DELETED":
-            return self._told(word.object)
+            return self._events_for(word.object)
         key = _key(word.object)
         known = self._known.pop(key, None)
         return [] if known is None else [Deleted(key, known[0])]
 
-    def _told(self, item: ObjectT) -> list[Event[ObjectT]]:
+    def _events_for(self, item: ObjectT) -> list[Event[ObjectT]]:
         """The events for an object's current state. A recreated object is first reported as Deleted."""
         key, metadata = _key(item), item.metadata
         state = (metadata.uid, metadata.resource_version)

@@ -80,30 +80,30 @@ async def _dial_one(
     target: Target, context: ssl.SSLContext, clock: Clock, timeout: float
 ) -> DialResult:
     at, began = clock.now(), clock.monotonic()
-    course = TlsConnector(target.address, target.port, target.server_name)
+    connector = TlsConnector(target.address, target.port, target.server_name)
     failure: HandshakeFailure | None = None
     try:
         async with asyncio.timeout(timeout):
-            await course.run(context, timeout)
+            await connector.run(context, timeout)
     # OSError includes ssl.SSLError and TimeoutError; invalid addresses and ports raise the other two.
     except (OSError, ValueError, OverflowError) as error:
         # If time runs out while the connection is being closed, the result is already complete.
-        if not course.presented.der:
-            failure = failure_of(error, course.attempt)
+        if not connector.presented.der:
+            failure = failure_of(error, connector.attempt)
     else:
-        if not course.presented.der:
+        if not connector.presented.der:
             failure = HandshakeFailure(FailureKind.BROKEN, "presented no certificate")
-    chain, unreadable = _read(course.presented.der, str(target))
+    chain, unreadable = _read(connector.presented.der, str(target))
     return DialResult(
         target=target,
         at=at,
         elapsed=clock.monotonic() - began,
-        remote=course.remote,
-        tls_version=course.tls_version,
-        cipher=course.cipher,
+        remote=connector.remote,
+        tls_version=connector.tls_version,
+        cipher=connector.cipher,
         chain=chain,
-        left_out=max(0, len(course.presented.der) - MOST_CERTIFICATES),
-        whole=course.presented.whole,
+        left_out=max(0, len(connector.presented.der) - MOST_CERTIFICATES),
+        whole=connector.presented.whole,
         failure=failure or unreadable,
     )
 

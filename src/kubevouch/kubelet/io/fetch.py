@@ -180,18 +180,22 @@ class VerifiedKubelet:
     async def _connect(self, url: str, timeout: float) -> TlsStream:
         # The address is given as the name, too: OpenSSL then checks it, and sends no SNI.
         address = self.target.address
-        course = TlsConnector(address, self.target.port, self.target.server_name or address)
+        connector = TlsConnector(address, self.target.port, self.target.server_name or address)
         try:
-            stream = await course.open(self._context, timeout)
+            stream = await connector.open(self._context, timeout)
         except TimeoutError:
             raise
         except (OSError, ValueError, OverflowError) as error:
-            raise await self._told(url, error, failure_of(error, course.attempt)) from None
+            raise await self._handshake_failure(
+                url, error, failure_of(error, connector.attempt)
+            ) from None
         self._stream = stream
         self._until = self._clock.monotonic() + LONGEST_KEPT
         return stream
 
-    async def _told(self, url: str, error: Exception, failure: HandshakeFailure) -> FetchFailed:
+    async def _handshake_failure(
+        self, url: str, error: Exception, failure: HandshakeFailure
+    ) -> FetchFailed:
         """The failure of a handshake, in Go's words."""
         if isinstance(error, IdentityRefused):
             cause = error.__cause__
