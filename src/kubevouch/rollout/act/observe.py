@@ -23,7 +23,7 @@ from kubevouch.kube.resources import (
     CertificateSigningRequest,
 )
 from kubevouch.outcome import Outcome
-from kubevouch.policy.csr import NODE_USER, Csr, csr_of
+from kubevouch.policy.csr import KUBELET_CLIENT, NODE_USER, Csr, bootstrap_csrs_of, csr_of
 from kubevouch.policy.decide import EVEN_IF_DECIDED, RULES, approval, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.rollout.act.context import RolloutContext
@@ -38,6 +38,7 @@ from kubevouch.rollout.act.node_facts import (
 )
 from kubevouch.rollout.act.precheck import survey_planned
 from kubevouch.rollout.decide.gates import GateEvidence, issued_certificate
+from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord
 from kubevouch.rollout.decide.plan import NodePlan, Plan
 from kubevouch.rollout.decide.recheck import not_the_node
 from kubevouch.x509 import node_name_of
@@ -55,8 +56,7 @@ class RunInputs:
     trust: TrustedRoots
     names: ClusterNames
     metrics_wanted: bool
-    without_credential_id: bool = False
-    """The operator accepts that this API server does not tell which credential made a CSR."""
+    word: OperatorWord = NO_WORD
 
 
 @dataclass
@@ -179,13 +179,23 @@ class NodeObserver:
             pinned=pins_of(self.inputs.plan.nodes),
             kubelet_started=self.kubelet_started,
             client_certificates=await self._client_certificates(csr),
-            without_credential_id=self.inputs.without_credential_id,
+            without_credential_id=self.inputs.word.without_credential_id,
+            bootstrap_csrs=await self._bootstrap_csrs(),
         )
         decided = found.condition("Approved") is not None
         decision = decide(facts, EVEN_IF_DECIDED if decided else RULES)
         if decision.outcome is Outcome.PASS:
             return ""
         return "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in decision.held_by[:3])
+
+    async def _bootstrap_csrs(self) -> tuple[str, ...] | None:
+        """CSRs with which a bootstrap token asked to be this node since the plan; None where it does not matter."""
+        if not self.inputs.word.without_credential_id:
+            return None
+        found = await self.context.api.list_all(
+            CSRS, field_selector=f"spec.signerName={KUBELET_CLIENT}"
+        )
+        return bootstrap_csrs_of(found, self.node.node, self.inputs.plan.made_at)
 
     async def _client_certificates(self, csr: Csr) -> frozenset[str]:
         """The kubelet's client certificates; read once more on the node where the CSR was made with another one.
