@@ -218,9 +218,7 @@ async def test_a_file_that_is_no_request(kubevouch: Program, stage: Stage) -> No
 async def test_a_name_that_is_none(kubevouch: Program, stage: Stage) -> None:
     ran = await kubevouch("csr", "explain", "csr-9")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith(
-        "Error: csr-9: there is no such CSR; the name of a CSR, or a file"
-    )
+    assert ran.err.startswith("Error: csr-9: there is no such CSR; the name of a CSR, or a file")
 
 
 async def test_approve_asks_the_policy_before_the_operator_and_before_it_writes(

@@ -118,7 +118,7 @@ CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
         UNKNOWN,
         "could not be seen",
     ),
-    "not proven, undone by us": (Course(BEGUN, MISSING, [WAS_UNDONE]), UNDONE, "request"),
+    "not proven, undone by us": (Course(BEGUN, MISSING, [WAS_UNDONE]), UNDONE, "CSR"),
     "not proven, undone at the third try": (
         Course(BEGUN, MISSING, [CUT, GONE, WAS_UNDONE]),
         UNDONE,
@@ -176,7 +176,7 @@ class ScriptedTransport:
 
 
 class Observed:
-    """A node seen from outside: all gates passed, or the request missing for ever."""
+    """A node seen from outside: all gates passed, or the CSR missing for ever."""
 
     def __init__(self, script: Course, transport: ScriptedTransport, clock: WoundClock) -> None:
         self.approved: set[str] = set()
@@ -210,7 +210,7 @@ class _Silent:
 async def test_a_node_ends_as_it_really_is(
     script: Course, outcome: NodeOutcome, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    missing = GateResult(ProofGate.REQUEST, script.gates, "the kubelet has not asked yet")
+    missing = GateResult(ProofGate.CSR, script.gates, "the kubelet has not asked yet")
     monkeypatch.setattr(node_run, "gate_results", lambda _: (missing,))
     clock = WoundClock()
     run = NodeRun(

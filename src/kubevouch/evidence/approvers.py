@@ -53,7 +53,7 @@ def _account(subject: Subject) -> tuple[str, str] | None:
         namespace, _, name = subject.name.removeprefix(_ACCOUNT_USER).partition(":")
     else:
         return None
-    # A User may be called anything; what is no account's name would be something else in a selector.
+    # A User may have any name; a name that no ServiceAccount can have would mean something else in a selector.
     plain = _NAME.fullmatch(namespace) and _NAME.fullmatch(name)
     return (namespace, name) if plain else None
 

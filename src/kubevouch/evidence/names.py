@@ -26,8 +26,8 @@ class ClusterNames:
     """What API servers say of themselves (the endpoints of `kubernetes`): a control-plane node has its own among them."""
 
     virtual: dict[str, str]
-    """Names and addresses of the API that are no API server's own (load balancers, virtual addresses), Services, load
-    balancers of Services: no node's, ever."""
+    """Names and addresses that never belong to a node: load balancers and virtual addresses of the API, Services and
+    their load balancers."""
 
     external: dict[str, str]
     """spec.externalIPs of Services: on bare metal often nodes' own; anybody who may make a Service can name any."""
@@ -120,7 +120,7 @@ def _host(endpoint: str) -> str:
 
 
 def networks_of(subnets: str) -> tuple[Network, ...]:
-    """One, or two with a comma between them; what is no network is left out."""
+    """The networks in a text with one or two of them, separated by a comma; invalid ones are left out."""
     found = []
     for subnet in subnets.split(","):
         with contextlib.suppress(ValueError):

@@ -1,8 +1,10 @@
-"""What an operator says with --allow NODE=VALUE: this name or address is that node's."""
+"""What an operator says besides: with --allow NODE=VALUE whose a name or address is, with --service-cidr a network."""
 
 from collections.abc import Iterable
+from ipaddress import ip_network
 
 from kubevouch.errors import UsageError, nearest
+from kubevouch.evidence.names import Network
 
 
 def node_values(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
@@ -23,3 +25,13 @@ def check_nodes(allowed: Iterable[str], known: Iterable[str]) -> None:
         if name not in nodes:
             expected = nearest(name, nodes, otherwise="the name of a Node was expected")
             raise UsageError(f"--allow {name}=...", "there is no such Node", expected)
+
+
+def network_of(text: str) -> Network:
+    """The network that --service-cidr names. Raises UsageError."""
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        raise UsageError(
+            f"--service-cidr {text}", "is not a network", "10.96.0.0/12, say"
+        ) from None

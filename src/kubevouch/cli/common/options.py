@@ -20,7 +20,7 @@ class _Seconds(click.ParamType[float]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Seconds."""
+        """The value in seconds."""
         if isinstance(value, int | float):
             return float(value)
         text = str(value).strip()
@@ -94,6 +94,20 @@ allow = click.option(
     multiple=True,
     metavar="NODE=VALUE",
     help="You say that this name or address is that node's. May be repeated.",
+)
+
+
+cluster_domain = click.option(
+    "--cluster-domain",
+    metavar="NAME",
+    default="",
+    help="The cluster's DNS domain, where neither ClusterConfiguration nor kubelet-config tells it.",
+)
+service_cidr = click.option(
+    "--service-cidr",
+    multiple=True,
+    metavar="CIDR",
+    help="The network of Services, where nothing on the cluster tells it. May be repeated.",
 )
 
 

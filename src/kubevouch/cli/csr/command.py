@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubevouch.cli.common.options import allow, cluster, output, terminal_of
+from kubevouch.cli.common.options import (
+    allow,
+    cluster,
+    cluster_domain,
+    output,
+    service_cidr,
+    terminal_of,
+)
 from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.outcome import Outcome
 
@@ -67,18 +74,8 @@ def allowing(function: Callable[..., int]) -> Callable[..., int]:
             type=click.Path(path_type=Path),
             help="A plan of `fix`, not older than a day: names and addresses of each node, with how we know.",
         ),
-        click.option(
-            "--cluster-domain",
-            metavar="NAME",
-            default="",
-            help="The cluster's DNS domain, where neither ClusterConfiguration nor kubelet-config tells it.",
-        ),
-        click.option(
-            "--service-cidr",
-            multiple=True,
-            metavar="CIDR",
-            help="The network of Services, where nothing on the cluster tells it. May be repeated.",
-        ),
+        cluster_domain,
+        service_cidr,
         allow,
     ):
         verb = option(verb)

@@ -5,10 +5,9 @@ The sources are no fall-through: a plan that knows a node decides for it, and wh
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from ipaddress import ip_network
 from pathlib import Path
 
-from kubevouch.cli.common.allow import check_nodes, node_values
+from kubevouch.cli.common.allow import check_nodes, network_of, node_values
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.evidence.gather.identity import gather_identity, gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry, together
@@ -61,7 +60,7 @@ class Sources:
             node_values(allow),
             trust_node_status,
             domains=(cluster_domain,) if cluster_domain else (),
-            service_networks=tuple(map(_network, service_cidr)),
+            service_networks=tuple(map(network_of, service_cidr)),
         )
 
     async def gather(self, api: ApiClient, inquiry: Inquiry) -> PolicyEvidence:
@@ -141,12 +140,3 @@ async def _check_cluster(plan: Plan, api: ApiClient, inquiry: Inquiry) -> None:
         raise PlanNotBound("--plan", "; ".join(doubts) or "it cannot be told which cluster this is")
     if why := not_the_cluster(plan.cluster, identity.uid.value, trust.value.sha256):
         raise UsageError("--plan", why, "a plan made for this cluster was expected")
-
-
-def _network(text: str) -> Network:
-    try:
-        return ip_network(text, strict=False)
-    except ValueError:
-        raise UsageError(
-            f"--service-cidr {text}", "is not a network", "10.96.0.0/12, say"
-        ) from None

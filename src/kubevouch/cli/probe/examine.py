@@ -119,7 +119,7 @@ async def _target(api: ApiClient | None, word: str) -> Target:
         except NotFound:
             pass
         except KubeError:
-            pass  # what is not a Node to us can still be dialled as a host
+            pass  # an unknown name can still be dialled as a host
         else:
             address = scraped_address(node, ADDRESS_TYPES_OF_MANIFESTS)
             if address is None:

@@ -45,7 +45,7 @@ async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
         inquiry.ask(api.list_all(PODS, namespace, label_selector=selector)),
         inquiry.ask(api.list_all(DEPLOYMENTS, namespace)),
     )
-    # Looked for in a guessed place and not found: that tells nothing.
+    # It was looked for in a guessed place, so not finding it proves nothing.
     if not pods.value and _is_unread(service):
         pods = replace(pods, value=None, doubt=pods.doubt or service.doubt)
     logs = await _logs(api, inquiry, pods)

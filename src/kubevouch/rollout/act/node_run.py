@@ -49,7 +49,7 @@ class NodeRun:
             outcome=outcome,
             why=why,
             seconds=clock.monotonic() - began,
-            requests=tuple(sorted(self.observer.approved)),
+            csrs=tuple(sorted(self.observer.approved)),
         )
 
     async def _run(self, began: float) -> tuple[NodeOutcome, str]:

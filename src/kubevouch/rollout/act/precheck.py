@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import aclosing
+from datetime import timedelta
 
 from kubevouch.evidence.gather.identity import gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry
@@ -13,6 +14,7 @@ from kubevouch.kubelet.io.dial import dial
 from kubevouch.node.script import ScriptResult
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.node_facts import targets_of
+from kubevouch.rollout.decide.binding import not_the_cluster
 from kubevouch.rollout.decide.machine import not_the_machine
 from kubevouch.rollout.decide.plan import NodePlan, Plan
 from kubevouch.rollout.decide.plan_config_map import is_its_edit
@@ -27,6 +29,9 @@ _SILENT = {
     FailureKind.NAME_UNKNOWN,
     FailureKind.OUR_SIDE,
 }
+_SKEW = timedelta(minutes=5)
+"""A plan may be made on another machine than it is carried out on."""
+
 _SIGNER = "kubernetes.io/kubelet-serving"
 
 
@@ -38,9 +43,13 @@ async def check_cluster(
     Returns whom its pods trust, and all its Nodes.
 
     Raises:
-        StoppedBefore: it is another one, or a Node was made anew, or is not Ready.
+        StoppedBefore: it is another cluster, or a Node was recreated or is not Ready.
     """
     trust = await check_identity(plan, context)
+    if plan.made_at > context.clock.now() + _SKEW:
+        raise StoppedBefore(
+            f"plan of run {plan.run}", f"it says that it was made at {plan.made_at}", NEW_PLAN
+        )
     nodes = tuple(await context.api.list_all(NODES))
     by_name = {node.name: node for node in nodes}
     for planned in plan.nodes:
@@ -66,16 +75,12 @@ async def check_identity(plan: Plan, context: RolloutContext) -> TrustedRoots:
     """
     where = f"context {context.api.access.context or 'service account'}"
     uid = (await context.api.get(NAMESPACES, "kube-system")).uid
-    if uid != plan.cluster.cluster_uid:
-        raise StoppedBefore(
-            where, "this is not the cluster of the plan", f"the plan is for {plan.cluster.server}"
-        )
     trust = await gather_trust(context.api, Inquiry(context.clock))
     if trust.value is None:
         why = trust.doubt.text if trust.doubt else "the cluster's CA is not known"
         raise StoppedBefore(where, why)
-    if trust.value.sha256 != plan.cluster.ca_sha256:
-        raise StoppedBefore(where, "the cluster's CA has changed since the plan", NEW_PLAN)
+    if why := not_the_cluster(plan.cluster, uid, trust.value.sha256):
+        raise StoppedBefore(where, why, NEW_PLAN)
     return trust.value
 
 

@@ -34,7 +34,7 @@ class NodeResult(msgspec.Struct, frozen=True):
     outcome: NodeOutcome
     why: str = ""
     seconds: float = 0.0
-    requests: tuple[str, ...] = ()
+    csrs: tuple[str, ...] = ()
     """Those that were approved for it."""
 
 

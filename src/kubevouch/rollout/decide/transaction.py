@@ -62,7 +62,7 @@ class TransactionAnswer(msgspec.Struct, frozen=True):
 
 
 class Seed(msgspec.Struct, frozen=True):
-    """The pair that keeps the port answering while the request waits. None: copy the node's own kubelet.crt."""
+    """The pair that keeps the port answering while the CSR waits. None: copy the node's own kubelet.crt."""
 
     chain_pem: bytes
     key_pem: bytes
