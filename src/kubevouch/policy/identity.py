@@ -144,7 +144,10 @@ def _without_credential_id(facts: CsrFacts, allowed: str) -> RuleResult:
         )
     if facts.bootstrap_csrs is None:
         return cannot_tell(
-            rule, "whether a bootstrap token asked for this node's name is not known", seen=seen
+            rule,
+            "whether a bootstrap token has asked for this node's name since the plan cannot be told; of a plan that is "
+            "less than an hour old it can",
+            seen=seen,
         )
     if facts.bootstrap_csrs:
         return refuses(
