@@ -138,7 +138,7 @@ async def test_a_plan_of_another_cluster_is_refused(
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"node": {"uid": "uid-8"}}, "made anew since the plan"),
+        ({"node": {"uid": "uid-8"}}, "recreated since the plan"),
         ({"node": {"machine_id": "0" * 32}}, "on another machine"),
         (
             {"made_at": (datetime.now(UTC) - timedelta(days=31)).isoformat()},

@@ -58,7 +58,7 @@ class _WithScenarios(click.Command):
         from kubevouch_lab.scenarios.catalogue import SCENARIOS
 
         with formatter.section("Scenarios"):
-            formatter.write_dl([(each.name, each.tells) for each in SCENARIOS.values()])
+            formatter.write_dl([(each.name, each.description) for each in SCENARIOS.values()])
         super().format_epilog(ctx, formatter)
 
 
@@ -115,27 +115,27 @@ def up(
             options,
             clock=SystemClock(),
             entropy=secrets.token_bytes,
-            say=terminal.note,
+            notify=terminal.note,
             ready=ready,
         )
 
     if detach:
         detached(folder, running)
-        _tell(terminal, folder)
+        _print_exports(terminal, folder)
         return ExitCode.OK
 
     async def shown() -> None:
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        ready.add_done_callback(lambda _: _tell(terminal, folder))
+        ready.add_done_callback(lambda _: _print_exports(terminal, folder))
         await running(ready)
 
     asyncio.run(shown())
     return ExitCode.OK
 
 
-def _tell(terminal: "Terminal", folder: "Folder") -> None:
+def _print_exports(terminal: "Terminal", folder: "Folder") -> None:
     """What a shell needs to know to use the lab."""
-    for name, value in _exported(folder).items():
+    for name, value in _exports(folder).items():
         terminal.out(f"export {name}={_quoted(value)}")
     terminal.out(
         f"# kubevouch fix --plan plan.json --via ssh --ssh-config {_quoted(folder.ssh_config)}"
@@ -145,7 +145,7 @@ def _tell(terminal: "Terminal", folder: "Folder") -> None:
     terminal.flush()
 
 
-def _exported(folder: "Folder") -> "Mapping[str, str]":
+def _exports(folder: "Folder") -> "Mapping[str, str]":
     from kubevouch.cli.common.loopback import VARIABLE
 
     return {"KUBECONFIG": str(folder.kubeconfig), VARIABLE: str(folder.loopback_addresses)}
@@ -165,7 +165,7 @@ def env(ctx: click.Context, directory: Path | None) -> int:
     terminal = terminal_of(ctx)
     folder = _folder(terminal, directory)
     _ask(folder, "status")
-    _tell(terminal, folder)
+    _print_exports(terminal, folder)
     return ExitCode.OK
 
 

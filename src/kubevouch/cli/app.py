@@ -116,12 +116,12 @@ def run(arguments: Sequence[str], *, program: str, environment: Mapping[str, str
             raise
         if isinstance(error, OSError):
             terminal.abandon(terminal.stdout)
-        text, code = _told(error)
+        text, code = _error_text(error)
         terminal.note(terminal.invocation.text(text) if terminal.invocation else text)
         return code
 
 
-def _told(error: BaseException) -> tuple[str, int]:
+def _error_text(error: BaseException) -> tuple[str, int]:
     """What an operator is told instead of a trace, and the exit code."""
     match error:
         case KeyboardInterrupt() | click.Abort():
@@ -171,7 +171,7 @@ def _as_click_reads(arguments: Sequence[str]) -> list[str]:
 
 
 def _is_text(argument: str) -> bool:
-    """Python keeps bytes that are no text as halves of surrogate pairs, which nobody else takes."""
+    """Python keeps bytes that are not UTF-8 as lone surrogates, which no terminal or JSON reader accepts."""
     try:
         argument.encode()
     except UnicodeEncodeError:

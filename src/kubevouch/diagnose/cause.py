@@ -42,7 +42,7 @@ def _about_the_same(symptom: Finding, behind: Finding) -> bool:
 
 
 def cause_of(findings: Iterable[Finding]) -> Cause | None:
-    """The cause with the lowest rank that is no symptom of another finding; None where nothing has a rank."""
+    """The cause with the lowest rank that is not a symptom of another finding; None if no finding has a rank."""
     ranked = [
         (each.definition.cause_rank, each)
         for each in findings

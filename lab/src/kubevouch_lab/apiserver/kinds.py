@@ -49,7 +49,7 @@ class Kind:
 
     @property
     def singular(self) -> str:
-        """`certificatesigningrequest`."""
+        """The singular name, such as `certificatesigningrequest`."""
         return self.kind.lower()
 
     @property

@@ -138,7 +138,7 @@ class Api:
                 return _object(response.status, data)
 
     async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[tuple[str, Object]]:
-        """Events of a watch until the server ends it. What is no event ends it, too. Raises ApiError."""
+        """Events of a watch until the server ends it. A line that is not an event ends it, too. Raises ApiError."""
         words = {"watch": "true", "allowWatchBookmarks": "true", **query}
         patient = aiohttp.ClientTimeout(total=None, sock_connect=_PATIENCE)
         with _told("GET", f"{self.endpoint.url}{path}"):

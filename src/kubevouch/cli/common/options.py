@@ -20,7 +20,7 @@ class _Seconds(click.ParamType[float]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Seconds."""
+        """The value in seconds."""
         if isinstance(value, int | float):
             return float(value)
         text = str(value).strip()

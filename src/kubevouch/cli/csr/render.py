@@ -124,6 +124,6 @@ def _verdict(decision: Decision) -> str:
         return "every rule passes"
     refused = [r.rule for r in decision.held_by if r.outcome is Outcome.REFUSE]
     doubted = [r.rule for r in decision.held_by if r.outcome is Outcome.CANNOT_TELL]
-    told = [f"held by {', '.join(refused)}"] if refused else []
-    told += [f"in doubt by {', '.join(doubted)}"] if doubted else []
-    return "; ".join(told)
+    parts = [f"held by {', '.join(refused)}"] if refused else []
+    parts += [f"in doubt by {', '.join(doubted)}"] if doubted else []
+    return "; ".join(parts)

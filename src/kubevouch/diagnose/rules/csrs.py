@@ -145,7 +145,7 @@ def _about(
 
 
 def _state(request: CertificateSigningRequest, at: datetime) -> str:
-    """Whose it is, how old, and the last word on it."""
+    """The node of a CSR, its age, and its last condition."""
     said = f"{_node(request)}, {days(request.metadata.creation_timestamp or at, at)} old: "
     for condition in reversed(request.status.conditions):
         text = f"{condition.type}: {condition.reason}: {condition.message}".rstrip(": ")

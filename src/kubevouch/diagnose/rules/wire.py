@@ -92,7 +92,7 @@ def is_dark(served: Served) -> bool:
 
 
 def is_ours(served: Served) -> bool:
-    """This machine could not even try: that tells nothing of the kubelet."""
+    """Whether this machine could not open a connection, which says nothing about the kubelet."""
     failure = served.dialled.failure
     return failure is not None and failure.kind is FailureKind.OUR_SIDE
 

@@ -127,7 +127,7 @@ async def _through(
         result = NodeResult(node.plan.node, NodeOutcome.STOPPED, f"{error}; {how}")
     else:
         result = await run.run()
-    context.progress.ended(result.node, _told(result))
+    context.progress.ended(result.node, _outcome_text(result))
     return result
 
 
@@ -188,7 +188,7 @@ async def _prepare(
     )
 
 
-def _told(result: NodeResult) -> str:
+def _outcome_text(result: NodeResult) -> str:
     if result.outcome is NodeOutcome.DONE:
         return f"done in {result.seconds:.0f} s"
     return f"{result.outcome}: {result.why}"

@@ -27,7 +27,7 @@ class NodeTransport(Protocol):
 
 
 class ProgressReport(Protocol):
-    """Somebody who is told what happens, as it happens."""
+    """Called for what happens during a run, as it happens."""
 
     def step(self, node: str, text: str) -> None:
         """The node has come so far."""

@@ -2,7 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from kubevouch.diagnose.rules.wire import code_of
@@ -44,6 +44,7 @@ from kubevouch.rollout.decide.recheck import not_the_node
 from kubevouch.x509 import node_name_of
 
 _REREAD = 10.0
+_APPROVED_CSRS_ARE_KEPT = timedelta(minutes=55)
 _MOST_APPROVALS = 3
 """A kubelet asks once; again if its addresses change meanwhile. An approval cannot be taken back."""
 
@@ -189,8 +190,13 @@ class NodeObserver:
         return "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in decision.held_by[:3])
 
     async def _bootstrap_csrs(self) -> tuple[str, ...] | None:
-        """CSRs with which a bootstrap token asked to be this node since the plan; None where it does not matter."""
-        if not self.inputs.word.without_credential_id:
+        """CSRs with which a bootstrap token asked to be this node since the plan.
+
+        None where it does not matter, and where it cannot be told: the API server forgets approved CSRs after an hour
+        (pkg/controller/certificates/cleaner/cleaner.go), so an older plan cannot know.
+        """
+        age = self.context.clock.now() - self.inputs.plan.made_at
+        if not self.inputs.word.without_credential_id or age > _APPROVED_CSRS_ARE_KEPT:
             return None
         found = await self.context.api.list_all(
             CSRS, field_selector=f"spec.signerName={KUBELET_CLIENT}"

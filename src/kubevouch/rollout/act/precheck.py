@@ -43,7 +43,7 @@ async def check_cluster(
     Returns whom its pods trust, and all its Nodes.
 
     Raises:
-        StoppedBefore: it is another one, or a Node was made anew, or is not Ready.
+        StoppedBefore: it is another cluster, or a Node was recreated or is not Ready.
     """
     trust = await check_identity(plan, context)
     if plan.made_at > context.clock.now() + _SKEW:

@@ -58,5 +58,5 @@ async def survey_node(node: Node, context: RolloutContext) -> tuple[str, ScriptR
     hint = advice(tuple(looked_up))
     if len(failures) == 1 and not hint:
         raise failures[0]
-    told = "; ".join(str(each) for each in failures)
-    raise NodeUnreachable(node.name, told or "no host of it can be asked by ssh", hint)
+    complaints = "; ".join(str(each) for each in failures)
+    raise NodeUnreachable(node.name, complaints or "no host of it can be asked by ssh", hint)

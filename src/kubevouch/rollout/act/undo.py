@@ -110,8 +110,8 @@ def _no_record(node: NodePlan, reason: str, unclear: str) -> tuple[NodeOutcome, 
     """The run left nothing in the folder of the plan. unclear: why that may not be the kubelet's folder."""
     if not unclear:
         return NodeOutcome.DONE, reason
-    told = f"{node.root} holds no record of this run, and {unclear}"
-    return NodeOutcome.UNKNOWN, f"it cannot be told whether this run has changed this node: {told}"
+    seen = f"{node.root} holds no record of this run, and {unclear}"
+    return NodeOutcome.UNKNOWN, f"it cannot be told whether this run has changed this node: {seen}"
 
 
 async def _gates(node: NodePlan, context: RolloutContext, timeouts: RolloutTimeouts) -> str:

@@ -154,7 +154,7 @@ def write_plan(plan: Plan, path: Path) -> None:
 
 
 def read_plan(path: Path) -> Plan:
-    """Reads a plan. Raises UsageError for what is none, or of another schema."""
+    """Reads a plan. Raises UsageError if the text is not a valid plan, or of another schema."""
     try:
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)
@@ -204,7 +204,7 @@ def _problem(plan: Plan) -> str:
 
 def _node_problem(node: NodePlan) -> str:
     if not all(_is_address(entry.value) for entry in node.addresses):
-        return f"{node.node}: an address that is none"
+        return f"{node.node}: not a valid IP address"
     if not _MACHINE.fullmatch(node.machine_id):
         return f"{node.node}: {node.machine_id!r} is no machine id"
     if not 0 < node.port < 65536 or not node.dial:

@@ -49,7 +49,7 @@ def not_the_node(planned: NodePlan, node: Node | None) -> str:
     if node is None:
         return "this Node is not there any more"
     if node.uid != planned.uid:
-        return "this Node has been made anew since the plan"
+        return "this Node has been recreated since the plan"
     if planned.control_plane is not is_control_plane(node):
         has, was = ("has", "no") if is_control_plane(node) else ("has no", "a")
         return (

@@ -1,4 +1,4 @@
-"""Whether a state can be seen from outside: what kubelets wait for, what metrics servers say, what the API tells of them."""
+"""Whether a state can be seen from outside: in kubelets, in metrics servers and in the API."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
