@@ -102,6 +102,12 @@ def unreadable(rule: str) -> RuleResult:
     return cannot_tell(rule, "the CSR cannot be read", HoldReason.UNREADABLE)
 
 
+MOST_LISTED = 24
+"""More than any kubelet asks for: a CSR with thousands of names must not fill a screen."""
+
+
 def listed(values: Sequence[object]) -> str:
-    """The values for a person, separated by commas, or "none"."""
-    return ", ".join(str(value) for value in values) or "none"
+    """Values for a person: comma-separated, or the word none; of a flood the first, and how many more."""
+    shown = ", ".join(str(value) for value in values[:MOST_LISTED]) or "none"
+    more = len(values) - MOST_LISTED
+    return f"{shown} and {more} more" if more > 0 else shown
