@@ -38,6 +38,8 @@ class NodeRun:
     change: NodeChange | None
     seed: Seed | None
     pid_before: int
+    begun: bool = False
+    """This run was found begun on it, and cut off: it goes on."""
 
     async def run(self) -> NodeResult:
         """Runs the change to its result. An error of the transport or the API server becomes a result, too."""
@@ -80,6 +82,13 @@ class NodeRun:
             return self._as_undone(answer)
         if answer.outcome is not TransactionState.BEGUN:
             return await self._committed_before(answer)
+        if (
+            answer.reason and not self.begun
+        ):  # since the check somebody else has begun this very run
+            return (
+                NodeOutcome.STOPPED,
+                f"{answer.reason}, by another `fix --apply` of this plan; it is left to that one",
+            )
         self.observer.new_process = answer.pid not in (0, self.pid_before)
         self._step("seeded, written, restarted")
         return None
