@@ -131,7 +131,7 @@ LIES: dict[str, tuple[dict[str, object], str]] = {
         "127.0.88.113",
     ),
     "proof somewhere else": ({"dial": ("127.0.88.113",)}, "which its Node does not have"),
-    "another Node": ({"uid": "another"}, "made anew"),
+    "another Node": ({"uid": "another"}, "recreated"),
     "another machine": ({"machine_id": "0123"}, "this machine's id is"),
     "another host key": ({"host_key": "ssh-ed25519 SHA256:other"}, "another ssh host key answers"),
     "another file": ({"config_sha256": "0"}, "has been changed since the plan"),
