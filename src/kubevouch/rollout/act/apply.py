@@ -185,6 +185,7 @@ async def _prepare(
             serials=(context.random_serial(63), context.random_serial(63)),
         ),
         pid_before=0 if restarted else node.survey.unit.pid,
+        begun=begun,
     )
 
 

@@ -38,6 +38,8 @@ class NodeRun:
     change: NodeChange | None
     seed: Seed | None
     pid_before: int
+    begun: bool = False
+    """This run was found begun on it, and cut off: it goes on."""
 
     async def run(self) -> NodeResult:
         """Runs the change to its result. An error of the transport or the API server becomes a result, too."""
@@ -66,23 +68,32 @@ class NodeRun:
         return await self._committed(began)
 
     async def _begin(self) -> tuple[NodeOutcome, str] | None:
-        """Begins the change. Returns None, or the result if the node is done already."""
+        """Begins the change, or goes on with it. Returns None, or the result if the node has one already."""
         try:
             answer = await self._call(TransactionStep.BEGIN)
         except NodeUnreachable as error:
-            return NodeOutcome.STOPPED, f"{error}; nothing was changed"
+            how = "this run is still armed on it" if self.begun else "nothing was changed"
+            return NodeOutcome.STOPPED, f"{error}; {how}"
         except NodeError as error:
             outcome, how = await self._undone(self.observer.context.clock.monotonic())
             return outcome, f"{error}; {how}"
+        if answer.outcome is not TransactionState.BEGUN:
+            return await self._not_begun(answer)
+        if answer.reason and not self.begun:  # by somebody else, since the check
+            how = "by another `fix --apply` of this plan; it is left to that one"
+            return NodeOutcome.STOPPED, f"{answer.reason}, {how}"
+        self.observer.new_process = answer.pid not in (0, self.pid_before)
+        if not self.begun:
+            self._step("seeded, written, restarted")
+        return None
+
+    async def _not_begun(self, answer: TransactionAnswer) -> tuple[NodeOutcome, str]:
+        """What became of a node on which the run did not begin."""
         if answer.outcome in (TransactionState.REFUSED, TransactionState.BUSY):
             return NodeOutcome.STOPPED, answer.reason
         if answer.outcome in (TransactionState.UNDONE, TransactionState.HALF):
             return self._as_undone(answer)
-        if answer.outcome is not TransactionState.BEGUN:
-            return await self._committed_before(answer)
-        self.observer.new_process = answer.pid not in (0, self.pid_before)
-        self._step("seeded, written, restarted")
-        return None
+        return await self._committed_before(answer)
 
     async def _gates(self, began: float) -> GateResult | None:
         """Waits for the gates. Returns None if all passed, else the one that had not passed when the time was over."""
