@@ -92,6 +92,7 @@ class Boot:
                 each.result()
         with step("kubeadm join"):
             at_once(cluster.join, self.workers)
+            cluster.forget_tokens(self.folders)
 
     def _connect(self) -> None:
         proxy = cluster.proxy_kubeconfig(self.master)

@@ -85,6 +85,12 @@ def join(worker: Machine) -> None:
     worker.exec("systemctl", "enable", "--quiet", "kubelet")
 
 
+def forget_tokens(folders: Folders) -> None:
+    """Removes the bootstrap token: kubeadm's live for a day, and this cluster is a year old."""
+    chosen = ("--field-selector=type=bootstrap.kubernetes.io/token", "--namespace=kube-system")
+    kubectl(folders, "delete", "secrets", *chosen)
+
+
 def proxy_kubeconfig(master: Machine) -> bytes:
     """A client certificate for `system:kube-proxy`, whom Kubernetes' own bindings allow what kube-proxy needs."""
     asked = (
