@@ -1,19 +1,20 @@
 """At a terminal of its own: what it prints fits, what is drawn over leaves no litter, and questions are answered."""
 
+import asyncio
 import io
 import os
 import re
+import signal
 import sys
 import unicodedata
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from kubevouch.cli.common.progress import Progress
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.rollout.decide.plan import ChangeKind, write_plan
-from tests.cli.program import Program
+from tests.cli.program import LONGEST, Program, ended
 from tests.cli.screen import Screen
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.clocks import WoundClock
@@ -27,7 +28,7 @@ class Window(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize("columns", [60, 73, 80, 100, 200])
+@pytest.mark.parametrize("columns", [60, 80, 200])
 async def test_doctor_breaks_no_word_and_wraps_no_line(
     kubevouch: Program, stage: Stage, columns: int
 ) -> None:
@@ -54,7 +55,7 @@ async def test_a_table_fits_and_loses_nothing(kubevouch: Program, stage: Stage) 
 async def test_a_silent_kubelet_is_named_while_doctor_waits_and_leaves_no_litter(
     kubevouch: Program, stage: Stage
 ) -> None:
-    ran = await kubevouch.at_a_terminal("doctor", "--timeout", "4s", columns=60)
+    ran = await kubevouch.at_a_terminal("doctor", "--timeout", "2500ms", columns=60)
     screen = Screen(60).feed(ran.out)
     drawn = [line for line in screen.seen if "3 of 4 kubelets have answered; waits for" in line]
     assert drawn, ran.out
@@ -83,22 +84,39 @@ async def test_a_no_at_the_prompt_changes_nothing_and_is_no_interruption(
     assert stage.server.requests == []
 
 
-async def test_a_survey_that_hangs_is_named(kubevouch: Program, stage: Stage) -> None:
+HANGS = ("fix", "--plan", "plan.json", "--nodes", WORKER)
+ASKED = "waits for the survey script"
+
+
+@pytest.fixture
+def ssh_that_hangs(kubevouch: Program) -> None:
     """ssh is a program that never comes back."""
     programs = kubevouch.home / "bin"
     programs.mkdir()
     (programs / "ssh").write_text("#!/bin/sh\nexec sleep 600\n")
     (programs / "ssh").chmod(0o755)
-    path = {"PATH": f"{programs}:{os.environ['PATH']}"}
-    words = ("fix", "--plan", "plan.json", "--nodes", WORKER)
-    asked = "waits for the survey script"
-    ran = await kubevouch.at_a_terminal(
-        *words, columns=120, typed={asked: b"\x03"}, environment=path
-    )
+    kubevouch.environment["PATH"] = f"{programs}:{os.environ['PATH']}"
+
+
+@pytest.mark.usefixtures("ssh_that_hangs", "stage")
+async def test_a_survey_that_hangs_is_named(kubevouch: Program) -> None:
+    ran = await kubevouch.at_a_terminal(*HANGS, columns=120, typed={ASKED: b"\x03"})
     assert ran.code == 130, ran
-    assert asked in ran.out
+    assert ASKED in ran.out
     assert "\x1b[?25h" in ran.out.rpartition("\x1b[?25l")[2], "the cursor is back"
-    assert not Path(kubevouch.home / "plan.json").exists()
+    assert not (kubevouch.home / "plan.json").exists()
+
+
+@pytest.mark.usefixtures("ssh_that_hangs", "stage")
+async def test_a_survey_that_hangs_is_named_in_a_pipe_too(kubevouch: Program) -> None:
+    process = await kubevouch.started(*HANGS)
+    assert process.stderr is not None
+    async with asyncio.timeout(LONGEST):
+        while ASKED not in (line := (await process.stderr.readline()).decode()):
+            assert line, "it ended without a word about what it waits for"
+    assert line.split()[1] == WORKER
+    process.send_signal(signal.SIGINT)
+    assert (await ended(process)).code == 130
 
 
 ODD = "".join(
