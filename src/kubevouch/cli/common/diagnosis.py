@@ -61,9 +61,8 @@ def print_diagnosis(
         return code
     if form == "short":
         for each in diagnosis.findings:
-            terminal.out(
-                f"{each.severity:<8}  {each.code}  {one_line(each.title)}", _COLOURS[each.severity]
-            )
+            line = f"{each.severity:<8}  {each.code}  {each.title}"
+            terminal.long_line(line, hang=17, colour=_COLOURS[each.severity])
     else:
         _print_all(terminal, evidence, diagnosis)
     _print_end(terminal, verb, diagnosis, code, fail_on)
@@ -82,7 +81,7 @@ def _print_all(terminal: Terminal, evidence: Evidence, diagnosis: Diagnosis) -> 
         if not found and section in _ALWAYS_SHOWN:
             is_well, text = _nothing_found(section, evidence)
             word, colour = ("ok", Colour.GOOD) if is_well else ("unknown", Colour.WARNING)
-            terminal.out(f"  {word:<8}  {text}", colour)
+            terminal.wrapped(text, f"  {word:<8}  ", colour)
 
 
 def shortener(names: Sequence[str]) -> Callable[[str], str]:

@@ -10,7 +10,7 @@ import msgspec
 
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.progress import Progress, progress_of
-from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
@@ -114,9 +114,9 @@ def print_result(terminal: Terminal, result: RunResult, form: str, lead: str = "
     if rows:
         terminal.table(("NODE", "RESULT", "TIME", "WHY"), rows)
     if result.config_map:
-        terminal.out(one_line(result.config_map))
+        terminal.long_line(result.config_map)
     for left_out in result.left_out:
-        terminal.out(one_line(f"LEFT OUT: {left_out.node}: {left_out.reason}"))
+        terminal.long_line(f"LEFT OUT: {left_out.node}: {left_out.reason}", hang=10)
     done = sum(each.outcome is NodeOutcome.DONE for each in result.nodes)
     if done:
         undo = f" Undo: {terminal.hint(result.undo)}" if result.undo else ""

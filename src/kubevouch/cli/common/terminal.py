@@ -125,15 +125,16 @@ class Terminal:
         hang = "\n" + " " * len(lead)
         self.out(lead + hang.join(folded(line, self.width - len(lead))), colour)
 
-    def long_line(self, text: str, hang: int = 9) -> None:
+    def long_line(self, text: str, hang: int = 9, colour: Colour | None = None) -> None:
         """One line however long it is where the result is piped; on a terminal folded at its width, and hung so far."""
         from kubevouch.cli.common.layout import folded
 
         line, columns = one_line(text), self.columns(self.stdout)
         if columns is None or len(line) <= columns:
-            self.out(line)
+            self.out(line, colour)
             return
-        self.out(("\n" + " " * hang).join(folded(line, columns, later=columns - hang)))
+        lines = folded(line, columns, later=columns - hang)
+        self.out(("\n" + " " * hang).join(lines), colour)
 
     def command(self, lead: str, command: str) -> None:
         """A command line to copy, behind a heading. It is never folded: a terminal wraps it so that it can be copied."""

@@ -83,6 +83,7 @@ async def _fuse(api: ApiClient, clock: Clock) -> str:
 
 def _tell_the_fuse(terminal: Terminal, text: str) -> None:
     if text:
-        terminal.out(f"{Code.ROTATION_WILL_STALL}  {text}")
+        terminal.long_line(f"{Code.ROTATION_WILL_STALL}  {text}", hang=7)
         by_hand = terminal.hint("kubevouch csr list")
-        terminal.out(f"       Run an approver before then, or approve by hand: {by_hand}")
+        then = f"       Run an approver before then, or approve by hand: {by_hand}"
+        terminal.long_line(then, hang=7)
