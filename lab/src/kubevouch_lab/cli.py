@@ -36,6 +36,10 @@ def command() -> None:
     """
 
 
+_BREAKING = 600.0
+"""Seconds that `break` may take: kubelets stop and start, and what they do then has to be seen."""
+
+
 def _dir(function: F) -> F:
     """--dir: the folder that is the lab."""
     return click.option(
@@ -45,6 +49,18 @@ def _dir(function: F) -> F:
         type=click.Path(path_type=Path),
         help="Folder of the lab; several labs run side by side. [default: ~/.local/state/kubevouch/lab]",
     )(function)
+
+
+class _WithScenarios(click.Command):
+    """A verb that takes a scenario: its help lists them."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Name and what it is, a line each."""
+        from kubevouch_lab.scenarios.catalogue import SCENARIOS
+
+        with formatter.section("Scenarios"):
+            formatter.write_dl([(each.name, each.tells) for each in SCENARIOS.values()])
+        super().format_epilog(ctx, formatter)
 
 
 _nodes = click.option(
@@ -62,12 +78,14 @@ def _folder(terminal: "Terminal", directory: Path | None) -> "Folder":
     return Folder(directory.absolute())
 
 
-@command.command("up", short_help="Make a lab or go on with one, and run it until Ctrl-C.")
+@command.command(
+    "up", cls=_WithScenarios, short_help="Make a lab or go on with one, and run it until Ctrl-C."
+)
 @_dir
 @click.option(
     "--scenario",
     metavar="NAME",
-    help="What is wrong with it (docs/lab.md lists them). [default: expired]",
+    help="What is wrong with it (see below). [default: expired]",
 )
 @click.option(
     "--nodes", "count", metavar="N", type=click.IntRange(1, 5000), help="Nodes. [default: 4]"
@@ -181,14 +199,13 @@ def status(ctx: click.Context, directory: Path | None, output: str) -> int:
         return ExitCode.OK
     terminal.out(f"server    {found['server']}   process {found['process']}   up {found['up']} s")
     terminal.out(f"scenario  {found['scenario']}")
-    columns = ("NODE", "KUBELET", "SSH", "STATE")
-    terminal.table(
-        columns, [(n["name"], n["kubelet"], n["ssh"], n["state"]) for n in found["nodes"]]
-    )
+    columns = ("NODE", "KUBELET", "SSH", "SCENARIO", "STATE")
+    rows = [(n["name"], n["kubelet"], n["ssh"], n["scenario"], n["state"]) for n in found["nodes"]]
+    terminal.table(columns, rows)
     return ExitCode.OK
 
 
-@command.command("break", short_help="Apply a scenario to a running lab.")
+@command.command("break", cls=_WithScenarios, short_help="Apply a scenario to a running lab.")
 @click.argument("scenario")
 @_dir
 @_nodes
@@ -196,10 +213,18 @@ def status(ctx: click.Context, directory: Path | None, output: str) -> int:
 def break_(
     ctx: click.Context, scenario: str, directory: Path | None, nodes: tuple[str, ...]
 ) -> int:
-    """Breaks (or, with `healthy`, mends) every node of the running lab, or only those that are named."""
+    """Breaks (or, with `healthy`, mends) every node of the running lab, or only those that are named.
+
+    Returns when the scenario has come about: what doctor finds then, it finds a minute later, too.
+    """
+    from kubevouch_lab.scenarios.catalogue import scenario_of
+
     terminal = terminal_of(ctx)
     folder = _folder(terminal, directory)
-    found = _ask(folder, "break", scenario=scenario, nodes=list(nodes))
+    scenario_of(scenario)
+    _ask(folder, "status")
+    terminal.note(f"{scenario}: waiting until it has come about ...")
+    found = _ask(folder, "break", timeout=_BREAKING, scenario=scenario, nodes=list(nodes))
     terminal.note(f"{scenario}: {found['what']}")
     return ExitCode.OK
 
@@ -234,7 +259,7 @@ def shell(ctx: click.Context, node: str, words: tuple[str, ...], directory: Path
     os.execvp("ssh", ["ssh", "-F", str(folder.ssh_config), node, *words])  # noqa: S606
 
 
-def _ask(folder: "Folder", verb: str, **more: object) -> dict[str, Any]:
+def _ask(folder: "Folder", verb: str, *, timeout: float = 60.0, **more: object) -> dict[str, Any]:
     from kubevouch_lab.process.control_socket import ask
 
-    return ask(folder, {"do": verb, **more})
+    return ask(folder, {"do": verb, **more}, timeout=timeout)

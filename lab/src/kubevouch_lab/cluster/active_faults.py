@@ -17,6 +17,9 @@ class ActiveFaults(msgspec.Struct, frozen=True):
     unresponsive: tuple[str, ...] = ()
     """Their kubelets' ports swallow what comes."""
 
+    scenarios: dict[str, str] = {}
+    """The scenario that was last applied to each of them. A node that is not here is in that of lab.json."""
+
     ahead: dict[str, float] = {}
     """Seconds that their clocks go ahead."""
 

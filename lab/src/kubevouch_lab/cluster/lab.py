@@ -4,11 +4,13 @@ import asyncio
 import hashlib
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver.kinds import PODS
@@ -93,7 +95,7 @@ class Lab:
             clock=self.clock,
             entropy=self.entropy,
             token=self.control_plane.token,
-            resolution=self._pace * 2,
+            resolution=self.pace * 2,
         )
         self._running.push_async_callback(self.servers.stop)
         self._following = asyncio.create_task(self._follow_pods())
@@ -117,14 +119,15 @@ class Lab:
         if without is not None:
             self._say(f"no ssh to the nodes: {without}")
         nodes = "1 node" if self.site.count == 1 else f"{self.site.count} nodes"
-        self._say(f"{nodes}, {self.record.scenario}, in {self.folder.root}")
+        scenarios = ", ".join(dict.fromkeys(self.scenarios.values()))
+        self._say(f"{nodes}, {scenarios}, in {self.folder.root}")
 
     async def stop(self) -> None:
         """Ends all of it; the folder stays."""
         await self._running.aclose()
 
     @property
-    def _pace(self) -> float:
+    def pace(self) -> float:
         """Seconds between two samples of usage: nobody wants to wait on a laptop, unless there are hundreds of nodes."""
         return max(1.0, self.site.count / 20)
 
@@ -137,7 +140,7 @@ class Lab:
             entropy=self.entropy,
             servers=self.servers,
             pods=lambda: self.control_plane.store.pods_of(host.name),
-            housekeeping=self._pace,
+            housekeeping=self.pace,
         )
         self.machines[host.name] = machine
         machine.apply(self.active_faults)
@@ -158,6 +161,17 @@ class Lab:
         self.control_plane.look_at_requests()
         for machine in self.machines.values():
             machine.apply(active_faults)
+
+    @property
+    def scenarios(self) -> dict[str, str]:
+        """The scenario that each node is in, by node name."""
+        return _scenarios(self.record, self.active_faults)
+
+    def note_scenario(self, name: str, machines: Sequence[Machine]) -> None:
+        """A scenario has been applied to these."""
+        old = self.active_faults
+        applied = {machine.host.name: name for machine in machines}
+        self.set_active_faults(msgspec.structs.replace(old, scenarios=old.scenarios | applied))
 
     def seeded(self, kind: str, name: str) -> dict[str, Any]:
         """An object of metrics-server's manifest, as somebody would create it anew."""
@@ -187,13 +201,14 @@ class Lab:
         up = (self.clock.now() - self._started).total_seconds()
         return {
             "server": self.site.api_url,
-            "scenario": self.record.scenario,
+            "scenario": ", ".join(dict.fromkeys(self.scenarios.values())),
             "up": int(up),
             "nodes": [
                 {
                     "name": host.name,
                     "kubelet": f"{host.address}:{host.kubelet_port}",
                     "ssh": f"{host.address}:{host.ssh_port}",
+                    "scenario": self.scenarios[host.name],
                     "state": machine.state(),
                 }
                 for host, machine in zip(self.site.hosts, self.machines.values(), strict=True)
@@ -216,8 +231,10 @@ class Lab:
 
     def _existing(self, options: LabOptions) -> Record:
         record = self.folder.record()
+        scenarios = _scenarios(record, read_active_faults(self.folder))
+        present = ", ".join(dict.fromkeys(scenarios.values()))
         for what, wanted, found in (
-            ("scenario", options.scenario, record.scenario),
+            ("scenario", options.scenario, present),
             ("number of nodes", options.nodes, record.nodes),
         ):
             if wanted and wanted != found:
@@ -227,6 +244,11 @@ class Lab:
                     "kubevouch lab down --remove, or another --dir",
                 )
         return record
+
+
+def _scenarios(record: Record, faults: ActiveFaults) -> dict[str, str]:
+    hosts = record.site.hosts
+    return {host.name: faults.scenarios.get(host.name, record.scenario) for host in hosts}
 
 
 def free_site(folder: Folder, nodes: int) -> Site:

@@ -1,6 +1,6 @@
 """What a scenario is: a state of the kubelets, and what somebody has done besides. Those that exist are in scenarios/."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,9 @@ class Scenario:
     tells: str
     state: State
     faults: tuple[Fault, ...] = ()
+    shows: Callable[["Lab"], Mapping[str, Callable[[], bool]]] | None = None
+    """What can be seen once it has come about, by what it is called: for what takes its time though nothing moves."""
+
     single: bool = False
     """It is about one node: the second worker, if nobody says another."""
 

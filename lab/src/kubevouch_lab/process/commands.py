@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
+from kubevouch.errors import UsageError
 from kubevouch_lab.cluster.aging import age
-from kubevouch_lab.cluster.folder import LabError
 from kubevouch_lab.cluster.lab import Lab
 from kubevouch_lab.cluster.machine import Machine
 from kubevouch_lab.cluster.states import State
 from kubevouch_lab.scenarios import faults, transitions
 from kubevouch_lab.scenarios.catalogue import scenario_of
-from kubevouch_lab.scenarios.settled import settled
+from kubevouch_lab.scenarios.settled import come_about, settled
 
 Message = dict[str, Any]
 
@@ -51,6 +51,8 @@ class Commands:
         chosen = machines if said.get("nodes") else scenario.machines(self._lab)
         for fault in scenario.faults:
             await fault(self._lab, chosen)
+        self._lab.note_scenario(scenario.name, machines)
+        await come_about(self._lab, scenario, whole=not said.get("nodes"))
         return {"what": scenario.tells}
 
     async def _state(self, said: Message) -> Message:
@@ -59,6 +61,7 @@ class Commands:
         faults.undo(self._lab, machines)
         state = State(said["state"])
         await transitions.to_state(self._lab, state, machines)
+        self._lab.note_scenario(state, machines)
         await settled(self._lab, state)
         return {}
 
@@ -103,7 +106,7 @@ class Commands:
             host = self._lab.site.host(name)
             if host is None:
                 known = ", ".join(each.short for each in self._lab.site.hosts[:8])
-                raise LabError(name, "is no node of this lab", known)
+                raise UsageError(name, "is no node of this lab", f"its nodes are {known}")
             found.append(self._lab.machines[host.name])
         return found or list(self._lab.machines.values())
 

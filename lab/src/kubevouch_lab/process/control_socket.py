@@ -1,7 +1,7 @@
 """How other processes speak to the one that runs a lab: a socket in its folder, one JSON line each way.
 
 Only the user who owns the folder can reach it. What is asked: {"do": VERB, ...}; the answer: {"ok": {...}} or
-{"error": [where, saw, right]}.
+{"error": [where, seen, expected], "code": EXIT CODE}.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from kubevouch.errors import KubevouchError
+from kubevouch.errors import ExitCode, KubevouchError, UsageError
 from kubevouch_lab.cluster.folder import Folder, LabError
 
 Message = dict[str, Any]
@@ -52,7 +52,7 @@ class ControlSocket:
         try:
             answer = {"ok": await self._answering(msgspec.json.decode(await reader.readline()))}
         except KubevouchError as error:
-            answer = {"error": [error.where, error.seen, error.expected]}
+            answer = {"error": [error.where, error.seen, error.expected], "code": error.exit_code}
         except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
             answer = {"error": ["the lab", f"was asked something it does not know: {error}", ""]}
         with contextlib.suppress(OSError):
@@ -66,6 +66,7 @@ def ask(folder: Folder, what: Message, *, timeout: float = 60.0) -> Message:
 
     Raises:
         LabError: none runs there, it does not answer, or it cannot do that.
+        UsageError: what is asked for does not exist.
     """
     try:
         with socket.socket(socket.AF_UNIX) as asking:
@@ -80,7 +81,8 @@ def ask(folder: Folder, what: Message, *, timeout: float = 60.0) -> Message:
     except (OSError, msgspec.DecodeError) as error:
         raise LabError(str(folder.control), f"the lab does not answer: {error}") from None
     if "ok" not in answer:
-        raise LabError(*answer.get("error", ("the lab", "ended while it was asked", "")))
+        failure = UsageError if answer.get("code") == ExitCode.USAGE else LabError
+        raise failure(*answer.get("error", ("the lab", "ended while it was asked", "")))
     found: Message = answer["ok"]
     return found
 

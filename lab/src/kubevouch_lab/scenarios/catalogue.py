@@ -4,7 +4,9 @@
 each is in lab/tests/scenarios.
 """
 
-from kubevouch_lab.cluster.folder import LabError
+from difflib import get_close_matches
+
+from kubevouch.errors import UsageError
 from kubevouch_lab.cluster.scenario import Scenario
 from kubevouch_lab.cluster.states import State
 from kubevouch_lab.scenarios import faults
@@ -77,8 +79,14 @@ SCENARIOS = {each.name: each for each in _ALL}
 
 
 def scenario_of(name: str) -> Scenario:
-    """The one of that name. Raises LabError."""
+    """The one of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
     found = SCENARIOS.get(name)
     if found is None:
-        raise LabError(name, "there is no such scenario", ", ".join(SCENARIOS))
+        close = get_close_matches(name, SCENARIOS, n=1)
+        right = f"is it {close[0]}?" if close else f"there are {', '.join(SCENARIOS)}"
+        raise UsageError(name, "there is no such scenario", right)
     return found

@@ -125,6 +125,7 @@ def undo(lab: "Lab", machines: "Sequence[Machine]") -> None:
             approves=old.approves and not whole,
             denies=tuple(each for each in old.denies if each not in names),
             unresponsive=tuple(each for each in old.unresponsive if each not in names),
+            scenarios=old.scenarios,
             ahead={name: by for name, by in old.ahead.items() if name not in names},
         )
     )

@@ -1,28 +1,105 @@
 """Whether a state can be seen from outside: what kubelets wait for, what metrics servers say, what the API tells of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from kubevouch_lab.apiserver.kinds import API_SERVICES, DEPLOYMENTS, PODS
+from kubevouch_lab.apiserver.kinds import API_SERVICES, DEPLOYMENTS, NODES, PODS
 from kubevouch_lab.cluster.folder import LabError
+from kubevouch_lab.cluster.scenario import Scenario
 from kubevouch_lab.cluster.states import State
-from kubevouch_lab.objects import Object, condition, status_of, uid_of
+from kubevouch_lab.objects import Object, condition, labels_of, status_of, uid_of
 
 if TYPE_CHECKING:
     from kubevouch_lab.cluster.lab import Lab
 
 _EVERY = 0.05
 _PATIENCE = 60.0
+_QUIET = 5.0
+"""Seconds without a change: metrics servers look every two."""
+
+
+async def come_about(lab: "Lab", scenario: Scenario, *, whole: bool) -> None:
+    """Returns when a scenario that was applied can be seen from outside. whole: to the whole lab.
+
+    A plain state shows what it shows in every cluster; what it comes to on some nodes, or with a fault on top, is
+    there once nothing changes any more.
+
+    Raises:
+        LabError: it is not there within a minute (in a large lab, six rounds of its metrics servers).
+    """
+    if whole and scenario.name == scenario.state:
+        await settled(lab, scenario.state)
+        return
+    if scenario.shows is not None:
+        await _seen(lab, scenario.name, scenario.shows(lab))
+    await _quiet(lab, scenario.name)
 
 
 async def settled(lab: "Lab", state: State) -> None:
-    """Returns when it is seen. Raises LabError if it is not within a minute."""
-    for what, look in _looks(lab, state).items():
-        end = lab.clock.monotonic() + _PATIENCE
+    """Returns when a plain state of the whole lab is seen. Raises LabError as `come_about` does."""
+    await _seen(lab, state, _looks(lab, state))
+
+
+async def _seen(lab: "Lab", name: str, looks: Mapping[str, Callable[[], bool]]) -> None:
+    for what, look in looks.items():
+        end = lab.clock.monotonic() + _patience(lab)
         while not look():
             if lab.clock.monotonic() > end:
-                raise LabError(f"the lab as {state}", f"not seen within {_PATIENCE:.0f} s: {what}")
+                raise _not_seen(lab, name, what)
             await lab.clock.sleep(_EVERY)
+
+
+async def _quiet(lab: "Lab", name: str) -> None:
+    wanted = max(_QUIET, 5 * lab.pace)
+    start = since = lab.clock.monotonic()
+    last = _picture(lab)
+    while (now := lab.clock.monotonic()) - since < wanted:
+        if now - start > _patience(lab):
+            raise _not_seen(lab, name, "an end of the changes")
+        await lab.clock.sleep(_EVERY * lab.pace)
+        if (found := _picture(lab)) != last:
+            last, since = found, lab.clock.monotonic()
+
+
+def _patience(lab: "Lab") -> float:
+    return max(_PATIENCE, 12 * lab.pace)
+
+
+def _not_seen(lab: "Lab", name: str, what: str) -> LabError:
+    return LabError(f"the lab as {name}", f"not seen within {_patience(lab):.0f} s: {what}")
+
+
+def _picture(lab: "Lab") -> tuple[object, ...]:
+    """What people and doctor look at, without what moves for ever (a denied kubelet asks again and again)."""
+    store = lab.control_plane.store
+    deployment = store.find(DEPLOYMENTS, "metrics-server", "kube-system")
+    service = store.find(API_SERVICES, "v1beta1.metrics.k8s.io")
+    return (
+        [(each.kubelet.running, bool(each.kubelet.waits_for)) for each in lab.machines.values()],
+        [(condition(node, "Ready") or {}).get("status") for node in store.list(NODES)],
+        [(uid_of(pod), status_of(pod).get("phase"), _ready(pod)) for pod in _servers(lab)],
+        status_of(deployment).get("readyReplicas") if deployment else None,
+        _available(service),
+    )
+
+
+def _ready(pod: Object) -> object:
+    return (condition(pod, "Ready") or {}).get("status")
+
+
+def _servers(lab: "Lab") -> list[Object]:
+    """The pods of metrics-server that are not on their way out."""
+    return [
+        pod
+        for pod in lab.control_plane.store.list(PODS, "kube-system")
+        if labels_of(pod).get("k8s-app") == "metrics-server"
+        and not pod["metadata"].get("deletionTimestamp")
+    ]
+
+
+def _available(service: Object | None) -> str:
+    found = condition(service, "Available") if service else None
+    return f"{found['status']} {found['reason']}" if found else ""
 
 
 def _looks(lab: "Lab", state: State) -> dict[str, Callable[[], bool]]:
@@ -33,23 +110,14 @@ def _looks(lab: "Lab", state: State) -> dict[str, Callable[[], bool]]:
         found = store.find(DEPLOYMENTS, "metrics-server", "kube-system")
         return (found or {}).get("status") or {}
 
-    def pods() -> list[Object]:
-        found = store.list(PODS, "kube-system")
-        labelled = [
-            p for p in found if p["metadata"].get("labels", {}).get("k8s-app") == "metrics-server"
-        ]
-        return [pod for pod in labelled if not pod["metadata"].get("deletionTimestamp")]
-
     def complains() -> bool:
         nodes = [f'node="{name}"' for name in lab.machines]
-        heard = [lab.servers.log(uid_of(pod)) for pod in pods()]
+        heard = [lab.servers.log(uid_of(pod)) for pod in _servers(lab)]
         logs = ["".join(line.text for line in lines) for lines in heard]
         return any(all(node in log for node in nodes) for log in logs)
 
     def available() -> str:
-        found = store.find(API_SERVICES, "v1beta1.metrics.k8s.io")
-        said = condition(found, "Available") if found else None
-        return f"{said['status']} {said['reason']}" if said else ""
+        return _available(store.find(API_SERVICES, "v1beta1.metrics.k8s.io"))
 
     looks: dict[str, Callable[[], bool]] = {}
     if dark:
@@ -57,7 +125,7 @@ def _looks(lab: "Lab", state: State) -> dict[str, Callable[[], bool]]:
             machine.kubelet.waits_for for machine in lab.machines.values()
         )
     looks["three metrics servers running"] = lambda: (
-        [status_of(pod).get("phase") for pod in pods()] == ["Running"] * 3
+        [status_of(pod).get("phase") for pod in _servers(lab)] == ["Running"] * 3
     )
     if state is State.HEALTHY:
         looks["metrics-server 3/3"] = lambda: deployment().get("readyReplicas") == 3
