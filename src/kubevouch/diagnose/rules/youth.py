@@ -19,6 +19,9 @@ def is_new_to_metrics(node: Node, evidence: Evidence) -> bool:
 
     Where its age cannot be told it may be: then metrics that are missing prove nothing.
     """
+    # What is wrong with its port explains why there are no metrics.
+    if any(port.node == node.name and port.code for port in port_states(evidence)):
+        return False
     if _is_young(node.metadata.creation_timestamp, evidence.at):
         return True
     pods = evidence.metrics.pods
@@ -30,9 +33,6 @@ def is_new_to_metrics(node: Node, evidence: Evidence) -> bool:
 
 
 def _has_new_certificate(node: str, evidence: Evidence) -> bool:
-    # What is wrong with its port explains why there are no metrics.
-    if any(port.node == node and port.code for port in port_states(evidence)):
-        return False
     served = evidence.served_by(node)
     leaf = served.dialled.leaf if served is not None else None
     if leaf is not None:
