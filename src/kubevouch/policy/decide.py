@@ -30,7 +30,7 @@ BELONGING_RULES: tuple[NameRule, ...] = (
     ownership.reserved_addresses,
     ownership.foreign_addresses,
 )
-"""What is asked for belongs to somebody else: no honest kubelet asks for that."""
+"""The rules against requests for what belongs to the cluster or another node; no honest kubelet breaks them."""
 
 RULES: tuple[Rule, ...] = (
     form.size,
@@ -51,14 +51,14 @@ RULES: tuple[Rule, ...] = (
 """Every rule, in the order in which `csr explain` prints them."""
 
 EVEN_IF_DECIDED: tuple[Rule, ...] = tuple(rule for rule in RULES if rule is not timing.undecided)
-"""For a CSR that somebody else has approved: would we have, too?"""
+"""The rules for a CSR that another approver has approved."""
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What the rules say, each by itself, of one CSR or of one node's claims."""
+    """The results of all rules about a CSR, or about a node's claims."""
 
     about: str
-    """Name of the CSR, or of the node."""
+    """The name of the CSR, or of the node."""
 
     outcome: Outcome
     results: tuple[RuleResult, ...]
@@ -75,7 +75,7 @@ class Decision(msgspec.Struct, frozen=True):
 
     @property
     def why(self) -> str:
-        """Each rule that does not pass and what it saw, in one line; empty if all pass."""
+        """The rules that do not pass and what they saw, in one line; empty if all pass."""
         return "; ".join(f"{r.rule} ({r.reason}): {r}" for r in self.held_by)
 
     @property
@@ -87,7 +87,7 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 def decide(facts: CsrFacts, rules: tuple[Rule, ...] = RULES) -> Decision:
-    """Asks every rule about a CSR; only where each of them passes may it be approved."""
+    """Applies every rule to a CSR. It may be approved only if all of them pass."""
     return _decision(facts.csr.name, tuple(rule(facts) for rule in rules))
 
 
@@ -107,6 +107,6 @@ def _decision(about: str, results: tuple[RuleResult, ...]) -> Decision:
 
 
 def approval(who: str) -> CsrCondition:
-    """The condition that stands for a decision that passed. It can never be taken back."""
+    """The condition that approves a CSR. An approval can never be withdrawn."""
     message = f"kubevouch: {who}: every rule passed"
     return CsrCondition(type="Approved", status="True", reason=BY_US, message=message)
