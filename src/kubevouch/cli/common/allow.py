@@ -13,7 +13,7 @@ def node_values(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     for word in given:
         node, equals, value = word.partition("=")
         if not (node and equals and value):
-            raise UsageError(word, "is not NODE=VALUE", "worker-1=192.168.88.112, say")
+            raise UsageError(word, "is not NODE=VALUE", "for example worker-1=192.168.88.112")
         found[node] = (*found.get(node, ()), value)
     return found
 

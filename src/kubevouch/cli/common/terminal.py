@@ -64,7 +64,7 @@ def one_line(text: str) -> str:
 class Terminal:
     """The streams and what they can show. Colour only on a terminal and never against NO_COLOR.
 
-    A stream that is closed (`>&-`) is None. A reader that has gone (`| head`) is no error: what he does not want is
+    A stream that is closed (`>&-`) is None. A reader that has gone (`| head`) is no error: what it does not want is
     dropped, and the exit code is what it would have been.
     """
 
@@ -89,7 +89,7 @@ class Terminal:
                 stream.reconfigure(errors="backslashreplace")
 
     def columns(self, stream: TextIO) -> int | None:
-        """How wide the stream is: $COLUMNS, else what its terminal says, at least 60. None: it is no terminal."""
+        """How wide the stream is: $COLUMNS, else what its terminal says, at least 60. None where it is not a terminal."""
         said = self.environment.get("COLUMNS", "")
         if said.isascii() and said.isdigit() and int(said) > 0:
             return max(_NARROWEST, int(said))

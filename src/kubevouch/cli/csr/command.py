@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kubevouch.kube.io.client import ApiClient
 
 
-@click.group("csr", short_help="Serving requests: list, explain rule by rule, approve.")
+@click.group("csr", short_help="CSRs of kubelets: list, explain rule by rule, approve.")
 def command() -> None:
     """Certificate signing requests of kubelets for their serving certificates.
 
@@ -96,7 +96,7 @@ def list_(
     output: str,
     sources: "Sources",
 ) -> int:
-    """Serving requests with what they ask for, and what the policy says. Reads only."""
+    """CSRs for serving certificates, with what they ask for and what the policy says. Reads only."""
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
     from kubevouch.cli.csr.render import COLUMNS, request_json, request_row
@@ -126,8 +126,8 @@ def _doubted(terminal: "Terminal", policy_evidence: "PolicyEvidence") -> int:
     return ExitCode.COULD_NOT_TELL if doubts else ExitCode.OK
 
 
-@command.command("explain", short_help="One request, rule by rule. Reads only.")
-@click.argument("request")
+@command.command("explain", short_help="One CSR, rule by rule. Reads only.")
+@click.argument("request", metavar="CSR")
 @cluster
 @output("table", "json")
 @allowing
@@ -140,9 +140,9 @@ def explain(
     output: str,
     sources: "Sources",
 ) -> int:
-    """REQUEST rule by rule: what was seen, and what would be allowed. Reads only.
+    """CSR rule by rule: what was seen, and what would be allowed. Reads only.
 
-    REQUEST is the name of an object in the cluster, or a file: PEM, or a CertificateSigningRequest in YAML or JSON.
+    CSR is the name of an object in the cluster, or a file: PEM, or a CertificateSigningRequest in YAML or JSON.
     A file is judged against the cluster too.
     """
     from kubevouch.cli.common.connect import access_of, with_api
@@ -189,7 +189,7 @@ def approve(
     sources: "Sources",
     yes: bool,
 ) -> int:
-    """Approves the requests NAME..., each only if every rule of the policy passes. Writes.
+    """Approves the CSRs NAME..., each only if every rule of the policy passes. Writes.
 
     An approval cannot be taken back: the certificate is good until it ends.
     """
