@@ -214,6 +214,9 @@ def approve(
         return combined_exit_code(codes)
     where = access.server + (f" (context {access.context})" if access.context else "")
     vouched = "; ".join(f"{each.decision.about}: {each.vouches}" for each in passing)
+    unasked = sorted({rule for each in passing for rule in each.decision.not_asked})
+    if unasked:
+        vouched += f" (not asked: {', '.join(unasked)})"
     terminal.confirm(f"approve on {where}, which cannot be undone: {vouched}", yes=yes)
 
     async def work(api: "ApiClient", clock: "Clock") -> ExitCode:
