@@ -1,20 +1,20 @@
-"""Time, passed in. `system_clock` is the one that reads the machine's own."""
+"""The clock that the product is given. `system_clock` reads the machine's."""
 
 from datetime import datetime
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the product knows of time. A test's clock passes a year in a millisecond."""
+    """A clock. Tests use one that can pass a year in a millisecond."""
 
     def now(self) -> datetime:
-        """The wall clock: an aware datetime in UTC."""
+        """The current time as an aware datetime in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds since some fixed moment; never goes back."""
+        """Seconds since some fixed moment, which never go backwards."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Returns after that many seconds, or at once for zero and less."""
+        """Returns after this many seconds; at once if they are zero or less."""
         ...

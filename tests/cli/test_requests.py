@@ -191,18 +191,18 @@ async def test_a_request_in_a_file_is_judged_against_the_cluster(
 
 BAD_FILES = {
     "half.pem": (FILES["request.pem"][:150], 1, "HOLD   canonical"),
-    "list.yaml": (b"- 1\n", 2, "is no CertificateSigningRequest"),
-    "pod.yaml": (b"kind: Pod\n", 2, "is no CertificateSigningRequest"),
+    "list.yaml": (b"- 1\n", 2, "is not a CertificateSigningRequest"),
+    "pod.yaml": (b"kind: Pod\n", 2, "is not a CertificateSigningRequest"),
     "number.yaml": (b"kind: CertificateSigningRequest\nspec: 5\n", 2, "Expected `object`, got `int`"),
     "text.yaml": (b"kind: CertificateSigningRequest\nspec: {request: '%%%'}\n", 2, "Invalid base64"),
     "aliases.yaml": (ALIASES.encode() + b"kind: CertificateSigningRequest\nspec: *i\n", 2, "more than"),
     "merges.yaml": (MERGES.encode() + b"kind: CertificateSigningRequest\nspec: *i\n", 2, ""),
     "deep.yaml": (b"[" * 50_000, 2, "nest"),
-    "date.yaml": (b"kind: 2001-99-99\n", 2, "is no CertificateSigningRequest"),
+    "date.yaml": (b"kind: 2001-99-99\n", 2, "is not a CertificateSigningRequest"),
     "not.yaml": (b"kind: [\n", 2, "not.yaml, line 2: not YAML: "),
     "binary": (bytes(range(256)), 2, "not YAML"),
-    "empty": (b"", 2, "is no CertificateSigningRequest"),
-    "large": (b"x" * (1024 * 1024 + 1), 2, "is larger than any request"),
+    "empty": (b"", 2, "is not a CertificateSigningRequest"),
+    "large": (b"x" * (1024 * 1024 + 1), 2, "is larger than any CSR"),
 }  # fmt: skip
 
 
@@ -218,9 +218,7 @@ async def test_a_file_that_is_no_request(kubevouch: Program, stage: Stage) -> No
 async def test_a_name_that_is_none(kubevouch: Program, stage: Stage) -> None:
     ran = await kubevouch("csr", "explain", "csr-9")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith(
-        "Error: csr-9: no such serving request; the name of a request, or a file"
-    )
+    assert ran.err.startswith("Error: csr-9: there is no such CSR; the name of a CSR, or a file")
 
 
 async def test_approve_asks_the_policy_before_the_operator_and_before_it_writes(

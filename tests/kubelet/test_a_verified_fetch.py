@@ -122,9 +122,9 @@ NO_ADDRESSES = (
 IMPOSTORS = {
     "another node of the same authority": (
         "wrong-identity",
-        "the certificate is that of node n2, not of node n1",
+        "the certificate belongs to node n2, not to node n1",
     ),
-    "no node at all": ("wrong-identity", 'the certificate is that of "127.0.0.1", not of node n1'),
+    "no node at all": ("wrong-identity", 'the certificate belongs to "127.0.0.1", not to node n1'),
     "another authority": (
         "unknown-authority",
         "tls: failed to verify certificate: x509: certificate signed by unknown authority",
@@ -172,7 +172,7 @@ async def test_an_impostor_gets_not_one_byte(authority: Authority, name: str) ->
         assert running.sent == b""
     if name == "no node at all":
         assert failure.reason == reason
-        assert "not of node n1" in failure.text
+        assert "not to node n1" in failure.text
         return
     assert (failure.reason, failure.text) == (
         reason,
@@ -256,7 +256,7 @@ BAD_ANSWERS = {
     "no length": (Raw(b"HTTP/1.1 200 OK\r\n\r\nnode", then="close"), "without a length"),
     "two lengths": (
         Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nnode"),
-        "told twice",
+        "two lengths for one body",
     ),
     "endless headers": (Raw(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 5000, 100), "of headers"),
     "100 MB, told before": (

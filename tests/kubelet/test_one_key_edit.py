@@ -216,7 +216,7 @@ def test_files_as_pyyaml_writes_them_are_seldom_refused(content: bytes) -> None:
     if isinstance(found, Refusal):
         known = (
             "kubelet",
-            "is JSON to the kubelet",
+            "as JSON, and this is not JSON",
             "again",
             "expected `",
             "<<",

@@ -95,7 +95,7 @@ def test_an_expired_rotated_certificate_is_thrown_away_in_spite_of_a_seed(
     )
     assert not found.served
     assert found.path == f"{PKI}/kubelet-server-current.pem"
-    assert "throws it away" in found.fault
+    assert "discards it" in found.fault
 
 
 def test_bootstrap_without_any_pair_is_dark_and_never_looks_at_the_self_signed_one(

@@ -44,7 +44,7 @@ def test_pages_of_real_kubelets_are_read_quickly(name: str) -> None:
     assert quick is not None
     points, layout = quick
     assert points.pods
-    # The layout of one scrape serves the next, and is made anew.
+    # The layout of one scrape serves the next, and is replaced.
     assert agree(page.replace(b"1795", b"1796"), layout)
     assert quick_points(page, layout) == quick
 

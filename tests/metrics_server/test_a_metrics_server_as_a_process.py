@@ -219,7 +219,7 @@ async def _tells_why_a_scrape_failed(server: Running, cluster: SmallCluster) -> 
         url + "tls: failed to verify certificate: x509: certificate signed by unknown authority"
     )
     await server.told(
-        r'"Failed to scrape node" err=".*the certificate is that of node n1, not of node impostor" node="impostor"'
+        r'"Failed to scrape node" err=".*the certificate belongs to node n1, not to node impostor" node="impostor"'
     )
     timeout = r'"Failed to scrape node, timeout to access kubelet" err="Get .*: context deadline exceeded" node="silent" timeout="2s"'
     await server.told(timeout)

@@ -72,7 +72,7 @@ GOOD = {
     "almost a day old": Case(age=timedelta(hours=23)),
 }  # fmt: skip
 HELD = {
-    "the Node was made anew": (Case(uid="uid-2"), HoldReason.PIN_OUTDATED),
+    "the Node was recreated": (Case(uid="uid-2"), HoldReason.PIN_OUTDATED),
     "another machine": (Case(machine_id="machine-2"), HoldReason.PIN_OUTDATED),
     "older than a day": (Case(age=timedelta(hours=25)), HoldReason.PIN_OUTDATED),
     "made in the future": (Case(age=-timedelta(hours=1)), HoldReason.PIN_OUTDATED),

@@ -1,5 +1,6 @@
 """The plan file: what is written is read again; anything else is refused with a line."""
 
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -82,6 +83,50 @@ def test_a_plan_that_was_bent_is_refused(tmp_path: Path, old: str, new: str) -> 
     path.write_text(text.replace(old, new))
     with pytest.raises(UsageError, match=str(path)):
         read_plan(path)
+
+
+HIDDEN = [
+    "\x1b[2J",
+    "\x9b31m",
+    "\x85",
+    "\u202e",
+    "\u2066",
+    "\u200b",
+    "\ufeff",
+    "\u2028",
+    "\U000e0041",
+]
+
+
+@pytest.mark.parametrize("hidden", HIDDEN, ids=ascii)
+def test_what_nobody_sees_is_written_so_that_it_shows_and_comes_back(
+    tmp_path: Path, hidden: str
+) -> None:
+    """A Node's status and a kubelet's file can hold such characters."""
+    left_out = (LeftOut("w2", f"its status has {hidden}"),)
+    plan = msgspec.structs.replace(PLAN, left_out=left_out)
+    path = tmp_path / "plan.json"
+    write_plan(plan, path)
+    written = path.read_text(encoding="utf-8")
+    assert written.replace("\n", "").isprintable()
+    assert read_plan(path) == plan
+
+
+@pytest.mark.parametrize("hidden", [each for each in HIDDEN if each[0] >= "\x7f"], ids=ascii)
+def test_what_nobody_sees_is_refused_if_somebody_put_it_there(tmp_path: Path, hidden: str) -> None:
+    path = tmp_path / "plan.json"
+    write_plan(PLAN, path)
+    path.write_text(path.read_text().replace("NotReady", f"Not{hidden}Ready"), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"a character that does not show, U\+"):
+        read_plan(path)
+
+
+@given(st.characters(categories=["Cc", "Cf", "Co", "Zl", "Zp"]))
+def test_every_character_that_does_not_print_is_escaped(character: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "plan.json"
+        write_plan(msgspec.structs.replace(PLAN, config_map_note=character), path)
+        assert path.read_text(encoding="utf-8").replace("\n", "").isprintable()
 
 
 @pytest.mark.parametrize("field", ["root", "pki", "config"])

@@ -62,6 +62,7 @@ BEGUN, COMMITTED, WAS_UNDONE = (
     answer(TransactionState.COMMITTED),
     answer(TransactionState.UNDONE),
 )
+BEGUN_BEFORE = answer(TransactionState.BEGUN, "begun in this run before")
 REFUSED = answer(TransactionState.REFUSED, "config.yaml has been changed since the plan")
 NOT_BEGUN = answer(TransactionState.NOTHING, "this run has not changed this node")
 HALF = answer(TransactionState.HALF, "config.yaml is immutable")
@@ -86,6 +87,7 @@ class Course:
     """The wire shows a trusted certificate of this node."""
 
     seed: Seed | None = FRESH
+    begun: bool = False
 
 
 CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
@@ -93,6 +95,12 @@ CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
     "no shell": (Course(GONE), STOPPED, "nothing was changed"),
     "refused before harm": (Course(REFUSED), STOPPED, "changed since the plan"),
     "the kubelet did not restart": (Course(WAS_UNDONE), UNDONE, ""),
+    "another fix --apply of this plan is at it": (
+        Course(BEGUN_BEFORE),
+        STOPPED,
+        "it is left to that one",
+    ),
+    "this run was cut off here, and goes on": (Course(BEGUN_BEFORE, begun=True), DONE, ""),
     "done in this run before": (Course(COMMITTED, well=True), DONE, "before"),
     "a node that only says that it is done": (Course(COMMITTED), UNKNOWN, "does not bear that out"),
     "a node that answers what nobody asked": (Course(NOT_BEGUN, well=True), UNKNOWN, "nothing"),
@@ -118,7 +126,7 @@ CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
         UNKNOWN,
         "could not be seen",
     ),
-    "not proven, undone by us": (Course(BEGUN, MISSING, [WAS_UNDONE]), UNDONE, "request"),
+    "not proven, undone by us": (Course(BEGUN, MISSING, [WAS_UNDONE]), UNDONE, "CSR"),
     "not proven, undone at the third try": (
         Course(BEGUN, MISSING, [CUT, GONE, WAS_UNDONE]),
         UNDONE,
@@ -176,7 +184,7 @@ class ScriptedTransport:
 
 
 class Observed:
-    """A node seen from outside: all gates passed, or the request missing for ever."""
+    """A node seen from outside: all gates passed, or the CSR missing for ever."""
 
     def __init__(self, script: Course, transport: ScriptedTransport, clock: WoundClock) -> None:
         self.approved: set[str] = set()
@@ -210,7 +218,7 @@ class _Silent:
 async def test_a_node_ends_as_it_really_is(
     script: Course, outcome: NodeOutcome, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    missing = GateResult(ProofGate.REQUEST, script.gates, "the kubelet has not asked yet")
+    missing = GateResult(ProofGate.CSR, script.gates, "the kubelet has not asked yet")
     monkeypatch.setattr(node_run, "gate_results", lambda _: (missing,))
     clock = WoundClock()
     run = NodeRun(
@@ -219,6 +227,7 @@ async def test_a_node_ends_as_it_really_is(
         change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 60),
         seed=script.seed,
         pid_before=1,
+        begun=script.begun,
     )
     async with asyncio.timeout(60):
         result = await run.run()

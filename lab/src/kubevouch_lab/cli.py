@@ -3,7 +3,6 @@
 kubevouch finds this verb by the entry point in the lab's pyproject.toml. Heavy imports stand inside the verbs.
 """
 
-import asyncio
 import os
 import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubevouch.cli.common.loopback import VARIABLE
 from kubevouch.cli.common.options import F, output, terminal_of
 from kubevouch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
 
     from kubevouch.cli.common.terminal import Terminal
@@ -59,7 +58,7 @@ class _WithScenarios(click.Command):
         from kubevouch_lab.scenarios.catalogue import SCENARIOS
 
         with formatter.section("Scenarios"):
-            formatter.write_dl([(each.name, each.tells) for each in SCENARIOS.values()])
+            formatter.write_dl([(each.name, each.description) for each in SCENARIOS.values()])
         super().format_epilog(ctx, formatter)
 
 
@@ -100,6 +99,8 @@ def up(
     detach: bool,
 ) -> int:
     """Runs the lab in DIR; it goes on where it was, also after a kill -9."""
+    import asyncio
+
     from kubevouch.system_clock import SystemClock
     from kubevouch_lab.process.background import detached
     from kubevouch_lab.process.run import LabOptions, run
@@ -114,36 +115,39 @@ def up(
             options,
             clock=SystemClock(),
             entropy=secrets.token_bytes,
-            say=terminal.note,
+            notify=terminal.note,
             ready=ready,
         )
 
     if detach:
         detached(folder, running)
-        _tell(terminal, folder)
+        _print_exports(terminal, folder)
         return ExitCode.OK
 
     async def shown() -> None:
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        ready.add_done_callback(lambda _: _tell(terminal, folder))
+        ready.add_done_callback(lambda _: _print_exports(terminal, folder))
         await running(ready)
 
     asyncio.run(shown())
     return ExitCode.OK
 
 
-def _tell(terminal: "Terminal", folder: "Folder") -> None:
+def _print_exports(terminal: "Terminal", folder: "Folder") -> None:
     """What a shell needs to know to use the lab."""
-    for name, value in _exported(folder).items():
+    for name, value in _exports(folder).items():
         terminal.out(f"export {name}={_quoted(value)}")
     terminal.out(
         f"# kubevouch fix --plan plan.json --via ssh --ssh-config {_quoted(folder.ssh_config)}"
     )
-    terminal.out("# kubectl get nodes; kubevouch doctor; kubevouch lab status; kubevouch lab down")
+    others = "kubectl get nodes; kubevouch doctor; kubevouch lab status; kubevouch lab down"
+    terminal.out(f"# {terminal.hint(others)}")
     terminal.flush()
 
 
-def _exported(folder: "Folder") -> "Mapping[str, str]":
+def _exports(folder: "Folder") -> "Mapping[str, str]":
+    from kubevouch.cli.common.loopback import VARIABLE
+
     return {"KUBECONFIG": str(folder.kubeconfig), VARIABLE: str(folder.loopback_addresses)}
 
 
@@ -161,7 +165,7 @@ def env(ctx: click.Context, directory: Path | None) -> int:
     terminal = terminal_of(ctx)
     folder = _folder(terminal, directory)
     _ask(folder, "status")
-    _tell(terminal, folder)
+    _print_exports(terminal, folder)
     return ExitCode.OK
 
 

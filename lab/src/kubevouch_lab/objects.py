@@ -14,7 +14,7 @@ Objects = list[Object]
 
 
 def name_of(thing: ReadOnlyObject) -> str:
-    """metadata.name."""
+    """The object's metadata.name."""
     return str(thing["metadata"]["name"])
 
 
@@ -24,7 +24,7 @@ def namespace_of(thing: ReadOnlyObject) -> str:
 
 
 def uid_of(thing: ReadOnlyObject) -> str:
-    """metadata.uid."""
+    """The object's metadata.uid."""
     return str(thing["metadata"]["uid"])
 
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from kubevouch_lab.apiserver.backends import Backends
 from kubevouch_lab.apiserver.kinds import CSRS
-from kubevouch_lab.signer.requests import RequestStrategy
+from kubevouch_lab.signer.csr_strategy import CsrStrategy
 from lab.tests.apiserver.bench import PATIENT, Bench, Ran, bench
 from lab.tests.apiserver.test_openapi import deployment
 from lab.tests.apiserver.test_what_kubectl_prints_of_recorded_objects import keep
@@ -59,7 +59,7 @@ class Old:
 
 @pytest.fixture
 async def old(tmp_path: Path, authority: Authority) -> AsyncIterator[Old]:
-    requests = {("certificates.k8s.io", "certificatesigningrequests"): RequestStrategy()}
+    requests = {("certificates.k8s.io", "certificatesigningrequests"): CsrStrategy()}
     async with bench(tmp_path, authority, backends=Backends(strategies=requests)) as lab:
         yield Old(lab)
 

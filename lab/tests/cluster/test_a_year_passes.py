@@ -28,13 +28,14 @@ from lab.tests.plane import Plane, until
 
 DAY = timedelta(days=1)
 ADDRESS = "127.0.0.1"
+NETWORKING = "networking:\n  dnsDomain: cluster.local\n  serviceSubnet: 10.96.0.0/12\n"
 
 
 @pytest.fixture
 async def api(cluster: Plane) -> AsyncIterator[ApiClient]:
     """As `csr approve` has it where all share one address, the API server too, and the operator says so."""
     for name, data in (
-        ("kubeadm-config", {"ClusterConfiguration": "{}"}),
+        ("kubeadm-config", {"ClusterConfiguration": NETWORKING}),
         ("kube-root-ca.crt", {"ca.crt": cluster.authority.pem.decode()}),
     ):
         metadata = {"name": name, "namespace": "kube-system"}

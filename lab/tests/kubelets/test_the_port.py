@@ -18,9 +18,9 @@ from kubevouch_lab import pki
 from kubevouch_lab.apiserver.kinds import PODS
 from kubevouch_lab.durations import seconds
 from kubevouch_lab.kubelets.callers import subresources
+from kubevouch_lab.kubelets.csr import serving_template
 from kubevouch_lab.kubelets.exposition import number
 from kubevouch_lab.kubelets.pods import ContainerLogLine, ContainerState
-from kubevouch_lab.kubelets.request import serving_template
 from kubevouch_lab.kubelets.settings import Settings, read_settings
 from kubevouch_lab.kubelets.usage import node_load, sample
 from lab.tests.kubelets.conftest import CONFIG, PKI, Node, node_of

@@ -114,4 +114,4 @@ def test_what_is_no_scenario_or_no_node_is_a_matter_of_usage(lab: RunningLab) ->
 def test_help_lists_the_scenarios(verb: str, lab: RunningLab) -> None:
     listed = " ".join(lab.kubevouch("lab", verb, "--help").stdout.split())
     for scenario in SCENARIOS.values():
-        assert f"{scenario.name} {scenario.tells}" in listed
+        assert f"{scenario.name} {scenario.description}" in listed

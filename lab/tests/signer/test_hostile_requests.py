@@ -20,8 +20,8 @@ from kubevouch_lab.apiserver.kinds import CSRS
 from kubevouch_lab.apiserver.openapi.strict import WrongType, checked
 from kubevouch_lab.apiserver.request import AUTHENTICATED, UserInfo
 from kubevouch_lab.apiserver.status import StatusError
+from kubevouch_lab.signer.csr_strategy import parsed
 from kubevouch_lab.signer.issuing import duration, issued, signing_ca
-from kubevouch_lab.signer.requests import parsed
 from lab.tests.plane import NOW, Plane
 from tests.support.authority import Authority
 from tests.support.requests import request

@@ -11,8 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from kubevouch.x509 import read_certificates
+from kubevouch_lab.signer.csr_strategy import parsed
 from kubevouch_lab.signer.issuing import SigningCa, duration, issued
-from kubevouch_lab.signer.requests import parsed
 
 # Of a real cluster (kubeadm 1.36).
 RECORDED = Path(__file__).with_name("recorded")

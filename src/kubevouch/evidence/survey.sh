@@ -20,7 +20,7 @@ flag() {
     END { print value }'
 }
 
-# One file: what it is, whose it is, and what may be shown of it (nothing, its certificates, or all up to 1 MiB).
+# One file: its kind, its owner, and what may be shown of it (nothing, its certificates, or all up to 1 MiB).
 file() {
   kind=other target= sha= content=
   if [ -L "$1" ]; then

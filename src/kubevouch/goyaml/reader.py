@@ -303,7 +303,7 @@ def _merged(node: YamlNode, *, aliased: bool) -> dict[str, Value]:
     for source in reversed(node.value if listed else [node.value]):
         if not isinstance(source, dict):
             raise UnreadableYaml(
-                FaultKind.NO_VALUE, "<< merges something that is no mapping", node.start
+                FaultKind.NO_VALUE, "<< merges a value that is not a mapping", node.start
             )
         merged |= source
     return merged

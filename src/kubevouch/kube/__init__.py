@@ -1,10 +1,11 @@
-"""The only door to the API server.
+"""The client of the API server. Nothing else in the product talks to it.
 
-- `io`: everything that talks to it; nothing outside that folder loads aiohttp or an event loop
-- `kubeconfig`, `access`: which cluster, reached how, as whom, as kubectl would say (docs/kubeconfig.md);
-  below them `fields`, `users`, `proxy`
-- `resources`: where each kind lives, and narrow structs to read it into; `decode`, `raw`: reading, and writing back
-- `errors`: what the caller can do about it; `refusals`, `asked`: how answers become them; `backoff`: waits between two
+- `io`: everything that opens connections; nothing outside that folder loads aiohttp or an event loop
+- `kubeconfig`, `access`: which cluster to talk to, how to reach it and as which user, as kubectl decides it
+  (docs/kubeconfig.md); below them `fields`, `users`, `proxy`
+- `resources`: the API path and the narrow struct of each kind; `decode`, `raw`: reading objects, and writing them back
+- `errors`: what the caller can do about a failure; `refusals`, `api_call`: how error responses become these errors;
+  `backoff`: the waits between retries
 
-It knows nothing of findings, policies or nodes' files.
+This room knows nothing of findings, policies or nodes' files.
 """

@@ -1,4 +1,4 @@
-"""Which API server, reached how, as whom: one context of a kubeconfig, or a pod's service account.
+"""Access to one API server (URL, authorities, user): from a kubeconfig's context or a pod's service account.
 
 The rules are those of client-go's tools/clientcmd/{client_config,validation,merged_client_builder}.go, as kubectl
 applies them; where this differs on purpose, docs/kubeconfig.md says so. Nothing is dialled and no plugin runs.
@@ -28,9 +28,9 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 class LoopbackKubelets(msgspec.Struct, frozen=True):
-    """Loopback addresses that the operator lists as kubelets', because the whole cluster runs on this machine.
+    """Loopback addresses that the operator declares to be kubelets', since the whole cluster runs on this machine.
 
-    shared: those of them that several kubelets have, each at a port of its own. Empty everywhere else.
+    shared: those that several kubelets use, each with its own port. Both are empty for ordinary clusters.
     """
 
     addresses: frozenset[IPv4Address | IPv6Address] = frozenset()
@@ -38,13 +38,12 @@ class LoopbackKubelets(msgspec.Struct, frozen=True):
 
 
 class ClusterAccess(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that is needed to talk to one API server.
+    """Everything needed to talk to one API server.
 
-    context: its name, "" for a service account. where, cluster: the places of context and cluster, for messages.
-    server: a URL without a slash at the end, a path allowed. roots: the authorities to trust, PEM; None are the
-    system's. proxy: a URL, "" for none.
-    exec_extension: what the cluster's entry keeps for an exec plugin.
-    loopback: never from a kubeconfig; see cli/loopback.py.
+    context: its name, "" for a service account. where, cluster: positions of context and cluster, for messages.
+    server: a URL without a trailing slash, possibly with a path. roots: the authorities to trust, in PEM; None means
+    the system's. proxy: a URL, "" for none. exec_extension: data in the cluster's entry for an exec plugin.
+    loopback: comes from flags only, never from a kubeconfig.
     """
 
     context: str
@@ -62,7 +61,7 @@ class ClusterAccess(msgspec.Struct, frozen=True, kw_only=True):
     loopback: LoopbackKubelets = LoopbackKubelets()
 
     def __repr__(self) -> str:
-        """A proxy's URL may hold a password, and an extension anything."""
+        """Without the proxy's URL, which may hold a password, and without the extension, which may hold anything."""
         return f"ClusterAccess({self.where!r}, {self.server!r})"
 
 
@@ -176,7 +175,7 @@ def _roots(cluster: Cluster) -> bytes | None:
 
 
 def _server(cluster: Cluster) -> str:
-    """A URL without what no path can be put behind. `HOST:PORT` is http, whatever CA is given, as for kubectl."""
+    """The server's URL, checked. As with kubectl, `HOST:PORT` means http even if a CA is given."""
     where, text = f"{cluster.where}.server", cluster.server
     expected = "a URL such as https://HOST:6443 was expected"
     if not text:
@@ -197,7 +196,7 @@ def _split(text: str) -> SplitResult | None:
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return None
-    # urlsplit drops some of these without a word.
+    # urlsplit silently drops some of these characters.
     strange = any(character <= " " or character == "\x7f" for character in text)
     return parts if usable and not strange else None
 
@@ -210,7 +209,7 @@ def _in_pod(environ: Mapping[str, str], service_account: Path) -> bool:
 def _of_service_account(
     environ: Mapping[str, str], namespace: str, service_account: Path
 ) -> ClusterAccess:
-    """rest.InClusterConfig. The CA file must be there: without it every handshake would fail anyway."""
+    """The access of a pod, as client-go's rest.InClusterConfig. The CA file must exist."""
     host, port = environ["KUBERNETES_SERVICE_HOST"], environ["KUBERNETES_SERVICE_PORT"]
     roots = read_bounded(str(service_account / "ca.crt"), "service account: ca.crt")
     named = User(where="service account", token_file=str(service_account / "token"))

@@ -1,4 +1,4 @@
-"""What a request asks for, in RBAC's words, read from its method and path (apiserver's requestinfo.go)."""
+"""Verb and resource of a request in RBAC's words, from its method and path (apiserver's requestinfo.go)."""
 
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -39,8 +39,8 @@ def resource_path(path: str) -> ResourcePath | None:
 class ApiCall(NamedTuple):
     """A verb and a resource, as `kubectl auth can-i` takes them.
 
-    resource: with group and subresource, `certificatesigningrequests.certificates.k8s.io/approval`; the path for
-    what is no resource.
+    resource: with group and subresource, such as `certificatesigningrequests.certificates.k8s.io/approval`; the path
+    for a non-resource URL.
     """
 
     verb: str
@@ -60,7 +60,7 @@ _VERBS = {
 
 
 def api_call(method: str, path: str) -> ApiCall:
-    """Never fails: an unknown path is a non-resource URL with its method as the verb."""
+    """The call of a request. An unknown path is a non-resource URL with its method as the verb."""
     found = resource_path(path)
     if found is None:
         return ApiCall(method.lower(), path)

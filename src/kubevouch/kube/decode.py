@@ -1,8 +1,8 @@
 """JSON from the API server into narrow structs.
 
-Go reads null as absent, and writes moments that Python's datetime has no room for (a node can put the year 0 or
-10000 into its own status or lease). Neither may keep a whole list from being read, so what the strict decoder
-refuses is read again with both taken out.
+Go reads null as absent, and writes times that Python's datetime cannot hold (a node can put the year 0 or 10000 into
+its own status or lease). Neither may prevent a whole list from being read, so what the strict decoder refuses is read
+again without them.
 """
 
 import functools
@@ -18,19 +18,19 @@ from kubevouch.kube.resources.meta import Narrow
 T = TypeVar("T")
 JSON = Any
 
-# RFC 3339 as Go writes it, with a year that datetime does not know: 0000, -001, 10000.
+# RFC 3339 as Go writes it, with a year beyond datetime's range: 0000, -001, 10000.
 _UNREPRESENTABLE: Final = re.compile(r"^(?:0000|-[0-9]+|[0-9]{5,})-[0-9]{2}-[0-9]{2}T")
 
 
 class ListMetadata(Narrow, frozen=True, kw_only=True):
-    """What a list says of itself. `continue_` is the token for the next page, "" on the last."""
+    """The metadata of a list. `continue_` is the token of the next page, "" on the last page."""
 
     resource_version: str = ""
     continue_: str = msgspec.field(default="", name="continue")
 
 
 class Listed(Narrow, Generic[T], frozen=True, kw_only=True):
-    """One page of a list."""
+    """A page of a list."""
 
     metadata: ListMetadata = ListMetadata()
     items: tuple[T, ...] = ()
@@ -42,7 +42,7 @@ def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
 
 
 def decoded(data: bytes, kind: type[T], where: str) -> T:
-    """`data` as `kind`, or BadResponse at `where`."""
+    """`data` decoded as `kind`. Raises BadResponse at `where`."""
     decoder: msgspec.json.Decoder[T] = _decoder(cast("Hashable", kind))
     try:
         return decoder.decode(data)

@@ -1,4 +1,4 @@
-"""What this room raises. The class says what the caller can do about it.
+"""The errors of this room. The class says what the caller can do about the error.
 
 `where` is the API server's URL, or the file and field of a kubeconfig.
 """
@@ -10,45 +10,45 @@ from kubevouch.errors import KubevouchError, UsageError
 
 
 def printable(text: str) -> str:
-    """The same on one line, without what could move a terminal's cursor: files and servers chose some of it."""
+    """The text on one line without control characters, since files and servers chose parts of it."""
     return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
 
 
 class KubeconfigError(UsageError):
-    """A kubeconfig, or what it points to, is not usable. Whoever wrote it can mend it."""
+    """A kubeconfig, or a file that it names, cannot be used and must be corrected."""
 
     def __init__(self, where: str, seen: str, expected: str = "") -> None:
         super().__init__(printable(where), printable(seen), printable(expected))
 
 
 class KubeError(KubevouchError):
-    """The API server did not do what was asked."""
+    """A request to the API server failed."""
 
     def __init__(self, where: str, seen: str, expected: str = "") -> None:
         super().__init__(printable(where), printable(seen), printable(expected))
 
 
 class CredentialError(KubeError):
-    """No credential could be had: a token file that is gone, an exec plugin that failed. Nothing was sent."""
+    """There is no credential: a token file is missing, or an exec plugin failed. Nothing was sent."""
 
 
 class UnreachableKind(StrEnum):
-    """Where a request got stuck."""
+    """How the connection to the API server failed."""
 
     DNS = "dns"
     REFUSED = "refused"
     TIMEOUT = "timeout"
     RESET = "reset"
-    """The connection broke: before the answer, or in the middle of it."""
+    """The connection broke before or during the response."""
     SILENCE = "silence"
-    """An answer that comes line by line came no further in time."""
+    """A watch or log sent nothing for too long."""
     NETWORK = "network"
-    """No route, or this machine could not even try."""
+    """There is no route, or this machine could not open a connection."""
     PROXY = "proxy"
 
 
 class ApiUnreachable(KubeError):
-    """No whole answer. Trying again may help."""
+    """The API server gave no complete response. Trying again may help."""
 
     def __init__(self, where: str, seen: str, expected: str = "", *, kind: UnreachableKind) -> None:
         super().__init__(where, seen, expected)
@@ -56,24 +56,24 @@ class ApiUnreachable(KubeError):
 
 
 class ApiTlsError(KubeError):
-    """The handshake failed: the server's certificate is not trusted, or ours is not wanted."""
+    """The TLS handshake failed: the server's certificate is not trusted, or it refused our client certificate."""
 
 
 class NotAnApiServer(KubeError):
-    """Something answers there, but no API server: plain HTTP, a web page, a redirect."""
+    """Something other than an API server answers: with plain HTTP, a web page or a redirect."""
 
 
 class BadResponse(KubeError):
-    """An answer that is not what was asked for: JSON that cannot be decoded, or a body cut short."""
+    """The response cannot be decoded, or its body is incomplete."""
 
 
 class ResponseTooLarge(KubeError):
-    """An answer longer than the caller allowed. The rest was not read."""
+    """The response is longer than the caller allows. The rest was not read."""
 
 
 @dataclass(frozen=True)
 class FieldCause:
-    """One field of an object that the API server refused: `field` is a path such as `spec.usages`."""
+    """A field that the API server refused, and why: `field` is a path such as `spec.usages`."""
 
     field: str
     reason: str
@@ -81,10 +81,10 @@ class FieldCause:
 
 
 class StatusError(KubeError):
-    """An answer with a status of 400 and above.
+    """A response with an HTTP status of 400 or above.
 
-    code: the HTTP status. reason: the machine-readable word of a `kind: Status` answer, or "".
-    message: the server's own words. verb and resource: what was asked, as RBAC writes it.
+    code: the HTTP status. reason: the machine-readable word of a `kind: Status` response, or "".
+    message: the server's own text. verb and resource: of the request, as RBAC writes them.
     """
 
     def __init__(
@@ -108,40 +108,40 @@ class StatusError(KubeError):
 
 
 class Unauthorized(StatusError):
-    """401: the credential is missing, unknown or expired. Another one is needed."""
+    """401: the credential is missing, unknown or expired."""
 
 
 class Forbidden(StatusError):
-    """403: known, but not allowed to. A Role is needed for `verb` and `resource`, or an admission rule said no."""
+    """403: the user may not do this. A Role must allow `verb` on `resource`, or an admission rule refused it."""
 
 
 class NotFound(StatusError):
-    """404: no such object, or no such resource (an API group that is not installed or not available)."""
+    """404: the object does not exist, or neither does the resource (its API group is not installed or available)."""
 
 
 class Conflict(StatusError):
-    """409: the object has changed since it was read, or exists already. Read again and decide again."""
+    """409: the object has changed since it was read, or it exists already. Read it again and decide again."""
 
 
 class Gone(StatusError):
-    """410: the version asked for is too old. List anew."""
+    """410: the resourceVersion is too old. List again."""
 
 
 class Invalid(StatusError):
-    """422: the object breaks a rule. `causes` say which field. Sending it again will not help."""
+    """422: the object is invalid; `causes` name the fields. Sending it again does not help."""
 
     causes: tuple[FieldCause, ...] = ()
 
 
 class RetryLater(StatusError):
-    """The server asks to come back later. `retry_after` is in seconds, None where it did not say."""
+    """The server asks to retry later. `retry_after`: seconds; None if the server did not say."""
 
     retry_after: float | None = None
 
 
 class TooManyRequests(RetryLater):
-    """429: more than the server's priority and fairness rules let through."""
+    """429: the server's priority and fairness rules rejected the request."""
 
 
 class ServerError(RetryLater):
-    """5xx: the server, or something it stands before, failed. `message` tells what, for example of a kubelet."""
+    """5xx: the server, or a kubelet or API service behind it, failed. `message` says how."""

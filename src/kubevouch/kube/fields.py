@@ -1,7 +1,7 @@
-"""Typed fields out of a decoded YAML or JSON mapping, by the rules of Go's JSON decoder.
+"""Reads typed fields from a decoded YAML or JSON mapping, by the rules of Go's JSON decoder.
 
-Null is absent, unknown fields are nobody's business, names are case-sensitive, and a value of another type
-is an error that names the field and never the value: it may be a secret.
+Null means absent, unknown fields are ignored, and names are case-sensitive. A value of another type is an error that
+names the field but not the value, which may be a secret.
 """
 
 import base64
@@ -24,7 +24,7 @@ _KINDS = {
 class Fields:
     """A mapping at `where`, read field by field.
 
-    whole: it is all of a file, so that its fields are told as `FILE: users`, and theirs as `FILE: users.token`.
+    whole: the mapping is a whole file, so that messages name its fields `FILE: users` and `FILE: users.token`.
     """
 
     def __init__(self, mapping: dict[str, Value], where: str, *, whole: bool = False) -> None:
@@ -34,17 +34,17 @@ class Fields:
 
     @classmethod
     def of(cls, value: Value, where: str, *, whole: bool = False) -> "Fields":
-        """A decoded value that has to be a mapping; null is an empty one."""
+        """The fields of a decoded value, which must be a mapping; null is an empty one."""
         if not isinstance(value, dict | None):
             raise KubeconfigError(where, _KINDS[type(value)], "a mapping was expected")
         return cls(value or {}, where, whole=whole)
 
     def place(self, name: str) -> str:
-        """Where a field stands, for a message."""
+        """The position of a field, for a message."""
         return f"{self.where}{self._joint}{name}"
 
     def wrong(self, name: str, seen: str, expected: str = "") -> KubeconfigError:
-        """An error about one field."""
+        """An error about a field."""
         return KubeconfigError(self.place(name), seen, expected)
 
     def text(self, name: str) -> str:
@@ -56,7 +56,7 @@ class Fields:
         return self._typed(name, bool, "true or false was expected, without quotes") or False
 
     def data(self, name: str) -> bytes:
-        """Base64 text as Go's []byte: line breaks are ignored, padding is owed."""
+        """Base64 text, decoded as Go's []byte: line breaks are ignored, padding is required."""
         text = self._typed(name, str, "base64 text was expected") or ""
         try:
             return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
@@ -95,7 +95,7 @@ class Fields:
             yield Fields.of(item, f"{self.place(name)}[{index}]")
 
     def named(self, name: str, inner: str) -> "Iterator[tuple[str, Fields]]":
-        """A list of `{name: ..., <inner>: {...}}`, as clusters, users and contexts are. Two of one name are refused."""
+        """The entries of a list of `{name: ..., <inner>: {...}}`, such as clusters. A name that occurs twice is refused."""
         seen: set[str] = set()
         for item in self.items(name):
             called = item.text("name")
@@ -108,7 +108,7 @@ class Fields:
             yield called, Fields.of(item.raw(inner), f"{where}.{inner}")
 
     def raw(self, name: str) -> Value:
-        """The value as it is, None if absent."""
+        """The undecoded value of a field; None if absent."""
         return self._mapping.get(name)
 
     def _typed(self, name: str, kind: type, expected: str) -> Value:

@@ -1,8 +1,7 @@
-"""Kubeconfig files: which are read, what stands in them, how several become one. As kubectl does it.
+"""Kubeconfig files: which ones are read, their contents, and how several are merged, as by kubectl.
 
 Source: client-go's tools/clientcmd/loader.go and api/v1/{types,conversion,defaults}.go; docs/kubeconfig.md is
-the comparison, row by row. It does not know which context is wanted, nor whether what a user or cluster
-points to is there: see access.py.
+the comparison, row by row. Choosing the context, and reading files that a user or cluster names, is done in access.py.
 """
 
 import errno
@@ -28,7 +27,7 @@ T = TypeVar("T")
 
 
 class ExecConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """A plugin that prints a credential. A `command` with a slash is absolute here."""
+    """An exec plugin, a program that prints a credential. A `command` with a slash in it has been made absolute."""
 
     command: str
     args: tuple[str, ...] = ()
@@ -40,7 +39,7 @@ class ExecConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of `clusters`. Paths are absolute. `exec_extension` is handed to a plugin as it is."""
+    """An entry of `clusters`. Paths are absolute. `exec_extension` is passed to an exec plugin as it is."""
 
     where: str
     server: str = ""
@@ -54,7 +53,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of `users`. Paths are absolute. Its repr shows no secret."""
+    """An entry of `users`. Paths are absolute. Its repr shows no secret."""
 
     where: str
     client_certificate: str = ""
@@ -77,7 +76,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of `contexts`: names of a cluster and a user, and a namespace."""
+    """An entry of `contexts`: the names of a cluster and a user, and a namespace."""
 
     where: str
     cluster: str = ""
@@ -86,7 +85,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Kubeconfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One file, or several merged. `looked` are the paths that were tried, `files` those that were there."""
+    """One file or several merged ones. `looked`: the paths that were tried; `files`: those that exist."""
 
     looked: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
@@ -99,8 +98,8 @@ class Kubeconfig(msgspec.Struct, frozen=True, kw_only=True):
 def read_kubeconfig(environ: Mapping[str, str], explicit: str = "") -> Kubeconfig:
     """The kubeconfig that kubectl would use: `explicit` (--kubeconfig), else $KUBECONFIG, else ~/.kube/config.
 
-    Several files of $KUBECONFIG are merged; missing ones are passed over, an explicit one must be there.
-    Raises KubeconfigError for any of them that cannot be read.
+    Several files of $KUBECONFIG are merged. Missing ones are skipped, but an explicit one must exist. Raises
+    KubeconfigError if a file cannot be read.
     """
     paths = _paths(environ, explicit)
     found = [config for path in paths if (config := _read_file(path)) is not None]
@@ -131,7 +130,7 @@ def _paths(environ: Mapping[str, str], explicit: str) -> tuple[str, ...]:
 
 
 def read_bounded(path: str, where: str, expected: str = "") -> bytes:
-    """A file's bytes, or KubeconfigError at `where`: it cannot be opened, or is longer than 1 MiB."""
+    """The contents of a file. Raises KubeconfigError at `where` if it cannot be read or is longer than 1 MiB."""
     try:
         with Path(path).open("rb") as file:
             data = file.read(goyaml.MAX_BYTES + 1)
@@ -152,7 +151,7 @@ def _why(error: OSError | ValueError) -> str:
 
 
 def _read_file(path: str) -> Kubeconfig | None:
-    """What stands in one file; None if there is no such file."""
+    """The kubeconfig in a file; None if the file does not exist."""
     try:
         data = read_bounded(path, path)
     except KubeconfigError as error:
@@ -164,7 +163,7 @@ def _read_file(path: str) -> Kubeconfig | None:
 
 
 def parse(data: bytes, path: str) -> Kubeconfig:
-    """The text of a kubeconfig file; relative paths in it are taken from the folder of `path`."""
+    """Parses a kubeconfig file. Relative paths in it are resolved against the folder of `path`."""
     try:
         top = Fields.of(goyaml.read(data), path, whole=True)
     except goyaml.UnreadableYaml as error:
@@ -259,7 +258,7 @@ def _context(at: Fields) -> Context:
 
 
 def _absolute(path: str, base: str) -> str:
-    """Resolved against the folder of its own file; an absolute path stays as it is written."""
+    """The path resolved against the folder of its kubeconfig; an absolute path stays as it is written."""
     if not path or os.path.isabs(path):  # noqa: PTH117 - lexical, as Go's filepath
         return path
     return os.path.normpath(os.path.join(base, path))  # noqa: PTH118 - the same

@@ -1,4 +1,4 @@
-"""Which proxy stands between us and a server: a cluster's `proxy-url`, else the environment's.
+"""The proxy to use for a server: the cluster's `proxy-url`, else the one in the environment.
 
 The environment is read as Go's golang.org/x/net/http/httpproxy does (HTTPS_PROXY, HTTP_PROXY, NO_PROXY and
 their lower-case forms; loopback is never proxied), since kubectl does.
@@ -15,7 +15,7 @@ _RIGHT = "a URL such as http://proxy.example:3128 was expected"
 
 
 def checked_proxy(url: str, where: str) -> str:
-    """A proxy's URL that can be used, or KubeconfigError at `where`."""
+    """The URL of a usable proxy. Raises KubeconfigError at `where`."""
     try:
         parts = urlsplit(url)
         usable = bool(parts.hostname) and parts.port != 0
@@ -66,7 +66,7 @@ def _is_excepted(host: str, port: int, excepted: str) -> bool:
 
 
 def _matches(entry: str, host: str, port: int) -> bool:
-    """One entry of NO_PROXY: `*`, a network, an address or a domain, the last two with or without a port."""
+    """Whether an entry of NO_PROXY matches: `*`, a network, or an address or domain with or without a port."""
     if entry == "*":
         return True
     address = _address(host)

@@ -1,4 +1,4 @@
-"""Objects that will be written back: kept as the bytes that came, so that no field is lost that we do not know."""
+"""Objects that will be written back, kept as the original JSON so that unknown fields are not lost."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,11 +20,11 @@ class RawObject(Generic[ObjectT]):
     server: str
 
     def read(self) -> ObjectT:
-        """The fields we know."""
+        """The object decoded into the struct of its kind."""
         return decoded(self.data, self.resource.struct, self._where)
 
     def whole(self) -> dict[str, Any]:
-        """All of it, to be changed and sent back. An item of a list gets the kind that only its list carries."""
+        """The whole object as JSON, to be changed and written back; apiVersion and kind are added to an item of a list."""
         # Text keys and JSON values are all that a PUT body needs to be.
         found = decoded(self.data, dict[str, Any], self._where)
         return {**found, "apiVersion": self.resource.api_version, "kind": self.resource.kind}
@@ -37,7 +37,7 @@ class RawObject(Generic[ObjectT]):
 def with_condition(
     raw: RawObject[CertificateSigningRequest], condition: CsrCondition, now: datetime
 ) -> dict[str, Any]:
-    """The whole request with one condition more; one of the same type is replaced, as kubectl does."""
+    """The whole CSR with a condition added; one of the same type is replaced, as by kubectl."""
     whole = raw.whole()
     status = dict(whole.get("status") or {})
     kept = [

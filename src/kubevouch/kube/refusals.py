@@ -1,6 +1,6 @@
-"""Answers that are not a success, as errors: by status code, `kind: Status` body, or what else came instead.
+"""Turns error responses into errors: by status code, by a `kind: Status` body, or by another body.
 
-The text of an answer is somebody else's: it is cut, and nothing that moves a cursor gets through.
+Texts of a response may be hostile: they are shortened and freed of control characters.
 """
 
 from typing import Final
@@ -41,7 +41,7 @@ _CLASSES: Final[dict[int, type[StatusError]]] = {
 
 
 class StatusCause(Narrow, frozen=True, kw_only=True):
-    """One field that was refused."""
+    """A cause in a Status: a field that was refused."""
 
     reason: str | None = None
     message: str | None = None
@@ -49,14 +49,14 @@ class StatusCause(Narrow, frozen=True, kw_only=True):
 
 
 class StatusDetails(Narrow, frozen=True, kw_only=True):
-    """More about a failure."""
+    """The details of a Status."""
 
     causes: tuple[StatusCause, ...] | None = None
     retry_after_seconds: int | None = None
 
 
 class Status(Narrow, frozen=True, kw_only=True):
-    """`kind: Status`, how the API server says no."""
+    """A response of `kind: Status`, which describes an error."""
 
     kind: str = ""
     message: str | None = None
@@ -65,7 +65,7 @@ class Status(Narrow, frozen=True, kw_only=True):
 
 
 def one_line(text: str) -> str:
-    """What a server told, on one line of at most 500 characters."""
+    """A server's text on one line of at most 500 characters."""
     line = printable(" ".join(text.split()))
     return line if len(line) <= MAX_TEXT else line[:MAX_TEXT] + "..."
 
@@ -73,7 +73,7 @@ def one_line(text: str) -> str:
 def refusal(
     server: str, call: ApiCall, code: int, headers: dict[str, str], body: bytes
 ) -> KubeError:
-    """The error for an answer with a status code other than 2xx. `headers` by lower-case name."""
+    """The error for a response with a status code other than 2xx. `headers`: by lower-case name."""
     if code < 400:
         to = one_line(headers.get("location", ""))
         seen = f"answers with a redirect ({code})" + (f" to {to}" if to else "")
@@ -114,17 +114,17 @@ def _status(body: bytes) -> Status | None:
 def _stranger(
     server: str, code: int, headers: dict[str, str], body: bytes
 ) -> NotAnApiServer | None:
-    """Something else that answers there. A load balancer's page of a 5xx is not: the server behind it may be one."""
+    """The error if the response is not an API server's; None if it may be, as with a load balancer's page for 5xx."""
     if b"HTTP request to an HTTPS server" in body:
         expected = "put https:// before the address in the kubeconfig"
-        return NotAnApiServer(server, "speaks TLS, and was asked without", expected)
+        return NotAnApiServer(server, "expects TLS, but the URL is http", expected)
     if code < 500 and "html" in headers.get("content-type", ""):
         return NotAnApiServer(server, f"answers with a web page ({code})", _RIGHT)
     return None
 
 
 def web_page(server: str, headers: dict[str, str]) -> NotAnApiServer:
-    """The error for a success that is not in the form that was asked for."""
+    """The error for a successful response that is not JSON."""
     form = one_line(headers.get("content-type", "")) or "no content type"
     return NotAnApiServer(server, f"answers in another form than JSON ({form})", _RIGHT)
 
@@ -144,7 +144,7 @@ def _advice(kind: type[StatusError], call: ApiCall, code: int) -> str:
 
 
 def _retry_after(headers: dict[str, str], status: Status | None) -> float | None:
-    """Seconds; the form with a date is not used by API servers."""
+    """Seconds to wait by Retry-After or the Status. API servers do not use the form with a date."""
     text = headers.get("retry-after", "")
     if text.isascii() and text.isdecimal() and len(text) < 10:
         return float(text)

@@ -1,6 +1,6 @@
-"""One user of a kubeconfig: which combinations of credentials can be used, by client-go's validation.go.
+"""Checks which credentials of a kubeconfig's user can be combined, by client-go's validation.go.
 
-Where kubectl warns that one field "will override" another it refuses, and so does this.
+Where kubectl says that one field "will override" another it refuses the user, and so does this module.
 """
 
 from kubevouch.kube.errors import KubeconfigError
@@ -11,7 +11,7 @@ _INTERACTIVE = ("Never", "IfAvailable", "Always")
 
 
 def check_user(user: User) -> None:
-    """Raises KubeconfigError for what could not be sent, or would be sent in two ways."""
+    """Raises KubeconfigError for a credential that cannot be sent, or for two that exclude each other."""
     if user.auth_provider is not None:
         seen = (
             f'the auth-provider "{user.auth_provider}", a kind of login that client-go has given up'
@@ -32,13 +32,13 @@ def check_user(user: User) -> None:
 
 
 def can_identify(user: User) -> bool:
-    """Whether there is any credential at all."""
+    """Whether the user has any credential."""
     certificate = user.client_certificate or user.client_certificate_data
     return bool(certificate or user.token or user.token_file or user.username or user.exec)
 
 
 def without_credentials(user: User) -> User:
-    """Over plain HTTP nothing secret is sent (client_config.go); whom to act as still is."""
+    """The user without secrets, for plain HTTP (client_config.go). Impersonation is kept."""
     return User(
         where=user.where,
         impersonate=user.impersonate,

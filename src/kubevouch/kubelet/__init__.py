@@ -1,4 +1,4 @@
-"""The only door to kubelets, and what their files mean.
+"""The client of kubelets, and the meaning of their files. Nothing else in the product dials a kubelet.
 
 - `io`: everything that opens a socket; nothing outside that folder does
 

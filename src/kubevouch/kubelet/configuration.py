@@ -1,4 +1,4 @@
-"""A kubelet's configuration: the values that matter here, and one file read with everything that is wrong with it.
+"""A kubelet's configuration: the values that matter here, and how a file is read with all its problems.
 
 The same values come from config.yaml, from its drop-ins, from the kubelet-config ConfigMap and from /configz.
 Sources: staging/src/k8s.io/kubelet/config/v1beta1/types.go, pkg/kubelet/apis/config/v1beta1/defaults.go.
@@ -20,25 +20,25 @@ BOOTSTRAP_KEY: Final = "serverTLSBootstrap"
 
 
 class X509Authentication(msgspec.Struct, frozen=True):
-    """Who may show a client certificate."""
+    """The CA of client certificates that the kubelet accepts."""
 
     client_ca_file: str = msgspec.field(name="clientCAFile", default="")
 
 
 class WebhookAuthentication(msgspec.Struct, frozen=True):
-    """Bearer tokens, judged by the API server (TokenReview)."""
+    """Whether bearer tokens are accepted, by TokenReview at the API server."""
 
     enabled: bool = True
 
 
 class AnonymousAuthentication(msgspec.Struct, frozen=True):
-    """Requests without any credential."""
+    """Whether requests without a credential are accepted."""
 
     enabled: bool = False
 
 
 class KubeletAuthentication(msgspec.Struct, frozen=True):
-    """How the kubelet tells who is calling."""
+    """How the kubelet authenticates requests."""
 
     x509: X509Authentication = X509Authentication()
     webhook: WebhookAuthentication = WebhookAuthentication()
@@ -46,13 +46,13 @@ class KubeletAuthentication(msgspec.Struct, frozen=True):
 
 
 class KubeletAuthorization(msgspec.Struct, frozen=True):
-    """Whom the kubelet lets in: "Webhook" asks the API server, "AlwaysAllow" nobody."""
+    """How the kubelet authorizes requests: "Webhook" asks the API server, "AlwaysAllow" allows everything."""
 
     mode: str = "Webhook"
 
 
 class KubeletConfiguration(msgspec.Struct, frozen=True):
-    """The values that decide about serving certificates and about who may read metrics; the kubelet's defaults filled in."""
+    """The values that decide about serving certificates and access to metrics, with the kubelet's defaults filled in."""
 
     server_tls_bootstrap: bool = msgspec.field(name=BOOTSTRAP_KEY, default=False)
     rotate_certificates: bool = msgspec.field(name="rotateCertificates", default=False)
@@ -74,16 +74,16 @@ class KubeletConfiguration(msgspec.Struct, frozen=True):
 
     @property
     def bootstrap_gate_off(self) -> bool:
-        """RotateKubeletServerCertificate is off: with serverTLSBootstrap such a kubelet does not start (validation.go)."""
+        """Whether RotateKubeletServerCertificate is off; then a kubelet with serverTLSBootstrap does not start (validation.go)."""
         own = self.feature_gates.get("RotateKubeletServerCertificate")
         return not (own if own is not None else self.feature_gates.get("AllBeta", True))
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationFile:
-    """One file, read. `values` is None if a problem is fatal; it is what this file alone would make of a kubelet.
+    """A configuration file. `values`: the configuration by this file alone; None if a problem is fatal.
 
-    where: its path, or "kubelet-config ConfigMap". tree: the file's own keys, unknown ones too, without defaults.
+    where: its path, or "kubelet-config ConfigMap". tree: the keys in the file, also unknown ones, without defaults.
     """
 
     where: str
@@ -93,14 +93,14 @@ class ConfigurationFile:
 
     @property
     def fatal(self) -> Problem | None:
-        """Why there are no values."""
+        """The fatal problem because of which there are no values; None if there is none."""
         return next((problem for problem in self.problems if problem.fatal), None)
 
 
 def read_configuration(content: bytes, where: str, *, drop_in: bool = False) -> ConfigurationFile:
-    """A configuration file, or a drop-in, of any bytes. Never raises: what is wrong is among the problems.
+    """Reads a configuration file or a drop-in. Never raises: everything wrong becomes a problem.
 
-    A drop-in is read more strictly by the kubelet (a key twice is fatal) and less so (case does not matter).
+    The kubelet reads drop-ins more strictly in one way (a duplicate key is fatal), less in another (case is ignored).
     """
     return configuration_of(read_document(content), where, drop_in=drop_in)
 
@@ -108,7 +108,7 @@ def read_configuration(content: bytes, where: str, *, drop_in: bool = False) -> 
 def configuration_of(
     document: ConfigDocument, where: str, *, drop_in: bool = False
 ) -> ConfigurationFile:
-    """The same of a document that is read already."""
+    """As read_configuration, from a document that has been read already."""
     problems = [
         replace(problem, fatal=True)
         if drop_in and problem.kind is ProblemKind.DUPLICATE_KEY
@@ -128,12 +128,12 @@ def configuration_of(
     return ConfigurationFile(where, values, document.tree, tuple(problems))
 
 
-# A kubelet takes these for "not set".
+# For a kubelet these mean "not set".
 _EMPTY: Final = {("port",): 0, ("address",): "", ("healthzBindAddress",): "", ("authorization", "mode"): ""}  # fmt: skip
 
 
 def values_of(tree: Tree) -> KubeletConfiguration:
-    """The values in a tree of keys, the kubelet's defaults filled in.
+    """The values in a tree of keys, with the kubelet's defaults filled in.
 
     Raises:
         msgspec.ValidationError: a value of another type than the kubelet takes.
@@ -142,7 +142,7 @@ def values_of(tree: Tree) -> KubeletConfiguration:
 
 
 def _set_only(tree: Tree, path: tuple[str, ...]) -> Tree:
-    """Without what counts as not set: null, and the empty value of a few. Numbers as JSON has them: 1e4 is 10000."""
+    """The tree without keys that count as not set: null, and the empty value of a few. 1e4 becomes 10000, as in JSON."""
     kept: Tree = {}
     for key, value in tree.items():
         here = (*path, key)
@@ -158,7 +158,7 @@ def _set_only(tree: Tree, path: tuple[str, ...]) -> Tree:
 
 
 def _type_problem(error: msgspec.ValidationError, root: YamlNode) -> Problem:
-    """The words of msgspec: Expected `bool`, got `str` - at `$.serverTLSBootstrap`."""
+    """The problem for an error of msgspec: Expected `bool`, got `str` - at `$.serverTLSBootstrap`."""
     text, _, path = str(error).partition(" - at `$.")
     key = path.rstrip("`").partition("[")[0]
     node: YamlNode | None = root
@@ -181,13 +181,13 @@ def _kind_problems(document: ConfigDocument) -> list[Problem]:
 
 
 def _in_any_case(tree: Tree, key: str) -> Value:
-    """These two keys are looked for before everything else, and by other rules: MetaFactory in apimachinery."""
+    """The value of apiVersion or kind, which is looked up first and in any case (MetaFactory in apimachinery)."""
     written = [found for found in tree if found.casefold() == key.casefold()]
     return tree[max(written, key=str.encode)] if written else None
 
 
 def _key_problems(root: YamlNode, *, drop_in: bool, prefix: str = "") -> list[Problem]:
-    """Keys that no kubelet knows, in the order of the file."""
+    """Problems with keys that no kubelet knows, in the order of the file."""
     problems: list[Problem] = []
     for entry in root.entries:
         dotted = f"{prefix}.{entry.key}" if prefix else entry.key

@@ -1,6 +1,6 @@
-"""A kubelet's /configz: the configuration it really runs with, frozen at its start.
+"""A kubelet's /configz: the configuration that it runs with, as of its start.
 
-It holds defaults, files and flags merged, and the paths of a self-signed pair that no file names. Sources:
+It has defaults, files and flags merged, and also the paths of a self-signed pair that no file names. Sources:
 staging/src/k8s.io/component-base/configz/configz.go, initConfigz in cmd/kubelet/app/server.go.
 """
 
@@ -12,7 +12,7 @@ from kubevouch.kubelet.configuration import KubeletConfiguration
 from kubevouch.kubelet.errors import AnswerError
 
 LARGEST: Final = 1 << 20
-"""Bytes. A kubelet's answer is about 3,000."""
+"""Bytes. A kubelet's answer has about 3,000."""
 
 
 class _Page(msgspec.Struct, frozen=True):
@@ -28,7 +28,7 @@ def read_configz(body: bytes, where: str) -> KubeletConfiguration:
     A key that is absent has its default there: serverTLSBootstrap is left out of the answer when it is false.
 
     Raises:
-        AnswerError: not such an answer.
+        AnswerError: the body is not an answer of /configz.
     """
     expected = '{"kubeletconfig": {...}} was expected'
     if len(body) > LARGEST:

@@ -1,4 +1,4 @@
-"""Whom a bare handshake dials, and what came of it. Values: `io.dial` makes them."""
+"""The target and the result of a bare handshake, as values. `io.dial` does the handshake."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,15 +9,15 @@ from kubevouch.x509 import Certificate
 
 KUBELET_PORT: Final = 10250
 MOST_CERTIFICATES: Final = 16
-"""So many of a chain are read. A kubelet presents one or two; Go's verifier gives up at a hundred signatures."""
+"""Certificates of a chain that are read. A kubelet presents one or two; Go's verifier stops at a hundred signatures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom to dial. `address` is what scrapers would dial: an IP address or a name, without port.
+    """A kubelet to dial. `address`: what scrapers dial, an IP address or a name, without port.
 
-    node: the Node's name, carried through. server_name: for the TLS name (SNI), where it is not the address; an
-    address as such is never sent (RFC 6066, 3), and kubelets up to 1.35 then serve what they read at their start.
+    node: the Node's name. server_name: the TLS server name (SNI) if it is not the address. An IP address is never sent
+    as SNI (RFC 6066, 3); without SNI, kubelets up to 1.35 serve the certificate that they read at their start.
     """
 
     address: str
@@ -31,11 +31,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class DialResult:
-    """What came of it. `failure` is None if and only if the handshake was finished and every certificate read.
+    """The result of a bare handshake. `failure` is None only if it was completed and every certificate could be read.
 
-    at: when it began. elapsed: seconds, our own waiting in the crowd included. remote: the address that answered
-    ("10.0.0.5:10250"), empty if none was reached. chain: leaf first, at most MOST_CERTIFICATES; `left_out` more
-    were presented. whole: False where this Python shows the leaf only.
+    at: when it began. elapsed: seconds, including waits caused by our own load. remote: the address that answered
+    ("10.0.0.5:10250"); empty if none was reached. chain: leaf first, at most MOST_CERTIFICATES; `left_out` more were
+    presented. whole: False if this Python gives the leaf only.
     """
 
     target: Target
@@ -45,7 +45,7 @@ class DialResult:
     tls_version: str = ""
     """"TLSv1.3" or "TLSv1.2"."""
     cipher: str = ""
-    """OpenSSL's name of the suite."""
+    """OpenSSL's name of the cipher suite."""
     chain: tuple[Certificate, ...] = ()
     left_out: int = 0
     whole: bool = True
@@ -53,5 +53,5 @@ class DialResult:
 
     @property
     def leaf(self) -> Certificate | None:
-        """The serving certificate, if one was presented and could be read."""
+        """The serving certificate; None if none was presented or it could not be read."""
         return self.chain[0] if self.chain else None

@@ -1,7 +1,7 @@
-"""A kubelet's YAML file as nodes that know their place, and what is wrong with it.
+"""A kubelet's YAML file as nodes with positions, and its problems.
 
-`goyaml` reads; here is what goes before it (bytes, byte order mark, line ends, JSON) and what its answers mean for a
-kubelet's file. The nodes are kept because an edit of one key must know where it stands.
+`goyaml` parses the YAML. This module does what comes before (bytes, byte order mark, line ends, JSON) and turns its
+errors into problems of a kubelet's file. The nodes are kept since an edit of one key needs their positions.
 """
 
 import json
@@ -13,7 +13,7 @@ from kubevouch.goyaml import FaultKind, Oddity, Position, Scalar, YamlNode
 from kubevouch.kubelet.problems import Problem, ProblemKind
 
 LARGEST: Final = 128 * 1024
-"""Bytes. kubeadm writes about 1,200; the parser of exact places reads 100 KB a second or so."""
+"""Bytes. kubeadm writes about 1,200; the parser with exact positions reads about 100 KB a second."""
 
 Tree = dict[str, "Value"]
 Value = Scalar | list[Any] | Tree
@@ -38,10 +38,10 @@ _ODDITIES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ConfigDocument:
-    """The first document of a file: kubelets read no other.
+    """The first document of a file; kubelets read no other.
 
-    text: the file, without its byte order mark. root: a mapping, None if there is a fatal problem. tree: what a
-    kubelet sees, as JSON-like values; of a key that is there twice the later. json: the file is JSON to a kubelet.
+    text: the file without its byte order mark. root: a mapping; None after a fatal problem. tree: the values as a
+    kubelet reads them; the later one of a duplicate key. json: whether a kubelet reads the file as JSON.
     """
 
     text: str
@@ -60,13 +60,13 @@ class _Stop(Exception):
 
 
 def read_document(content: bytes) -> ConfigDocument:
-    """Any bytes: a document, or one without a root whose problems say why. Never raises."""
+    """Reads a file. Never raises: after a fatal problem the document has no root, and its problems say why."""
     problems: list[Problem] = []
     text = ""
     try:
         text = _text(content, problems)
         is_json = _check_json(text, problems)
-        # PyYAML takes no tabs. In JSON they stand between words only, so that a space marks the same place.
+        # PyYAML refuses tabs. In JSON they occur between tokens only, so a space in their place changes no position.
         root = _root(text.replace("\t", " ") if is_json else text, problems)
     except _Stop as stop:
         return ConfigDocument(text, problems=(*problems, stop.problem))
@@ -94,14 +94,14 @@ def _text(content: bytes, problems: list[Problem]) -> str:
 
 
 def _check_json(text: str, problems: list[Problem]) -> bool:
-    """To a kubelet a file whose first character is { is JSON and nothing else (utilyaml.IsJSONBuffer)."""
+    """Checks that a file is JSON. A kubelet reads a file that begins with { as JSON only (utilyaml.IsJSONBuffer)."""
     if not text.lstrip().startswith("{"):
         return False
     try:
-        # As texts: Python refuses to count the digits of a very long number.
+        # Numbers as texts, since Python refuses to convert very long ones.
         json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        what = f"a file that begins with {{ is JSON to the kubelet, and this is not: {error.msg}"
+        what = f"the kubelet reads a file that begins with {{ as JSON, and this is not JSON: {error.msg}"
         raise _Stop(ProblemKind.NOT_JSON, what, (error.lineno, error.colno)) from None
     except RecursionError:
         what = f"nested deeper than {goyaml.MAX_DEPTH} levels"
@@ -111,7 +111,7 @@ def _check_json(text: str, problems: list[Problem]) -> bool:
 
 
 def _no_constant(word: str) -> str:
-    """NaN and the infinities are JSON to Python only."""
+    """Refuses NaN and the infinities, which only Python accepts as JSON."""
     raise json.JSONDecodeError(f"{word} is no value", word, 0)
 
 

@@ -1,10 +1,10 @@
-"""Which configuration is in force on a node, and which source each value comes from.
+"""The effective configuration of a kubelet, and the source of each value.
 
-Order: defaults, the file of --config, the drop-ins of --config-dir one after the other, then flags. Sources:
+The order: defaults, the file of --config, the drop-ins of --config-dir one after the other, then flags. Sources:
 NewKubeletCommand, mergeKubeletConfigurations, kubeletConfigFlagPrecedence in cmd/kubelet/app/server.go of 1.36.3; the
 kubelet's own answers are recorded in tests/kubelet/cases.
 
-What /configz shows is the truth about a running kubelet; this is what the next start will make of the files.
+/configz shows the configuration of the running kubelet; this is the one that its next start will get from the files.
 """
 
 import posixpath
@@ -34,8 +34,8 @@ _LEGACY: Final[Tree] = {
     "authorization": {"mode": "AlwaysAllow"},
     "readOnlyPort": 10255,
 }
-# Defaults that are not the empty value, and values behind a pointer: those are always written out. Others are left
-# out when they are empty (omitempty), which matters where a drop-in spells the same key in another case.
+# Defaults that are not the empty value, and values behind a pointer, are always written out. Other values are left
+# out when empty (omitempty), which matters if a drop-in spells the same key in another case.
 _WRITTEN_DEFAULTS: Final[Tree] = {
     "address": "0.0.0.0",  # noqa: S104 - the kubelet's default, not ours
     "port": 10250,
@@ -82,7 +82,7 @@ _NUMBERS: Final = {"port": "port", "read-only-port": "readOnlyPort", "healthz-po
 
 @dataclass(frozen=True, slots=True)
 class EffectiveConfiguration:
-    """What is in force, and where each dotted key comes from that is not a default.
+    """The effective configuration, and the source of each dotted key that is not a default.
 
     Sources read "file /var/lib/kubelet/config.yaml", "drop-in /etc/kubelet.d/10-tls.conf", "flag --rotate-server-certificates".
     """
@@ -91,17 +91,17 @@ class EffectiveConfiguration:
     sources: Mapping[str, str] = field(default_factory=dict)
 
     def source_of(self, key: str) -> str:
-        """Where the value of a dotted key comes from; DEFAULT if nobody sets it."""
+        """The source of a dotted key's value; DEFAULT if no source sets it."""
         return self.sources.get(key, DEFAULT)
 
 
 def effective(
     file: ConfigurationFile | None, drop_ins: Sequence[ConfigurationFile], flags: Flags
 ) -> EffectiveConfiguration:
-    """What a kubelet started with these makes of them. Drop-ins come as `drop_in_order` puts them.
+    """The effective configuration of a kubelet started with these sources. drop_ins: in the order of `drop_in_order`.
 
     Raises:
-        ConfigurationError: a file that cannot be read, a flag that cannot be; the kubelet would not start.
+        ConfigurationError: a file cannot be read or a flag is invalid; the kubelet would not start.
     """
     for found in (*([file] if file else []), *drop_ins):
         if found.fatal:
@@ -122,7 +122,7 @@ def effective(
 
 
 def _merged(base: dict[str, Any], drop_ins: Sequence[ConfigurationFile]) -> dict[str, Any]:
-    """What the kubelet does: it writes the file, defaults filled in, as JSON, merges, and decodes."""
+    """The file merged with the drop-ins: as JSON with defaults filled in, then decoded again, as the kubelet does it."""
     merged = _leaves(_WRITTEN_DEFAULTS, DEFAULT)
     _merge(merged, base)
     merged = _written(merged, "")
@@ -132,7 +132,7 @@ def _merged(base: dict[str, Any], drop_ins: Sequence[ConfigurationFile]) -> dict
 
 
 def drop_in_order(paths: Iterable[str]) -> tuple[str, ...]:
-    """Those of the paths that a kubelet reads as drop-ins (*.conf), in its order: folder by folder, by bytes."""
+    """The paths that a kubelet reads as drop-ins (*.conf), in its order: folder by folder, sorted by bytes."""
     found = [path for path in paths if path.endswith(".conf")]
     return tuple(sorted(found, key=lambda path: [part.encode() for part in path.split("/")]))
 
@@ -152,7 +152,7 @@ def _leaves(tree: Tree, source: str) -> dict[str, Any]:
 
 
 def _merge(into: dict[str, Any], patch: dict[str, Any]) -> None:
-    """JSON merge patch (RFC 7396): mappings merge, null takes away, everything else replaces."""
+    """Applies a JSON merge patch (RFC 7396): mappings merge, null removes, everything else replaces."""
     for key, value in patch.items():
         if isinstance(value, dict):
             held = into.get(key)
@@ -165,7 +165,7 @@ def _merge(into: dict[str, Any], patch: dict[str, Any]) -> None:
 
 
 def _known(tree: Tree, prefix: str) -> Tree:
-    """The main file is decoded before drop-ins are merged: what it does not know is gone by then."""
+    """The tree without unknown keys: the main file is decoded before drop-ins are merged."""
     kept: Tree = {}
     for key, value in tree.items():
         dotted = f"{prefix}.{key}" if prefix else key
@@ -175,9 +175,9 @@ def _known(tree: Tree, prefix: str) -> Tree:
 
 
 def _folded(tree: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """After a merge the kubelet decodes with encoding/json, to which case does not matter.
+    """The tree with keys in their right case: after a merge the kubelet decodes with encoding/json, which ignores case.
 
-    Keys come in the order of their bytes, and the last one wins.
+    Keys are in the order of their bytes, and the last of several spellings wins.
     """
     if not holds_keys(prefix):
         return tree
@@ -193,7 +193,7 @@ def _folded(tree: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def _written(tree: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """Without the values that are left out as empty."""
+    """The tree without values that are left out because they are empty."""
     kept: dict[str, Any] = {}
     for key, value in tree.items():
         dotted = f"{prefix}.{key}" if prefix else key
@@ -226,7 +226,7 @@ def _put(tree: dict[str, Any], dotted: str, leaf: _Leaf) -> None:
 
 
 def _parted(tree: dict[str, Any], prefix: str = "") -> tuple[Tree, dict[str, str]]:
-    """Values and sources apart."""
+    """The tree of values, and the sources by dotted key."""
     values: Tree = {}
     sources: dict[str, str] = {}
     for key, value in tree.items():
@@ -242,7 +242,7 @@ def _parted(tree: dict[str, Any], prefix: str = "") -> tuple[Tree, dict[str, str
 
 
 def _from_flags(flags: Flags) -> Iterator[tuple[str, Any, str]]:
-    """(dotted key, value, flag) of every flag that has a key."""
+    """(dotted key, value, flag) of every flag that overrides a key."""
     for flag, key in _SWITCHES.items():
         if (switch := flags.switch(flag)) is not None:
             yield key, switch, flag

@@ -1,4 +1,4 @@
-"""What this room raises: a class says what the caller can do about it."""
+"""The errors of this room. The class says what the caller can do about the error."""
 
 from kubevouch.errors import KubevouchError
 
@@ -8,8 +8,8 @@ class KubeletError(KubevouchError):
 
 
 class AnswerError(KubeletError):
-    """A kubelet's answer that cannot be read. Asking again may help; the kubelet, or what stands in for it, is at fault."""
+    """A kubelet's response cannot be read. Trying again may help; the fault is in the kubelet or whatever answers for it."""
 
 
 class ConfigurationError(KubeletError):
-    """Configuration that cannot be read, or command-line flags that no kubelet would start with."""
+    """A configuration cannot be read, or no kubelet would start with these command-line flags."""

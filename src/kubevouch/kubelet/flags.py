@@ -13,7 +13,7 @@ from kubevouch.kubelet.errors import ConfigurationError
 CERT_DIR: Final = "/var/lib/kubelet/pki"
 ROOT_DIR: Final = "/var/lib/kubelet"
 
-# Flags that take no word after them. The last line: of older kubelets.
+# Flags without a value in the next argument. The last line: flags of older kubelets.
 SWITCHES: Final = frozenset(
     """
     anonymous-auth authentication-token-webhook cgroups-per-qos contention-profiling cpu-cfs-quota
@@ -33,26 +33,26 @@ _RIGHT: Final = "the arguments of a running kubelet were expected"
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What stood on the command line, in order: names without dashes, values as written."""
+    """The flags of a command line in order: names without dashes, values as written."""
 
     given: tuple[tuple[str, str], ...] = ()
 
     def get(self, name: str) -> str | None:
-        """The last value given, None if the flag was not."""
+        """The last value of a flag; None if it was not given."""
         return next((value for found, value in reversed(self.given) if found == name), None)
 
     def switch(self, name: str) -> bool | None:
-        """The same of a flag that is on or off.
+        """The value of a boolean flag; None if it was not given.
 
         Raises:
-            ConfigurationError: neither (no kubelet would start so).
+            ConfigurationError: the value is not a boolean, so the kubelet would not start.
         """
         value = self.get(name)
         return None if value is None else _switch(name, value)
 
     @property
     def feature_gates(self) -> dict[str, bool]:
-        """All gates of all --feature-gates together."""
+        """The gates of all --feature-gates flags, merged."""
         gates: dict[str, bool] = {}
         for name, value in self.given:
             if name == "feature-gates":
@@ -65,45 +65,45 @@ class Flags:
 
     @property
     def config(self) -> str:
-        """Path of the configuration file; empty: none, and the legacy defaults hold."""
+        """Path of the configuration file; empty if there is none, in which case the legacy defaults apply."""
         return self.get("config") or ""
 
     @property
     def config_dir(self) -> str:
-        """Folder of the drop-in files; empty: none."""
+        """Folder of the drop-in files; empty if there is none."""
         return self.get("config-dir") or ""
 
     @property
     def cert_dir(self) -> str:
-        """Where the kubelet keeps its certificates. There is no key for it in any file."""
+        """Folder of the kubelet's certificates, which only this flag sets."""
         return self.get("cert-dir") or CERT_DIR
 
     @property
     def root_dir(self) -> str:
-        """Where the kubelet keeps its state."""
+        """Folder of the kubelet's state."""
         return self.get("root-dir") or ROOT_DIR
 
     @property
     def kubeconfig(self) -> str:
-        """Path of the kubelet's kubeconfig; empty: a kubelet without a cluster."""
+        """Path of the kubelet's kubeconfig; empty if the kubelet runs without a cluster."""
         return self.get("kubeconfig") or ""
 
     @property
     def hostname_override(self) -> str:
-        """What the kubelet calls its host, empty if the operating system decides."""
+        """The host name that the kubelet uses; empty if the operating system decides."""
         return self.get("hostname-override") or ""
 
     @property
     def node_ips(self) -> tuple[str, ...]:
-        """The addresses the node announces, as written: one, or two of a dual stack; empty if the kubelet chooses."""
+        """The node's addresses as written: one, or two for dual stack; empty if the kubelet chooses."""
         return tuple(ip.strip() for ip in (self.get("node-ip") or "").split(",") if ip.strip())
 
 
 def read_flags(argv: Sequence[str]) -> Flags:
-    """Flags of a command line, its first word the program, as /proc/<pid>/cmdline shows it.
+    """The flags of a command line, whose first argument is the program, as in /proc/<pid>/cmdline.
 
     Raises:
-        ConfigurationError: words that no kubelet starts with.
+        ConfigurationError: no kubelet would start with these arguments.
     """
     given: list[tuple[str, str]] = []
     words = iter(argv[1:])
@@ -112,7 +112,7 @@ def read_flags(argv: Sequence[str]) -> Flags:
             raise ConfigurationError("kubelet's command line", f"the word {word!r}", _RIGHT)
         name, equals, value = word.lstrip("-").partition("=")
         if not word.startswith("--"):
-            # Only -v and -h are short: -v 2, -v=2, -v2, -h.
+            # Only -v and -h have a short form: -v 2, -v=2, -v2, -h.
             rest = word[2:].removeprefix("=")
             name, equals, value = word[1:2], rest and "=", rest
             if name not in ("v", "h"):

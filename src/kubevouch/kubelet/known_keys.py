@@ -1,7 +1,7 @@
 """The keys of a KubeletConfiguration, kubelet.config.k8s.io/v1beta1, as of 1.36.3.
 
-Listed by the kubelet's own types (real/oracle/kubelet, `keys`); tests/kubelet compares. A key within a dotted one is
-checked too; what lies in free maps (featureGates, evictionHard, ...) and in lists is not.
+Generated from the kubelet's own types (real/oracle/kubelet, `keys`); tests/kubelet compares. Keys within the dotted ones
+are checked, too; keys in free maps (featureGates, evictionHard, ...) and in lists are not.
 """
 
 from typing import Final
@@ -53,11 +53,11 @@ _WITHIN: Final = {""} | {key.rpartition(".")[0] for key in KEYS}
 
 
 def right_case(dotted: str) -> str | None:
-    """The key that is meant by this one in wrong case; None if it is right, or means none."""
+    """The known key that this one is with wrong case; None if the case is right, or if there is no such key."""
     meant = _BY_FOLDED.get(dotted.casefold())
     return meant if meant != dotted else None
 
 
 def holds_keys(dotted: str) -> bool:
-    """Keys within this one are listed, and so checked. "" is the whole file."""
+    """Whether the keys within this one are known, and so checked. "" is the whole file."""
     return dotted in _WITHIN

@@ -1,6 +1,6 @@
-"""A kubelet's pki folder: which pair a kubelet would serve after its next start, and what stands in the way.
+"""A kubelet's pki folder: which certificate a kubelet would serve after its next start, or why it would serve none.
 
-Pure: it takes a listing and the certificates in it. Keys are never read, only seen to be there. Sources:
+Pure: it takes a listing of the folder and its certificates. Keys are never read, only their existence is known. Sources:
 InitializeTLS in cmd/kubelet/app/server.go, CanReadCertAndKey in client-go's util/cert/io.go, Current in client-go's
 util/certificate/certificate_store.go.
 """
@@ -21,7 +21,7 @@ _SELF_SIGNED: Final = ("kubelet.crt", "kubelet.key")
 
 
 class FileKind(StrEnum):
-    """What a name in the folder is, not following links."""
+    """The kind of a directory entry, without following links."""
 
     FILE = "file"
     LINK = "link"
@@ -31,10 +31,10 @@ class FileKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PkiFile:
-    """One name in the folder.
+    """An entry of the folder.
 
-    path: absolute. mode: permission bits, None if not known. target: of a link, as written. certificates: PEM, what
-    of the file (or of the link's end) is public; empty if there is none, or a link leads nowhere.
+    path: absolute. mode: permission bits; None if not known. target: of a link, as written. certificates: the
+    certificates in the file (or in a link's target), in PEM; empty if there are none.
     """
 
     path: str
@@ -45,18 +45,18 @@ class PkiFile:
 
 
 class ServingMode(StrEnum):
-    """Where a kubelet's serving certificate comes from."""
+    """The source of a kubelet's serving certificate."""
 
     BOOTSTRAP = "bootstrap"
     """serverTLSBootstrap: from the cluster's signer, kept as kubelet-server-current.pem."""
     FILES = "files"
     """tlsCertFile and tlsPrivateKeyFile."""
     SELF_SIGNED = "self-signed"
-    """kubelet.crt and kubelet.key, made by the kubelet if they are not there."""
+    """kubelet.crt and kubelet.key, which the kubelet makes if they are missing."""
 
 
 def serving_mode(configuration: KubeletConfiguration) -> ServingMode:
-    """The mode that a configuration asks for."""
+    """The mode that a configuration selects."""
     if configuration.server_tls_bootstrap:
         return ServingMode.BOOTSTRAP
     if configuration.tls_cert_file or configuration.tls_private_key_file:
@@ -68,9 +68,9 @@ def serving_mode(configuration: KubeletConfiguration) -> ServingMode:
 class NextServing:
     """What a kubelet would serve after its next start.
 
-    path: of the certificate; empty if there is none, and then a self-signed one would be made (SELF_SIGNED), the port
-    would answer "internal error" until a request is approved (BOOTSTRAP), or the kubelet would not start (FILES).
-    chain: leaf first, as far as it can be read. fault: why it is not served, or the kubelet does not start.
+    path: of the certificate. Empty if there is none: then a self-signed one would be made (SELF_SIGNED), the port would
+    answer "internal error" until a CSR is approved (BOOTSTRAP), or the kubelet would not start (FILES). chain: leaf
+    first, as far as it can be read. fault: why the certificate is not served, or why the kubelet does not start.
     """
 
     mode: ServingMode
@@ -80,17 +80,17 @@ class NextServing:
 
     @property
     def served(self) -> bool:
-        """Handshakes get this certificate."""
+        """Whether handshakes would get this certificate."""
         return bool(self.chain) and not self.fault
 
 
 def next_serving(
     configuration: KubeletConfiguration, cert_dir: str, files: Iterable[PkiFile], at: datetime
 ) -> NextServing:
-    """What would be served, by these files.
+    """What a kubelet would serve with these files.
 
-    `files` holds the folder, and tlsCertFile and its key if they lie elsewhere and are there. `at` is an aware moment:
-    an expired rotated certificate is thrown away.
+    files: the entries of the folder, and of tlsCertFile and its key if they exist elsewhere. at: an aware moment, since
+    the kubelet discards an expired rotated certificate.
     """
     by_path = {file.path: file for file in files}
     mode = serving_mode(configuration)
@@ -128,8 +128,8 @@ def _rotated(
         return NextServing(mode)
     read = _read(mode, found)
     if read.chain and read.chain[0].not_after < at:
-        # Nothing further down the order is looked at.
-        fault = "expired: the kubelet throws it away and has none"
+        # The kubelet does not try anything after this in the order.
+        fault = "expired: the kubelet discards it and has none"
         return NextServing(mode, read.path, read.chain, fault)
     return read
 

@@ -1,13 +1,13 @@
-"""What can be wrong with a configuration file, and where."""
+"""Problems of a configuration file, and their positions."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class ProblemKind(StrEnum):
-    """One a kind of fault or oddity, stable for JSON."""
+    """The kind of a problem. The values are stable, since JSON shows them."""
 
-    # Nothing can be read: the kubelet would not start with it, or (as the text then says) only we do not read it.
+    # The file cannot be read: the kubelet would not start, or (the text then says so) only we refuse it.
     TOO_LARGE = "too-large"
     EMPTY = "empty"
     NOT_UTF8 = "not-utf-8"
@@ -18,12 +18,12 @@ class ProblemKind(StrEnum):
     NOT_A_MAPPING = "not-a-mapping"
     WRONG_KIND = "wrong-kind"
     WRONG_TYPE = "wrong-type"
-    # Read, and not all of it counts.
+    # The file can be read, but part of it has no effect.
     DUPLICATE_KEY = "duplicate-key"
     WRONG_CASE = "wrong-case"
     UNKNOWN_KEY = "unknown-key"
     FURTHER_DOCUMENT = "further-document"
-    # Read, and worth knowing before an edit.
+    # The file can be read, but an edit has to know about this.
     ALIAS = "alias"
     MERGE_KEY = "merge-key"
     CRLF = "crlf"
@@ -33,9 +33,9 @@ class ProblemKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong. `line` and `column` count from 1; 0 where the whole file is meant. `key` is dotted.
+    """A problem. `line` and `column` count from 1; 0 if the whole file is meant. `key` is dotted.
 
-    fatal: nothing of the file can be used.
+    fatal: the file cannot be used at all.
     """
 
     kind: ProblemKind

@@ -1,9 +1,9 @@
-"""A kubelet's /metrics/resource page, decoded: what node, pods and containers use.
+"""Decodes a kubelet's /metrics/resource page: samples of the node, its pods and their containers.
 
-The text is Prometheus's (version 0.0.4), but of one shape: a kubelet always writes the same labels in the same order.
-So one pattern reads nearly every line at once; a line that it does not know (labels in another order, escapes, NaN, a
-family of a newer kubelet) goes through a slower reader of the full grammar. Every byte is hostile: a page is bounded,
-and a broken line is an error with its number.
+The page is in Prometheus' text format (version 0.0.4), and a kubelet always writes the same labels in the same order.
+So one pattern reads nearly every line at once. Other lines (labels in another order, escapes, NaN, a family of a newer
+kubelet) go through a slower reader of the full grammar. The bytes may be hostile: the page is bounded, and an invalid
+line is an error with its number.
 
 Sources: pkg/kubelet/metrics/collectors/resource_metrics.go; the exposition format as in prometheus/common's expfmt.
 """
@@ -17,15 +17,15 @@ from kubevouch.kubelet.errors import AnswerError
 from kubevouch.x509 import printable
 
 LARGEST: Final = 8 << 20
-"""Bytes. A node of 110 pods sends 150 KB; one of 1,000 pods with five containers each, 4 MB."""
+"""Bytes. A node with 110 pods sends 150 KB; one with 1,000 pods of five containers each, 4 MB."""
 MOST_OTHER_LINES: Final = 10_000
-"""Lines that the quick pattern does not know: comments, the node's own, families that we do not use."""
+"""Lines that the quick pattern does not match: comments, the node's own samples, families that we do not use."""
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
-    """One number. `at_ms`: milliseconds since 1970, as the kubelet wrote it; None if it wrote none.
+    """A sample. `at_ms`: its time in milliseconds since 1970; None if the kubelet wrote none.
 
-    The value may be NaN or infinite, and the time anything that fits 64 bits: the consumer decides.
+    The value may be NaN or infinite, and the time any 64-bit number; the consumer must check them.
     """
 
     value: float
@@ -33,7 +33,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
 
 
 class ContainerSamples(msgspec.Struct, frozen=True):
-    """One container. cpu: core-seconds since its start. memory: bytes of its working set. start: seconds since 1970."""
+    """A container. cpu: core-seconds since its start. memory: bytes of its working set. start: seconds since 1970."""
 
     name: str
     cpu: Sample | None = None
@@ -43,7 +43,7 @@ class ContainerSamples(msgspec.Struct, frozen=True):
 
 
 class PodSamples(msgspec.Struct, frozen=True):
-    """One pod: its own numbers, and its containers in the order they came."""
+    """A pod: its own samples, and its containers in the order of the page."""
 
     namespace: str
     name: str
@@ -54,9 +54,9 @@ class PodSamples(msgspec.Struct, frozen=True):
 
 
 class ResourceMetrics(msgspec.Struct, frozen=True):
-    """The whole page. A value that the kubelet could not measure is None, and never zero.
+    """The samples of a page. A value that the kubelet could not measure is None, never zero.
 
-    scrape_error: the kubelet itself says that it could not read its containers (resource_scrape_error 1).
+    scrape_error: the kubelet reports that it could not read its containers (resource_scrape_error 1).
     """
 
     cpu: Sample | None = None
@@ -67,16 +67,16 @@ class ResourceMetrics(msgspec.Struct, frozen=True):
 
 
 def read_resource_metrics(body: bytes, where: str) -> ResourceMetrics:
-    """The page in a kubelet's answer. `where` names the kubelet. Of a series that is there twice the later counts.
+    """The samples in a kubelet's page. `where`: the kubelet. If a series occurs twice the later one counts.
 
     Raises:
-        AnswerError: too long, or a line that is none; it names the line.
+        AnswerError: the page is too long, or a line is invalid; the error names the line.
     """
     if len(body) > LARGEST:
         raise AnswerError(_page(where), f"{len(body)} bytes", f"at most {LARGEST} are read")
     series: _Series = {}
     others = 0
-    # Written out, for speed: this loop is what a metrics server spends its time in.
+    # Inlined for speed: a metrics server spends most of its time in this loop.
     for line in _LINE.finditer(body):
         family, container, namespace, pod, value, at, other = line.groups()
         try:
@@ -97,7 +97,7 @@ def read_resource_metrics(body: bytes, where: str) -> ResourceMetrics:
 
 _Key = tuple[bytes | None, bytes | None, bytes | None]
 _Series = dict[_Key, dict[bytes, Sample]]
-"""(namespace, pod, container) -> family -> sample. Of a pod's own the container is None, of the node's all three.
+"""(namespace, pod, container) -> family -> sample. A pod's own samples have no container, the node's have none of them.
 
 Names stay bytes until the end, when each is decoded once.
 """
@@ -107,7 +107,7 @@ _MEMORY: Final = b"memory_working_set_bytes"
 _SWAP: Final = b"swap_usage_bytes"
 _USAGE: Final = b"(?:" + b"|".join((_CPU, _MEMORY, _SWAP)) + b")"
 
-# The value's pattern takes no underscore, which float() would; what it takes too much, float() refuses.
+# The value's pattern excludes underscores, which float() accepts; what else is wrong, float() refuses.
 _LINE: Final = re.compile(
     rb"^(?:"
     rb"((?:container|pod)_(?:" + _USAGE + rb"|start_time_seconds))"
@@ -119,9 +119,9 @@ _LINE: Final = re.compile(
 
 
 def _read_other(line: bytes, others: int, series: _Series) -> None:
-    """A comment, or a line of any family. Raises ValueError for what is no line of the format."""
+    """Reads a comment or a line of any family. Raises ValueError if the line is invalid."""
     if others > MOST_OTHER_LINES:
-        raise ValueError(f"the {others}th line that is no container's and no pod's")
+        raise ValueError(f"the {others}th line that is neither a container's nor a pod's")
     if line.startswith(b"#") or not line.strip(_BLANKS):
         return
     if len(line) > _LONGEST:
@@ -156,7 +156,7 @@ _NUMBERS: Final = re.compile(
 
 
 def _whole(series: _Series) -> ResourceMetrics:
-    """Everything, as values. Series whose labels are not those of their family stand for nothing."""
+    """The samples as values. Series without the labels of their family are ignored."""
     containers: dict[tuple[bytes, bytes], list[ContainerSamples]] = {}
     own: dict[tuple[bytes, bytes], dict[bytes, Sample]] = {}
     for (namespace, pod, container), found in series.items():
@@ -200,7 +200,7 @@ def _pod(
 
 
 def _text(name: bytes) -> str:
-    """A label's text. Kubernetes names are ASCII; bytes that are no UTF-8 show as what they are."""
+    """A label's text. Kubernetes names are ASCII; bytes that are not UTF-8 are escaped."""
     return name.decode(errors="backslashreplace")
 
 
@@ -214,7 +214,7 @@ def _matched(
 
 
 def _labels(line: bytes, at: int, labels: dict[bytes, bytes]) -> int:
-    """Fills in the labels from behind the opening brace; where the closing one ends."""
+    """Reads the labels after the opening brace into `labels`. Returns the position after the closing brace."""
     count = 0
     while line[at:].lstrip(_BLANKS)[:1] != b"}":
         count += 1
@@ -228,7 +228,7 @@ def _labels(line: bytes, at: int, labels: dict[bytes, bytes]) -> int:
 
 
 def _unescaped(value: bytes) -> bytes:
-    """Without its escapes; in bulk, since a page may hold millions of them."""
+    """The value without its escapes; in bulk, since a page may hold millions of them."""
     if b"\\" not in value:
         return value
     parts = value.split(b"\\\\")

@@ -1,7 +1,7 @@
-"""One HTTP/1.1 response, read from bytes as they come (RFC 9112). No I/O; every byte is hostile and counted.
+"""Reads an HTTP/1.1 response from bytes as they arrive (RFC 9112). No I/O; the bytes may be hostile and are counted.
 
-What a kubelet's server (Go's net/http) sends is a body with its length or in chunks, and nothing else is taken: a body
-that ends with the connection could have been cut by anybody on the way.
+A kubelet's server (Go's net/http) sends a body with its length or in chunks. No other form is accepted, since a body
+that ends with the connection could have been cut on the way.
 """
 
 import re
@@ -11,7 +11,7 @@ MOST_HEAD: Final = 64 * 1024
 _MOST_CHUNK_LINE: Final = 256
 _MOST_EXCESS: Final = 16 * 1024
 _MOST_ANNOUNCED: Final = 5
-"""Heads such as 100 Continue before the answer's own: as Go's client (net/http/transport.go, max1xxResponses)."""
+"""Responses such as 100 Continue before the final one, as in Go's client (net/http/transport.go, max1xxResponses)."""
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\x00]*))?")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\x00]*?)[ \t]*")
 _CHUNK: Final = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n\x00]*)?\r?\n")
@@ -19,15 +19,15 @@ _CODINGS: Final = {b"": False, b"identity": False, b"chunked": True}
 
 
 class ResponseError(ValueError):
-    """Bytes that make no response; the words are Go's where it has any."""
+    """The bytes are not a valid response. The texts are Go's where it has one."""
 
 
 class TooLong(ResponseError):
-    """A response longer than the caller allowed."""
+    """The response is longer than the caller allows."""
 
 
 class ResponseReader:
-    """Feed it until `done`. most: bytes of a body."""
+    """Reads a response: call `feed` until `done`. most: bytes of the body."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -39,24 +39,24 @@ class ResponseReader:
         self._excess = 0
         self._announced = 0
         self._chunks = 1000 + most // 256
-        """So many more may come: each costs us, however small it is. Go's server writes 2 KiB at a time."""
+        """Reads that may still follow, since each read costs time. Go's server writes 2 KiB at a time."""
         self.status = 0
         self.reason = ""
         self.headers: dict[str, str] = {}
         self.body = bytearray()
         self.begun = False
-        """A byte has come."""
+        """Whether any byte has arrived."""
         self.done = False
         self.reusable = False
-        """Another request may go over the same connection."""
+        """Whether the connection can be used for another request."""
 
     @property
     def said(self) -> str:
-        """`403 Forbidden`, as Go's Response.Status has it."""
+        """The status as Go's Response.Status has it: `403 Forbidden`."""
         return f"{self.status:03} {self.reason}"
 
     def feed(self, data: bytes) -> None:
-        """More bytes. Raises ResponseError."""
+        """Takes further bytes. Raises ResponseError."""
         self.begun = self.begun or bool(data)
         self._pending += data
         if not self._headed and not self._read_head():
@@ -67,7 +67,7 @@ class ResponseReader:
             self._take()
             self.done = self._left == 0
         if self.done and self._pending:
-            # What nobody asked for: the next answer would begin with it.
+            # Bytes after the response, which the next response would begin with.
             self.reusable = False
 
     def _read_head(self) -> bool:
@@ -84,7 +84,7 @@ class ResponseReader:
                 return True
 
     def _read_lines(self, lines: list[bytes]) -> bool:
-        """A head; False for one that announces another (100 Continue)."""
+        """Reads a head. False if another one follows it (100 Continue)."""
         status = _STATUS.fullmatch(lines[0])
         if status is None:
             raise ResponseError("malformed HTTP response")
@@ -95,7 +95,7 @@ class ResponseReader:
                 raise ResponseError("malformed MIME header line")
             name = found[1].lower()
             if name in (b"content-length", b"transfer-encoding") and name in headers:
-                raise ResponseError("the length of the body is told twice")
+                raise ResponseError("two lengths for one body")
             headers[name] = found[2]
         self.status = int(status[2])
         if self.status < 200:
@@ -122,7 +122,7 @@ class ResponseReader:
         length = headers.get(b"content-length")
         if _CODINGS[coding]:
             if length is not None:
-                raise ResponseError("the length of the body is told twice")
+                raise ResponseError("two lengths for one body")
             self._chunked = True
         elif self.status in (204, 304):
             self._left = 0
@@ -143,7 +143,7 @@ class ResponseReader:
         del self._pending[: len(taken)]
 
     def _read_chunks(self) -> None:
-        """Each chunk is a line with its length, so many bytes, and the end of a line. `_left` counts that end, too."""
+        """Reads chunks: a line with the length, the bytes, and a line end, which `_left` counts, too."""
         pending, at = self._pending, 0
         while not self.done:
             if self._left:
@@ -168,7 +168,7 @@ class ResponseReader:
             raise ResponseError("invalid chunk length")
         length = int(found[1], 16)
         self._check(length)
-        # As Go's chunkedReader (net/http/internal/chunked.go): many small chunks would cost much for little.
+        # As Go's chunkedReader (net/http/internal/chunked.go), against many tiny chunks.
         self._excess = max(0, self._excess + len(line) - 16 - 2 * length)
         self._chunks -= 1
         if self._excess > _MOST_EXCESS or self._chunks < 0:
@@ -177,13 +177,13 @@ class ResponseReader:
         self._trailer = length == 0
 
     def _end_of_trailer(self, line: bytes) -> None:
-        """After the last chunk: an empty line. Trailers are not asked for, and not taken."""
+        """Expects the empty line after the last chunk. Trailers are refused, since none is requested."""
         if line.strip(b"\r\n"):
             raise ResponseError("a trailer, which was not asked for")
         self.done = True
 
     def _within(self, pending: bytearray, at: int) -> int:
-        """Takes what there is of a chunk and of its end; where it ends."""
+        """Takes the available bytes of a chunk and its line end. Returns the position after them."""
         if self._left > 2:
             end = min(len(pending), at + self._left - 2)
             with memoryview(pending) as view:

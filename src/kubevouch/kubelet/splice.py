@@ -1,11 +1,11 @@
-"""The one-key edit: `serverTLSBootstrap: true` in a configuration file, and not one other byte.
+"""Sets `serverTLSBootstrap: true` in a configuration file without changing any other byte.
 
-A YAML library that writes the file anew would change line ends, quotes, comments and folds. So the key is found by the
-marks of the parsed nodes, its bytes are spliced, and the result is parsed again: it must hold what the file held and
-that one key, and every other byte must be where it was. Whatever does not fit is refused with the line and the reason;
-a person can edit it.
+A YAML library that rewrites the file would change line ends, quotes, comments and folds. So the key is found by the
+positions of the parsed nodes, its bytes are spliced, and the result is parsed again: it must equal the old content with
+that one key set, and every other byte must be unchanged. A file that cannot be edited so is refused with the line and
+the reason; a person can edit it by hand.
 
-For `/var/lib/kubelet/config.yaml` and for the `kubelet` text in the kubelet-config ConfigMap alike.
+Used for `/var/lib/kubelet/config.yaml` and for the `kubelet` text in the ConfigMap kubelet-config.
 """
 
 import codecs
@@ -25,24 +25,24 @@ _BY_HAND: Final = f"set {BOOTSTRAP_KEY}: true by hand"
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """The file before and after. The two are equal if there is nothing to do."""
+    """The file before and after the edit. Both are equal if nothing has to be changed."""
 
     before: bytes
     after: bytes
 
     @property
     def needed(self) -> bool:
-        """There is something to write."""
+        """Whether the file has to be changed."""
         return self.before != self.after
 
     def diff(self, path: str) -> str:
-        """A unified diff, as for a plan. Empty if there is nothing to do."""
+        """A unified diff of the edit; empty if nothing has to be changed."""
         return unified_diff(self.before, self.after, path)
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why the file is not edited. `line` and `column` count from 1; 0 where the whole file is meant."""
+    """Why the file is not edited, and what to do instead. `line` and `column` count from 1; 0 means the whole file."""
 
     reason: str
     remedy: str
@@ -56,7 +56,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class _Splice:
-    """Characters from start to end give way to `text`."""
+    """Replaces the characters from start to end with `text`."""
 
     start: int
     end: int
@@ -67,7 +67,7 @@ class _Splice:
 
 
 def set_server_tls_bootstrap(content: bytes) -> Edit | Refusal:
-    """The file with serverTLSBootstrap true in it, or why not. Any bytes; never raises."""
+    """The edit that sets serverTLSBootstrap to true, or a Refusal. `content` may be any bytes; never raises."""
     document = read_document(content)
     file = configuration_of(document, "")
     if unclear := _obstacle(file, (ProblemKind.DUPLICATE_KEY, ProblemKind.FURTHER_DOCUMENT)):
@@ -85,7 +85,7 @@ def set_server_tls_bootstrap(content: bytes) -> Edit | Refusal:
 
 
 def unified_diff(before: bytes, after: bytes, path: str) -> str:
-    """What `diff -u` prints, for a person's eyes: line ends look all the same, and odd characters are escaped."""
+    """A unified diff for display: line ends are not distinguished, and control characters are escaped."""
 
     def lines(content: bytes) -> list[str]:
         text = content.decode(errors="backslashreplace").removesuffix("\n")
@@ -98,7 +98,7 @@ def unified_diff(before: bytes, after: bytes, path: str) -> str:
 def _obstacle(
     file: ConfigurationFile, kinds: tuple[ProblemKind, ...], key: str | None = None
 ) -> Problem | None:
-    """A problem that is fatal, or one of these kinds, about this key in any case if one is given."""
+    """The first problem that is fatal, or of one of these kinds and, if given, about this key in any case."""
     if file.fatal:
         return file.fatal
     for problem in file.problems:
@@ -109,7 +109,7 @@ def _obstacle(
 
 
 def _proven(content: bytes, document: ConfigDocument, splices: list[_Splice]) -> Edit | Refusal:
-    """The first splice after which the file holds one key more and is otherwise the same."""
+    """The edit by the first splice after which the file has the key set and is otherwise the same."""
     mark = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
     for splice in splices:
         made = mark + splice.made(document.text).encode()
@@ -124,7 +124,7 @@ def _refused(problem: Problem, remedy: str) -> Refusal:
 
 
 def _splices(document: ConfigDocument) -> list[_Splice] | Refusal:
-    """Ways to set the key, the best first. Not all need be right: each is proven before it is used."""
+    """Possible splices that set the key, the best first. Each is checked before it is used."""
     root = document.root
     assert root is not None
     for entry in root.entries:
@@ -151,12 +151,12 @@ def _replacing(text: str, entry: MappingEntry) -> list[_Splice] | Refusal:
         return Refusal(f"the value of {BOOTSTRAP_KEY} has an anchor", _BY_HAND, line, column)
     if written.startswith("!"):
         return Refusal(f"the value of {BOOTSTRAP_KEY} has a tag", _BY_HAND, line, column)
-    # A key without a value: the mark stands right behind the colon.
+    # A key without a value: the node's position is right after the colon.
     return [_Splice(start, end, "true" if written else " true")]
 
 
 def _into_flow(text: str, root: YamlNode, entry: str, last: MappingEntry) -> list[_Splice]:
-    """After the last entry, on a line of its own if that has one; else right after the opening brace."""
+    """Splices for a mapping in braces: after the last entry, or right after the opening brace."""
     opened = root.start.offset + 1
     line_start = max(text.rfind("\n", 0, last.key_node.start.offset), root.start.offset) + 1
     before_key = text[line_start : last.key_node.start.offset]
@@ -168,7 +168,7 @@ def _into_flow(text: str, root: YamlNode, entry: str, last: MappingEntry) -> lis
 
 
 def _line_at(text: str, index: int, indent: str) -> _Splice:
-    """A line of its own at the start of a line, or at the end of a file that does not end its last line."""
+    """A splice that inserts a line, before a line or at the end of a file without a final line end."""
     line = f"{indent}{BOOTSTRAP_KEY}: true"
     end = _line_end(text, index)
     if index and text[index - 1] not in "\r\n":
@@ -177,13 +177,13 @@ def _line_at(text: str, index: int, indent: str) -> _Splice:
 
 
 def _line_end(text: str, index: int) -> str:
-    """How the line before this place ends; where there is none, how the first line does."""
+    """The line end of the line before this position; of the first line if there is none."""
     ends = re.findall(r"\r\n|\n|\r", text[:index]) or re.findall(r"\r\n|\n|\r", text)
     return str(ends[-1]) if ends else "\n"
 
 
 def _adds_one_key(old: ConfigDocument, new: ConfigDocument) -> bool:
-    """The new file holds what the old one held, and the key; and nothing is odder about it than before."""
+    """Whether the new file equals the old one with the key set, without any new problem."""
     if new.root is None or new.json != old.json:
         return False
     if not _same(new.tree, {**old.tree, BOOTSTRAP_KEY: True}):
@@ -192,7 +192,7 @@ def _adds_one_key(old: ConfigDocument, new: ConfigDocument) -> bool:
 
 
 def _same(one: Value, other: Value) -> bool:
-    """Equal, and of the same types all through: to Python 1 and true are equal."""
+    """Whether two values are equal and of the same types at every level, since Python takes 1 and True as equal."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict) and isinstance(other, dict):

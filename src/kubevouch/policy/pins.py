@@ -60,7 +60,7 @@ def allowed_by_pins(
 def _outdated(pins: Pins, node: Node, at: datetime) -> str:
     """Why the pins do not hold any more; empty if they do."""
     if node.uid != pins.uid:
-        return "the Node has been made anew since the plan"
+        return "the Node has been recreated since the plan"
     if node.status.node_info.machine_id != pins.machine_id:
         return "the Node is on another machine than in the plan, by its machine-id"
     if at - pins.made_at > PIN_LIFE:

@@ -28,7 +28,7 @@ def unauthorized() -> HttpResponse:
 
 
 def forbidden(group: str, resource: str, name: str, why: str) -> HttpResponse:
-    """403 (NewForbidden). resource: "" for a path that is no resource."""
+    """403 (NewForbidden). resource: "" for a non-resource path."""
     if not resource:
         return status(403, "Forbidden", f"forbidden: {why}", {})
     subject = _qualified(group, resource) + (f' "{name}"' if name else "")

@@ -1,9 +1,9 @@
-"""TLS as this product speaks it: contexts with stated flags, keys in memory, identity before the first byte.
+"""TLS: contexts with explicit flags, keys in memory, and a check of the peer's identity before the first byte.
 
-It knows certificates (`x509`) and nothing of clusters, HTTP or who dials whom.
+This room knows certificates (`x509`), but nothing of clusters or HTTP.
 
 - `failure`, `alert`: what went wrong, in Go's words and in RFC 8446's names
-- `errors`: what this room raises
+- `errors`: the errors of this room
 - `io`: everything that touches OpenSSL or a socket; nothing outside that folder does
 """
 

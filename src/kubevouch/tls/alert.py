@@ -1,4 +1,4 @@
-"""TLS alerts: a number on the wire, a name in RFC 8446, and a text in Go's logs.
+"""TLS alerts: their numbers, their names in RFC 8446, and their texts in Go's logs.
 
 Sources: RFC 8446 appendix B.2 (older names: RFC 5246 and RFC 6066), Go's crypto/tls/alert.go.
 """
@@ -48,7 +48,7 @@ _KNOWN: Final[dict[int, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What a peer said before it hung up. Any number of one byte."""
+    """The alert with which a peer ended the connection. `number` is any byte."""
 
     number: int
 
@@ -59,7 +59,7 @@ class Alert:
 
     @property
     def go_text(self) -> str:
-        """What Go's client and server print: "remote error: tls: internal error"."""
+        """The text that Go's client and server print: "remote error: tls: internal error"."""
         known = _KNOWN.get(self.number, ("", ""))[1]
         return f"remote error: tls: {known or f'alert({self.number})'}"
 
@@ -80,7 +80,7 @@ _PREFIXES: Final = ("sslv3 alert ", "tlsv1 alert ", "tlsv13 alert ", "ssl/tls al
 
 
 def alert_of(reason: str) -> Alert | None:
-    """The alert in one of OpenSSL's reasons ("tlsv1 alert internal error"), None if it tells of none."""
+    """The alert that OpenSSL's reason names ("tlsv1 alert internal error"); None if it names none."""
     text = reason.lower().replace("_", " ")
     for prefix in _PREFIXES:
         if text.startswith(prefix):

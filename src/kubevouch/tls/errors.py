@@ -1,4 +1,4 @@
-"""What this room raises: a class says what the caller can do about it."""
+"""The errors of this room. The class says what the caller can do about the error."""
 
 from kubevouch.errors import KubevouchError
 
@@ -8,8 +8,8 @@ class TlsError(KubevouchError):
 
 
 class KeyPairError(TlsError):
-    """A certificate and key that cannot be used. Whoever keeps them must mend them. Never shows the key."""
+    """A certificate and key that cannot be used and must be replaced. The text never shows the key."""
 
 
 class RootsError(TlsError):
-    """A CA bundle without a certificate in it. Whoever wrote it must mend it."""
+    """A CA bundle without a usable certificate, which must be corrected."""

@@ -1,4 +1,4 @@
-"""Why a connection did not come to a finished handshake: one vocabulary, in our words and in Go's.
+"""Why a TLS handshake was not completed: one vocabulary, in our words and in Go's.
 
 metrics-server's log and kubectl's answers hold Go's words, so an operator must be able to compare. Sources of the
 texts: Go's crypto/tls/conn.go, crypto/tls/handshake_client.go, net/net.go (OpError), net/http/transport.go; seen
@@ -12,44 +12,44 @@ from kubevouch.tls.alert import Alert
 
 
 class FailureKind(StrEnum):
-    """How a connect attempt ended, by what a caller can make of it."""
+    """How a connection attempt failed."""
 
     REFUSED = "refused"
-    """Nobody listens on that port."""
+    """No process listens on that port."""
     UNREACHABLE = "unreachable"
-    """No route, or a firewall that says so."""
+    """There is no route, or a firewall rejects the connection."""
     CONNECT_TIMEOUT = "connect-timeout"
     NAME_UNKNOWN = "name-unknown"
-    """The name did not resolve to an address, or is none; or the port is none."""
+    """The name did not resolve to an address, or the name or port is invalid."""
     HANDSHAKE_TIMEOUT = "handshake-timeout"
-    """Something accepted the connection, and did not finish the handshake in time."""
+    """The connection was accepted, but the handshake was not completed in time."""
     RESET = "reset"
     ENDED = "ended"
-    """The peer closed the connection within the handshake."""
+    """The peer closed the connection during the handshake."""
     ALERT = "alert"
-    """The peer said why, with a TLS alert."""
+    """The peer ended the handshake with a TLS alert, which says why."""
     PLAIN_HTTP = "plain-http"
     NOT_TLS = "not-tls"
     PROTOCOL_VERSION = "protocol-version"
     """The peer speaks TLS, but neither 1.2 nor 1.3."""
     BROKEN = "broken"
-    """The peer speaks TLS, and breaks its rules or our bounds."""
+    """The peer speaks TLS, but violates the protocol or our limits."""
     UNREADABLE_CERTIFICATE = "unreadable-certificate"
-    """What was presented is no certificate to Go."""
+    """Go cannot parse the certificate that was presented."""
     NOT_TRUSTED = "not-trusted"
     """OpenSSL does not trust the certificate."""
     WRONG_IDENTITY = "wrong-identity"
-    """The certificate is trusted, but it is not the one expected here."""
+    """The certificate is trusted, but belongs to another node or name."""
     OUR_SIDE = "our-side"
-    """This machine could not even try: out of files, ports or memory, or its own firewall. Tells nothing of the peer."""
+    """This machine could not open a connection: no files, ports or memory left, or its own firewall forbids it."""
 
 
 @dataclass(frozen=True, slots=True)
 class HandshakeFailure:
     """A connect attempt that failed.
 
-    `go_text` is what Go's client prints for the same after the URL; empty where that depends on what was not seen
-    (for a certificate that is not trusted, ask `x509.verify`). Texts may hold what a peer sent, made printable.
+    `go_text`: what Go's client prints after the URL for the same failure; empty if that cannot be known (for an untrusted
+    certificate `x509.verify` gives it). Texts may quote the peer, made printable.
     """
 
     kind: FailureKind

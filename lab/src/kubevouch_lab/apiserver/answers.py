@@ -99,7 +99,7 @@ class Answers:
 def encoded(
     body: Object, code: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """JSON."""
+    """A response with a body in JSON."""
     return web.Response(
         status=code, body=msgspec.json.encode(body), content_type=JSON, headers=headers
     )

@@ -92,7 +92,7 @@ class StoreJournal:
             self._database.execute("UPDATE counter SET revision = ?", (revision,))
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
-            # A full disk, most of all. Whoever wrote is told so, and may write again.
+            # A full disk, most of all. The writer gets this error, and may write again.
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
             raise internal_error(f"{self._file}: {error}") from None
@@ -102,7 +102,7 @@ class NoJournal:
     """A store that lives in memory only."""
 
     def objects(self) -> Iterator[tuple[Key, Where, Object]]:
-        """Nothing."""
+        """No objects: nothing was kept."""
         return iter(())
 
     def revision(self) -> int:
@@ -110,10 +110,10 @@ class NoJournal:
         return 0
 
     def keep(self, key: Key, where: Where, revision: int, raw: bytes) -> None:
-        """Nowhere."""
+        """Keeps nothing."""
 
     def forget(self, key: Key, where: Where, revision: int) -> None:
-        """Nowhere."""
+        """Forgets nothing, since nothing is kept."""
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -49,7 +49,7 @@ class Kind:
 
     @property
     def singular(self) -> str:
-        """`certificatesigningrequest`."""
+        """The singular name, such as `certificatesigningrequest`."""
         return self.kind.lower()
 
     @property
@@ -367,7 +367,6 @@ SERVICE_ACCOUNTS = KINDS[CORE, "v1", "serviceaccounts"]
 EVENTS = KINDS[CORE, "v1", "events"]
 DEPLOYMENTS = KINDS["apps", "v1", "deployments"]
 REPLICA_SETS = KINDS["apps", "v1", "replicasets"]
-DAEMON_SETS = KINDS["apps", "v1", "daemonsets"]
 LEASES = KINDS["coordination.k8s.io", "v1", "leases"]
 CSRS = KINDS["certificates.k8s.io", "v1", "certificatesigningrequests"]
 ROLES = KINDS["rbac.authorization.k8s.io", "v1", "roles"]

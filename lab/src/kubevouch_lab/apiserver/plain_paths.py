@@ -1,4 +1,4 @@
-"""Paths that are no resources: /version, the probes, discovery, OpenAPI."""
+"""Non-resource paths: /version, the probes, discovery, OpenAPI."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -121,12 +121,12 @@ def internal_error(what: str) -> StatusError:
 
 
 def bad_request(message: str) -> StatusError:
-    """400."""
+    """400: the request is malformed."""
     return StatusError(400, "BadRequest", message)
 
 
 def method_not_allowed(group: str, plural: str, verb: str) -> StatusError:
-    """405."""
+    """405: the resource does not have this verb."""
     message = f'{verb} is not supported on resources of kind "{qualified(group, plural)}"'
     return StatusError(405, "MethodNotAllowed", message, _details(group, plural, ""))
 

@@ -73,7 +73,7 @@ class Stream:
         return Event("BOOKMARK", _bookmark(self._form.kind, self.revision, initial_end=False))
 
     def _seen(self, change: Change) -> Event | None:
-        """A change of what is selected, into it, or out of it; None for one that is none of them."""
+        """The event for a change of a selected object, into the selection or out of it; None for any other change."""
         before = self._form.outward(change.before) if change.before else None
         after = self._form.outward(change.after) if change.after else None
         was = before is not None and self._matches(before)

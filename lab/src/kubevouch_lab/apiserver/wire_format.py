@@ -7,7 +7,7 @@ _FIXED = {FIXED64: 8, FIXED32: 4}
 
 
 class Malformed(ValueError):
-    """Bytes that are no protobuf message."""
+    """The bytes are not a protobuf message."""
 
 
 def fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:

@@ -1,7 +1,7 @@
 """`lab age`: the certificates on nodes are made again with earlier dates, for programs that keep the real clock.
 
 What a CA of the cluster signed is signed again by it, with the same key, name and number. What a kubelet signed itself
-is made anew as of the earlier moment: nobody has kept the key of its own CA.
+is recreated as of the earlier moment: nobody has kept the key of its own CA.
 """
 
 import asyncio

@@ -91,7 +91,7 @@ class ControlPlane:
         approver = LocalClient(self.server.resources, ACCOUNT)
         self._approver = SiteApprover(self.store, approver, clock, lambda: self.active_faults)
 
-    def sow(self, history: ClusterHistory, *, bootstraps: bool) -> None:
+    def create_seed_objects(self, history: ClusterHistory, *, bootstraps: bool) -> None:
         """Puts the objects of a year-old cluster into a store that is new; what was deleted since stays away."""
         if self._sown.exists():
             return
@@ -135,7 +135,7 @@ class ControlPlane:
         made = self.authentication.tokens.requested(info, wanted)
         return str(made["status"]["token"])
 
-    def look_at_requests(self) -> None:
+    def review_csrs(self) -> None:
         """The site's approver has changed its mind."""
         self._approver.look()
 

@@ -13,15 +13,15 @@ from kubevouch_lab.identity.specials import specials
 from kubevouch_lab.identity.tokens import Tokens
 from kubevouch_lab.proxies.aggregation import Aggregation
 from kubevouch_lab.proxies.node_proxy import NodeProxy
-from kubevouch_lab.signer.admission import RequestAdmission
-from kubevouch_lab.signer.requests import RequestStrategy
+from kubevouch_lab.signer.csr_admission import CsrAdmission
+from kubevouch_lab.signer.csr_strategy import CsrStrategy
 
 
 def admission(store: Store, authorize: Authorizer, entropy: Entropy) -> Admissions:
     """For `ApiServer(admit=…)`: what is on by default in a kubeadm cluster, as far as the lab has it."""
     return Admissions(
         NodeRestriction(store),
-        RequestAdmission(authorize),
+        CsrAdmission(authorize),
         PodAdmission(store, entropy),
         Escalation(store, authorize),
     )
@@ -42,7 +42,7 @@ def backends(
             ("", "nodes", "proxy"): node_proxy.proxy,
             ("", "pods", "log"): node_proxy.log,
         },
-        strategies={("certificates.k8s.io", "certificatesigningrequests"): RequestStrategy()},
+        strategies={("certificates.k8s.io", "certificatesigningrequests"): CsrStrategy()},
         aggregated=aggregation,
         others=aggregation.others,
     )

@@ -66,17 +66,17 @@ class Folder:
 
     @property
     def record_file(self) -> Path:
-        """lab.json."""
+        """The file with what is known about the running lab."""
         return self.root / "lab.json"
 
     @property
     def lock_file(self) -> Path:
-        """lab.lock."""
+        """The file that a running lab locks."""
         return self.root / "lab.lock"
 
     @property
     def log(self) -> Path:
-        """lab.log."""
+        """The log of a lab in the background."""
         return self.root / "lab.log"
 
     @property

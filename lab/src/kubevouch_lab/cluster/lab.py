@@ -50,13 +50,13 @@ class Lab:
         scenario_of: Callable[[str], Scenario],
         clock: Clock,
         entropy: Entropy,
-        say: Callable[[str], None],
+        notify: Callable[[str], None],
     ) -> None:
         self._scenario_of = scenario_of
         self.folder = folder
         self.clock = clock
         self.entropy = entropy
-        self._say = say
+        self._notify = notify
         self._started: datetime = clock.now()
         self._running = AsyncExitStack()
         self.machines: dict[str, Machine] = {}
@@ -84,7 +84,7 @@ class Lab:
             self.folder, self.site, pki, clock=self.clock, entropy=self.entropy
         )
         scenario = self._scenario_of(self.record.scenario)
-        self.control_plane.sow(
+        self.control_plane.create_seed_objects(
             ClusterHistory(self.record.made), bootstraps=scenario.state.bootstraps
         )
         self._running.push_async_callback(self.control_plane.stop)
@@ -107,9 +107,9 @@ class Lab:
             for fault in scenario.faults:
                 await fault(self, scenario.machines(self))
 
-        self._tell()
+        self._announce()
 
-    def _tell(self) -> None:
+    def _announce(self) -> None:
         whole = [
             machine
             for host, machine in zip(self.site.hosts, self.machines.values(), strict=True)
@@ -117,10 +117,10 @@ class Lab:
         ]
         without = next((m.system.no_shell for m in whole if m.system.no_shell is not None), None)
         if without is not None:
-            self._say(f"no ssh to the nodes: {without}")
+            self._notify(f"no ssh to the nodes: {without}")
         nodes = "1 node" if self.site.count == 1 else f"{self.site.count} nodes"
         scenarios = ", ".join(dict.fromkeys(self.scenarios.values()))
-        self._say(f"{nodes}, {scenarios}, in {self.folder.root}")
+        self._notify(f"{nodes}, {scenarios}, in {self.folder.root}")
 
     async def stop(self) -> None:
         """Ends all of it; the folder stays."""
@@ -158,7 +158,7 @@ class Lab:
 
     def _apply(self, active_faults: ActiveFaults) -> None:
         self.control_plane.active_faults = active_faults
-        self.control_plane.look_at_requests()
+        self.control_plane.review_csrs()
         for machine in self.machines.values():
             machine.apply(active_faults)
 

@@ -58,7 +58,7 @@ class Machine:
             clock=self.clock,
             entropy=entropy,
             address=host.address,
-            say=self._said,
+            say=self._log_line,
             runtime=runtime,
             rhythm=_LIGHT_RHYTHM if host.light else _RHYTHM,
             housekeeping=housekeeping,
@@ -82,7 +82,7 @@ class Machine:
             authorized_keys=self.files.text(_AUTHORIZED),
         )
 
-    def _said(self, line: str, priority: int) -> None:
+    def _log_line(self, line: str, priority: int) -> None:
         if self.host.light and priority > _ERROR:
             return
         self.journal.add(
@@ -134,7 +134,7 @@ class Machine:
         """What lasts of what was done to it."""
         name = self.host.name
         self.clock.offset = timedelta(seconds=active_faults.ahead.get(name, 0.0))
-        self.kubelet.hear(hears=name not in active_faults.unresponsive)
+        self.kubelet.set_responsive(responsive=name not in active_faults.unresponsive)
 
     async def forget_units(self, pattern: str) -> None:
         """Stops and forgets what somebody has set up with the service manager."""

@@ -35,7 +35,7 @@ def make(folder: Folder, record: Record, state: State, entropy: Entropy) -> None
     operator_files.write(folder, site, host_keys, ca.leaf)
     authorized = operator_files.public_of(folder.ssh_key.read_bytes())
 
-    def furnish(host: Host) -> None:
+    def write_node(host: Host) -> None:
         plan = NodePlan(site, host, history, ca, record.identity)
         root = folder.node(host.name)
         if host.light:
@@ -55,7 +55,7 @@ def make(folder: Folder, record: Record, state: State, entropy: Entropy) -> None
         )
 
     with ThreadPoolExecutor() as pool:
-        list(pool.map(furnish, site.hosts))
+        list(pool.map(write_node, site.hosts))
     admin = folder.node(master.name) / f"{KUBERNETES}/admin.conf".lstrip("/")
     folder.kubeconfig.touch(0o600)
     folder.kubeconfig.write_bytes(admin.read_bytes())

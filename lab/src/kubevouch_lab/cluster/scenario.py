@@ -19,7 +19,7 @@ class Scenario:
     """One of them. faults: what is done, in order, once kubelets are in the state."""
 
     name: str
-    tells: str
+    description: str
     state: State
     faults: tuple[Fault, ...] = ()
     shows: Callable[["Lab"], Mapping[str, Callable[[], bool]]] | None = None

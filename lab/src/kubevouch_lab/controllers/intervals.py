@@ -1,4 +1,4 @@
-"""How often controllers look without having been told of a change."""
+"""How often controllers look even if nothing has changed."""
 
 from dataclasses import dataclass
 

@@ -12,7 +12,7 @@ from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.identity.nodes import LEASE_NAMESPACE, PREFIX, node_of
 from kubevouch_lab.objects import Object, uid_of
-from kubevouch_lab.signer.requests import parsed
+from kubevouch_lab.signer.csr_strategy import parsed
 
 _MIRROR = "kubernetes.io/config.mirror"
 _NODE_SIGNERS = ("kubernetes.io/kubelet-serving", "kubernetes.io/kube-apiserver-client-kubelet")

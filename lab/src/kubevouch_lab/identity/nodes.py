@@ -46,7 +46,7 @@ def node_of(user: UserInfo) -> str | None:
 
 
 def decide(store: Store, info: RequestInfo) -> tuple[bool, str] | None:
-    """What this authorizer says of a request; None for users that are no nodes: it has no opinion."""
+    """What this authorizer says of a request; None (no opinion) for users that are not nodes."""
     node = node_of(info.user)
     if node is None:
         return None

@@ -22,7 +22,6 @@ NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
 _LARGEST: Final = 64 * 1024 * 1024
 _PATIENCE: Final = 30.0
 MERGE: Final = "application/merge-patch+json"
-STRATEGIC: Final = "application/strategic-merge-patch+json"
 
 
 class ApiError(Exception):
@@ -47,7 +46,6 @@ class Access:
     """What a kubeconfig says: where, and who one is (a file with a pair, or a token)."""
 
     endpoint: ApiEndpoint
-    pair_path: str = ""
     token: str = ""
     pair: ServingPair | None = None
     """The pair within the kubeconfig itself."""
@@ -73,7 +71,6 @@ def read_access(files: NodeFiles, path: str) -> Access:
             pair = ServingPair(*held)
         return Access(
             ApiEndpoint(str(cluster["server"]), ca),
-            user.get("client-certificate", ""),
             user.get("token", ""),
             pair,
         )
@@ -141,7 +138,7 @@ class Api:
                 return _object(response.status, data)
 
     async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[tuple[str, Object]]:
-        """Events of a watch until the server ends it. What is no event ends it, too. Raises ApiError."""
+        """Events of a watch until the server ends it. A line that is not an event ends it, too. Raises ApiError."""
         words = {"watch": "true", "allowWatchBookmarks": "true", **query}
         patient = aiohttp.ClientTimeout(total=None, sock_connect=_PATIENCE)
         with _told("GET", f"{self.endpoint.url}{path}"):

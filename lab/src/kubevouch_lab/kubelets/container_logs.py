@@ -13,7 +13,7 @@ from kubevouch_lab.objects import Object, name_of, namespace_of
 _LOOK_AGAIN: Final = 0.2
 
 
-async def told_log(
+async def serve_container_log(
     request: web.BaseRequest, runtime: Runtime, pods: Sequence[Object], clock: Clock
 ) -> web.StreamResponse:
     """What the container has printed; with follow=true, what it prints until it is gone."""

@@ -11,9 +11,9 @@ from typing import Final
 
 from kubevouch.clock import Clock
 from kubevouch_lab.kubelets.api import Access, Api, ApiEndpoint, ApiError, read_access
+from kubevouch_lab.kubelets.csr import CLIENT, Template
 from kubevouch_lab.kubelets.key_pairs import CertificateStore, ServingPair
 from kubevouch_lab.kubelets.log import Log
-from kubevouch_lab.kubelets.request import CLIENT, Template
 from kubevouch_lab.kubelets.rotation import Counted, Rotation
 from kubevouch_lab.kubelets.settings import Settings
 from kubevouch_lab.nodes.files import NodeFiles

@@ -18,7 +18,8 @@ from kubevouch.clock import Clock
 from kubevouch_lab.kubelets import identity, serving
 from kubevouch_lab.kubelets.api import ApiEndpoint, ApiError
 from kubevouch_lab.kubelets.callers import Callers
-from kubevouch_lab.kubelets.endpoints import HandlerSources, KubeletHandlers
+from kubevouch_lab.kubelets.csr import Template, serving_template
+from kubevouch_lab.kubelets.handlers import HandlerSources, KubeletHandlers
 from kubevouch_lab.kubelets.key_pairs import BadPair
 from kubevouch_lab.kubelets.listener import KubeletPort
 from kubevouch_lab.kubelets.log import Log, Say
@@ -26,7 +27,6 @@ from kubevouch_lab.kubelets.node_object import MachineInfo
 from kubevouch_lab.kubelets.pages import Vitals, metrics_page
 from kubevouch_lab.kubelets.pods import AllRun, Runtime, running
 from kubevouch_lab.kubelets.reporter import Reporter, ReportIntervals
-from kubevouch_lab.kubelets.request import Template, serving_template
 from kubevouch_lab.kubelets.settings import Settings, read_settings
 from kubevouch_lab.kubelets.usage import HOUSEKEEPING
 from kubevouch_lab.nodes.files import NodeFiles
@@ -112,9 +112,9 @@ class Kubelet:
         rotation = self._run.server.rotation if self._run else None
         return rotation.asked_for if rotation else ""
 
-    def hear(self, *, hears: bool) -> None:
+    def set_responsive(self, *, responsive: bool) -> None:
         """Whether its port answers what comes (it does, from the start), or swallows it; also after a restart."""
-        self._unresponsive = not hears
+        self._unresponsive = not responsive
         if self._run is not None:
             self._run.port.unresponsive = self._unresponsive
 

@@ -33,7 +33,6 @@ class MachineInfo:
     boot_id: str = ""
     pods: int = 110
     version: str = VERSION
-    taints: tuple[tuple[str, str, str], ...] = ()
 
 
 def new_node(machine: MachineInfo) -> Object:

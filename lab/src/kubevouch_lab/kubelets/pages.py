@@ -1,4 +1,4 @@
-"""What a kubelet tells of its node: /metrics/resource, /stats/summary, /metrics. Pure.
+"""The pages about a kubelet's node: /metrics/resource, /stats/summary, /metrics. Pure.
 
 pkg/kubelet/metrics/collectors/resource_metrics.go, pkg/kubelet/server/stats, pkg/kubelet/certificate/kubelet.go.
 """
@@ -71,7 +71,7 @@ class Vitals:
 
 
 def resource_page(vitals: Vitals) -> str:
-    """/metrics/resource."""
+    """The page /metrics/resource."""
     page = MetricsPage()
     for family in _RESOURCE:
         page.family(*family)

@@ -50,7 +50,7 @@ class AllRun:
     """Every container runs, is ready and says nothing."""
 
     def state(self, _pod: Object, _container: str) -> ContainerState:
-        """Well."""
+        """The state of a container that runs well."""
         return ContainerState()
 
     def address(self, pod: Object) -> str:
@@ -58,7 +58,7 @@ class AllRun:
         return str(status_of(pod).get("podIP", ""))
 
     def log(self, _namespace: str, _pod: str, _container: str) -> Sequence[ContainerLogLine] | None:
-        """Nothing."""
+        """No lines: these containers log nothing."""
         return ()
 
 

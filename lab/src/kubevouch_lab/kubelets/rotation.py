@@ -13,9 +13,9 @@ from typing import Final
 
 from kubevouch.clock import Clock
 from kubevouch_lab.kubelets.api import Api, ApiError
+from kubevouch_lab.kubelets.csr import PATH, Template, request_object, signed
 from kubevouch_lab.kubelets.key_pairs import BadPair, CertificateStore, NoPair, ServingPair
 from kubevouch_lab.kubelets.log import Log
-from kubevouch_lab.kubelets.request import PATH, Template, request_object, signed
 from kubevouch_lab.objects import Object, name_of, status_of, uid_of
 from kubevouch_lab.rng import Entropy
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kubevouch.clock import Clock
+from kubevouch_lab.kubelets.csr import SERVING, Template
 from kubevouch_lab.kubelets.key_pairs import (
     BadPair,
     CertificateStore,
@@ -14,7 +15,6 @@ from kubevouch_lab.kubelets.key_pairs import (
     self_signed,
 )
 from kubevouch_lab.kubelets.log import Log
-from kubevouch_lab.kubelets.request import SERVING, Template
 from kubevouch_lab.kubelets.rotation import Rotation
 from kubevouch_lab.kubelets.settings import Settings
 from kubevouch_lab.nodes.files import NodeFiles

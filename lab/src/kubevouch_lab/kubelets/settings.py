@@ -32,7 +32,6 @@ class Settings:
     """The host name or --hostname-override, lower case; also the Node's name (no cloud provider here)."""
     node_ip: str
     cert_dir: str
-    root_dir: str
     kubeconfig: str
     bootstrap_kubeconfig: str
 
@@ -113,14 +112,12 @@ def read_settings(files: NodeFiles, argv: Sequence[str], hostname: str) -> Setti
     if bool(document["tlsCertFile"]) != bool(document["tlsPrivateKeyFile"]):
         raise StartFailure("invalid configuration: tlsCertFile and tlsPrivateKeyFile go together")
     host = (flags.get("hostname-override") or hostname).strip().lower()
-    root = flags.get("root-dir", "/var/lib/kubelet")
     return Settings(
         argv=tuple(argv),
         document=document,
         host=host,
         node_ip=flags.get("node-ip", ""),
         cert_dir=flags.get("cert-dir", "/var/lib/kubelet/pki"),
-        root_dir=root,
         kubeconfig=flags.get("kubeconfig", ""),
         bootstrap_kubeconfig=flags.get("bootstrap-kubeconfig", ""),
     )

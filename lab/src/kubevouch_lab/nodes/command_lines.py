@@ -39,7 +39,7 @@ def parse(
     stop_at_program: bool = False,
     taking: frozenset[str] = _TAKING,
 ) -> ParsedCommandLine:
-    """taking: options whose value may be the next word. stop_at_program: the first word that is no option begins another command line."""
+    """taking: options whose value may be the next word. stop_at_program: the first word that is not an option begins another command line."""
     options: dict[str, list[str]] = {}
     rest: list[str] = []
     left = list(words)

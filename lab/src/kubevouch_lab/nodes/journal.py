@@ -38,7 +38,7 @@ class JournalEntry:
 
     @property
     def moment(self) -> datetime:
-        """When."""
+        """The time of the entry."""
         return datetime.fromtimestamp(self.at, UTC)
 
     def short(self, host: str) -> str:

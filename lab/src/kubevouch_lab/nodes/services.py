@@ -20,7 +20,7 @@ class StartFailure(Exception):
 
 
 class BuiltinProgram(Protocol):
-    """A program that is no process but a part of the lab: the kubelet."""
+    """A program that is part of the lab instead of a process: the kubelet."""
 
     pid: int
     exited: Callable[[], None]

@@ -13,7 +13,7 @@ from kubevouch_lab.cluster.machine import Machine
 from kubevouch_lab.cluster.states import State
 from kubevouch_lab.scenarios import faults, transitions
 from kubevouch_lab.scenarios.catalogue import scenario_of
-from kubevouch_lab.scenarios.settled import come_about, settled
+from kubevouch_lab.scenarios.settling import come_about, settled
 
 Message = dict[str, Any]
 
@@ -37,66 +37,66 @@ class Commands:
             "start-controller-manager": self._start_controllers,
         }
 
-    async def __call__(self, said: Message) -> Message:
+    async def __call__(self, message: Message) -> Message:
         """Does it. Raises LabError, and KeyError for what is unknown."""
-        return await self._known[said["do"]](said)
+        return await self._known[message["do"]](message)
 
     async def _status(self, _: Message) -> Message:
         return self._lab.status() | {"process": os.getpid()}
 
-    async def _break(self, said: Message) -> Message:
-        scenario = scenario_of(said["scenario"])
-        machines = self._machines(said.get("nodes", ()))
+    async def _break(self, message: Message) -> Message:
+        scenario = scenario_of(message["scenario"])
+        machines = self._machines(message.get("nodes", ()))
         faults.undo(self._lab, machines)
         await transitions.to_state(self._lab, scenario.state, machines)
-        chosen = machines if said.get("nodes") else scenario.machines(self._lab)
+        chosen = machines if message.get("nodes") else scenario.machines(self._lab)
         for fault in scenario.faults:
             await fault(self._lab, chosen)
         self._lab.note_scenario(scenario.name, machines)
-        await come_about(self._lab, scenario, whole=not said.get("nodes"))
-        return {"what": scenario.tells}
+        await come_about(self._lab, scenario, whole=not message.get("nodes"))
+        return {"what": scenario.description}
 
-    async def _repair(self, said: Message) -> Message:
+    async def _repair(self, message: Message) -> Message:
         """Does what only a person can do about a scenario. Raises UsageError where there is nothing."""
-        scenario = scenario_of(said["scenario"])
+        scenario = scenario_of(message["scenario"])
         if scenario.repair is None:
             raise UsageError(scenario.name, "nothing of it needs a person", "kubevouch doctor")
         await scenario.repair(self._lab, scenario.machines(self._lab))
         return {}
 
-    async def _state(self, said: Message) -> Message:
+    async def _state(self, message: Message) -> Message:
         """The whole lab, whatever was done to it, in one of the plain states; answers when it is seen to be there."""
         machines = self._machines(())
         faults.undo(self._lab, machines)
-        state = State(said["state"])
+        state = State(message["state"])
         await transitions.to_state(self._lab, state, machines)
         self._lab.note_scenario(state, machines)
         await settled(self._lab, state)
         return {}
 
-    async def _age(self, said: Message) -> Message:
-        machines = self._machines(said.get("nodes", ()))
-        return {"certificates": await age(self._lab, machines, timedelta(days=said["days"]))}
+    async def _age(self, message: Message) -> Message:
+        machines = self._machines(message.get("nodes", ()))
+        return {"certificates": await age(self._lab, machines, timedelta(days=message["days"]))}
 
-    async def _cut_ssh(self, said: Message) -> Message:
-        [machine] = self._machines([said["node"]])
+    async def _cut_ssh(self, message: Message) -> Message:
+        [machine] = self._machines([message["node"]])
         await machine.cut_ssh()
         return {}
 
-    async def _mend(self, said: Message) -> Message:
-        [machine] = self._machines([said["node"]])
+    async def _mend(self, message: Message) -> Message:
+        [machine] = self._machines([message["node"]])
         await machine.mend()
         return {}
 
-    async def _fill(self, said: Message) -> Message:
-        [machine] = self._machines([said["node"]])
-        await machine.system.fill(said["folder"], said["size"])
+    async def _fill(self, message: Message) -> Message:
+        [machine] = self._machines([message["node"]])
+        await machine.system.fill(message["folder"], message["size"])
         return {}
 
-    async def _sh(self, said: Message) -> Message:
+    async def _sh(self, message: Message) -> Message:
         """A script on a node, as root; what it prints comes back in base64."""
-        [machine] = self._machines([said["node"]])
-        words = ("/bin/sh", "-eu", "-c", said["script"], "sh", *said["arguments"])
+        [machine] = self._machines([message["node"]])
+        words = ("/bin/sh", "-eu", "-c", message["script"], "sh", *message["arguments"])
         ran = await machine.system.run(words)
         return {"code": ran.returncode, "out": _packed(ran.stdout), "err": _packed(ran.stderr)}
 

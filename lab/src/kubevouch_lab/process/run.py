@@ -24,7 +24,7 @@ async def run(
     *,
     clock: Clock,
     entropy: Entropy,
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
     ready: "asyncio.Future[None]",
 ) -> None:
     """Runs the lab until SIGINT or SIGTERM; `ready` is set once everything answers.
@@ -35,7 +35,7 @@ async def run(
     # Nodes' folders are made as root makes them: a kubelet's folder that a group may write is refused by kubevouch.
     os.umask(os.umask(0o022) | 0o022)
     with folder.locked(), _logged(folder):
-        lab = Lab(folder, scenario_of=scenario_of, clock=clock, entropy=entropy, say=say)
+        lab = Lab(folder, scenario_of=scenario_of, clock=clock, entropy=entropy, notify=notify)
         control = ControlSocket(folder, Commands(lab))
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()

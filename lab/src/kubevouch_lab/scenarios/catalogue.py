@@ -10,7 +10,7 @@ from kubevouch.errors import UsageError
 from kubevouch_lab.cluster.scenario import Scenario
 from kubevouch_lab.cluster.states import State
 from kubevouch_lab.scenarios import faults, repairs
-from kubevouch_lab.scenarios.settled import nobody_reports
+from kubevouch_lab.scenarios.settling import nobody_reports
 
 _ALL = (
     Scenario("expired", "kubelets sign their own; those certificates have expired", State.EXPIRED),

@@ -87,7 +87,7 @@ async def client_certificates_expired(lab: "Lab", machines: "Sequence[Machine]")
 
 
 async def signed_by_another_ca(lab: "Lab", machines: "Sequence[Machine]") -> None:
-    """The cluster's CA was made anew under its old name; these nodes serve what the former one signed."""
+    """The cluster's CA was recreated under its old name; these nodes serve certificates of the former one."""
     draw = serials(lab.entropy)
     former = authority("kubernetes", lab.clock.now() - timedelta(days=400), draw())
     now = lab.clock.now()
@@ -134,7 +134,7 @@ async def drifted(lab: "Lab", machines: "Sequence[Machine]") -> None:
 
     await _with(machines, edit)
     for machine in machines:
-        transitions.forget_requests(lab, machine.host.name)
+        transitions.delete_serving_csrs(lab, machine.host.name)
 
 
 def undo(lab: "Lab", machines: "Sequence[Machine]") -> None:

@@ -47,7 +47,7 @@ async def to_state(lab: "Lab", state: State, machines: "Sequence[Machine]") -> N
     for machine in machines:
         await machine.forget_units("kubevouch-*")
         reset(lab, machine, state)
-        forget_requests(lab, machine.host.name)
+        delete_serving_csrs(lab, machine.host.name)
     if whole:
         reset_config_map(lab, bootstraps=state.bootstraps)
     await asyncio.gather(*(machine.start_kubelet() for machine in machines))
@@ -107,7 +107,7 @@ def reset_config_map(lab: "Lab", *, bootstraps: bool) -> None:
         client.update(CONFIG_MAPS, {**found, "data": made["data"]})
 
 
-def forget_requests(lab: "Lab", node: str) -> None:
+def delete_serving_csrs(lab: "Lab", node: str) -> None:
     """No serving request of that node is there any more."""
     client = lab.control_plane.client
     for request in client.list(CSRS, fields=f"spec.signerName={SERVING}"):

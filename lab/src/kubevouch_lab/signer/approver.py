@@ -8,7 +8,7 @@ Source: pkg/controller/certificates/approver/sarapprove.go in Kubernetes.
 from kubevouch.x509 import X509Error
 from kubevouch_lab.apiserver.request import Authorizer, RequestInfo, UserInfo
 from kubevouch_lab.objects import Object, condition, status_of
-from kubevouch_lab.signer.requests import parsed
+from kubevouch_lab.signer.csr_strategy import parsed
 from kubevouch_lab.signer.rules import KUBELET_CLIENT, kubelet_client_fault
 
 REASON = "AutoApproved"

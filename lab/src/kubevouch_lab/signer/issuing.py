@@ -66,7 +66,7 @@ _PURPOSES = {
 
 
 class CannotSign(Exception):
-    """Why nothing is signed now, in the signer's words. It is tried again; no condition tells of it."""
+    """Why nothing is signed now, in the signer's words. It is tried again, and no condition shows it."""
 
 
 @dataclass(frozen=True)

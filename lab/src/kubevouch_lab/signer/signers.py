@@ -17,8 +17,8 @@ from kubevouch_lab.apiserver.status import StatusError
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.objects import Object, condition, name_of, status_of
 from kubevouch_lab.signer import approver, cleaner
+from kubevouch_lab.signer.csr_strategy import parsed
 from kubevouch_lab.signer.issuing import CannotSign, SigningCa, duration, issued
-from kubevouch_lab.signer.requests import parsed
 from kubevouch_lab.signer.rules import CHECKS
 
 _LOG = logging.getLogger(__name__)

@@ -50,7 +50,7 @@ class NodeSsh:
         """Nobody attends to them yet."""
         self._flows = asyncio.Event()
         self._flows.set()
-        # What asyncssh tells of each connection is nobody's business.
+        # asyncssh's log lines about each connection are of no use.
         logging.getLogger("asyncssh").setLevel(logging.ERROR)
 
     async def start(self, address: str, port: int) -> None:

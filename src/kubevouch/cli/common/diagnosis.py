@@ -1,4 +1,4 @@
-"""Findings for a person, and for a program. The same for `doctor` and `verify`."""
+"""Prints findings for a person or as JSON, for `doctor` and `verify`."""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -113,13 +113,13 @@ def _print_heading(terminal: Terminal, evidence: Evidence) -> None:
 
 
 def _nothing_found(section: Section, evidence: Evidence) -> tuple[bool, str]:
-    """What stands in a section without a finding, and whether it is all well: it may only not be known."""
+    """The line of a section without findings, and whether all is well there, or only not known."""
     served, nodes = evidence.served, len(evidence.nodes.or_else(()))
     answering = sum(not is_silent(each) and not is_ours(each) for each in served)
     trusted = sum(bool(each.verdict and each.verdict.trusted) for each in served)
     pending = sum(not each.status.conditions for each in evidence.csrs.or_else(()))
     measured = evidence.metrics.measured_nodes
-    told = {
+    summaries = {
         Section.METRICS_API: (bool(measured), f"{len(measured or ())} nodes in the metrics API"),
         Section.REACHING_KUBELETS: (0 < answering == nodes, f"{answering} of {nodes} answer on their port (dialled from here)"),
         Section.CERTIFICATES: (0 < trusted == nodes, f"{trusted} of {nodes} serve a certificate that metrics-server trusts"),
@@ -131,15 +131,15 @@ def _nothing_found(section: Section, evidence: Evidence) -> tuple[bool, str]:
         Section.CERTIFICATES: nodes and evidence.trust.value,
         Section.CSRS: evidence.csrs.is_known,
     }
-    return told[section] if seen[section] else (False, "could not be looked at")
+    return summaries[section] if seen[section] else (False, "could not be looked at")
 
 
 def _print_finding(terminal: Terminal, finding: Finding, shorten: Callable[[str], str]) -> None:
     because = f"   (because of {finding.because_of})" if finding.because_of else ""
     lead = f"  {finding.severity:<8}  {finding.code}  "
     terminal.wrapped(f"{finding.title}{because}", lead, _COLOURS[finding.severity])
-    told = grouped(finding.proofs)
-    shown = told[:_PROOFS]
+    groups = grouped(finding.proofs)
+    shown = groups[:_PROOFS]
     common = _common([group[0].seen for group in shown])
     vantages = {group[0].vantage for group in shown}
     if common and len(vantages) == 1:
@@ -152,12 +152,12 @@ def _print_finding(terminal: Terminal, finding: Finding, shorten: Callable[[str]
             seen = group[0].seen.removeprefix(TLS_PREFIX)
             text = f"{_subjects(group, shorten)}: {seen} [{group[0].vantage}]"
             terminal.wrapped(text, _INDENT)
-    if len(told) > _PROOFS:
-        terminal.out(f"{_INDENT}and {len(told) - _PROOFS} more (-o json has all)")
+    if len(groups) > _PROOFS:
+        terminal.out(f"{_INDENT}and {len(groups) - _PROOFS} more (-o json has all)")
 
 
 def grouped(proofs: Sequence[Proof]) -> list[list[Proof]]:
-    """Those that say the same of several subjects stand together."""
+    """The proofs, grouped if they say the same about several subjects."""
     groups: dict[tuple[str, str], list[Proof]] = {}
     for proof in proofs:
         groups.setdefault((proof.seen, proof.vantage), []).append(proof)

@@ -1,4 +1,4 @@
-"""Options that several verbs have, said once."""
+"""Options that several verbs share."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class _Seconds(click.ParamType[float]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Seconds."""
+        """The value in seconds."""
         if isinstance(value, int | float):
             return float(value)
         text = str(value).strip()
@@ -48,7 +48,7 @@ def terminal_of(ctx: click.Context) -> "Terminal":
 
 
 def output(*formats: str) -> Callable[[F], F]:
-    """-o: the first of the formats is the default."""
+    """The option -o; the first format is the default."""
     return click.option(
         "-o",
         "--output",
@@ -97,8 +97,22 @@ allow = click.option(
 )
 
 
+cluster_domain = click.option(
+    "--cluster-domain",
+    metavar="NAME",
+    default="",
+    help="The cluster's DNS domain, where neither ClusterConfiguration nor kubelet-config tells it.",
+)
+service_cidr = click.option(
+    "--service-cidr",
+    multiple=True,
+    metavar="CIDR",
+    help="The network of Services, where nothing on the cluster tells it. May be repeated.",
+)
+
+
 def fail_on(function: F) -> F:
-    """--fail-on: the severity from which findings make the exit code 1."""
+    """The option --fail-on: the severity from which findings make the exit code 1."""
     return click.option(
         "--fail-on",
         type=click.Choice(["critical", "error", "warning", "info"]),
@@ -109,7 +123,7 @@ def fail_on(function: F) -> F:
 
 
 def handshake_timeout(function: F) -> F:
-    """--timeout: for each kubelet's handshake."""
+    """The option --timeout, for each kubelet's handshake."""
     return click.option(
         "--timeout",
         type=seconds,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _TICK = 0.25
 _SHOWN_AFTER = 1.0
-_TOLD_AFTER = 2.0
+_REPORT_AFTER = 2.0
 _MOST_SHOWN = 6
 
 
@@ -26,7 +26,7 @@ _MOST_SHOWN = 6
 class _Wait:
     text: str
     since: float
-    told: bool = field(default=False)
+    reported: bool = field(default=False)
 
 
 class Progress:
@@ -111,8 +111,8 @@ class Progress:
             self._draw(now)
             return
         for wait in list(self._waits.values()):
-            if not wait.told and now - wait.since >= _TOLD_AFTER:
-                wait.told = True
+            if not wait.reported and now - wait.since >= _REPORT_AFTER:
+                wait.reported = True
                 self._line(wait.text)
 
     def _draw(self, now: float) -> None:

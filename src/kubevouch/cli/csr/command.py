@@ -1,4 +1,4 @@
-"""`csr list | explain | approve`: serving requests of kubelets, and what the policy says of them."""
+"""`csr list | explain | approve`: kubelets' CSRs for serving certificates, and what the policy decides about them."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubevouch.cli.common.options import allow, cluster, output, terminal_of
+from kubevouch.cli.common.options import (
+    allow,
+    cluster,
+    cluster_domain,
+    output,
+    service_cidr,
+    terminal_of,
+)
 from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.outcome import Outcome
 
@@ -21,7 +28,7 @@ if TYPE_CHECKING:
     from kubevouch.kube.io.client import ApiClient
 
 
-@click.group("csr", short_help="Serving requests: list, explain rule by rule, approve.")
+@click.group("csr", short_help="CSRs of kubelets: list, explain rule by rule, approve.")
 def command() -> None:
     """Certificate signing requests of kubelets for their serving certificates.
 
@@ -67,18 +74,8 @@ def allowing(function: Callable[..., int]) -> Callable[..., int]:
             type=click.Path(path_type=Path),
             help="A plan of `fix`, not older than a day: names and addresses of each node, with how we know.",
         ),
-        click.option(
-            "--cluster-domain",
-            metavar="NAME",
-            default="",
-            help="The cluster's DNS domain, where neither ClusterConfiguration nor kubelet-config tells it.",
-        ),
-        click.option(
-            "--service-cidr",
-            multiple=True,
-            metavar="CIDR",
-            help="The network of Services, where nothing on the cluster tells it. May be repeated.",
-        ),
+        cluster_domain,
+        service_cidr,
         allow,
     ):
         verb = option(verb)
@@ -99,7 +96,7 @@ def list_(
     output: str,
     sources: "Sources",
 ) -> int:
-    """Serving requests with what they ask for, and what the policy says. Reads only."""
+    """CSRs for serving certificates, with what they ask for and what the policy says. Reads only."""
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
     from kubevouch.cli.csr.render import COLUMNS, request_json, request_row
@@ -117,20 +114,20 @@ def list_(
         judged = zip(found, decisions, strict=True)
         terminal.table(COLUMNS, [request_row(each, by, at) for each, by in judged])
     elif policy_evidence.csrs.is_known:
-        terminal.note("no request for the signer kubernetes.io/kubelet-serving")
+        terminal.note("no CSR for the signer kubernetes.io/kubelet-serving")
     return _doubted(terminal, policy_evidence)
 
 
 def _doubted(terminal: "Terminal", policy_evidence: "PolicyEvidence") -> int:
-    """Without the requests there is nothing to tell; without the nodes no request can pass."""
+    """Reports doubts: without the CSRs there is nothing to show, without the nodes no CSR can pass."""
     doubts = [each.doubt for each in (policy_evidence.csrs, policy_evidence.nodes) if each.doubt]
     for doubt in doubts:
         terminal.error(doubt.text)
     return ExitCode.COULD_NOT_TELL if doubts else ExitCode.OK
 
 
-@command.command("explain", short_help="One request, rule by rule. Reads only.")
-@click.argument("request")
+@command.command("explain", short_help="One CSR, rule by rule. Reads only.")
+@click.argument("request", metavar="CSR")
 @cluster
 @output("table", "json")
 @allowing
@@ -143,9 +140,9 @@ def explain(
     output: str,
     sources: "Sources",
 ) -> int:
-    """REQUEST rule by rule: what was seen, and what would be allowed. Reads only.
+    """CSR rule by rule: what was seen, and what would be allowed. Reads only.
 
-    REQUEST is the name of an object in the cluster, or a file: PEM, or a CertificateSigningRequest in YAML or JSON.
+    CSR is the name of an object in the cluster, or a file: PEM, or a CertificateSigningRequest in YAML or JSON.
     A file is judged against the cluster too.
     """
     from kubevouch.cli.common.connect import access_of, with_api
@@ -192,7 +189,7 @@ def approve(
     sources: "Sources",
     yes: bool,
 ) -> int:
-    """Approves the requests NAME..., each only if every rule of the policy passes. Writes.
+    """Approves the CSRs NAME..., each only if every rule of the policy passes. Writes.
 
     An approval cannot be taken back: the certificate is good until it ends.
     """
@@ -217,6 +214,9 @@ def approve(
         return combined_exit_code(codes)
     where = access.server + (f" (context {access.context})" if access.context else "")
     vouched = "; ".join(f"{each.decision.about}: {each.vouches}" for each in passing)
+    unasked = sorted({rule for each in passing for rule in each.decision.not_asked})
+    if unasked:
+        vouched += f" (not asked: {', '.join(unasked)})"
     terminal.confirm(f"approve on {where}, which cannot be undone: {vouched}", yes=yes)
 
     async def work(api: "ApiClient", clock: "Clock") -> ExitCode:

@@ -1,14 +1,13 @@
-"""Who may have which name, as far as the operator of this command line says: a plan, --allow, or the node's own word.
+"""The sources of allowed names on a command line: a plan, --allow, or the node's own status.
 
 The sources are no fall-through: a plan that knows a node decides for it, and what --allow says of it comes besides.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from ipaddress import ip_network
 from pathlib import Path
 
-from kubevouch.cli.common.allow import check_nodes, node_values
+from kubevouch.cli.common.allow import check_nodes, network_of, node_values
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.evidence.gather.identity import gather_identity, gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry, together
@@ -33,12 +32,12 @@ from kubevouch.rollout.decide.plan import NodePlan, Plan, read_plan
 
 
 class PlanNotBound(KubevouchError):
-    """Whether this is the cluster of the plan is not known."""
+    """It is not known whether this is the cluster of the plan."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What was said on the command line."""
+    """The sources given on the command line."""
 
     plan: Plan | None
     allowed: dict[str, tuple[str, ...]]
@@ -61,7 +60,7 @@ class Sources:
             node_values(allow),
             trust_node_status,
             domains=(cluster_domain,) if cluster_domain else (),
-            service_networks=tuple(map(_network, service_cidr)),
+            service_networks=tuple(map(network_of, service_cidr)),
         )
 
     async def gather(self, api: ApiClient, inquiry: Inquiry) -> PolicyEvidence:
@@ -141,12 +140,3 @@ async def _check_cluster(plan: Plan, api: ApiClient, inquiry: Inquiry) -> None:
         raise PlanNotBound("--plan", "; ".join(doubts) or "it cannot be told which cluster this is")
     if why := not_the_cluster(plan.cluster, identity.uid.value, trust.value.sha256):
         raise UsageError("--plan", why, "a plan made for this cluster was expected")
-
-
-def _network(text: str) -> Network:
-    try:
-        return ip_network(text, strict=False)
-    except ValueError:
-        raise UsageError(
-            f"--service-cidr {text}", "is not a network", "10.96.0.0/12, say"
-        ) from None

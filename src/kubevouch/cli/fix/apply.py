@@ -18,6 +18,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import CheckedPlan, check
 from kubevouch.rollout.decide.intent import how_it_is_undone, vouched_for, what_is_to_be_done
+from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import read_plan
 from kubevouch.rollout.decide.result import RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
@@ -31,6 +32,7 @@ def apply_plan(
     gate_timeout: float,
     *,
     ssh_config: str | None,
+    word: OperatorWord,
     yes: bool,
     form: str,
 ) -> int:
@@ -41,7 +43,7 @@ def apply_plan(
 
     async def checking(api: ApiClient, clock: Clock) -> CheckedPlan:
         rollout = rollout_context(api, clock, plan, terminal, lambda: False)
-        return await check(plan, rollout)
+        return await check(plan, rollout, word)
 
     checked = with_api(terminal, access, checking)
     if what := what_is_to_be_done(plan, checked.found, writes_config_map=checked.writes_config_map):

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import click
 
-from kubevouch.cli.common.options import allow, cluster, output, seconds, terminal_of
+from kubevouch.cli.common.options import (
+    allow,
+    cluster,
+    cluster_domain,
+    output,
+    seconds,
+    service_cidr,
+    terminal_of,
+)
 from kubevouch.errors import UsageError
 
 
@@ -44,6 +52,13 @@ from kubevouch.errors import UsageError
     help="Log in as USER: root, or somebody with sudo that asks no password.",
 )
 @allow
+@cluster_domain
+@service_cidr
+@click.option(
+    "--without-credential-id",
+    is_flag=True,
+    help="Approve although the API server (older than Kubernetes 1.32) does not tell which credential made a CSR.",
+)
 @click.option(
     "--gate-timeout",
     type=seconds,
@@ -67,11 +82,14 @@ def command(
     ssh_config: str | None,
     ssh_user: str | None,
     allow: tuple[str, ...],
+    cluster_domain: str,
+    service_cidr: tuple[str, ...],
+    without_credential_id: bool,
     gate_timeout: float,
     yes: bool,
     print_role: bool,
 ) -> int:
-    """Turns serverTLSBootstrap on, has each kubelet's request approved by the policy, and proves the result on the wire.
+    """Turns serverTLSBootstrap on, has each kubelet's CSR approved by the policy, and proves the result on the wire.
 
     \b
       kubevouch fix --plan plan.json --via ssh     looks only: per node the diff, names, order, undo
@@ -79,7 +97,7 @@ def command(
 
     A node that is not proven in time is put back to what it was, by us or by its own dead-man's switch.
     """
-    from kubevouch.cli.common.allow import node_values
+    from kubevouch.cli.common.allow import network_of, node_values
 
     terminal = terminal_of(ctx)
     terminal.tells_waits = True
@@ -90,6 +108,13 @@ def command(
         return 0
     if (plan_file is None) == (apply_file is None):
         raise UsageError("fix", "one of --plan FILE and --apply FILE was expected")
+    from kubevouch.rollout.decide.operator_word import OperatorWord
+
+    word = OperatorWord(
+        domains=(cluster_domain,) if cluster_domain else (),
+        service_networks=tuple(map(network_of, service_cidr)),
+        without_credential_id=without_credential_id,
+    )
     if plan_file is not None:
         from kubevouch.cli.fix.plan import FixOptions, make_plan
 
@@ -99,6 +124,7 @@ def command(
             ssh_config=ssh_config or "",
             ssh_user=ssh_user or "",
             accepted=node_values(allow),
+            word=word,
         )
         return make_plan(terminal, wish, plan_file, kubeconfig, context, output)
     assert apply_file is not None
@@ -113,6 +139,7 @@ def command(
         context,
         gate_timeout,
         ssh_config=ssh_config,
+        word=word,
         yes=yes,
         form=output,
     )

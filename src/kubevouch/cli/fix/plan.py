@@ -21,6 +21,7 @@ from kubevouch.node.io.local import Local
 from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.rollout.act.context import NodeTransport, RolloutContext
 from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
+from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import SCHEMA, Plan, write_plan
 
 
@@ -33,6 +34,7 @@ class FixOptions:
     ssh_config: str
     ssh_user: str
     accepted: dict[str, tuple[str, ...]]
+    word: OperatorWord
 
 
 def make_plan(
@@ -63,6 +65,7 @@ def make_plan(
             ssh_config=str(Path(options.ssh_config).absolute()) if options.ssh_config else "",
             ssh_user=options.ssh_user,
             accepted=options.accepted,
+            word=options.word,
         )
         return await gather_plan(asked, rollout)
 

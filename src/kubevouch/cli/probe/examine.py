@@ -119,7 +119,7 @@ async def _target(api: ApiClient | None, word: str) -> Target:
         except NotFound:
             pass
         except KubeError:
-            pass  # what is no node to us can still be dialled as a host
+            pass  # an unknown name can still be dialled as a host
         else:
             address = scraped_address(node, ADDRESS_TYPES_OF_MANIFESTS)
             if address is None:
@@ -140,7 +140,9 @@ def host_and_port(word: str) -> Target:
         seen = "is a folder" if Path(word).is_dir() else "there is no such file"
         raise UsageError(word, seen)
     if not host or (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)):
-        raise UsageError(word, "is no file, Node or HOST[:PORT]", "192.168.88.112:10250, say")
+        raise UsageError(
+            word, "is not a file, a Node or HOST[:PORT]", "for example 192.168.88.112:10250"
+        )
     return Target(host, port=int(port) if port else KUBELET_PORT)
 
 

@@ -46,9 +46,9 @@ class UnknownReason(msgspec.Struct, frozen=True):
 
 
 def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> UnknownReason:
-    """Of a node that the metrics API does not tell of."""
+    """Why the metrics API has no usage of this node."""
     findings = sorted(
-        (each for each in diagnosis.findings if _tells(each, node.name)),
+        (each for each in diagnosis.findings if _explains(each, node.name)),
         key=lambda each: (
             node.name not in each.subjects,
             _FIRST.index(each.code.section),
@@ -72,14 +72,14 @@ def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Unknown
     if created is not None and (evidence.at - created).total_seconds() < _YOUNG:
         return UnknownReason("", "a new node: two scrapes are needed", str(Vantage.API_SERVER))
     doubt = next((each.title for each in diagnosis.findings if each.code.is_doubt), "")
-    text = doubt or "its port is well as dialled from here; metrics-server's log tells no failure"
+    text = doubt or "its port answers well from here, and metrics-server's log shows no failure"
     return UnknownReason("", f"could not tell ({text})", str(Vantage.DIALLED), known=False)
 
 
 _YOUNG = 120.0
 
 
-def _tells(finding: Finding, node: str) -> bool:
+def _explains(finding: Finding, node: str) -> bool:
     if finding.code.section not in _FIRST or finding.code in _NO_REASON:
         return False
     # Without this node among its subjects only what is wrong with the metrics API itself tells something of it.

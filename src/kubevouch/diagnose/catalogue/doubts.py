@@ -1,4 +1,4 @@
-"""KV9xx: what could not be told."""
+"""KV9xx: facts that could not be obtained."""
 
 from kubevouch.diagnose.catalogue.codes import Code
 from kubevouch.diagnose.catalogue.definition import DOCTOR_AND_VERIFY, INFO, FindingDefinition
@@ -20,7 +20,7 @@ DEFINITIONS = (
         name="NotDialled",
         severity=INFO,
         see="Kubelets could not be dialled from here, and nothing else tells what they serve.",
-        why="Their addresses may not be reachable from this machine; that is no proof that metrics-server cannot reach them.",
+        why="Their addresses may not be reachable from this machine; metrics-server may reach them all the same.",
         do="Run kubevouch where the nodes' addresses can be reached.",
         counts_in=DOCTOR_AND_VERIFY,
         by_hand="Run kubevouch where the nodes' addresses can be reached.",

@@ -1,4 +1,4 @@
-"""KV9xx: what could not be told. Never a finding about the cluster, and never silence."""
+"""KV9xx: facts that could not be obtained. They are reported, but are not faults of the cluster."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -56,12 +56,12 @@ def not_allowed(evidence: Evidence) -> Iterator[Finding]:
 def not_dialled(evidence: Evidence) -> Iterator[Finding]:
     """This machine could not reach them, or could not even try, and metrics-server's log does not tell more."""
     sure = {port.node for port in surely_unreachable(evidence)}
-    told = {s.node for s in port_states(evidence) if s.proof.vantage == Vantage.SCRAPER_LOG}
+    logged = {s.node for s in port_states(evidence) if s.proof.vantage == Vantage.SCRAPER_LOG}
     unknown = [
         served
         for port, served in zip(port_states(evidence), evidence.served, strict=True)
         if (port.code == Code.KUBELET_UNREACHABLE or is_ours(served))
-        and served.node not in sure | told
+        and served.node not in sure | logged
     ]
     if unknown:
         title = f"{counted(len(unknown), 'kubelet')} could not be dialled from here"

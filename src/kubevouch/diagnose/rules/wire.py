@@ -1,4 +1,4 @@
-"""What is known of each kubelet's port: as dialled from here, else as metrics-server's log tells.
+"""The state of each kubelet's port: as dialled from here, else by metrics-server's log.
 
 A node has one code, the first in the order in which Go checks (dates, names, authority, usage): the first failure
 hides the rest.
@@ -92,7 +92,7 @@ def is_dark(served: Served) -> bool:
 
 
 def is_ours(served: Served) -> bool:
-    """This machine could not even try: that tells nothing of the kubelet."""
+    """Whether this machine could not open a connection, which says nothing about the kubelet."""
     failure = served.dialled.failure
     return failure is not None and failure.kind is FailureKind.OUR_SIDE
 

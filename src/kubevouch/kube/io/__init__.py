@@ -1,9 +1,9 @@
-"""The half of `kube` that talks to API servers and starts exec plugins. Nothing outside this folder does.
+"""The part of `kube` that talks to API servers and starts exec plugins. Nothing outside this folder does.
 
-- `client`: the verbs; `door`: one request with credentials and retries; `transport`: the bytes on the wire
-- `credentials`, `exec_plugin`: what is sent to prove who we are, and how it is renewed
-- `watch`: list, then watch, for ever; `watch_lines` is one request of it
-- `failures`: how aiohttp's accidents become this room's errors
+- `client`: the API's verbs; `http_client`: a request with credentials and retries; `transport`: a single HTTP request
+- `credentials`, `exec_plugin`: the credentials of a user, and how they are renewed
+- `watch`: an informer, which lists and then watches; `watch_lines`: one of its requests
+- `failures`: turns aiohttp's exceptions into this room's errors
 
 Nothing is imported here: aiohttp takes a fifth of a second.
 """

@@ -31,13 +31,13 @@ T = TypeVar("T")
 ObjectT = TypeVar("ObjectT", bound=Object)
 
 PAGE: Final = 500
-"""Objects asked for at once: client-go's and kubectl's own number."""
+"""Objects in a page of a list, as with client-go and kubectl."""
 
 _MOST_PAGES: Final = 10_000
 
 
 class Version(Narrow, frozen=True, kw_only=True):
-    """What /version says: git_version is such as v1.36.3."""
+    """The response of /version. git_version: v1.36.3, for example."""
 
     major: str = ""
     minor: str = ""
@@ -45,7 +45,7 @@ class Version(Narrow, frozen=True, kw_only=True):
 
 
 class ApiClient(HttpClient):
-    """What this product asks of an API server: `async with ApiClient(access, clock=..., environ=...) as api:`.
+    """A client of an API server: `async with ApiClient(access, clock=..., environ=...) as api:`.
 
     Every method raises KubeError, or KubeconfigError for a credential's file that is not there.
     """
@@ -59,7 +59,7 @@ class ApiClient(HttpClient):
         label_selector: str = "",
         field_selector: str = "",
     ) -> AsyncIterator[Listed[T]]:
-        """A list, page by page. Gone in the middle means that it has to be listed anew."""
+        """A list, page by page. If a later page raises Gone, list again from the start."""
         path = resource.path(namespace)
         query = {"limit": str(PAGE)}
         if label_selector:
@@ -82,7 +82,7 @@ class ApiClient(HttpClient):
         label_selector: str = "",
         field_selector: str = "",
     ) -> tuple[ObjectT, ...]:
-        """All objects, in the server's order; begun anew if their version was compacted away meanwhile."""
+        """All objects in the server's order. Starts again if their version is compacted away meanwhile."""
         return await self._all(resource, resource.struct, namespace, label_selector, field_selector)
 
     async def list_raw(
@@ -93,7 +93,7 @@ class ApiClient(HttpClient):
         label_selector: str = "",
         field_selector: str = "",
     ) -> tuple[RawObject[ObjectT], ...]:
-        """As list_all, each object as it came, to be read and written back."""
+        """As list_all, but with each object in full, so that it can be written back."""
         items = await self._all(resource, msgspec.Raw, namespace, label_selector, field_selector)
         return tuple(RawObject(resource, bytes(item), self.access.server) for item in items)
 
@@ -115,20 +115,20 @@ class ApiClient(HttpClient):
         raise AssertionError
 
     async def get(self, resource: Resource[ObjectT], name: str, namespace: str = "") -> ObjectT:
-        """One object."""
+        """The object with this name."""
         return await self.read(resource.struct, "GET", resource.path(namespace, name))
 
     async def get_raw(
         self, resource: Resource[ObjectT], name: str, namespace: str = ""
     ) -> RawObject[ObjectT]:
-        """One object as it came, to be read and written back."""
+        """The object with this name in full, so that it can be written back."""
         answer = await self.request("GET", resource.path(namespace, name))
         return RawObject(resource, answer.body, self.access.server)
 
     async def create(
         self, resource: Resource[ObjectT], body: Mapping[str, JSON], namespace: str = ""
     ) -> ObjectT:
-        """Makes an object; `body` is its JSON, to which apiVersion and kind are added."""
+        """Creates an object. `body`: its JSON, to which apiVersion and kind are added."""
         whole = {**body, "apiVersion": resource.api_version, "kind": resource.kind}
         return await self.read(resource.struct, "POST", resource.path(namespace), body=whole)
 
@@ -141,9 +141,9 @@ class ApiClient(HttpClient):
         *,
         resource_version: str = "",
     ) -> ObjectT:
-        """Changes an object: a mapping is a merge patch (RFC 7386), a list of operations a JSON patch (RFC 6902).
+        """Patches an object: a mapping is a merge patch (RFC 7386), a list a JSON patch (RFC 6902).
 
-        resource_version: with it, Conflict is raised if the object is no longer of that version.
+        resource_version: if given, Conflict is raised unless the object still has this version.
         """
         body: JSON
         if isinstance(patch, Mapping):
@@ -154,7 +154,7 @@ class ApiClient(HttpClient):
         else:
             body, form = list(patch), "application/json-patch+json"
             if resource_version:
-                # Not `test`: the server answers 422 to that, which says nothing of why.
+                # Not with a `test` operation: the server answers it with 422, which does not say why.
                 version = {"op": "replace", "path": "/metadata/resourceVersion"}
                 body.insert(0, {**version, "value": resource_version})
         path = resource.path(namespace, name)
@@ -163,9 +163,9 @@ class ApiClient(HttpClient):
     async def put_approval(
         self, raw: RawObject[CertificateSigningRequest], condition: CsrCondition
     ) -> CertificateSigningRequest:
-        """Adds a condition to a request through /approval: the very object that was read, fields we do not know included.
+        """Adds a condition to a CSR through /approval, to exactly the object that was read, unknown fields included.
 
-        Conflict if it has changed since: the API server then has not taken the condition.
+        Raises Conflict if the CSR has changed since; then the condition was not added.
         """
         path = CSRS.path(name=raw.read().name, subresource="approval")
         whole = with_condition(raw, condition, self._clock.now())
@@ -174,7 +174,7 @@ class ApiClient(HttpClient):
     async def delete(
         self, resource: Resource[Any], name: str, namespace: str = "", *, uid: str = ""
     ) -> None:
-        """Deletes an object. uid: with it, Conflict is raised if another object has that name now."""
+        """Deletes an object. uid: if given, Conflict is raised if another object has this name now."""
         options = {"apiVersion": "v1", "kind": "DeleteOptions"}
         body = {**options, "preconditions": {"uid": uid}} if uid else None
         await self.request("DELETE", resource.path(namespace, name), body=body)
@@ -185,7 +185,7 @@ class ApiClient(HttpClient):
         query: Mapping[str, str] | None = None,
         limits: ResponseLimits | None = None,
     ) -> str:
-        """An answer that is text, such as a log or /metrics of a node."""
+        """The response as text, such as a log or the metrics of a node."""
         answer = await self.request(
             "GET", path, query=query, accept="text/plain, */*", limits=limits
         )
@@ -201,21 +201,21 @@ class ApiClient(HttpClient):
         limit_bytes: int = 1024 * 1024,
         previous: bool = False,
     ) -> str:
-        """The end of a container's log. A ServerError tells why the API server cannot reach the kubelet."""
+        """The last lines of a container's log. A ServerError says why the API server cannot reach the kubelet."""
         query = {"tailLines": str(tail_lines), "limitBytes": str(limit_bytes)}
         if container:
             query["container"] = container
         if previous:
             query["previous"] = "true"
-        # A kubelet may round limitBytes up; twice as much is somebody else's idea of a log.
+        # A kubelet may round limitBytes up, but not to more than twice as much.
         limits = replace(self._limits, body=2 * limit_bytes)
         return await self.text(PODS.path(namespace, pod, "log"), query, limits)
 
     async def self_subject_access_review(self, attributes: ResourceAttributes) -> ReviewStatus:
-        """May we do this? Asking is a `create` in the audit log."""
+        """Whether our user may do this. The audit log shows the question as a `create`."""
         body = {"spec": {"resourceAttributes": attributes.body()}}
         return (await self.create(SELF_REVIEWS, body)).status
 
     async def version(self) -> Version:
-        """The API server's version; most servers tell it to anybody."""
+        """The API server's version, which most servers tell without authentication."""
         return await self.read(Version, "GET", "/version")

@@ -1,7 +1,7 @@
-"""Live credentials of a user: what is sent with a request now, and something newer after a 401.
+"""The credentials of a user: what to send with a request, and a newer credential after a 401.
 
-Files are read again when they are due or refused (service account tokens and kubelet client certificates are
-replaced under a running process); nothing is ever written. Sources: client-go's transport/token_source.go
+Files are read again after a while and after a 401, since service account tokens and kubelet client certificates are
+replaced while a process runs. Nothing is ever written. Sources: client-go's transport/token_source.go
 and round_trippers.go.
 """
 
@@ -23,40 +23,40 @@ _HEADER_CHARACTERS = frozenset("!#$&'*+-.^_`|~") | frozenset(
 
 @dataclass(frozen=True, repr=False)
 class Credential:
-    """What goes out with a request: a value for Authorization, a client certificate, both or neither."""
+    """A credential: the value of the Authorization header, a client certificate with key, both or neither."""
 
     authorization: str = ""
     pair: KeyPair | None = None
 
 
 class Credentials(Protocol):
-    """A user's credentials over time."""
+    """A source of credentials, which may change over time."""
 
     async def current(self) -> Credential:
-        """What to send now. Raises CredentialError, or KubeconfigError for a file that is not there."""
+        """The current credential. Raises CredentialError, or KubeconfigError if a file is missing."""
         ...
 
     async def renewed(self, refused: Credential) -> Credential | None:
-        """Something newer than what was refused with 401; None if there is nothing newer."""
+        """A newer credential than the one refused with 401; None if there is none."""
         ...
 
 
 class FixedCredentials:
-    """A token, a password or an embedded certificate: nothing that could become newer."""
+    """A token, a password or an embedded certificate, which never changes."""
 
     def __init__(self, credential: Credential) -> None:
         self._credential = credential
 
     async def current(self) -> Credential:
-        """Always the same."""
+        """The same credential each time."""
         return self._credential
 
     async def renewed(self, refused: Credential) -> None:
-        """There is nothing newer."""
+        """None: there is never a newer one."""
 
 
 class FileCredentials:
-    """A token file, certificate and key files, or embedded values beside them."""
+    """A token file, or files of a certificate and its key, possibly beside embedded values."""
 
     def __init__(self, user: User, clock: Clock) -> None:
         self._user = user
@@ -65,7 +65,7 @@ class FileCredentials:
         self._read_at = 0.0
 
     async def current(self) -> Credential:
-        """What was read less than 50 seconds ago, else what stands in the files now."""
+        """The credential in the files, read at most 50 seconds ago."""
         kept, now = self._credential, self._clock.monotonic()
         if kept is None or now - self._read_at >= TOKEN_FILE_SECONDS:
             kept = self._credential = self._read(kept)
@@ -73,13 +73,13 @@ class FileCredentials:
         return kept
 
     async def renewed(self, refused: Credential) -> Credential | None:
-        """What stands in the files now, if that is not what was refused."""
+        """The credential in the files now; None if it is the refused one."""
         self._credential = self._read(self._credential)
         self._read_at = self._clock.monotonic()
         return None if _same(self._credential, refused) else self._credential
 
     def _read(self, kept: Credential | None) -> Credential:
-        """While a file is being replaced, the last good values serve on."""
+        """Reads the files. While a file is being replaced, the last good values are used."""
         try:
             return Credential(self._authorization(), certificate_of(self._user))
         except KubeconfigError:
@@ -113,20 +113,20 @@ def _same(one: Credential, other: Credential) -> bool:
 
 
 def fixed_or_files(user: User, clock: Clock) -> Credentials:
-    """The credentials of a user without an exec plugin, or with something that goes before it."""
+    """The credentials of a user whose token, password or certificate is used instead of an exec plugin."""
     if user.token_file or user.client_certificate or user.client_key:
         return FileCredentials(user, clock)
     return FixedCredentials(Credential(authorization_of(user), certificate_of(user)))
 
 
 def goes_before_exec(user: User) -> bool:
-    """Token, password and certificate are taken in place of a plugin, which then does not run (exec.go)."""
+    """Whether the user has a token, password or certificate, with which the exec plugin does not run (exec.go)."""
     certificate = user.client_certificate or user.client_certificate_data
     return bool(user.token or user.token_file or user.username or user.password or certificate)
 
 
 def certificate_of(user: User) -> KeyPair | None:
-    """The client certificate and key, from the kubeconfig or from their files as they are now."""
+    """The client certificate and key, from the kubeconfig or read from their files."""
     if not (user.client_certificate or user.client_certificate_data):
         return None
     return KeyPair(
@@ -144,7 +144,7 @@ def _data_or_file(data: bytes, file: str, where: str) -> bytes:
 
 
 def authorization_of(user: User) -> str:
-    """The Authorization header of a token or a password, "" for neither."""
+    """The value of the Authorization header for a token or password; "" for neither."""
     if user.token:
         return bearer(user.token, f"{user.where}.token")
     if user.username or user.password:
@@ -153,7 +153,7 @@ def authorization_of(user: User) -> str:
 
 
 def bearer(token: str, where: str) -> str:
-    """The Authorization header for a token, refused if a line break or the like stands in it."""
+    """The value of the Authorization header for a token. Raises KubeconfigError if a header cannot carry it."""
     if any(character < " " or character == "\x7f" for character in token):
         seen = "the token holds a character that no HTTP header may carry"
         raise KubeconfigError(where, seen, "one line of printable text was expected")
@@ -161,7 +161,7 @@ def bearer(token: str, where: str) -> str:
 
 
 def impersonation(user: User) -> list[tuple[str, str]]:
-    """The headers that ask to act as somebody else (client-go's transport/round_trippers.go)."""
+    """The impersonation headers of a user (client-go's transport/round_trippers.go)."""
     if not user.impersonate:
         return []
     headers = [("Impersonate-User", user.impersonate)]

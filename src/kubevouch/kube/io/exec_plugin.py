@@ -24,13 +24,13 @@ from kubevouch.kube.io.credentials import Credential, bearer
 from kubevouch.kube.kubeconfig import ExecConfig
 from kubevouch.tls.io import KeyPair
 
-# A login in a browser may take its time: kubelogin itself gives up after three minutes.
+# Long enough for a login in a browser: kubelogin itself gives up after three minutes.
 EXEC_SECONDS = 200.0
 _DOCS = "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins"
 
 
 class ExecPlugin:
-    """The credentials that one plugin gives for one cluster.
+    """The credentials that an exec plugin prints for a cluster.
 
     interactive: whether standard input is a terminal that the plugin may read from.
     """
@@ -57,7 +57,7 @@ class ExecPlugin:
         self._expires: datetime | None = None
 
     async def current(self) -> Credential:
-        """The kept credential, or a new one if there is none or it has expired."""
+        """The kept credential; a new one if there is none or it has expired."""
         async with self._lock:
             kept = self._credential
             if kept is None or (self._expires and self._clock.now() > self._expires):
@@ -65,7 +65,7 @@ class ExecPlugin:
             return kept
 
     async def renewed(self, refused: Credential) -> Credential | None:
-        """A new one, unless another request has fetched it meanwhile; None if the plugin insists on the old one."""
+        """A newer credential, by a new run of the plugin if needed; None if the plugin prints the refused one again."""
         async with self._lock:
             if self._credential is refused:
                 await self._asked()
@@ -92,7 +92,7 @@ class ExecPlugin:
         return self._terminal and mode != "Never"
 
     def _program(self) -> str:
-        """An absolute path. As Go's LookPath, nothing is taken from the current folder."""
+        """The absolute path of the program. As with Go's LookPath, the current folder is not searched."""
         command = self._plugin.command
         found = shutil.which(command, path=self._environ.get("PATH", os.defpath))
         if found is None or not os.path.isabs(found):  # noqa: PTH117 - lexical
@@ -109,7 +109,7 @@ class ExecPlugin:
         version = self._plugin.api_version
         return json.dumps({"kind": "ExecCredential", "apiVersion": version, "spec": spec})
 
-    async def _run(self, program: str, interactive: bool) -> bytes:  # noqa: FBT001 - an answer, not an option
+    async def _run(self, program: str, interactive: bool) -> bytes:  # noqa: FBT001 - passed on as a value
         environment = {**self._environ, **dict(self._plugin.env)}
         environment["KUBERNETES_EXEC_INFO"] = self._information(interactive=interactive)
         try:
@@ -120,7 +120,7 @@ class ExecPlugin:
                 env=environment,
                 stdin=None if interactive else asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
-                # Apart from our terminal's process group, unless it has to read from it.
+                # In a process group of its own, unless it has to read from our terminal.
                 start_new_session=not interactive,
             )
         except (OSError, ValueError) as error:
@@ -145,7 +145,7 @@ class ExecPlugin:
                 )
         if code := await process.wait():
             seen = f"executable {self._plugin.command} failed with exit code {code}"
-            raise self._error(seen, "what it printed to stderr tells why; run it by hand to see")
+            raise self._error(seen, "its output on stderr says why; run it by hand to see")
         return bytes(answer)
 
     def _read(self, answer: bytes) -> tuple[Credential, datetime | None]:
@@ -211,7 +211,7 @@ def _cluster_information(access: ClusterAccess) -> dict[str, object]:
 
 
 async def _end(process: asyncio.subprocess.Process, *, grouped: bool) -> None:
-    """Leaves no plugin behind, whatever happened."""
+    """Kills the plugin, with its process group, if it still runs."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             if grouped:

@@ -1,4 +1,4 @@
-"""Requests that got no whole answer, as errors: what aiohttp raised, and what that means here."""
+"""Turns what aiohttp raises for a failed request into this room's errors."""
 
 from typing import Final
 
@@ -49,9 +49,9 @@ def failure(
     total: float,
     certificate: bool,
 ) -> KubeError:
-    """The error for a request to `server` that failed so.
+    """The error for a request to `server` that failed with `error`.
 
-    connect, total: its time-outs in seconds. certificate: whether we had one to present.
+    connect, total: the time-outs of the request in seconds. certificate: whether we had a client certificate to present.
     """
     proxy = proxy.rpartition("@")[2]
     through = f" through the proxy {proxy}" if proxy else ""
@@ -95,7 +95,7 @@ def _of_proxy(
 
 def _of_answer(error: aiohttp.ClientError, server: str, *, certificate: bool) -> KubeError:
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        # With TLS 1.3 a server looks at our certificate after the handshake, and may just hang up.
+        # With TLS 1.3 a server checks our certificate after the handshake, and may close the connection without an alert.
         expected = _OURS if certificate else ""
         return ApiUnreachable(
             server, "closed the connection without an answer", expected, kind=UnreachableKind.RESET

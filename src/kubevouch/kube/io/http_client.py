@@ -1,7 +1,7 @@
-"""The one door to an API server: a request with this context's credentials, an answer of 2xx or an error.
+"""Sends a request with the context's credentials, and returns a response of 2xx or raises an error.
 
-Reads are repeated a few times when that can help; a write is sent once, unless the server answered that it did
-not even look at it (401).
+Reads are repeated a few times if that can help. A write is sent once, and again only after a 401, with which the
+server has done nothing.
 """
 
 import contextlib
@@ -30,10 +30,10 @@ _JSON: Final = "application/json"
 
 
 class RequestObserver(Protocol):
-    """Who is told of each request to the API server, as it is sent and as it ends. It never sees a credential."""
+    """Called for each request to the API server when it is sent and when it ends. It never gets a credential."""
 
     def __call__(self, method: str, target: str, /) -> Callable[[str], None]:
-        """A request goes out; target: path and query. What it returns is told how it ended: `200`, say, or an error."""
+        """Called when a request is sent. target: path and query. Returns a function, called with how it ended: `200`, say."""
         ...
 
 
@@ -45,7 +45,7 @@ class HttpClient:
     """`async with` it.
 
     environ: what an exec plugin inherits. interactive: whether a plugin may read from our standard input. observe:
-    who is told of each request; a watch's stream is not one.
+    called for each request; the stream of a watch is not one.
     Every method raises KubeError, or KubeconfigError for a credential's file that is not there.
     """
 

@@ -1,7 +1,7 @@
 """One HTTP request to one API server, over aiohttp: bytes out, bytes in, bounded in time and size.
 
-It follows no redirect, keeps no cookie, reads no environment, and turns whatever goes wrong on the way into this
-room's errors. Credentials, retries and the meaning of an answer are its caller's business.
+It follows no redirect, keeps no cookie, reads no environment variable, and raises this room's errors only. The caller
+is responsible for credentials, retries and status codes.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from kubevouch.x509 import X509Error
 
 @dataclass(frozen=True)
 class ResponseLimits:
-    """Bounds of one request. Seconds to connect and in all; bytes of a body after decompression."""
+    """Limits of a request: seconds to connect and in total; bytes of the body after decompression."""
 
     connect: float = 10.0
     total: float = 30.0
@@ -40,7 +40,7 @@ class ResponseLimits:
 
 @dataclass(frozen=True)
 class StreamLimits:
-    """Bounds of an answer that comes line by line. Seconds to connect, of silence, and in all; bytes of one line."""
+    """Limits of a response read line by line: seconds to connect, without data, and in total; bytes of a line."""
 
     total: float
     connect: float = 10.0
@@ -50,7 +50,7 @@ class StreamLimits:
 
 @dataclass(frozen=True)
 class ApiResponse:
-    """An answer, whole. Header names in lower case."""
+    """A complete response. Header names are in lower case."""
 
     code: int
     headers: dict[str, str]
@@ -58,7 +58,7 @@ class ApiResponse:
 
 
 class Transport:
-    """Connections to one API server. `async with` it."""
+    """Connections to one API server. Use with `async with`."""
 
     def __init__(self, access: ClusterAccess) -> None:
         self._access = access
@@ -76,7 +76,7 @@ class Transport:
         self._session = aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=True
         )
-        # aiohttp would send PUT and DELETE a second time when a connection breaks, and has no public word against it
+        # aiohttp would send PUT and DELETE a second time when a connection breaks, and has no public option against it
         # (its own test client says it so, too). Held by test_a_write_is_never_sent_again.
         self._session._retry_connection = False  # noqa: SLF001
         return self
@@ -94,7 +94,7 @@ class Transport:
         headers: Sequence[tuple[str, str]] = (),
         body: bytes | None = None,
     ) -> ApiResponse:
-        """The answer, whatever its code. `target` is a quoted path with its query. Raises KubeError."""
+        """The response, with any status code. `target`: a quoted path with its query. Raises KubeError."""
         time = aiohttp.ClientTimeout(limits.total, sock_connect=limits.connect)
         async with self._asked(
             method, target, credential, time, headers=headers, body=body
@@ -167,7 +167,7 @@ class Transport:
         body: bytes | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         server, proxy = self._access.server, self._access.proxy
-        # Whatever the kubeconfig says: nothing secret goes over plain HTTP.
+        # Whatever the kubeconfig says, secrets are never sent over plain HTTP.
         secret = credential.authorization if server.startswith("https:") else ""
         authorization = [("Authorization", secret)] if secret else []
         context = self._context_of(credential.pair)
@@ -187,7 +187,7 @@ class Transport:
             ) as response:
                 yield response
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
-            # Without its cause: aiohttp's errors carry the headers of the request.
+            # Without a cause, since aiohttp's errors carry the headers of the request.
             raise failure(
                 error,
                 server=server,
@@ -210,7 +210,7 @@ class Transport:
         return bytes(body)
 
     def _context_of(self, pair: KeyPair | None) -> ssl.SSLContext:
-        """The context that presents this pair; made anew only when the pair changes."""
+        """The TLS context that presents this key pair; a new one only when the pair changes."""
         if pair != self._pair:
             self._context, self._pair = self._context_for(pair), pair
         return self._context
@@ -229,7 +229,7 @@ class Transport:
 
 
 def _check_url(url: str, where: str) -> None:
-    """What aiohttp would refuse later, and less clearly."""
+    """Raises KubeconfigError for a URL that aiohttp would refuse later with a less clear message."""
     try:
         URL(url, encoded=True)
     except ValueError as error:

@@ -1,13 +1,13 @@
-"""List, then watch, for ever: every object as it is now, and every change after that, none lost and none twice.
+"""An informer: lists all objects of a resource, then watches for changes. No change is lost or reported twice.
 
 In the manner of client-go's reflector (tools/cache/reflector.go) and kopf's nested generators:
 
 - A list, page by page, then a watch from the list's version. The server is asked to end it after five to ten minutes
   (client-go's minWatchTimeout); bookmarks move the version on while nothing happens.
-- A connection that breaks, or is silent for too long, is made again from the last version seen.
-- 410 Gone, as a status or among the events, leads to a new list. What is on it and changed is told, what is no
-  longer on it is told as lost. So is anything else that keeps a watch from starting.
-- Failures are reported and waited out, up to 30 seconds; nothing but cancelling ends it.
+- After a connection breaks, or is silent for too long, the watch starts again from the last version seen.
+- 410 Gone, as a status or among the events, leads to a new list: changed objects are reported as Upserted, missing
+  ones as Deleted. The same is done if the watch cannot start for another reason.
+- Failures are reported, and followed by a wait of up to 30 seconds. Only cancelling ends a watch.
 """
 
 import contextlib
@@ -39,9 +39,9 @@ SHORTEST_WATCH: Final = 300
 SILENCE: Final = 150.0
 """Bookmarks come about once a minute."""
 LIST_AFTER: Final = 5
-"""So many failures of a watch in a row, and its version is not trusted any more."""
+"""Failures of a watch in a row after which the resource is listed again."""
 _SHORT: Final = 1.0
-"""A watch that ended sooner and said nothing has failed (client-go's very short watch)."""
+"""Seconds. A watch that ends sooner without an event has failed (client-go's "very short watch")."""
 
 
 class Upserted(msgspec.Struct, Generic[ObjectT], frozen=True):
@@ -51,24 +51,24 @@ class Upserted(msgspec.Struct, Generic[ObjectT], frozen=True):
 
 
 class Deleted(msgspec.Struct, frozen=True):
-    """An object that was seen, and is no longer there."""
+    """An object is gone."""
 
     key: Key
     uid: str
 
 
 class Synced(msgspec.Struct, frozen=True):
-    """All that the list held has been told: from here on what was told is the whole."""
+    """Every object of the list has been reported: from now on the consumer knows all objects."""
 
 
 Event = Upserted[ObjectT] | Deleted | Synced
 
 
 class Watch(Generic[ObjectT]):
-    """One resource, watched: `async for event in Watch(api, NODES, ...).events():`.
+    """An informer of one resource: `async for event in Watch(api, NODES, ...).events():`.
 
-    report: called with each failure as it is waited out. chance: a random number from 0 up to 1. silence: seconds
-    without a byte after which a connection is taken for dead.
+    report: called with each failure before the wait. rng: returns a random number in [0, 1). silence: seconds without
+    data after which a connection is considered dead.
     """
 
     def __init__(
@@ -94,13 +94,13 @@ class Watch(Generic[ObjectT]):
         self._silence = silence
         self._backoff = Backoff(rng)
         self._known: dict[Key, tuple[str, str]] = {}
-        """uid and version of what was told and not lost."""
+        """uid and resourceVersion of the objects reported as Upserted and not yet as Deleted."""
         self._version = ""
         self._stuck = 0
-        """Watches from this version that came to nothing, in a row."""
+        """Watches in a row that failed to start from this version."""
 
     async def events(self) -> AsyncGenerator[Event[ObjectT], None]:
-        """Everything, for ever. Cancel it, or close the iterator, to leave."""
+        """The events, without end. Cancel the task or close the iterator to stop."""
         while True:
             steps = self._watched() if self._version else self._listed()
             async with contextlib.aclosing(steps):
@@ -111,7 +111,7 @@ class Watch(Generic[ObjectT]):
                     await self._wait_out(error)
 
     async def _listed(self) -> AsyncGenerator[Event[ObjectT], None]:
-        """One list, whole: what changed against what was told, what is lost, and the word that this was all."""
+        """The events of a list: changed objects, deleted objects, and Synced."""
         on_list: set[Key] = set()
         version = ""
         pages = self._api.pages(
@@ -125,17 +125,17 @@ class Watch(Generic[ObjectT]):
             version = version or page.metadata.resource_version
             for item in page.items:
                 on_list.add(_key(item))
-                for event in self._told(item):
+                for event in self._events_for(item):
                     yield event
         for key in self._known.keys() - on_list:
             uid, _ = self._known.pop(key)
             yield Deleted(key, uid)
-        # A server without versions could only be listed again and again: "0" is any.
+        # A server without resourceVersions can only be watched from "0", which means any version.
         self._version, self._stuck = version or "0", 0
         yield Synced()
 
     async def _watched(self) -> AsyncGenerator[Event[ObjectT], None]:
-        """One watch from the last version on, until it ends."""
+        """The events of a watch from the last version, until it ends."""
         began, said = self._clock.monotonic(), False
         stream = watch_lines(
             self._api,
@@ -165,17 +165,17 @@ class Watch(Generic[ObjectT]):
             self._version = word.version or self._version
             return []
         if not _newer(word.version, self._version):
-            # Said before: a server that begins a little earlier than it was asked to.
+            # Reported before: some servers begin a little earlier than the requested version.
             return []
         self._version = word.version or self._version
         if word.type != "DELETED":
-            return self._told(word.object)
+            return self._events_for(word.object)
         key = _key(word.object)
         known = self._known.pop(key, None)
         return [] if known is None else [Deleted(key, known[0])]
 
-    def _told(self, item: ObjectT) -> list[Event[ObjectT]]:
-        """What there is to say of an object as it is now. One of the same name made anew is another one."""
+    def _events_for(self, item: ObjectT) -> list[Event[ObjectT]]:
+        """The events for an object's current state. A recreated object is first reported as Deleted."""
         key, metadata = _key(item), item.metadata
         state = (metadata.uid, metadata.resource_version)
         known = self._known.get(key)
@@ -192,7 +192,7 @@ class Watch(Generic[ObjectT]):
         if _version_is_no_good(error) or self._stuck > LIST_AFTER:
             self._version = ""
         if isinstance(error, ApiUnreachable) and error.kind is UnreachableKind.SILENCE:
-            # It was waited for long enough.
+            # The failed attempt itself took long enough.
             return
         self._report(error)
         await self._clock.sleep(wait)
@@ -203,7 +203,7 @@ def _key(item: Object) -> Key:
 
 
 def _newer(version: str, than: str) -> bool:
-    """Versions of one resource are numbers that grow (KEP-5504); of any other form nothing can be told."""
+    """Whether a resourceVersion is newer. They are growing numbers (KEP-5504); False for any other form."""
     if not (version.isdecimal() and than.isdecimal()):
         return True
     return (len(version), version) > (len(than), than)
@@ -214,7 +214,7 @@ def _asked_for(error: KubevouchError) -> float:
 
 
 def _version_is_no_good(error: KubevouchError) -> bool:
-    """410 above all. A server that takes the version for wrong (400, 422) will not change its mind either."""
+    """Whether the version is too old (410), or invalid to the server (400, 422), so that only a new list helps."""
     if not isinstance(error, StatusError) or isinstance(error, TooManyRequests):
         return False
     return error.code in (400, 410, 422) or error.reason in ("Expired", "Gone")

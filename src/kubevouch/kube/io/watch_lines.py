@@ -1,4 +1,4 @@
-"""One request of a watch: lines into typed words. Nothing is repeated here."""
+"""A single watch request: its lines, decoded. Nothing is retried here."""
 
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
@@ -17,7 +17,7 @@ from kubevouch.kube.resources.meta import Narrow, Object, Resource
 ObjectT = TypeVar("ObjectT", bound=Object)
 
 GRACE: Final = 30.0
-"""Seconds that a server may be late with the end it was asked for."""
+"""Seconds by which a server may exceed the requested duration of a watch."""
 
 
 class _Line(Narrow, frozen=True, kw_only=True):
@@ -32,8 +32,8 @@ class _Code(Narrow, frozen=True, kw_only=True):
 class WatchLine(msgspec.Struct, Generic[ObjectT], frozen=True):
     """An event as the server sent it. type: ADDED, MODIFIED or DELETED, with the object.
 
-    BOOKMARK only says how far we have seen. type is "" for an object that could not be read, with its error: nothing
-    is known of it, and the others go on.
+    BOOKMARK carries a resourceVersion only. If an object could not be decoded, type is "" and `error` is set; the watch
+    goes on.
     """
 
     type: str

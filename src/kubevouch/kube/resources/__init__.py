@@ -1,4 +1,4 @@
-"""The kinds of objects this product reads: a table of where each lives, and a narrow struct for each."""
+"""The kinds of objects that this product reads: the API path and a narrow struct of each."""
 
 from kubevouch.kube.resources.certificates import (
     CSRS,

@@ -14,7 +14,7 @@ from kubevouch.kube.resources.meta import (
 
 
 class CsrSpec(Narrow, frozen=True, kw_only=True):
-    """What was asked, and by whom: `username`, `uid`, `groups` and `extra` are the API server's own words.
+    """The spec of a CSR. `username`, `uid`, `groups` and `extra` describe the requestor, as set by the API server.
 
     request: the PEM text as it was sent, not parsed. expiration_seconds: None if the requestor did not say.
     """
@@ -30,13 +30,13 @@ class CsrSpec(Narrow, frozen=True, kw_only=True):
 
 
 class CsrCondition(Condition, frozen=True, kw_only=True):
-    """Approved, Denied or Failed."""
+    """A condition of type Approved, Denied or Failed."""
 
     last_update_time: datetime | None = None
 
 
 class CsrStatus(Narrow, frozen=True, kw_only=True):
-    """`certificate` is PEM, empty until it is issued."""
+    """The status of a CSR. `certificate`: PEM; empty until the certificate is issued."""
 
     conditions: tuple[CsrCondition, ...] = ()
     certificate: bytes = b""

@@ -1,4 +1,4 @@
-"""Events, which are only ever made."""
+"""Events of events.k8s.io/v1."""
 
 from datetime import datetime
 from typing import Any
@@ -33,7 +33,7 @@ def event(
     """The body of an Event about an object; about a cluster-scoped one it goes to the namespace `default`.
 
     reason and action: words such as Approved, Approve; at most 128 characters. note: at most 1 kB.
-    instance: which of our processes says it. Limits: pkg/apis/core/validation/events.go.
+    instance: the reporting process. Limits: pkg/apis/core/validation/events.go.
     """
     return {
         "apiVersion": EVENTS.api_version,

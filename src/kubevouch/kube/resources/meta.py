@@ -1,7 +1,7 @@
-"""What every object has, and what it is called in a URL.
+"""The metadata of objects, and the description of a resource.
 
-All structs here are narrow: they hold the fields that something in this product reads. An object is never
-written back from one of them, since the fields they leave out would be lost.
+All structs here are narrow: they hold only the fields that this product reads. An object is never written back from
+one of them, since its other fields would be lost.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Narrow(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False
 
 
 class Metadata(Narrow, frozen=True, kw_only=True):
-    """ObjectMeta. `creation_timestamp` is aware; None where the server gave none."""
+    """ObjectMeta. `creation_timestamp` is aware; None if the server sent none."""
 
     name: str = ""
     namespace: str = ""
@@ -43,7 +43,7 @@ class ManagedMetadata(Metadata, frozen=True, kw_only=True):
 
 
 class Object(Narrow, frozen=True, kw_only=True):
-    """Base of everything that has a name."""
+    """Base of all kinds of objects."""
 
     metadata: Metadata = Metadata()
 
@@ -74,7 +74,7 @@ class Condition(Narrow, frozen=True, kw_only=True):
 
     @property
     def true(self) -> bool:
-        """Whether it holds; Unknown does not."""
+        """Whether the status is "True"."""
         return self.status == "True"
 
 
@@ -83,7 +83,7 @@ ObjectT = TypeVar("ObjectT", bound=Object)
 
 @dataclass(frozen=True)
 class Resource(Generic[ObjectT]):
-    """One kind of object: where it lives in the API, and the struct it is read into."""
+    """A resource of the API: its group, version, plural and kind, and the struct that it is read into."""
 
     group: str
     version: str
@@ -98,7 +98,7 @@ class Resource(Generic[ObjectT]):
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """The URL path of a list, an object or a subresource. Names are quoted, so they cannot leave their place."""
+        """The URL path of a list, an object or a subresource. Names are quoted, so that none can change the path."""
         steps = ["apis", self.group, self.version] if self.group else ["api", self.version]
         if namespace and self.namespaced:
             steps += ["namespaces", namespace]
@@ -107,7 +107,7 @@ class Resource(Generic[ObjectT]):
 
 
 def _step(text: str) -> str:
-    # Dots alone would be resolved away by whatever reads the path.
+    # A name of dots only would be resolved as a relative path.
     return text.replace(".", "%2E") if text in {".", ".."} else quote(text, safe="")
 
 

@@ -16,14 +16,14 @@ class NodeMetrics(Object, frozen=True, kw_only=True):
 
 
 class ContainerMetrics(Narrow, frozen=True, kw_only=True):
-    """One container's usage."""
+    """The usage of a container."""
 
     name: str = ""
     usage: dict[str, str] = field(default_factory=dict)
 
 
 class PodMetrics(Object, frozen=True, kw_only=True):
-    """As NodeMetrics, by container."""
+    """The usage of a pod by container. Fields as in NodeMetrics."""
 
     timestamp: datetime | None = None
     window: str = ""

@@ -6,7 +6,7 @@ from kubevouch.kube.resources.meta import Condition, Narrow, Object, Resource
 
 
 class ServicePort(Narrow, frozen=True, kw_only=True):
-    """A port under which a Service answers."""
+    """A port of a Service."""
 
     name: str = ""
     port: int = 0
@@ -14,7 +14,7 @@ class ServicePort(Narrow, frozen=True, kw_only=True):
 
 
 class ServiceSpec(Narrow, frozen=True, kw_only=True):
-    """Where a Service leads."""
+    """The spec of a Service."""
 
     type: str = ""
     cluster_ip: str = field(default="", name="clusterIP")
@@ -25,20 +25,20 @@ class ServiceSpec(Narrow, frozen=True, kw_only=True):
 
 
 class Ingress(Narrow, frozen=True, kw_only=True):
-    """One address or name of a load balancer."""
+    """An address or host name of a load balancer."""
 
     ip: str = ""
     hostname: str = ""
 
 
 class LoadBalancer(Narrow, frozen=True, kw_only=True):
-    """Where a load balancer answers."""
+    """The addresses of a load balancer."""
 
     ingress: tuple[Ingress, ...] = ()
 
 
 class ServiceStatus(Narrow, frozen=True, kw_only=True):
-    """What a load balancer's controller reports."""
+    """The status of a Service: its load balancer."""
 
     load_balancer: LoadBalancer = LoadBalancer()
 
@@ -51,7 +51,7 @@ class Service(Object, frozen=True, kw_only=True):
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Its cluster addresses, and where its load balancer answers; `spec.external_ips` are apart."""
+        """The cluster IPs and the load balancer's addresses, without `spec.external_ips`."""
         ingress = self.status.load_balancer.ingress
         own = (self.spec.cluster_ip, *self.spec.cluster_ips)
         theirs = [text for each in ingress for text in (each.ip, each.hostname)]
@@ -59,7 +59,7 @@ class Service(Object, frozen=True, kw_only=True):
 
 
 class EndpointConditions(Narrow, frozen=True, kw_only=True):
-    """None is unknown, to be taken as ready (discovery/v1 types.go)."""
+    """The conditions of an endpoint. None means unknown, which counts as ready (discovery/v1 types.go)."""
 
     ready: bool | None = None
     serving: bool | None = None
@@ -76,7 +76,7 @@ class ObjectReference(Narrow, frozen=True, kw_only=True):
 
 
 class Endpoint(Narrow, frozen=True, kw_only=True):
-    """One pod behind a Service."""
+    """An endpoint of a Service, usually a pod."""
 
     addresses: tuple[str, ...] = ()
     conditions: EndpointConditions = EndpointConditions()
@@ -84,7 +84,7 @@ class Endpoint(Narrow, frozen=True, kw_only=True):
 
 
 class EndpointPort(Narrow, frozen=True, kw_only=True):
-    """A port of all endpoints of a slice."""
+    """A port that all endpoints of a slice have."""
 
     name: str = ""
     port: int = 0
@@ -107,7 +107,7 @@ class ServiceReference(Narrow, frozen=True, kw_only=True):
 
 
 class APIServiceSpec(Narrow, frozen=True, kw_only=True):
-    """`service` None is served by kube-apiserver itself."""
+    """The spec of an APIService. If `service` is None, kube-apiserver itself serves the group."""
 
     group: str = ""
     version: str = ""
@@ -116,7 +116,7 @@ class APIServiceSpec(Narrow, frozen=True, kw_only=True):
 
 
 class APIServiceStatus(Narrow, frozen=True, kw_only=True):
-    """Condition Available with its reason tells why a group does not answer."""
+    """The status of an APIService. The reason of its condition Available says why a group is not available."""
 
     conditions: tuple[Condition, ...] = ()
 
@@ -129,7 +129,7 @@ class APIService(Object, frozen=True, kw_only=True):
 
 
 class ServiceCidrSpec(Narrow, frozen=True, kw_only=True):
-    """One network, or one of each family."""
+    """The networks of a ServiceCIDR: one, or one of each IP family."""
 
     cidrs: tuple[str, ...] = ()
 

@@ -1,4 +1,4 @@
-"""Nodes, as a node itself and the cluster's other writers describe it: nothing in here is proven."""
+"""Nodes. A node itself writes most of its status, so nothing in it is proven."""
 
 from msgspec import field
 
@@ -6,20 +6,20 @@ from kubevouch.kube.resources.meta import Condition, Narrow, Object, Resource
 
 
 class NodeSpec(Narrow, frozen=True, kw_only=True):
-    """What is wanted of a node."""
+    """The spec of a Node."""
 
     pod_cidrs: tuple[str, ...] = field(default=(), name="podCIDRs")
 
 
 class NodeAddress(Narrow, frozen=True, kw_only=True):
-    """type: Hostname, InternalIP, ExternalIP, InternalDNS or ExternalDNS."""
+    """An address of a node. type: Hostname, InternalIP, ExternalIP, InternalDNS or ExternalDNS."""
 
     type: str = ""
     address: str = ""
 
 
 class NodeInfo(Narrow, frozen=True, kw_only=True):
-    """What the kubelet says of its machine."""
+    """What the kubelet reports about its machine."""
 
     machine_id: str = field(default="", name="machineID")
     system_uuid: str = field(default="", name="systemUUID")
@@ -39,7 +39,7 @@ class _Endpoints(Narrow, frozen=True, kw_only=True):
 
 
 class NodeStatus(Narrow, frozen=True, kw_only=True):
-    """What a kubelet reports."""
+    """The status of a Node, which its kubelet reports."""
 
     addresses: tuple[NodeAddress, ...] = ()
     conditions: tuple[Condition, ...] = ()
@@ -57,12 +57,12 @@ class Node(Object, frozen=True, kw_only=True):
 
     @property
     def kubelet_port(self) -> int:
-        """The port announced in the status, 10250 if none is (pkg/kubelet/client/kubelet_client.go)."""
+        """The kubelet's port in the status; 10250 if it states none (pkg/kubelet/client/kubelet_client.go)."""
         return self.status.daemon_endpoints.kubelet_endpoint.port or 10250
 
     @property
     def ready(self) -> bool:
-        """Whether its Ready condition holds."""
+        """Whether the condition Ready is true."""
         return any(found.type == "Ready" and found.true for found in self.status.conditions)
 
 

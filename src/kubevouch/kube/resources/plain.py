@@ -8,26 +8,26 @@ from kubevouch.kube.resources.meta import ManagedMetadata, Narrow, Object, Resou
 
 
 class ConfigMap(Object, frozen=True, kw_only=True):
-    """A ConfigMap. `data` are texts; binaryData is not read."""
+    """A ConfigMap. binaryData is not read."""
 
     data: dict[str, str] = field(default_factory=dict)
     immutable: bool = False
 
 
 class NamespaceStatus(Narrow, frozen=True, kw_only=True):
-    """phase: Active or Terminating."""
+    """The status of a Namespace. phase: Active or Terminating."""
 
     phase: str = ""
 
 
 class Namespace(Object, frozen=True, kw_only=True):
-    """A Namespace. The uid of kube-system is what tells one cluster from another."""
+    """A Namespace. The uid of kube-system identifies a cluster."""
 
     status: NamespaceStatus = NamespaceStatus()
 
 
 class LeaseSpec(Narrow, frozen=True, kw_only=True):
-    """Who holds it, and when it was last renewed."""
+    """The holder of a Lease, and when it was last renewed."""
 
     holder_identity: str = ""
     lease_duration_seconds: int = 0

@@ -1,4 +1,4 @@
-"""Pods, as far as somebody looks for a program and its flags, or whether it runs."""
+"""Pods: their containers' images and flags, and whether they run."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from kubevouch.kube.resources.meta import Condition, Narrow, Object, Resource
 
 
 class Container(Narrow, frozen=True, kw_only=True):
-    """A container's image and how it is started."""
+    """A container: its image and command line."""
 
     name: str = ""
     image: str = ""
@@ -15,34 +15,34 @@ class Container(Narrow, frozen=True, kw_only=True):
 
 
 class PodSpec(Narrow, frozen=True, kw_only=True):
-    """What is to run, and where."""
+    """The spec of a Pod."""
 
     node_name: str = ""
     containers: tuple[Container, ...] = ()
 
 
 class Waiting(Narrow, frozen=True, kw_only=True):
-    """Why a container does not run yet."""
+    """The state of a container that does not run yet."""
 
     reason: str = ""
     message: str = ""
 
 
 class Running(Narrow, frozen=True, kw_only=True):
-    """Since when a container runs."""
+    """The state of a running container."""
 
     started_at: datetime | None = None
 
 
 class ContainerState(Narrow, frozen=True, kw_only=True):
-    """At most one of them is set."""
+    """The state of a container. At most one field is set."""
 
     waiting: Waiting | None = None
     running: Running | None = None
 
 
 class ContainerStatus(Narrow, frozen=True, kw_only=True):
-    """What the kubelet says of a container."""
+    """The status of a container, as the kubelet reports it."""
 
     name: str = ""
     ready: bool = False
@@ -50,7 +50,7 @@ class ContainerStatus(Narrow, frozen=True, kw_only=True):
 
 
 class PodStatus(Narrow, frozen=True, kw_only=True):
-    """What the kubelet says of a pod."""
+    """The status of a Pod, as the kubelet reports it."""
 
     phase: str = ""
     reason: str = ""
@@ -67,7 +67,7 @@ class Pod(Object, frozen=True, kw_only=True):
 
     @property
     def ready(self) -> bool:
-        """Whether its Ready condition holds."""
+        """Whether the condition Ready is true."""
         return any(found.type == "Ready" and found.true for found in self.status.conditions)
 
 

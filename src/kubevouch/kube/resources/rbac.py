@@ -1,10 +1,10 @@
-"""Who may do what: roles and their bindings."""
+"""RBAC: roles and their bindings."""
 
 from kubevouch.kube.resources.meta import Narrow, Object, Resource
 
 
 class PolicyRule(Narrow, frozen=True, kw_only=True):
-    """One rule of a role."""
+    """A rule of a role."""
 
     verbs: tuple[str, ...] = ()
     api_groups: tuple[str, ...] = ()
@@ -19,14 +19,14 @@ class Role(Object, frozen=True, kw_only=True):
 
 
 class RoleRef(Narrow, frozen=True, kw_only=True):
-    """The role that is bound."""
+    """A reference to the bound role."""
 
     kind: str = ""
     name: str = ""
 
 
 class Subject(Narrow, frozen=True, kw_only=True):
-    """kind: User, Group or ServiceAccount."""
+    """A subject of a binding. kind: User, Group or ServiceAccount."""
 
     kind: str = ""
     name: str = ""

@@ -1,4 +1,4 @@
-"""Access reviews: asking the API server what somebody may do. In an audit log they are `create`."""
+"""Access reviews, which ask the API server what a user may do. An audit log shows them as `create`."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from kubevouch.kube.resources.meta import Narrow, Object, Resource
 
 
 class ResourceAttributes(Narrow, frozen=True, kw_only=True):
-    """What is asked: a verb on a resource, "" for any namespace or name."""
+    """A verb on a resource, for an access review. "" means any namespace or name."""
 
     verb: str = ""
     group: str = ""
@@ -16,13 +16,13 @@ class ResourceAttributes(Narrow, frozen=True, kw_only=True):
     name: str = ""
 
     def body(self) -> dict[str, Any]:
-        """As the API takes it: what is empty is left out."""
+        """The JSON for the API, without empty fields."""
         fields = {name: getattr(self, name) for name in self.__struct_fields__}
         return {name: value for name, value in fields.items() if value}
 
 
 class ReviewStatus(Narrow, frozen=True, kw_only=True):
-    """The answer. Neither allowed nor denied is "no opinion", which is a no."""
+    """The result of an access review. If it is neither allowed nor denied ("no opinion"), the user may not do it."""
 
     allowed: bool = False
     denied: bool = False
@@ -30,7 +30,7 @@ class ReviewStatus(Narrow, frozen=True, kw_only=True):
 
 
 class AccessReview(Object, frozen=True, kw_only=True):
-    """A SelfSubjectAccessReview or a SubjectAccessReview, answered."""
+    """A SelfSubjectAccessReview or SubjectAccessReview with its result."""
 
     status: ReviewStatus = ReviewStatus()
 

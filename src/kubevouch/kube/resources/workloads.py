@@ -5,21 +5,21 @@ from kubevouch.kube.resources.pods import PodSpec
 
 
 class PodTemplate(Narrow, frozen=True, kw_only=True):
-    """What a Deployment makes pods of."""
+    """The template of a Deployment's pods."""
 
     metadata: Metadata = Metadata()
     spec: PodSpec = PodSpec()
 
 
 class DeploymentSpec(Narrow, frozen=True, kw_only=True):
-    """`replicas` is 1 where it is not said (apps/v1 defaults.go)."""
+    """The spec of a Deployment. The default of `replicas` is 1 (apps/v1 defaults.go)."""
 
     replicas: int = 1
     template: PodTemplate = PodTemplate()
 
 
 class DeploymentStatus(Narrow, frozen=True, kw_only=True):
-    """Counts of pods."""
+    """The status of a Deployment: counts of pods."""
 
     replicas: int = 0
     ready_replicas: int = 0

@@ -1,13 +1,13 @@
-"""Bare handshakes with kubelets: what does each present, and how does it fail?
+"""Bare handshakes with kubelets: what each presents, and how handshakes fail.
 
-No credential and no byte of HTTP is ever sent, so this is safe towards any peer, an impostor too: a handshake is
-finished, TLS is ended politely (a kubelet logs nothing of it) and the connection is closed.
+No credential and no byte of HTTP is ever sent, so this is safe with any peer, even an impostor: the handshake is
+completed, TLS is ended properly (so that a kubelet logs nothing) and the connection is closed.
 
-It works on sockets and memory BIOs and not on asyncio's TLS transports: those hold 256 KiB a connection to read
-application data that never comes, and hide the bytes that tell an alert from plain HTTP. Numbers:
+It uses sockets and memory BIOs instead of asyncio's TLS transports, which allocate 256 KiB a connection for data that
+never comes, and hide the bytes that distinguish an alert from plain HTTP. Numbers:
 docs/decisions/0004-bare-handshakes-on-memory-bios.md.
 
-It knows addresses and certificates; whether a certificate is to be trusted is for `x509.verify`.
+Whether a certificate is trusted is decided by `x509.verify`, not here.
 """
 
 import asyncio
@@ -33,11 +33,11 @@ async def dial(
     concurrency: int = 1000,
     timeout: float = 10.0,
 ) -> AsyncGenerator[DialResult, None]:
-    """Dials all targets, so many at a time, and yields each as it is done. No target raises; each yields one Dialled.
+    """Dials all targets, `concurrency` at a time, and yields one DialResult for each when it is done. No target raises.
 
-    Targets are taken one by one as others are done and yielded: what is held does not grow with their number. Fewer
-    are dialled at a time where this process may not open so many files. `timeout` is in seconds of real time, for
-    one target with all its addresses. Close the iterator if you leave it early (contextlib.aclosing).
+    Targets are taken one by one, so memory does not grow with their number. Fewer are dialled at a time if this process
+    may not open that many files. timeout: seconds of real time for a target with all its addresses. Close the iterator
+    if you leave it early (contextlib.aclosing).
     """
     context = inspection_context()
     at_once = min(concurrency, _files_to_spare())
@@ -54,7 +54,7 @@ async def dial(
                 return
             finished = await done.get()
             running.discard(finished)
-            # The next one starts when the consumer comes back: a slow consumer slows the dialling.
+            # The next dial starts when the consumer asks for more, so that a slow consumer slows the dialling down.
             yield finished.result()
     finally:
         for task in running:
@@ -65,13 +65,13 @@ async def dial(
 async def dial_all(
     targets: Iterable[Target], *, clock: Clock, concurrency: int = 1000, timeout: float = 10.0
 ) -> tuple[DialResult, ...]:
-    """The same, gathered, in the order they were done. For as many targets as may be held."""
+    """As dial, with all results as a list in the order in which they were done."""
     answers = dial(targets, clock=clock, concurrency=concurrency, timeout=timeout)
     return tuple([answer async for answer in answers])
 
 
 def _files_to_spare() -> int:
-    """How many connections this process may open, with some files left for everything else."""
+    """The number of connections that this process may open, with some files left for everything else."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(1, soft - _SPARE_FILES) if soft != resource.RLIM_INFINITY else 1 << 20
 
@@ -80,30 +80,30 @@ async def _dial_one(
     target: Target, context: ssl.SSLContext, clock: Clock, timeout: float
 ) -> DialResult:
     at, began = clock.now(), clock.monotonic()
-    course = TlsConnector(target.address, target.port, target.server_name)
+    connector = TlsConnector(target.address, target.port, target.server_name)
     failure: HandshakeFailure | None = None
     try:
         async with asyncio.timeout(timeout):
-            await course.run(context, timeout)
-    # OSError holds ssl.SSLError and TimeoutError; the other two are addresses and ports that are none.
+            await connector.run(context, timeout)
+    # OSError includes ssl.SSLError and TimeoutError; invalid addresses and ports raise the other two.
     except (OSError, ValueError, OverflowError) as error:
-        # Time may run out while the connection is closed: by then all is known.
-        if not course.presented.der:
-            failure = failure_of(error, course.attempt)
+        # If time runs out while the connection is being closed, the result is already complete.
+        if not connector.presented.der:
+            failure = failure_of(error, connector.attempt)
     else:
-        if not course.presented.der:
+        if not connector.presented.der:
             failure = HandshakeFailure(FailureKind.BROKEN, "presented no certificate")
-    chain, unreadable = _read(course.presented.der, str(target))
+    chain, unreadable = _read(connector.presented.der, str(target))
     return DialResult(
         target=target,
         at=at,
         elapsed=clock.monotonic() - began,
-        remote=course.remote,
-        tls_version=course.tls_version,
-        cipher=course.cipher,
+        remote=connector.remote,
+        tls_version=connector.tls_version,
+        cipher=connector.cipher,
         chain=chain,
-        left_out=max(0, len(course.presented.der) - MOST_CERTIFICATES),
-        whole=course.presented.whole,
+        left_out=max(0, len(connector.presented.der) - MOST_CERTIFICATES),
+        whole=connector.presented.whole,
         failure=failure or unreadable,
     )
 
@@ -111,7 +111,7 @@ async def _dial_one(
 def _read(
     presented: tuple[bytes, ...], where: str
 ) -> tuple[tuple[Certificate, ...], HandshakeFailure | None]:
-    """The certificates up to the first that cannot be read. Go's client gives up at such a one, wherever it stands."""
+    """The certificates before the first that cannot be read, at which Go's client gives up."""
     chain: list[Certificate] = []
     for number, der in enumerate(presented[:MOST_CERTIFICATES], start=1):
         try:

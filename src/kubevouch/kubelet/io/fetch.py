@@ -1,14 +1,14 @@
-"""The verified fetch: a page of one kubelet, asked for with a token, after it has proven to be that node's.
+"""Fetches a page from one kubelet with a token, after its certificate has been verified to be that node's.
 
-Before the token or any byte of HTTP goes out, three have passed: OpenSSL's verification of chain and name, our own
-of the same (as Go's), and that the certificate is the one of this very node (CN `system:node:<name>`, O
-`system:nodes`): a certificate of the right authority for another node, even for the same address, gets nothing. No
-redirect is followed, nothing is compressed, every length and time is bounded.
+Three checks pass before the token or any byte of HTTP is sent: OpenSSL's verification of chain and name, our own (as
+Go does it), and that the certificate names this very node (CN `system:node:<name>`, O `system:nodes`). A kubelet with a
+certificate of the right authority for another node, even with the same address, gets nothing. No redirect is followed,
+nothing is compressed, and every length and time is bounded.
 
-A connection is kept from one fetch to the next and belongs to one node. It is made anew, and so verified anew, after
-ten minutes, or when its certificate ends.
+A connection is kept for further fetches and belongs to one node. It is replaced, and so verified again, after ten
+minutes or when its certificate expires.
 
-The words are those of metrics-server's log, where Go has any, so that operators can compare.
+Errors have the texts of metrics-server's log where Go has one, so that operators can compare.
 """
 
 import asyncio
@@ -47,17 +47,17 @@ from kubevouch.x509 import (
 from kubevouch.x509.reasons import TLS_PREFIX
 
 LONGEST_KEPT: Final = 600.0
-"""Seconds of a connection's life."""
+"""Seconds for which a connection is kept."""
 _MOST_CERTIFICATES: Final = 16
-# What may stand in a path; Go's url.URL escapes the rest, line breaks among it.
+# Characters that may stand in a path; Go's url.URL escapes all others, also line breaks.
 _SAFE: Final = "/$&+,:;=@!*'()~"
 
 
 class FetchFailed(KubeletError):
-    """No page. reason: a word of FailureKind, of x509.Reason, or one of those below. text: as metrics-server logs it.
+    """The page could not be fetched. reason: a word of FailureKind or x509.VerifyReason, or one of those below.
 
-    "http-401", "http-403" and so on: an answer that is no page. "no-answer": HTTP broke. "too-large".
-    "deadline": time was over, wherever it was lost.
+    "http-401", "http-403" and so on: the status of the response. "no-answer": the connection broke during HTTP.
+    "too-large": the page is too long. "deadline": the time ran out. text: as metrics-server logs it.
     """
 
     def __init__(self, where: str, reason: str, text: str) -> None:
@@ -67,13 +67,13 @@ class FetchFailed(KubeletError):
 
     @property
     def timed_out(self) -> bool:
-        """metrics-server logs such a one in other words."""
+        """Whether the time ran out, which metrics-server logs in other words."""
         return self.reason == "deadline"
 
 
 @dataclass(frozen=True)
 class KubeletRoots:
-    """The authorities of kubelets' serving certificates. Raises X509Error if there is none in `pem`."""
+    """The authorities of kubelets' serving certificates. Raises X509Error if `pem` contains none."""
 
     pem: bytes
     certificates: tuple[Certificate, ...] = field(init=False)
@@ -87,9 +87,9 @@ class KubeletRoots:
 
 
 class VerifiedKubelet:
-    """One node's kubelet. `target.node` must be given. Close it.
+    """The kubelet of one node, with its connection, which must be closed. `target.node` must be given.
 
-    check_time: False where `clock` is not the machine's, which OpenSSL reads; our own verifier reads `clock` always.
+    check_time: False if `clock` is not the machine's clock, which OpenSSL reads. Our own verifier always uses `clock`.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class VerifiedKubelet:
         self._valid_until: datetime | None = None
 
     async def page(self, path: str, authorization: str, *, timeout: float, most: int) -> bytes:
-        """A page's body. authorization: the header's value. timeout: seconds in all. most: bytes. Raises FetchFailed."""
+        """The body of a page. authorization: the header's value. timeout: seconds in total. most: bytes. Raises FetchFailed."""
         url = f"https://{self._host}{quoted(path)}"
         request = self._request(quoted(path), authorization)
         try:
@@ -126,7 +126,7 @@ class VerifiedKubelet:
         return bytes(answer.body)
 
     def close(self) -> None:
-        """Ends the connection that is kept."""
+        """Closes the kept connection."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
@@ -161,13 +161,13 @@ class VerifiedKubelet:
             except OSError as error:
                 self.close()
                 if kept and not answer.begun:
-                    # It had closed a connection that was idle: that is no failure, and a GET may be sent again.
+                    # The kubelet had closed the idle connection, which is not a failure: a GET may be sent again.
                     kept = False
                     continue
                 raise self._failed(url, "no-answer", self._broke(error)) from None
 
     def _broke(self, error: OSError) -> str:
-        """Why a connection broke after its handshake."""
+        """The failure for a connection that broke after its handshake."""
         if isinstance(error, _Ended):
             return str(error)
         found = failure_of(error, Attempt(self._host, connected=True))
@@ -178,21 +178,25 @@ class VerifiedKubelet:
         return self._clock.monotonic() < self._until and (ends is None or self._clock.now() < ends)
 
     async def _connect(self, url: str, timeout: float) -> TlsStream:
-        # The name is given for an address, too: OpenSSL then checks it, and sends no SNI for it.
+        # The address is given as the name, too: OpenSSL then checks it, and sends no SNI.
         address = self.target.address
-        course = TlsConnector(address, self.target.port, self.target.server_name or address)
+        connector = TlsConnector(address, self.target.port, self.target.server_name or address)
         try:
-            stream = await course.open(self._context, timeout)
+            stream = await connector.open(self._context, timeout)
         except TimeoutError:
             raise
         except (OSError, ValueError, OverflowError) as error:
-            raise await self._told(url, error, failure_of(error, course.attempt)) from None
+            raise await self._handshake_failure(
+                url, error, failure_of(error, connector.attempt)
+            ) from None
         self._stream = stream
         self._until = self._clock.monotonic() + LONGEST_KEPT
         return stream
 
-    async def _told(self, url: str, error: Exception, failure: HandshakeFailure) -> FetchFailed:
-        """The failure in Go's words."""
+    async def _handshake_failure(
+        self, url: str, error: Exception, failure: HandshakeFailure
+    ) -> FetchFailed:
+        """The failure of a handshake, in Go's words."""
         if isinstance(error, IdentityRefused):
             cause = error.__cause__
             reason = cause.reason if isinstance(cause, _Refused) else "wrong-identity"
@@ -202,7 +206,7 @@ class VerifiedKubelet:
         return self._failed(url, str(failure.kind), failure.go_text or failure.text)
 
     async def _not_trusted(self, url: str, failure: HandshakeFailure) -> FetchFailed:
-        """OpenSSL tells neither the chain nor Go's reason: look at what is presented, and judge that."""
+        """The failure for an untrusted certificate. OpenSSL gives neither the chain nor Go's reason, so a bare handshake does."""
         [seen] = await dial_all([self.target], clock=self._clock, timeout=5.0)
         if seen.chain:
             try:
@@ -212,7 +216,7 @@ class VerifiedKubelet:
         return self._failed(url, str(failure.kind), failure.text)
 
     def _vouch(self, peer: PresentedCertificate) -> None:
-        """What OpenSSL did not ask. Runs when the handshake is done, before anything can be written."""
+        """Checks what OpenSSL did not, after the handshake and before anything can be written. Raises IdentityRefused."""
         try:
             chain = tuple(
                 read_certificate_der(der, self._host) for der in peer.der[:_MOST_CERTIFICATES]
@@ -238,7 +242,7 @@ class VerifiedKubelet:
         found = node_name_of(chain[0])
         if found != self.target.node:
             whose = f"node {found}" if found else f'"{chain[0].subject.common_name}"'
-            seen = f"the certificate is that of {whose}, not of node {self.target.node}"
+            seen = f"the certificate belongs to {whose}, not to node {self.target.node}"
             raise _Refused(self._host, "wrong-identity", seen)
 
     def _failed(self, url: str, reason: str, text: str) -> FetchFailed:
@@ -250,7 +254,7 @@ class _Ended(OSError):
 
 
 class _Refused(KubeletError):
-    """The peer is not the node. The kubelet's certificate, or what stands in its place, is at fault."""
+    """The peer's certificate does not belong to the node."""
 
     def __init__(self, where: str, reason: str, seen: str) -> None:
         super().__init__(where, seen)
@@ -262,7 +266,7 @@ def _words(error: BaseException) -> str:
 
 
 def quoted(path: str) -> str:
-    """A path as Go's url.URL writes it: escaped, with a slash before it."""
+    """A path as Go's url.URL writes it: escaped, with a leading slash."""
     escaped = quote(path, safe=_SAFE)
     return escaped if escaped.startswith("/") else f"/{escaped}"
 
@@ -270,7 +274,7 @@ def quoted(path: str) -> str:
 async def _asked(
     stream: TlsStream, request: bytes, answer: ResponseReader, pieces: int
 ) -> ResponseReader:
-    """pieces: into so many the answer may be cut; each costs us, however small it is."""
+    """Sends a request and reads the response. pieces: the most reads that it may take, since each read costs time."""
     await stream.send(request)
     while not answer.done:
         data = await stream.receive()

@@ -1,7 +1,7 @@
-"""One connection, from an address to a finished handshake, on a socket and two memory BIOs.
+"""A connection from an address to a completed handshake, on a socket and two memory BIOs.
 
-What `dial` is made of. It sees every byte that comes, so it can tell an alert from plain HTTP, and an end between two
-records from an end within one, as Go does.
+It sees every received byte, so it can distinguish an alert from plain HTTP, and an end of the connection between two
+TLS records from one within a record, as Go does.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from kubevouch.tls.io import Attempt, PresentedCertificate, presented
 from kubevouch.x509.gotext import parse_address
 
 MOST_BYTES: Final = 256 * 1024
-"""A handshake that is longer is broken off. OpenSSL itself ends a Certificate message at 100 KiB, Go at 256."""
+"""Bytes. A longer handshake is aborted. OpenSSL limits a Certificate message to 100 KiB, Go to 256."""
 
 _CHUNK: Final = 16 * 1024
 _KEPT: Final = 64
@@ -30,12 +30,12 @@ _Place = tuple[int, Any]
 
 
 class TlsConnector:
-    """How far one attempt came. Run it once; then read it, also after `run` has raised."""
+    """A connection attempt. Use it once; its attributes can be read afterwards, also if `run` or `open` raised."""
 
     def __init__(self, host: str, port: int, server_name: str) -> None:
         self._host = host
         self._port = port
-        # Python sends no SNI for an address, as Go; it does for one with a zone (fe80::1%eth0), which Go does not.
+        # Like Go, Python sends no SNI for an address; but it does for one with a zone (fe80::1%eth0), unlike Go.
         self._server_name = server_name or ("" if ":" in host else host)
         self._connected = False
         self._local = ""
@@ -47,7 +47,7 @@ class TlsConnector:
 
     @property
     def attempt(self) -> Attempt:
-        """For `failure_of`."""
+        """The state of the attempt, for `failure_of`."""
         return Attempt(
             address=self.remote or joined(self._host, self._port),
             connected=self._connected,
@@ -57,17 +57,19 @@ class TlsConnector:
         )
 
     async def run(self, context: ssl.SSLContext, patience: float) -> None:
-        """Connects, shakes hands and ends. `patience` (seconds) is shared among the host's addresses; the caller keeps time.
+        """Connects, does the handshake and closes. patience: seconds to connect, shared among the host's addresses.
+
+        The caller limits the total time.
 
         Raises:
             OSError: also its subclass ssl.SSLError.
-            ValueError, OverflowError: a name or a port that is none.
+            ValueError, OverflowError: the name or the port is invalid.
         """
         with contextlib.closing(await self.open(context, patience)) as stream:
             await stream.end()
 
     async def open(self, context: ssl.SSLContext, patience: float) -> TlsStream:
-        """As run, and the connection stays: close it. What `context` checks has been passed."""
+        """As run, but returns the open connection, which the caller must close. The checks of `context` have passed."""
         connection = await self._connect(patience)
         try:
             incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -96,7 +98,7 @@ class TlsConnector:
             except ssl.SSLWantReadError:
                 await send_all(connection, outgoing)
             except ssl.SSLError:
-                # The alert that tells the peer why.
+                # The alert that tells the peer why the handshake failed.
                 with contextlib.suppress(OSError):
                     await send_all(connection, outgoing)
                 raise
@@ -110,9 +112,9 @@ class TlsConnector:
                 incoming.write_eof()
 
     async def _connect(self, patience: float) -> socket.socket:
-        """A connection to the first of the host's addresses that accepts one.
+        """A connection to the first address of the host that accepts it.
 
-        Each address gets its share of the time, two seconds at least, as in Go (net/dial.go, partialDeadline).
+        Each address gets its share of the time, but at least two seconds, as in Go (net/dial.go, partialDeadline).
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + patience
@@ -144,7 +146,7 @@ class TlsConnector:
             family = socket.AF_INET if address.version == 4 else socket.AF_INET6
             return [(family, (self._host, self._port))]
         if not self._host:
-            # Some systems take no name for this machine.
+            # Some systems cannot resolve a name of this machine.
             raise socket.gaierror(socket.EAI_NONAME, "no name")
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
@@ -152,7 +154,7 @@ class TlsConnector:
 
 
 class _Records:
-    """Follows TLS records by their headers (RFC 8446, 5.1), to tell an end between two from an end within one."""
+    """Follows TLS records by their headers (RFC 8446, 5.1), to know whether the stream ends within a record."""
 
     def __init__(self) -> None:
         self.first = bytearray()
@@ -162,11 +164,11 @@ class _Records:
 
     @property
     def cut(self) -> bool:
-        """The last record is not whole."""
+        """Whether the last record is incomplete."""
         return bool(self._header or self._left)
 
     def take(self, data: bytes) -> None:
-        """More bytes from the peer. Raises ssl.SSLError when it is more than a handshake may be."""
+        """Takes further bytes from the peer. Raises ssl.SSLError if the handshake becomes too long."""
         self.first += data[: _KEPT - len(self.first)]
         self._total += len(data)
         if self._total > MOST_BYTES:

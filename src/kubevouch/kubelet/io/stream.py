@@ -1,6 +1,6 @@
-"""A TLS connection on a socket and two memory BIOs, after its handshake: bytes out, bytes in.
+"""A TLS connection on a socket and two memory BIOs, after its handshake.
 
-Not asyncio's own, whose buffers cost 256 KiB a connection: a metrics server keeps one to each node.
+asyncio's own buffers cost 256 KiB a connection, and a metrics server keeps a connection to each node.
 Numbers: docs/decisions/0004-bare-handshakes-on-memory-bios.md.
 """
 
@@ -10,12 +10,12 @@ import socket
 import ssl
 from typing import Final
 
-# A whole TLS record. The memory BIO of a connection stays as large as what is written into it at once.
+# A whole TLS record. A memory BIO never shrinks below the largest amount written to it at once.
 _CHUNK: Final = 18 * 1024
 
 
 class TlsStream:
-    """Close it. Whoever uses it keeps time."""
+    """An open TLS connection, which must be closed. The caller limits the time of each call."""
 
     def __init__(
         self,
@@ -30,17 +30,17 @@ class TlsStream:
         self._out = outgoing
 
     async def send(self, data: bytes) -> None:
-        """All of it. Raises OSError, also ssl.SSLError."""
+        """Sends all of the data. Raises OSError, also ssl.SSLError."""
         self._tls.write(data)
         await send_all(self._connection, self._out)
 
     async def receive(self) -> bytes:
-        """What has come, at least one byte; nothing at the end, polite or not. Raises OSError, also ssl.SSLError."""
+        """Received data of at least one byte; empty at the end of the connection. Raises OSError, also ssl.SSLError."""
         loop = asyncio.get_running_loop()
         while True:
             with contextlib.suppress(ssl.SSLWantReadError):
                 return self._tls.read(_CHUNK)
-            # An answer to what the peer asked within TLS (a new key).
+            # TLS may have to answer the peer, to a key update for example.
             await send_all(self._connection, self._out)
             data = await loop.sock_recv(self._connection, _CHUNK)
             if not data:
@@ -48,18 +48,18 @@ class TlsStream:
             self._in.write(data)
 
     async def end(self) -> None:
-        """Ends TLS as one should. What the peer makes of it does not matter any more."""
+        """Ends TLS properly (close_notify), without waiting for the peer."""
         with contextlib.suppress(OSError):
             with contextlib.suppress(ssl.SSLWantReadError):
                 self._tls.unwrap()
             await send_all(self._connection, self._out)
 
     def close(self) -> None:
-        """At once."""
+        """Closes the socket at once."""
         self._connection.close()
 
 
 async def send_all(connection: socket.socket, outgoing: ssl.MemoryBIO) -> None:
-    """What TLS has to say."""
+    """Sends everything that TLS has to send."""
     if outgoing.pending:
         await asyncio.get_running_loop().sock_sendall(connection, outgoing.read())

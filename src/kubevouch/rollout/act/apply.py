@@ -1,4 +1,4 @@
-"""`fix --apply`: what was checked is carried out, node by node, each proven before the next; the ConfigMap last."""
+"""`fix --apply`: carries out a checked plan node by node, each proven before the next, and the ConfigMap last."""
 
 import asyncio
 from datetime import timedelta
@@ -90,7 +90,7 @@ async def _approved(
 async def _config_map(
     checked: CheckedPlan, context: RolloutContext, *, all_done: bool
 ) -> ConfigMapResult:
-    """Writes it once every node of the cluster, as it is now, is accounted for."""
+    """Writes the ConfigMap if every node that the cluster has now is done or well."""
     planned = checked.plan.config_map
     if planned is None:
         return ConfigMapResult("")
@@ -127,7 +127,7 @@ async def _through(
         result = NodeResult(node.plan.node, NodeOutcome.STOPPED, f"{error}; {how}")
     else:
         result = await run.run()
-    context.progress.ended(result.node, _told(result))
+    context.progress.ended(result.node, _outcome_text(result))
     return result
 
 
@@ -185,10 +185,11 @@ async def _prepare(
             serials=(context.random_serial(63), context.random_serial(63)),
         ),
         pid_before=0 if restarted else node.survey.unit.pid,
+        begun=begun,
     )
 
 
-def _told(result: NodeResult) -> str:
+def _outcome_text(result: NodeResult) -> str:
     if result.outcome is NodeOutcome.DONE:
         return f"done in {result.seconds:.0f} s"
     return f"{result.outcome}: {result.why}"

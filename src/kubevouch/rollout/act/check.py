@@ -1,7 +1,6 @@
 """The check before a plan is carried out: everything that can be known before the first write. Writes nothing."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +16,6 @@ from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
 from kubevouch.node.errors import NodeError
 from kubevouch.policy.claims import NameSource
-from kubevouch.policy.machines import SharedIdentity
 from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.rollout.act.config_map import is_written
 from kubevouch.rollout.act.confirm import confirm_addresses
@@ -34,6 +32,7 @@ from kubevouch.rollout.act.precheck import (
 from kubevouch.rollout.decide.assess import waiting_nodes
 from kubevouch.rollout.decide.intent import why_not_applicable
 from kubevouch.rollout.decide.need import MachineFacts, NeedKind, need_of
+from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord, names_with_word
 from kubevouch.rollout.decide.plan import NodePlan, Plan, ordered
 from kubevouch.rollout.decide.recheck import (
     FoundState,
@@ -60,14 +59,14 @@ class CheckedNode:
     state: FoundState
     survey: NodeSurvey
     surveyed: datetime
-    """When, by our clock."""
+    """When it was surveyed, by our clock."""
 
     content: bytes
 
 
 @dataclass(frozen=True)
 class CheckedPlan:
-    """A plan that holds.
+    """A plan that passed every check.
 
     well: nodes that the plan leaves out since they are well, and that were found well again. writes_config_map: the
     ConfigMap is to be written, and every node of the cluster is accounted for. config_map_kept: why it is left as it is
@@ -93,12 +92,8 @@ class CheckedPlan:
         return {each.plan.node: each.state for each in self.nodes}
 
 
-async def check(
-    plan: Plan, context: RolloutContext, *, without_credential_id: bool = False
-) -> CheckedPlan:
-    """Everything that can be known before the first write.
-
-    without_credential_id: the operator accepts that this API server does not tell which credential made a CSR.
+async def check(plan: Plan, context: RolloutContext, word: OperatorWord = NO_WORD) -> CheckedPlan:
+    """Everything that can be known before the first write. word: what the operator says for this run.
 
     Raises:
         NothingApplicable: the plan leaves out every node that is not well.
@@ -118,25 +113,14 @@ async def check(
         gather_metrics_path(context.api, inquiry),
         list_csrs(context.api),
     )
-    running = any(pod.status.phase == "Running" for pod in metrics.pods.or_else(()))
-    inputs = RunInputs(
-        plan=plan,
-        trust=trust,
-        names=names,
-        metrics_wanted=running and metrics.api_service.value is not None,
-        without_credential_id=without_credential_id,
-    )
-    checker = _Checker(
-        context,
-        inputs,
-        nodes,
-        served,
-        waiting_nodes(csrs),
-        reserved_of(names, nodes),
-        metrics.flags,
-    )
-    checked = await checker.planned()
+    checker = _Checker(context, plan, trust, nodes, served, waiting_nodes(csrs), metrics.flags)
+    surveyed = await checker.surveyed()
+    names = names_with_word(names, word, [each.facts.survey for each in surveyed])
+    checked = checker.checked(surveyed, reserved_of(names, nodes))
     writes, kept, well = await checker.config_map()
+    running = any(pod.status.phase == "Running" for pod in metrics.pods.or_else(()))
+    wanted = running and metrics.api_service.value is not None
+    inputs = RunInputs(plan, trust, names, metrics_wanted=wanted, word=word)
     return CheckedPlan(inputs, checked, well, writes, kept)
 
 
@@ -144,6 +128,7 @@ async def check(
 class _Surveyed:
     """A machine, the addresses that are proven to be its own, and the ssh host key that answered for it."""
 
+    plan: NodePlan
     facts: MachineFacts
     proven: dict[str, NameSource]
     host_key: str
@@ -151,29 +136,25 @@ class _Surveyed:
 
 @dataclass(frozen=True)
 class _Checker:
-    """What is known of the cluster while its nodes are checked."""
+    """Checks the nodes of a plan, with what is known of the cluster."""
 
     context: RolloutContext
-    inputs: RunInputs
+    plan: Plan
+    trust: TrustedRoots
     nodes: tuple[Node, ...]
     served: dict[str, Served]
     waiting: frozenset[str]
-    reserved: ReservedNames
     flags: tuple[str, ...]
 
-    async def planned(self) -> tuple[CheckedNode, ...]:
-        """Every node of the plan, several at a time. Raises StoppedBefore for the first that is not as planned."""
+    async def surveyed(self) -> tuple[_Surveyed, ...]:
+        """Every machine of the plan, several at a time. Raises StoppedBefore for the first that cannot be surveyed."""
         limit = asyncio.Semaphore(_AT_ONCE)
 
         async def surveyed(node: NodePlan) -> _Surveyed:
             async with limit:
                 return await self._surveyed(node)
 
-        nodes = ordered(self.inputs.plan.nodes)
-        seen = await together(*(surveyed(node) for node in nodes))
-        keys = {each.facts.node: each.host_key for each in seen}
-        shared = shared_among(self.nodes, keys)
-        return tuple(self._checked(n, s, shared) for n, s in zip(nodes, seen, strict=True))
+        return tuple(await together(*(surveyed(node) for node in ordered(self.plan.nodes))))
 
     async def _surveyed(self, node: NodePlan) -> _Surveyed:
         try:
@@ -191,29 +172,33 @@ class _Checker:
             served=self.served.get(node.node),
             csr_waits=node.node in self.waiting,
         )
-        return _Surveyed(facts, proven, result.host_key or "")
+        return _Surveyed(node, facts, proven, result.host_key or "")
 
-    def _checked(
-        self, node: NodePlan, seen: _Surveyed, shared: tuple[SharedIdentity, ...]
-    ) -> CheckedNode:
-        found = recheck(node, self.inputs.plan.run, seen.facts)
-        proven = without_shared_keys(node.node, seen.proven, shared)
-        if why := found.why or self._not_entitled(node, found.state, proven):
-            raise StoppedBefore(node.node, why)
-        self.context.progress.step(node.node, _SAID[found.state])
-        return CheckedNode(node, found.state, seen.facts.survey, seen.facts.at, found.content)
-
-    def _not_entitled(
-        self, node: NodePlan, state: FoundState, proven: Mapping[str, NameSource]
-    ) -> str:
-        if state is FoundState.WELL:
-            return ""
-        pins = pins_of(self.inputs.plan.nodes)
-        return not_entitled_as_planned(node, self.nodes, self.reserved, proven, pins)
+    def checked(
+        self, surveyed: tuple[_Surveyed, ...], reserved: ReservedNames
+    ) -> tuple[CheckedNode, ...]:
+        """What is to be done on each. Raises StoppedBefore for the first that is not as planned."""
+        keys = {each.plan.node: each.host_key for each in surveyed}
+        shared = shared_among(self.nodes, keys)
+        pins = pins_of(self.plan.nodes)
+        found = []
+        for seen in surveyed:
+            node = seen.plan
+            state = recheck(node, self.plan.run, seen.facts)
+            why = state.why
+            if not why and state.state is not FoundState.WELL:
+                proven = without_shared_keys(node.node, seen.proven, shared)
+                why = not_entitled_as_planned(node, self.nodes, reserved, proven, pins)
+            if why:
+                raise StoppedBefore(node.node, why)
+            self.context.progress.step(node.node, _SAID[state.state])
+            facts = seen.facts
+            found.append(CheckedNode(node, state.state, facts.survey, facts.at, state.content))
+        return tuple(found)
 
     async def config_map(self) -> tuple[bool, str, frozenset[str]]:
         """Whether the ConfigMap is to be written, or why it is left as it is; and the nodes left out that are well."""
-        plan = self.inputs.plan
+        plan = self.plan
         if plan.config_map is None or await is_written(self.context.api, plan.config_map):
             return False, "", frozenset()
         left_out = {each.node for each in plan.left_out if each.is_well}
@@ -224,10 +209,9 @@ class _Checker:
     async def _well(self, nodes: list[Node]) -> frozenset[str]:
         """Those that the plan calls well, and are: asked the same question as when the plan was made."""
         dialled = targets(nodes, preferred_types(self.flags))
-        trust: TrustedRoots = self.inputs.trust
         served = {
             each.node: each
-            for each in await gather_served(dialled, trust, clock=self.context.clock)
+            for each in await gather_served(dialled, self.trust, clock=self.context.clock)
         }
         limit = asyncio.Semaphore(_AT_ONCE)
 

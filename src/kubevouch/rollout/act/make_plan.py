@@ -19,6 +19,7 @@ from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.survey_node import survey_node
 from kubevouch.rollout.decide.assess import NodeFacts, assess, waiting_nodes
 from kubevouch.rollout.decide.need import MachineFacts
+from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord, names_with_word
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, LeftOut, NodePlan, Plan
 from kubevouch.rollout.decide.plan_config_map import plan_config_map
 from kubevouch.rollout.decide.shared import shared_among, without_shared_keys
@@ -31,7 +32,7 @@ _MOST_NAMED = 8
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """What the operator asks for. nodes: only these; empty for all. accepted: values that they vouch for, by node."""
+    """The operator's options. nodes: only these; empty means all. accepted: values that the operator vouches for, by node."""
 
     run: str
     made_by: str
@@ -40,10 +41,11 @@ class PlanOptions:
     ssh_config: str
     ssh_user: str
     accepted: dict[str, tuple[str, ...]]
+    word: OperatorWord = NO_WORD
 
 
 async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
-    """Looks at everything and decides for each node.
+    """Reads the evidence and decides what each node needs.
 
     Raises:
         StoppedBefore: the cluster cannot be told from another one, so that no plan could be bound to it.
@@ -62,7 +64,8 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
             return await _judged(node, options, context, evidence)
 
     seen = await together(*(judged(node) for node in chosen))
-    reserved = reserved_of(names, nodes)
+    surveys = [each.machine.survey for each in seen if isinstance(each, NodeFacts)]
+    reserved = reserved_of(names_with_word(names, options.word, surveys), nodes)
     keys = {each.node.name: each.host_key for each in seen if isinstance(each, NodeFacts)}
     shared = shared_among(nodes, keys)
     planned: list[NodePlan] = []
@@ -77,7 +80,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
             left_out.append(answer)
         else:
             planned.append(answer)
-    config_map, note = plan_config_map(evidence, planned, left_out, nodes)
+    config_map, note = plan_config_map(evidence.kubelet_config, planned, left_out, nodes)
     approver = running_approver(evidence)
     return Plan(
         run=options.run,

@@ -1,8 +1,8 @@
-"""Looks at one node from outside while it changes, and approves its CSR when the policy passes it."""
+"""Observes a node from outside while it changes, and approves its CSR if the policy passes it."""
 
 import contextlib
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from kubevouch.diagnose.rules.wire import code_of
@@ -23,7 +23,7 @@ from kubevouch.kube.resources import (
     CertificateSigningRequest,
 )
 from kubevouch.outcome import Outcome
-from kubevouch.policy.csr import NODE_USER, Csr, csr_of
+from kubevouch.policy.csr import KUBELET_CLIENT, NODE_USER, Csr, bootstrap_csrs_of, csr_of
 from kubevouch.policy.decide import EVEN_IF_DECIDED, RULES, approval, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.rollout.act.context import RolloutContext
@@ -38,36 +38,37 @@ from kubevouch.rollout.act.node_facts import (
 )
 from kubevouch.rollout.act.precheck import survey_planned
 from kubevouch.rollout.decide.gates import GateEvidence, issued_certificate
+from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord
 from kubevouch.rollout.decide.plan import NodePlan, Plan
 from kubevouch.rollout.decide.recheck import not_the_node
 from kubevouch.x509 import node_name_of
 
 _REREAD = 10.0
+_APPROVED_CSRS_ARE_KEPT = timedelta(minutes=55)
 _MOST_APPROVALS = 3
 """A kubelet asks once; again if its addresses change meanwhile. An approval cannot be taken back."""
 
 
 @dataclass(frozen=True)
 class RunInputs:
-    """What stays the same over a run."""
+    """The inputs that stay the same during a run."""
 
     plan: Plan
     trust: TrustedRoots
     names: ClusterNames
     metrics_wanted: bool
-    without_credential_id: bool = False
-    """The operator accepts that this API server does not tell which credential made a CSR."""
+    word: OperatorWord = NO_WORD
 
 
 @dataclass
 class NodeObserver:
-    """One node under change: what was there before, and what has been seen since."""
+    """Observes one node during its change: what it was before, and what has been seen since."""
 
     context: RolloutContext
     inputs: RunInputs
     node: NodePlan
     known: frozenset[str]
-    """Names of its requests before the change: an older one is not what we wait for."""
+    """Names of its CSRs before the change: an older one is not what we wait for."""
 
     leaves_before: frozenset[str]
     """Fingerprints of what was served before the change."""
@@ -86,17 +87,17 @@ class NodeObserver:
     metrics_before: datetime | None = None
 
     async def observe(self) -> GateEvidence:
-        """One look; approves the newest request on the way if the policy passes it.
+        """One look; approves the newest CSR on the way if the policy passes it.
 
         Raises:
             KubeError: the API server does not answer; the next look may.
         """
-        request, held = await self._request()
+        csr, held = await self._newest_csr()
         served: tuple[Served, ...] = ()
         api_path: str | None = "not asked yet"
         ready: str | None = "not looked at yet"
         metrics_now = None
-        certificate = issued_certificate(request)
+        certificate = issued_certificate(csr)
         if certificate is not None:
             served = await self._served()
         if served and all(each.dialled.leaf == certificate for each in served):
@@ -108,7 +109,7 @@ class NodeObserver:
         return GateEvidence(
             plan=self.node,
             new_process=self.new_process,
-            request=request,
+            csr=csr,
             held=held,
             approved_here=frozenset(self.approved),
             served=served,
@@ -119,11 +120,11 @@ class NodeObserver:
             metrics_now=metrics_now,
         )
 
-    async def _request(self) -> tuple[CertificateSigningRequest | None, str]:
-        """The newest request of the node since the change, and what holds it."""
-        requests = await list_csrs(self.context.api)
-        mine = [r for r in requests if r.spec.username == f"{NODE_USER}{self.node.node}"]
-        new = [request for request in mine if request.name not in self.known]
+    async def _newest_csr(self) -> tuple[CertificateSigningRequest | None, str]:
+        """The newest CSR of the node since the change, and what holds it."""
+        csrs = await list_csrs(self.context.api)
+        mine = [r for r in csrs if r.spec.username == f"{NODE_USER}{self.node.node}"]
+        new = [csr for csr in mine if csr.name not in self.known]
         if not new:
             return None, ""
         newest = new[-1]
@@ -132,10 +133,10 @@ class NodeObserver:
             return newest, ""
         if newest.condition("Denied") or newest.condition("Failed"):
             return newest, ""
-        return newest, await self._decide(newest.name, requests)
+        return newest, await self._decide(newest.name, csrs)
 
-    async def _decide(self, name: str, requests: tuple[CertificateSigningRequest, ...]) -> str:
-        """Asks the policy about that request, read again, and approves that very version; or says what holds it."""
+    async def _decide(self, name: str, csrs: tuple[CertificateSigningRequest, ...]) -> str:
+        """Asks the policy about that CSR, read again, and approves that very version; or says what holds it."""
         api = self.context.api
         try:
             raw = await api.get_raw(CSRS, name)
@@ -143,12 +144,12 @@ class NodeObserver:
             return "it was deleted"
         found = raw.read()
         decided = found.condition("Approved")
-        if why := await self._held(found, requests):
+        if why := await self._held(found, csrs):
             return f"approved by {decided.reason!r}, but held by us: {why}" if decided else why
-        if decided:  # by somebody else, who came first and was right
+        if decided:  # another approver was first, and every rule passes
             self._approved(name, f"approved by {decided.reason!r}; every rule passes")
         elif len(self.approved) >= _MOST_APPROVALS:
-            return f"this run has approved {len(self.approved)} requests of this node already"
+            return f"this run has approved {len(self.approved)} CSRs of this node already"
         else:
             try:
                 await api.put_approval(raw, approval(f"run {self.inputs.plan.run}"))
@@ -158,13 +159,13 @@ class NodeObserver:
         return ""
 
     async def _held(
-        self, found: CertificateSigningRequest, requests: tuple[CertificateSigningRequest, ...]
+        self, found: CertificateSigningRequest, csrs: tuple[CertificateSigningRequest, ...]
     ) -> str:
         """The rules that do not pass it, with the Nodes as they are now; empty if all do."""
         clock = self.context.clock
         policy_evidence = PolicyEvidence(
             nodes=await Inquiry(clock).ask(self.context.api.list_all(NODES)),
-            csrs=Measured(Vantage.API_SERVER, clock.now(), requests),
+            csrs=Measured(Vantage.API_SERVER, clock.now(), csrs),
             names=self.inputs.names,
         )
         node = policy_evidence.node(self.node.node)
@@ -179,13 +180,28 @@ class NodeObserver:
             pinned=pins_of(self.inputs.plan.nodes),
             kubelet_started=self.kubelet_started,
             client_certificates=await self._client_certificates(csr),
-            without_credential_id=self.inputs.without_credential_id,
+            without_credential_id=self.inputs.word.without_credential_id,
+            bootstrap_csrs=await self._bootstrap_csrs(),
         )
         decided = found.condition("Approved") is not None
         decision = decide(facts, EVEN_IF_DECIDED if decided else RULES)
         if decision.outcome is Outcome.PASS:
             return ""
         return "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in decision.held_by[:3])
+
+    async def _bootstrap_csrs(self) -> tuple[str, ...] | None:
+        """CSRs with which a bootstrap token asked to be this node since the plan.
+
+        None where it does not matter, and where it cannot be told: the API server forgets approved CSRs after an hour
+        (pkg/controller/certificates/cleaner/cleaner.go), so an older plan cannot know.
+        """
+        age = self.context.clock.now() - self.inputs.plan.made_at
+        if not self.inputs.word.without_credential_id or age > _APPROVED_CSRS_ARE_KEPT:
+            return None
+        found = await self.context.api.list_all(
+            CSRS, field_selector=f"spec.signerName={KUBELET_CLIENT}"
+        )
+        return bootstrap_csrs_of(found, self.node.node, self.inputs.plan.made_at)
 
     async def _client_certificates(self, csr: Csr) -> frozenset[str]:
         """The kubelet's client certificates; read once more on the node where the CSR was made with another one.
@@ -199,7 +215,9 @@ class NodeObserver:
         if known or lately:
             return self.client_certificates
         self.reread = clock.monotonic()
-        with contextlib.suppress(KubevouchError):  # then what was read before stands, and holds it
+        with contextlib.suppress(
+            KubevouchError
+        ):  # keep the certificates read before, with which the rule holds the CSR
             survey = (await survey_planned(self.node, self.context)).answer
             self.client_certificates |= client_certificates_of(survey)
         return self.client_certificates
@@ -215,13 +233,13 @@ class NodeObserver:
         )
 
     async def serves_as_before(self) -> bool:
-        """It serves what it served before the change."""
+        """Whether it serves the same certificate as before the change."""
         return bool(self.leaves_before) and (
             await leaves_of(self.context, self.node) == self.leaves_before
         )
 
     async def serves_well(self) -> bool:
-        """Every address serves a certificate that is trusted, and this node's."""
+        """Whether every address serves a trusted certificate of this node."""
         served = await self._served()
         return bool(served) and all(
             not code_of(each)
@@ -235,7 +253,7 @@ class NodeObserver:
         try:
             answer = await self.context.api.text(path)
         except Forbidden:
-            return None  # we may not ask; the wire and the metrics tell enough
+            return None  # not allowed to read it; the handshake and the metrics are proof enough
         except KubeError as error:
             return str(error)
         return None if answer.strip() == "ok" else f"/healthz says {answer[:80]!r}"
@@ -256,7 +274,7 @@ class NodeObserver:
             return None  # not there yet, or no metrics-server is ready yet: the gate waits
 
 
-def _ours(request: CertificateSigningRequest, run: str) -> bool:
-    """This run approved it, whether or not we heard the API server's answer."""
-    approved = request.condition("Approved")
+def _ours(csr: CertificateSigningRequest, run: str) -> bool:
+    """Whether this run approved the CSR, even if the API server's response was lost."""
+    approved = csr.condition("Approved")
     return approved is not None and approved.reason == BY_US and f"run {run}:" in approved.message

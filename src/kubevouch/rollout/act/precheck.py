@@ -1,7 +1,8 @@
-"""Before the first write: is it the plan's cluster, are they the plan's machines, can we see and do what we must?"""
+"""Checks before the first write: the cluster, the machines, our rights, and that kubelets can be dialled from here."""
 
 from collections.abc import Iterable
 from contextlib import aclosing
+from datetime import timedelta
 
 from kubevouch.evidence.gather.identity import gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry
@@ -13,6 +14,7 @@ from kubevouch.kubelet.io.dial import dial
 from kubevouch.node.script import ScriptResult
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.node_facts import targets_of
+from kubevouch.rollout.decide.binding import not_the_cluster
 from kubevouch.rollout.decide.machine import not_the_machine
 from kubevouch.rollout.decide.plan import NodePlan, Plan
 from kubevouch.rollout.decide.plan_config_map import is_its_edit
@@ -27,6 +29,9 @@ _SILENT = {
     FailureKind.NAME_UNKNOWN,
     FailureKind.OUR_SIDE,
 }
+_SKEW = timedelta(minutes=5)
+"""A plan may be made on another machine than it is carried out on."""
+
 _SIGNER = "kubernetes.io/kubelet-serving"
 
 
@@ -38,9 +43,13 @@ async def check_cluster(
     Returns whom its pods trust, and all its Nodes.
 
     Raises:
-        StoppedBefore: it is another one, or a Node was made anew, or is not Ready.
+        StoppedBefore: it is another cluster, or a Node was recreated or is not Ready.
     """
     trust = await check_identity(plan, context)
+    if plan.made_at > context.clock.now() + _SKEW:
+        raise StoppedBefore(
+            f"plan of run {plan.run}", f"it says that it was made at {plan.made_at}", NEW_PLAN
+        )
     nodes = tuple(await context.api.list_all(NODES))
     by_name = {node.name: node for node in nodes}
     for planned in plan.nodes:
@@ -66,21 +75,17 @@ async def check_identity(plan: Plan, context: RolloutContext) -> TrustedRoots:
     """
     where = f"context {context.api.access.context or 'service account'}"
     uid = (await context.api.get(NAMESPACES, "kube-system")).uid
-    if uid != plan.cluster.cluster_uid:
-        raise StoppedBefore(
-            where, "this is not the cluster of the plan", f"the plan is for {plan.cluster.server}"
-        )
     trust = await gather_trust(context.api, Inquiry(context.clock))
     if trust.value is None:
         why = trust.doubt.text if trust.doubt else "the cluster's CA is not known"
         raise StoppedBefore(where, why)
-    if trust.value.sha256 != plan.cluster.ca_sha256:
-        raise StoppedBefore(where, "the cluster's CA has changed since the plan", NEW_PLAN)
+    if why := not_the_cluster(plan.cluster, uid, trust.value.sha256):
+        raise StoppedBefore(where, why, NEW_PLAN)
     return trust.value
 
 
 async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
-    """We may do all that the run will do. Raises StoppedBefore naming what is lacking."""
+    """Checks that we have every right that the run needs. Raises StoppedBefore with those that are lacking."""
     wanted = [
         ("update certificatesigningrequests/approval", ResourceAttributes(
             verb="update",
@@ -109,7 +114,7 @@ async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
 async def check_vantage(
     nodes: Iterable[NodePlan], trust: TrustedRoots | None, context: RolloutContext
 ) -> dict[str, Served]:
-    """Every address can be dialled from here: else a good node could not be told from a bad one.
+    """Checks that every address can be dialled from here, without which no gate could be judged.
 
     Returns what each node serves at its first address.
 

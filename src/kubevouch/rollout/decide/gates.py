@@ -1,6 +1,6 @@
-"""What must be seen from outside before a node counts as done. Pure: a look at the node in, rulings out.
+"""The gates: what must be seen from outside before a node is done. Pure: evidence about the node in, results out.
 
-The same judges as everywhere: the policy decides about the request, `diagnose` names what is on the wire.
+The rules are those of the other verbs: the policy decides about the CSR, `diagnose` judges the certificate served.
 """
 
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from kubevouch.x509 import Certificate, X509Error, node_name_of, read_certificat
 
 
 class ProofGate(StrEnum):
-    """In the order in which they are passed."""
+    """The gates in the order in which they must pass."""
 
     ANSWERS = "API server answers"
     PROCESS = "new kubelet process"
-    REQUEST = "request"
+    CSR = "the kubelet's CSR"
     APPROVED = "approval by the policy"
     ISSUED = "certificate issued"
     NAMES = "names are the plan's"
@@ -32,31 +32,32 @@ class ProofGate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What one gate says: passed, or what it waits for, or that it never will be passed."""
+    """The result of a gate: it passed, it waits for something, or it can never pass."""
 
     gate: ProofGate
     passed: bool
     text: str
     hopeless: bool = False
-    """An issued certificate that is not the plan's cannot be taken back: the whole run stops."""
+    """Whether the whole run must stop: an issued certificate with other names than planned cannot be revoked."""
 
 
 @dataclass(frozen=True)
 class GateEvidence:
     """What was seen of a node at one moment of its change.
 
-    new_process: None where nothing was restarted. request: the newest since the change. held: why the policy does not
-    pass it. approved_here: names of the requests that this run approved, or found rightly approved. metrics_before: the newest sample when the certificate was first seen served.
+    new_process: None where nothing was restarted. csr: the newest since the change. held: why the policy does not
+    pass it. approved_here: names of the CSRs that this run approved, or found rightly approved. metrics_before: the
+    newest sample when the certificate was first seen served.
     """
 
     plan: NodePlan
     new_process: bool | None
-    request: CertificateSigningRequest | None
+    csr: CertificateSigningRequest | None
     held: str
     approved_here: frozenset[str]
     served: tuple[Served, ...]
     api_path: str | None
-    """None: answered; else what went wrong."""
+    """None if it answered; else the error."""
 
     ready: str | None
     metrics_wanted: bool
@@ -64,12 +65,12 @@ class GateEvidence:
     metrics_now: datetime | None
 
 
-def issued_certificate(request: CertificateSigningRequest | None) -> Certificate | None:
-    """The certificate in a request's status, if it is there and can be read."""
-    if request is None or not request.status.certificate:
+def issued_certificate(csr: CertificateSigningRequest | None) -> Certificate | None:
+    """The certificate in a CSR's status, if it is there and can be read."""
+    if csr is None or not csr.status.certificate:
         return None
     try:
-        return read_certificates(request.status.certificate, request.name)[0]
+        return read_certificates(csr.status.certificate, csr.name)[0]
     except X509Error:
         return None
 
@@ -79,7 +80,7 @@ def gate_results(evidence: GateEvidence) -> tuple[GateResult, ...]:
     found: list[GateResult] = []
     for judge in (
         _process,
-        _request,
+        _newest_csr,
         _approved,
         _issued,
         _names,
@@ -104,37 +105,37 @@ def _process(evidence: GateEvidence) -> GateResult:
     return GateResult(ProofGate.PROCESS, passed=True, text=text)
 
 
-def _request(evidence: GateEvidence) -> GateResult:
-    if evidence.request is None:
-        return GateResult(ProofGate.REQUEST, passed=False, text="the kubelet has not asked yet")
-    return GateResult(ProofGate.REQUEST, passed=True, text=evidence.request.name)
+def _newest_csr(evidence: GateEvidence) -> GateResult:
+    if evidence.csr is None:
+        return GateResult(ProofGate.CSR, passed=False, text="the kubelet has not asked yet")
+    return GateResult(ProofGate.CSR, passed=True, text=evidence.csr.name)
 
 
 def _approved(evidence: GateEvidence) -> GateResult:
-    assert evidence.request is not None
-    name = evidence.request.name
+    assert evidence.csr is not None
+    name = evidence.csr.name
     for bad in ("Denied", "Failed"):
-        if condition := evidence.request.condition(bad):
+        if condition := evidence.csr.condition(bad):
             words = f"{name} is {bad}: {condition.reason} {condition.message}"
             return GateResult(ProofGate.APPROVED, passed=False, text=words)
     if evidence.held:
-        approved = evidence.request.condition("Approved") is not None
+        approved = evidence.csr.condition("Approved") is not None
         text = f"{name} is held: {evidence.held}"
         return GateResult(ProofGate.APPROVED, passed=False, text=text, hopeless=approved)
-    if evidence.request.condition("Approved") is None or name not in evidence.approved_here:
+    if evidence.csr.condition("Approved") is None or name not in evidence.approved_here:
         return GateResult(ProofGate.APPROVED, passed=False, text=f"{name} is not decided yet")
     return GateResult(ProofGate.APPROVED, passed=True, text=name)
 
 
 def _issued(evidence: GateEvidence) -> GateResult:
-    if issued_certificate(evidence.request) is None:
+    if issued_certificate(evidence.csr) is None:
         return GateResult(ProofGate.ISSUED, passed=False, text="not signed yet")
     return GateResult(ProofGate.ISSUED, passed=True, text="signed")
 
 
 def _names(evidence: GateEvidence) -> GateResult:
-    """Issued is asked for, and asked for is allowed; this looks at what was signed in the end."""
-    certificate = issued_certificate(evidence.request)
+    """The gate about the names in the certificate that was actually signed."""
+    certificate = issued_certificate(evidence.csr)
     assert certificate is not None
     planned = {entry.value for entry in (*evidence.plan.names, *evidence.plan.addresses)}
     signed = {*certificate.dns_names, *map(str, certificate.ip_addresses)}
@@ -145,8 +146,8 @@ def _names(evidence: GateEvidence) -> GateResult:
 
 
 def _served(evidence: GateEvidence) -> GateResult:
-    """At every address: the very certificate that was issued, and metrics-server would trust it."""
-    certificate = issued_certificate(evidence.request)
+    """The gate about the wire: every address serves the issued certificate, and metrics-server would trust it."""
+    certificate = issued_certificate(evidence.csr)
     for served in evidence.served:
         where = str(served.dialled.target)
         if code := code_of(served):

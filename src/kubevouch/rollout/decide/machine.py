@@ -1,4 +1,4 @@
-"""What a survey tells of one machine: whose it is, what its kubelet's next start will do, which run is armed on it."""
+"""What a survey says about a machine: its node, what its kubelet's next start will do, which run is armed on it."""
 
 from kubevouch.evidence.survey import NodeSurvey, SurveyedRun
 from kubevouch.kubelet.configuration import read_configuration

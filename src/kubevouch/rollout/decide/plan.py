@@ -1,10 +1,11 @@
-"""The plan: what is to happen to which node, bound to one cluster and its machines. An index, not the truth.
+"""The plan: the changes of each node, bound to one cluster and its machines.
 
-The truth of a run lies in its folder on each node; the plan says where to look. It holds no secret. It is a file
-that a person reads and another person may sign off, so everything that will be done stands in it.
+It is a file that one person reads and another may sign off, so everything that will be done is in it, and no secret.
+The state of a run is kept in its folder on each node; the plan only says where to look.
 """
 
 import re
+import unicodedata
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import ip_address
@@ -19,21 +20,22 @@ from kubevouch.policy.claims import Claim
 SCHEMA = "kubevouch.plan/1"
 _LARGEST = 64 * 1024 * 1024
 _RUN = re.compile(r"[0-9a-f]{4,32}")
+_NOT_SEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 _MACHINE = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
 class ChangeKind(StrEnum):
-    """What a node needs."""
+    """The kind of a node's change."""
 
     BOOTSTRAP = "bootstrap"
-    """serverTLSBootstrap is off: one line in config.yaml, a seed, a restart, and the approval of its request."""
+    """serverTLSBootstrap is off: one line in config.yaml, a seed, a restart, and the approval of its CSR."""
 
     APPROVE = "approve"
-    """It is on and the request waits: nothing is written and nothing restarted; the newest request is approved."""
+    """It is on and the CSR waits: nothing is written and nothing restarted; the newest CSR is approved."""
 
 
 class SeedKind(StrEnum):
-    """What keeps the port answering while the request waits."""
+    """The seed that keeps the port answering while the CSR waits."""
 
     COPY = "copy"
     """The node's own self-signed pair is still good."""
@@ -43,7 +45,7 @@ class SeedKind(StrEnum):
 
 
 class ClusterBinding(msgspec.Struct, frozen=True):
-    """The cluster that the plan is for. Another one is refused, whatever the context is called."""
+    """The cluster that the plan is for. Any other is refused, whatever its context is called."""
 
     context: str
     server: str
@@ -57,13 +59,13 @@ class ClusterBinding(msgspec.Struct, frozen=True):
 
 
 class NodePlan(msgspec.Struct, frozen=True):
-    """One node."""
+    """The plan of one node."""
 
     node: str
     uid: str
     machine_id: str
     host: str
-    """What ssh is asked for."""
+    """The host given to ssh."""
 
     host_key: str
     """Fingerprint of the ssh host key that answered; empty where the transport shows none."""
@@ -112,7 +114,7 @@ class ConfigMapPlan(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """All of it."""
+    """A plan."""
 
     run: str
     made_at: datetime
@@ -130,28 +132,29 @@ class Plan(msgspec.Struct, frozen=True):
     """Why there is no change of the ConfigMap, or what comes with it."""
 
     approver: str
-    """Who approves such requests on this cluster now; empty: nobody."""
+    """The approver of kubelets' CSRs on this cluster; empty if there is none."""
 
     notices: tuple[str, ...] = ()
     schema: str = msgspec.field(default=SCHEMA, name="schemaVersion")
 
 
 def ordered(nodes: tuple[NodePlan, ...]) -> tuple[NodePlan, ...]:
-    """Workers first, control planes last; else as the plan lists them."""
+    """The nodes with workers first and control planes last, otherwise in the plan's order."""
     return tuple(sorted(nodes, key=lambda each: each.control_plane))
 
 
 def write_plan(plan: Plan, path: Path) -> None:
     """Writes the plan for a person and for `fix --apply`. Raises UsageError if it cannot be written."""
-    text = msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n"
+    text = msgspec.json.format(msgspec.json.encode(plan), indent=2).decode() + "\n"
+    shown = "".join(_escaped(each) if _hidden(each) else each for each in text)
     try:
-        path.write_bytes(text)
+        path.write_text(shown, encoding="utf-8", newline="")
     except OSError as error:
         raise UsageError(str(path), f"cannot be written: {error.strerror}") from None
 
 
 def read_plan(path: Path) -> Plan:
-    """Reads a plan. Raises UsageError for what is none, or of another schema."""
+    """Reads a plan. Raises UsageError if the text is not a valid plan, or of another schema."""
     try:
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)
@@ -160,6 +163,9 @@ def read_plan(path: Path) -> Plan:
     if len(data) > _LARGEST:
         raise UsageError(str(path), "is larger than any plan", _RIGHT)
     try:
+        if hidden := next(filter(_hidden, data.decode()), ""):
+            seen = f"holds a character that does not show, U+{ord(hidden):04X}"
+            raise UsageError(str(path), seen, _RIGHT)
         plan = msgspec.json.decode(data, type=Plan)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(str(path), f"is no plan: {error}", _RIGHT) from None
@@ -170,8 +176,24 @@ def read_plan(path: Path) -> Plan:
     return plan
 
 
+def _hidden(character: str) -> bool:
+    """Whether no person sees it as it is: controls, changes of direction, zero width, what has no glyph.
+
+    A plan is signed off by people: what they read must be what is there.
+    """
+    if character.isprintable() or character in "\n\r\t":
+        return False
+    return unicodedata.category(character) in _NOT_SEEN
+
+
+def _escaped(character: str) -> str:
+    """As JSON does it, outside the first plane by two surrogates (RFC 8259, section 7)."""
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
+
+
 def _problem(plan: Plan) -> str:
-    """What would make this plan dangerous to act on; empty if nothing does."""
+    """Why this plan must not be carried out; empty if nothing is wrong with it."""
     if not _RUN.fullmatch(plan.run):
         return f"the run is named {plan.run!r}"
     names = [node.node for node in plan.nodes]
@@ -182,7 +204,7 @@ def _problem(plan: Plan) -> str:
 
 def _node_problem(node: NodePlan) -> str:
     if not all(_is_address(entry.value) for entry in node.addresses):
-        return f"{node.node}: an address that is none"
+        return f"{node.node}: not a valid IP address"
     if not _MACHINE.fullmatch(node.machine_id):
         return f"{node.node}: {node.machine_id!r} is no machine id"
     if not 0 < node.port < 65536 or not node.dial:

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from kubevouch.evidence.snapshot import Evidence
+from kubevouch.diagnose.make import counted
+from kubevouch.evidence.measured import Measured
+from kubevouch.evidence.snapshot import KubeletConfigMap
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.splice import Refusal, set_server_tls_bootstrap
 from kubevouch.rollout.decide.plan import ConfigMapPlan, LeftOut, NodePlan
@@ -11,13 +13,12 @@ _JOINERS = "later joiners will ask for their certificates, and need somebody who
 
 
 def plan_config_map(
-    evidence: Evidence,
+    known: Measured[KubeletConfigMap],
     planned: Sequence[NodePlan],
     left_out: Sequence[LeftOut],
     nodes: Sequence[Node],
 ) -> tuple[ConfigMapPlan | None, str]:
-    """The change, if there is to be one, and a note for a person."""
-    known = evidence.kubelet_config
+    """The change, if there is to be one, and a note for a person. nodes: all of the cluster."""
     if known.value is None:
         return (
             None,
@@ -28,10 +29,10 @@ def plan_config_map(
     named = {each.node for each in planned} | {each.node for each in left_out}
     absent = [node.name for node in nodes if node.name not in named]
     if absent:
-        return None, f"not in this plan, since {len(absent)} nodes are not"
+        return None, f"not in this plan, which does not look at {counted(len(absent), 'node')}"
     unwell = [each.node for each in left_out if not each.is_well]
     if unwell:
-        return None, f"not in this plan, since {len(unwell)} nodes are left out"
+        return None, f"not in this plan, which leaves out {counted(len(unwell), 'node')}"
     found = known.value
     name = found.object.name
     edit = set_server_tls_bootstrap(found.text.encode())

@@ -1,11 +1,11 @@
-"""The half of `tls` that touches OpenSSL.
+"""The part of `tls` that uses OpenSSL.
 
-- `context`: how a client verifies; `inspection_context` looks at what is presented and believes nothing
-- `server`: what we serve with, and how it is renewed while it runs
-- `pair`: a certificate and its key, from memory into a context
-- `presented`: the chain a peer presented, also of a peer nobody can verify
-- `identity`: a check that is passed before anything can be written to the peer
-- `accidents`: what an exception of a connect attempt means
+- `context`: contexts of clients that verify; `inspection_context` reads what a peer presents without trusting it
+- `server`: contexts of servers, and how they are replaced at run time
+- `key_pair`: loads a certificate and its key from memory into a context
+- `presented`: the chain that a peer presented, also if it cannot be verified
+- `identity`: a check that must pass before anything can be written to the peer
+- `accidents`: turns exceptions of a connection attempt into a HandshakeFailure
 """
 
 from kubevouch.tls.io.accidents import Attempt, failure_of

@@ -1,4 +1,4 @@
-"""From what asyncio, `ssl` and aiohttp raise to a `HandshakeFailure`.
+"""Turns what asyncio, `ssl` and aiohttp raise into a `HandshakeFailure`.
 
 Sources of Go's texts: Go's crypto/tls/conn.go, crypto/tls/handshake_client.go, net/net.go (OpError), net/http/transport.go; seen
 from Go itself in tests/tls/cases/go-dial.json.
@@ -20,7 +20,7 @@ from kubevouch.x509 import printable
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How far an attempt had come when it failed.
+    """The state of a connection attempt when it failed.
 
     address, local: "10.0.0.5:10250" and our own end, as `joined` writes them; local may be unknown.
     received: the first bytes from the peer, as far as known. mid_record: the last of them ended within a record.
@@ -34,7 +34,7 @@ class Attempt:
 
 
 def failure_of(error: BaseException, attempt: Attempt) -> HandshakeFailure:
-    """What a failed connect attempt means. Takes what asyncio, `ssl` and aiohttp raise (their causes are looked at)."""
+    """The failure that an exception of asyncio, `ssl` or aiohttp, or its cause, stands for."""
     for found in _causes(error):
         if isinstance(found, ssl.SSLError):
             return _of_tls(found, attempt)
@@ -46,7 +46,7 @@ def failure_of(error: BaseException, attempt: Attempt) -> HandshakeFailure:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An HTTP client wraps the error that tells more: that one first."""
+    """The error and its causes, innermost first: an HTTP client wraps the error that says more."""
     for inner in (getattr(error, "os_error", None), getattr(error, "certificate_error", None)):
         if isinstance(inner, BaseException):
             yield inner
@@ -67,7 +67,7 @@ def _of_system(error: OSError, attempt: Attempt) -> HandshakeFailure:
     if isinstance(error, TimeoutError):
         return _of_time(error, attempt)
     if error.errno is None:
-        # asyncio's word for a peer that closed in mid-handshake.
+        # asyncio's text for a peer that closed the connection during the handshake.
         return HandshakeFailure(
             FailureKind.ENDED, "closed the connection within the handshake", "EOF"
         )
@@ -91,10 +91,10 @@ def _of_time(error: TimeoutError, attempt: Attempt) -> HandshakeFailure:
     if attempt.connected:
         return HandshakeFailure(
             FailureKind.HANDSHAKE_TIMEOUT,
-            "accepted the connection, and did not finish the handshake in time",
+            "accepted the connection, but did not complete the handshake in time",
             "net/http: TLS handshake timeout",
         )
-    # With an errno it is the kernel that gave up, else we did.
+    # With an errno the kernel gave up, otherwise our own time-out ended it.
     words = "connect: connection timed out" if error.errno == errno.ETIMEDOUT else "i/o timeout"
     return HandshakeFailure(
         FailureKind.CONNECT_TIMEOUT,
@@ -127,7 +127,7 @@ def _of_tls(error: ssl.SSLError, attempt: Attempt) -> HandshakeFailure:
 
 
 def _of_check(error: ssl.SSLError) -> HandshakeFailure | None:
-    """The handshake was in order, and the peer was not."""
+    """The failure of the check after the handshake: the peer is not the expected one."""
     if isinstance(error, IdentityRefused):
         return HandshakeFailure(FailureKind.WRONG_IDENTITY, printable(str(error)))
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -141,7 +141,7 @@ _FOREIGN: Final = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LO
 
 
 def _of_foreigner(reason: str, attempt: Attempt) -> HandshakeFailure:
-    """Bytes came that make no handshake."""
+    """The failure for bytes that are not a TLS handshake."""
     if reason == "UNSUPPORTED_PROTOCOL":
         return HandshakeFailure(
             FailureKind.PROTOCOL_VERSION,
@@ -184,17 +184,17 @@ def _ended(attempt: Attempt) -> HandshakeFailure:
 
 def _alert(error: ssl.SSLError, attempt: Attempt) -> Alert | None:
     received = attempt.received
-    # An alert before any key is agreed lies open on the wire: type 21, 2 bytes, fatal, its number.
+    # Before keys are agreed an alert is not encrypted: type 21, 2 bytes, fatal, its number.
     if received[:1] == b"\x15" and received[3:6] == b"\x00\x02\x02" and len(received) >= 7:
         return Alert(received[6])
-    # A Python older than the alert leaves the reason out, and OpenSSL's words in.
+    # A Python that does not know the alert leaves the reason empty, but keeps OpenSSL's text.
     words = error.args[1] if len(error.args) > 1 else ""
     spoken = str(words).rpartition("] ")[2].partition(" (_ssl.c")[0]
     return alert_of(error.reason or "") or alert_of(spoken)
 
 
 def _looks_like_tls(received: bytes) -> bool:
-    """What Go asks of a first record (readRecordOrCCS)."""
+    """Whether the first record passes Go's check (readRecordOrCCS)."""
     return received[:1] in (b"\x15", b"\x16") and received[1:2] < b"\x10"
 
 

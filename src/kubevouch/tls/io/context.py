@@ -1,8 +1,8 @@
-"""TLS contexts for clients, with every flag stated.
+"""TLS contexts for clients, with every flag set explicitly.
 
 `ssl.create_default_context` changes with each Python (3.13 turned on VERIFY_X509_STRICT, which refuses CAs that
-kubectl and metrics-server accept) and reads the environment (SSLKEYLOGFILE). So none is made with it. The aim of
-the flags: OpenSSL accepts what Go's client accepts. Whoever verifies also asks `x509.verify`; both must pass.
+kubectl and metrics-server accept) and reads the environment (SSLKEYLOGFILE). So it is not used. The flags are chosen
+so that OpenSSL accepts what Go's client accepts. Callers also verify with `x509.verify`; both must pass.
 """
 
 import ssl
@@ -19,9 +19,9 @@ NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
 # CBC suites, and would fail with a kubelet that metrics-server can read. TLS 1.3 suites are not configurable here.
 _GO_SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES+SHA1"
 
-# Level 1 is Go's own line: RSA of 1024 bits at least, no MD5 and no SHA-1 signatures. Distributions may set 2.
+# Level 1 matches Go: RSA of at least 1024 bits, no MD5 and no SHA-1 signatures. Distributions may set 2.
 _AS_GO: Final = f"@SECLEVEL=1:{_GO_SUITES}"
-# Level 0 takes any key: whoever only looks wants to see what is there.
+# Level 0 accepts any key: for inspection only.
 _ANYTHING: Final = f"@SECLEVEL=0:{_GO_SUITES}"
 
 
@@ -34,21 +34,21 @@ def client_context(
     check_time: bool = True,
     where: str = "CA bundle",
 ) -> ssl.SSLContext:
-    """A context for a client that sends something.
+    """A context for a client that sends data.
 
     The name to verify is given with the connection (`server_hostname`): a DNS name, or an address as text.
 
     Args:
-        roots: the authorities to trust, PEM or one in DER. None: the system's own, and only then.
-        pair: what to present if the server asks for a certificate.
-        verify: False believes any peer (kubectl's --insecure-skip-tls-verify).
-        check_hostname: False verifies the chain and leaves the name to the caller.
-        check_time: False leaves the dates to the caller: OpenSSL reads the machine's clock, and no injected one.
-        where: names the source of `roots` in an error.
+        roots: the authorities to trust, in PEM, or one in DER. None means the system's.
+        pair: the client certificate to present if the server asks for one.
+        verify: False accepts any peer (kubectl's --insecure-skip-tls-verify).
+        check_hostname: False verifies the chain only; the caller checks the name.
+        check_time: False leaves the dates to the caller, since OpenSSL reads the machine's clock, not the injected one.
+        where: the source of `roots`, for errors.
 
     Raises:
         X509Error, RootsError: `roots` holds no certificate, or a broken one.
-        PairError: `pair` cannot be used.
+        KeyPairError: `pair` cannot be used.
     """
     context = _bare_context(_AS_GO)
     if verify:
@@ -62,7 +62,7 @@ def client_context(
 
 
 def inspection_context() -> ssl.SSLContext:
-    """A context for looking at what a peer presents: it believes any peer, and nothing may be sent through it."""
+    """A context to read what a peer presents. It accepts any peer, so nothing may be sent through it."""
     return _bare_context(_ANYTHING)
 
 
@@ -91,7 +91,7 @@ def _verify_flags(*, check_time: bool) -> ssl.VerifyFlags:
 
 
 def trust(context: ssl.SSLContext, roots: bytes | None, where: str) -> None:
-    """These authorities, PEM or one in DER; None are the system's. Raises X509Error, RootsError."""
+    """Makes the context trust authorities, in PEM, or one in DER; None means the system's. Raises X509Error, RootsError."""
     if roots is None:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
         return

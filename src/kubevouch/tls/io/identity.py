@@ -1,11 +1,11 @@
 """A peer's identity, checked before anything can be written to it.
 
-OpenSSL verifies the chain and the name; that the certificate is the one of *this* node (CN `system:node:<name>`,
-our own verifier's verdict) it cannot ask. Python has no callback for it, but lets a context choose the class of its
-connections. Ours runs a check when the handshake is done, and until it has passed no application byte goes out or in.
+OpenSSL verifies the chain and the name. It cannot check that the certificate belongs to *this* node (CN
+`system:node:<name>`), or ask our own verifier. Python has no callback for that, but lets a context choose the class of
+its connections. Our class runs a check after the handshake; until it has passed, no application data is sent or read.
 
-A client certificate is presented within the handshake, so before the check: what is kept back is the token and
-every byte of HTTP.
+A client certificate is presented during the handshake, before the check. What is held back is the token and every
+byte of HTTP.
 """
 
 import ssl
@@ -18,9 +18,9 @@ from kubevouch.tls.io.presented import PresentedCertificate, presented
 
 
 class IdentityRefused(TlsError, ssl.SSLError):
-    """The peer finished its handshake and is not who it should be. Nothing was sent to it, and nothing may be.
+    """The peer completed its handshake, but failed the check. No application data was sent to it.
 
-    An SSLError too: event loops and HTTP clients take it for what it is, a handshake that failed.
+    It is also an SSLError, so that event loops and HTTP clients treat it as a failed handshake.
     """
 
     def __init__(self, where: str, seen: str, expected: str = "") -> None:
@@ -34,14 +34,14 @@ class IdentityRefused(TlsError, ssl.SSLError):
 
 
 Check = Callable[[PresentedCertificate], None]
-"""Returns if the peer is who it should be, else raises IdentityRefused or another KubevouchError (the cause)."""
+"""Returns if the peer is the expected one; else raises IdentityRefused or another KubevouchError (the cause)."""
 
 
 def vouch_first(context: ssl.SSLContext, check: Check) -> None:
-    """From now on, connections of this context serve for nothing until their peer has passed the check.
+    """Makes every new connection of this context unusable until its peer has passed the check.
 
-    Anything that the check raises refuses the peer, so that no fault of ours lets a stranger in. For `asyncio`,
-    aiohttp and whatever else uses `wrap_bio`; `wrap_socket` is refused.
+    Anything that the check raises refuses the peer, so that a bug of ours lets no stranger in. Works for asyncio,
+    aiohttp and everything else that uses `wrap_bio`; `wrap_socket` is refused.
     """
 
     class Vouched(_VouchedObject):

@@ -1,4 +1,4 @@
-"""A certificate and its key, from memory into a TLS context.
+"""Loads a certificate and its key from memory into a TLS context.
 
 Python's `load_cert_chain` takes paths only. On Linux the path leads to memory (memfd, through /proc/self/fd), so
 that no key touches a disk; elsewhere a file of mode 0600 lives for as long as OpenSSL needs to read it.

@@ -1,6 +1,6 @@
-"""The chain that a peer presented in its handshake, also of a peer that nobody can verify.
+"""The chain that a peer presented in its handshake, also if it cannot be verified.
 
-Python has a public way from 3.13 on; before that the same call lies one level deeper, on the private object.
+Python has a public method for it since 3.13; before, the same method is on a private object.
 """
 
 import ssl
@@ -17,15 +17,15 @@ class _InnerCertificate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PresentedCertificate:
-    """Certificates in DER, leaf first, in the order they came. Bytes from a peer: parse them with care."""
+    """A presented certificate in DER. The bytes come from a peer and may be hostile."""
 
     der: tuple[bytes, ...]
     whole: bool
-    """False: this Python does not tell the chain, and only the leaf is here."""
+    """False if this Python gives the leaf only."""
 
 
 def presented(tls: ssl.SSLObject | ssl.SSLSocket) -> PresentedCertificate:
-    """What the peer of a finished handshake presented; empty if it presented nothing."""
+    """What the peer presented in a completed handshake; empty if it presented nothing."""
     chain = _public_chain(tls)
     if chain is None:
         chain = _private_chain(tls)

@@ -1,8 +1,8 @@
-"""TLS contexts for our servers, with every flag stated, and how a running server gets another one.
+"""TLS contexts for our servers, with every flag set explicitly, and how a running server replaces its context.
 
-Go asks a client for a certificate, takes any, and judges it later. Python cannot: a certificate that no authority
-here has signed ends the handshake (alert unknown_ca) where Go's server would answer 401. What is signed is judged
-again by `x509.verify`, for the pool it has to be of and by the injected clock.
+Go's server asks a client for a certificate, accepts any, and verifies it later. Python cannot do that: a certificate
+that none of the authorities signed ends the handshake (alert unknown_ca), where Go's server would answer 401. A signed
+one is verified again by `x509.verify`, against the right pool and by the injected clock.
 """
 
 import ssl
@@ -20,21 +20,21 @@ _SUITES: Final = "@SECLEVEL=1:ECDHE+AESGCM:ECDHE+CHACHA20"
 def server_context(
     pair: KeyPair, *, client_roots: bytes | None = None, where: str
 ) -> ssl.SSLContext:
-    """A context that serves a pair.
+    """A server context for a key pair.
 
     Args:
-        pair: what to serve.
-        client_roots: clients are asked for a certificate, and none is required. PEM; empty believes none that comes.
-            None does not ask.
-        where: names the pair's source in an error.
+        pair: the serving certificate and its key.
+        client_roots: authorities of client certificates, in PEM; empty accepts none. Clients are asked for a
+            certificate, but need not present one. None does not ask.
+        where: the source of the pair, for errors.
 
     Raises:
-        PairError: the pair cannot be used.
+        KeyPairError: the pair cannot be used.
         X509Error, RootsError: `client_roots` holds no certificate, or a broken one.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # No tickets: who somebody is is asked in each handshake, by the authorities of that moment.
+    # No session tickets: the client is verified in each handshake, by the authorities of that moment.
     context.options = (
         ssl.OP_ALL
         | ssl.OP_NO_COMPRESSION
@@ -59,7 +59,7 @@ def server_context(
 
 
 class ServerTls:
-    """The context that a listener is given once, and what new handshakes get: `replace` it at any time."""
+    """The context of a listener, whose successor for new handshakes can be set at any time with `replace`."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._current = context
@@ -67,21 +67,21 @@ class ServerTls:
         context.sni_callback = self._chosen
 
     def replace(self, context: ssl.SSLContext) -> None:
-        """From the next handshake on. Connections that are open stay as they are.
+        """Uses another context from the next handshake on. Open connections are not affected.
 
-        Whether clients are asked for a certificate stays as it was at first: OpenSSL takes that from the first context.
+        Whether clients are asked for a certificate cannot change: OpenSSL takes that from the first context.
         """
         self._current = context
 
     def _chosen(self, connection: ssl.SSLObject, _: str | None, first: ssl.SSLContext) -> None:
-        """OpenSSL asks this in each handshake, whether the client names a server or not."""
+        """Called by OpenSSL in each handshake, whether the client sends a server name or not."""
         if self._current is not first:
             connection.context = self._current
 
 
 def client_chain(connection: ssl.SSLObject) -> tuple[bytes, ...]:
-    """What a client presented, DER, leaf first; empty for one that presented nothing.
+    """The certificates that a client presented, in DER, leaf first; empty if it presented none.
 
-    Asked for the chain of such a one Python (3.11 to 3.13) fails: so the leaf is asked for first.
+    Without a certificate Python's method for the chain fails (3.11 to 3.13), so the leaf is read first.
     """
     return presented(connection).der if connection.getpeercert(binary_form=True) else ()

@@ -68,7 +68,7 @@ def definitions(kinds: Iterable[Kind], refs: str) -> Object:
 
 
 def _bodies(kinds: Iterable[Kind]) -> list[str]:
-    """Types of subresources' bodies that are no kinds of the table."""
+    """The types of subresources' bodies that the table of kinds does not have."""
     named = {sub.kind for kind in kinds for sub in kind.subresources}
     return sorted(name for name in named if name in messages())
 

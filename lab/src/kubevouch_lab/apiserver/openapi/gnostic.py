@@ -13,7 +13,7 @@ _METHODS = {"get": 2, "put": 3, "post": 4, "delete": 5, "patch": 8}
 
 
 def encoded(document: ReadOnlyObject) -> bytes:
-    """openapi.v2.Document."""
+    """The document as a protobuf message openapi.v2.Document."""
     info = document["info"]
     return b"".join(
         (

@@ -86,7 +86,7 @@ class Message:
 
     @property
     def definition(self) -> str:
-        """`io.k8s.api.core.v1.Pod`."""
+        """The name of its definition, such as `io.k8s.api.core.v1.Pod`."""
         return f"{self.package}.{self.real_name}"
 
     @property

@@ -20,7 +20,7 @@ _RBAC = "rbac.authorization.k8s.io"
 
 
 class Roles(Strategy):
-    """Rules."""
+    """Roles and ClusterRoles."""
 
     creates_on_update = True
 

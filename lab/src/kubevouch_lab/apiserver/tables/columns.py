@@ -59,7 +59,7 @@ AGE = Column("Age", "How long ago the API server created it.")
 
 
 def name_of(thing: ReadOnlyObject) -> str:
-    """metadata.name."""
+    """The cell of metadata.name."""
     return text(thing, "metadata.name")
 
 

@@ -45,7 +45,7 @@ _SHORTEST = 600
 _LEGACY = "kubernetes.io/legacy-unknown"
 
 
-class RequestStrategy(Strategy):
+class CsrStrategy(Strategy):
     """The rules of certificatesigningrequests; unconditional updates are allowed."""
 
     def create(self, kind: Kind, info: RequestInfo, new: Object, now: datetime) -> Object:

@@ -7,13 +7,13 @@ from kubevouch.x509 import X509Error
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.request import Authorizer, RequestInfo
 from kubevouch_lab.objects import Object, status_of
-from kubevouch_lab.signer.requests import parsed
+from kubevouch_lab.signer.csr_strategy import parsed
 
 _GROUP = "certificates.k8s.io"
 _CLIENT = "kubernetes.io/kube-apiserver-client"
 
 
-class RequestAdmission:
+class CsrAdmission:
     """CertificateApproval, CertificateSigning and CertificateSubjectRestriction: the object as it is, or a 403."""
 
     def __init__(self, authorize: Authorizer) -> None:

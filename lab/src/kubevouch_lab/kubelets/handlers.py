@@ -9,7 +9,7 @@ from aiohttp import web
 
 from kubevouch.clock import Clock
 from kubevouch_lab.kubelets.callers import Callers, Refused
-from kubevouch_lab.kubelets.container_logs import told_log
+from kubevouch_lab.kubelets.container_logs import serve_container_log
 from kubevouch_lab.kubelets.pages import Vitals, resource_page, summary
 from kubevouch_lab.kubelets.pods import Runtime
 from kubevouch_lab.objects import Object
@@ -59,7 +59,7 @@ class KubeletHandlers:
             return web.Response(status=405, text="Debug endpoints are disabled.\n")
         if first == "containerLogs" and request.method in {"GET", "POST"}:
             told = self._told
-            return await told_log(request, told.runtime, told.pods(), told.clock)
+            return await serve_container_log(request, told.runtime, told.pods(), told.clock)
         answer = self._get(request) if request.method in {"GET", "HEAD", "POST"} else None
         if answer is not None:
             return answer

@@ -1,0 +1,61 @@
+"""A node or a run that is not there is named, with the one that may be meant: 2, and nothing is asked of a node."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kubevouch.cli.common.runs import find_run
+from kubevouch.errors import UsageError, nearest
+from tests.cli.program import Program
+from tests.support.stage import Stage
+
+NODE = "k8s-worker-1.internal.example.com"
+LINES = [
+    ("csr", "list"),
+    ("csr", "explain", "csr-1"),
+    ("fix", "--plan", "plan.json"),
+]
+
+
+@pytest.mark.parametrize("case", ["pending"])
+@pytest.mark.parametrize("said", ["k8s-worker-1", "k8s-worker-1.internal.example.org"])
+async def test_allow_for_a_node_that_is_not_there_names_the_near_one(
+    kubevouch: Program, stage: Stage, said: str
+) -> None:
+    answers = await kubevouch.several(
+        *((*line, "--allow", f"{said}=127.0.88.112") for line in LINES)
+    )
+    for line, ran in zip(LINES, answers, strict=True):
+        assert ran.code == 2, (line, ran)
+        assert f"there is no such Node; is it {NODE}?" in ran.err, line
+        assert ran.out == ""
+
+
+def test_nothing_near_is_said_to_be_near() -> None:
+    assert nearest("zebra", ["lion", "worker-1.x"], otherwise="no") == "no"
+    assert nearest("worker-1", ["lion", "worker-1.x.y.z.example.com"], otherwise="no") == (
+        "is it worker-1.x.y.z.example.com?"
+    )
+
+
+async def test_undo_of_no_run_says_that_there_is_none(kubevouch: Program) -> None:
+    ran = await kubevouch("undo", "nosuch")
+    assert ran.code == 2
+    assert ran.err.startswith(
+        "Error: undo nosuch: there is no such run, and no such file; none is kept in "
+    )
+    assert "give the plan's file in its place" in ran.err
+
+
+def test_the_runs_that_are_kept_are_named_newest_first(tmp_path: Path) -> None:
+    folder = tmp_path / "kubevouch" / "runs"
+    folder.mkdir(parents=True)
+    for age, name in enumerate(("aaaa1111", "bbbb2222", "cccc3333")):
+        (folder / f"{name}.json").write_text("{}")
+        os.utime(folder / f"{name}.json", (1000 - age, 1000 - age))
+    environment = {"XDG_STATE_HOME": str(tmp_path)}
+    with pytest.raises(UsageError, match="newest first: aaaa1111, bbbb2222, cccc3333"):
+        find_run("99999999", environment)
+    with pytest.raises(UsageError, match=r"is it aaaa1111\?"):
+        find_run("aaaa1112", environment)

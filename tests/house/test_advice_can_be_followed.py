@@ -1,0 +1,98 @@
+"""What README, docs and the program advise can be done from a checkout, before anything is released."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TEXTS = [".md", ".py", ".toml", ".yaml", ".sh"]
+
+
+def _texts() -> dict[str, str]:
+    """Every text of the project that somebody reads, by its path."""
+    listed = subprocess.run(
+        ["git", "ls-files", "README.md", "CONTRIBUTING.md", "docs", "src", "lab", "deploy"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    paths = [each for each in listed.stdout.split() if Path(each).suffix in TEXTS]
+    return {
+        each: (ROOT / each).read_text(encoding="utf-8") for each in paths if (ROOT / each).exists()
+    }
+
+
+INSTALL = re.compile(r"\b(?:pip|pipx|uv tool|uv pip) (?:install|inject|run)\b([^\n`#|]*)")
+
+
+def test_what_is_installed_lies_in_the_checkout() -> None:
+    advised = [
+        (path, found[0], found[1].split())
+        for path, text in _texts().items()
+        for found in INSTALL.finditer(text)
+    ]
+    assert len(advised) > 6
+    for path, line, words in advised:
+        targets = [each.strip("'\"") for each in words if not each.startswith("-")]
+        if "inject" in line:
+            targets = targets[1:]
+        for target in targets:
+            assert not target.startswith("kubevouch"), f"{path}: `{line}` needs a release"
+            # Words after the command in a sentence are no targets.
+            if target.startswith((".", "locks/")):
+                assert (ROOT / target).exists(), f"{path}: `{line}`"
+
+
+def test_no_extra_is_advised_that_nobody_can_install() -> None:
+    for path, text in _texts().items():
+        assert not re.search(r"kubevouch\[\w+\]", text), path
+
+
+def test_the_readme_begins_with_how_to_get_it() -> None:
+    first = re.search(r"```\n(.+?)\n", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert first is not None
+    assert first[1].startswith("git clone ")
+
+
+EXIT_CODE = re.compile(r"\b(130|[0-5]) ([a-z][^·;.\d]*)")
+
+
+def test_readme_and_help_say_the_same_of_exit_codes() -> None:
+    from kubevouch.cli.app import program
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Exit codes")[2]
+    told = [_exit_codes(readme.partition("Each finding")[0]), _exit_codes(program.help or "")]
+    assert told[0] == told[1]
+    assert list(told[0]) == ["0", "1", "2", "3", "4", "5", "130"]
+
+
+def _exit_codes(text: str) -> dict[str, str]:
+    codes = text.partition("Exit codes: ")[2] or text
+    return {found[1]: " ".join(found[2].split()) for found in EXIT_CODE.finditer(codes)}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/lab.md", "docs/fix.md"])
+def test_every_command_line_of_ours_is_one(page: str) -> None:
+    """Verbs and flags in examples exist."""
+    import click
+
+    from kubevouch.cli.app import program
+
+    path = ROOT / page
+    text = path.read_text(encoding="utf-8")
+    fenced = "\n".join(re.findall(r"^ *```\w*\n(.*?)```", text, re.MULTILINE | re.DOTALL))
+    lines = re.findall(r"^ *(?:\$ )?kubevouch ([^\n#]+)", fenced, re.MULTILINE)
+    lines += re.findall(r"`kubevouch ([^`\n]+)`", text)
+    assert lines
+    ctx = click.Context(program)
+    for line in lines:
+        words = re.split(r"\s+(?:\||>|&&|;)", line)[0].split()
+        command: click.Command = program
+        while words and isinstance(command, click.Group):
+            found = command.get_command(ctx, words[0])
+            assert found is not None, f"{page}: kubevouch {line}"
+            command, words = found, words[1:]
+        flags = {option for each in command.params for option in each.opts} | {"--help", "-h"}
+        for word in words:
+            if word.startswith("-"):
+                assert word.partition("=")[0] in flags, f"{page}: kubevouch {line}"

@@ -1,0 +1,77 @@
+"""Docstrings, comments, messages and pages have no phrase that one would not say to a colleague at a whiteboard."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TEXTS = ("*.py", "*.md", "*.sh")
+PLACES = ("src", "lab/src", "docs", "README.md", "CONTRIBUTING.md")
+
+# Each with what to write instead.
+PHRASES = {
+    r"\b(that|or|what|which) (is|are) none\b": "not a valid plan; or is invalid",
+    r"\b(that|what|which) (is|are) no (?!longer\b|more\b)[a-z]": "that is not a ...",
+    r"\btold of\b": "called for each ...; gets the ...",
+    r"\b(tells?|told) (no|nothing|of)\b": "says nothing about; reports",
+    r"\bof which it is said\b": "name the subject",
+    r"\bwhose it is\b": "its owner",
+    r"\bmade anew\b": "recreated; replaced; re-issued",
+}
+
+
+def tracked(*patterns: str) -> list[Path]:
+    """The files of git in the places that are looked at."""
+    names = subprocess.run(
+        ["git", "ls-files", "--", *PLACES],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\n")
+    found = [ROOT / name for name in names if any(Path(name).match(each) for each in patterns)]
+    assert len(found) > 100
+    return found
+
+
+@pytest.mark.parametrize("phrase", PHRASES)
+def test_a_phrase_that_nobody_says_does_not_come_back(phrase: str) -> None:
+    pattern = re.compile(phrase, re.IGNORECASE)
+    seen = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in tracked(*TEXTS)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if pattern.search(line)
+    ]
+    assert not seen, f"write: {PHRASES[phrase]}"
+
+
+def test_a_docstring_says_more_than_a_word() -> None:
+    short = [
+        f"{path.relative_to(ROOT)}: {node.name}: {text}"
+        for path in tracked("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if (text := ast.get_docstring(node)) and len(text.split()) < 2
+    ]
+    assert not short
+
+
+@pytest.mark.parametrize(
+    ("line", "phrase"),
+    [
+        ("an address that is none", r"\b(that|or|what|which) (is|are) none\b"),
+        ("a path that is no resource", r"\b(that|what|which) (is|are) no (?!longer\b|more\b)[a-z]"),
+        ("the plugin is told of the cluster", r"\btold of\b"),
+    ],
+)
+def test_the_check_sees_what_it_looks_for(line: str, phrase: str) -> None:
+    assert re.search(phrase, line)
+
+
+@pytest.mark.parametrize("line", ["empty if there is none", "a node that is no longer there"])
+def test_plain_english_passes(line: str) -> None:
+    assert not any(re.search(phrase, line) for phrase in PHRASES)

@@ -1,0 +1,307 @@
+"""Before the first write: the plan is a file that anybody may have written. What holds is found out again."""
+
+import msgspec
+import pytest
+
+from kubevouch.kube.resources import Node, NodeAddress
+from kubevouch.policy.claims import AllowedNames, Claim, NameSource, as_address
+from kubevouch.policy.reserved import ReservedNames
+from kubevouch.rollout.decide.entitled import not_proven_again
+from kubevouch.rollout.decide.machine import state_of_run
+from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan
+from kubevouch.rollout.decide.recheck import (
+    FoundState,
+    not_accounted_for,
+    not_entitled_as_planned,
+    not_the_node,
+    recheck,
+)
+
+from .recorded import Change, Recorded, plan_of, planned, recorded
+
+BOOTSTRAP, APPROVE = ChangeKind
+RUN = "abcd"
+
+
+def as_changed_by_the_run(*runs: list[object]) -> tuple[NodePlan, Recorded]:
+    """A node on which the run has written its file and restarted the kubelet, and the plan from before."""
+    before, after = recorded("expired-worker"), recorded("healthy-worker", {"runs": list(runs)})
+    plan = planned(before, BOOTSTRAP)
+    return msgspec.structs.replace(plan, content_sha256=after.survey.config[0].sha256), after
+
+
+def test_a_node_that_is_as_planned_is_ready() -> None:
+    seen = recorded("expired-worker")
+    found = recheck(planned(seen, BOOTSTRAP), RUN, seen.facts())
+    assert found.state is FoundState.AS_PLANNED
+    assert b"serverTLSBootstrap: true" in found.content
+    seen = recorded("pending-worker")
+    found = recheck(planned(seen, APPROVE), RUN, seen.facts(csr_waits=True))
+    assert (found.state, found.content) == (FoundState.AS_PLANNED, b"")
+
+
+def test_a_run_that_was_cut_off_after_its_change_goes_on() -> None:
+    plan, seen = as_changed_by_the_run([RUN, "armed", 100])
+    found = recheck(plan, RUN, seen.facts())
+    assert found.state is FoundState.BEGUN
+    assert found.content == seen.survey.config[0].content
+
+
+def test_a_run_that_was_cut_off_is_never_gone_on_with_where_the_file_is_another() -> None:
+    plan, seen = as_changed_by_the_run([RUN, "armed", 100])
+    other = msgspec.structs.replace(plan, content_sha256="0" * 64)
+    found = recheck(other, RUN, seen.facts())
+    assert found.state is FoundState.OTHER
+    assert "kubevouch undo abcd" in found.why
+
+
+@pytest.mark.parametrize(
+    ("runs", "change"),
+    [
+        ([["ffff", "armed", 100]], BOOTSTRAP),
+        ([["ffff", "armed", 100], [RUN, "armed", 100]], BOOTSTRAP),
+        ([["ffff", "armed", 100]], APPROVE),
+        ([[RUN, "armed", 100]], APPROVE),
+    ],
+)
+def test_another_armed_run_stops_it_whatever_is_served(
+    runs: list[list[object]], change: ChangeKind
+) -> None:
+    seen = recorded("healthy-worker", {"runs": runs})
+    found = recheck(planned(seen, change), RUN, seen.facts())
+    assert found.state is FoundState.OTHER
+    assert "has not been proven" in found.why
+    assert f"kubevouch undo {runs[0][0]}" in found.why
+
+
+def test_a_node_that_this_run_has_committed_is_well() -> None:
+    plan, seen = as_changed_by_the_run([RUN, "committed"])
+    assert recheck(plan, RUN, seen.facts()).state is FoundState.WELL
+
+
+OTHERS: dict[str, tuple[str, ChangeKind, Change, str]] = {
+    "undone before": (
+        "expired-worker",
+        BOOTSTRAP,
+        {"runs": [[RUN, "undone"]]},
+        "this run was undone on it",
+    ),
+    "committed before, and self-signed again": (
+        "expired-worker",
+        BOOTSTRAP,
+        {"runs": [[RUN, "committed"]]},
+        "this run was done on it before",
+    ),
+    "edited since": (
+        "expired-worker",
+        BOOTSTRAP,
+        {"config": "maxPods: 5\n"},
+        "/var/lib/kubelet/config.yaml has been changed since the plan",
+    ),
+    "another machine": (
+        "expired-worker",
+        BOOTSTRAP,
+        {"text": {"machine_id": "0123"}},
+        "this machine's id is 0123",
+    ),
+    "needs more than the plan says": (
+        "expired-worker",
+        APPROVE,
+        {},
+        "it needs a change of its kubelet's configuration now, and in the plan it was the approval of its CSR",
+    ),
+    "needs less than the plan says": (
+        "pending-worker",
+        BOOTSTRAP,
+        {},
+        "it needs the approval of its CSR now",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "change", "changed", "why"), OTHERS.values(), ids=OTHERS)
+def test_a_node_that_is_not_as_planned_is_left_alone(
+    name: str, change: ChangeKind, changed: Change, why: str
+) -> None:
+    plan = planned(recorded(name), change)
+    found = recheck(plan, RUN, recorded(name, changed).facts())
+    assert found.state is FoundState.OTHER
+    assert why in found.why
+    assert not found.content
+
+
+def test_paths_of_the_plan_are_not_believed() -> None:
+    seen = recorded("expired-worker")
+    for what in ("root", "pki", "config"):
+        plan = planned(seen, BOOTSTRAP, **{what: "/elsewhere"})
+        found = recheck(plan, RUN, seen.facts())
+        assert found.state is FoundState.OTHER
+        assert f"its {what} is now /var/lib/kubelet" in found.why
+
+
+def test_the_state_of_a_run_is_that_of_its_own_folder() -> None:
+    seen = recorded("expired-worker", {"runs": [["aaaa", "armed"], [RUN, "committed"]]})
+    assert state_of_run(seen.survey, RUN) == "committed"
+    assert state_of_run(seen.survey, "bbbb") == ""
+
+
+# The Node object.
+
+
+def test_a_node_of_the_plan_is_itself() -> None:
+    for name in ("expired-worker", "expired-control-plane"):
+        seen = recorded(name)
+        assert not_the_node(planned(seen, BOOTSTRAP), seen.node) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "why"),
+    [
+        ("expired-worker", {"uid": "another"}, "recreated"),
+        (
+            "expired-worker",
+            {"control_plane": True},
+            "has no label node-role.kubernetes.io/control-plane, and it is a control plane in the plan",
+        ),
+        (
+            "expired-control-plane",
+            {"control_plane": False},
+            "has label node-role.kubernetes.io/control-plane, and it is no control plane in the plan",
+        ),
+        (
+            "expired-worker",
+            {"dial": ("10.9.9.9",)},
+            "would prove it at 10.9.9.9, which its Node does not have",
+        ),
+        ("expired-worker", {"port": 1}, "its kubelet's port is 10250, and was 1 in the plan"),
+    ],
+)
+def test_what_the_plan_says_of_a_node_is_compared_with_the_node(
+    name: str, other: dict[str, object], why: str
+) -> None:
+    seen = recorded(name)
+    assert why in not_the_node(planned(seen, BOOTSTRAP, **other), seen.node)
+    assert "not there any more" in not_the_node(planned(seen, BOOTSTRAP), None)
+
+
+# Names and addresses.
+
+PROVEN = NameSource.SSH_HOST_KEY
+ALLOWED = AllowedNames("w1", (Claim("w1", NameSource.NODE_NAME),), (Claim("10.0.0.5", PROVEN),))
+
+
+def test_sources_that_hold_again_are_sources() -> None:
+    assert not_proven_again(ALLOWED, {"10.0.0.5": PROVEN}) == ""
+    here = msgspec.structs.replace(ALLOWED, addresses=(Claim("10.0.0.5", NameSource.THIS_MACHINE),))
+    assert not_proven_again(here, {"10.0.0.5": NameSource.THIS_MACHINE}) == ""
+    said = msgspec.structs.replace(ALLOWED, addresses=(Claim("10.0.0.9", NameSource.OPERATOR),))
+    assert not_proven_again(said, {}) == ""
+
+
+@pytest.mark.parametrize(
+    ("names", "addresses", "proven", "value"),
+    [
+        ((), (Claim("10.0.0.5", PROVEN),), {}, "10.0.0.5"),
+        ((), (Claim("10.0.0.5", PROVEN),), {"10.0.0.6": PROVEN}, "10.0.0.5"),
+        ((), (Claim("10.0.0.5", PROVEN),), {"10.0.0.5": NameSource.THIS_MACHINE}, "10.0.0.5"),
+        ((), (Claim("10.0.0.5", NameSource.NODE_STATUS),), {}, "10.0.0.5"),
+        ((Claim("w2", NameSource.NODE_NAME),), (), {}, "w2"),
+        ((Claim("w2", PROVEN),), (), {}, "w2"),
+        ((), (Claim("10.0.0.5", NameSource.NODE_NAME),), {}, "10.0.0.5"),
+    ],
+)
+def test_a_source_that_only_the_plan_states_proves_nothing(
+    names: tuple[Claim, ...],
+    addresses: tuple[Claim, ...],
+    proven: dict[str, NameSource],
+    value: str,
+) -> None:
+    assert value in not_proven_again(AllowedNames("w1", names, addresses), proven)
+
+
+def entitled(seen: Recorded, plan: NodePlan, *others: Node) -> str:
+    address = plan.addresses[0].value
+    known = as_address(address)
+    assert known is not None
+    return not_entitled_as_planned(
+        plan,
+        (seen.node, *others),
+        ReservedNames(loopback=frozenset({known})),
+        {address: PROVEN},
+        [],
+    )
+
+
+def test_a_node_is_entitled_to_what_is_proven_and_nobody_elses() -> None:
+    seen = recorded("expired-worker")
+    assert entitled(seen, planned(seen, BOOTSTRAP)) == ""
+
+
+def test_a_name_of_another_node_is_not_given_by_a_plan() -> None:
+    seen, other = recorded("expired-worker"), recorded("expired-control-plane")
+    plan = planned(
+        seen,
+        BOOTSTRAP,
+        names=(
+            Claim(seen.node.name, NameSource.NODE_NAME),
+            Claim(other.node.name, NameSource.OPERATOR),
+        ),
+    )
+    assert other.node.name in entitled(seen, plan, other.node)
+
+
+def test_an_api_servers_address_is_a_control_planes_by_the_live_label_only() -> None:
+    """The plan calls a worker a control plane, and gives it the address of the API server."""
+    for name, may in (("expired-control-plane", True), ("expired-worker", False)):
+        seen = recorded(name)
+        plan = planned(seen, BOOTSTRAP, control_plane=True)
+        address = as_address(plan.addresses[0].value)
+        assert address is not None
+        why = not_entitled_as_planned(
+            plan,
+            (seen.node,),
+            ReservedNames(
+                loopback=frozenset({address}), endpoint_addresses={address: "the API server"}
+            ),
+            {str(address): PROVEN},
+            [],
+        )
+        assert (why == "") is may, why
+
+
+def test_an_address_that_another_node_claims_is_told() -> None:
+    seen, other = recorded("expired-worker"), recorded("expired-control-plane")
+    plan = planned(seen, BOOTSTRAP)
+    status = msgspec.structs.replace(
+        other.node.status,
+        addresses=(
+            *other.node.status.addresses,
+            NodeAddress(type="InternalIP", address=plan.addresses[0].value),
+        ),
+    )
+    claims = msgspec.structs.replace(other.node, status=status)
+    assert plan.addresses[0].value in entitled(seen, plan, claims)
+
+
+# The ConfigMap is everybody's.
+
+
+def test_the_config_map_waits_until_every_node_is_accounted_for() -> None:
+    seen = recorded("expired-worker")
+    plan = plan_of(
+        planned(seen, BOOTSTRAP),
+        left_out=(
+            LeftOut("well", "nothing to do", is_well=True),
+            LeftOut("ill", "it is NotReady"),
+        ),
+    )
+    mine = seen.node.name
+    assert not_accounted_for(plan, [mine], frozenset()) == ""
+    assert not_accounted_for(plan, [mine, "well"], frozenset({"well"})) == ""
+    assert "well is not well any more" in not_accounted_for(plan, [mine, "well"], frozenset())
+    assert "ill is left out of this plan" in not_accounted_for(
+        plan, [mine, "ill"], frozenset({"ill"})
+    )
+    assert "new is not in this plan" in not_accounted_for(plan, [mine, "new"], frozenset({"new"}))
+    many = not_accounted_for(plan, [mine, *"abcde"], frozenset())
+    assert many.endswith("; and 2 more")

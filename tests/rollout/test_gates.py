@@ -1,0 +1,162 @@
+"""The gates of a node: each in its turn, the first that is not passed is the one that is waited for."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition
+from kubevouch.kube.resources.certificates import CsrStatus
+from kubevouch.kube.resources.meta import ManagedMetadata
+from kubevouch.policy.claims import Claim, NameSource
+from kubevouch.rollout.decide.gates import GateEvidence, ProofGate, gate_results
+from kubevouch.rollout.decide.plan import ChangeKind
+
+from .recorded import planned, recorded
+
+SEEN = recorded("healthy-worker")
+PLAN = planned(SEEN, ChangeKind.APPROVE)
+APPROVED = CsrCondition(type="Approved", status="True", reason="KubevouchApprove", message="m")
+CSR = CertificateSigningRequest(
+    metadata=ManagedMetadata(name="csr-1"),
+    status=CsrStatus(conditions=(APPROVED,), certificate=SEEN.served[0]),
+)
+THEN = datetime(2026, 11, 24, tzinfo=UTC)
+ALL_PASSED = GateEvidence(
+    plan=PLAN,
+    new_process=True,
+    csr=CSR,
+    held="",
+    approved_here=frozenset({"csr-1"}),
+    served=(SEEN.seen_on_the_wire(),),
+    api_path=None,
+    ready=None,
+    metrics_wanted=True,
+    metrics_before=THEN,
+    metrics_now=THEN + timedelta(seconds=15),
+)
+
+
+def status(**other: object) -> CertificateSigningRequest:
+    return msgspec.structs.replace(CSR, status=msgspec.structs.replace(CSR.status, **other))
+
+
+def condition(type_: str) -> CsrCondition:
+    return CsrCondition(type=type_, status="True", reason="No", message="because")
+
+
+def test_all_gates_are_passed_in_their_order() -> None:
+    results = gate_results(ALL_PASSED)
+    assert all(each.passed for each in results)
+    assert [each.gate for each in results] == list(ProofGate)[1:]
+
+
+ANOTHER = recorded("healthy-control-plane")
+CASES: dict[str, tuple[dict[str, object], ProofGate, str, bool]] = {
+    # name: (what is different, the gate that stops it, what it says, hopeless)
+    "not restarted": ({"new_process": False}, ProofGate.PROCESS, "has not been restarted", False),
+    "no CSR": ({"csr": None}, ProofGate.CSR, "has not asked yet", False),
+    "denied": (
+        {"csr": status(conditions=(condition("Denied"),))},
+        ProofGate.APPROVED,
+        "csr-1 is Denied: No because",
+        False,
+    ),
+    "failed at the signer": (
+        {"csr": status(conditions=(APPROVED, condition("Failed")))},
+        ProofGate.APPROVED,
+        "csr-1 is Failed",
+        False,
+    ),
+    "held, and nobody has approved it": (
+        {"csr": status(conditions=()), "held": "fresh (Old): it is old"},
+        ProofGate.APPROVED,
+        "csr-1 is held: fresh (Old)",
+        False,
+    ),
+    "held, and somebody has approved it: that cannot be taken back": (
+        {"held": "foreign-addresses (Foreign): 10.0.0.9"},
+        ProofGate.APPROVED,
+        "csr-1 is held",
+        True,
+    ),
+    "undecided": (
+        {"csr": status(conditions=()), "approved_here": frozenset()},
+        ProofGate.APPROVED,
+        "csr-1 is not decided yet",
+        False,
+    ),
+    "approved by somebody, and not looked at by us": (
+        {"approved_here": frozenset()},
+        ProofGate.APPROVED,
+        "csr-1 is not decided yet",
+        False,
+    ),
+    "not signed": (
+        {"csr": status(certificate=b"")},
+        ProofGate.ISSUED,
+        "not signed yet",
+        False,
+    ),
+    "signed with bytes that are no certificate": (
+        {"csr": status(certificate=b"-----")},
+        ProofGate.ISSUED,
+        "not signed yet",
+        False,
+    ),
+    "signed for another node": (
+        {"csr": status(certificate=ANOTHER.served[0])},
+        ProofGate.NAMES,
+        "the signed certificate is for 127.",
+        True,
+    ),
+    "signed for less than the plan": (
+        {
+            "plan": msgspec.structs.replace(
+                PLAN, addresses=(*PLAN.addresses, Claim("10.0.0.9", NameSource.OPERATOR))
+            )
+        },
+        ProofGate.NAMES,
+        "the signed certificate is for",
+        True,
+    ),
+    "not dialled": ({"served": ()}, ProofGate.SERVED, "not dialled yet", False),
+    "dark": (
+        {"served": (recorded("pending-worker").seen_on_the_wire(),)},
+        ProofGate.SERVED,
+        "KV307",
+        False,
+    ),
+    "serves another trusted certificate": (
+        {"served": (ANOTHER.seen_on_the_wire(),)},
+        ProofGate.SERVED,
+        "still serves another certificate",
+        False,
+    ),
+    "the API server cannot reach it": (
+        {"api_path": "502"},
+        ProofGate.API_PATH,
+        "502",
+        False,
+    ),
+    "not Ready": ({"ready": "the Node is not Ready"}, ProofGate.READY, "not Ready", False),
+    "no sample": ({"metrics_now": None}, ProofGate.METRICS, "no newer sample", False),
+    "an old sample": ({"metrics_now": THEN}, ProofGate.METRICS, "no newer sample", False),
+}
+
+
+@pytest.mark.parametrize(("different", "gate", "text", "hopeless"), CASES.values(), ids=CASES)
+def test_a_gate_stops_what_is_not_proven(
+    different: dict[str, object], gate: ProofGate, text: str, hopeless: bool
+) -> None:
+    last = gate_results(replace(ALL_PASSED, **different))[-1]  # type: ignore[arg-type]
+    assert (last.gate, last.passed, last.hopeless) == (gate, False, hopeless)
+    assert text in last.text
+
+
+def test_metrics_are_not_waited_for_where_nobody_measures() -> None:
+    results = gate_results(replace(ALL_PASSED, metrics_wanted=False, metrics_now=None))
+    assert all(each.passed for each in results)
+    first = gate_results(replace(ALL_PASSED, new_process=None, metrics_before=None))
+    assert all(each.passed for each in first)

@@ -1,0 +1,83 @@
+"""Question one: what a node's disk and kubelet need. Real surveys; what follows from them is written by hand."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from kubevouch.rollout.decide.need import Need, NeedKind, need_of
+from kubevouch.tls.failure import FailureKind, HandshakeFailure
+
+from .recorded import recorded
+
+CASES = json.loads(Path(__file__).with_name("needs.json").read_text())
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_a_node_needs_what_its_disk_and_its_port_say(case: dict[str, Any]) -> None:
+    found = _needed(case)
+    assert found.kind == case["need"], found
+    assert case.get("why", "") in found.why
+    assert (found.change is not None) is (found.kind is NeedKind.BOOTSTRAP)
+
+
+def _needed(case: dict[str, Any]) -> Need:
+    change = dict(case.get("change", {}))
+    other = change.pop("served", "") == "another"
+    seen = recorded(case["from"], change)
+    facts = seen.facts(csr_waits=case.get("csr_waits", False), dialled=case.get("dialled", True))
+    if other:
+        facts = replace(facts, served=recorded("healthy-control-plane").seen_on_the_wire())
+    return need_of(facts)
+
+
+def test_the_change_sets_one_key_and_keeps_every_other_byte() -> None:
+    seen = recorded("expired-worker")
+    change = need_of(seen.facts()).change
+    assert change is not None
+    before = seen.survey.config[0].content.decode().splitlines()
+    after = change.content.decode().splitlines()
+    added = [line for line in after if line not in before]
+    assert [line.split("#")[0].strip() for line in added] == ["serverTLSBootstrap: true"]
+    assert [line for line in after if line not in added] == before
+    assert (change.root, change.pki) == ("/var/lib/kubelet", "/var/lib/kubelet/pki")
+    assert change.aside == ()
+
+
+def test_old_pairs_of_the_kubelet_are_set_aside() -> None:
+    """An expired kubelet-server-current.pem would win over the seed, and would then be thrown away: dark."""
+    seen = recorded("rotated-expired-worker", {"unit": {"age": 3600}})
+    change = need_of(seen.facts()).change
+    assert change is not None
+    assert change.aside == (
+        "kubelet-server-2025-09-30-19-54-02.pem",
+        "kubelet-server-current.pem",
+    )
+    assert change.diff.startswith("(no change: the file says so already")
+
+
+def test_a_port_that_this_machine_could_not_even_try_tells_nothing() -> None:
+    seen = recorded("healthy-worker")
+    failure = HandshakeFailure(FailureKind.OUR_SIDE, "too many open files")
+    found = need_of(replace(seen, served=(), failure=failure).facts())
+    assert found.kind is NeedKind.UNKNOWN
+    assert "too many open files" in found.why
+
+
+def test_a_kubelet_without_a_config_or_without_folders_is_left_out() -> None:
+    seen = recorded("expired-worker")
+    for gone, why in (("config", "without --config"), ("pki", "folders cannot be read")):
+        survey = msgspec.structs.replace(seen.survey, **{gone: ()})
+        found = need_of(replace(seen, survey=survey).facts())
+        assert found.kind is NeedKind.UNKNOWN
+        assert why in found.why
+
+
+def test_a_client_certificate_that_cannot_be_read_proves_no_machine() -> None:
+    seen = recorded("healthy-worker")
+    identity = msgspec.structs.replace(seen.survey.identity, pem=b"")
+    survey = msgspec.structs.replace(seen.survey, identity=identity)
+    assert need_of(replace(seen, survey=survey).facts()).kind is NeedKind.UNKNOWN
