@@ -126,7 +126,7 @@ async def test_the_result_goes_to_stdout_and_json_is_json(kubevouch: Program, st
         assert "\x1b" not in table.out + table.err
 
 
-NO_REQUEST = "no request for the signer kubernetes.io/kubelet-serving\n"
+NO_REQUEST = "no CSR for the signer kubernetes.io/kubelet-serving\n"
 
 
 @pytest.mark.parametrize("case", ["healthy"])

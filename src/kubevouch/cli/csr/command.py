@@ -1,4 +1,4 @@
-"""`csr list | explain | approve`: serving requests of kubelets, and what the policy says of them."""
+"""`csr list | explain | approve`: kubelets' CSRs for serving certificates, and what the policy decides about them."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -114,12 +114,12 @@ def list_(
         judged = zip(found, decisions, strict=True)
         terminal.table(COLUMNS, [request_row(each, by, at) for each, by in judged])
     elif policy_evidence.csrs.is_known:
-        terminal.note("no request for the signer kubernetes.io/kubelet-serving")
+        terminal.note("no CSR for the signer kubernetes.io/kubelet-serving")
     return _doubted(terminal, policy_evidence)
 
 
 def _doubted(terminal: "Terminal", policy_evidence: "PolicyEvidence") -> int:
-    """Without the requests there is nothing to tell; without the nodes no request can pass."""
+    """Reports doubts: without the CSRs there is nothing to show, without the nodes no CSR can pass."""
     doubts = [each.doubt for each in (policy_evidence.csrs, policy_evidence.nodes) if each.doubt]
     for doubt in doubts:
         terminal.error(doubt.text)
@@ -214,6 +214,9 @@ def approve(
         return combined_exit_code(codes)
     where = access.server + (f" (context {access.context})" if access.context else "")
     vouched = "; ".join(f"{each.decision.about}: {each.vouches}" for each in passing)
+    unasked = sorted({rule for each in passing for rule in each.decision.not_asked})
+    if unasked:
+        vouched += f" (not asked: {', '.join(unasked)})"
     terminal.confirm(f"approve on {where}, which cannot be undone: {vouched}", yes=yes)
 
     async def work(api: "ApiClient", clock: "Clock") -> ExitCode:
