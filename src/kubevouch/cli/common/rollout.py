@@ -1,4 +1,4 @@
-"""What `fix --apply` and `undo` share: the way to the nodes of a plan, Ctrl-C, and the table of what became of each node."""
+"""Shared by `fix --apply` and `undo`: the transport to a plan's nodes, Ctrl-C, and the table of results."""
 
 import asyncio
 import contextlib
@@ -49,7 +49,7 @@ class WatchedTransport:
 
 
 def transport_of(plan: Plan, terminal: Terminal) -> NodeTransport:
-    """How scripts get to the nodes of the plan."""
+    """The transport of scripts to the nodes of the plan."""
     if plan.via == "local":
         return Local(environment=terminal.environment)
     options = SshOptions(config=plan.ssh_config or None, user=plan.ssh_user or None)
@@ -59,7 +59,7 @@ def transport_of(plan: Plan, terminal: Terminal) -> NodeTransport:
 def rollout_context(
     api: ApiClient, clock: Clock, plan: Plan, terminal: Terminal, stop: Callable[[], bool]
 ) -> RolloutContext:
-    """What the run is carried out with."""
+    """The context in which the run is carried out."""
     return RolloutContext(
         api=api,
         transport=WatchedTransport(transport_of(plan, terminal), progress_of(terminal)),

@@ -1,4 +1,4 @@
-"""`csr list | explain | approve`: serving CSRs of kubelets, and what the policy says of them."""
+"""`csr list | explain | approve`: kubelets' CSRs for serving certificates, and what the policy decides about them."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -119,7 +119,7 @@ def list_(
 
 
 def _doubted(terminal: "Terminal", policy_evidence: "PolicyEvidence") -> int:
-    """Without the CSRs there is nothing to tell; without the nodes no CSR can pass."""
+    """Reports doubts: without the CSRs there is nothing to show, without the nodes no CSR can pass."""
     doubts = [each.doubt for each in (policy_evidence.csrs, policy_evidence.nodes) if each.doubt]
     for doubt in doubts:
         terminal.error(doubt.text)

@@ -1,4 +1,4 @@
-"""A CSR by its name in the cluster, or in a file: PEM, or the object in YAML or JSON."""
+"""Finds a CSR by its name in the cluster, or in a file: PEM, or the object in YAML or JSON."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ _RIGHT = "the name of a CSR, or a file with one in PEM, YAML or JSON, was expect
 
 
 class CsrUnknown(KubevouchError):
-    """Whether there is such a CSR is not known."""
+    """It is not known whether there is such a CSR."""
 
 
 def csr_named(word: str, policy_evidence: PolicyEvidence) -> Csr:
-    """The CSR that is meant. A file of that name goes before an object. Raises UsageError, CsrUnknown."""
+    """The CSR of this name. A file comes before an object in the cluster. Raises UsageError, CsrUnknown."""
     path = Path(word)
     if path.is_file():
         return _in_file(path)

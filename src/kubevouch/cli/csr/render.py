@@ -1,4 +1,4 @@
-"""How CSRs, and what the policy says of them, are shown."""
+"""Shows CSRs and the policy's decisions about them."""
 
 from datetime import datetime
 
@@ -15,7 +15,7 @@ COLUMNS = ("NAME", "AGE", "NODE", "ASKS FOR", "CONDITION", "POLICY")
 
 
 def csr_json(found: CertificateSigningRequest, decision: Decision) -> dict[str, object]:
-    """One CSR for a program."""
+    """A CSR as JSON."""
     return {
         "name": found.name,
         "requestor": found.spec.username,
@@ -28,7 +28,7 @@ def csr_json(found: CertificateSigningRequest, decision: Decision) -> dict[str, 
 
 
 def csr_row(found: CertificateSigningRequest, decision: Decision, at: datetime) -> tuple[str, ...]:
-    """One CSR for a person, under COLUMNS."""
+    """A CSR as a row under COLUMNS."""
     node = found.spec.username.removeprefix(NODE_USER)
     shown = node if len(node) <= _LONGEST else f"{node[:_LONGEST]}..."
     asked = _asked_for(found)
@@ -55,19 +55,19 @@ def _bounded(values: list[str]) -> str:
 
 
 def _asked_for(found: CertificateSigningRequest) -> list[str] | None:
-    """Names and addresses; None where the CSR cannot be read."""
+    """The requested names and addresses; None if the CSR cannot be parsed."""
     parsed = csr_of(found).parsed
     return [*parsed.dns_names, *map(str, parsed.ip_addresses)] if parsed else None
 
 
 def _condition(found: CertificateSigningRequest) -> str:
-    """As kubectl shows it: Pending, Approved,Issued ..."""
+    """The condition as kubectl shows it: Pending, or Approved,Issued."""
     words = [each.type for each in found.status.conditions] or ["Pending"]
     return ",".join([*words, *(["Issued"] if found.status.certificate else [])])
 
 
 def _age(found: CertificateSigningRequest, at: datetime) -> str:
-    """As kubectl shows it, in one unit: 35s, 12m, 5h, 3d."""
+    """The age as kubectl shows it, in one unit: 35s, 12m, 5h, 3d."""
     created = found.metadata.creation_timestamp
     if created is None:
         return "?"
