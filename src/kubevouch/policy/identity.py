@@ -7,6 +7,7 @@ from kubevouch.policy.rule import (
     RuleResult,
     cannot_tell,
     listed,
+    not_asked,
     passes,
     refuses,
     unreadable,
@@ -105,9 +106,7 @@ def credential_id(facts: CsrFacts) -> RuleResult:
     """
     rule, ids, known = "credential-id", facts.csr.credential_ids, facts.client_certificates
     if known is None:
-        return passes(
-            rule, "not asked: without a survey the node's client certificate is not known"
-        )
+        return not_asked(rule, "without a survey the node's client certificate is not known")
     if ids is None:
         return cannot_tell(rule, "a bare CSR does not say which credential made it")
     allowed = listed([f"{_X509}{each}" for each in sorted(known)])
