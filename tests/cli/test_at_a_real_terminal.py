@@ -12,8 +12,10 @@ import pytest
 
 from kubevouch.cli.common.progress import Progress
 from kubevouch.cli.common.terminal import Terminal
+from kubevouch.rollout.decide.plan import ChangeKind, write_plan
 from tests.cli.program import Program
 from tests.cli.screen import Screen
+from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.clocks import WoundClock
 from tests.support.stage import Stage
 
@@ -62,6 +64,7 @@ async def test_a_silent_kubelet_is_named_while_doctor_waits_and_leaves_no_litter
 
 
 AGE = re.compile(r"^(csr-\d+ +)\d+s", re.MULTILINE)
+WORKER = "k8s-worker-1.internal.example.com"
 PROMPT = "Go on? [y/N]: "
 
 
@@ -72,7 +75,9 @@ PROMPT = "Go on? [y/N]: "
 async def test_a_no_at_the_prompt_changes_nothing_and_is_no_interruption(
     kubevouch: Program, stage: Stage, typed: bytes, code: int, said: str
 ) -> None:
-    ran = await kubevouch.at_a_terminal("csr", "approve", "csr-1", typed={PROMPT: typed})
+    path = kubevouch.home / "plan.json"
+    write_plan(plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)), path)
+    ran = await kubevouch.at_a_terminal("undo", str(path), typed={PROMPT: typed})
     assert ran.code == code, ran
     assert ran.out.rstrip().endswith(said)
     assert stage.server.requests == []
@@ -85,7 +90,7 @@ async def test_a_survey_that_hangs_is_named(kubevouch: Program, stage: Stage) ->
     (programs / "ssh").write_text("#!/bin/sh\nexec sleep 600\n")
     (programs / "ssh").chmod(0o755)
     path = {"PATH": f"{programs}:{os.environ['PATH']}"}
-    words = ("fix", "--plan", "plan.json", "--nodes", "k8s-worker-1.internal.example.com")
+    words = ("fix", "--plan", "plan.json", "--nodes", WORKER)
     asked = "waits for the survey script"
     ran = await kubevouch.at_a_terminal(
         *words, columns=120, typed={asked: b"\x03"}, environment=path

@@ -27,7 +27,10 @@ CLUSTER = "--kubeconfig '/home/me/my clusters/prod.yaml' --context admin@prod"
 
 LINES = {
     "kubevouch doctor": f"kubevouch doctor {CLUSTER}",
-    "kubevouch fix --apply plan.json": f"kubevouch fix --apply plan.json {CLUSTER}",
+    "kubevouch fix --apply plan.json": (
+        f"kubevouch fix --apply plan.json {CLUSTER} --ssh-config 'ssh config'"
+    ),
+    "kubevouch undo 1234abcd": f"kubevouch undo 1234abcd {CLUSTER} --ssh-config 'ssh config'",
     "kubevouch fix --plan plan.json --via ssh": (
         f"kubevouch fix --plan plan.json --via ssh {CLUSTER} --ssh-config 'ssh config'"
     ),
@@ -84,7 +87,7 @@ def _flags(command: click.Command) -> set[str]:
 
 def test_each_verb_takes_the_flags_that_hints_give_it() -> None:
     ctx = click.Context(program)
-    where = {"--kubeconfig", "--context", "--namespace", "--dir"}
+    where = {"--kubeconfig", "--context", "--namespace", "--dir", "--ssh-config"}
     for name, command in _commands(program, ctx):
         assert set(_TAKES.get(name, ())) == _flags(command) & where, name
 

@@ -48,12 +48,12 @@ async def test_the_list_says_what_each_asks_for_and_what_the_policy_says(
 
 async def test_the_list_as_json(kubevouch: Program, stage: Stage) -> None:
     ran = await kubevouch("csr", "list", "-o", "json")
-    found = {each["name"]: each for each in json.loads(ran.out)["requests"]}
+    found = {each["name"]: each for each in json.loads(ran.out)["csrs"]}
     first = found["csr-1"]
     assert first["requestor"] == f"system:node:{NODE}"
     assert first["asksFor"] == ["kubernetes.default.svc", "127.0.88.112"]
     assert (first["condition"], first["outcome"]) == ("Pending", "refuse")
-    refused = [each["rule"] for each in first["rulings"] if each["outcome"] == "refuse"]
+    refused = [each["rule"] for each in first["results"] if each["outcome"] == "refuse"]
     assert "reserved-names" in refused
 
 
@@ -104,7 +104,7 @@ async def test_a_csr_with_2500_names_leaves_the_list_readable(
     [row] = [line for line in listed.out.splitlines() if line.startswith("flood ")]
     assert "n0.io, n1.io, n2.io, n3.io and 2496 more" in row
     assert len(explained.out.splitlines()) < 200
-    asked = {each["name"]: each["asksFor"] for each in json.loads(document.out)["requests"]}
+    asked = {each["name"]: each["asksFor"] for each in json.loads(document.out)["csrs"]}
     assert len(asked["flood"]) == 2500
 
 
@@ -155,8 +155,8 @@ async def test_a_request_is_explained_rule_by_rule(kubevouch: Program, stage: St
     assert "10.96.0.1 (Service default/kubernetes)" in ran.out
     assert lines[-1].startswith(f"csr-2: held by {', '.join(held)}"[:40])
     document = json.loads(told.out)
-    assert document["schemaVersion"] == "kubevouch.judgement/1"
-    assert set(document["rulings"][0]) == {
+    assert document["schemaVersion"] == "kubevouch.decision/1"
+    assert set(document["results"][0]) == {
         "rule",
         "outcome",
         "reason",
@@ -191,18 +191,18 @@ async def test_a_request_in_a_file_is_judged_against_the_cluster(
 
 BAD_FILES = {
     "half.pem": (FILES["request.pem"][:150], 1, "HOLD   canonical"),
-    "list.yaml": (b"- 1\n", 2, "is no CertificateSigningRequest"),
-    "pod.yaml": (b"kind: Pod\n", 2, "is no CertificateSigningRequest"),
+    "list.yaml": (b"- 1\n", 2, "is not a CertificateSigningRequest"),
+    "pod.yaml": (b"kind: Pod\n", 2, "is not a CertificateSigningRequest"),
     "number.yaml": (b"kind: CertificateSigningRequest\nspec: 5\n", 2, "Expected `object`, got `int`"),
     "text.yaml": (b"kind: CertificateSigningRequest\nspec: {request: '%%%'}\n", 2, "Invalid base64"),
     "aliases.yaml": (ALIASES.encode() + b"kind: CertificateSigningRequest\nspec: *i\n", 2, "more than"),
     "merges.yaml": (MERGES.encode() + b"kind: CertificateSigningRequest\nspec: *i\n", 2, ""),
     "deep.yaml": (b"[" * 50_000, 2, "nest"),
-    "date.yaml": (b"kind: 2001-99-99\n", 2, "is no CertificateSigningRequest"),
+    "date.yaml": (b"kind: 2001-99-99\n", 2, "is not a CertificateSigningRequest"),
     "not.yaml": (b"kind: [\n", 2, "not.yaml, line 2: not YAML: "),
     "binary": (bytes(range(256)), 2, "not YAML"),
-    "empty": (b"", 2, "is no CertificateSigningRequest"),
-    "large": (b"x" * (1024 * 1024 + 1), 2, "is larger than any request"),
+    "empty": (b"", 2, "is not a CertificateSigningRequest"),
+    "large": (b"x" * (1024 * 1024 + 1), 2, "is larger than any CSR"),
 }  # fmt: skip
 
 
@@ -218,9 +218,7 @@ async def test_a_file_that_is_no_request(kubevouch: Program, stage: Stage) -> No
 async def test_a_name_that_is_none(kubevouch: Program, stage: Stage) -> None:
     ran = await kubevouch("csr", "explain", "csr-9")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith(
-        "Error: csr-9: no such serving request; the name of a request, or a file"
-    )
+    assert ran.err.startswith("Error: csr-9: there is no such CSR; the name of a CSR, or a file")
 
 
 async def test_approve_asks_the_policy_before_the_operator_and_before_it_writes(

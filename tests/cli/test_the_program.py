@@ -21,7 +21,7 @@ VERBS = {
     ("probe",): "Usage: kubevouch probe [OPTIONS] TARGET",
     ("csr",): "Usage: kubevouch csr [OPTIONS] COMMAND",
     ("csr", "list"): "Usage: kubevouch csr list [OPTIONS]",
-    ("csr", "explain"): "Usage: kubevouch csr explain [OPTIONS] REQUEST",
+    ("csr", "explain"): "Usage: kubevouch csr explain [OPTIONS] CSR",
     ("csr", "approve"): "Usage: kubevouch csr approve [OPTIONS] NAME...",
     ("fix",): "Usage: kubevouch fix [OPTIONS]",
     ("undo",): "Usage: kubevouch undo [OPTIONS] RUN",
@@ -61,7 +61,7 @@ NO_COMMAND_LINES = {
     ("verify", "--wait", "2 fortnights"): "'2 fortnights' is not a duration such as 90s",
     ("verify", "--wait", "-5"): "is not a duration",
     ("probe",): "Missing argument 'TARGET'",
-    ("csr", "explain"): "Missing argument 'REQUEST'",
+    ("csr", "explain"): "Missing argument 'CSR'",
     ("csr", "approve"): "Missing argument 'NAME...'",
     ("fix",): "one of --plan FILE and --apply FILE was expected",
     ("explain", "KV3O4"): "there is no such code; is it KV304?",
@@ -107,7 +107,7 @@ READING = {
     ("doctor",): (1, "kubevouch.findings/1"),
     ("verify",): (1, "kubevouch.findings/1"),
     ("probe", "k8s-worker-1.internal.example.com"): (1, "kubevouch.probe/1"),
-    ("csr", "list"): (0, "kubevouch.requests/1"),
+    ("csr", "list"): (0, "kubevouch.csrs/1"),
 }
 
 
@@ -122,11 +122,11 @@ async def test_the_result_goes_to_stdout_and_json_is_json(kubevouch: Program, st
         assert document.out.count("\n") == 1
         # Nobody watches a pipe: no progress there.
         assert document.err == ""
-        assert table.err == ("" if words != ("csr", "list") else NO_REQUEST)
+        assert table.err == ("" if words != ("csr", "list") else NO_CSR)
         assert "\x1b" not in table.out + table.err
 
 
-NO_REQUEST = "no request for the signer kubernetes.io/kubelet-serving\n"
+NO_CSR = "no CSR for the signer kubernetes.io/kubelet-serving\n"
 
 
 @pytest.mark.parametrize("case", ["healthy"])

@@ -245,9 +245,9 @@ async def test_a_chosen_kubeconfig_that_is_none_is_an_error_for_probe_too(
 NOTHING = {
     "nowhere/file.pem": "there is no such file",
     "/": "is a folder",
-    "host:port": "is no file, Node or HOST[:PORT]",
-    "host:99999": "is no file, Node or HOST[:PORT]",
-    "": "is no file, Node or HOST[:PORT]",
+    "host:port": "is not a file, a Node or HOST[:PORT]",
+    "host:99999": "is not a file, a Node or HOST[:PORT]",
+    "": "is not a file, a Node or HOST[:PORT]",
 }
 
 

@@ -102,6 +102,24 @@ def test_nodes_that_cannot_be_reached_are_named_and_left_out(
     assert len(made["nodes"]) == 3  # type: ignore[arg-type]
 
 
+def _undo_with_a_stopped_kubelet(cluster: Cluster, node: Node, path: Path) -> None:
+    """Somebody's process has the kubelet's name and flags that lead to a script of theirs: neither read nor run."""
+    run = json.loads(path.read_text())["run"]
+    evil = f"/tmp/evil/.kubevouch/{run}"
+    node.sh(
+        f"systemctl stop kubelet; mkdir -p {evil}; echo 'touch /tmp/pwned' >{evil}/undo.sh; touch {evil}/armed; "
+        'chmod -R 777 /tmp/evil; bash -c \'(exec -a kubelet sh -c "sleep 60; :" --root-dir=/tmp/evil) '
+        ">/dev/null 2>&1 </dev/null &'"
+    )
+    undone = cluster.kubevouch("undo", run, "--yes")
+    assert undone.code == 0, undone
+    assert "undone" in undone.out
+    assert b"serverTLSBootstrap" not in node.read(CONFIG)
+    assert not node.exists("/tmp/pwned")
+    shown = node.sh("systemctl show kubelet.service --property=ActiveState").stdout
+    assert shown.strip() == "ActiveState=active"
+
+
 def _by_address(cluster: Cluster, node: Node, folder: Path, *, known: bool) -> Path:
     """The cluster's ssh configuration without a word of the node's name."""
     whole = cluster.ssh_words()[-1]
@@ -148,6 +166,7 @@ def test_nodes_whose_names_this_machine_cannot_resolve_are_reached_at_their_addr
         assert f"ssh        {node.address}, whose key known_hosts has for {node.address}" in ran.out
         done = expired.kubevouch("fix", "--apply", str(path), "--yes")
         assert done.code == 0, done
+        _undo_with_a_stopped_kubelet(expired, node, path)
         return
     assert ran.code == 3, ran
     assert "LEFT OUT" in ran.out

@@ -132,6 +132,8 @@ async def test_what_is_there_is_told(machine: Machine) -> None:
     (machine.root / ".kubevouch" / "abc1").mkdir(parents=True)
     (machine.root / ".kubevouch" / "abc1" / "committed").touch()
     (machine.root / ".kubevouch" / "abc2").mkdir()
+    (machine.root / ".kubevouch" / "abc3").mkdir()
+    (machine.root / ".kubevouch" / "abc3" / "armed").write_text("1795629115")
     machine.runs_as_kubeadm_starts_it()
     seen = await machine.survey()
     assert seen.machine_id.decode().strip() == Path("/etc/machine-id").read_text().strip()
@@ -151,9 +153,10 @@ async def test_what_is_there_is_told(machine: Machine) -> None:
     [config] = seen.config
     assert (config.content, config.kind) == (b"kind: KubeletConfiguration\n", "file")
     assert config.sha256 == _sha256(machine.root / "config.yaml")
-    assert [(each.run, each.state) for each in seen.runs] == [
-        (b"abc1", b"committed"),
-        (b"abc2", b"unfinished"),
+    assert [(each.run, each.state, each.fires) for each in seen.runs] == [
+        (b"abc1", b"committed", 0),
+        (b"abc2", b"unfinished", 0),
+        (b"abc3", b"armed", 1795629115),
     ]
     by_name = {each.name: each for each in seen.certificates}
     assert list(by_name) == [

@@ -27,10 +27,13 @@ from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import CertificateSigningRequest, Node
+from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import NameSource, allowed_names_of, with_said
 from kubevouch.policy.csr import bare_csr, bootstrap_csrs_of, csr_of, requestor_node
 from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import csr_facts
+
+from .test_who_may_have_which_name import DOUBTED, GOOD, HELD
 
 Object = dict[str, Any]
 RECORDED = Path(__file__).parents[1] / "fixtures" / "kubeadm-1.36"
@@ -148,3 +151,41 @@ def test_the_operators_word_helps_only_where_it_makes_every_rule_pass() -> None:
     assert decided(CASES["contested"]).operator_may_allow == ("192.168.88.112",)
     assert decided(CASES["capitals"]).operator_may_allow == ()
     assert decided(CASES["service-address"]).operator_may_allow == ()
+
+
+# P passes, R refuses, C cannot tell: every outcome that a rule has, by hand.
+OUTCOMES = {
+    "size": "PR",
+    "canonical": "PR",
+    "signer": "PRC",
+    "requestor": "PRC",
+    "credential-id": "PRC",
+    "subject": "PRC",
+    "live-node": "PRC",
+    "usages": "PRC",
+    "key": "PRC",
+    "lifetime": "PR",
+    "count": "PRC",
+    "plain-names": "PRC",
+    "reserved-names": "PRC",
+    "foreign-names": "PRC",
+    "allowed-names": "PRC",
+    "usable-addresses": "PRC",
+    "reserved-addresses": "PRC",
+    "foreign-addresses": "PRC",
+    "allowed-addresses": "PRC",
+    "undecided": "PR",
+    "newest": "PRC",
+    "fresh": "PRC",
+}
+
+
+def test_every_rule_has_a_case_for_each_of_its_outcomes_and_has_no_other() -> None:
+    letters = {Outcome.PASS: "P", Outcome.REFUSE: "R", Outcome.CANNOT_TELL: "C"}
+    pieces = [*GOOD.values(), *(case for _, case in (*HELD.values(), *DOUBTED.values()))]
+    decisions = [*(case().judged() for case in pieces), *map(decided, CASES.values())]
+    found: dict[str, set[str]] = {}
+    for decision in decisions:
+        for result in decision.results:
+            found.setdefault(result.rule, set()).add(letters[result.outcome])
+    assert {rule: set(outcomes) for rule, outcomes in OUTCOMES.items()} == found

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import time
 
 import pytest
 
@@ -55,6 +56,23 @@ async def test_begin_again_changes_nothing_more(machine: Machine) -> None:
     before, calls = machine.tree(), machine.calls
     assert (await machine.call(TransactionStep.BEGIN)).outcome is TransactionState.BEGUN
     assert (machine.tree(), machine.calls) == (before, calls)
+
+
+async def test_an_armed_node_says_when_its_switch_goes_off(machine: Machine) -> None:
+    before = int(time.time())
+    await machine.call(TransactionStep.BEGIN)
+    fires = int((machine.root / ".kubevouch" / "run1" / "armed").read_text())
+    assert before + 240 <= fires <= time.time() + 240
+
+
+async def test_a_run_that_was_cut_off_begins_again_and_is_committed(machine: Machine) -> None:
+    await machine.call(TransactionStep.BEGIN)
+    again = await machine.call(TransactionStep.BEGIN)
+    assert (again.outcome, again.pid) == (TransactionState.BEGUN, 4242)
+    assert (await machine.call(TransactionStep.COMMIT)).outcome is TransactionState.COMMITTED
+    after = machine.tree()
+    machine.switch()  # late: it finds the run committed
+    assert machine.tree() == after
 
 
 async def test_the_switch_puts_everything_back(machine: Machine) -> None:

@@ -157,7 +157,7 @@ def test_a_node_of_the_plan_is_itself() -> None:
 @pytest.mark.parametrize(
     ("name", "other", "why"),
     [
-        ("expired-worker", {"uid": "another"}, "made anew"),
+        ("expired-worker", {"uid": "another"}, "recreated"),
         (
             "expired-worker",
             {"control_plane": True},

@@ -62,6 +62,7 @@ BEGUN, COMMITTED, WAS_UNDONE = (
     answer(TransactionState.COMMITTED),
     answer(TransactionState.UNDONE),
 )
+BEGUN_BEFORE = answer(TransactionState.BEGUN, "begun in this run before")
 REFUSED = answer(TransactionState.REFUSED, "config.yaml has been changed since the plan")
 NOT_BEGUN = answer(TransactionState.NOTHING, "this run has not changed this node")
 HALF = answer(TransactionState.HALF, "config.yaml is immutable")
@@ -86,6 +87,7 @@ class Course:
     """The wire shows a trusted certificate of this node."""
 
     seed: Seed | None = FRESH
+    begun: bool = False
 
 
 CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
@@ -93,6 +95,12 @@ CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
     "no shell": (Course(GONE), STOPPED, "nothing was changed"),
     "refused before harm": (Course(REFUSED), STOPPED, "changed since the plan"),
     "the kubelet did not restart": (Course(WAS_UNDONE), UNDONE, ""),
+    "another fix --apply of this plan is at it": (
+        Course(BEGUN_BEFORE),
+        STOPPED,
+        "it is left to that one",
+    ),
+    "this run was cut off here, and goes on": (Course(BEGUN_BEFORE, begun=True), DONE, ""),
     "done in this run before": (Course(COMMITTED, well=True), DONE, "before"),
     "a node that only says that it is done": (Course(COMMITTED), UNKNOWN, "does not bear that out"),
     "a node that answers what nobody asked": (Course(NOT_BEGUN, well=True), UNKNOWN, "nothing"),
@@ -219,6 +227,7 @@ async def test_a_node_ends_as_it_really_is(
         change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 60),
         seed=script.seed,
         pid_before=1,
+        begun=script.begun,
     )
     async with asyncio.timeout(60):
         result = await run.run()

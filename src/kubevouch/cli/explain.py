@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @output("table", "json")
 @click.pass_context
 def command(ctx: click.Context, code: str | None, output: str) -> int:
-    """What CODE (KV304, say) means: what you see, why, what to do. Without CODE, the list of all codes.
+    """What a code such as KV304 means: what you see, why, and what to do. Without CODE, the list of all codes.
 
     Needs no cluster.
     """

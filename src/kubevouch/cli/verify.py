@@ -37,7 +37,7 @@ _PAUSE = 2.0
     type=seconds,
     default="0s",
     metavar="DURATION",
-    help="Look again until it holds, for so long (2m, say).",
+    help="Keep looking until it holds, for at most this long, such as 2m.",
 )
 @click.pass_context
 def command(

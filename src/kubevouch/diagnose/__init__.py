@@ -1,1 +1,1 @@
-"""Evidence in, findings out: the catalogue of codes, one rule a function, and the one cause behind them all."""
+"""Turns evidence into findings: the catalogue of codes, the rules, and the one cause behind the findings."""

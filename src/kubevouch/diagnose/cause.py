@@ -1,4 +1,4 @@
-"""One cause behind many findings, and the one command that comes next: read from the catalogue, never guessed."""
+"""Finds the one cause behind many findings, and the command to run next, by the catalogue."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from kubevouch.diagnose.finding import Finding
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """What is behind it all, for a person."""
+    """The cause in words for a person, and what to do next."""
 
     code: Code
     text: str
@@ -21,7 +21,7 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 def linked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Each symptom with the code behind it, where that was found, too, and about the same subjects."""
+    """The findings, with each symptom linked to the finding behind it about the same subjects."""
     found = tuple(findings)
     by_code = {each.code: each for each in found}
     return tuple(_linked(each, by_code) for each in found)
@@ -36,7 +36,7 @@ def _linked(symptom: Finding, by_code: dict[Code, Finding]) -> Finding:
 
 
 def _about_the_same(symptom: Finding, behind: Finding) -> bool:
-    """A finding without subjects is about the whole cluster."""
+    """Whether two findings share subjects. A finding without subjects is about the whole cluster."""
     one, other = set(symptom.subjects), set(behind.subjects)
     return not one or not other or bool(one & other)
 

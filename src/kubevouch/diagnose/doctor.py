@@ -1,4 +1,4 @@
-"""All rules over one snapshot, and named subsets of them: the one judge of `doctor`, `verify` and the gates."""
+"""Applies the rules to a snapshot. `doctor`, `verify` and the gates use named subsets of the same rules."""
 
 from types import ModuleType
 
@@ -36,12 +36,12 @@ _FILES: tuple[ModuleType, ...] = (
 
 
 def _rules_of(file: ModuleType) -> tuple[Rule, ...]:
-    """In the order in which they stand there."""
+    """The rules of a file, in its order."""
     return tuple(each for each in vars(file).values() if isinstance(each, Rule))
 
 
 def _counting_in(use: CountsIn) -> tuple[Rule, ...]:
-    """By what the catalogue says of each code."""
+    """The rules whose codes count in this verb by the catalogue."""
     return tuple(
         rule
         for file in _FILES
@@ -52,11 +52,11 @@ def _counting_in(use: CountsIn) -> tuple[Rule, ...]:
 
 DOCTOR = _counting_in(CountsIn.DOCTOR)
 VERIFY = _counting_in(CountsIn.VERIFY)
-"""What `verify` holds against a cluster: the metrics API answers for every node, and every node's TLS verifies."""
+"""The rules of `verify`: the metrics API has every node, and every kubelet's certificate verifies."""
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """Findings, worst first within their section, and the one cause."""
+    """The findings, worst first within their section, and their cause."""
 
     findings: tuple[Finding, ...]
     cause: Cause | None
@@ -70,7 +70,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
 
 def diagnose(evidence: Evidence, rules: tuple[Rule, ...] = DOCTOR) -> Diagnosis:
-    """Asks every rule."""
+    """The findings of all rules, and their cause."""
     found = [finding for rule in rules for finding in rule(evidence)]
     findings = linked(
         sorted(found, key=lambda each: (each.code.section, each.severity.rank, each.code))

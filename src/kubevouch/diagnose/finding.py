@@ -1,4 +1,4 @@
-"""A finding: a code of the catalogue, met on this cluster, with its proof."""
+"""A finding: a code of the catalogue that applies to this cluster, with its proofs."""
 
 from datetime import datetime
 
@@ -8,30 +8,30 @@ from kubevouch.diagnose.catalogue import CATALOGUE, Code, FindingDefinition, Sev
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """What was measured, from where, and when."""
+    """A proof: what was seen, from where, and when."""
 
     subject: str
     seen: str
     vantage: str
     at: datetime
     address: str = ""
-    """What was dialled; empty where nothing was."""
+    """The address that was dialled; empty if none was."""
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One code, met once or on many subjects."""
+    """A finding about one or many subjects."""
 
     code: Code
     severity: Severity
     title: str
-    """One line, with this cluster's numbers in it."""
+    """One line, with the numbers of this cluster."""
 
     subjects: tuple[str, ...] = ()
-    """Nodes, CSRs, pods ... that it is about; none where it is about the cluster."""
+    """The nodes, CSRs or pods that it is about; empty if it is about the cluster."""
 
     proofs: tuple[Proof, ...] = ()
     because_of: str = ""
-    """The code that this one is only a symptom of; empty for a cause."""
+    """The code whose symptom this finding is; empty if it is no symptom."""
 
     cause: str = ""
     """The sentence that names this finding as the cause."""
@@ -44,5 +44,5 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def definition(self) -> FindingDefinition:
-        """What is known of its code on any cluster."""
+        """The definition of its code."""
         return CATALOGUE[self.code]

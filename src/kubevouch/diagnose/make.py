@@ -1,4 +1,4 @@
-"""Findings from the catalogue's definitions: severity, NEXT and sentences are never chosen anywhere else."""
+"""Makes findings from the catalogue's definitions, which alone decide severity, NEXT and sentences."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -63,7 +63,7 @@ def named(names: Sequence[str], most: int = 8) -> str:
 
 
 def wire_proof(served: Served, seen: str | None = None) -> Proof:
-    """What was seen on port 10250 of a node: in metrics-server's words, if not in others."""
+    """The proof of what was seen on a node's port, in metrics-server's words if it has any."""
     return Proof(
         subject=served.node,
         seen=wire_text(served) if seen is None else seen,
@@ -74,14 +74,14 @@ def wire_proof(served: Served, seen: str | None = None) -> Proof:
 
 
 def wire_text(served: Served) -> str:
-    """Go's text for what happened there; empty if all is well."""
+    """Go's text for what was seen on a port; empty if all is well."""
     if served.dialled.failure is not None:
         return served.dialled.failure.go_text or served.dialled.failure.text
     return served.verdict.logged_text if served.verdict else ""
 
 
 def api_proof(subject: str, seen: str, measured: Measured[Any]) -> Proof:
-    """What the API server said."""
+    """The proof of what the API server said."""
     return Proof(subject=subject, seen=seen, vantage=str(measured.vantage), at=measured.at)
 
 

@@ -1,4 +1,4 @@
-"""The documentation of the codes, made from the catalogue: a page a code, and their index."""
+"""Writes the documentation of the codes from the catalogue: a page for each code, and an index."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from kubevouch.diagnose.catalogue import CATALOGUE, FindingDefinition
 
 
 def pages() -> dict[str, str]:
-    """File name -> Markdown."""
+    """The pages as Markdown, by file name."""
     made = {each.page: _page(each) for each in CATALOGUE.values()}
     rows = "".join(
         f"| [{each.code}]({each.page}) | {each.severity} | {each.name} |\n"
@@ -30,7 +30,7 @@ def _page(definition: FindingDefinition) -> str:
 
 
 def write(folder: Path) -> None:
-    """Writes all pages, and removes those of codes that are no more."""
+    """Writes all pages, and removes those of codes that no longer exist."""
     folder.mkdir(parents=True, exist_ok=True)
     made = pages()
     for old in folder.glob("*.md"):

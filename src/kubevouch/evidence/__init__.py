@@ -1,5 +1,5 @@
-"""What is known of a cluster at one moment: one frozen snapshot, each fact with where it was measured from.
+"""Evidence about a cluster at one moment: a frozen snapshot in which each fact states where it was measured from.
 
-The files here are values, and what follows from them without asking anybody. `gather` asks: everything at the same
-time, reading only. A fact that could not be read is a doubt, and stays one.
+The files here are values and pure functions of them. `gather` reads the facts, all at the same time, and changes
+nothing. A fact that could not be read is a doubt.
 """

@@ -1,7 +1,7 @@
-"""Who approves serving CSRs on this cluster: a workload whose role says so, or one that did so lately.
+"""The approvers of serving CSRs on a cluster: workloads with a role for it, or one that has approved lately.
 
-Kubernetes itself never does (pkg/controller/certificates/approver/sarapprove.go knows client certificates only). A
-role counts only if it names signers and the verb approve: whoever may do everything has no special wish to.
+Kubernetes itself never approves them (pkg/controller/certificates/approver/sarapprove.go handles client certificates
+only). A role counts only if it names signers and the verb approve; cluster-admin alone makes no approver.
 """
 
 import re
@@ -24,7 +24,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 def approving_accounts(
     roles: Iterable[Role], bindings: Iterable[RoleBinding]
 ) -> tuple[tuple[str, str, str], ...]:
-    """(namespace, service account, role) of those bound to a role that is made for approving."""
+    """(namespace, service account, role) of each account bound to a role that is made for approving."""
     made_for_it = {role.name for role in roles if any(map(_approves, role.rules))}
     bound = {
         (*account, binding.role_ref.name)
@@ -59,7 +59,7 @@ def _account(subject: Subject) -> tuple[str, str] | None:
 
 
 def lately_approved(csrs: Iterable[CertificateSigningRequest]) -> Approver | None:
-    """Somebody else than a person has approved one within its hour of life in the API."""
+    """The approver by whose reason a CSR was approved lately, if it was not a person; else None."""
     for csr in csrs:
         approved = csr.condition("Approved")
         if approved is not None and approved.reason not in _BY_HAND:

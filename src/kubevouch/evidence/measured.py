@@ -26,7 +26,7 @@ class DoubtKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why something could not be told. `lacking`: what a role must allow, each as `list pods`."""
+    """Why a fact could not be obtained. `lacking`: the rights that a role must grant, each as `list pods`."""
 
     kind: DoubtKind
     text: str
@@ -35,7 +35,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Measured(Generic[T]):
-    """A value, or a doubt. A value of None means: looked, and there is none."""
+    """A fact: a value or a doubt. A value of None means that the thing does not exist."""
 
     vantage: Vantage
     at: datetime
@@ -44,9 +44,9 @@ class Measured(Generic[T]):
 
     @property
     def is_known(self) -> bool:
-        """It was looked at, and the answer is in `value`."""
+        """Whether there is a value, which may be None."""
         return self.doubt is None
 
     def or_else(self, otherwise: T) -> T:
-        """The value, or this where there is none."""
+        """The value; `otherwise` if it is None or not known."""
         return otherwise if self.value is None else self.value

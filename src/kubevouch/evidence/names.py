@@ -1,7 +1,7 @@
-"""The cluster's own names and addresses: what no kubelet may be called.
+"""The cluster's own names and addresses, which no kubelet's certificate may have.
 
-Read from what operators and controllers write, not nodes: the kubeconfig's server, kubeadm's ClusterConfiguration, the
-API server's flags, ServiceCIDRs, Services and the endpoints of `kubernetes`.
+They come from what operators and controllers write, not from nodes: the kubeconfig's server, kubeadm's
+ClusterConfiguration, the API server's flags, ServiceCIDRs, Services and the endpoints of `kubernetes`.
 """
 
 import contextlib
@@ -20,35 +20,35 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class ClusterNames:
-    """Names and addresses as texts, each with what it is."""
+    """Names and addresses as texts, each with a description."""
 
     own_endpoints: dict[str, str]
-    """What API servers say of themselves (the endpoints of `kubernetes`): a control-plane node has its own among them."""
+    """Addresses of API servers (the endpoints of `kubernetes`). A control-plane node's own address is among them."""
 
     virtual: dict[str, str]
     """Names and addresses that never belong to a node: load balancers and virtual addresses of the API, Services and
     their load balancers."""
 
     external: dict[str, str]
-    """spec.externalIPs of Services: on bare metal often nodes' own; anybody who may make a Service can name any."""
+    """spec.externalIPs of Services. On bare metal they often are nodes' addresses; a Service's creator can name any."""
 
     services: dict[str, str]
     """NAME.NAMESPACE of every Service, as pods of other namespaces call it."""
 
     service_networks: tuple[Network, ...]
-    """Empty: nothing tells which network Services have."""
+    """Networks of Services; empty if no source states any."""
 
     pod_networks: tuple[Network, ...]
     """As ClusterConfiguration has them; each Node's spec.podCIDRs are besides."""
 
     domains: tuple[str, ...]
-    """The cluster's DNS domain, as each source has it. Empty: nothing tells."""
+    """The cluster's DNS domain by each source; empty if no source states it."""
 
     doubts: tuple[Doubt, ...]
-    """What could not be read: the lists may then lack something."""
+    """Why something could not be read, so that the lists may be incomplete."""
 
     loopback: LoopbackKubelets
-    """Loopback addresses that the operator lists as kubelets' of this one cluster."""
+    """Loopback addresses that the operator declares to be kubelets' of this cluster."""
 
 
 def with_more(
@@ -63,20 +63,20 @@ def with_more(
 
 
 def _domain(text: str) -> str:
-    """Kubelets trim dots and case does not matter (pkg/kubelet/network/dns/dns.go)."""
+    """The domain in lower case without outer dots, as kubelets use it (pkg/kubelet/network/dns/dns.go)."""
     return text.strip(".").lower()
 
 
 @dataclass(frozen=True, slots=True)
 class KubeadmNames:
-    """What its ClusterConfiguration tells; nothing where there is none."""
+    """The names in kubeadm's ClusterConfiguration; empty if there is no ClusterConfiguration."""
 
     service_networks: tuple[Network, ...] = ()
     pod_networks: tuple[Network, ...] = ()
     domain: str = ""
     endpoints: dict[str, str] = field(default_factory=dict)
     problem: str = ""
-    """Why it cannot be read, though it is there."""
+    """Why it exists but cannot be read."""
 
 
 def kubeadm_names(found: Measured[ConfigMap]) -> KubeadmNames:
@@ -112,7 +112,7 @@ def _text(within: goyaml.Value, key: str) -> str:
 
 
 def _host(endpoint: str) -> str:
-    """Of HOST or HOST:PORT, an IPv6 address in brackets."""
+    """The host of HOST or HOST:PORT, where an IPv6 address is in brackets."""
     try:
         return urlsplit(f"//{endpoint}").hostname or ""
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a decision about a CSR needs to know of the cluster: its nodes, all serving CSRs, its own names."""
+"""The evidence for a decision about a CSR: the cluster's nodes, all serving CSRs, and the cluster's own names."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from kubevouch.kube.resources import CertificateSigningRequest, Node
 
 @dataclass(frozen=True, slots=True)
 class PolicyEvidence:
-    """Read at one moment; CSRs are sorted oldest first."""
+    """The evidence, read at one moment. CSRs are sorted oldest first."""
 
     nodes: Measured[tuple[Node, ...]]
     csrs: Measured[tuple[CertificateSigningRequest, ...]]
     names: ClusterNames
 
     def node(self, name: str) -> Node | None:
-        """The Node of that name."""
+        """The Node with this name; None if there is none."""
         return next((each for each in self.nodes.or_else(()) if each.name == name), None)

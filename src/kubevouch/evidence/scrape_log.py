@@ -1,4 +1,4 @@
-"""metrics-server's log: which node it could not scrape and why, and what the API server did not let it read."""
+"""Parses metrics-server's log: nodes that it could not scrape, and rights that its account lacks."""
 
 import re
 import sys
@@ -12,7 +12,7 @@ _DENIAL = re.compile(
     r'User \\*"(system:serviceaccount:[^"\\\s]{1,316})\\*" cannot ([a-z]{1,20}) resource \\*"([^"\\\s]{1,253})\\*" '
     r'in API group \\*"([^"\\\s]{0,253})\\*"'
 )
-# What strconv.Quote writes (klog's internal/serialize/keyvalues.go).
+# Escapes as written by strconv.Quote (klog's internal/serialize/keyvalues.go).
 _ESCAPE = re.compile(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)")
 _CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
@@ -26,7 +26,7 @@ def scrape_failures(log: str, pod: str) -> tuple[LoggedScrapeFailure, ...]:
 
 
 def denials(log: str, pod: str) -> tuple[LoggedDenial, ...]:
-    """Each right that was lacking, once, in the order of their names."""
+    """Each lacking right once, sorted."""
     found: dict[str, LoggedDenial] = {}
     for user, verb, resource, group in _DENIAL.findall(log):
         what = f"{verb} {resource}{'.' if group else ''}{group}"

@@ -1,4 +1,4 @@
-"""Which address of a node metrics-server would dial, and what it would make of what a kubelet presents there."""
+"""The address of a node that metrics-server dials, and its verdict on the certificate presented there."""
 
 from collections.abc import Iterable, Sequence
 
@@ -16,7 +16,7 @@ _ADDRESS_TYPES_OF_CODE = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS"
 
 
 def preferred_types(flags: tuple[str, ...]) -> tuple[str, ...]:
-    """The order in which metrics-server picks a node's address; that of the manifests where none runs."""
+    """The order in which metrics-server picks a node's address; the order of its manifests if it does not run."""
     if not flags:
         return ADDRESS_TYPES_OF_MANIFESTS
     given = flag_value(flags, "kubelet-preferred-address-types")
@@ -33,7 +33,7 @@ def scraped_address(node: Node, types: Sequence[str]) -> str | None:
 
 
 def targets(nodes: Iterable[Node], types: Sequence[str]) -> Iterable[Target]:
-    """Whom to dial: a node without an address is left out."""
+    """The targets to dial. A node without an address is left out."""
     for node in nodes:
         address = scraped_address(node, types)
         if address is not None:
@@ -41,7 +41,7 @@ def targets(nodes: Iterable[Node], types: Sequence[str]) -> Iterable[Target]:
 
 
 def judged(dialled: DialResult, trust: TrustedRoots | None, clock: Clock) -> Served:
-    """What was presented, with the verdict on it."""
+    """The result of a dial with the verdict on the certificate."""
     verdict = None
     if dialled.leaf is not None and trust is not None:
         verdict = verify(

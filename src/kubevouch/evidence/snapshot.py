@@ -1,4 +1,4 @@
-"""The snapshot: plain values, put together by `gather` and read by `diagnose`, `policy` and `rollout`."""
+"""The snapshot: values that `gather` fills and `diagnose`, `policy` and `rollout` read."""
 
 import hashlib
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 
 @dataclass(frozen=True, slots=True)
 class ClusterIdentity:
-    """Which cluster this is. uid: of the namespace kube-system."""
+    """The identity of a cluster. uid: of the namespace kube-system."""
 
     context: str
     server: str
@@ -46,20 +46,20 @@ class TrustedRoots:
 
     certificates: tuple[Certificate, ...]
     sha256: str
-    """Of the certificates' DER, sorted: the same bundle however it is written."""
+    """Of the sorted DER of the certificates, so that it does not depend on how the bundle is written."""
 
 
 def trusted_roots_of(certificates: tuple[Certificate, ...]) -> TrustedRoots:
-    """A bundle, with a sum that does not depend on its order."""
+    """A CA bundle with its hash, which does not depend on the order of the certificates."""
     whole = b"".join(sorted(each.der for each in certificates))
     return TrustedRoots(certificates, hashlib.sha256(whole).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a kubelet presented, and what metrics-server would make of it.
+    """The certificate that a kubelet presented, and metrics-server's verdict on it.
 
-    verdict: None where nothing was presented, or where the trusted authorities are not known.
+    verdict: None if nothing was presented, or if the trusted authorities are not known.
     """
 
     node: str
@@ -92,7 +92,7 @@ class LoggedDenial:
 
 @dataclass(frozen=True, slots=True)
 class MetricsPath:
-    """The way from `kubectl top` to a kubelet."""
+    """The path from `kubectl top` to a kubelet."""
 
     api_service: Measured[APIService]
     service: Measured[Service]
@@ -100,7 +100,7 @@ class MetricsPath:
     pods: Measured[tuple[Pod, ...]]
     failures: Measured[tuple[LoggedScrapeFailure, ...]]
     denials: Measured[tuple[LoggedDenial, ...]]
-    """From the same logs."""
+    """Lacking rights, from the same logs."""
 
     node_metrics: Measured[tuple[NodeMetrics, ...]]
 
@@ -114,7 +114,7 @@ class MetricsPath:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """metrics-server's command line; empty where no pod of its is there, or none may be seen (`pods` tells)."""
+        """metrics-server's command line; empty if it has no pods or they cannot be read (see `pods`)."""
         for pod in self.pods.or_else(()):
             container = scraper_of(pod)
             return (*container.command, *container.args)
@@ -122,16 +122,13 @@ class MetricsPath:
 
     @property
     def available(self) -> Condition | None:
-        """The APIService's own word on whether it answers; None where there is none, or it cannot be read."""
+        """The condition Available of the APIService; None if it does not exist or cannot be read."""
         conditions = self.api_service.value.status.conditions if self.api_service.value else ()
         return next((each for each in conditions if each.type == "Available"), None)
 
     @property
     def measured_nodes(self) -> frozenset[str] | None:
-        """Nodes that the metrics API has an answer for; None where that is not known.
-
-        An API that is known not to answer has none.
-        """
+        """The nodes with usage in the metrics API; None if that is not known, empty if the API does not answer."""
         if self.node_metrics.is_known:
             return frozenset(each.name for each in self.node_metrics.or_else(()))
         return frozenset() if self.available is not None and not self.available.true else None
@@ -146,12 +143,12 @@ class KubeletConfigMap:
     bootstrap: bool
     cluster_domain: str = ""
     ignored: tuple[Problem, ...] = ()
-    """Keys that every kubelet will pass over."""
+    """Keys that every kubelet ignores."""
 
 
 @dataclass(frozen=True, slots=True)
 class Approver:
-    """Somebody who seems to approve serving requests on this cluster, and how we know."""
+    """An approver of serving CSRs on this cluster, and how we know of it."""
 
     name: str
     evidence: str
@@ -160,7 +157,7 @@ class Approver:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that was looked at, at one moment."""
+    """All evidence about a cluster at one moment."""
 
     at: datetime
     cluster: ClusterIdentity
@@ -168,39 +165,39 @@ class Evidence:
     nodes: Measured[tuple[Node, ...]]
     served: tuple[Served, ...]
     csrs: Measured[tuple[CertificateSigningRequest, ...]]
-    """Of the signer kubernetes.io/kubelet-serving, oldest first."""
+    """CSRs for the signer kubernetes.io/kubelet-serving, oldest first."""
 
     names: ClusterNames | None
-    """What no request may ask for; None where no request waits for a decision: then nobody asked."""
+    """Names that no CSR may request; None if no CSR waits for a decision, since they are read only then."""
 
     kubelet_config: Measured[KubeletConfigMap]
     metrics: MetricsPath
     approvers: Measured[tuple[Approver, ...]]
     api_server_flags: Measured[tuple[str, ...]]
     leases: Measured[tuple[Lease, ...]]
-    """Of kube-node-lease, one a node: when each kubelet last said that it lives."""
+    """Leases of kube-node-lease, one for each node, which its kubelet renews."""
 
     bootstrap_tokens: Measured[tuple[str, ...]]
-    """Ids of live bootstrap tokens that have the usage `signing`; others cannot be seen without reading Secrets."""
+    """Ids of live bootstrap tokens with the usage `signing`. Without it a token can be seen in its Secret only."""
 
     def served_by(self, node: str) -> Served | None:
-        """What that node's kubelet presented at the address that metrics-server dials."""
+        """The certificate that a node's kubelet presented at the address that metrics-server dials."""
         return next((each for each in self.served if each.node == node), None)
 
 
 def scraper_of(pod: Pod) -> Container:
-    """metrics-server's container in a pod that may have others beside it: by its name, else the first."""
+    """metrics-server's container in a pod with possibly several: by its name, else the first."""
     containers = pod.spec.containers or (Container(),)
     return next((each for each in containers if each.name == "metrics-server"), containers[0])
 
 
 def is_control_plane(node: Node) -> bool:
-    """By its label, which a node may not set on itself (NodeRestriction: node-role.kubernetes.io/*)."""
+    """Whether a node is a control plane by its label, which it cannot set itself (NodeRestriction)."""
     return CONTROL_PLANE_LABEL in node.metadata.labels
 
 
 def flag_value(flags: tuple[str, ...], name: str) -> str | None:
-    """The value of `--name=value` or `--name value`, the last one; "" for a bare flag; None if it is not there."""
+    """The last value of a flag, as `--name=value` or `--name value`; "" for a bare flag, None if it is missing."""
     found: str | None = None
     for index, word in enumerate(flags):
         if word == f"--{name}":

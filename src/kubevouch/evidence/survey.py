@@ -1,4 +1,4 @@
-"""What a node's disk and kubelet look like, read on the node itself by survey.sh (which reads only)."""
+"""The survey of a node: its disk and its kubelet, read on the node by survey.sh, which changes nothing."""
 
 import hashlib
 import shlex
@@ -10,12 +10,12 @@ import msgspec
 
 from kubevouch.node.script import Script
 
-# Of a time that Python's datetime has room for.
+# Times within the range of Python's datetime.
 Moment = Annotated[int, msgspec.Meta(ge=0, le=2**33)]
 
 
 class SurveyedFile(msgspec.Struct, frozen=True):
-    """A file, link or folder of the node. Texts travel in base64, which msgspec takes off again."""
+    """A file, link or folder of the node. Texts are sent in base64, which msgspec decodes."""
 
     path: bytes
     kind: Literal["file", "link", "folder", "other"]
@@ -32,7 +32,7 @@ class SurveyedFile(msgspec.Struct, frozen=True):
     target: bytes = b""
     sha256: str = ""
     content: bytes = b""
-    """All of a configuration file; of a pki file its CERTIFICATE blocks only."""
+    """The content of a configuration file; the CERTIFICATE blocks of a pki file."""
 
     @property
     def name(self) -> str:
@@ -46,7 +46,7 @@ class SurveyedFile(msgspec.Struct, frozen=True):
 
 
 class SurveyedUnit(msgspec.Struct, frozen=True):
-    """kubelet.service as systemd shows it; an empty `active` means there is no systemd."""
+    """kubelet.service as systemd shows it. `active` is empty if there is no systemd."""
 
     active: bytes
     pid: int
@@ -57,7 +57,7 @@ class SurveyedUnit(msgspec.Struct, frozen=True):
 
 
 class SurveyedRun(msgspec.Struct, frozen=True):
-    """A run of ours that left its folder on the node."""
+    """A run of `fix` with a run folder on the node."""
 
     run: bytes
     state: bytes
@@ -66,30 +66,30 @@ class SurveyedRun(msgspec.Struct, frozen=True):
 
 
 class SurveyedIdentity(msgspec.Struct, frozen=True):
-    """The kubelet's client certificate: whose machine this is, as the cluster knows it."""
+    """The kubelet's client certificate, which names the machine's node."""
 
     path: bytes
     pem: bytes
 
     @property
     def sha256(self) -> str:
-        """Of the PEM text, for the transaction to compare."""
+        """SHA-256 of the PEM text, which the transaction compares."""
         return hashlib.sha256(self.pem).hexdigest()
 
 
 class NodeSurvey(msgspec.Struct, frozen=True):
-    """The answer of survey.sh."""
+    """The output of survey.sh."""
 
     machine_id: bytes
     hostname: bytes
     boot_id: bytes
     clock: Moment
     missing: bytes
-    """Tools that the change needs and this machine lacks."""
+    """Tools that the change needs but the machine lacks."""
 
     unit: SurveyedUnit
     argv: bytes
-    """The kubelet's command line, words ended by NUL, as /proc shows it."""
+    """The kubelet's command line as in /proc, with a NUL after each argument."""
 
     identity: SurveyedIdentity
 
@@ -109,11 +109,11 @@ class NodeSurvey(msgspec.Struct, frozen=True):
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The kubelet's command line, word by word."""
+        """The arguments of the kubelet's command line."""
         return tuple(word.decode(errors="replace") for word in self.argv.split(b"\0") if word)
 
     def kubelet_started(self, at: datetime) -> datetime | None:
-        """When the running kubelet started, by our own clock: `at` is when the survey was made."""
+        """When the running kubelet started, by our clock. at: when the survey was made."""
         return at - timedelta(seconds=self.unit.age) if self.unit.age else None
 
     def skew(self, at: datetime) -> timedelta:

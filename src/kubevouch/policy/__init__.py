@@ -1,7 +1,7 @@
-"""Who may have which name: pure rules over a certificate signing request of a kubelet.
+"""Which names and addresses a kubelet's certificate may have: pure rules about its CSR.
 
-One rule a function, in a file by what it looks at: `identity`, `form`, `names`, `addresses`, `timing`.
-`judge` runs all of them. Nothing here reads a cluster, a clock or a file, and nothing is ever denied: a
-request that does not pass is held, since a denied kubelet asks again every 32 seconds for ever
-(client-go util/certificate/certificate_manager.go).
+Each rule is a function, in a file by its subject: `identity`, `form`, `usable`, `ownership`, `timing`. `decide` runs
+them all. Nothing here reads a cluster, a clock or a file, and no CSR is ever denied: one that does not pass is held,
+since a kubelet whose CSR is denied sends another one every 32 seconds (client-go
+util/certificate/certificate_manager.go).
 """

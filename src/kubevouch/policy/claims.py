@@ -15,7 +15,7 @@ Network = IPv4Network | IPv6Network
 
 
 class NameSource(StrEnum):
-    """How we know that a name or an address is a node's."""
+    """How we know that a name or an address belongs to a node."""
 
     NODE_NAME = "the name of its Node object"
     SSH_HOST_KEY = "its ssh host key answered there"
@@ -25,31 +25,31 @@ class NameSource(StrEnum):
 
     @property
     def is_proof(self) -> bool:
-        """A node writes its own status (NodeRestriction does not look at addresses): that proves nothing."""
+        """Whether this source is a proof. A node's status is not: the node writes it (NodeRestriction ignores addresses)."""
         return self is not NameSource.NODE_STATUS
 
     @property
     def is_seen(self) -> bool:
-        """We saw it ourselves; it is not only somebody's word."""
+        """Whether we saw it ourselves, instead of being told so."""
         return self in (NameSource.NODE_NAME, NameSource.SSH_HOST_KEY, NameSource.THIS_MACHINE)
 
     @property
     def is_pin(self) -> bool:
-        """Good enough for an address that is also an API server's."""
+        """Whether this source is good enough for an address that is also an API server's."""
         return self in (NameSource.SSH_HOST_KEY, NameSource.THIS_MACHINE, NameSource.OPERATOR)
 
 
 class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One name or address that a node may have in its certificate, and how we know."""
+    """A name or address that a node may have in its certificate, and how we know."""
 
     value: str
     source: NameSource
     confirmed: bool = False
-    """The operator says so, besides what the source tells."""
+    """Whether the operator vouches for it besides the source."""
 
     @property
     def by_operator(self) -> bool:
-        """The operator says that it is the node's."""
+        """Whether the operator vouches for it."""
         return self.confirmed or self.source is NameSource.OPERATOR
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class AskedNames(msgspec.Struct, frozen=True):
-    """The DNS names and IP addresses that a certificate is asked for, as they are spelled."""
+    """The requested DNS names and IP addresses, as they are spelled."""
 
     names: tuple[str, ...] = ()
     addresses: tuple[Address, ...] = ()
@@ -71,23 +71,23 @@ class AllowedNames(msgspec.Struct, frozen=True):
     names: tuple[Claim, ...] = ()
     addresses: tuple[Claim, ...] = ()
     control_plane: bool = False
-    """By a label that a node may not set on itself (node-role.kubernetes.io/*, NodeRestriction)."""
+    """Whether the node is a control plane, by a label that it cannot set itself (NodeRestriction)."""
 
     trusts_node: bool = False
-    """The operator takes the node's own word for NODE_STATUS claims."""
+    """Whether the operator accepts NODE_STATUS claims, which only the node itself makes."""
 
     outdated: str = ""
-    """Why the source of these does not hold any more; empty if it does."""
+    """Why these claims are no longer valid; empty if they are."""
 
     def claim(self, value: str | Address) -> Claim | None:
-        """The claim of exactly this spelling (names) or this address."""
+        """The claim for a name in exactly this spelling, or for this address."""
         if isinstance(value, str):
             return next((each for each in self.names if each.value == value), None)
         return next((each for each in self.addresses if ip_address(each.value) == value), None)
 
     @property
     def asked(self) -> AskedNames:
-        """All of them, as the node's kubelet will ask for them."""
+        """All names and addresses, as the node's kubelet will request them."""
         return AskedNames(
             names=tuple(claim.value for claim in self.names),
             addresses=tuple(ip_address(claim.value) for claim in self.addresses),
@@ -95,21 +95,21 @@ class AllowedNames(msgspec.Struct, frozen=True):
 
 
 class ClaimedBy(msgspec.Struct, frozen=True):
-    """Another node that has a name or address, and whether that is more than its own word."""
+    """Another node that claims a name or address, and whether that is proven."""
 
     node: str
     proven: bool
 
 
 class OtherNodes(msgspec.Struct, frozen=True):
-    """What belongs to other nodes: each name and address, claimed or proven, and by which node."""
+    """The names and addresses of other nodes, each with the node and whether it is claimed or proven."""
 
     names: dict[str, ClaimedBy] = {}
     addresses: dict[Address, ClaimedBy] = {}
 
 
 def as_address(text: str) -> Address | None:
-    """An address in its plainest form, or None for a name."""
+    """The address in its plainest form; None if the text is a name."""
     try:
         return unmapped(ip_address(text))
     except ValueError:

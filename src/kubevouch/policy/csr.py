@@ -1,4 +1,4 @@
-"""A certificate signing request (CSR) as the rules see it: what was asked, and the API server's own words about who asked."""
+"""A certificate signing request (CSR) as the rules see it: the request, and the requestor as the API server knows it."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -19,13 +19,13 @@ _CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 
 
 class Csr(msgspec.Struct, frozen=True):
-    """A CSR as the API server shows it. A bare PEM file has only the request itself: the rest is None."""
+    """A CSR from the API server, or from a PEM file; then all fields but the request itself are None."""
 
     name: str
     pem: bytes
     parsed: CertificateRequest | None
     unreadable: str = ""
-    """Why it is not parsed."""
+    """Why the request could not be parsed; empty if it was."""
 
     username: str | None = None
     groups: tuple[str, ...] | None = None
@@ -38,11 +38,11 @@ class Csr(msgspec.Struct, frozen=True):
     not tell (before Kubernetes 1.32)."""
 
     conditions: tuple[str, ...] = ()
-    """Types of the conditions that are there: Approved, Denied, Failed."""
+    """Types of its conditions: Approved, Denied, Failed."""
 
 
 def csr_of(found: CertificateSigningRequest) -> Csr:
-    """A CSR of the API server, parsed as far as it can be."""
+    """A CSR from the API server, parsed as far as possible."""
     parsed, unreadable = _parsed(found.spec.request, found.name)
     return Csr(
         name=found.name,
@@ -61,7 +61,7 @@ def csr_of(found: CertificateSigningRequest) -> Csr:
 
 
 def bare_csr(name: str, pem: bytes) -> Csr:
-    """A CSR in a PEM file: without the object around it there is no requestor, signer or usage."""
+    """A CSR from a PEM file, without requestor, signer and usages."""
     parsed, unreadable = _parsed(pem, name)
     return Csr(name=name, pem=pem, parsed=parsed, unreadable=unreadable)
 
@@ -84,14 +84,14 @@ def requestor_node(csr: Csr) -> str | None:
 
 
 def asked_of(csr: Csr) -> AskedNames | None:
-    """The names and addresses that a CSR asks for; None where it cannot be read."""
+    """The names and addresses that a CSR requests; None if it cannot be parsed."""
     if csr.parsed is None:
         return None
     return AskedNames(csr.parsed.dns_names, csr.parsed.ip_addresses)
 
 
 def newest_of(csrs: Iterable[CertificateSigningRequest], username: str | None) -> str | None:
-    """The newest serving CSR of a user, of CSRs sorted oldest first."""
+    """The newest serving CSR of a user. csrs: sorted oldest first."""
     names = [each.name for each in csrs if each.spec.username == username]
     return names[-1] if names else None
 

@@ -9,7 +9,7 @@ from kubevouch.policy import form, identity, ownership, timing, usable
 from kubevouch.policy.claims import AllowedNames, OtherNodes
 from kubevouch.policy.facts import CsrFacts, EntitlementFacts
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.policy.rule import NameRule, Rule, RuleResult
+from kubevouch.policy.rule import HoldReason, NameRule, Rule, RuleResult
 
 ENTITLEMENT_RULES: tuple[NameRule, ...] = (
     form.count,
@@ -30,7 +30,7 @@ BELONGING_RULES: tuple[NameRule, ...] = (
     ownership.reserved_addresses,
     ownership.foreign_addresses,
 )
-"""What is asked for belongs to somebody else: no honest kubelet asks for that."""
+"""The rules against requests for what belongs to the cluster or another node; no honest kubelet breaks them."""
 
 RULES: tuple[Rule, ...] = (
     form.size,
@@ -51,14 +51,14 @@ RULES: tuple[Rule, ...] = (
 """Every rule, in the order in which `csr explain` prints them."""
 
 EVEN_IF_DECIDED: tuple[Rule, ...] = tuple(rule for rule in RULES if rule is not timing.undecided)
-"""For a CSR that somebody else has approved: would we have, too?"""
+"""The rules for a CSR that another approver has approved."""
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What the rules say, each by itself, of one CSR or of one node's claims."""
+    """The results of all rules about a CSR, or about a node's claims."""
 
     about: str
-    """Name of the CSR, or of the node."""
+    """The name of the CSR, or of the node."""
 
     outcome: Outcome
     results: tuple[RuleResult, ...]
@@ -74,8 +74,13 @@ class Decision(msgspec.Struct, frozen=True):
         )
 
     @property
+    def not_asked(self) -> tuple[str, ...]:
+        """The rules that passed it without having looked."""
+        return tuple(r.rule for r in self.results if r.reason is HoldReason.NOT_ASKED)
+
+    @property
     def why(self) -> str:
-        """Each rule that does not pass and what it saw, in one line; empty if all pass."""
+        """The rules that do not pass and what they saw, in one line; empty if all pass."""
         return "; ".join(f"{r.rule} ({r.reason}): {r}" for r in self.held_by)
 
     @property
@@ -87,7 +92,7 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 def decide(facts: CsrFacts, rules: tuple[Rule, ...] = RULES) -> Decision:
-    """Asks every rule about a CSR; only where each of them passes may it be approved."""
+    """Applies every rule to a CSR. It may be approved only if all of them pass."""
     return _decision(facts.csr.name, tuple(rule(facts) for rule in rules))
 
 
@@ -107,6 +112,6 @@ def _decision(about: str, results: tuple[RuleResult, ...]) -> Decision:
 
 
 def approval(who: str) -> CsrCondition:
-    """The condition that stands for a decision that passed. It can never be taken back."""
+    """The condition that approves a CSR. An approval can never be withdrawn."""
     message = f"kubevouch: {who}: every rule passed"
     return CsrCondition(type="Approved", status="True", reason=BY_US, message=message)

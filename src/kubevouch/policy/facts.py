@@ -1,4 +1,4 @@
-"""All that the rules may look at: one CSR, what its node may have, what other nodes have, what is reserved."""
+"""The facts for the rules: a CSR, what its node may have, what other nodes have, and what is reserved."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -13,13 +13,13 @@ from kubevouch.policy.reserved import ReservedNames, reserved_of
 
 
 class CsrLimits(msgspec.Struct, frozen=True):
-    """Bounds of what a kubelet's CSR looks like."""
+    """Limits of a kubelet's CSR."""
 
     pem_bytes: int = 8 * 1024
     names: int = 8
     addresses: int = 16
     keys: tuple[str, ...] = ("ECDSA P-256",)
-    """The kubelet makes no other (client-go util/certificate/certificate_manager.go, generateCSR)."""
+    """The only key that kubelets make (client-go util/certificate/certificate_manager.go, generateCSR)."""
 
     lifetime: timedelta = timedelta(days=366)
     freshness: timedelta = timedelta(minutes=14)
@@ -30,11 +30,11 @@ class CsrLimits(msgspec.Struct, frozen=True):
 
 
 class NameFacts(Protocol):
-    """What the rules about names and addresses look at: the same for a CSR and for what a node would ask for."""
+    """The facts for rules about names and addresses, of a CSR or of what a node would request."""
 
     @property
     def asked(self) -> AskedNames | None:
-        """None: it cannot be read what is asked for."""
+        """The requested names and addresses; None if the CSR cannot be parsed."""
 
     @property
     def allowed(self) -> AllowedNames | None:
@@ -50,7 +50,7 @@ class NameFacts(Protocol):
 
     @property
     def limits(self) -> CsrLimits:
-        """How many names and addresses."""
+        """The limits of their number."""
 
 
 class EntitlementFacts(msgspec.Struct, frozen=True):
@@ -68,7 +68,7 @@ class EntitlementFacts(msgspec.Struct, frozen=True):
 
 
 class CsrFacts(msgspec.Struct, frozen=True):
-    """All that the rules may look at."""
+    """All facts for the rules."""
 
     csr: Csr
     at: datetime

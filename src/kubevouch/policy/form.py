@@ -1,4 +1,4 @@
-"""What a kubelet's request looks like: canonical bytes, bounded sizes, the key and usages that kubelets send."""
+"""The form of a kubelet's CSR: canonical bytes, bounded sizes, and the key and usages that kubelets send."""
 
 from datetime import timedelta
 
@@ -18,13 +18,13 @@ _USAGES_WITH_ENCIPHERMENT = _USAGES | {"key encipherment"}
 
 
 def size(facts: CsrFacts) -> RuleResult:
-    """A kubelet's request is about 500 bytes; nothing larger is worth a parser's time."""
+    """The CSR is not larger than a kubelet's, which has about 500 bytes."""
     seen, allowed = len(facts.csr.pem), facts.limits.pem_bytes
     if seen > allowed:
         return refuses(
             "size",
             HoldReason.TOO_LARGE,
-            "it is larger than any kubelet's request",
+            "it is larger than any kubelet's CSR",
             seen=f"{seen} bytes",
             allowed=f"at most {allowed} bytes",
         )
@@ -32,10 +32,10 @@ def size(facts: CsrFacts) -> RuleResult:
 
 
 def canonical(facts: CsrFacts) -> RuleResult:
-    """There is one way to read it.
+    """The CSR can be read in one way only.
 
-    The signer is Go and we are not: a request with two extension requests, two PEM blocks or a mapped
-    address shows one reader harmless names and gives the other's to the signer.
+    The signer is written in Go. A CSR with two extension requests, two PEM blocks or a mapped address can show harmless
+    names to another reader, while the signer signs different ones.
     """
     csr = facts.csr
     allowed = "one PEM block, one extension request with a subjectAltName, nothing else"
@@ -64,7 +64,7 @@ def usages(facts: CsrFacts) -> RuleResult:
     seen = facts.csr.usages
     allowed = "digital signature, server auth (and key encipherment)"
     if seen is None:
-        return cannot_tell("usages", "a bare request names no usages", allowed=allowed)
+        return cannot_tell("usages", "a bare CSR names no usages", allowed=allowed)
     if len(set(seen)) != len(seen) or set(seen) not in (_USAGES, _USAGES_WITH_ENCIPHERMENT):
         return refuses(
             "usages",
@@ -77,7 +77,7 @@ def usages(facts: CsrFacts) -> RuleResult:
 
 
 def key(facts: CsrFacts) -> RuleResult:
-    """The kubelet's key is always ECDSA P-256, and a new one for every request."""
+    """The key is ECDSA P-256. Kubelets make a new one for every CSR."""
     parsed, allowed = facts.csr.parsed, listed(facts.limits.keys)
     if parsed is None:
         return unreadable("key")
@@ -107,7 +107,7 @@ def lifetime(facts: CsrFacts) -> RuleResult:
 
 
 def count(facts: NameFacts) -> RuleResult:
-    """Not a flood, and at least one address, as kubelets insist by default.
+    """Not too many names and addresses, and at least one address, as kubelets require by default.
 
     Without any address (feature gate AllowDNSOnlyNodeCSR) every name needs the operator's word.
     """

@@ -1,4 +1,4 @@
-"""Who asks, and as whom. No flag of any verb overrides these."""
+"""The identity of the requestor. No flag overrides these rules."""
 
 from kubevouch.policy.csr import KUBELET_SERVING, NODE_USER, NODES_GROUP, requestor_node
 from kubevouch.policy.facts import CsrFacts
@@ -7,6 +7,7 @@ from kubevouch.policy.rule import (
     RuleResult,
     cannot_tell,
     listed,
+    not_asked,
     passes,
     refuses,
     unreadable,
@@ -14,7 +15,7 @@ from kubevouch.policy.rule import (
 
 
 def signer(facts: CsrFacts) -> RuleResult:
-    """The signer decides what a certificate may do; this policy knows one."""
+    """The CSR is for kubernetes.io/kubelet-serving, the only signer that this policy knows."""
     seen = facts.csr.signer
     if seen is None:
         return cannot_tell("signer", "a bare CSR names no signer", allowed=KUBELET_SERVING)
@@ -81,7 +82,7 @@ def subject(facts: CsrFacts) -> RuleResult:
 
 
 def live_node(facts: CsrFacts) -> RuleResult:
-    """A Node of that name is in the cluster now: no certificate for one that is gone."""
+    """A Node of this name exists now: no certificate for one that is gone."""
     node = requestor_node(facts.csr)
     if node is None or facts.node_exists is None:
         return cannot_tell("live-node", "which Node it is, or whether it is there, is not known")
@@ -105,9 +106,7 @@ def credential_id(facts: CsrFacts) -> RuleResult:
     """
     rule, ids, known = "credential-id", facts.csr.credential_ids, facts.client_certificates
     if known is None:
-        return passes(
-            rule, "not asked: without a survey the node's client certificate is not known"
-        )
+        return not_asked(rule, "without a survey the node's client certificate is not known")
     if ids is None:
         return cannot_tell(rule, "a bare CSR does not say which credential made it")
     allowed = listed([f"{_X509}{each}" for each in sorted(known)])
@@ -144,7 +143,10 @@ def _without_credential_id(facts: CsrFacts, allowed: str) -> RuleResult:
         )
     if facts.bootstrap_csrs is None:
         return cannot_tell(
-            rule, "whether a bootstrap token asked for this node's name is not known", seen=seen
+            rule,
+            "whether a bootstrap token has asked for this node's name since the plan cannot be told; of a plan that is "
+            "less than an hour old it can",
+            seen=seen,
         )
     if facts.bootstrap_csrs:
         return refuses(

@@ -1,4 +1,4 @@
-"""What a rule says of a CSR, in one shape for `explain`, `approve`, `fix`, logs and JSON."""
+"""The result of a rule about a CSR, in one form for `explain`, `approve`, `fix`, logs and JSON."""
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -13,6 +13,7 @@ class HoldReason(StrEnum):
     """Why a rule does not pass. One vocabulary for every place that shows a decision."""
 
     PASSES = "Passes"
+    NOT_ASKED = "NotAsked"
     UNREADABLE = "Unreadable"
     NOT_CANONICAL = "NotCanonical"
     TOO_LARGE = "TooLarge"
@@ -67,8 +68,13 @@ NameRule = Callable[[NameFacts], RuleResult]
 
 
 def passes(rule: str, seen: str, allowed: str = "") -> RuleResult:
-    """The rule has nothing against it."""
+    """The rule passes."""
     return RuleResult(rule, Outcome.PASS, HoldReason.PASSES, "", seen, allowed)
+
+
+def not_asked(rule: str, why: str) -> RuleResult:
+    """The rule lets it pass without having looked: nobody gave it what it needs. Shown wherever a decision is."""
+    return RuleResult(rule, Outcome.PASS, HoldReason.NOT_ASKED, why, f"not asked: {why}")
 
 
 def refuses(
@@ -93,15 +99,21 @@ def cannot_tell(
     allowed: str = "",
     operator_may_allow: tuple[str, ...] = (),
 ) -> RuleResult:
-    """The rule lacks evidence. Held as well, but it is not the CSR that is wrong."""
+    """The rule lacks evidence. The CSR is held, though nothing is wrong with it."""
     return RuleResult(rule, Outcome.CANNOT_TELL, reason, message, seen, allowed, operator_may_allow)
 
 
 def unreadable(rule: str) -> RuleResult:
-    """For every rule that would look inside a CSR that cannot be read."""
+    """The result of a rule about the contents of a CSR that cannot be parsed."""
     return cannot_tell(rule, "the CSR cannot be read", HoldReason.UNREADABLE)
 
 
+MOST_LISTED = 24
+"""More than any kubelet asks for: a CSR with thousands of names must not fill a screen."""
+
+
 def listed(values: Sequence[object]) -> str:
-    """Values for a person: comma-separated, or the word none."""
-    return ", ".join(str(value) for value in values) or "none"
+    """Values for a person: comma-separated, or the word none; of a flood the first, and how many more."""
+    shown = ", ".join(str(value) for value in values[:MOST_LISTED]) or "none"
+    more = len(values) - MOST_LISTED
+    return f"{shown} and {more} more" if more > 0 else shown

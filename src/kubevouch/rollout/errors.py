@@ -1,4 +1,4 @@
-"""What ends a run before its first write, or a plan before it is one."""
+"""Errors that stop a run before its first write, or that prevent a plan."""
 
 from kubevouch.errors import ExitCode, KubevouchError
 

@@ -1,4 +1,4 @@
-"""Findings for a person, and for a program. The same for `doctor` and `verify`."""
+"""Prints findings for a person or as JSON, for `doctor` and `verify`."""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -113,7 +113,7 @@ def _print_heading(terminal: Terminal, evidence: Evidence) -> None:
 
 
 def _nothing_found(section: Section, evidence: Evidence) -> tuple[bool, str]:
-    """What stands in a section without a finding, and whether it is all well: it may only not be known."""
+    """The line of a section without findings, and whether all is well there, or only not known."""
     served, nodes = evidence.served, len(evidence.nodes.or_else(()))
     answering = sum(not is_silent(each) and not is_ours(each) for each in served)
     trusted = sum(bool(each.verdict and each.verdict.trusted) for each in served)
@@ -157,7 +157,7 @@ def _print_finding(terminal: Terminal, finding: Finding, shorten: Callable[[str]
 
 
 def grouped(proofs: Sequence[Proof]) -> list[list[Proof]]:
-    """Those that say the same of several subjects stand together."""
+    """The proofs, grouped if they say the same about several subjects."""
     groups: dict[tuple[str, str], list[Proof]] = {}
     for proof in proofs:
         groups.setdefault((proof.seen, proof.vantage), []).append(proof)

@@ -15,12 +15,14 @@ OURS = "kubevouch"
 _CLUSTER = ("--kubeconfig", "--context")
 _LAB = ("--dir",)
 _SSH = ("--via", "--ssh-config", "--ssh-user")
+_OF_A_PLAN = ("--via", "--ssh-user")
 
 # Which flags say where a verb acts. What is not listed takes none of them (explain, version).
 _TAKES: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("doctor", "probe", "csr", "verify", "undo", "metrics-server"), _CLUSTER),
+    **dict.fromkeys(("doctor", "probe", "csr", "verify", "metrics-server"), _CLUSTER),
     "top": (*_CLUSTER, "--namespace"),
-    "fix": _CLUSTER,
+    "fix": (*_CLUSTER, "--ssh-config"),
+    "undo": (*_CLUSTER, "--ssh-config"),
     "lab": _LAB,
 }
 
@@ -56,7 +58,7 @@ class Invocation:
             return command
         takes = _TAKES.get(rest.split()[0], ())
         if rest.startswith("fix ") and "--apply" not in rest:
-            takes = (*takes, *_SSH)
+            takes = (*takes, *_OF_A_PLAN)
         return " ".join([self.program, rest, *self._flags(takes, rest)])
 
     def _flags(self, takes: tuple[str, ...], rest: str) -> list[str]:
@@ -86,10 +88,13 @@ def invocation_of(ctx: click.Context) -> Invocation:
     """How the running command was called. A flag that was not given is not repeated."""
     from click.core import ParameterSource
 
+    # A plan keeps how its nodes are reached: only what comes in place of that has to be said again.
+    kept = _SSH if ctx.params.get("plan_file") is not None else ()
     given = tuple(
         (flag, str(ctx.params[name]))
         for name, flag in _PARAMETERS.items()
         if ctx.params.get(name) is not None
+        and flag not in kept
         and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
     )
     return Invocation(ctx.find_root().info_name or OURS, given)

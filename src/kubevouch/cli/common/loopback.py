@@ -90,7 +90,7 @@ def _read(path: Path) -> tuple[LoopbackKubelets, set[str]]:
     except OSError as error:
         raise UsageError(where, f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise UsageError(where, "is no text", _RIGHT) from None
+        raise UsageError(where, "is not text", _RIGHT) from None
     if len(data) > _LARGEST:
         raise UsageError(where, f"is larger than {_LARGEST} bytes", _RIGHT)
     addresses: set[IPv4Address | IPv6Address] = set()
@@ -105,7 +105,7 @@ def _read(path: Path) -> tuple[LoopbackKubelets, set[str]]:
             continue
         address = _plain(words[0])
         if address is None or not address.is_loopback or words[1:] not in ([], [_SHARED]):
-            raise UsageError(where, f"{line.strip()!r} is no loopback address", _RIGHT)
+            raise UsageError(where, f"{line.strip()!r} is not a loopback address", _RIGHT)
         addresses.add(address)
         if words[1:]:
             shared.add(address)
@@ -115,5 +115,5 @@ def _read(path: Path) -> tuple[LoopbackKubelets, set[str]]:
 def _hash(where: str, words: list[str]) -> str:
     found = fullmatch("sha256:([0-9a-f]{64})", " ".join(words))
     if found is None:
-        raise UsageError(where, f"{' '.join(words)!r} is no hash of an authority", _BOUND)
+        raise UsageError(where, f"{' '.join(words)!r} is not the hash of an authority", _BOUND)
     return found[1]

@@ -1,4 +1,4 @@
-"""Where words go: results to standard output, progress and complaints to standard error."""
+"""The terminal: results go to standard output, progress and errors to standard error."""
 
 import contextlib
 import io
@@ -21,7 +21,7 @@ _LONGEST: Final = 2000
 
 
 class Colour(StrEnum):
-    """What a word looks like on a terminal (ECMA-48, SGR)."""
+    """The colour of a word on a terminal (ECMA-48, SGR)."""
 
     BAD = "31;1"
     WARNING = "33"
@@ -30,11 +30,11 @@ class Colour(StrEnum):
 
 
 class NowhereToWrite(KubevouchError):
-    """A stream of ours cannot be written to."""
+    """Standard output or standard error cannot be written to."""
 
 
 class Declined(KubevouchError):
-    """Somebody answered a question with no."""
+    """The operator answered a question with no."""
 
     exit_code = ExitCode.STOPPED
 
@@ -64,7 +64,7 @@ def one_line(text: str) -> str:
 class Terminal:
     """The streams and what they can show. Colour only on a terminal and never against NO_COLOR.
 
-    A stream that is closed (`>&-`) is None. A reader that has gone (`| head`) is no error: what he does not want is
+    A stream that is closed (`>&-`) is None. A reader that has gone (`| head`) is no error: what it does not want is
     dropped, and the exit code is what it would have been.
     """
 
@@ -89,7 +89,7 @@ class Terminal:
                 stream.reconfigure(errors="backslashreplace")
 
     def columns(self, stream: TextIO) -> int | None:
-        """How wide the stream is: $COLUMNS, else what its terminal says, at least 60. None: it is no terminal."""
+        """How wide the stream is: $COLUMNS, else what its terminal says, at least 60. None where it is not a terminal."""
         said = self.environment.get("COLUMNS", "")
         if said.isascii() and said.isdigit() and int(said) > 0:
             return max(_NARROWEST, int(said))
@@ -144,7 +144,7 @@ class Terminal:
         return self.invocation.line(command) if self.invocation else command
 
     def note(self, text: str) -> None:
-        """A line of progress."""
+        """Prints a line of progress."""
         if self.progress is not None:
             self.progress.erase()
         self._write(self.stderr, harmless(text) + "\n")
@@ -160,11 +160,11 @@ class Terminal:
             self.progress.end("doing")
 
     def error(self, text: str) -> None:
-        """A complaint."""
+        """Prints an error."""
         self.note(f"Error: {text}")
 
     def flush(self) -> None:
-        """The result is out. Raises NowhereToWrite."""
+        """Flushes the result. Raises NowhereToWrite."""
         self._flush(self.stdout)
 
     def _write(self, stream: TextIO, text: str) -> None:
@@ -204,7 +204,7 @@ class Terminal:
         return self.stderr.isatty() and self.environment.get("TERM", "dumb") != "dumb"
 
     def confirm(self, what: str, *, yes: bool) -> None:
-        """Says what will be done, and asks. Raises UsageError where nobody can answer, Declined for a no."""
+        """Says what will be done, and asks. Raises UsageError if there is no terminal to ask on, Declined for a no."""
         self.note(f"This will {what}.")
         if yes:
             return

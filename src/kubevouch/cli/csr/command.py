@@ -1,4 +1,4 @@
-"""`csr list | explain | approve`: serving requests of kubelets, and what the policy says of them."""
+"""`csr list | explain | approve`: kubelets' CSRs for serving certificates, and what the policy decides about them."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kubevouch.kube.io.client import ApiClient
 
 
-@click.group("csr", short_help="Serving requests: list, explain rule by rule, approve.")
+@click.group("csr", short_help="CSRs of kubelets: list, explain rule by rule, approve.")
 def command() -> None:
     """Certificate signing requests of kubelets for their serving certificates.
 
@@ -96,10 +96,10 @@ def list_(
     output: str,
     sources: "Sources",
 ) -> int:
-    """Serving requests with what they ask for, and what the policy says. Reads only."""
+    """CSRs for serving certificates, with what they ask for and what the policy says. Reads only."""
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
-    from kubevouch.cli.csr.render import COLUMNS, request_json, request_row
+    from kubevouch.cli.csr.render import COLUMNS, csr_json, csr_row
     from kubevouch.policy.csr import csr_of
 
     terminal = terminal_of(ctx)
@@ -108,63 +108,63 @@ def list_(
     found = policy_evidence.csrs.or_else(())
     decisions = [sources.judged(csr_of(each), policy_evidence, at) for each in found]
     if output == "json":
-        content = {"requests": list(map(request_json, found, decisions))}
-        print_document(terminal, "kubevouch.requests/1", content)
+        content = {"csrs": list(map(csr_json, found, decisions))}
+        print_document(terminal, "kubevouch.csrs/1", content)
     elif found:
         judged = zip(found, decisions, strict=True)
-        terminal.table(COLUMNS, [request_row(each, by, at) for each, by in judged])
+        terminal.table(COLUMNS, [csr_row(each, by, at) for each, by in judged])
     elif policy_evidence.csrs.is_known:
-        terminal.note("no request for the signer kubernetes.io/kubelet-serving")
+        terminal.note("no CSR for the signer kubernetes.io/kubelet-serving")
     return _doubted(terminal, policy_evidence)
 
 
 def _doubted(terminal: "Terminal", policy_evidence: "PolicyEvidence") -> int:
-    """Without the requests there is nothing to tell; without the nodes no request can pass."""
+    """Reports doubts: without the CSRs there is nothing to show, without the nodes no CSR can pass."""
     doubts = [each.doubt for each in (policy_evidence.csrs, policy_evidence.nodes) if each.doubt]
     for doubt in doubts:
         terminal.error(doubt.text)
     return ExitCode.COULD_NOT_TELL if doubts else ExitCode.OK
 
 
-@command.command("explain", short_help="One request, rule by rule. Reads only.")
-@click.argument("request")
+@command.command("explain", short_help="One CSR, rule by rule. Reads only.")
+@click.argument("word", metavar="CSR")
 @cluster
 @output("table", "json")
 @allowing
 @click.pass_context
 def explain(
     ctx: click.Context,
-    request: str,
+    word: str,
     kubeconfig: str | None,
     context: str | None,
     output: str,
     sources: "Sources",
 ) -> int:
-    """REQUEST rule by rule: what was seen, and what would be allowed. Reads only.
+    """CSR rule by rule: what was seen, and what would be allowed. Reads only.
 
-    REQUEST is the name of an object in the cluster, or a file: PEM, or a CertificateSigningRequest in YAML or JSON.
+    CSR is the name of an object in the cluster, or a file: PEM, or a CertificateSigningRequest in YAML or JSON.
     A file is judged against the cluster too.
     """
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
-    from kubevouch.cli.csr.find import request_named
-    from kubevouch.cli.csr.render import print_judgement
+    from kubevouch.cli.csr.find import csr_named
+    from kubevouch.cli.csr.render import print_decision
     from kubevouch.policy.csr import requestor_node
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
     policy_evidence, at = with_api(terminal, access, _gathering(sources))
-    csr = request_named(request, policy_evidence)
+    csr = csr_named(word, policy_evidence)
     decision = sources.judged(csr, policy_evidence, at)
     if output == "json":
         content = {
             "name": decision.about,
             "outcome": decision.outcome,
-            "rulings": decision.results,
+            "results": decision.results,
         }
-        print_document(terminal, "kubevouch.judgement/1", content)
+        print_document(terminal, "kubevouch.decision/1", content)
     else:
-        print_judgement(terminal, decision, requestor_node(csr))
+        print_decision(terminal, decision, requestor_node(csr))
     return _EXIT[decision.outcome]
 
 
@@ -189,13 +189,13 @@ def approve(
     sources: "Sources",
     yes: bool,
 ) -> int:
-    """Approves the requests NAME..., each only if every rule of the policy passes. Writes.
+    """Approves the CSRs NAME..., each only if every rule of the policy passes. Writes.
 
     An approval cannot be taken back: the certificate is good until it ends.
     """
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.csr.approve import Judged, approve_judged, judge_named
-    from kubevouch.cli.csr.render import print_judgement
+    from kubevouch.cli.csr.render import print_decision
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
@@ -207,13 +207,16 @@ def approve(
     codes = []
     for each in judged:
         if each.decision.outcome is not Outcome.PASS:
-            print_judgement(terminal, each.decision, each.node)
+            print_decision(terminal, each.decision, each.node)
             codes.append(_EXIT[each.decision.outcome])
     passing = [each for each in judged if each.decision.outcome is Outcome.PASS]
     if not passing:
         return combined_exit_code(codes)
     where = access.server + (f" (context {access.context})" if access.context else "")
     vouched = "; ".join(f"{each.decision.about}: {each.vouches}" for each in passing)
+    unasked = sorted({rule for each in passing for rule in each.decision.not_asked})
+    if unasked:
+        vouched += f" (not asked: {', '.join(unasked)})"
     terminal.confirm(f"approve on {where}, which cannot be undone: {vouched}", yes=yes)
 
     async def work(api: "ApiClient", clock: "Clock") -> ExitCode:

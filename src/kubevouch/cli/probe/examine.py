@@ -140,7 +140,9 @@ def host_and_port(word: str) -> Target:
         seen = "is a folder" if Path(word).is_dir() else "there is no such file"
         raise UsageError(word, seen)
     if not host or (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)):
-        raise UsageError(word, "is no file, Node or HOST[:PORT]", "192.168.88.112:10250, say")
+        raise UsageError(
+            word, "is not a file, a Node or HOST[:PORT]", "for example 192.168.88.112:10250"
+        )
     return Target(host, port=int(port) if port else KUBELET_PORT)
 
 

@@ -1,4 +1,7 @@
-"""The catalogue: each finding declared once. A file a range of codes; adding a finding touches its file and one rule."""
+"""The catalogue, which declares each finding once, in a file for each range of codes.
+
+To add a finding, add it to its file here and write one rule.
+"""
 
 from kubevouch.diagnose.catalogue import (
     configuration,
@@ -23,6 +26,6 @@ CATALOGUE: dict[str, FindingDefinition] = {
     )
     for each in definitions
 }
-"""By code, in order."""
+"""The definitions by code, in order."""
 
 __all__ = ["CATALOGUE", "Code", "CountsIn", "FindingDefinition", "Section", "Severity"]

@@ -60,12 +60,12 @@ class Code(StrEnum):
 
     @property
     def section(self) -> "Section":
-        """The range that it belongs to."""
+        """The range of the code."""
         return Section(self.value[2])
 
     @property
     def is_doubt(self) -> bool:
-        """It says that something could not be told: never a fault of the cluster."""
+        """Whether the code says that something could not be read, instead of a fault of the cluster."""
         return self.section is Section.COULD_NOT_TELL
 
 

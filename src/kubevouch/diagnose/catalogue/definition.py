@@ -1,4 +1,4 @@
-"""What is declared of a code: everything that is known of it on any cluster, in one place."""
+"""The definition of a finding: everything about its code that is the same on any cluster."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from kubevouch.diagnose.catalogue.codes import Code
 
 
 class Severity(StrEnum):
-    """How bad a finding is. Critical: broken now, or a hole."""
+    """The severity of a finding. Critical: broken now, or insecure."""
 
     CRITICAL = "critical"
     ERROR = "error"
@@ -17,11 +17,11 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 is the worst."""
+        """The rank of the severity; 0 is the worst."""
         return list(Severity).index(self)
 
     def at_least(self, threshold: "Severity") -> bool:
-        """This one is as bad as the threshold, or worse."""
+        """Whether this severity is at least as bad as the threshold."""
         return self.rank <= threshold.rank
 
 
@@ -29,7 +29,7 @@ CRITICAL, ERROR, WARNING, INFO = Severity
 
 
 class CountsIn(StrEnum):
-    """Who looks for a finding."""
+    """The verbs that a finding counts in."""
 
     DOCTOR = "doctor"
     VERIFY = "verify"
@@ -53,10 +53,10 @@ class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     severity: Severity
     see: str
-    """What an operator has in front of them."""
+    """What an operator sees."""
 
     why: str
-    """What is behind it, in a sentence or two."""
+    """The reason behind it, in a sentence or two."""
 
     do: str
     """What mends it: a command where there is one."""

@@ -1,4 +1,4 @@
-"""KV9xx: what could not be told."""
+"""KV9xx: facts that could not be obtained."""
 
 from kubevouch.diagnose.catalogue.codes import Code
 from kubevouch.diagnose.catalogue.definition import DOCTOR_AND_VERIFY, INFO, FindingDefinition

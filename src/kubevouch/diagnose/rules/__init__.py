@@ -1,4 +1,4 @@
-"""One rule a function: evidence in, findings out. A file a range of codes."""
+"""The rules, each a function from evidence to findings, in a file for each range of codes."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Rule:
     judge: Callable[[Evidence], Iterable[Finding]]
 
     def __call__(self, evidence: Evidence) -> Iterable[Finding]:
-        """What it finds."""
+        """The findings of the rule."""
         return self.judge(evidence)
 
 

@@ -32,7 +32,7 @@ def running_approver(evidence: Evidence) -> Approver | None:
 
 
 def has_no_approver(evidence: Evidence) -> bool:
-    """Looked everywhere, and there is none. False also where that is not known."""
+    """Whether it is certain that no approver runs. False also if that is not known."""
     known = evidence.approvers.is_known and evidence.csrs.is_known
     return known and running_approver(evidence) is None
 
@@ -42,7 +42,7 @@ def _node(request: CertificateSigningRequest) -> str:
 
 
 def _pending(evidence: Evidence) -> dict[str, list[CertificateSigningRequest]]:
-    """Undecided requests by requestor, oldest first."""
+    """Undecided CSRs by requestor, oldest first."""
     found: dict[str, list[CertificateSigningRequest]] = defaultdict(list)
     for request in evidence.csrs.or_else(()):
         if not request.status.conditions:
@@ -56,12 +56,12 @@ def _age(request: CertificateSigningRequest, at: datetime) -> timedelta:
 
 
 def _newest(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
-    """The newest request of each node, decided or not."""
+    """The newest CSR of each node, decided or not."""
     return {_node(request): request for request in evidence.csrs.or_else(())}
 
 
 def _since_issued(evidence: Evidence) -> dict[str, list[CertificateSigningRequest]]:
-    """Requests of each node that are younger than the last one that was issued: older trouble is over."""
+    """The CSRs of each node after the last one that was issued, since older problems are over."""
     found: dict[str, list[CertificateSigningRequest]] = defaultdict(list)
     for request in evidence.csrs.or_else(()):
         if request.status.certificate:
@@ -168,7 +168,7 @@ def denied(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _denier(csr: CertificateSigningRequest) -> str:
-    """Who denied it: the client that wrote /approval last, and the reason that it gave."""
+    """The denier of a CSR: the client that wrote /approval last, with its reason."""
     wrote = [each for each in csr.metadata.managed_fields if each.subresource == "approval"]
     latest = max(wrote, key=lambda each: (each.time is not None, each.time), default=None)
     denied = csr.condition("Denied")

@@ -1,4 +1,4 @@
-"""KV9xx: what could not be told. Never a finding about the cluster, and never silence."""
+"""KV9xx: facts that could not be obtained. They are reported, but are not faults of the cluster."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -16,7 +16,7 @@ _OVERDUE = 0.92
 
 @rule(Code.KUBELET_UNREACHABLE)
 def unreachable(evidence: Evidence) -> Iterator[Finding]:
-    """Only where that is sure; else NOT_DIALLED says it."""
+    """The port is certainly unreachable; if that is not certain, NOT_DIALLED reports it."""
     found = surely_unreachable(evidence)
     if found:
         title = f"{counted(len(found), 'kubelet')} cannot be reached on port 10250"

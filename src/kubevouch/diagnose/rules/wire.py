@@ -1,4 +1,4 @@
-"""What is known of each kubelet's port: as dialled from here, else as metrics-server's log tells.
+"""The state of each kubelet's port: as dialled from here, else by metrics-server's log.
 
 A node has one code, the first in the order in which Go checks (dates, names, authority, usage): the first failure
 hides the rest.

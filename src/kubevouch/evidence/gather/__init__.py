@@ -1,5 +1,5 @@
-"""Who asks the doors: each file fills the values of the file of that name one folder up. Reads only.
+"""Gathers evidence: each file fills the values of the file of the same name one folder up. Only reads.
 
-- `inquiry`: how answers and failures of the API server become facts and doubts
-- `snapshot`: everything at the same time, for doctor and plans; `policy_evidence`: what a decision about a CSR needs
+- `inquiry`: turns answers and failures of the API server into facts and doubts
+- `snapshot`: the evidence for doctor and plans; `policy_evidence`: the evidence for a decision about a CSR
 """

@@ -19,7 +19,7 @@ from kubevouch.kube.resources import (
 
 
 async def gather_approvers(api: ApiClient, inquiry: Inquiry) -> Measured[tuple[Approver, ...]]:
-    """The workloads that may approve and are there to do so."""
+    """The approvers of serving CSRs, and whether their pods run."""
     roles: Measured[tuple[Role, ...]]
     bindings: Measured[tuple[RoleBinding, ...]]
     roles, bindings = await together(
@@ -32,13 +32,13 @@ async def gather_approvers(api: ApiClient, inquiry: Inquiry) -> Measured[tuple[A
         *(_approver(api, inquiry, *account) for account in accounts)
     )
     known = tuple(each.value for each in found if each.value is not None)
-    # Whether one runs whose pods cannot be seen is not known; that matters where no other one does.
+    # If the pods of an approver cannot be read, that matters only if no other approver runs.
     unseen = None if any(each.running for each in known) else _first_doubt(found)
     return Measured(Vantage.API_SERVER, roles.at, None if unseen else known, unseen)
 
 
 def _both(one: Doubt | None, other: Doubt | None) -> Doubt | None:
-    """The first of the two, with what is lacking for either."""
+    """The first doubt, with the rights that are lacking for both."""
     found = one or other
     return found and replace(
         found, lacking=tuple(each for doubt in (one, other) if doubt for each in doubt.lacking)

@@ -1,4 +1,4 @@
-"""The serving CSRs of a cluster, in the order in which they were made."""
+"""Reads the serving CSRs of a cluster."""
 
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS, CertificateSigningRequest
@@ -13,7 +13,7 @@ async def list_csrs(api: ApiClient) -> tuple[CertificateSigningRequest, ...]:
 
 
 def by_age(csr: CertificateSigningRequest) -> tuple[float, int, str]:
-    """Sorts oldest first. Of one second, the one that the API server stored later is the newer."""
+    """The key to sort CSRs oldest first. Within one second, the one that the API server stored later is newer."""
     created = csr.metadata.creation_timestamp
     version = csr.metadata.resource_version
     return (

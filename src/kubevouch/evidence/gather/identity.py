@@ -1,4 +1,4 @@
-"""Which cluster this is, and whom its pods trust."""
+"""Reads the identity of the cluster, and the CA bundle that its pods trust."""
 
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
@@ -11,7 +11,7 @@ _ROOT_CA = "kube-root-ca.crt"
 
 
 async def gather_identity(api: ApiClient, inquiry: Inquiry) -> ClusterIdentity:
-    """Names and numbers that tell this cluster from another."""
+    """The facts that distinguish this cluster from another."""
     uid, version = await together(
         inquiry.ask(_uid(api)),
         inquiry.ask(_version(api)),
@@ -28,7 +28,7 @@ async def _version(api: ApiClient) -> str:
 
 
 async def gather_trust(api: ApiClient, inquiry: Inquiry) -> Measured[TrustedRoots]:
-    """The bundle that every pod is given (kube-controller-manager's root-ca-certificate-publisher)."""
+    """The CA bundle that every pod gets (kube-controller-manager's root-ca-certificate-publisher)."""
     found = await inquiry.ask(api.get(CONFIG_MAPS, _ROOT_CA, "kube-system"))
     if found.value is None:
         doubt = found.doubt or Doubt(

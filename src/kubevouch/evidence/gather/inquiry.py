@@ -1,4 +1,4 @@
-"""Questions to the API server, and how their answers and failures become `Measured` facts."""
+"""Reads facts from the API server; a failure becomes a doubt."""
 
 import asyncio
 from collections.abc import Awaitable, Coroutine
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 
 class Inquiry:
-    """Turns questions to one API server into Measured answers.
+    """Turns calls to one API server into Measured facts.
 
-    What concerns one question becomes its doubt. What concerns all of them (no connection, no credential) is raised:
-    there is no evidence then. A question without an answer is a doubt only once another one has had an answer.
+    An error of a single call becomes a doubt. An error that concerns all calls (no connection, no credential) is
+    raised, since there is no evidence then. A time-out is a doubt only if another call has been answered.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -31,7 +31,7 @@ class Inquiry:
         self._answered = False
 
     async def ask(self, question: Awaitable[T]) -> Measured[T]:
-        """The answer; None as the value where the object does not exist."""
+        """The fact; its value is None if the object does not exist."""
         at = self._clock.now()
         try:
             answer = await question
@@ -58,7 +58,7 @@ class Inquiry:
 
 
 async def together(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:
-    """All at the same time, answers in order; the first error ends the others and is raised as it is."""
+    """Runs all calls at the same time and returns their results in order. The first error cancels the other calls."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(coroutine) for coroutine in coroutines]

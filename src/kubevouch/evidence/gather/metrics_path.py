@@ -1,4 +1,4 @@
-"""The way from `kubectl top` to a kubelet: APIService, Service, pods, their flags and what they complain of."""
+"""Reads the path from `kubectl top` to a kubelet: APIService, Service, pods, their flags and their logs."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,7 +34,7 @@ _MOST_LOGS = 3
 
 
 async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
-    """All of it. What is behind a missing link is looked for where metrics-server's manifests put it."""
+    """The whole path. If a link is missing, what follows is looked for where metrics-server's manifests put it."""
     api_service, node_metrics = await together(
         inquiry.ask(api.get(API_SERVICES, API_SERVICE)), inquiry.ask(api.list_all(NODE_METRICS))
     )
@@ -83,7 +83,7 @@ def _is_unread(service: Measured[Service]) -> bool:
 def _deployment(
     found: Measured[tuple[Deployment, ...]], labels: dict[str, str]
 ) -> Measured[Deployment]:
-    """The one whose pods the Service selects."""
+    """The Deployment whose pods the Service selects."""
     chosen = next(
         (
             each
@@ -98,7 +98,7 @@ def _deployment(
 async def _logs(
     api: ApiClient, inquiry: Inquiry, pods: Measured[tuple[Pod, ...]]
 ) -> Measured[dict[str, str]]:
-    """By pod, of a few replicas: each scrapes every node."""
+    """The logs of a few replicas, by pod. Each replica scrapes every node."""
     running = [pod for pod in pods.or_else(()) if pod.status.phase == "Running"][:_MOST_LOGS]
     logs: list[Measured[str]] = await together(
         *(
@@ -119,7 +119,7 @@ async def _logs(
 def _in_logs(
     read: Measured[dict[str, str]], lines: Callable[[str, str], tuple[T, ...]]
 ) -> Measured[tuple[T, ...]]:
-    """What a reader of one log finds in all of them."""
+    """The results of `read` for all logs."""
     if read.value is None:
         return Measured(read.vantage, read.at, doubt=read.doubt)
     found = tuple(each for pod, log in read.value.items() for each in lines(log, pod))

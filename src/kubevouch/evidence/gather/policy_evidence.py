@@ -1,4 +1,4 @@
-"""Reads what a decision about a CSR needs to know of the cluster."""
+"""Reads the evidence that a decision about a CSR needs."""
 
 from kubevouch.evidence.gather.csrs import list_csrs
 from kubevouch.evidence.gather.inquiry import Inquiry, together
@@ -9,7 +9,7 @@ from kubevouch.kube.resources import NODES
 
 
 async def gather_policy_evidence(api: ApiClient, inquiry: Inquiry) -> PolicyEvidence:
-    """Asks for all of it at the same time."""
+    """The evidence, with all objects read at the same time."""
     nodes, csrs, names = await together(
         inquiry.ask(api.list_all(NODES)),
         inquiry.ask(list_csrs(api)),

@@ -23,9 +23,9 @@ async def gather_served(
     timeout: float = 10.0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[Served, ...]:
-    """Dials them all and judges each leaf as metrics-server would, in the order of the nodes' names.
+    """Dials all kubelets and verifies each leaf as metrics-server would. Results are in the order of the nodes' names.
 
-    progress: which kubelets have not answered yet; "" when all have.
+    progress: called with the kubelets that have not answered yet; with "" when all have.
     """
     waiting = {(each.node, each.address): each for each in wanted}
     dialled, found = tuple(waiting.values()), []

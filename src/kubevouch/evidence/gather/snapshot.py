@@ -1,4 +1,4 @@
-"""Asks everything at the same time and puts it into one snapshot. Reads only."""
+"""Reads all evidence at the same time into one snapshot."""
 
 from collections.abc import Callable
 
@@ -35,10 +35,10 @@ async def gather(
     progress: Callable[[str], None] = lambda _: None,
     dial_timeout: float = 10.0,
 ) -> Evidence:
-    """One snapshot. progress: what is waited for besides the API server; "" when nothing is.
+    """A snapshot. progress: called with what is waited for besides the API server; with "" when nothing is.
 
     Raises:
-        KubeError: no API server, or none that knows us: there is nothing to look at.
+        KubeError: the API server does not answer, or does not accept our credential, so that there is no evidence.
     """
     inquiry = Inquiry(clock)
     at = clock.now()
@@ -93,7 +93,7 @@ async def gather(
 async def _gather_csrs(
     api: ApiClient, inquiry: Inquiry
 ) -> tuple[Measured[tuple[CertificateSigningRequest, ...]], ClusterNames | None]:
-    """Serving CSRs; and where one waits for a decision, the names that it must not ask for."""
+    """The serving CSRs and, if one waits for a decision, the names that it must not request."""
     csrs = await inquiry.ask(list_csrs(api))
     if any(not each.status.conditions for each in csrs.or_else(())):
         return csrs, await gather_names(api, inquiry)

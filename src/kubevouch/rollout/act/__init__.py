@@ -1,1 +1,1 @@
-"""What a roll-out does: it asks the API server, the kubelets and the nodes, and writes what was decided."""
+"""The acting part of a rollout: it reads the API server, kubelets and nodes, and writes what was decided."""

@@ -1,4 +1,4 @@
-"""`fix --apply`: what was checked is carried out, node by node, each proven before the next; the ConfigMap last."""
+"""`fix --apply`: carries out a checked plan node by node, each proven before the next, and the ConfigMap last."""
 
 import asyncio
 from datetime import timedelta
@@ -90,7 +90,7 @@ async def _approved(
 async def _config_map(
     checked: CheckedPlan, context: RolloutContext, *, all_done: bool
 ) -> ConfigMapResult:
-    """Writes it once every node of the cluster, as it is now, is accounted for."""
+    """Writes the ConfigMap if every node that the cluster has now is done or well."""
     planned = checked.plan.config_map
     if planned is None:
         return ConfigMapResult("")
@@ -185,6 +185,7 @@ async def _prepare(
             serials=(context.random_serial(63), context.random_serial(63)),
         ),
         pid_before=0 if restarted else node.survey.unit.pid,
+        begun=begun,
     )
 
 

@@ -59,14 +59,14 @@ class CheckedNode:
     state: FoundState
     survey: NodeSurvey
     surveyed: datetime
-    """When, by our clock."""
+    """When it was surveyed, by our clock."""
 
     content: bytes
 
 
 @dataclass(frozen=True)
 class CheckedPlan:
-    """A plan that holds.
+    """A plan that passed every check.
 
     well: nodes that the plan leaves out since they are well, and that were found well again. writes_config_map: the
     ConfigMap is to be written, and every node of the cluster is accounted for. config_map_kept: why it is left as it is
@@ -136,7 +136,7 @@ class _Surveyed:
 
 @dataclass(frozen=True)
 class _Checker:
-    """What is known of the cluster while its nodes are checked."""
+    """Checks the nodes of a plan, with what is known of the cluster."""
 
     context: RolloutContext
     plan: Plan

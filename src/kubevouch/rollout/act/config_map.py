@@ -15,7 +15,7 @@ from kubevouch.rollout.decide.plan import ConfigMapPlan
 
 @dataclass(frozen=True)
 class ConfigMapResult:
-    """What became of it, for a person. failed: it is not as it was to be."""
+    """The result for the ConfigMap, in words for a person. failed: it is not as planned."""
 
     text: str
     failed: bool = False
@@ -28,12 +28,12 @@ async def is_written(api: ApiClient, plan: ConfigMapPlan) -> bool:
 
 
 async def write_config_map(api: ApiClient, plan: ConfigMapPlan) -> ConfigMapResult:
-    """Writes the planned text where the planned old one stands."""
+    """Writes the planned text if the ConfigMap still has the old text of the plan."""
     return await _replace(api, plan, plan.before, plan.after, ("updated", "is as planned already"))
 
 
 async def undo_config_map(api: ApiClient, plan: ConfigMapPlan) -> ConfigMapResult:
-    """Puts the old text back where ours stands."""
+    """Restores the old text if the ConfigMap still has ours."""
     return await _replace(
         api, plan, plan.after, plan.before, ("put back", "is as it was before the run")
     )

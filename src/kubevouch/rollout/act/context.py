@@ -1,4 +1,4 @@
-"""What a run needs of the world, passed in: a client, a transport to nodes, a clock, somebody who watches."""
+"""What a run is given: a client, a transport to nodes, a clock, and a report of its progress."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 
 
 class NodeTransport(Protocol):
-    """Carries a script to a node: `node.ssh.Ssh` or `node.local.Local`."""
+    """Runs a script on a node: `node.io.ssh.Ssh` or `node.io.local.Local`."""
 
     name: str
 
@@ -30,21 +30,21 @@ class ProgressReport(Protocol):
     """Called for what happens during a run, as it happens."""
 
     def step(self, node: str, text: str) -> None:
-        """The node has come so far."""
+        """A node has completed a step."""
         ...
 
     def waiting(self, node: str, text: str) -> None:
-        """What the node waits for now; may be drawn over."""
+        """What the node waits for now. A later call replaces it on the screen."""
         ...
 
     def ended(self, node: str, text: str) -> None:
-        """The node is through, one way or the other."""
+        """The node is done, successfully or not."""
         ...
 
 
 @dataclass(frozen=True)
 class RolloutContext:
-    """All of it.
+    """Everything that a run is given.
 
     stop: True once the operator wants to stop after the node in hand. random_serial: a fresh random number of so
     many bits.

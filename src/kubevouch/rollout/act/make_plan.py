@@ -32,7 +32,7 @@ _MOST_NAMED = 8
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """What the operator asks for. nodes: only these; empty for all. accepted: values that they vouch for, by node."""
+    """The operator's options. nodes: only these; empty means all. accepted: values that the operator vouches for, by node."""
 
     run: str
     made_by: str
@@ -45,7 +45,7 @@ class PlanOptions:
 
 
 async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
-    """Looks at everything and decides for each node.
+    """Reads the evidence and decides what each node needs.
 
     Raises:
         StoppedBefore: the cluster cannot be told from another one, so that no plan could be bound to it.

@@ -1,4 +1,4 @@
-"""What is asked about one node of a plan: what it serves, its CSRs, its lease; and what the plan gives to it."""
+"""Facts about one node of a plan: what it serves, its CSRs, its lease, and the names that the plan allows it."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -48,7 +48,7 @@ def client_certificates_of(survey: NodeSurvey) -> frozenset[str]:
 
 
 def targets_of(node: NodePlan) -> Iterable[Target]:
-    """Where its certificate must be seen."""
+    """The addresses at which its certificate must be served."""
     return [Target(address, node=node.node, port=node.port) for address in node.dial]
 
 

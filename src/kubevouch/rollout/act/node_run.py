@@ -1,4 +1,4 @@
-"""One node from its first change to its last gate: begin, look, commit, or undo."""
+"""The run of one node from its first change to its last gate: begin, observe, then commit or undo."""
 
 from dataclasses import dataclass
 
@@ -31,16 +31,18 @@ _TOLD = {
 
 @dataclass
 class NodeRun:
-    """One node's change under way. change: None where nothing is written on it."""
+    """The change of one node while it is under way. change: None if nothing is written on the node."""
 
     observer: NodeObserver
     timeouts: RolloutTimeouts
     change: NodeChange | None
     seed: Seed | None
     pid_before: int
+    begun: bool = False
+    """This run was found begun on it, and cut off: it goes on."""
 
     async def run(self) -> NodeResult:
-        """Carries it through to a result; an error of the transport or the API server is one, too."""
+        """Runs the change to its result. An error of the transport or the API server becomes a result, too."""
         clock = self.observer.context.clock
         began = clock.monotonic()
         outcome, why = await self._run(began)
@@ -66,26 +68,35 @@ class NodeRun:
         return await self._committed(began)
 
     async def _begin(self) -> tuple[NodeOutcome, str] | None:
-        """None: it has begun. Else how it ended already."""
+        """Begins the change, or goes on with it. Returns None, or the result if the node has one already."""
         try:
             answer = await self._call(TransactionStep.BEGIN)
         except NodeUnreachable as error:
-            return NodeOutcome.STOPPED, f"{error}; nothing was changed"
+            how = "this run is still armed on it" if self.begun else "nothing was changed"
+            return NodeOutcome.STOPPED, f"{error}; {how}"
         except NodeError as error:
             outcome, how = await self._undone(self.observer.context.clock.monotonic())
             return outcome, f"{error}; {how}"
+        if answer.outcome is not TransactionState.BEGUN:
+            return await self._not_begun(answer)
+        if answer.reason and not self.begun:  # by somebody else, since the check
+            how = "by another `fix --apply` of this plan; it is left to that one"
+            return NodeOutcome.STOPPED, f"{answer.reason}, {how}"
+        self.observer.new_process = answer.pid not in (0, self.pid_before)
+        if not self.begun:
+            self._step("seeded, written, restarted")
+        return None
+
+    async def _not_begun(self, answer: TransactionAnswer) -> tuple[NodeOutcome, str]:
+        """What became of a node on which the run did not begin."""
         if answer.outcome in (TransactionState.REFUSED, TransactionState.BUSY):
             return NodeOutcome.STOPPED, answer.reason
         if answer.outcome in (TransactionState.UNDONE, TransactionState.HALF):
             return self._as_undone(answer)
-        if answer.outcome is not TransactionState.BEGUN:
-            return await self._committed_before(answer)
-        self.observer.new_process = answer.pid not in (0, self.pid_before)
-        self._step("seeded, written, restarted")
-        return None
+        return await self._committed_before(answer)
 
     async def _gates(self, began: float) -> GateResult | None:
-        """None: all passed. Else the one that was not, when the time was over."""
+        """Waits for the gates. Returns None if all passed, else the one that had not passed when the time was over."""
         clock = self.observer.context.clock
         reported = 0
         while True:
@@ -130,7 +141,7 @@ class NodeRun:
         return NodeOutcome.UNKNOWN, answer.reason
 
     async def _committed_before(self, answer: TransactionAnswer) -> tuple[NodeOutcome, str]:
-        """The node says that this run was done on it: what it serves must say so, too."""
+        """The result if the node says that this run is committed on it, which what it serves must confirm."""
         if answer.outcome is TransactionState.COMMITTED and await self.observer.serves_well():
             return NodeOutcome.DONE, "done in this run before"
         return (
@@ -160,7 +171,7 @@ class NodeRun:
         )
 
     async def _insist(self, action: TransactionStep, began: float) -> TransactionAnswer | None:
-        """Calls until the node answers; None once its own switch must have gone off without one."""
+        """Repeats a step until the node answers; None once its switch must have fired without an answer."""
         clock = self.observer.context.clock
         deadline = began + self.timeouts.switch + 2 * _RETRY
         while True:

@@ -1,8 +1,8 @@
-"""Looks at one node from outside while it changes, and approves its CSR when the policy passes it."""
+"""Observes a node from outside while it changes, and approves its CSR if the policy passes it."""
 
 import contextlib
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from kubevouch.diagnose.rules.wire import code_of
@@ -44,13 +44,14 @@ from kubevouch.rollout.decide.recheck import not_the_node
 from kubevouch.x509 import node_name_of
 
 _REREAD = 10.0
+_APPROVED_CSRS_ARE_KEPT = timedelta(minutes=55)
 _MOST_APPROVALS = 3
 """A kubelet asks once; again if its addresses change meanwhile. An approval cannot be taken back."""
 
 
 @dataclass(frozen=True)
 class RunInputs:
-    """What stays the same over a run."""
+    """The inputs that stay the same during a run."""
 
     plan: Plan
     trust: TrustedRoots
@@ -61,7 +62,7 @@ class RunInputs:
 
 @dataclass
 class NodeObserver:
-    """One node under change: what was there before, and what has been seen since."""
+    """Observes one node during its change: what it was before, and what has been seen since."""
 
     context: RolloutContext
     inputs: RunInputs
@@ -145,7 +146,7 @@ class NodeObserver:
         decided = found.condition("Approved")
         if why := await self._held(found, csrs):
             return f"approved by {decided.reason!r}, but held by us: {why}" if decided else why
-        if decided:  # by somebody else, who came first and was right
+        if decided:  # another approver was first, and every rule passes
             self._approved(name, f"approved by {decided.reason!r}; every rule passes")
         elif len(self.approved) >= _MOST_APPROVALS:
             return f"this run has approved {len(self.approved)} CSRs of this node already"
@@ -189,8 +190,13 @@ class NodeObserver:
         return "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in decision.held_by[:3])
 
     async def _bootstrap_csrs(self) -> tuple[str, ...] | None:
-        """CSRs with which a bootstrap token asked to be this node since the plan; None where it does not matter."""
-        if not self.inputs.word.without_credential_id:
+        """CSRs with which a bootstrap token asked to be this node since the plan.
+
+        None where it does not matter, and where it cannot be told: the API server forgets approved CSRs after an hour
+        (pkg/controller/certificates/cleaner/cleaner.go), so an older plan cannot know.
+        """
+        age = self.context.clock.now() - self.inputs.plan.made_at
+        if not self.inputs.word.without_credential_id or age > _APPROVED_CSRS_ARE_KEPT:
             return None
         found = await self.context.api.list_all(
             CSRS, field_selector=f"spec.signerName={KUBELET_CLIENT}"
@@ -209,7 +215,9 @@ class NodeObserver:
         if known or lately:
             return self.client_certificates
         self.reread = clock.monotonic()
-        with contextlib.suppress(KubevouchError):  # then what was read before stands, and holds it
+        with contextlib.suppress(
+            KubevouchError
+        ):  # keep the certificates read before, with which the rule holds the CSR
             survey = (await survey_planned(self.node, self.context)).answer
             self.client_certificates |= client_certificates_of(survey)
         return self.client_certificates
@@ -225,13 +233,13 @@ class NodeObserver:
         )
 
     async def serves_as_before(self) -> bool:
-        """It serves what it served before the change."""
+        """Whether it serves the same certificate as before the change."""
         return bool(self.leaves_before) and (
             await leaves_of(self.context, self.node) == self.leaves_before
         )
 
     async def serves_well(self) -> bool:
-        """Every address serves a certificate that is trusted, and this node's."""
+        """Whether every address serves a trusted certificate of this node."""
         served = await self._served()
         return bool(served) and all(
             not code_of(each)
@@ -245,7 +253,7 @@ class NodeObserver:
         try:
             answer = await self.context.api.text(path)
         except Forbidden:
-            return None  # we may not ask; the wire and the metrics tell enough
+            return None  # not allowed to read it; the handshake and the metrics are proof enough
         except KubeError as error:
             return str(error)
         return None if answer.strip() == "ok" else f"/healthz says {answer[:80]!r}"
@@ -267,6 +275,6 @@ class NodeObserver:
 
 
 def _ours(csr: CertificateSigningRequest, run: str) -> bool:
-    """This run approved it, whether or not we heard the API server's answer."""
+    """Whether this run approved the CSR, even if the API server's response was lost."""
     approved = csr.condition("Approved")
     return approved is not None and approved.reason == BY_US and f"run {run}:" in approved.message

@@ -1,4 +1,4 @@
-"""Before the first write: is it the plan's cluster, are they the plan's machines, can we see and do what we must?"""
+"""Checks before the first write: the cluster, the machines, our rights, and that kubelets can be dialled from here."""
 
 from collections.abc import Iterable
 from contextlib import aclosing
@@ -85,7 +85,7 @@ async def check_identity(plan: Plan, context: RolloutContext) -> TrustedRoots:
 
 
 async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
-    """We may do all that the run will do. Raises StoppedBefore naming what is lacking."""
+    """Checks that we have every right that the run needs. Raises StoppedBefore with those that are lacking."""
     wanted = [
         ("update certificatesigningrequests/approval", ResourceAttributes(
             verb="update",
@@ -114,7 +114,7 @@ async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
 async def check_vantage(
     nodes: Iterable[NodePlan], trust: TrustedRoots | None, context: RolloutContext
 ) -> dict[str, Served]:
-    """Every address can be dialled from here: else a good node could not be told from a bad one.
+    """Checks that every address can be dialled from here, without which no gate could be judged.
 
     Returns what each node serves at its first address.
 

@@ -1,4 +1,4 @@
-"""The survey of a node for its plan: which host ssh is asked for, and what was tried where none of them answers."""
+"""Surveys a node for its plan: chooses the host to give to ssh, and says what was tried if none answers."""
 
 from ipaddress import ip_address
 
@@ -15,7 +15,7 @@ _TYPES = ("InternalIP", "ExternalIP")
 
 
 def hosts_of(node: Node) -> tuple[str, ...]:
-    """What ssh may be asked for, in this order: the node's name, then the addresses of its status.
+    """The hosts to try with ssh, in order: the node's name, then the addresses in its status.
 
     The name is the operator's own word for the machine, in known_hosts or in the ssh configuration. An address is the
     node's claim: it leads to a machine whose key the operator knows, or nowhere.

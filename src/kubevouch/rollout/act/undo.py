@@ -1,6 +1,6 @@
-"""`undo RUN`: every node that a run has changed goes back to its former files, through gates of its own.
+"""`undo RUN`: restores the former files of every node that a run has changed, with gates of its own.
 
-The order is that of the run turned round: the ConfigMap first, then control planes, then workers.
+The order is the reverse of the run: the ConfigMap first, then control planes, then workers.
 """
 
 from kubevouch.evidence.gather.serving import gather_served
@@ -85,7 +85,7 @@ async def _undo_node(
 async def _after(
     answer: TransactionAnswer, node: NodePlan, context: RolloutContext, timeouts: RolloutTimeouts
 ) -> tuple[NodeOutcome, str]:
-    """What the node said of its undo, and what is seen of it from outside."""
+    """The result of a node's undo, by its own answer and by what is seen from outside."""
     if answer.outcome is not TransactionState.UNDONE:
         return NodeOutcome.STOPPED, answer.reason
     context.progress.step(node.node, "former files in place, restarted")

@@ -21,7 +21,7 @@ _INTERRUPTION = "the port refuses connections for about a second, while the kube
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """All that is known of one node when it is planned for.
+    """The facts about a node from which its plan is made.
 
     confirmed: addresses that are proven. accepted: values that the operator vouches for. flags: metrics-server's.
     """
@@ -33,7 +33,7 @@ class NodeFacts:
     accepted: tuple[str, ...]
     flags: tuple[str, ...]
     host: str = ""
-    """What ssh was asked for; empty for the node's name."""
+    """The host given to ssh; empty means the node's name."""
 
     known_as: str = ""
     """The name under which the operator's known_hosts has the key that answered."""

@@ -1,4 +1,4 @@
-"""Whether the cluster at hand is the one that a plan was made for. Pure."""
+"""Whether this is the cluster that a plan was made for. Pure."""
 
 from kubevouch.rollout.decide.plan import ClusterBinding
 

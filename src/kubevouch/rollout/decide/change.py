@@ -1,4 +1,4 @@
-"""From a planned node and its survey to the words of the transaction script, and the seed that goes with it. Pure."""
+"""Turns a planned node and its survey into a change for the transaction script, and chooses its seed. Pure."""
 
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -18,7 +18,7 @@ from kubevouch.x509 import (
 def change_of(
     node: NodePlan, survey: NodeSurvey, run: str, *, content: bytes, switch_seconds: int
 ) -> NodeChange:
-    """The change in the script's words. content: the whole new config.yaml, whose digest is the plan's."""
+    """The change for the script. content: the whole new config.yaml, whose digest is in the plan."""
     return NodeChange(
         run=run,
         machine_id=node.machine_id,
@@ -35,7 +35,7 @@ def change_of(
 
 
 def change_to_undo(node: NodePlan, survey: NodeSurvey, run: str) -> NodeChange:
-    """The same words for an undo: the new content is not needed, its hash is."""
+    """The change for an undo, which needs only the hash of the new content."""
     return change_of(node, survey, run, content=b"", switch_seconds=0)
 
 

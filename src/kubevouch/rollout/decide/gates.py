@@ -1,6 +1,6 @@
-"""What must be seen from outside before a node counts as done. Pure: a look at the node in, rulings out.
+"""The gates: what must be seen from outside before a node is done. Pure: evidence about the node in, results out.
 
-The same judges as everywhere: the policy decides about the CSR, `diagnose` names what is on the wire.
+The rules are those of the other verbs: the policy decides about the CSR, `diagnose` judges the certificate served.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from kubevouch.x509 import Certificate, X509Error, node_name_of, read_certificat
 
 
 class ProofGate(StrEnum):
-    """In the order in which they are passed."""
+    """The gates in the order in which they must pass."""
 
     ANSWERS = "API server answers"
     PROCESS = "new kubelet process"
@@ -32,13 +32,13 @@ class ProofGate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What one gate says: passed, or what it waits for, or that it never will be passed."""
+    """The result of a gate: it passed, it waits for something, or it can never pass."""
 
     gate: ProofGate
     passed: bool
     text: str
     hopeless: bool = False
-    """An issued certificate that is not the plan's cannot be taken back: the whole run stops."""
+    """Whether the whole run must stop: an issued certificate with other names than planned cannot be revoked."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class GateEvidence:
     approved_here: frozenset[str]
     served: tuple[Served, ...]
     api_path: str | None
-    """None: answered; else what went wrong."""
+    """None if it answered; else the error."""
 
     ready: str | None
     metrics_wanted: bool
@@ -134,7 +134,7 @@ def _issued(evidence: GateEvidence) -> GateResult:
 
 
 def _names(evidence: GateEvidence) -> GateResult:
-    """Issued is asked for, and asked for is allowed; this looks at what was signed in the end."""
+    """The gate about the names in the certificate that was actually signed."""
     certificate = issued_certificate(evidence.csr)
     assert certificate is not None
     planned = {entry.value for entry in (*evidence.plan.names, *evidence.plan.addresses)}
@@ -146,7 +146,7 @@ def _names(evidence: GateEvidence) -> GateResult:
 
 
 def _served(evidence: GateEvidence) -> GateResult:
-    """At every address: the very certificate that was issued, and metrics-server would trust it."""
+    """The gate about the wire: every address serves the issued certificate, and metrics-server would trust it."""
     certificate = issued_certificate(evidence.csr)
     for served in evidence.served:
         where = str(served.dialled.target)

@@ -32,7 +32,7 @@ _NO_CHANGE = "(no change: the file says so already; the kubelet has not been res
 
 
 class NeedKind(StrEnum):
-    """What a node needs."""
+    """The kind of a node's need."""
 
     NOTHING = "nothing"
     """It serves a certificate that is trusted and its own, will ask for the next one, and no CSR of it waits."""
@@ -47,7 +47,7 @@ class NeedKind(StrEnum):
     """A run has changed it and has not been proven: that run is to be finished or undone first."""
 
     UNKNOWN = "unknown"
-    """It cannot be helped, or it could not be told what it needs: `why` says what is in the way."""
+    """It cannot be planned for; `why` says what prevents it."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class DiskChange:
 
 @dataclass(frozen=True)
 class Need:
-    """The answer. change: where the kind is BOOTSTRAP."""
+    """What a node needs. change: only if the kind is BOOTSTRAP."""
 
     kind: NeedKind
     why: str = ""
@@ -94,11 +94,11 @@ class Need:
 
 
 class _CannotBeHelpedError(Exception):
-    """What is in the way."""
+    """Why the node cannot be planned for."""
 
 
 def need_of(facts: MachineFacts) -> Need:
-    """What this node needs, or what is in the way."""
+    """What a node needs, or why it cannot be planned for."""
     try:
         return _need_of(facts)
     except (_CannotBeHelpedError, ConfigurationError) as error:
@@ -111,7 +111,7 @@ def _need_of(facts: MachineFacts) -> Need:
         raise _CannotBeHelpedError(why)
     if (
         survey.unsafe
-    ):  # then the runs on it cannot be trusted either: whether one is armed is not known
+    ):  # the run folders cannot be trusted either, so it is not known whether a run is armed
         raise _CannotBeHelpedError(
             f"{survey.unsafe.decode(errors='replace')}: what is written there as root must be root's alone"
         )

@@ -1,4 +1,4 @@
-"""What the operator says for one run, besides the plan: never kept in a plan, which anybody may have written."""
+"""What the operator states for one run on the command line. It is never kept in a plan, which may be forged."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from kubevouch.rollout.decide.machine import next_start
 
 @dataclass(frozen=True)
 class OperatorWord:
-    """Facts that nothing on the cluster tells, by the operator's word.
+    """Facts that the cluster does not state, by the operator's word.
 
     domains, service_networks: the cluster's DNS domain and the network of Services. without_credential_id: it is
     accepted that this API server (older than Kubernetes 1.32) does not tell with which credential a CSR was made.

@@ -1,7 +1,7 @@
-"""The plan: what is to happen to which node, bound to one cluster and its machines. An index, not the truth.
+"""The plan: the changes of each node, bound to one cluster and its machines.
 
-The truth of a run lies in its folder on each node; the plan says where to look. It holds no secret. It is a file
-that a person reads and another person may sign off, so everything that will be done stands in it.
+It is a file that one person reads and another may sign off, so everything that will be done is in it, and no secret.
+The state of a run is kept in its folder on each node; the plan only says where to look.
 """
 
 import re
@@ -25,7 +25,7 @@ _MACHINE = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
 class ChangeKind(StrEnum):
-    """What a node needs."""
+    """The kind of a node's change."""
 
     BOOTSTRAP = "bootstrap"
     """serverTLSBootstrap is off: one line in config.yaml, a seed, a restart, and the approval of its CSR."""
@@ -35,7 +35,7 @@ class ChangeKind(StrEnum):
 
 
 class SeedKind(StrEnum):
-    """What keeps the port answering while the CSR waits."""
+    """The seed that keeps the port answering while the CSR waits."""
 
     COPY = "copy"
     """The node's own self-signed pair is still good."""
@@ -45,7 +45,7 @@ class SeedKind(StrEnum):
 
 
 class ClusterBinding(msgspec.Struct, frozen=True):
-    """The cluster that the plan is for. Another one is refused, whatever the context is called."""
+    """The cluster that the plan is for. Any other is refused, whatever its context is called."""
 
     context: str
     server: str
@@ -59,13 +59,13 @@ class ClusterBinding(msgspec.Struct, frozen=True):
 
 
 class NodePlan(msgspec.Struct, frozen=True):
-    """One node."""
+    """The plan of one node."""
 
     node: str
     uid: str
     machine_id: str
     host: str
-    """What ssh is asked for."""
+    """The host given to ssh."""
 
     host_key: str
     """Fingerprint of the ssh host key that answered; empty where the transport shows none."""
@@ -114,7 +114,7 @@ class ConfigMapPlan(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """All of it."""
+    """A plan."""
 
     run: str
     made_at: datetime
@@ -132,14 +132,14 @@ class Plan(msgspec.Struct, frozen=True):
     """Why there is no change of the ConfigMap, or what comes with it."""
 
     approver: str
-    """Who approves CSRs of kubelets on this cluster now; empty: nobody."""
+    """The approver of kubelets' CSRs on this cluster; empty if there is none."""
 
     notices: tuple[str, ...] = ()
     schema: str = msgspec.field(default=SCHEMA, name="schemaVersion")
 
 
 def ordered(nodes: tuple[NodePlan, ...]) -> tuple[NodePlan, ...]:
-    """Workers first, control planes last; else as the plan lists them."""
+    """The nodes with workers first and control planes last, otherwise in the plan's order."""
     return tuple(sorted(nodes, key=lambda each: each.control_plane))
 
 
@@ -193,7 +193,7 @@ def _escaped(character: str) -> str:
 
 
 def _problem(plan: Plan) -> str:
-    """What would make this plan dangerous to act on; empty if nothing does."""
+    """Why this plan must not be carried out; empty if nothing is wrong with it."""
     if not _RUN.fullmatch(plan.run):
         return f"the run is named {plan.run!r}"
     names = [node.node for node in plan.nodes]

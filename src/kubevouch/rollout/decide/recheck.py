@@ -22,14 +22,14 @@ NEW_PLAN = "make a new plan"
 
 
 class FoundState(StrEnum):
-    """What a run finds on a node of its plan."""
+    """The state of a planned node, as a run finds it."""
 
     AS_PLANNED = "as planned"
     BEGUN = "begun"
     """This very run has changed it before and was cut off: it is armed. The run goes on with it."""
 
     WELL = "well"
-    """It needs nothing any more."""
+    """It needs nothing now."""
 
     OTHER = "other"
     """It is not as planned: `why` says what was seen. Nothing may be done on it."""
@@ -37,7 +37,7 @@ class FoundState(StrEnum):
 
 @dataclass(frozen=True)
 class Recheck:
-    """The answer. content: the whole new config.yaml, where one is to be written."""
+    """The result of a recheck. content: the whole new config.yaml, if one is to be written."""
 
     state: FoundState
     why: str = ""

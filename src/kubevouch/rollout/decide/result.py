@@ -1,4 +1,4 @@
-"""What came of a run, node by node, and the exit code that says it."""
+"""The result of a run, node by node, and its exit code."""
 
 from enum import StrEnum
 
@@ -9,7 +9,7 @@ from kubevouch.rollout.decide.plan import LeftOut
 
 
 class NodeOutcome(StrEnum):
-    """How it ended for one node."""
+    """How the run ended for a node."""
 
     DONE = "done"
     """Every gate passed, and the change is committed."""
@@ -21,7 +21,7 @@ class NodeOutcome(StrEnum):
     """Nothing was changed on it, or nothing that would have to be undone."""
 
     UNKNOWN = "unknown"
-    """It could not be reached to tell; its own switch undoes it, or has."""
+    """It could not be reached; its own switch undoes the change, or has undone it."""
 
     UNTOUCHED = "untouched"
     """The run ended before it was its turn."""
@@ -35,7 +35,7 @@ class NodeResult(msgspec.Struct, frozen=True):
     why: str = ""
     seconds: float = 0.0
     csrs: tuple[str, ...] = ()
-    """Those that were approved for it."""
+    """The CSRs that were approved for it."""
 
 
 class RunResult(msgspec.Struct, frozen=True):

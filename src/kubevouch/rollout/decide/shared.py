@@ -1,4 +1,4 @@
-"""Machines that cannot be told from one another: what an id or a key that two nodes share is worth. Pure."""
+"""Machine-ids and ssh host keys that several nodes share, and so prove nothing. Pure."""
 
 from collections.abc import Iterable, Mapping
 

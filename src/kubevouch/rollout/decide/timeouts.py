@@ -1,4 +1,4 @@
-"""How long a node may take, and what follows from it: when its switch fires, and how long a seed must live."""
+"""The time-outs of a node's change, when its switch fires, and how long a seed must live."""
 
 from dataclasses import dataclass
 from datetime import timedelta

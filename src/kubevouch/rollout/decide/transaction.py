@@ -16,7 +16,7 @@ from kubevouch.node.script import Script
 
 
 class TransactionStep(StrEnum):
-    """What a call of the script does. Each may be called again: what is done stays done."""
+    """A step of the script. Each is idempotent."""
 
     BEGIN = "begin"
     COMMIT = "commit"
@@ -24,7 +24,7 @@ class TransactionStep(StrEnum):
 
 
 class TransactionState(StrEnum):
-    """Where a node stands after a call."""
+    """The state of a node after a step."""
 
     BEGUN = "begun"
     COMMITTED = "committed"
@@ -36,14 +36,14 @@ class TransactionState(StrEnum):
     """The run has changed nothing on this node, and from now on never will."""
 
     BUSY = "busy"
-    """Another call is at work on this node: ask again."""
+    """Another call runs on this node: try again."""
 
     REFUSED = "refused"
-    """The call changed nothing; `why` says what was in its way."""
+    """The step changed nothing; `why` says what prevented it."""
 
 
 class TransactionAnswer(msgspec.Struct, frozen=True):
-    """The script's one line. Texts travel in base64, which msgspec takes off again."""
+    """The one line that the script prints. Texts are sent in base64, which msgspec decodes."""
 
     outcome: TransactionState
     why: bytes
@@ -68,12 +68,12 @@ class Seed(msgspec.Struct, frozen=True):
     key_pem: bytes
 
     def __repr__(self) -> str:
-        """Never the key."""
+        """Without the key."""
         return "<seed pair>"
 
 
 class NodeChange(msgspec.Struct, frozen=True):
-    """What is to happen on one node, in the script's words."""
+    """The change of one node, as the script takes it."""
 
     run: str
     machine_id: str
