@@ -16,7 +16,7 @@ from kubevouch.diagnose.make import (
     pods_of,
 )
 from kubevouch.diagnose.rules import rule
-from kubevouch.diagnose.rules.youth import is_new_to_metrics, only_starting
+from kubevouch.diagnose.rules.youth import current_pods, is_new_to_metrics, only_starting
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.snapshot import Evidence, MetricsPath
 from kubevouch.kube.resources import Pod
@@ -109,7 +109,7 @@ def pods_broken(evidence: Evidence) -> Iterator[Finding]:
     serves = any(pod.ready for pod in pods.or_else(()))
     broken = [
         (pod, why)
-        for pod in pods.or_else(())
+        for pod in current_pods(evidence.metrics)
         if (why := _why_broken(pod)) and not (serves and pod.status.phase == "Failed")
     ]
     if broken:
