@@ -262,7 +262,7 @@ async def test_a_csr_that_was_made_with_another_credential_is_not_approved() -> 
 
 
 def _csrs_of(here: Acting, node: str) -> list[str]:
-    found = here.stage.server.store._all(kind_of("CertificateSigningRequest")).values()
+    found = here.stage.server.store.list(kind_of("CertificateSigningRequest"))
     return [c["metadata"]["name"] for c in found if c["spec"]["username"].endswith(node)][-1:]
 
 

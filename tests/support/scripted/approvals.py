@@ -6,8 +6,8 @@ are restored without a word; a decision cannot be withdrawn.
 
 from typing import Any
 
+from kubevouch_lab.apiserver import status
 from kubevouch_lab.signer.conditions import malformed, settled_times, withdrawn
-from tests.support.scripted import status
 from tests.support.scripted.kinds import CSRS
 
 Object = dict[str, Any]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.scripted import status
+from kubevouch_lab.apiserver import status
 
 Object = dict[str, Any]
 _PREFIX = "/apis/authorization.k8s.io/v1/"
