@@ -71,8 +71,11 @@ def rollout_context(
 
 
 @contextlib.contextmanager
-def stopping(terminal: Terminal) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C ends the run after the node in hand; the second one at once: its switch then undoes that node."""
+def stopping(terminal: Terminal, left: str) -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C ends the run after the node in hand; the second one at once.
+
+    left: what then becomes of the node in hand, for a person; empty if nothing is changed on nodes.
+    """
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     asked = False
@@ -80,7 +83,7 @@ def stopping(terminal: Terminal) -> Iterator[Callable[[], bool]]:
     def on_signal() -> None:
         nonlocal asked
         if asked and task is not None:
-            terminal.note("stopping at once; the node in hand is undone by its own switch")
+            terminal.note("stopping at once" + (f"; {left}" if left else ""))
             task.cancel()
             return
         asked = True

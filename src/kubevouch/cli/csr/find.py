@@ -18,7 +18,7 @@ class CsrUnknown(KubevouchError):
     """It is not known whether there is such a CSR."""
 
 
-def request_named(word: str, policy_evidence: PolicyEvidence) -> Csr:
+def csr_named(word: str, policy_evidence: PolicyEvidence) -> Csr:
     """The CSR of this name. A file comes before an object in the cluster. Raises UsageError, CsrUnknown."""
     path = Path(word)
     if path.is_file():

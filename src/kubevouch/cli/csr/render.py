@@ -14,7 +14,7 @@ _LONGEST = 64
 COLUMNS = ("NAME", "AGE", "NODE", "ASKS FOR", "CONDITION", "POLICY")
 
 
-def request_json(found: CertificateSigningRequest, decision: Decision) -> dict[str, object]:
+def csr_json(found: CertificateSigningRequest, decision: Decision) -> dict[str, object]:
     """A CSR as JSON."""
     return {
         "name": found.name,
@@ -23,13 +23,11 @@ def request_json(found: CertificateSigningRequest, decision: Decision) -> dict[s
         "asksFor": _asked_for(found),
         "condition": _condition(found),
         "outcome": decision.outcome,
-        "rulings": decision.results,
+        "results": decision.results,
     }
 
 
-def request_row(
-    found: CertificateSigningRequest, decision: Decision, at: datetime
-) -> tuple[str, ...]:
+def csr_row(found: CertificateSigningRequest, decision: Decision, at: datetime) -> tuple[str, ...]:
     """A CSR as a row under COLUMNS."""
     node = found.spec.username.removeprefix(NODE_USER)
     shown = node if len(node) <= _LONGEST else f"{node[:_LONGEST]}..."
@@ -86,7 +84,7 @@ def _in_short(decision: Decision) -> str:
     return f"holds: {decision.held_by[0].rule}"
 
 
-def print_judgement(terminal: Terminal, decision: Decision, node: str | None) -> None:
+def print_decision(terminal: Terminal, decision: Decision, node: str | None) -> None:
     """Each rule with the value seen and allowed, and the outcome of all. node: whose CSR it is, if that is known."""
     width = max(len(result.rule) for result in decision.results)
     for result in decision.results:
