@@ -10,10 +10,11 @@ from kubevouch.kube.errors import Forbidden
 from kubevouch.kubelet.io.fetch import KubeletRoots
 from kubevouch.metrics.fleet import ADDRESS_TYPES, KubeletAddressing
 from kubevouch.metrics.scraper import ScrapeSettings
+from kubevouch_lab.apiserver import status
 from tests.metrics.conftest import ADDRESS, NODE, PATH, Cluster, Live, Page
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
-from tests.support.scripted import faults, status
+from tests.support.scripted import faults
 from tests.support.scripted.kubelet import NO_CERTIFICATE, SILENCE, Behaviour, Raw, Serve
 
 HASTY = ScrapeSettings(timeout=0.5)

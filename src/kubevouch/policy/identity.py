@@ -74,7 +74,7 @@ def subject(facts: CsrFacts) -> RuleResult:
         return refuses(
             "subject",
             HoldReason.WRONG_SUBJECT,
-            "it asks to be somebody other than its requestor",
+            "its subject is not the requestor's own name",
             seen=seen,
             allowed=allowed,
         )
@@ -85,7 +85,9 @@ def live_node(facts: CsrFacts) -> RuleResult:
     """A Node of this name exists now: no certificate for one that is gone."""
     node = requestor_node(facts.csr)
     if node is None or facts.node_exists is None:
-        return cannot_tell("live-node", "which Node it is, or whether it is there, is not known")
+        return cannot_tell(
+            "live-node", "it is not known whose CSR this is, or whether that Node exists"
+        )
     if not facts.node_exists:
         return refuses(
             "live-node",

@@ -52,13 +52,20 @@ def _has_new_certificate(node: str, evidence: Evidence) -> bool:
 def current_pods(metrics: MetricsPath) -> tuple[Pod, ...]:
     """metrics-server's pods without those of a former roll-out: they are about to be replaced.
 
-    A pod of another command line than its Deployment's is one; all count where none has the Deployment's.
+    A pod of another command line than its Deployment's (the newest pod's, where that is not known) is one; all count
+    where none has the Deployment's.
     """
     pods, deployment = metrics.pods.or_else(()), metrics.deployment.value
-    if deployment is None:
-        return pods
-    wanted = _words(deployment.spec.template.spec)
+    if not pods:
+        return ()
+    newest = max(pods, key=_made)
+    wanted = _words(deployment.spec.template.spec if deployment is not None else newest.spec)
     return tuple(pod for pod in pods if _words(pod.spec) == wanted) or pods
+
+
+def _made(pod: Pod) -> float:
+    made = pod.metadata.creation_timestamp
+    return made.timestamp() if made is not None else 0.0
 
 
 def _words(spec: PodSpec) -> tuple[tuple[str, ...], ...]:
@@ -71,8 +78,12 @@ def only_starting(evidence: Evidence) -> bool:
     pods = current_pods(metrics)
     if not pods or any(port.code for port in port_states(evidence)) or metrics.denials.or_else(()):
         return False
-    young = all(_is_young(pod.metadata.creation_timestamp, evidence.at) for pod in pods)
-    return young and not any(_waits(pod) for pod in pods)
+    return all(is_young(pod, evidence.at) for pod in pods) and not any(_waits(pod) for pod in pods)
+
+
+def is_young(pod: Pod, at: datetime) -> bool:
+    """It was made less than two minutes ago."""
+    return _is_young(pod.metadata.creation_timestamp, at)
 
 
 def _waits(pod: Pod) -> bool:
