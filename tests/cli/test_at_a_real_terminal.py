@@ -131,6 +131,33 @@ async def test_a_survey_that_hangs_is_named_in_a_pipe_too(kubevouch: Program) ->
     assert (await ended(process)).code == 130
 
 
+def test_what_a_roll_out_waits_for_is_drawn_over_and_only_its_steps_stay() -> None:
+    """Two nodes at once, texts far wider than the terminal."""
+    err, clock = Window(), WoundClock()
+    terminal = Terminal(Window(), Window(), err, {"TERM": "xterm", "COLUMNS": "60"})
+    progress = terminal.progress = Progress(terminal, clock)
+    progress.step("w1", "seeded")
+    for second in range(20):
+        progress.waiting("w1", f"fresh metrics ({'no newer sample in the metrics API yet ' * 4})")
+        progress.waiting("w2", f"the signer, asked {second // 7} times {'x' * 90}")
+        clock.wind(timedelta(seconds=1))
+        progress.tick()
+        if second == 10:
+            terminal.note("stopping after the node in hand")
+    drawn = Screen(60).feed(err.getvalue())
+    assert len([line for line in str(drawn).splitlines() if "waits for" in line]) == 2
+    progress.ended("w1", "done in 20 s")
+    progress.end("w2")
+    progress.tick()
+    screen = Screen(60).feed(err.getvalue())
+    assert str(screen).splitlines() == [
+        "  0:00  w1  seeded",
+        "stopping after the node in hand",
+        "  0:20  w1  done in 20 s",
+    ]
+    assert max(map(len, screen.seen)) <= 60
+
+
 ODD = "".join(
     chr(each)
     for each in range(sys.maxunicode + 1)
