@@ -112,6 +112,9 @@ class Operator:
             for after in re.findall(r"^NEXT +kubevouch (fix --apply .*)$", ran.out, re.MULTILINE):
                 applied = self.kubevouch(*shlex.split(after), "--yes")
                 assert applied.code == 0, applied
+                lines = applied.err.splitlines()
+                said = [each.split(maxsplit=1)[1] for each in lines if " approved" in each]
+                assert len(said) == len(set(said)), f"an approval was told twice: {applied}"
         elif program == "kubectl":
             self.cluster.kubectl(*words)
         else:
