@@ -228,7 +228,7 @@ async def test_a_kubelet_of_one_node_is_not_taken_for_another_at_the_same_addres
         failure = found["n2"]
         assert failure is not None
         assert failure.reason == "wrong-identity"
-        assert "that of node n1, not of node n2" in failure.text
+        assert "the certificate belongs to node n1, not to node n2" in failure.text
         assert collector.store.absence("n2") == failure.text
     assert shared.sent.count(b"GET ") == 1
 
