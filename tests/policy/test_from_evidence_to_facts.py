@@ -24,10 +24,16 @@ from kubevouch.policy.claims import (
     with_said,
 )
 from kubevouch.policy.csr import Csr, bare_csr, csr_of
-from kubevouch.policy.decide import decide_entitlement
+from kubevouch.policy.decide import decide, decide_entitlement
 from kubevouch.policy.facts import CsrFacts, csr_facts
 from kubevouch.policy.pins import Pins, allowed_by_pins
-from kubevouch.policy.reserved import ReservedNames, reserved_of
+from kubevouch.policy.reserved import (
+    Reservation,
+    ReservedNames,
+    reserved_address,
+    reserved_name,
+    reserved_of,
+)
 from kubevouch.policy.rule import HoldReason, RuleResult
 from kubevouch.x509.csr import read_csr
 from tests.support.requests import request
@@ -209,6 +215,62 @@ def test_a_csr_without_a_requestor_is_of_no_node_so_every_node_is_another() -> N
     assert set(facts.other_nodes.names) == {NODE, "worker-2"}
 
 
+def test_a_decision_about_a_csr_is_named_after_the_csr() -> None:
+    facts = csr_facts(csr_of(CSR), evidence(), at=NOW, allowed=AllowedNames(NODE))
+    assert decide(facts).about == "csr-1"
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("kubernetes.default", "the API server"),
+        ("Kubernetes.Default.", "the API server"),
+        ("x.kubernetes", "the API server"),
+        ("api.example.com", "the control plane's endpoint"),
+        ("localhost.localdomain", "every machine's own"),
+        ("x.localhost", "every machine's own"),
+        ("vault.kube-system.svc.anything", "a Service"),
+        ("vault.default.svc", "a Service"),
+        ("x.corp.internal.", "the cluster's own domain"),
+        ("x.cluster.local", "the cluster's own domain"),
+    ],
+)
+def test_a_reserved_name_says_what_it_is_reserved_for(name: str, what: str) -> None:
+    assert reserved_name(name, RESERVED, None) == Reservation(what)
+
+
+@pytest.mark.parametrize("name", [NODE, ".kubernetes.default"])
+def test_any_other_name_is_not_reserved(name: str) -> None:
+    assert reserved_name(name, RESERVED, None) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "reservation"),
+    [
+        ("10.96.0.10", Reservation("Service kube-system/kube-dns")),
+        ("::ffff:10.96.0.10", Reservation("Service kube-system/kube-dns")),
+        ("10.96.0.11", Reservation("a Service")),
+        ("192.168.88.112", Reservation("Service web/shop", by_pin=True)),
+        ("10.244.0.7", Reservation("in a network of pods")),
+        ("10.7.1.7", Reservation("in a network of pods", by_pin=True)),
+        ("192.168.88.111", Reservation("an API server", by_pin=True)),
+        ("192.168.88.113", None),
+    ],
+)
+def test_a_reserved_address_says_what_for_and_whether_a_pin_would_do(
+    address: str, reservation: Reservation | None
+) -> None:
+    allowed = AllowedNames(
+        NODE,
+        addresses=tuple(
+            Claim(each, NameSource.NODE_STATUS)
+            for each in ("192.168.88.111", "192.168.88.112", "10.7.1.7")
+        ),
+        control_plane=True,
+    )
+    assert reserved_address(ip_address(address), RESERVED, allowed) == reservation
+
+
 def test_a_decision_about_a_nodes_claims_is_named_after_the_node() -> None:
     decision = decide_entitlement(AllowedNames(NODE), OtherNodes(), ReservedNames())
     assert decision.about == NODE
@@ -243,8 +305,8 @@ def test_an_address_that_the_operator_gives_is_kept_in_its_plainest_form() -> No
         (
             "uid-1",
             "m-1",
-            timedelta(hours=1800),
-            "the plan was made 1800 hours ago; 24 are the most",
+            timedelta(hours=5000),
+            "the plan was made 5000 hours ago; 24 are the most",
         ),
         (
             "uid-1",
