@@ -48,6 +48,13 @@ coverage: $(READY) ## all of test and lab-e2e, and what they cover, room by room
 	$(BIN)/coverage json -q --data-file=$(COVERAGE)/all -o $(COVERAGE)/all.json
 	$(BIN)/python -m tests.house.coverage_by_room $(COVERAGE)/plain.json $(COVERAGE)/all.json
 
+# Hours of one core where it is slow: the long tier. mutmut works in a copy, mutants/.
+mutation: $(READY) ## change the policy in one small place at a time: does a test notice?
+	$(BIN)/pip install --quiet --require-hashes -r locks/mutation.txt
+	rm -rf mutants
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mutmut run
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.house.mutants
+
 check: $(READY) ## ruff, mypy --strict, the import contracts, the rules of the house
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -98,4 +105,4 @@ bench: $(READY) ## speed as ratios against named peers; doctor where a bed is up
 	$(BIN)/python -m bench
 
 clean: ## remove the virtual environment and what tools left here
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf $(VENV) mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -1,19 +1,20 @@
 """At a terminal of its own: what it prints fits, what is drawn over leaves no litter, and questions are answered."""
 
+import asyncio
 import io
 import os
 import re
+import signal
 import sys
 import unicodedata
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from kubevouch.cli.common.progress import Progress
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.rollout.decide.plan import ChangeKind, write_plan
-from tests.cli.program import Program
+from tests.cli.program import LONGEST, Program, ended
 from tests.cli.screen import Screen
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.clocks import WoundClock
@@ -27,17 +28,29 @@ class Window(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize("columns", [60, 73, 80, 100, 200])
-async def test_doctor_breaks_no_word_and_wraps_no_line(
-    kubevouch: Program, stage: Stage, columns: int
+SCREENS = [
+    (("doctor",), 60),
+    (("doctor",), 80),
+    (("doctor",), 200),
+    (("doctor", "-o", "short"), 60),
+    (("verify",), 60),
+    (("probe", "k8s-worker-1.internal.example.com"), 60),
+    (("explain", "KV304"), 60),
+    (("explain",), 60),
+]
+
+
+@pytest.mark.parametrize(("words", "columns"), SCREENS)
+async def test_no_word_is_broken_and_no_line_is_wrapped(
+    kubevouch: Program, stage: Stage, words: tuple[str, ...], columns: int
 ) -> None:
-    ran = await kubevouch.at_a_terminal("doctor", columns=columns)
-    assert ran.code == 1, ran
+    ran = await kubevouch.at_a_terminal(*words, columns=columns)
+    assert ran.code in {0, 1}, ran
     screen = str(Screen(10_000).feed(ran.out))
-    assert "CAUSE" in screen
+    assert screen
     for line in screen.splitlines():
-        is_one_word = len(line.split()) == 1
-        assert len(line) <= min(columns, 100) or is_one_word or line.startswith("NEXT "), line
+        is_one_word = max(map(len, line.split()), default=0) > columns - 20
+        assert len(line) <= columns or is_one_word or line.startswith("NEXT "), line
 
 
 @pytest.mark.parametrize("case", ["requests-for-reserved-names"])
@@ -54,7 +67,7 @@ async def test_a_table_fits_and_loses_nothing(kubevouch: Program, stage: Stage) 
 async def test_a_silent_kubelet_is_named_while_doctor_waits_and_leaves_no_litter(
     kubevouch: Program, stage: Stage
 ) -> None:
-    ran = await kubevouch.at_a_terminal("doctor", "--timeout", "4s", columns=60)
+    ran = await kubevouch.at_a_terminal("doctor", "--timeout", "2500ms", columns=60)
     screen = Screen(60).feed(ran.out)
     drawn = [line for line in screen.seen if "3 of 4 kubelets have answered; waits for" in line]
     assert drawn, ran.out
@@ -83,22 +96,66 @@ async def test_a_no_at_the_prompt_changes_nothing_and_is_no_interruption(
     assert stage.server.requests == []
 
 
-async def test_a_survey_that_hangs_is_named(kubevouch: Program, stage: Stage) -> None:
+HANGS = ("fix", "--plan", "plan.json", "--nodes", WORKER)
+ASKED = "waits for the survey script"
+
+
+@pytest.fixture
+def ssh_that_hangs(kubevouch: Program) -> None:
     """ssh is a program that never comes back."""
     programs = kubevouch.home / "bin"
     programs.mkdir()
     (programs / "ssh").write_text("#!/bin/sh\nexec sleep 600\n")
     (programs / "ssh").chmod(0o755)
-    path = {"PATH": f"{programs}:{os.environ['PATH']}"}
-    words = ("fix", "--plan", "plan.json", "--nodes", WORKER)
-    asked = "waits for the survey script"
-    ran = await kubevouch.at_a_terminal(
-        *words, columns=120, typed={asked: b"\x03"}, environment=path
-    )
+    kubevouch.environment["PATH"] = f"{programs}:{os.environ['PATH']}"
+
+
+@pytest.mark.usefixtures("ssh_that_hangs", "stage")
+async def test_a_survey_that_hangs_is_named(kubevouch: Program) -> None:
+    ran = await kubevouch.at_a_terminal(*HANGS, columns=120, typed={ASKED: b"\x03"})
     assert ran.code == 130, ran
-    assert asked in ran.out
+    assert ASKED in ran.out
     assert "\x1b[?25h" in ran.out.rpartition("\x1b[?25l")[2], "the cursor is back"
-    assert not Path(kubevouch.home / "plan.json").exists()
+    assert not (kubevouch.home / "plan.json").exists()
+
+
+@pytest.mark.usefixtures("ssh_that_hangs", "stage")
+async def test_a_survey_that_hangs_is_named_in_a_pipe_too(kubevouch: Program) -> None:
+    process = await kubevouch.started(*HANGS)
+    assert process.stderr is not None
+    async with asyncio.timeout(LONGEST):
+        while ASKED not in (line := (await process.stderr.readline()).decode()):
+            assert line, "it ended without a word about what it waits for"
+    assert line.split()[1] == WORKER
+    process.send_signal(signal.SIGINT)
+    assert (await ended(process)).code == 130
+
+
+def test_what_a_roll_out_waits_for_is_drawn_over_and_only_its_steps_stay() -> None:
+    """Two nodes at once, texts far wider than the terminal."""
+    err, clock = Window(), WoundClock()
+    terminal = Terminal(Window(), Window(), err, {"TERM": "xterm", "COLUMNS": "60"})
+    progress = terminal.progress = Progress(terminal, clock)
+    progress.step("w1", "seeded")
+    for second in range(20):
+        progress.waiting("w1", f"fresh metrics ({'no newer sample in the metrics API yet ' * 4})")
+        progress.waiting("w2", f"the signer, asked {second // 7} times {'x' * 90}")
+        clock.wind(timedelta(seconds=1))
+        progress.tick()
+        if second == 10:
+            terminal.note("stopping after the node in hand")
+    drawn = Screen(60).feed(err.getvalue())
+    assert len([line for line in str(drawn).splitlines() if "waits for" in line]) == 2
+    progress.ended("w1", "done in 20 s")
+    progress.end("w2")
+    progress.tick()
+    screen = Screen(60).feed(err.getvalue())
+    assert str(screen).splitlines() == [
+        "  0:00  w1  seeded",
+        "stopping after the node in hand",
+        "  0:20  w1  done in 20 s",
+    ]
+    assert max(map(len, screen.seen)) <= 60
 
 
 ODD = "".join(

@@ -168,7 +168,10 @@ async def test_the_question_shows_what_will_be_vouched_for(
 ) -> None:
     asked = await kubevouch("csr", "approve", "csr-w9", "--plan", saved(plan, tmp_path))
     assert asked.code == 2, asked
-    assert f"csr-w9: system:node:{NODE} is {NODE}, {ADDRESS}" in " ".join(asked.err.split())
+    assert (
+        f"csr-w9: system:node:{NODE} is {NODE}, {ADDRESS} (not asked: credential-id)"
+        in " ".join(asked.err.split())
+    )
     assert "--yes was expected" in asked.err
     assert {each.method for each in stage.server.requests} == {"GET"}
     ran = await kubevouch("csr", "approve", "csr-w9", "--plan", saved(plan, tmp_path), "--yes")

@@ -48,12 +48,12 @@ async def test_the_list_says_what_each_asks_for_and_what_the_policy_says(
 
 async def test_the_list_as_json(kubevouch: Program, stage: Stage) -> None:
     ran = await kubevouch("csr", "list", "-o", "json")
-    found = {each["name"]: each for each in json.loads(ran.out)["requests"]}
+    found = {each["name"]: each for each in json.loads(ran.out)["csrs"]}
     first = found["csr-1"]
     assert first["requestor"] == f"system:node:{NODE}"
     assert first["asksFor"] == ["kubernetes.default.svc", "127.0.88.112"]
     assert (first["condition"], first["outcome"]) == ("Pending", "refuse")
-    refused = [each["rule"] for each in first["rulings"] if each["outcome"] == "refuse"]
+    refused = [each["rule"] for each in first["results"] if each["outcome"] == "refuse"]
     assert "reserved-names" in refused
 
 
@@ -104,7 +104,7 @@ async def test_a_csr_with_2500_names_leaves_the_list_readable(
     [row] = [line for line in listed.out.splitlines() if line.startswith("flood ")]
     assert "n0.io, n1.io, n2.io, n3.io and 2496 more" in row
     assert len(explained.out.splitlines()) < 200
-    asked = {each["name"]: each["asksFor"] for each in json.loads(document.out)["requests"]}
+    asked = {each["name"]: each["asksFor"] for each in json.loads(document.out)["csrs"]}
     assert len(asked["flood"]) == 2500
 
 
@@ -155,8 +155,8 @@ async def test_a_request_is_explained_rule_by_rule(kubevouch: Program, stage: St
     assert "10.96.0.1 (Service default/kubernetes)" in ran.out
     assert lines[-1].startswith(f"csr-2: held by {', '.join(held)}"[:40])
     document = json.loads(told.out)
-    assert document["schemaVersion"] == "kubevouch.judgement/1"
-    assert set(document["rulings"][0]) == {
+    assert document["schemaVersion"] == "kubevouch.decision/1"
+    assert set(document["results"][0]) == {
         "rule",
         "outcome",
         "reason",

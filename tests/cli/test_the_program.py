@@ -107,7 +107,7 @@ READING = {
     ("doctor",): (1, "kubevouch.findings/1"),
     ("verify",): (1, "kubevouch.findings/1"),
     ("probe", "k8s-worker-1.internal.example.com"): (1, "kubevouch.probe/1"),
-    ("csr", "list"): (0, "kubevouch.requests/1"),
+    ("csr", "list"): (0, "kubevouch.csrs/1"),
 }
 
 
@@ -122,11 +122,11 @@ async def test_the_result_goes_to_stdout_and_json_is_json(kubevouch: Program, st
         assert document.out.count("\n") == 1
         # Nobody watches a pipe: no progress there.
         assert document.err == ""
-        assert table.err == ("" if words != ("csr", "list") else NO_REQUEST)
+        assert table.err == ("" if words != ("csr", "list") else NO_CSR)
         assert "\x1b" not in table.out + table.err
 
 
-NO_REQUEST = "no request for the signer kubernetes.io/kubelet-serving\n"
+NO_CSR = "no CSR for the signer kubernetes.io/kubelet-serving\n"
 
 
 @pytest.mark.parametrize("case", ["healthy"])

@@ -57,7 +57,7 @@ NODES = KINDS["", "v1", "nodes"]
 
 def sized(stage: Stage) -> None:
     """The recording leaves out how large the nodes are."""
-    for node in stage.server.store.page(NODES, "", (), 0, "").items:
+    for node in stage.server.store.list(NODES):
         limits = {"cpu": "2", "memory": "32896616Ki"}
         node["status"] |= {"capacity": limits, "allocatable": {**limits, "cpu": "1900m"}}
         stage.server.store.put(NODES, node)
@@ -72,7 +72,7 @@ def case() -> str:
 def kubeconfig(kubevouch: Program, stage: Stage) -> Path:
     tell_of_groups(stage.server)
     sized(stage)
-    for pod in stage.server.store.page(PODS, "", (), 0, "").items:
+    for pod in stage.server.store.list(PODS):
         stage.server.store.delete(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
     usage = {
         "": ("41607005n", "191772Ki"),

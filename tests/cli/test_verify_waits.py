@@ -102,3 +102,20 @@ async def test_an_api_server_that_stays_away_is_told_at_the_end() -> None:
                 api, clock, Terminal(None, None, None, {}), Severity.ERROR, VerifyTimeouts(60, 60)
             )
     assert clock.now() - MOMENT >= timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("case", ["kubelet-never-answers"])
+async def test_verify_says_which_kubelet_it_waits_for(kubevouch: Program, stage: Stage) -> None:
+    """Piped, too: a wait of more than two seconds is a line, once a look. It looks twice."""
+    process = await kubevouch.started("verify", "--wait", "1s", "--timeout", "3s")
+    ran = await ended(process)
+    named = [line for line in ran.err.splitlines() if "3 of 4 kubelets have answered" in line]
+    assert len(named) == 2, ran
+    assert "waits for k8s-worker-3.internal.example.com (127.0.88.114:" in named[0]
+
+
+@pytest.mark.parametrize("case", ["kubelet-never-answers"])
+async def test_without_wait_a_pipe_gets_the_result_only(kubevouch: Program, stage: Stage) -> None:
+    ran = await kubevouch("verify", "--timeout", "2500ms")
+    assert ran.err == ""
+    assert "k8s-worker-3" in ran.out

@@ -11,12 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from kubevouch.system_clock import SystemClock
+from kubevouch_lab.apiserver import status
 from tests.cli.program import Program
 from tests.diagnose.cases import CASES
 from tests.support.authority import Authority
 from tests.support.bombs import ALIASES
 from tests.support.contexts import server_context
-from tests.support.scripted import faults, kubelet, reviews, status
+from tests.support.scripted import faults, kubelet, reviews
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kinds import KINDS
 from tests.support.scripted.nobody import closed_port

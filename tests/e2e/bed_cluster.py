@@ -42,6 +42,16 @@ class BedCluster(Programs):
     def state(self, state: str) -> None:
         self.bed.set_state(State(state))
 
+    def scenario(self, name: str) -> bool:
+        if name not in set(State):
+            return False
+        self.state(name)
+        return True
+
+    def repair(self, name: str) -> bool:
+        del name
+        return False
+
     def kubectl(
         self,
         *arguments: str,

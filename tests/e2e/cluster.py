@@ -124,6 +124,14 @@ class Cluster(Protocol):
         """Brings it into a state: expired, no-ip-sans, pending, rotated-expired, healthy."""
         ...
 
+    def scenario(self, name: str) -> bool:
+        """Brings it into a scenario of the lab, or a state of that name; False where it cannot be brought there."""
+        ...
+
+    def repair(self, name: str) -> bool:
+        """Does what only a person can do about a scenario; False where that is nothing."""
+        ...
+
     def kubevouch(
         self, *arguments: str, kubeconfig: Path | None = None, seconds: float = 600
     ) -> Ran: ...

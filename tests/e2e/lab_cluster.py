@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from kubevouch.errors import UsageError
 from kubevouch.system_clock import SystemClock
 from kubevouch_lab.cluster.folder import Folder
 from kubevouch_lab.cluster.site import Host, Site
@@ -137,6 +138,17 @@ class LabCluster(Programs):
 
     def state(self, state: str) -> None:
         ask(self.folder, {"do": "state", "state": state}, timeout=120)
+
+    def scenario(self, name: str) -> bool:
+        ask(self.folder, {"do": "break", "scenario": name, "nodes": []}, timeout=180)
+        return True
+
+    def repair(self, name: str) -> bool:
+        try:
+            ask(self.folder, {"do": "repair", "scenario": name})
+        except UsageError:
+            return False
+        return True
 
     def kubectl(
         self,

@@ -17,11 +17,12 @@ from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.errors import ApiTlsError, ApiUnreachable, NotAnApiServer, Unauthorized
 from kubevouch.kube.io.client import PAGE
 from kubevouch.kube.io.transport import ResponseLimits
+from kubevouch_lab.apiserver import status
 from tests.support.apiservers import MOMENT, PATIENT, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 from tests.support.scenario import Expected, Request, Scenario
-from tests.support.scripted import faults, reviews, status
+from tests.support.scripted import faults, reviews
 from tests.support.scripted.nobody import closed_port
 from tests.support.stage import Stage, kind_of, staged
 

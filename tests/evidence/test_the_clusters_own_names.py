@@ -16,11 +16,12 @@ from kubevouch.evidence.snapshot import flag_value
 from kubevouch.kube.resources import ConfigMap, Node, NodeAddress
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.resources.nodes import NodeStatus
+from kubevouch_lab.apiserver import status
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.bombs import ALIASES
 from tests.support.clocks import WoundClock
 from tests.support.scenario import Expected, Request, Scenario
-from tests.support.scripted import faults, status
+from tests.support.scripted import faults
 from tests.support.scripted.kinds import KINDS
 from tests.support.stage import staged
 

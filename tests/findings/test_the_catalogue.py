@@ -9,6 +9,7 @@ import pytest
 from kubevouch.diagnose.catalogue import CATALOGUE, Code, CountsIn, FindingDefinition
 from kubevouch.diagnose.doctor import DOCTOR, VERIFY
 from kubevouch.diagnose.pages import pages, write
+from kubevouch.diagnose.rules import wire
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "findings"
@@ -93,3 +94,11 @@ def test_a_rule_counts_with_all_its_codes_or_with_none(use: CountsIn, rules: tup
     """A subset is made of whole rules; every code of the catalogue has a rule."""
     asked = {code for rule in rules for code in rule.codes}
     assert asked == {each.code for each in CATALOGUE.values() if use in each.counts_in}
+
+
+def test_what_a_port_can_show_is_what_the_gates_of_fix_look_at() -> None:
+    """wire.code_of judges a node's port, in doctor and in the gates alike."""
+    judged = {*wire._CODES.values(), *(code for _, code in wire._IN_LOG)}
+    judged |= {Code.SELF_SIGNED, Code.NO_SERVING_CERTIFICATE, Code.KUBELET_DOES_NOT_ANSWER}
+    gates = {each.code for each in CATALOGUE.values() if CountsIn.GATE in each.counts_in}
+    assert gates == judged

@@ -21,10 +21,11 @@ from kubevouch.kube.resources import (
     ResourceAttributes,
     event,
 )
+from kubevouch_lab.apiserver import status
 from tests.support.apiservers import MOMENT, TOKEN, access_to, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
-from tests.support.scripted import faults, kinds, reviews, status
+from tests.support.scripted import faults, kinds, reviews
 from tests.support.scripted.apiserver import ScriptedApiServer
 
 NODE = kinds.KINDS["", "v1", "nodes"]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
+from kubevouch_lab.apiserver import status
 from tests.support.clocks import WoundClock
-from tests.support.scripted import kinds, patches, reviews, selectors, status
+from tests.support.scripted import kinds, reviews
 from tests.support.scripted.answers import Answers
-from tests.support.scripted.paths import asked
 from tests.support.scripted.seen import Seen, Subject
 
 NODE = kinds.KINDS["", "v1", "nodes"]
@@ -45,139 +45,11 @@ def _ask(
 
 
 # RFC 7386, appendix A.
-@pytest.mark.parametrize(
-    ("target", "patch", "result"),
-    [
-        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
-        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
-        ({"a": "b"}, {"a": None}, {}),
-        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
-        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
-        ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
-        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
-        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
-        (["a", "b"], ["c", "d"], ["c", "d"]),
-        ({"a": "b"}, ["c"], ["c"]),
-        ({"a": "foo"}, None, None),
-        ({"a": "foo"}, "bar", "bar"),
-        ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
-        ([1, 2], {"a": "b", "c": None}, {"a": "b"}),
-        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
-    ],
-)
-def test_merge_patches_do_what_the_rfc_says(target: Any, patch: Any, result: Any) -> None:
-    assert patches.merge_patched(target, patch) == result
-
-
-# RFC 6902, appendix A; None: the patch is refused.
-@pytest.mark.parametrize(
-    ("document", "operations", "result"),
-    [
-        (
-            {"foo": "bar"},
-            [{"op": "add", "path": "/baz", "value": "qux"}],
-            {"baz": "qux", "foo": "bar"},
-        ),
-        (
-            {"foo": ["bar", "baz"]},
-            [{"op": "add", "path": "/foo/1", "value": "qux"}],
-            {"foo": ["bar", "qux", "baz"]},
-        ),
-        ({"baz": "qux", "foo": "bar"}, [{"op": "remove", "path": "/baz"}], {"foo": "bar"}),
-        ({"foo": ["a", "b", "c"]}, [{"op": "remove", "path": "/foo/1"}], {"foo": ["a", "c"]}),
-        ({"baz": "qux"}, [{"op": "replace", "path": "/baz", "value": "boo"}], {"baz": "boo"}),
-        (
-            {"foo": {"bar": "baz", "waldo": "fred"}, "qux": {"corge": "grault"}},
-            [{"op": "move", "from": "/foo/waldo", "path": "/qux/thud"}],
-            {"foo": {"bar": "baz"}, "qux": {"corge": "grault", "thud": "fred"}},
-        ),
-        (
-            {"foo": ["all", "grass", "cows", "eat"]},
-            [{"op": "move", "from": "/foo/1", "path": "/foo/3"}],
-            {"foo": ["all", "cows", "eat", "grass"]},
-        ),
-        ({"baz": "qux"}, [{"op": "test", "path": "/baz", "value": "qux"}], {"baz": "qux"}),
-        ({"baz": "qux"}, [{"op": "test", "path": "/baz", "value": "bar"}], None),
-        (
-            {"foo": "bar"},
-            [{"op": "add", "path": "/child", "value": {"a": {}}}],
-            {"foo": "bar", "child": {"a": {}}},
-        ),
-        ({"foo": "bar"}, [{"op": "add", "path": "/baz/bat", "value": "qux"}], None),
-        ({"/": 9, "~1": 10}, [{"op": "test", "path": "/~01", "value": 10}], {"/": 9, "~1": 10}),
-        (
-            {"foo": ["bar"]},
-            [{"op": "add", "path": "/foo/-", "value": ["abc"]}],
-            {"foo": ["bar", ["abc"]]},
-        ),
-        ({"foo": [1]}, [{"op": "copy", "from": "/foo", "path": "/bar"}], {"foo": [1], "bar": [1]}),
-        ({"foo": 1}, [{"op": "remove", "path": "/bar"}], None),
-        ({"foo": 1}, [{"op": "replace", "path": "/bar", "value": 2}], None),
-        ({"foo": [1]}, [{"op": "add", "path": "/foo/3", "value": 2}], None),
-        ({"foo": 1}, [{"op": "burn", "path": "/foo"}], None),
-        ({"foo": 1}, [{"path": "/foo"}], None),
-        ({"foo": 1}, {"op": "remove"}, None),
-        ({"foo": 1}, [{"op": "add", "path": "foo", "value": 1}], None),
-        ({"foo": 1}, [{"op": "replace", "path": "", "value": {}}], {}),
-    ],
-)
-def test_json_patches_do_what_the_rfc_says(document: Any, operations: Any, result: Any) -> None:
-    before = json.dumps(document)
-    if result is None:
-        with pytest.raises(status.StatusError) as caught:
-            patches.json_patched(document, operations)
-        assert caught.value.code == 422
-    else:
-        assert patches.json_patched(document, operations) == result
-    assert json.dumps(document) == before
-
-
-@pytest.mark.parametrize(
-    ("selector", "matches"),
-    [
-        ("", ["a", "b", "c"]),
-        ("app=x", ["a"]),
-        ("app==x", ["a"]),
-        ("app!=x", ["b", "c"]),
-        ("app", ["a", "b"]),
-        ("!app", ["c"]),
-        ("app in (x, y)", ["a", "b"]),
-        ("app notin (x)", ["b", "c"]),
-        ("app in (x,y),tier=1", ["b"]),
-    ],
-)
-def test_labels_are_selected_as_kubernetes_does(selector: str, matches: list[str]) -> None:
-    things = {"a": {"app": "x"}, "b": {"app": "y", "tier": "1"}, "c": {}}
-    match = selectors.labels_match(selector)
-    assert [
-        name for name, labels in things.items() if match({"metadata": {"labels": labels}})
-    ] == matches
-
-
 def test_a_field_that_is_not_indexed_is_refused(server: Answers) -> None:
     code, body = _ask(
-        server, "GET", "/api/v1/nodes", query={"fieldSelector": "status.phase=x,a.b=c"}
+        server, "GET", "/api/v1/nodes", query={"fieldSelector": "spec.unschedulable=x,a.b=c"}
     )
     assert (code, body["message"]) == (400, "field label not supported: a.b")
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "what"),
-    [
-        ("GET", "/api/v1/nodes", ("list", "nodes", "", "")),
-        ("GET", "/api/v1/nodes/n", ("get", "nodes", "", "n")),
-        ("GET", "/api/v1/namespaces/s", ("get", "namespaces", "", "s")),
-        ("GET", "/api/v1/namespaces", ("list", "namespaces", "", "")),
-        ("PUT", "/api/v1/namespaces/s/status", ("update", "namespaces/status", "", "s")),
-        ("GET", "/api/v1/namespaces/s/pods/p/log", ("get", "pods/log", "s", "p")),
-        ("PUT", f"{CSR}/c/approval", ("update", "certificatesigningrequests/approval", "", "c")),
-        ("DELETE", "/api/v1/nodes", ("deletecollection", "nodes", "", "")),
-    ],
-)
-def test_a_path_says_what_is_asked(method: str, path: str, what: tuple[str, ...]) -> None:
-    found = asked(method, path)
-    assert found is not None
-    assert (found.verb, found.resource, found.namespace, found.name) == what
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,11 @@ from kubevouch.kube.io.client import PAGE, ApiClient
 from kubevouch.kube.io.watch import LIST_AFTER, Deleted, Event, Synced, Upserted, Watch
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kube.resources import NODES, PODS, Object, Resource
+from kubevouch_lab.apiserver import status
 from tests.support.apiservers import access_to, api_server, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
-from tests.support.scripted import faults, kinds, status
+from tests.support.scripted import faults, kinds
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.seen import Seen as Request
 
@@ -88,9 +89,9 @@ class Follower:
                 await self._stirred.wait()
 
     def holds(self, server: ScriptedApiServer) -> bool:
-        page = server.store.page(NODE, "", [], 0, "")
-        theirs = {thing["metadata"]["name"]: thing["metadata"]["uid"] for thing in page.items}
-        versions = {thing["metadata"]["resourceVersion"] for thing in page.items}
+        things = server.store.list(NODE)
+        theirs = {thing["metadata"]["name"]: thing["metadata"]["uid"] for thing in things}
+        versions = {thing["metadata"]["resourceVersion"] for thing in things}
         ours = {name: thing.uid for name, thing in self.table.items()}
         return theirs == ours and versions == {
             thing.metadata.resource_version for thing in self.table.values()

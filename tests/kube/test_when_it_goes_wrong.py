@@ -36,12 +36,13 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.transport import ResponseLimits
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kube.resources import CONFIG_MAPS, NODES
+from kubevouch_lab.apiserver import status
 from tests.support.apiservers import MOMENT, PATIENT, TOKEN, access_to, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 from tests.support.connect_proxy import connect_proxy
 from tests.support.contexts import server_context
-from tests.support.scripted import faults, status
+from tests.support.scripted import faults
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.faults import Play
 from tests.support.scripted.kinds import KINDS

@@ -10,10 +10,11 @@ from kubevouch.kube.errors import Forbidden
 from kubevouch.kubelet.io.fetch import KubeletRoots
 from kubevouch.metrics.fleet import ADDRESS_TYPES, KubeletAddressing
 from kubevouch.metrics.scraper import ScrapeSettings
+from kubevouch_lab.apiserver import status
 from tests.metrics.conftest import ADDRESS, NODE, PATH, Cluster, Live, Page
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
-from tests.support.scripted import faults, status
+from tests.support.scripted import faults
 from tests.support.scripted.kubelet import NO_CERTIFICATE, SILENCE, Behaviour, Raw, Serve
 
 HASTY = ScrapeSettings(timeout=0.5)
@@ -227,7 +228,7 @@ async def test_a_kubelet_of_one_node_is_not_taken_for_another_at_the_same_addres
         failure = found["n2"]
         assert failure is not None
         assert failure.reason == "wrong-identity"
-        assert "that of node n1, not of node n2" in failure.text
+        assert "the certificate belongs to node n1, not to node n2" in failure.text
         assert collector.store.absence("n2") == failure.text
     assert shared.sent.count(b"GET ") == 1
 

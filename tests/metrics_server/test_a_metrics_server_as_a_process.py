@@ -350,7 +350,8 @@ async def test_flags_that_cannot_be_are_refused_before_anything_is_dialled(
 async def test_without_the_published_authentication_it_does_not_start(
     kubevouch: Program, cluster: SmallCluster
 ) -> None:
-    from tests.support.scripted import faults, status
+    from kubevouch_lab.apiserver import status
+    from tests.support.scripted import faults
 
     denied = status.forbidden("", "configmaps", "extension-apiserver-authentication", "no")
     path = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"

@@ -469,3 +469,11 @@ def test_a_flood_of_names_does_not_fill_a_screen() -> None:
     assert seen.startswith("n0.example.com, n1.example.com, ")
     assert seen.endswith("n23.example.com and 2476 more")
     assert max(len(text) for each in results for text in (each.seen, each.message)) < 2000
+
+
+def test_a_rule_that_was_not_asked_says_so_and_holds_nothing() -> None:
+    assert Case(client_certificates=None).judged().not_asked == ("credential-id",)
+    asked = Case(
+        credential_ids=(f"X509SHA256={CERTIFICATE}",), client_certificates=frozenset({CERTIFICATE})
+    )
+    assert asked.judged().not_asked == ()

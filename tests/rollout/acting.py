@@ -187,7 +187,7 @@ async def acting(scenario: Scenario, recording: str) -> AsyncIterator[Acting]:
 
 
 def _nodes(stage: Stage) -> list[Any]:
-    return [each.copy() for each in stage.server.store._all(kind_of("Node")).values()]
+    return [each.copy() for each in stage.server.store.list(kind_of("Node"))]
 
 
 def _machine(name: str, node: Any, recording: str, addresses: list[str]) -> Machine:
@@ -210,7 +210,7 @@ def _machine(name: str, node: Any, recording: str, addresses: list[str]) -> Mach
 
 def _with_credentials(stage: Stage, machines: Machines) -> None:
     """Every CSR of a node was made with that node's own client certificate, a moment ago."""
-    for csr in list(stage.server.store._all(kind_of("CertificateSigningRequest")).values()):
+    for csr in stage.server.store.list(kind_of("CertificateSigningRequest")):
         node = csr["spec"]["username"].removeprefix("system:node:")
         if node in machines.by_name:
             leaf = read_certificates(machines.by_name[node].client.chain, "client")[0]
@@ -244,7 +244,7 @@ async def a_signer(acting: Acting) -> AsyncIterator[None]:
     async def sign() -> None:
         store, kind = acting.stage.server.store, kind_of("CertificateSigningRequest")
         while True:
-            for csr in list(store._all(kind).values()):
+            for csr in store.list(kind):
                 status = csr.get("status", {})
                 approved = any(c["type"] == "Approved" for c in status.get("conditions", []))
                 if not approved or status.get("certificate"):

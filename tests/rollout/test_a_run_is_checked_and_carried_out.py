@@ -1,5 +1,7 @@
 """The acting half against a scripted cluster with real TLS: what is checked before the first write, then what is done."""
 
+import hashlib
+from base64 import b64encode
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +36,7 @@ from .acting import (
     acting,
     answered,
     made_with,
+    serve,
 )
 
 ALL = {WORKER, SECOND, THIRD, MASTER}
@@ -259,7 +262,7 @@ async def test_a_csr_that_was_made_with_another_credential_is_not_approved() -> 
 
 
 def _csrs_of(here: Acting, node: str) -> list[str]:
-    found = here.stage.server.store._all(kind_of("CertificateSigningRequest")).values()
+    found = here.stage.server.store.list(kind_of("CertificateSigningRequest"))
     return [c["metadata"]["name"] for c in found if c["spec"]["username"].endswith(node)][-1:]
 
 
@@ -306,6 +309,69 @@ async def test_a_node_that_is_not_ready_at_its_turn_is_not_touched() -> None:
         assert outcomes == {WORKER: NodeOutcome.STOPPED, SECOND: NodeOutcome.UNTOUCHED}
         assert "this Node is not Ready; nothing was changed" in result.nodes[0].why
         assert all("transaction" not in name for _, name in here.machines.ran)
+
+
+async def test_a_run_that_was_cut_off_at_a_served_node_is_finished_by_the_same_plan() -> None:
+    """Armed is never well: the very run that armed it proves it again and commits."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        machine = here.machines.by_name[WORKER]
+        _as_the_run_left_it(here, plan)
+        machine.transaction = [
+            answered(TransactionState.BEGUN, why="begun in this run before"),
+            answered(TransactionState.COMMITTED),
+        ]
+        checked = await check(plan, here.context)
+        assert checked.found == {WORKER: FoundState.BEGUN}
+        result = await apply(checked, here.context, QUICK)
+        assert [(each.outcome, each.why) for each in result.nodes] == [(NodeOutcome.DONE, "")]
+        assert result.undo == "kubevouch undo abcd"
+        names = [name for host, name in here.machines.ran if "transaction" in name]
+        assert names == ["transaction (begin)", "transaction (commit)"]
+        assert f"{WORKER}: goes on with this run, which was cut off" in here.progress.lines
+        assert not any("seeded, written, restarted" in line for line in here.progress.lines)
+
+
+def _as_the_run_left_it(here: Acting, plan: Plan) -> None:
+    """Its file is written, its kubelet restarted, its CSR approved by the run and signed, and served; and it is armed."""
+    machine = here.machines.by_name[WORKER]
+    [file] = machine.survey.config
+    content = file.content + b"serverTLSBootstrap: true\n"
+    assert hashlib.sha256(content).hexdigest() == of(plan, WORKER).content_sha256
+    written = msgspec.structs.replace(file, content=content, sha256=of(plan, WORKER).content_sha256)
+    machine.survey = msgspec.structs.replace(
+        machine.survey,
+        config=(written,),
+        runs=(_run("abcd", "armed", machine.survey.clock + 100),),
+    )
+    pair = cluster_ca().serving(WORKER, *machine.addresses, node=WORKER)
+    leaf = pair.chain
+    serve(here.stage, WORKER, pair)
+    approved = {
+        "type": "Approved",
+        "status": "True",
+        "reason": "KubevouchApprove",
+        "message": "kubevouch: run abcd: every rule passed",
+    }
+    here.stage.server.store.put(
+        kind_of("CertificateSigningRequest"),
+        {
+            "kind": "CertificateSigningRequest",
+            "metadata": {
+                "name": "csr-9",
+                "uid": "u9",
+                "creationTimestamp": f"{here.context.clock.now():%Y-%m-%dT%H:%M:%SZ}",
+            },
+            "spec": {
+                "signerName": "kubernetes.io/kubelet-serving",
+                "username": f"system:node:{WORKER}",
+            },
+            "status": {
+                "conditions": [approved],
+                "certificate": b64encode(leaf).decode(),
+            },
+        },
+    )
 
 
 async def test_a_finished_run_changes_nothing_and_says_so() -> None:

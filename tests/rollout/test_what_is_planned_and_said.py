@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 
 import msgspec
 import pytest
 
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
+from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import KubeletConfigMap
+from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import (
     CertificateSigningRequest,
     ConfigMap,
@@ -27,6 +30,7 @@ from kubevouch.rollout.decide.intent import (
     what_is_to_be_undone,
     why_not_applicable,
 )
+from kubevouch.rollout.decide.operator_word import OperatorWord, names_with_word
 from kubevouch.rollout.decide.plan import (
     ChangeKind,
     ConfigMapPlan,
@@ -393,3 +397,20 @@ def test_a_node_without_an_address_that_scrapers_would_dial_is_left_out() -> Non
     found = assess(facts, (seen.node,), ReservedNames(loopback=frozenset({known})))
     assert isinstance(found, LeftOut)
     assert "no address" in found.reason
+
+
+# What the operator says.
+
+NOTHING_KNOWN = ClusterNames({}, {}, {}, {}, (), (), (), (), LoopbackKubelets())
+
+
+def test_names_that_the_operator_and_the_kubelets_tell_are_the_clusters_too() -> None:
+    seen = recorded("expired-worker").survey
+    silent = msgspec.structs.replace(seen, config=())
+    broken = recorded("expired-worker", {"config": "a: [\n"}).survey
+    network = ip_network("10.96.0.0/12")
+    word = OperatorWord(domains=("corp.example",), service_networks=(network,))
+    found = names_with_word(NOTHING_KNOWN, word, [seen, silent, broken])
+    assert found.domains == ("corp.example", "cluster.local")
+    assert found.service_networks == (network,)
+    assert names_with_word(NOTHING_KNOWN, OperatorWord(), []).domains == ()

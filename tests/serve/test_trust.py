@@ -44,11 +44,11 @@ def test_an_authority_that_is_none_is_an_error_with_its_place() -> None:
 
 def test_flags_come_before_what_is_published_and_a_proxys_go_together() -> None:
     published = read_client_trust(PUBLISHED)
-    assert ClientTrust().over(published) == published
-    other = ClientTrust(client_ca=b"theirs").over(published)
+    assert ClientTrust().completed_by(published) == published
+    other = ClientTrust(client_ca=b"theirs").completed_by(published)
     assert (other.client_ca, other.proxy_ca) == (b"theirs", published.proxy_ca)
     # Without names of its own a given authority does not get the published ones: any name would do, as upstream.
-    given = ClientTrust(proxy_ca=b"p", headers=HeaderNames(("U",))).over(published)
+    given = ClientTrust(proxy_ca=b"p", headers=HeaderNames(("U",))).completed_by(published)
     assert (given.proxy_ca, given.allowed_names, given.headers.user) == (b"p", (), ("U",))
     assert given.client_ca == published.client_ca
 

@@ -20,14 +20,15 @@ from typing import Any
 from kubevouch.clock import Clock
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.kubeconfig import User
+from kubevouch_lab.apiserver import status
+from kubevouch_lab.apiserver.patches import merge_patched
 from tests.support.authority import Authority, Pair
 from tests.support.contexts import server_context
 from tests.support.requests import request
 from tests.support.scenario import Kubelet, Request, Scenario, duration
-from tests.support.scripted import faults, kubelet, status
+from tests.support.scripted import faults, kubelet
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kinds import KINDS, Kind
-from tests.support.scripted.patches import merge_patched
 from tests.support.scripted.reviews import Attributes
 from tests.support.self_signed import DatedAuthority, kubelet_self_signed
 

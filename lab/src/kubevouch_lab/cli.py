@@ -233,6 +233,24 @@ def break_(
     return ExitCode.OK
 
 
+@command.command("repair", short_help="Do what only a person can do about a scenario.")
+@click.argument("scenario")
+@_dir
+@click.pass_context
+def repair(ctx: click.Context, scenario: str, directory: Path | None) -> int:
+    """Does the part of a person after `lab break SCENARIO`: sets a clock, opens a port, brings a bootstrap token.
+
+    The rest is for doctor and fix.
+    """
+    from kubevouch_lab.scenarios.catalogue import scenario_of
+
+    terminal = terminal_of(ctx)
+    scenario_of(scenario)
+    _ask(_folder(terminal, directory), "repair", scenario=scenario)
+    terminal.note(f"{scenario}: done what a person would do")
+    return ExitCode.OK
+
+
 @command.command("age", short_help="Make what exists so much older.")
 @click.argument("time", metavar="DAYS")
 @_dir

@@ -1,7 +1,7 @@
-"""The command line: a file or a folder a verb. click and the terminal live here and nowhere else.
+"""The command line, with a file or a folder for each verb. click and the terminal are used here only.
 
-What crosses capabilities is put together here. Importing this package costs click and nothing more: what a verb
-needs is imported when it runs, so that `--help` stays within 100 ms of a bare Python.
+The parts of a verb are put together here. Importing this package loads click and nothing else; what a verb needs is
+imported when it runs, so that `--help` stays within 100 ms of a bare Python.
 """
 
 

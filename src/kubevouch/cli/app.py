@@ -35,7 +35,7 @@ class VerbGroup(click.Group):
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """The order in which an operator meets them."""
+        """The verbs in the order in which an operator needs them."""
         from kubevouch.cli.added_verbs import added_verbs
 
         return [*_VERBS, *(each for each in added_verbs() if each not in _VERBS)]
@@ -43,13 +43,13 @@ class VerbGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The verb that is meant; the nearest one is named where there is none."""
+        """The verb of this name. If there is none, the error names the nearest one."""
         if args and args[0] not in _VERBS and not args[0].startswith("-"):
             return args[0], _added(args[0]), args[1:]
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The verb, or None: the help leaves out what cannot be loaded."""
+        """The verb; None if it cannot be loaded, so that the help leaves it out."""
         if cmd_name not in _VERBS:
             return _added_or_none(cmd_name)
         found: click.Command = import_module(_VERBS[cmd_name]).command
@@ -60,8 +60,8 @@ def _added(name: str) -> click.Command:
     """A verb of another distribution.
 
     Raises:
-        UsageError: there is none of that name.
-        VerbNotLoaded: there is, but it does not load.
+        UsageError: there is no verb of this name.
+        VerbNotLoaded: there is one, but it cannot be loaded.
     """
     from kubevouch.cli.added_verbs import NOT_INSTALLED, added_verbs, loaded
 
@@ -104,7 +104,7 @@ def program() -> None:
 
 
 def run(arguments: Sequence[str], *, program: str, environment: Mapping[str, str]) -> int:
-    """Runs one command line to its exit code. Nothing is raised, and no trace is ever printed, whatever we forgot."""
+    """Runs a command line and returns its exit code. Never raises, and never prints a traceback."""
     terminal = Terminal(sys.stdin, sys.stdout, sys.stderr, environment)  # noqa: TID251 - the one place
     name = "kubectl vouch" if PurePath(program).name.startswith("kubectl") else "kubevouch"
     try:
@@ -122,7 +122,7 @@ def run(arguments: Sequence[str], *, program: str, environment: Mapping[str, str
 
 
 def _error_text(error: BaseException) -> tuple[str, int]:
-    """What an operator is told instead of a trace, and the exit code."""
+    """The text of an error for the operator, and the exit code."""
     match error:
         case KeyboardInterrupt() | click.Abort():
             return "Error: interrupted", ExitCode.INTERRUPTED
@@ -146,7 +146,7 @@ _TRACE = "set KUBEVOUCH_TRACE=1 to see where it happened"
 
 
 def _usage(error: click.ClickException) -> str:
-    """What is wrong with the command line, in click's words; without any word, the help."""
+    """What is wrong with the command line, in click's words; the help if there were no arguments."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error.format_message()
     lines = [f"Error: {error.format_message()}"]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kubevouch.diagnose.catalogue import FindingDefinition
 
 
-@click.command("explain", short_help="What a finding's code means, and what mends it.")
+@click.command("explain", short_help="What a finding's code means, and what fixes it.")
 @click.argument("code", required=False)
 @output("table", "json")
 @click.pass_context

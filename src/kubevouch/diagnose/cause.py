@@ -17,7 +17,7 @@ class Cause(msgspec.Struct, frozen=True):
     """The words of one command."""
 
     by_hand: str = ""
-    """What only a person can do about it, where that command does not mend it."""
+    """What only a person can do about it, where that command does not fix it."""
 
 
 def linked(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -40,7 +40,7 @@ class Finding(msgspec.Struct, frozen=True):
     """The words of the command to run next if this is the cause; never empty once made."""
 
     by_hand: str = ""
-    """What only a person can do about it, where that command does not mend it."""
+    """What only a person can do about it, where that command does not fix it."""
 
     @property
     def definition(self) -> FindingDefinition:

@@ -119,7 +119,7 @@ def _proven(content: bytes, document: ConfigDocument, splices: list[_Splice]) ->
 
 
 def _refused(problem: Problem, remedy: str) -> Refusal:
-    remedy = "mend it by hand first" if problem.fatal else remedy
+    remedy = "correct it by hand first" if problem.fatal else remedy
     return Refusal(problem.text, remedy, problem.line, problem.column)
 
 

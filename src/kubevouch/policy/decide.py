@@ -9,7 +9,7 @@ from kubevouch.policy import form, identity, ownership, timing, usable
 from kubevouch.policy.claims import AllowedNames, OtherNodes
 from kubevouch.policy.facts import CsrFacts, EntitlementFacts
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.policy.rule import NameRule, Rule, RuleResult
+from kubevouch.policy.rule import HoldReason, NameRule, Rule, RuleResult
 
 ENTITLEMENT_RULES: tuple[NameRule, ...] = (
     form.count,
@@ -72,6 +72,11 @@ class Decision(msgspec.Struct, frozen=True):
                 held, key=lambda r: (r.outcome is not Outcome.REFUSE, bool(r.operator_may_allow))
             )
         )
+
+    @property
+    def not_asked(self) -> tuple[str, ...]:
+        """The rules that passed it without having looked."""
+        return tuple(r.rule for r in self.results if r.reason is HoldReason.NOT_ASKED)
 
     @property
     def why(self) -> str:

@@ -69,7 +69,7 @@ def usages(facts: CsrFacts) -> RuleResult:
         return refuses(
             "usages",
             HoldReason.WRONG_USAGES,
-            "a serving certificate serves, and does nothing else",
+            "a serving certificate is for server authentication and nothing else",
             seen=listed(seen),
             allowed=allowed,
         )
@@ -85,7 +85,7 @@ def key(facts: CsrFacts) -> RuleResult:
         return refuses(
             "key",
             HoldReason.WRONG_KEY,
-            "kubelets make no such key",
+            "no kubelet makes a key of this kind",
             seen=parsed.key_description,
             allowed=allowed,
         )
@@ -99,7 +99,7 @@ def lifetime(facts: CsrFacts) -> RuleResult:
         return refuses(
             "lifetime",
             HoldReason.LIFETIME_TOO_LONG,
-            "it asks for a longer life than allowed",
+            "it asks for a longer lifetime than allowed",
             seen=f"{seconds} s",
             allowed=f"at most {allowed.days} days, or unset",
         )

@@ -7,6 +7,7 @@ from kubevouch.policy.rule import (
     RuleResult,
     cannot_tell,
     listed,
+    not_asked,
     passes,
     refuses,
     unreadable,
@@ -73,7 +74,7 @@ def subject(facts: CsrFacts) -> RuleResult:
         return refuses(
             "subject",
             HoldReason.WRONG_SUBJECT,
-            "it asks to be somebody other than its requestor",
+            "its subject is not the requestor's own name",
             seen=seen,
             allowed=allowed,
         )
@@ -84,7 +85,9 @@ def live_node(facts: CsrFacts) -> RuleResult:
     """A Node of this name exists now: no certificate for one that is gone."""
     node = requestor_node(facts.csr)
     if node is None or facts.node_exists is None:
-        return cannot_tell("live-node", "which Node it is, or whether it is there, is not known")
+        return cannot_tell(
+            "live-node", "it is not known whose CSR this is, or whether that Node exists"
+        )
     if not facts.node_exists:
         return refuses(
             "live-node",
@@ -105,9 +108,7 @@ def credential_id(facts: CsrFacts) -> RuleResult:
     """
     rule, ids, known = "credential-id", facts.csr.credential_ids, facts.client_certificates
     if known is None:
-        return passes(
-            rule, "not asked: without a survey the node's client certificate is not known"
-        )
+        return not_asked(rule, "without a survey the node's client certificate is not known")
     if ids is None:
         return cannot_tell(rule, "a bare CSR does not say which credential made it")
     allowed = listed([f"{_X509}{each}" for each in sorted(known)])

@@ -136,7 +136,7 @@ def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
         return refuses(
             rule,
             kind.foreign,
-            "another node has it, or says that it has",
+            "another node has it, or claims it",
             seen=_of(foreign),
             allowed=f"no other node's {kind.word}",
         )

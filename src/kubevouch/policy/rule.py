@@ -13,6 +13,7 @@ class HoldReason(StrEnum):
     """Why a rule does not pass. One vocabulary for every place that shows a decision."""
 
     PASSES = "Passes"
+    NOT_ASKED = "NotAsked"
     UNREADABLE = "Unreadable"
     NOT_CANONICAL = "NotCanonical"
     TOO_LARGE = "TooLarge"
@@ -69,6 +70,11 @@ NameRule = Callable[[NameFacts], RuleResult]
 def passes(rule: str, seen: str, allowed: str = "") -> RuleResult:
     """The rule passes."""
     return RuleResult(rule, Outcome.PASS, HoldReason.PASSES, "", seen, allowed)
+
+
+def not_asked(rule: str, why: str) -> RuleResult:
+    """The rule lets it pass without having looked: nobody gave it what it needs. Shown wherever a decision is."""
+    return RuleResult(rule, Outcome.PASS, HoldReason.NOT_ASKED, why, f"not asked: {why}")
 
 
 def refuses(

@@ -11,7 +11,7 @@ def undecided(facts: CsrFacts) -> RuleResult:
         return refuses(
             "undecided",
             HoldReason.ALREADY_DECIDED,
-            "it has been decided",
+            "somebody has already decided about it",
             seen=listed(conditions),
             allowed="no condition yet",
         )

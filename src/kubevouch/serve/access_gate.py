@@ -12,7 +12,7 @@ from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse, json_response
 from kubevouch.serve.statuses import internal_error, no_such_path, too_many_requests, unauthorized
 
-MOST_AT_ONCE: Final = 400
+MAX_IN_FLIGHT: Final = 400
 """Requests: apiserver's --max-requests-inflight."""
 
 
@@ -30,13 +30,13 @@ class AccessGate:
         self._authorization = authorization
         self._routes = dict(sorted(routes.items(), key=lambda each: -len(each[0])))
         self._log = log
-        self._running = 0
+        self._in_flight = 0
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a request. Never raises: what a handler raises is logged and becomes a 500."""
-        if self._running >= MOST_AT_ONCE:
+        if self._in_flight >= MAX_IN_FLIGHT:
             return too_many_requests()
-        self._running += 1
+        self._in_flight += 1
         try:
             return await self._answer(request)
         except Exception as error:  # noqa: BLE001 - an error in one request must not end the server
@@ -45,7 +45,7 @@ class AccessGate:
             )
             return internal_error(request.path, "the server failed while it answered")
         finally:
-            self._running -= 1
+            self._in_flight -= 1
 
     async def _answer(self, request: HttpRequest) -> HttpResponse:
         try:

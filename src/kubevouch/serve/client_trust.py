@@ -42,7 +42,7 @@ class ClientTrust:
         """Both pools, for the handshake. Which of them signed the certificate is checked after the handshake."""
         return b"\n".join(each for each in (self.client_ca, self.proxy_ca) if each)
 
-    def over(self, published: "ClientTrust") -> "ClientTrust":
+    def completed_by(self, published: "ClientTrust") -> "ClientTrust":
         """This trust, completed from `published`. The front proxy's CA, names and headers are taken from one source."""
         client_ca = self.client_ca or published.client_ca
         source = self if self.proxy_ca else published

@@ -18,7 +18,7 @@ def new_registry() -> CollectorRegistry:
     return made
 
 
-class _Plain(CollectorRegistry):
+class _WithoutCreated(CollectorRegistry):
     """A view of a registry without the `_created` series, which Go's client does not write."""
 
     def __init__(self, whole: CollectorRegistry) -> None:
@@ -37,7 +37,7 @@ class Exposition:
     """Serves the metrics of a registry at /metrics."""
 
     def __init__(self, whole: CollectorRegistry) -> None:
-        self._plain = _Plain(whole)
+        self._plain = _WithoutCreated(whole)
 
     async def answer(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - a handler's signature
         """The response to a scrape."""

@@ -22,9 +22,9 @@ MOST_HANDSHAKES: Final = 128
 """Connections in the handshake, which MOST_CONNECTIONS does not count. One more ends the oldest handshake."""
 _HANDSHAKE: Final = 10.0
 _LARGEST_BODY: Final = 64 * 1024
-_UNENDING: Final = 60.0
+_REQUEST_TIMEOUT: Final = 60.0
 _PAUSE: Final = 1.0
-_SCARCE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class ListenError(KubevouchError):
@@ -52,22 +52,22 @@ class Listener:
         self._tls = tls
         self._clock = clock
         self._host = host
-        self._wanted = port
+        self._requested_port = port
         self._drain = drain
         self._idle = idle
-        self._quiet_since: dict[web.RequestHandler, float] = {}
-        self._shaking: dict[asyncio.Task[None], web.RequestHandler] = {}
+        self._idle_since: dict[web.RequestHandler, float] = {}
+        self._handshaking: dict[asyncio.Task[None], web.RequestHandler] = {}
         self.port = 0
         """The port it listens on; if port 0 was asked for, the one that the system chose."""
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_route("*", "/{path:.*}", self._handle)
-        app.on_response_prepare.append(_unsigned)
+        app.on_response_prepare.append(_drop_server_header)
         self._runner = web.AppRunner(
             app,
             access_log=None,
-            logger=_silent(),
+            logger=_silenced_logger(),
             handler_cancellation=True,
             shutdown_timeout=self._drain,
         )
@@ -76,18 +76,18 @@ class Listener:
             self._sockets = await self._listening()
         except OSError as error:
             await self._runner.cleanup()
-            where = f"{self._host}:{self._wanted}"
+            where = f"{self._host}:{self._requested_port}"
             expected = "an address of this machine and a free port were expected"
             raise ListenError(where, error.strerror or str(error), expected) from None
         self.port = self._sockets[0].getsockname()[1]
-        self._work = [asyncio.create_task(self._reap())]
+        self._work = [asyncio.create_task(self._close_idle())]
         self._work += [asyncio.create_task(self._accept(each)) for each in self._sockets]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in (*self._work, *self._shaking):
+        for task in (*self._work, *self._handshaking):
             task.cancel()
-        await asyncio.gather(*self._work, *self._shaking, return_exceptions=True)
+        await asyncio.gather(*self._work, *self._handshaking, return_exceptions=True)
         for each in self._sockets:
             each.close()
         await self._runner.cleanup()
@@ -97,7 +97,7 @@ class Listener:
         server = await asyncio.get_running_loop().create_server(
             asyncio.Protocol,
             self._host or None,
-            self._wanted,
+            self._requested_port,
             reuse_address=True,
             start_serving=False,
         )
@@ -114,36 +114,36 @@ class Listener:
                 connection, _ = await asyncio.get_running_loop().sock_accept(listening)
             except OSError as error:
                 # Out of files or memory: pause, as asyncio does. Any other error: the client is gone already.
-                await self._clock.sleep(_PAUSE if error.errno in _SCARCE else 0)
+                await self._clock.sleep(_PAUSE if error.errno in _OUT_OF_RESOURCES else 0)
                 continue
-            if len(self._shaking) >= MOST_HANDSHAKES:
-                next(iter(self._shaking)).cancel()
-            self._begin(connection)
+            if len(self._handshaking) >= MOST_HANDSHAKES:
+                next(iter(self._handshaking)).cancel()
+            self._start_handshake(connection)
             await self._clock.sleep(0)
 
-    def _begin(self, connection: socket.socket) -> None:
+    def _start_handshake(self, connection: socket.socket) -> None:
         server = self._runner.server
         assert server is not None
         made = server()
-        if len(self._quiet_since) > 2 * (MOST_CONNECTIONS + MOST_HANDSHAKES):
+        if len(self._idle_since) > 2 * (MOST_CONNECTIONS + MOST_HANDSHAKES):
             # Most of them are closed already: forget those.
-            shaking = set(self._shaking.values())
-            for each in [each for each in self._quiet_since if each.transport is None]:
+            shaking = set(self._handshaking.values())
+            for each in [each for each in self._idle_since if each.transport is None]:
                 if each not in shaking:
-                    del self._quiet_since[each]
-        self._quiet_since[made] = self._clock.monotonic()
-        task = asyncio.create_task(self._shake(connection, made))
-        self._shaking[task] = made
+                    del self._idle_since[each]
+        self._idle_since[made] = self._clock.monotonic()
+        task = asyncio.create_task(self._handshake(connection, made))
+        self._handshaking[task] = made
 
         def ended(task: asyncio.Task[None]) -> None:
-            self._shaking.pop(task, None)
+            self._handshaking.pop(task, None)
             if task.cancelled():
                 # The task may have been cancelled before it began.
                 connection.close()
 
         task.add_done_callback(ended)
 
-    async def _shake(self, connection: socket.socket, made: web.RequestHandler) -> None:
+    async def _handshake(self, connection: socket.socket, made: web.RequestHandler) -> None:
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: made,
@@ -163,51 +163,51 @@ class Listener:
 
     def _make_room(self) -> bool:
         """Closes the connection that was idle for longest. False if every connection has a request in flight."""
-        quiet = [each for each in self._quiet_since if each.transport is not None]
+        quiet = [each for each in self._idle_since if each.transport is not None]
         if not quiet:
             return False
-        longest = min(quiet, key=self._quiet_since.__getitem__)
-        del self._quiet_since[longest]
+        longest = min(quiet, key=self._idle_since.__getitem__)
+        del self._idle_since[longest]
         _end(longest)
         return True
 
-    async def _reap(self) -> None:
+    async def _close_idle(self) -> None:
         """Closes connections without a complete request for `idle` seconds, also those that send it byte by byte."""
         while True:
             await self._clock.sleep(self._idle / 3)
             before = self._clock.monotonic() - self._idle
-            for connection in [each for each, at in self._quiet_since.items() if at < before]:
-                del self._quiet_since[connection]
+            for connection in [each for each, at in self._idle_since.items() if at < before]:
+                del self._idle_since[connection]
                 _end(connection)
 
     async def _handle(self, request: web.Request) -> web.Response:
         # A connection with a request in flight is not idle.
-        self._quiet_since.pop(request.protocol, None)
+        self._idle_since.pop(request.protocol, None)
         try:
-            return await self._answered(request)
+            return await self._respond(request)
         finally:
-            self._quiet_since[request.protocol] = self._clock.monotonic()
+            self._idle_since[request.protocol] = self._clock.monotonic()
 
-    async def _answered(self, request: web.Request) -> web.Response:
-        answer = await self._within_time(_read(request))
+    async def _respond(self, request: web.Request) -> web.Response:
+        answer = await self._handle_in_time(_read(request))
         body = b"" if request.method == "HEAD" else answer.body
         headers = {"Content-Type": answer.content_type, "Cache-Control": "no-cache, private"}
         return web.Response(status=answer.code, body=body, headers={**headers, **answer.headers})
 
-    async def _within_time(self, request: HttpRequest) -> HttpResponse:
+    async def _handle_in_time(self, request: HttpRequest) -> HttpResponse:
         try:
-            async with asyncio.timeout(_UNENDING):
+            async with asyncio.timeout(_REQUEST_TIMEOUT):
                 return await self._handler(request)
         except TimeoutError:
             return timed_out()
 
 
-async def _unsigned(_: web.BaseRequest, answer: web.StreamResponse) -> None:
+async def _drop_server_header(_: web.BaseRequest, answer: web.StreamResponse) -> None:
     """Removes the header that names the HTTP library and its version."""
     answer.headers.pop("Server", None)
 
 
-def _silent() -> logging.Logger:
+def _silenced_logger() -> logging.Logger:
     """A logger that drops what the HTTP library says about invalid HTTP; the access gate logs what matters."""
     logger = logging.getLogger("kubevouch.serve.listener")
     logger.propagate = False
@@ -229,13 +229,13 @@ def _read(request: web.Request) -> HttpRequest:
     return HttpRequest(
         request.method,
         request.path,
-        _all(list(request.query.items())),
-        _all([(name.lower(), value) for name, value in request.headers.items()]),
+        _values_by_name(list(request.query.items())),
+        _values_by_name([(name.lower(), value) for name, value in request.headers.items()]),
         client_chain(tls),
     )
 
 
-def _all(pairs: list[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
+def _values_by_name(pairs: list[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for name, value in pairs:
         clean = value.encode(errors="surrogateescape").decode(errors="replace")

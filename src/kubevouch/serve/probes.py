@@ -23,11 +23,11 @@ class NamedCheck:
     log_values: Callable[[], Mapping[str, str]] = dict
 
 
-def _well() -> str | None:
+def _passing() -> str | None:
     return None
 
 
-GENERIC = (NamedCheck("ping", _well), NamedCheck("log", _well))
+GENERIC = (NamedCheck("ping", _passing), NamedCheck("log", _passing))
 """The checks of every API server of Kubernetes."""
 
 

@@ -109,7 +109,7 @@ class TlsReloader:
         trust = self._flag_trust
         if self._use_published:
             try:
-                trust = self._flag_trust.over(await published_trust(self._api))
+                trust = self._flag_trust.completed_by(await published_trust(self._api))
             except KubevouchError as error:
                 if not tolerate_missing:
                     raise
@@ -135,7 +135,7 @@ class TlsReloader:
     async def _reload(self) -> None:
         pair, before = self._source.read(), self.authentication.trust
         trust = (
-            self._flag_trust.over(await published_trust(self._api))
+            self._flag_trust.completed_by(await published_trust(self._api))
             if self._use_published
             else before
         )

@@ -7,22 +7,48 @@ from typing import Any
 import msgspec
 
 from kubevouch.clock import Clock
-from tests.support.scripted import status
+from kubevouch_lab.apiserver import listing, status
+from kubevouch_lab.apiserver import request as requests
+from kubevouch_lab.apiserver.forms import Form
+from kubevouch_lab.apiserver.patches import json_patched, merge_patched
+from kubevouch_lab.apiserver.watching import Stream, stream
+from kubevouch_lab.objects import Object
 from tests.support.scripted.approvals import decided
-from tests.support.scripted.kinds import CSRS, PODS
-from tests.support.scripted.patches import json_patched, merge_patched
-from tests.support.scripted.paths import Asked, asked
+from tests.support.scripted.kinds import CSRS, KINDS, PODS, Kind
 from tests.support.scripted.reviews import REVIEWS, Attributes, Authorize, everything, reviewed
 from tests.support.scripted.seen import Seen
-from tests.support.scripted.selectors import fields_match, labels_match
-from tests.support.scripted.store import Object, Store
-from tests.support.scripted.watches import Watching
+from tests.support.scripted.store import Store
 
 ANONYMOUS = "system:anonymous"
 _PATCHES: dict[str, Callable[[Any, Any], Any]] = {
     "application/merge-patch+json": merge_patched,
     "application/json-patch+json": json_patched,
 }
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request for a kind that is kept here: `verb` in RBAC's words; empty strings where there is none."""
+
+    kind: Kind
+    verb: str
+    namespace: str
+    name: str
+    subresource: str
+    resource: str
+    """`pods`, or `pods/log`, as RBAC writes it."""
+
+
+def asked(request: Seen) -> Asked | None:
+    """What a request asks for, as the lab reads it; None for a path that holds nothing that is kept here."""
+    info = requests.asked(request.method, request.path, request.query, requests.ANONYMOUS)
+    kind = KINDS.get((info.group, info.version, info.resource))
+    if kind is None or info.rest:
+        return None
+    if kind.plural != "namespaces" and info.namespace and not kind.namespaced:
+        return None
+    space = info.namespace if kind.namespaced else ""
+    return Asked(kind, info.verb, space, info.name, info.subresource, info.attribute)
 
 
 @dataclass(frozen=True)
@@ -64,7 +90,7 @@ class Answers:
             return _json(self.version)
         if request.path in REVIEWS and request.method == "POST":
             return _json(reviewed(request.path, _decoded(request), user, self.authorize), 201)
-        wanted = asked(request.method, request.path)
+        wanted = asked(request)
         if wanted is None or not _served(wanted):
             return Answer(404, b"404 page not found\n", "text/plain")
         kind = wanted.kind
@@ -85,29 +111,19 @@ class Answers:
             raise status.method_not_allowed(kind.group, kind.plural, wanted.verb)
         return verbs[wanted.verb](wanted, request)
 
-    def watching(self, request: Seen) -> Watching | None:
-        """The watch that this request asks for, None if it asks for something else. Raises StatusError."""
-        wanted = asked(request.method, request.path)
-        if wanted is None or wanted.verb != "list" or wanted.subresource:
-            return None
-        if request.query.get("watch", "") not in ("true", "1"):
+    def watching(self, request: Seen) -> Callable[[], Stream] | None:
+        """Opens the watch that this request asks for, None if it asks for something else. Raises StatusError."""
+        wanted = asked(request)
+        if wanted is None or wanted.verb != "watch" or wanted.subresource:
             return None
         kind = wanted.kind
         attributes = Attributes(
-            self._user(request), "watch", kind.group, wanted.resource, wanted.namespace, ""
+            self._user(request), "watch", kind.group, wanted.resource, wanted.namespace, wanted.name
         )
         if not self.authorize(attributes):
             raise status.forbidden(kind.group, kind.plural, "", attributes.cannot())
-        matches = [
-            labels_match(request.query.get("labelSelector", "")),
-            fields_match(request.query.get("fieldSelector", "")),
-        ]
-        return Watching(
-            kind,
-            wanted.namespace,
-            lambda thing: all(match(thing) for match in matches),
-            request.query,
-        )
+        form = Form(kind, kind)
+        return lambda: stream(self.store.kept, form, wanted.namespace, request.query)
 
     def _user(self, request: Seen) -> str:
         if request.certificate:
@@ -127,24 +143,15 @@ class Answers:
         return _json(self.store.get(wanted.kind, wanted.name, wanted.namespace))
 
     def _list(self, wanted: Asked, request: Seen) -> Answer:
-        matches = [
-            labels_match(request.query.get("labelSelector", "")),
-            fields_match(request.query.get("fieldSelector", "")),
-        ]
-        limit = int(request.query.get("limit", "0"))
-        token = request.query.get("continue", "")
-        page = self.store.page(wanted.kind, wanted.namespace, matches, limit, token)
-        metadata: Object = {"resourceVersion": page.resource_version}
-        if page.token:
-            metadata |= {"continue": page.token, "remainingItemCount": page.remaining}
+        form = Form(wanted.kind, wanted.kind)
+        page = listing.page(self.store.kept, form, wanted.namespace, request.query)
         # As the real one: an item of a list carries neither kind nor apiVersion.
         items = [
             {key: value for key, value in item.items() if key not in ("kind", "apiVersion")}
             for item in page.items
         ]
         kind = {"kind": f"{wanted.kind.kind}List", "apiVersion": wanted.kind.api_version}
-        whole = {**kind, "metadata": metadata, "items": items}
-        return _json(whole)
+        return _json({**kind, "metadata": page.metadata(), "items": items})
 
     def _create(self, wanted: Asked, request: Seen) -> Answer:
         return _json(self.store.create(wanted.kind, _decoded(request), wanted.namespace), 201)

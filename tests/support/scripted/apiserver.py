@@ -10,10 +10,10 @@ from typing import Self
 from aiohttp import web
 
 from kubevouch.clock import Clock
+from kubevouch_lab.apiserver.status import StatusError
 from tests.support.scripted.answers import Answer, Answers, refusal
 from tests.support.scripted.faults import Faults
 from tests.support.scripted.seen import Seen, seen
-from tests.support.scripted.status import StatusError
 from tests.support.scripted.watches import Watches
 
 
@@ -29,7 +29,8 @@ class ScriptedApiServer(Answers):
         super().__init__(clock)
         self._context = context
         self.faults = Faults()
-        self.watches = Watches(self.store)
+        self.watches = Watches()
+        self.store.compacted = self.watches.expire
         self.requests: list[Seen] = []
         self.port = 0
 

@@ -4,13 +4,10 @@ Kubernetes' pkg/registry/certificates/certificates/strategy.go: only status.cond
 are restored without a word; a decision cannot be withdrawn.
 """
 
-from typing import Any
-
+from kubevouch_lab.apiserver import status
+from kubevouch_lab.objects import Object
 from kubevouch_lab.signer.conditions import malformed, settled_times, withdrawn
-from tests.support.scripted import status
 from tests.support.scripted.kinds import CSRS
-
-Object = dict[str, Any]
 
 
 def decided(stored: Object, body: Object, now: str) -> Object:

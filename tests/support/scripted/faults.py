@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from kubevouch_lab.apiserver.status import StatusError
 from tests.support.scripted.seen import Seen
-from tests.support.scripted.status import StatusError
 
 Play = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

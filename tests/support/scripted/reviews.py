@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from tests.support.scripted import status
+from kubevouch_lab.apiserver import status
+from kubevouch_lab.objects import Object
 
-Object = dict[str, Any]
 _PREFIX = "/apis/authorization.k8s.io/v1/"
 REVIEWS = {
     f"{_PREFIX}selfsubjectaccessreviews": "SelfSubjectAccessReview",

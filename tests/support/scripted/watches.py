@@ -1,76 +1,36 @@
-"""Watches of one API server: what changed, line by line, from a version on.
+"""Watches of one scripted API server: the lab's streams, which a test may mark, cut and let run out.
 
-As apiserver's handlers/watch.go sends them: an object that comes into a selector is ADDED, one that leaves it is
-DELETED; BOOKMARKs only to who asked for them, and only when the test says so. What was forgotten (Store.compact) is
-410: as the answer's own status, or, with `gone_as_event`, as an ERROR in a good answer; servers do both.
+BOOKMARKs come only to who asked for them, and only when the test says so. What was forgotten (Store.compact) is 410: as
+the answer's own status, or, with `gone_as_event`, as an ERROR in a good answer; servers do both.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 from aiohttp import web
 
-from tests.support.scripted.kinds import Kind
-from tests.support.scripted.status import StatusError
-from tests.support.scripted.store import Change, Object, Store
-
-
-@dataclass(frozen=True)
-class Watching:
-    """What one client wants to see."""
-
-    kind: Kind
-    namespace: str
-    matches: Callable[[Object], bool]
-    query: Mapping[str, str]
-
-    def event(self, change: Change) -> Object | None:
-        """A change as this client sees it; None if it does not."""
-        before, after = (
-            thing
-            if thing is not None
-            and (not self.namespace or thing["metadata"].get("namespace") == self.namespace)
-            and self.matches(thing)
-            else None
-            for thing in (change.before, change.after)
-        )
-        if after is not None:
-            return self.line("ADDED" if before is None else "MODIFIED", after)
-        if before is None:
-            return None
-        # As it was, at the version of its end.
-        metadata = {**before["metadata"], "resourceVersion": str(change.version)}
-        return self.line("DELETED", {**before, "metadata": metadata})
-
-    def line(self, kind: str, thing: Object) -> Object:
-        """An event."""
-        return {"type": kind, "object": thing}
+from kubevouch_lab.apiserver.status import StatusError, expired
+from kubevouch_lab.apiserver.watching import Event, Stream
 
 
 class _Open:
     """One answer that goes on."""
 
-    def __init__(self, request: web.Request, watching: Watching, version: int) -> None:
+    def __init__(self, request: web.Request, stream: Stream) -> None:
         self.request = request
-        self.watching = watching
-        self.version = version
-        self.response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        self.stream = stream
+        self.response = _lines()
         self.stirred = asyncio.Event()
         self.bookmark = False
-
-    async def send(self, event: Object) -> None:
-        await self.response.write(msgspec.json.encode(event) + b"\n")
+        self.gone = False
 
 
 class Watches:
     """All open watches of a server."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self) -> None:
         self._open: set[_Open] = set()
         self.gone_as_event = False
 
@@ -85,6 +45,12 @@ class Watches:
             watch.bookmark = True
             watch.stirred.set()
 
+    def expire(self) -> None:
+        """The versions that they have come to are forgotten."""
+        for watch in self._open:
+            watch.gone = True
+            watch.stirred.set()
+
     async def cut(self, half: bytes = b'{"type":"ADDED","object":{"metadata":{"na') -> None:
         """Breaks every open watch in the middle of a line."""
         for watch in tuple(self._open):
@@ -93,55 +59,62 @@ class Watches:
             if watch.request.transport is not None:
                 watch.request.transport.close()
 
-    async def serve(self, request: web.Request, watching: Watching) -> web.StreamResponse:
+    async def serve(self, request: web.Request, opened: Callable[[], Stream]) -> web.StreamResponse:
         """One watch, until its time is over or the client leaves."""
-        asked = watching.query.get("resourceVersion", "")
-        version = int(asked) if asked not in ("", "0") else 0
-        if version and not self.gone_as_event:
-            self._store.since(watching.kind, version)
-        watch = _Open(request, watching, version or self._store.version)
-        self._store.listeners.add(watch.stirred.set)
+        try:
+            stream = opened()
+        except StatusError as error:
+            if error.code != 410 or not self.gone_as_event:
+                raise
+            return await _refused(request, error)
+        watch = _Open(request, stream)
         self._open.add(watch)
         try:
             await watch.response.prepare(request)
-            if not version:
-                await self._present(watch)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(int(watching.query.get("timeoutSeconds", "1800"))):
-                    await self._follow(watch)
+            with stream, contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(int(request.query.get("timeoutSeconds", "1800"))):
+                    await _follow(watch)
         finally:
             self._open.discard(watch)
-            self._store.listeners.discard(watch.stirred.set)
         return watch.response
 
-    async def _present(self, watch: _Open) -> None:
-        watching = watch.watching
-        page = self._store.page(watching.kind, watching.namespace, [watching.matches], 0, "")
-        for thing in page.items:
-            await watch.send(watching.line("ADDED", thing))
 
-    async def _follow(self, watch: _Open) -> None:
+async def _follow(watch: _Open) -> None:
+    following = asyncio.ensure_future(anext(watch.stream))
+    marked = asyncio.ensure_future(watch.stirred.wait())
+    try:
         while True:
+            if watch.gone:
+                return await _send(watch.response, Event("ERROR", expired().body()))
+            await asyncio.wait((following, marked), return_when=asyncio.FIRST_COMPLETED)
+            if following.done():
+                await _send(watch.response, following.result())
+                following = asyncio.ensure_future(anext(watch.stream))
+                await asyncio.sleep(0)  # what has happened already goes before a bookmark
+                continue
+            if watch.gone:
+                continue
             watch.stirred.clear()
-            try:
-                changes = self._store.since(watch.watching.kind, watch.version)
-            except StatusError as error:
-                await watch.send({"type": "ERROR", "object": error.body()})
-                return
-            for change in changes:
-                watch.version = change.version
-                if (event := watch.watching.event(change)) is not None:
-                    await watch.send(event)
-            if watch.bookmark:
-                watch.bookmark = False
-                await self._mark(watch)
-            await watch.stirred.wait()
+            watch.bookmark = False
+            marked = asyncio.ensure_future(watch.stirred.wait())
+            if watch.request.query.get("allowWatchBookmarks") in ("true", "1"):
+                await _send(watch.response, watch.stream.bookmark())
+    finally:
+        following.cancel()
+        marked.cancel()
 
-    async def _mark(self, watch: _Open) -> None:
-        if watch.watching.query.get("allowWatchBookmarks") not in ("true", "1"):
-            return
-        watch.version = self._store.version
-        kind = watch.watching.kind
-        metadata: dict[str, Any] = {"resourceVersion": str(watch.version)}
-        thing = {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": metadata}
-        await watch.send({"type": "BOOKMARK", "object": thing})
+
+async def _refused(request: web.Request, error: StatusError) -> web.StreamResponse:
+    response = _lines()
+    await response.prepare(request)
+    await _send(response, Event("ERROR", error.body()))
+    return response
+
+
+def _lines() -> web.StreamResponse:
+    return web.StreamResponse(headers={"Content-Type": "application/json"})
+
+
+async def _send(response: web.StreamResponse, event: Event) -> None:
+    line = msgspec.json.encode({"type": event.type, "object": event.object})
+    await response.write(line + b"\n")

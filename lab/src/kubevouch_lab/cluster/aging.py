@@ -40,7 +40,7 @@ async def _aged(lab: "Lab", machine: "Machine", ca: KeyPair, by: timedelta) -> i
             continue
         certificates = x509.load_pem_x509_certificates(path.read_bytes())
         if _is_of(certificates[0], ca):
-            _signed_again(path, certificates[0], ca, by)
+            sign_again(path, ca, by)
         else:
             _made_anew(lab, machine, path, certificates[0], by)
         count += 1
@@ -56,8 +56,10 @@ def _is_of(certificate: x509.Certificate, ca: KeyPair) -> bool:
     return True
 
 
-def _signed_again(path: Path, certificate: x509.Certificate, ca: KeyPair, by: timedelta) -> None:
+def sign_again(path: Path, ca: KeyPair, by: timedelta) -> None:
+    """Gives the first certificate of a file dates that lie so much earlier, signed by the CA that signed it."""
     text = path.read_bytes()
+    certificate = x509.load_pem_x509_certificates(text)[0]
     old = certificate_pem(certificate)
     path.write_bytes(text.replace(old, certificate_pem(made_earlier(certificate, ca, by))))
 

@@ -23,6 +23,11 @@ def of_kubelet(server: str, ca: bytes, node: str) -> bytes:
     return _kubeconfig(server, ca, user, held)
 
 
+def of_bootstrapper(server: str, ca: bytes, token: str) -> bytes:
+    """bootstrap-kubelet.conf, as `kubeadm join` writes it (cmd/kubeadm/app/cmd/join.go)."""
+    return _kubeconfig(server, ca, "tls-bootstrap-token-user", f"    token: {token}\n")
+
+
 def discovery(server: str, ca: bytes) -> str:
     """What the ConfigMap cluster-info holds for joiners: a cluster without a name, nobody's credentials."""
     return (

@@ -25,6 +25,9 @@ class Scenario:
     shows: Callable[["Lab"], Mapping[str, Callable[[], bool]]] | None = None
     """What can be seen once it has come about, by what it is called: for what takes its time though nothing moves."""
 
+    repair: Fault | None = None
+    """What only a person can do about it, and no command of kubevouch: done by `lab repair`."""
+
     single: bool = False
     """It is about one node: the second worker, if nobody says another."""
 

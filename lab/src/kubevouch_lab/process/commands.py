@@ -26,6 +26,7 @@ class Commands:
         self._known: dict[str, Callable[[Message], Awaitable[Message]]] = {
             "status": self._status,
             "break": self._break,
+            "repair": self._repair,
             "state": self._state,
             "age": self._age,
             "cut-ssh": self._cut_ssh,
@@ -54,6 +55,14 @@ class Commands:
         self._lab.note_scenario(scenario.name, machines)
         await come_about(self._lab, scenario, whole=not message.get("nodes"))
         return {"what": scenario.description}
+
+    async def _repair(self, message: Message) -> Message:
+        """Does what only a person can do about a scenario. Raises UsageError where there is nothing."""
+        scenario = scenario_of(message["scenario"])
+        if scenario.repair is None:
+            raise UsageError(scenario.name, "nothing of it needs a person", "kubevouch doctor")
+        await scenario.repair(self._lab, scenario.machines(self._lab))
+        return {}
 
     async def _state(self, message: Message) -> Message:
         """The whole lab, whatever was done to it, in one of the plain states; answers when it is seen to be there."""

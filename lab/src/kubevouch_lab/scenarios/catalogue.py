@@ -9,7 +9,8 @@ from difflib import get_close_matches
 from kubevouch.errors import UsageError
 from kubevouch_lab.cluster.scenario import Scenario
 from kubevouch_lab.cluster.states import State
-from kubevouch_lab.scenarios import faults
+from kubevouch_lab.scenarios import faults, repairs
+from kubevouch_lab.scenarios.settling import nobody_reports
 
 _ALL = (
     Scenario("expired", "kubelets sign their own; those certificates have expired", State.EXPIRED),
@@ -26,6 +27,7 @@ _ALL = (
         "some approver's rule refuses a node, which asks again for ever",
         State.HEALTHY,
         (faults.somebody_approves, faults.somebody_denies, faults.ask_anew),
+        repair=repairs.rule_mended,
         single=True,
     ),
     Scenario(
@@ -33,6 +35,20 @@ _ALL = (
         "certificates are nearly used up, and nobody approves the next ones",
         State.HEALTHY,
         (faults.nearly_used_up,),
+    ),
+    Scenario(
+        "renewal-due",
+        "kubelets have asked for their next certificate in time, and nobody approves it",
+        State.HEALTHY,
+        (faults.rotation_due,),
+    ),
+    Scenario(
+        "kubelets-dead",
+        "every kubelet's client certificate has expired: none starts, every node is NotReady",
+        State.HEALTHY,
+        (faults.somebody_approves, faults.client_certificates_expired),
+        shows=nobody_reports,
+        repair=repairs.bootstrapped_again,
     ),
     Scenario(
         "wrong-ca",
@@ -46,6 +62,7 @@ _ALL = (
         "a node's clock goes a day ahead: it was certified tomorrow",
         State.HEALTHY,
         (faults.somebody_approves, faults.clock_ahead),
+        repair=repairs.clock_set,
         single=True,
     ),
     Scenario(
@@ -53,6 +70,7 @@ _ALL = (
         "a node's port swallows what comes",
         State.HEALTHY,
         (faults.somebody_approves, faults.swallow),
+        repair=repairs.port_opened,
         single=True,
     ),
     Scenario(

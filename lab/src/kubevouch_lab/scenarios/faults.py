@@ -15,7 +15,9 @@ from kubevouch_lab.apiserver.kinds import (
 )
 from kubevouch_lab.cluster import seed
 from kubevouch_lab.cluster.active_faults import ActiveFaults
+from kubevouch_lab.cluster.aging import sign_again
 from kubevouch_lab.cluster.disk_files import write_files
+from kubevouch_lab.cluster.kubeconfigs import CURRENT
 from kubevouch_lab.cluster.node_disk import rotated_server
 from kubevouch_lab.objects import name_of
 from kubevouch_lab.pki import KeyPair, authority, kubelet_serving
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 # A rotation is due at 70 to 90 % of a certificate's life: so much of it has certainly passed.
 _USED_UP = timedelta(days=350)
+_DUE = timedelta(days=335)
+_A_YEAR = timedelta(days=366)
 _AHEAD = timedelta(days=1)
 _INSECURE = "--kubelet-insecure-tls"
 
@@ -62,6 +66,24 @@ async def nearly_used_up(lab: "Lab", machines: "Sequence[Machine]") -> None:
     now = lab.clock.now()
     ca = transitions.plan_of(lab, machines[0]).ca
     await _with(machines, lambda machine: _serve(lab, machine, ca, _USED_UP, now=now))
+
+
+async def rotation_due(lab: "Lab", machines: "Sequence[Machine]") -> None:
+    """What they serve was issued eleven months ago: they have asked for the next one in vain, and a month is left."""
+    now = lab.clock.now()
+    ca = transitions.plan_of(lab, machines[0]).ca
+    await _with(machines, lambda machine: _serve(lab, machine, ca, _DUE, now=now))
+
+
+async def client_certificates_expired(lab: "Lab", machines: "Sequence[Machine]") -> None:
+    """Nobody can tell the API server any more who they are: the kubelets do not start."""
+    ca = transitions.plan_of(lab, machines[0]).ca
+
+    def expire(machine: "Machine") -> None:
+        current = machine.files.path(CURRENT).resolve()
+        sign_again(current, ca, _A_YEAR)
+
+    await _with(machines, expire)
 
 
 async def signed_by_another_ca(lab: "Lab", machines: "Sequence[Machine]") -> None:

@@ -107,6 +107,16 @@ def _available(service: Object | None) -> str:
     return f"{found['status']} {found['reason']}" if found else ""
 
 
+def nobody_reports(lab: "Lab") -> dict[str, Callable[[], bool]]:
+    """What shows that no kubelet runs."""
+
+    def all_unknown() -> bool:
+        nodes = lab.control_plane.store.list(NODES)
+        return all((condition(node, "Ready") or {}).get("status") == "Unknown" for node in nodes)
+
+    return {"every node NotReady": all_unknown}
+
+
 def _looks(lab: "Lab", state: State) -> dict[str, Callable[[], bool]]:
     store = lab.control_plane.store
     dark = state in {State.PENDING, State.ROTATED_EXPIRED}

@@ -8,12 +8,15 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cryptography import x509
+
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, CSRS, PODS
 from kubevouch_lab.apiserver.status import StatusError
 from kubevouch_lab.cluster import seed
 from kubevouch_lab.cluster.authorities import Authorities
 from kubevouch_lab.cluster.disk_files import write_files
 from kubevouch_lab.cluster.history import ClusterHistory
+from kubevouch_lab.cluster.kubeconfigs import CURRENT
 from kubevouch_lab.cluster.node_disk import KUBELET, PKI, NodePlan, configured, node_files
 from kubevouch_lab.cluster.site_approver import SERVING
 from kubevouch_lab.cluster.states import State, serving_files
@@ -68,9 +71,23 @@ def reset(lab: "Lab", machine: "Machine", state: State) -> None:
         files.remove(f"{PKI}/{name}")
     for left in files.path(PKI).glob("kubelet-server*"):
         left.unlink()
-    write_files(files.root, [file for file in node_files(plan, draw) if file.path in _RESTORED])
+    made = node_files(plan, draw)
+    write_files(files.root, [file for file in made if file.path in _RESTORED])
+    if _client_expired(lab, machine):
+        files.remove("/etc/kubernetes/bootstrap-kubelet.conf")
+        for left in files.path(PKI).glob("kubelet-client*"):
+            left.unlink()
+        write_files(files.root, [file for file in made if "/kubelet-client-" in file.path])
     configure(machine, bootstraps=state.bootstraps)
     write_files(files.root, serving_files(state, plan, draw))
+
+
+def _client_expired(lab: "Lab", machine: "Machine") -> bool:
+    try:
+        certificate = x509.load_pem_x509_certificate(machine.files.read(CURRENT))
+    except (OSError, ValueError):
+        return True
+    return certificate.not_valid_after_utc <= lab.clock.now()
 
 
 def configure(machine: "Machine", *, bootstraps: bool) -> None:

@@ -1,1 +1,1 @@
-"""What several verbs share: the terminal, options, the way to a cluster, documents, progress."""
+"""Shared by several verbs: the terminal, options, access to a cluster, documents, progress."""

@@ -1,4 +1,4 @@
-"""What an operator says besides: with --allow NODE=VALUE whose a name or address is, with --service-cidr a network."""
+"""Options with the operator's word: --allow NODE=VALUE gives a name or address to a node, --service-cidr a network."""
 
 from collections.abc import Iterable
 from ipaddress import ip_network
@@ -8,7 +8,7 @@ from kubevouch.evidence.names import Network
 
 
 def node_values(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """NODE=VALUE words by node. Raises UsageError."""
+    """The values of NODE=VALUE arguments by node. Raises UsageError."""
     found: dict[str, tuple[str, ...]] = {}
     for word in given:
         node, equals, value = word.partition("=")
@@ -19,7 +19,7 @@ def node_values(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 
 
 def check_nodes(allowed: Iterable[str], known: Iterable[str]) -> None:
-    """Each is a Node of the cluster. Raises UsageError that names the one that may be meant."""
+    """Checks that each is a Node of the cluster. Raises UsageError, which names the nearest Node."""
     nodes = set(known)
     for name in allowed:
         if name not in nodes:

@@ -1,10 +1,10 @@
-"""A certificate for a program: the same fields wherever JSON shows one."""
+"""A certificate as JSON, with the same fields in every document."""
 
 from kubevouch.x509 import Certificate, classify
 
 
 def certificate_json(certificate: Certificate) -> dict[str, object]:
-    """Stable names; times in RFC 3339."""
+    """The fields of a certificate. Names are stable, times are in RFC 3339."""
     return {
         "kind": str(classify(certificate)),
         "subject": str(certificate.subject),

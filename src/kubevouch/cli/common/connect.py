@@ -1,4 +1,4 @@
-"""From --kubeconfig and --context to a client: the same for every verb that asks a cluster."""
+"""Connects to the cluster that --kubeconfig and --context name, in the same way for every verb."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def access_of(terminal: Terminal, kubeconfig: str | None, context: str | None) -> ClusterAccess:
-    """What kubectl would use. Raises KubeconfigError, UsageError."""
+    """The access that kubectl would use. Raises KubeconfigError, UsageError."""
     environment = terminal.environment
     access = cluster_access(environment, kubeconfig=kubeconfig or "", context=context or "")
     return msgspec.structs.replace(access, loopback=loopback_kubelets(environment, access))
@@ -29,7 +29,7 @@ def with_api(
     access: ClusterAccess,
     work: Callable[[ApiClient, Clock], Awaitable[T]],
 ) -> T:
-    """Runs the work with a client that is open, in an event loop of its own."""
+    """Runs the work with an open client, in an event loop of its own."""
 
     async def connected() -> T:
         clock = SystemClock()

@@ -1,4 +1,4 @@
-"""Findings for a person, and for a program. The same for `doctor` and `verify`."""
+"""Prints findings for a person or as JSON, for `doctor` and `verify`."""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -61,9 +61,8 @@ def print_diagnosis(
         return code
     if form == "short":
         for each in diagnosis.findings:
-            terminal.out(
-                f"{each.severity:<8}  {each.code}  {one_line(each.title)}", _COLOURS[each.severity]
-            )
+            line = f"{each.severity:<8}  {each.code}  {each.title}"
+            terminal.long_line(line, hang=17, colour=_COLOURS[each.severity])
     else:
         _print_all(terminal, evidence, diagnosis)
     _print_end(terminal, verb, diagnosis, code, fail_on)
@@ -82,7 +81,7 @@ def _print_all(terminal: Terminal, evidence: Evidence, diagnosis: Diagnosis) -> 
         if not found and section in _ALWAYS_SHOWN:
             is_well, text = _nothing_found(section, evidence)
             word, colour = ("ok", Colour.GOOD) if is_well else ("unknown", Colour.WARNING)
-            terminal.out(f"  {word:<8}  {text}", colour)
+            terminal.wrapped(text, f"  {word:<8}  ", colour)
 
 
 def shortener(names: Sequence[str]) -> Callable[[str], str]:
@@ -113,7 +112,7 @@ def _print_heading(terminal: Terminal, evidence: Evidence) -> None:
 
 
 def _nothing_found(section: Section, evidence: Evidence) -> tuple[bool, str]:
-    """What stands in a section without a finding, and whether it is all well: it may only not be known."""
+    """The line of a section without findings, and whether all is well there, or only not known."""
     served, nodes = evidence.served, len(evidence.nodes.or_else(()))
     answering = sum(not is_silent(each) and not is_ours(each) for each in served)
     trusted = sum(bool(each.verdict and each.verdict.trusted) for each in served)
@@ -157,7 +156,7 @@ def _print_finding(terminal: Terminal, finding: Finding, shorten: Callable[[str]
 
 
 def grouped(proofs: Sequence[Proof]) -> list[list[Proof]]:
-    """Those that say the same of several subjects stand together."""
+    """The proofs, grouped if they say the same about several subjects."""
     groups: dict[tuple[str, str], list[Proof]] = {}
     for proof in proofs:
         groups.setdefault((proof.seen, proof.vantage), []).append(proof)

@@ -1,4 +1,4 @@
-"""JSON for programs: every document says what it is and who wrote it, the same for every verb."""
+"""JSON documents: each states its schema and the version of kubevouch, in the same way for every verb."""
 
 import json
 from collections.abc import Mapping

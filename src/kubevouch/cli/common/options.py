@@ -1,4 +1,4 @@
-"""Options that several verbs have, said once."""
+"""Options that several verbs share."""
 
 import re
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def terminal_of(ctx: click.Context) -> "Terminal":
 
 
 def output(*formats: str) -> Callable[[F], F]:
-    """-o: the first of the formats is the default."""
+    """The option -o; the first format is the default."""
     return click.option(
         "-o",
         "--output",
@@ -112,7 +112,7 @@ service_cidr = click.option(
 
 
 def fail_on(function: F) -> F:
-    """--fail-on: the severity from which findings make the exit code 1."""
+    """The option --fail-on: the severity from which findings make the exit code 1."""
     return click.option(
         "--fail-on",
         type=click.Choice(["critical", "error", "warning", "info"]),
@@ -123,7 +123,7 @@ def fail_on(function: F) -> F:
 
 
 def handshake_timeout(function: F) -> F:
-    """--timeout: for each kubelet's handshake."""
+    """The option --timeout, for each kubelet's handshake."""
     return click.option(
         "--timeout",
         type=seconds,

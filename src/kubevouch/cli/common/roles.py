@@ -1,7 +1,7 @@
-"""The roles that the verbs need, as manifests. Tested by running with exactly them.
+"""The roles that the verbs need, as manifests. Tests run the verbs with exactly these roles.
 
-What is read in one namespace is allowed in that namespace only: a cluster-wide right to read ConfigMaps or logs would
-show what applications keep there.
+Rights for one namespace are granted in that namespace only: a cluster-wide right to read ConfigMaps or logs would
+reveal what applications keep there.
 """
 
 _CLUSTER = """\

@@ -1,4 +1,4 @@
-"""What `fix --apply` and `undo` share: the way to the nodes of a plan, Ctrl-C, and the table of what became of each node."""
+"""Shared by `fix --apply` and `undo`: the transport to a plan's nodes, Ctrl-C, and the table of results."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ import msgspec
 
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.progress import Progress, progress_of
-from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
@@ -49,7 +49,7 @@ class WatchedTransport:
 
 
 def transport_of(plan: Plan, terminal: Terminal) -> NodeTransport:
-    """How scripts get to the nodes of the plan."""
+    """The transport of scripts to the nodes of the plan."""
     if plan.via == "local":
         return Local(environment=terminal.environment)
     options = SshOptions(config=plan.ssh_config or None, user=plan.ssh_user or None)
@@ -59,7 +59,7 @@ def transport_of(plan: Plan, terminal: Terminal) -> NodeTransport:
 def rollout_context(
     api: ApiClient, clock: Clock, plan: Plan, terminal: Terminal, stop: Callable[[], bool]
 ) -> RolloutContext:
-    """What the run is carried out with."""
+    """The context in which the run is carried out."""
     return RolloutContext(
         api=api,
         transport=WatchedTransport(transport_of(plan, terminal), progress_of(terminal)),
@@ -71,8 +71,11 @@ def rollout_context(
 
 
 @contextlib.contextmanager
-def stopping(terminal: Terminal) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C ends the run after the node in hand; the second one at once: its switch then undoes that node."""
+def stopping(terminal: Terminal, left: str) -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C ends the run after the node in hand; the second one at once.
+
+    left: what then becomes of the node in hand, for a person; empty if nothing is changed on nodes.
+    """
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     asked = False
@@ -80,7 +83,7 @@ def stopping(terminal: Terminal) -> Iterator[Callable[[], bool]]:
     def on_signal() -> None:
         nonlocal asked
         if asked and task is not None:
-            terminal.note("stopping at once; the node in hand is undone by its own switch")
+            terminal.note("stopping at once" + (f"; {left}" if left else ""))
             task.cancel()
             return
         asked = True
@@ -114,9 +117,9 @@ def print_result(terminal: Terminal, result: RunResult, form: str, lead: str = "
     if rows:
         terminal.table(("NODE", "RESULT", "TIME", "WHY"), rows)
     if result.config_map:
-        terminal.out(one_line(result.config_map))
+        terminal.long_line(result.config_map)
     for left_out in result.left_out:
-        terminal.out(one_line(f"LEFT OUT: {left_out.node}: {left_out.reason}"))
+        terminal.long_line(f"LEFT OUT: {left_out.node}: {left_out.reason}", hang=10)
     done = sum(each.outcome is NodeOutcome.DONE for each in result.nodes)
     if done:
         undo = f" Undo: {terminal.hint(result.undo)}" if result.undo else ""

@@ -11,7 +11,7 @@ _MOST_NAMED = 8
 
 
 def _written(path: Path) -> float:
-    """When it was written, so that the newest can be named first."""
+    """When the file was written, to sort the newest first."""
     try:
         return path.stat().st_mtime
     except OSError:
@@ -24,7 +24,7 @@ def _folder(environment: Mapping[str, str]) -> Path:
 
 
 def keep_run(plan: Plan, environment: Mapping[str, str]) -> None:
-    """Keeps the plan under its run's name. Raises UsageError if that cannot be written."""
+    """Keeps the plan under its run's name. Raises UsageError if it cannot be written."""
     folder = _folder(environment)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

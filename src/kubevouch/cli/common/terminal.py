@@ -1,4 +1,4 @@
-"""Where words go: results to standard output, progress and complaints to standard error."""
+"""The terminal: results go to standard output, progress and errors to standard error."""
 
 import contextlib
 import io
@@ -21,7 +21,7 @@ _LONGEST: Final = 2000
 
 
 class Colour(StrEnum):
-    """What a word looks like on a terminal (ECMA-48, SGR)."""
+    """The colour of a word on a terminal (ECMA-48, SGR)."""
 
     BAD = "31;1"
     WARNING = "33"
@@ -30,11 +30,11 @@ class Colour(StrEnum):
 
 
 class NowhereToWrite(KubevouchError):
-    """A stream of ours cannot be written to."""
+    """Standard output or standard error cannot be written to."""
 
 
 class Declined(KubevouchError):
-    """Somebody answered a question with no."""
+    """The operator answered a question with no."""
 
     exit_code = ExitCode.STOPPED
 
@@ -125,15 +125,16 @@ class Terminal:
         hang = "\n" + " " * len(lead)
         self.out(lead + hang.join(folded(line, self.width - len(lead))), colour)
 
-    def long_line(self, text: str, hang: int = 9) -> None:
+    def long_line(self, text: str, hang: int = 9, colour: Colour | None = None) -> None:
         """One line however long it is where the result is piped; on a terminal folded at its width, and hung so far."""
         from kubevouch.cli.common.layout import folded
 
         line, columns = one_line(text), self.columns(self.stdout)
         if columns is None or len(line) <= columns:
-            self.out(line)
+            self.out(line, colour)
             return
-        self.out(("\n" + " " * hang).join(folded(line, columns, later=columns - hang)))
+        lines = folded(line, columns, later=columns - hang)
+        self.out(("\n" + " " * hang).join(lines), colour)
 
     def command(self, lead: str, command: str) -> None:
         """A command line to copy, behind a heading. It is never folded: a terminal wraps it so that it can be copied."""
@@ -144,7 +145,7 @@ class Terminal:
         return self.invocation.line(command) if self.invocation else command
 
     def note(self, text: str) -> None:
-        """A line of progress."""
+        """Prints a line of progress."""
         if self.progress is not None:
             self.progress.erase()
         self._write(self.stderr, harmless(text) + "\n")
@@ -160,11 +161,11 @@ class Terminal:
             self.progress.end("doing")
 
     def error(self, text: str) -> None:
-        """A complaint."""
+        """Prints an error."""
         self.note(f"Error: {text}")
 
     def flush(self) -> None:
-        """The result is out. Raises NowhereToWrite."""
+        """Flushes the result. Raises NowhereToWrite."""
         self._flush(self.stdout)
 
     def _write(self, stream: TextIO, text: str) -> None:
@@ -204,7 +205,7 @@ class Terminal:
         return self.stderr.isatty() and self.environment.get("TERM", "dumb") != "dumb"
 
     def confirm(self, what: str, *, yes: bool) -> None:
-        """Says what will be done, and asks. Raises UsageError where nobody can answer, Declined for a no."""
+        """Says what will be done, and asks. Raises UsageError if there is no terminal to ask on, Declined for a no."""
         self.note(f"This will {what}.")
         if yes:
             return

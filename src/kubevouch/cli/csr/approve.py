@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.csr.render import print_judgement
+from kubevouch.cli.csr.render import print_decision
 from kubevouch.cli.csr.sources import Sources
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError, combined_exit_code
@@ -61,7 +61,7 @@ async def approve_judged(
         evidence = await sources.gather(api, Inquiry(clock))
         decision = sources.judged(csr_of(found), evidence, clock.now())
         if decision.outcome is not Outcome.PASS:
-            print_judgement(terminal, decision, each.node)
+            print_decision(terminal, decision, each.node)
             refused = decision.outcome is Outcome.REFUSE
             codes.append(ExitCode.FINDINGS if refused else ExitCode.COULD_NOT_TELL)
             continue

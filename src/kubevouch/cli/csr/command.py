@@ -1,4 +1,4 @@
-"""`csr list | explain | approve`: serving requests of kubelets, and what the policy says of them."""
+"""`csr list | explain | approve`: kubelets' CSRs for serving certificates, and what the policy decides about them."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -99,7 +99,7 @@ def list_(
     """CSRs for serving certificates, with what they ask for and what the policy says. Reads only."""
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
-    from kubevouch.cli.csr.render import COLUMNS, request_json, request_row
+    from kubevouch.cli.csr.render import COLUMNS, csr_json, csr_row
     from kubevouch.policy.csr import csr_of
 
     terminal = terminal_of(ctx)
@@ -108,18 +108,18 @@ def list_(
     found = policy_evidence.csrs.or_else(())
     decisions = [sources.judged(csr_of(each), policy_evidence, at) for each in found]
     if output == "json":
-        content = {"requests": list(map(request_json, found, decisions))}
-        print_document(terminal, "kubevouch.requests/1", content)
+        content = {"csrs": list(map(csr_json, found, decisions))}
+        print_document(terminal, "kubevouch.csrs/1", content)
     elif found:
         judged = zip(found, decisions, strict=True)
-        terminal.table(COLUMNS, [request_row(each, by, at) for each, by in judged])
+        terminal.table(COLUMNS, [csr_row(each, by, at) for each, by in judged])
     elif policy_evidence.csrs.is_known:
-        terminal.note("no request for the signer kubernetes.io/kubelet-serving")
+        terminal.note("no CSR for the signer kubernetes.io/kubelet-serving")
     return _doubted(terminal, policy_evidence)
 
 
 def _doubted(terminal: "Terminal", policy_evidence: "PolicyEvidence") -> int:
-    """Without the requests there is nothing to tell; without the nodes no request can pass."""
+    """Reports doubts: without the CSRs there is nothing to show, without the nodes no CSR can pass."""
     doubts = [each.doubt for each in (policy_evidence.csrs, policy_evidence.nodes) if each.doubt]
     for doubt in doubts:
         terminal.error(doubt.text)
@@ -127,14 +127,14 @@ def _doubted(terminal: "Terminal", policy_evidence: "PolicyEvidence") -> int:
 
 
 @command.command("explain", short_help="One CSR, rule by rule. Reads only.")
-@click.argument("request", metavar="CSR")
+@click.argument("word", metavar="CSR")
 @cluster
 @output("table", "json")
 @allowing
 @click.pass_context
 def explain(
     ctx: click.Context,
-    request: str,
+    word: str,
     kubeconfig: str | None,
     context: str | None,
     output: str,
@@ -147,24 +147,24 @@ def explain(
     """
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
-    from kubevouch.cli.csr.find import request_named
-    from kubevouch.cli.csr.render import print_judgement
+    from kubevouch.cli.csr.find import csr_named
+    from kubevouch.cli.csr.render import print_decision
     from kubevouch.policy.csr import requestor_node
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
     policy_evidence, at = with_api(terminal, access, _gathering(sources))
-    csr = request_named(request, policy_evidence)
+    csr = csr_named(word, policy_evidence)
     decision = sources.judged(csr, policy_evidence, at)
     if output == "json":
         content = {
             "name": decision.about,
             "outcome": decision.outcome,
-            "rulings": decision.results,
+            "results": decision.results,
         }
-        print_document(terminal, "kubevouch.judgement/1", content)
+        print_document(terminal, "kubevouch.decision/1", content)
     else:
-        print_judgement(terminal, decision, requestor_node(csr))
+        print_decision(terminal, decision, requestor_node(csr))
     return _EXIT[decision.outcome]
 
 
@@ -195,7 +195,7 @@ def approve(
     """
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.csr.approve import Judged, approve_judged, judge_named
-    from kubevouch.cli.csr.render import print_judgement
+    from kubevouch.cli.csr.render import print_decision
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
@@ -207,13 +207,16 @@ def approve(
     codes = []
     for each in judged:
         if each.decision.outcome is not Outcome.PASS:
-            print_judgement(terminal, each.decision, each.node)
+            print_decision(terminal, each.decision, each.node)
             codes.append(_EXIT[each.decision.outcome])
     passing = [each for each in judged if each.decision.outcome is Outcome.PASS]
     if not passing:
         return combined_exit_code(codes)
     where = access.server + (f" (context {access.context})" if access.context else "")
     vouched = "; ".join(f"{each.decision.about}: {each.vouches}" for each in passing)
+    unasked = sorted({rule for each in passing for rule in each.decision.not_asked})
+    if unasked:
+        vouched += f" (not asked: {', '.join(unasked)})"
     terminal.confirm(f"approve on {where}, which cannot be undone: {vouched}", yes=yes)
 
     async def work(api: "ApiClient", clock: "Clock") -> ExitCode:

@@ -1,4 +1,4 @@
-"""A request by its name in the cluster, or in a file: PEM, or the object in YAML or JSON."""
+"""Finds a CSR by its name in the cluster, or in a file: PEM, or the object in YAML or JSON."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ _RIGHT = "the name of a CSR, or a file with one in PEM, YAML or JSON, was expect
 
 
 class CsrUnknown(KubevouchError):
-    """Whether there is such a request is not known."""
+    """It is not known whether there is such a CSR."""
 
 
-def request_named(word: str, policy_evidence: PolicyEvidence) -> Csr:
-    """The request that is meant. A file of that name goes before an object. Raises UsageError, CsrUnknown."""
+def csr_named(word: str, policy_evidence: PolicyEvidence) -> Csr:
+    """The CSR of this name. A file comes before an object in the cluster. Raises UsageError, CsrUnknown."""
     path = Path(word)
     if path.is_file():
         return _in_file(path)

@@ -1,4 +1,4 @@
-"""How requests, and what the policy says of them, are shown."""
+"""Shows CSRs and the policy's decisions about them."""
 
 from datetime import datetime
 
@@ -14,8 +14,8 @@ _LONGEST = 64
 COLUMNS = ("NAME", "AGE", "NODE", "ASKS FOR", "CONDITION", "POLICY")
 
 
-def request_json(found: CertificateSigningRequest, decision: Decision) -> dict[str, object]:
-    """One request for a program."""
+def csr_json(found: CertificateSigningRequest, decision: Decision) -> dict[str, object]:
+    """A CSR as JSON."""
     return {
         "name": found.name,
         "requestor": found.spec.username,
@@ -23,14 +23,12 @@ def request_json(found: CertificateSigningRequest, decision: Decision) -> dict[s
         "asksFor": _asked_for(found),
         "condition": _condition(found),
         "outcome": decision.outcome,
-        "rulings": decision.results,
+        "results": decision.results,
     }
 
 
-def request_row(
-    found: CertificateSigningRequest, decision: Decision, at: datetime
-) -> tuple[str, ...]:
-    """One request for a person, under COLUMNS."""
+def csr_row(found: CertificateSigningRequest, decision: Decision, at: datetime) -> tuple[str, ...]:
+    """A CSR as a row under COLUMNS."""
     node = found.spec.username.removeprefix(NODE_USER)
     shown = node if len(node) <= _LONGEST else f"{node[:_LONGEST]}..."
     asked = _asked_for(found)
@@ -57,19 +55,19 @@ def _bounded(values: list[str]) -> str:
 
 
 def _asked_for(found: CertificateSigningRequest) -> list[str] | None:
-    """Names and addresses; None where the request cannot be read."""
+    """The requested names and addresses; None if the CSR cannot be parsed."""
     parsed = csr_of(found).parsed
     return [*parsed.dns_names, *map(str, parsed.ip_addresses)] if parsed else None
 
 
 def _condition(found: CertificateSigningRequest) -> str:
-    """As kubectl shows it: Pending, Approved,Issued ..."""
+    """The condition as kubectl shows it: Pending, or Approved,Issued."""
     words = [each.type for each in found.status.conditions] or ["Pending"]
     return ",".join([*words, *(["Issued"] if found.status.certificate else [])])
 
 
 def _age(found: CertificateSigningRequest, at: datetime) -> str:
-    """As kubectl shows it, in one unit: 35s, 12m, 5h, 3d."""
+    """The age as kubectl shows it, in one unit: 35s, 12m, 5h, 3d."""
     created = found.metadata.creation_timestamp
     if created is None:
         return "?"
@@ -86,7 +84,7 @@ def _in_short(decision: Decision) -> str:
     return f"holds: {decision.held_by[0].rule}"
 
 
-def print_judgement(terminal: Terminal, decision: Decision, node: str | None) -> None:
+def print_decision(terminal: Terminal, decision: Decision, node: str | None) -> None:
     """Each rule with the value seen and allowed, and the outcome of all. node: whose CSR it is, if that is known."""
     width = max(len(result.rule) for result in decision.results)
     for result in decision.results:

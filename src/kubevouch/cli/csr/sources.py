@@ -1,4 +1,4 @@
-"""Who may have which name, as far as the operator of this command line says: a plan, --allow, or the node's own word.
+"""The sources of allowed names on a command line: a plan, --allow, or the node's own status.
 
 The sources are no fall-through: a plan that knows a node decides for it, and what --allow says of it comes besides.
 """
@@ -32,12 +32,12 @@ from kubevouch.rollout.decide.plan import NodePlan, Plan, read_plan
 
 
 class PlanNotBound(KubevouchError):
-    """Whether this is the cluster of the plan is not known."""
+    """It is not known whether this is the cluster of the plan."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What was said on the command line."""
+    """The sources given on the command line."""
 
     plan: Plan | None
     allowed: dict[str, tuple[str, ...]]

@@ -23,6 +23,8 @@ from kubevouch.rollout.decide.plan import read_plan
 from kubevouch.rollout.decide.result import RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
+_LEFT = "the node in hand is put back by its own switch, unless this plan is applied again before"
+
 
 def apply_plan(
     terminal: Terminal,
@@ -51,11 +53,13 @@ def apply_plan(
         keep_run(plan, terminal.environment)
 
     async def changing(api: ApiClient, clock: Clock) -> RunResult:
-        with stopping(terminal) as stop:
+        changes = how_it_is_undone(plan, checked.found)
+        with stopping(terminal, _LEFT if changes else "") as stop:
             return await apply(checked, rollout_context(api, clock, plan, terminal, stop), timeouts)
 
     result = with_api(terminal, access, changing)
-    print_result(terminal, result, form, "Nothing was left to do." if not what else "")
+    lead = "" if what or checked.config_map_kept else "Nothing was left to do."
+    print_result(terminal, result, form, lead)
     if result.exit_code in (ExitCode.OK, ExitCode.COULD_NOT_TELL):
         _tell_the_fuse(terminal, with_api(terminal, access, _fuse))
     return result.exit_code
@@ -83,6 +87,7 @@ async def _fuse(api: ApiClient, clock: Clock) -> str:
 
 def _tell_the_fuse(terminal: Terminal, text: str) -> None:
     if text:
-        terminal.out(f"{Code.ROTATION_WILL_STALL}  {text}")
+        terminal.long_line(f"{Code.ROTATION_WILL_STALL}  {text}", hang=7)
         by_hand = terminal.hint("kubevouch csr list")
-        terminal.out(f"       Run an approver before then, or approve by hand: {by_hand}")
+        then = f"       Run an approver before then, or approve by hand: {by_hand}"
+        terminal.long_line(then, hang=7)

@@ -36,10 +36,11 @@ def print_plan(terminal: Terminal, plan: Plan, path: Path) -> None:
     for notice in plan.notices:
         _line(terminal, f"Notice   {notice}")
     if any(node.change is ChangeKind.BOOTSTRAP for node in nodes):
-        terminal.out(
-            "Safety   per node: backup, seed (the port keeps answering), dead-man's switch;\n"
-            "         a node that is not proven on the wire in time is undone"
+        _line(
+            terminal,
+            "Safety   per node: backup, seed (the port keeps answering), dead-man's switch;",
         )
+        _line(terminal, "         a node that is not proven on the wire in time is undone")
         terminal.command("Undo     ", f"kubevouch undo {plan.run}")
     _line(terminal, f"Saved    {path}. Nothing was changed.")
     if nodes or plan.config_map is not None:
@@ -67,8 +68,9 @@ def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
     on = f"on {', '.join(each.node for each in nodes)}"
     if first.change is ChangeKind.APPROVE:
         _apart(terminal, f"Change   nothing is written or restarted {on}:")
-        terminal.out(
-            "         the newest CSR of each is approved, once every rule of the policy passes it"
+        _line(
+            terminal,
+            "         the newest CSR of each is approved, once every rule of the policy passes it",
         )
         return
     hashes = f"sha256 {first.config_sha256[:12]} -> {first.content_sha256[:12]}"

@@ -12,7 +12,7 @@ from kubevouch.serve.logs import LogFormat
 
 _SHORTEST = 10.0
 _INSTEAD = (
-    "`kubevouch doctor` tells why kubelets are not trusted and `kubevouch fix --plan` how to mend it; for kubelets of "
+    "`kubevouch doctor` says why kubelets are not trusted and `kubevouch fix --plan` how to fix it; for kubelets of "
     "another authority there is --kubelet-certificate-authority"
 )
 

@@ -28,7 +28,7 @@ def _print(terminal: Terminal, result: ProbeResult) -> None:
         terminal.out()
         terminal.out("leaf" if number == 0 else f"certificate {number + 1} of the chain")
         for line in describe(certificate, result.at):
-            terminal.out(f"  {line}")
+            terminal.long_line(f"  {line}", hang=4)
     terminal.out()
     if result.failure:
         terminal.out("FAILED", Colour.BAD)

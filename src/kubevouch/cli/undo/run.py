@@ -12,6 +12,8 @@ from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
+_LEFT = "an undo that has begun on a node goes on there by itself"
+
 
 def undo_plan(
     terminal: Terminal,
@@ -34,7 +36,7 @@ def undo_plan(
     terminal.confirm(f"{what}, on {named(access)}; a new plan would do it again", yes=yes)
 
     async def work(api: ApiClient, clock: Clock) -> RunResult:
-        with stopping(terminal) as stop:
+        with stopping(terminal, _LEFT) as stop:
             context = rollout_context(api, clock, plan, terminal, stop)
             return await undo(plan, context, RolloutTimeouts(gate_timeout))
 

@@ -37,7 +37,7 @@ DEFINITIONS = (
         related=("CIS 1.2.5",),
         symptom_of=(Code.BOOTSTRAP_OFF, Code.NO_SERVING_CERTIFICATE),
         cause_rank=400,
-        by_hand="Mend the certificates of the nodes that are named.",
+        by_hand="Fix the certificates of the nodes that are named.",
     ),
     FindingDefinition(
         code=Code.NO_KUBELET_REPORTS,
@@ -49,7 +49,7 @@ DEFINITIONS = (
         do="On a control-plane node `kubeadm token create`. On every node: write /etc/kubernetes/bootstrap-kubelet.conf with "
         "that token (as `kubeadm join` does), remove /var/lib/kubelet/pki/kubelet-client*, restart the kubelet.",
         cause_rank=5,
-        cause="{title}: {subjects}. Nothing else can be said or mended before they run again.",
+        cause="{title}: {subjects}. Nothing else can be checked or fixed before they run again.",
         next=(
             "ssh",
             "{subject}",

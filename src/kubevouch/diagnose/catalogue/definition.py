@@ -59,7 +59,7 @@ class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """The reason behind it, in a sentence or two."""
 
     do: str
-    """What mends it: a command where there is one."""
+    """What fixes it: a command where there is one."""
 
     related: tuple[str, ...] = ()
     """Numbers that others gave it (CIS Kubernetes Benchmark), and upstream issues."""
@@ -78,7 +78,7 @@ class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """The words of the command after NEXT; `kubevouch explain CODE` where there are none."""
 
     by_hand: str = ""
-    """What only a person can do about it, where the command does not mend it: one sentence."""
+    """What only a person can do about it, where the command does not fix it: one sentence."""
 
     @property
     def page(self) -> str:

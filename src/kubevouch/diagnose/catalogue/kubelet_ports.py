@@ -49,7 +49,7 @@ DEFINITIONS = (
         severity=ERROR,
         see="`kubectl get nodes` shows the node NotReady.",
         why="Its kubelet has stopped reporting, or reports that something on the node does not work. Nothing can be said of "
-        "its certificate, and nothing mended, before it runs.",
+        "its certificate, and nothing can be fixed, before it runs.",
         do="`systemctl status kubelet` and `journalctl -u kubelet` on the node. Where the log says that the client "
         "certificate has expired, see KV606.",
         symptom_of=(Code.NO_KUBELET_REPORTS,),

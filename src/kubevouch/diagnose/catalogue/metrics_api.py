@@ -48,7 +48,7 @@ DEFINITIONS = (
         "`Metrics API not available`.",
         why="A metrics-server is ready only once it has metrics of at least one node and one pod; while every kubelet is "
         "refused it never is. This is a symptom: the finding it points to is the cause.",
-        do="Mend the cause that doctor names. Where it names none, metrics-server's log says what it waits for.",
+        do="Fix the cause that doctor names. Where it names none, metrics-server's log says what it waits for.",
         counts_in=DOCTOR_AND_VERIFY,
         symptom_of=(
             Code.METRICS_SERVER_SCALED_DOWN,
@@ -84,7 +84,7 @@ DEFINITIONS = (
         symptom_of=(Code.INSECURE_TLS_WORKAROUND,),
         cause_rank=300,
         next=_DESCRIBE,
-        by_hand="Mend what keeps metrics-server's pods from running.",
+        by_hand="Fix what keeps metrics-server's pods from running.",
     ),
     FindingDefinition(
         code=Code.INSECURE_TLS_WORKAROUND,
@@ -93,7 +93,7 @@ DEFINITIONS = (
         see="metrics-server runs with --kubelet-insecure-tls.",
         why="It verifies no kubelet: whoever answers at a node's address can feed the autoscaler any number, and is sent "
         "metrics-server's token.",
-        do="Mend the kubelets' certificates first (`kubevouch fix --plan`), then remove the flag.",
+        do="Fix the kubelets' certificates first (`kubevouch fix --plan`), then remove the flag.",
         counts_in=DOCTOR_AND_VERIFY,
         cause_rank=290,
         cause="{title}.",
@@ -128,7 +128,7 @@ DEFINITIONS = (
         severity=ERROR,
         see="`kubectl top nodes` shows `<unknown>` for some nodes, or leaves them out, while metrics-server is Ready.",
         why="One node's metrics are enough for metrics-server to be Ready; those that it cannot read are simply missing.",
-        do="Mend the cause of each node that is named.",
+        do="Fix the cause of each node that is named.",
         counts_in=DOCTOR_AND_VERIFY,
         symptom_of=(*ON_THE_WIRE, Code.METRICS_SERVER_FORBIDDEN),
         cause_rank=410,

@@ -61,7 +61,7 @@ def _newest(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 
 def _since_issued(evidence: Evidence) -> dict[str, list[CertificateSigningRequest]]:
-    """Requests of each node that are younger than the last one that was issued: older trouble is over."""
+    """The CSRs of each node after the last one that was issued, since older problems are over."""
     found: dict[str, list[CertificateSigningRequest]] = defaultdict(list)
     for request in evidence.csrs.or_else(()):
         if request.status.certificate:

@@ -1,7 +1,7 @@
 """KV1xx: the metrics API and metrics-server."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -16,7 +16,7 @@ from kubevouch.diagnose.make import (
     pods_of,
 )
 from kubevouch.diagnose.rules import rule
-from kubevouch.diagnose.rules.youth import is_new_to_metrics, only_starting
+from kubevouch.diagnose.rules.youth import current_pods, is_new_to_metrics, is_young, only_starting
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.snapshot import Evidence, MetricsPath
 from kubevouch.kube.resources import Pod
@@ -109,8 +109,8 @@ def pods_broken(evidence: Evidence) -> Iterator[Finding]:
     serves = any(pod.ready for pod in pods.or_else(()))
     broken = [
         (pod, why)
-        for pod in pods.or_else(())
-        if (why := _why_broken(pod)) and not (serves and pod.status.phase == "Failed")
+        for pod in current_pods(evidence.metrics)
+        if (why := _why_broken(pod, evidence.at)) and not (serves and pod.status.phase == "Failed")
     ]
     if broken:
         yield finding(
@@ -122,13 +122,14 @@ def pods_broken(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-def _why_broken(pod: Pod) -> str:
+def _why_broken(pod: Pod, at: datetime) -> str:
+    """Why it does not run; empty if it does, or if it has only just been made and waits for a node."""
     for status in pod.status.container_statuses:
         waiting = status.state.waiting
         if waiting is not None and waiting.reason != "ContainerCreating":
             return f"{waiting.reason}: {waiting.message}".strip(": ")
     for condition in pod.status.conditions:
-        if condition.type == "PodScheduled" and not condition.true:
+        if condition.type == "PodScheduled" and not condition.true and not is_young(pod, at):
             return f"Pending: {condition.reason}: {condition.message}".strip(": ")
     return f"{pod.status.phase} {pod.status.reason}".strip() if pod.status.phase == "Failed" else ""
 
@@ -168,7 +169,7 @@ def insecure_flag(evidence: Evidence) -> Iterator[Finding]:
     pods = evidence.metrics.pods
     for flag in insecure_flags(evidence):
         name = flag.partition("=")[0]
-        refusing = [pod.name for pod in pods.or_else(()) if name in _why_broken(pod)]
+        refusing = [pod.name for pod in pods.or_else(()) if name in _why_broken(pod, evidence.at)]
         yield finding(
             Code.INSECURE_TLS_WORKAROUND,
             f"metrics-server does not verify kubelets ({name})",

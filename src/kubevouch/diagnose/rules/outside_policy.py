@@ -1,4 +1,4 @@
-"""KV412: a request that waits and asks for what is another node's, or the cluster's own."""
+"""KV412: an undecided CSR requests names or addresses of another node or of the cluster."""
 
 from collections.abc import Iterator
 

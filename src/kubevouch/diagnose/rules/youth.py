@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 
 from kubevouch.diagnose.rules.wire import port_states
-from kubevouch.evidence.snapshot import Evidence
+from kubevouch.evidence.snapshot import Evidence, MetricsPath
 from kubevouch.kube.resources import Node, Pod
+from kubevouch.kube.resources.pods import PodSpec
 from kubevouch.x509 import CertificateKind, classify
 
 _TWO_SCRAPES = timedelta(minutes=2)
@@ -19,6 +20,9 @@ def is_new_to_metrics(node: Node, evidence: Evidence) -> bool:
 
     Where its age cannot be told it may be: then metrics that are missing prove nothing.
     """
+    # What is wrong with its port explains why there are no metrics.
+    if any(port.node == node.name and port.code for port in port_states(evidence)):
+        return False
     if _is_young(node.metadata.creation_timestamp, evidence.at):
         return True
     pods = evidence.metrics.pods
@@ -30,9 +34,6 @@ def is_new_to_metrics(node: Node, evidence: Evidence) -> bool:
 
 
 def _has_new_certificate(node: str, evidence: Evidence) -> bool:
-    # What is wrong with its port explains why there are no metrics.
-    if any(port.node == node and port.code for port in port_states(evidence)):
-        return False
     served = evidence.served_by(node)
     leaf = served.dialled.leaf if served is not None else None
     if leaf is not None:
@@ -48,14 +49,41 @@ def _has_new_certificate(node: str, evidence: Evidence) -> bool:
     return any(each and _is_young(each.last_update_time, evidence.at) for each in approved)
 
 
+def current_pods(metrics: MetricsPath) -> tuple[Pod, ...]:
+    """metrics-server's pods without those of a former roll-out: they are about to be replaced.
+
+    A pod of another command line than its Deployment's (the newest pod's, where that is not known) is one; all count
+    where none has the Deployment's.
+    """
+    pods, deployment = metrics.pods.or_else(()), metrics.deployment.value
+    if not pods:
+        return ()
+    newest = max(pods, key=_made)
+    wanted = _words(deployment.spec.template.spec if deployment is not None else newest.spec)
+    return tuple(pod for pod in pods if _words(pod.spec) == wanted) or pods
+
+
+def _made(pod: Pod) -> float:
+    made = pod.metadata.creation_timestamp
+    return made.timestamp() if made is not None else 0.0
+
+
+def _words(spec: PodSpec) -> tuple[tuple[str, ...], ...]:
+    return tuple((*each.command, *each.args) for each in spec.containers)
+
+
 def only_starting(evidence: Evidence) -> bool:
     """No metrics-server is ready, and all there is to say of it is that its pods have just been made."""
     metrics = evidence.metrics
-    pods = metrics.pods.or_else(())
+    pods = current_pods(metrics)
     if not pods or any(port.code for port in port_states(evidence)) or metrics.denials.or_else(()):
         return False
-    young = all(_is_young(pod.metadata.creation_timestamp, evidence.at) for pod in pods)
-    return young and not any(_waits(pod) for pod in pods)
+    return all(is_young(pod, evidence.at) for pod in pods) and not any(_waits(pod) for pod in pods)
+
+
+def is_young(pod: Pod, at: datetime) -> bool:
+    """It was made less than two minutes ago."""
+    return _is_young(pod.metadata.creation_timestamp, at)
 
 
 def _waits(pod: Pod) -> bool:

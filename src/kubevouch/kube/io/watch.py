@@ -102,7 +102,7 @@ class Watch(Generic[ObjectT]):
     async def events(self) -> AsyncGenerator[Event[ObjectT], None]:
         """The events, without end. Cancel the task or close the iterator to stop."""
         while True:
-            steps = self._watched() if self._version else self._listed()
+            steps = self._watch() if self._version else self._list()
             async with contextlib.aclosing(steps):
                 try:
                     async for event in steps:
@@ -110,7 +110,7 @@ class Watch(Generic[ObjectT]):
                 except KubevouchError as error:
                     await self._wait_out(error)
 
-    async def _listed(self) -> AsyncGenerator[Event[ObjectT], None]:
+    async def _list(self) -> AsyncGenerator[Event[ObjectT], None]:
         """The events of a list: changed objects, deleted objects, and Synced."""
         on_list: set[Key] = set()
         version = ""
@@ -134,7 +134,7 @@ class Watch(Generic[ObjectT]):
         self._version, self._stuck = version or "0", 0
         yield Synced()
 
-    async def _watched(self) -> AsyncGenerator[Event[ObjectT], None]:
+    async def _watch(self) -> AsyncGenerator[Event[ObjectT], None]:
         """The events of a watch from the last version, until it ends."""
         began, said = self._clock.monotonic(), False
         stream = watch_lines(
@@ -151,14 +151,14 @@ class Watch(Generic[ObjectT]):
                 said = True
                 self._stuck = 0
                 self._backoff.succeeded()
-                for event in self._heard(word):
+                for event in self._on_line(word):
                     yield event
         if said or self._clock.monotonic() - began >= _SHORT:
             self._backoff.succeeded()
         else:
             await self._clock.sleep(self._backoff.failed())
 
-    def _heard(self, word: WatchLine[ObjectT]) -> list[Event[ObjectT]]:
+    def _on_line(self, word: WatchLine[ObjectT]) -> list[Event[ObjectT]]:
         if word.error is not None:
             self._report(word.error)
         if word.object is None:
@@ -187,9 +187,9 @@ class Watch(Generic[ObjectT]):
         return [Upserted(item)]
 
     async def _wait_out(self, error: KubevouchError) -> None:
-        wait = self._backoff.failed(_asked_for(error))
+        wait = self._backoff.failed(_retry_after(error))
         self._stuck += bool(self._version)
-        if _version_is_no_good(error) or self._stuck > LIST_AFTER:
+        if _needs_new_list(error) or self._stuck > LIST_AFTER:
             self._version = ""
         if isinstance(error, ApiUnreachable) and error.kind is UnreachableKind.SILENCE:
             # The failed attempt itself took long enough.
@@ -209,11 +209,11 @@ def _newer(version: str, than: str) -> bool:
     return (len(version), version) > (len(than), than)
 
 
-def _asked_for(error: KubevouchError) -> float:
+def _retry_after(error: KubevouchError) -> float:
     return (error.retry_after or 0.0) if isinstance(error, RetryLater) else 0.0
 
 
-def _version_is_no_good(error: KubevouchError) -> bool:
+def _needs_new_list(error: KubevouchError) -> bool:
     """Whether the version is too old (410), or invalid to the server (400, 422), so that only a new list helps."""
     if not isinstance(error, StatusError) or isinstance(error, TooManyRequests):
         return False

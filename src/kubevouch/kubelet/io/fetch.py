@@ -99,7 +99,7 @@ class VerifiedKubelet:
         self._roots = roots
         self._clock = clock
         self._context = client_context(roots=roots.pem, check_time=check_time)
-        vouch_first(self._context, self._vouch)
+        vouch_first(self._context, self._check_identity)
         self._host = joined(target.address, target.port)
         self._stream: TlsStream | None = None
         self._until = 0.0
@@ -164,9 +164,9 @@ class VerifiedKubelet:
                     # The kubelet had closed the idle connection, which is not a failure: a GET may be sent again.
                     kept = False
                     continue
-                raise self._failed(url, "no-answer", self._broke(error)) from None
+                raise self._failed(url, "no-answer", self._broken_connection(error)) from None
 
-    def _broke(self, error: OSError) -> str:
+    def _broken_connection(self, error: OSError) -> str:
         """The failure for a connection that broke after its handshake."""
         if isinstance(error, _Ended):
             return str(error)
@@ -199,7 +199,7 @@ class VerifiedKubelet:
         """The failure of a handshake, in Go's words."""
         if isinstance(error, IdentityRefused):
             cause = error.__cause__
-            reason = cause.reason if isinstance(cause, _Refused) else "wrong-identity"
+            reason = cause.reason if isinstance(cause, _PeerRefused) else "wrong-identity"
             return self._failed(url, reason, _words(cause or error))
         if failure.kind is FailureKind.NOT_TRUSTED:
             return await self._not_trusted(url, failure)
@@ -210,12 +210,12 @@ class VerifiedKubelet:
         [seen] = await dial_all([self.target], clock=self._clock, timeout=5.0)
         if seen.chain:
             try:
-                self._judge(seen.chain)
-            except _Refused as refused:
+                self._verify_chain(seen.chain)
+            except _PeerRefused as refused:
                 return self._failed(url, refused.reason, _words(refused))
         return self._failed(url, str(failure.kind), failure.text)
 
-    def _vouch(self, peer: PresentedCertificate) -> None:
+    def _check_identity(self, peer: PresentedCertificate) -> None:
         """Checks what OpenSSL did not, after the handshake and before anything can be written. Raises IdentityRefused."""
         try:
             chain = tuple(
@@ -223,13 +223,13 @@ class VerifiedKubelet:
             )
         except X509Error as error:
             reason = str(FailureKind.UNREADABLE_CERTIFICATE)
-            raise _Refused(self._host, reason, error.seen) from None
-        self._judge(chain)
+            raise _PeerRefused(self._host, reason, error.seen) from None
+        self._verify_chain(chain)
         self._valid_until = min(found.not_after for found in chain)
 
-    def _judge(self, chain: tuple[Certificate, ...]) -> None:
+    def _verify_chain(self, chain: tuple[Certificate, ...]) -> None:
         if not chain:
-            raise _Refused(self._host, "wrong-identity", "presented no certificate")
+            raise _PeerRefused(self._host, "wrong-identity", "presented no certificate")
         verdict = verify(
             chain[0],
             intermediates=chain[1:],
@@ -238,12 +238,12 @@ class VerifiedKubelet:
             at=self._clock.now(),
         )
         if not verdict.trusted:
-            raise _Refused(self._host, str(verdict.reason), TLS_PREFIX + verdict.go_text)
+            raise _PeerRefused(self._host, str(verdict.reason), TLS_PREFIX + verdict.go_text)
         found = node_name_of(chain[0])
         if found != self.target.node:
             whose = f"node {found}" if found else f'"{chain[0].subject.common_name}"'
             seen = f"the certificate belongs to {whose}, not to node {self.target.node}"
-            raise _Refused(self._host, "wrong-identity", seen)
+            raise _PeerRefused(self._host, "wrong-identity", seen)
 
     def _failed(self, url: str, reason: str, text: str) -> FetchFailed:
         return FetchFailed(url, reason, f'Get "{url}": {printable(text)}')
@@ -253,7 +253,7 @@ class _Ended(OSError):
     """The connection ended before the answer did."""
 
 
-class _Refused(KubeletError):
+class _PeerRefused(KubeletError):
     """The peer's certificate does not belong to the node."""
 
     def __init__(self, where: str, reason: str, seen: str) -> None:

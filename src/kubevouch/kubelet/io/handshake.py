@@ -56,8 +56,8 @@ class TlsConnector:
             mid_record=self._records.cut,
         )
 
-    async def run(self, context: ssl.SSLContext, patience: float) -> None:
-        """Connects, does the handshake and closes. patience: seconds to connect, shared among the host's addresses.
+    async def run(self, context: ssl.SSLContext, connect_timeout: float) -> None:
+        """Connects, does the handshake and closes. connect_timeout: seconds to connect, shared among the host's addresses.
 
         The caller limits the total time.
 
@@ -65,16 +65,16 @@ class TlsConnector:
             OSError: also its subclass ssl.SSLError.
             ValueError, OverflowError: the name or the port is invalid.
         """
-        with contextlib.closing(await self.open(context, patience)) as stream:
+        with contextlib.closing(await self.open(context, connect_timeout)) as stream:
             await stream.end()
 
-    async def open(self, context: ssl.SSLContext, patience: float) -> TlsStream:
+    async def open(self, context: ssl.SSLContext, connect_timeout: float) -> TlsStream:
         """As run, but returns the open connection, which the caller must close. The checks of `context` have passed."""
-        connection = await self._connect(patience)
+        connection = await self._connect(connect_timeout)
         try:
             incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
             tls = context.wrap_bio(incoming, outgoing, server_hostname=self._server_name or None)
-            await self._shake(connection, tls, incoming, outgoing)
+            await self._handshake(connection, tls, incoming, outgoing)
         except BaseException:
             connection.close()
             raise
@@ -84,7 +84,7 @@ class TlsConnector:
         self.presented = presented(tls)
         return TlsStream(connection, tls, incoming, outgoing)
 
-    async def _shake(
+    async def _handshake(
         self,
         connection: socket.socket,
         tls: ssl.SSLObject,
@@ -111,14 +111,14 @@ class TlsConnector:
             else:
                 incoming.write_eof()
 
-    async def _connect(self, patience: float) -> socket.socket:
+    async def _connect(self, connect_timeout: float) -> socket.socket:
         """A connection to the first address of the host that accepts it.
 
         Each address gets its share of the time, but at least two seconds, as in Go (net/dial.go, partialDeadline).
         """
         loop = asyncio.get_running_loop()
-        until = loop.time() + patience
-        places = await self._places()
+        until = loop.time() + connect_timeout
+        places = await self._resolved()
         for left, (family, place) in zip(range(len(places), 0, -1), places, strict=True):
             self.remote = joined(place[0], place[1])
             share = max(_SHORTEST_SHARE, (until - loop.time()) / left)
@@ -140,7 +140,7 @@ class TlsConnector:
                 return connection
         raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
 
-    async def _places(self) -> list[_Place]:
+    async def _resolved(self) -> list[_Place]:
         address = parse_address(self._host)
         if address is not None:
             family = socket.AF_INET if address.version == 4 else socket.AF_INET6

@@ -102,7 +102,7 @@ async def check(plan: Plan, context: RolloutContext, word: OperatorWord = NO_WOR
     """
     if why := why_not_applicable(plan):
         raise NothingApplicable(
-            f"plan of run {plan.run}", why, "make a new plan when that is mended"
+            f"plan of run {plan.run}", why, "make a new plan when that is fixed"
         )
     trust, nodes = await check_cluster(plan, context)
     await check_rights(context, config_map=plan.config_map is not None)

@@ -223,8 +223,9 @@ class NodeObserver:
         return self.client_certificates
 
     def _approved(self, name: str, how: str) -> None:
-        self.approved.add(name)
-        self.context.progress.step(self.node.node, f"{name} {how}")
+        if name not in self.approved:  # it is looked at again until the node is done
+            self.approved.add(name)
+            self.context.progress.step(self.node.node, f"{name} {how}")
 
     async def _served(self) -> tuple[Served, ...]:
         wanted = targets_of(self.node)

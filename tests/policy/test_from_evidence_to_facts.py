@@ -1,0 +1,328 @@
+"""Nothing is lost or mixed up between what was read and what the rules see: whole values, field by field."""
+
+from dataclasses import replace
+from datetime import timedelta
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
+from kubevouch.evidence.names import ClusterNames
+from kubevouch.evidence.policy_evidence import PolicyEvidence
+from kubevouch.kube.access import LoopbackKubelets
+from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition, Node, NodeAddress
+from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
+from kubevouch.kube.resources.meta import ManagedMetadata, Metadata
+from kubevouch.kube.resources.nodes import NodeInfo, NodeSpec, NodeStatus
+from kubevouch.outcome import Outcome
+from kubevouch.policy.claims import (
+    AllowedNames,
+    Claim,
+    ClaimedBy,
+    NameSource,
+    OtherNodes,
+    with_said,
+)
+from kubevouch.policy.csr import Csr, bare_csr, csr_of
+from kubevouch.policy.decide import decide, decide_entitlement
+from kubevouch.policy.facts import CsrFacts, csr_facts
+from kubevouch.policy.pins import Pins, allowed_by_pins
+from kubevouch.policy.reserved import (
+    Reservation,
+    ReservedNames,
+    reserved_address,
+    reserved_name,
+    reserved_of,
+)
+from kubevouch.policy.rule import HoldReason, RuleResult
+from kubevouch.x509.csr import read_csr
+from tests.support.requests import request
+
+from .conftest import ADDRESS, NODE, NOW
+
+PEM = request(NODE, [NODE], [ADDRESS])
+NO_BLOCK = "no PEM block; a CERTIFICATE REQUEST block was expected"
+SHARED, ALONE = ip_address("127.10.0.1"), ip_address("127.10.0.2")
+
+CSR = CertificateSigningRequest(
+    metadata=ManagedMetadata(name="csr-1", creation_timestamp=NOW),
+    spec=CsrSpec(
+        request=PEM,
+        signer_name="kubernetes.io/kubelet-serving",
+        expiration_seconds=86400,
+        usages=("digital signature", "server auth"),
+        username=f"system:node:{NODE}",
+        groups=("system:nodes",),
+        extra={"authentication.kubernetes.io/credential-id": ("X509SHA256=00",), "other": ("x",)},
+    ),
+    status=CsrStatus(conditions=(CsrCondition(type="Approved"), CsrCondition(type="Failed"))),
+)
+SEEN = Csr(
+    name="csr-1",
+    pem=PEM,
+    parsed=read_csr(PEM, "csr-1"),
+    unreadable="",
+    username=f"system:node:{NODE}",
+    groups=("system:nodes",),
+    signer="kubernetes.io/kubelet-serving",
+    usages=("digital signature", "server auth"),
+    expiration_seconds=86400,
+    created=NOW,
+    credential_ids=("X509SHA256=00",),
+    conditions=("Approved", "Failed"),
+)
+
+CLUSTER = ClusterNames(
+    own_endpoints={"192.168.88.111": "an API server", str(SHARED): "an API server"},
+    virtual={"API.example.com.": "the control plane's endpoint", "10.96.0.10": "Service kube-system/kube-dns"},
+    external={"192.168.88.112": "Service web/shop"},
+    services={"Metrics.Kube-System": "Service kube-system/metrics"},
+    service_networks=(ip_network("10.96.0.0/12"),),
+    pod_networks=(ip_network("10.244.0.0/16"),),
+    domains=("corp.internal", "lan"),
+    doubts=(Doubt(DoubtKind.NOT_ALLOWED, "services are forbidden"),),
+    loopback=LoopbackKubelets(frozenset({SHARED, ALONE}), frozenset({SHARED, ip_address("127.0.0.9")})),
+)  # fmt: skip
+NODES = (
+    Node(
+        metadata=Metadata(name=NODE),
+        spec=NodeSpec(pod_cidrs=("10.7.1.0/24",)),
+        status=NodeStatus(addresses=(NodeAddress(address=ADDRESS),)),
+    ),
+    Node(
+        metadata=Metadata(name="worker-2"),
+        status=NodeStatus(
+            addresses=(NodeAddress(address="192.168.88.113"), NodeAddress(address=str(SHARED)))
+        ),
+    ),
+)
+RESERVED = ReservedNames(
+    names={
+        "api.example.com": "the control plane's endpoint",
+        "metrics.kube-system": "Service kube-system/metrics",
+    },
+    suffixes={".corp.internal": "the cluster's own domain", ".lan": "the cluster's own domain"},
+    addresses={ip_address("10.96.0.10"): "Service kube-system/kube-dns"},
+    networks={ip_network("10.96.0.0/12"): "a Service"},
+    namespaces=frozenset({"kube-system"}),
+    pod_networks=(ip_network("10.244.0.0/16"), ip_network("10.7.1.0/24")),
+    external_addresses={ip_address("192.168.88.112"): "Service web/shop"},
+    endpoint_addresses={ip_address("192.168.88.111"): "an API server"},
+    loopback=frozenset({SHARED, ALONE}),
+    shared=frozenset({SHARED}),
+    doubts=("services are forbidden",),
+)
+
+
+def read(value: object) -> Measured[object]:
+    return Measured(Vantage.API_SERVER, NOW, value)
+
+
+def evidence(nodes: object = NODES, csrs: object = (CSR,)) -> PolicyEvidence:
+    return PolicyEvidence(read(nodes), read(csrs), CLUSTER)  # type: ignore[arg-type]
+
+
+def test_a_csr_of_the_api_server() -> None:
+    assert csr_of(CSR) == SEEN
+
+
+def test_a_csr_that_cannot_be_read_says_why_and_which_one() -> None:
+    broken = csr_of(
+        CertificateSigningRequest(
+            metadata=ManagedMetadata(name="csr-2"), spec=CsrSpec(request=b"hello")
+        )
+    )
+    assert (broken.parsed, broken.credential_ids) == (None, ())
+    assert broken.unreadable == f"csr-2: {NO_BLOCK}"
+
+
+def test_a_csr_of_a_file_has_no_requestor() -> None:
+    assert bare_csr("kubelet.csr", PEM) == Csr("kubelet.csr", PEM, read_csr(PEM, "kubelet.csr"))
+    assert bare_csr("kubelet.csr", b"hello") == Csr(
+        "kubelet.csr", b"hello", None, f"kubelet.csr: {NO_BLOCK}"
+    )
+
+
+def test_what_is_reserved_in_a_cluster() -> None:
+    assert reserved_of(CLUSTER, NODES) == RESERVED
+
+
+def test_a_service_in_a_namespace_of_several_labels_is_no_other_namespace() -> None:
+    odd = replace(CLUSTER, services={"a.b.c": "Service b.c/a"})
+    assert reserved_of(odd, ()).namespaces == {"b.c"}
+
+
+def test_where_nothing_tells_networks_and_domain_the_doubts_name_the_flags() -> None:
+    silent = replace(CLUSTER, service_networks=(), domains=(), doubts=())
+    assert reserved_of(silent, ()).doubts == (
+        "nothing tells the network of Services (ClusterConfiguration, ServiceCIDR objects, the API server's flags): --service-cidr does",
+        "nothing tells the cluster's DNS domain (ClusterConfiguration, ConfigMap kubelet-config): --cluster-domain does",
+    )
+
+
+def test_the_facts_about_a_csr_hold_all_that_is_known() -> None:
+    allowed = AllowedNames(NODE)
+    pinned = [("worker-3", Claim("10.0.0.3", NameSource.OPERATOR))]
+    facts = csr_facts(
+        csr_of(CSR),
+        evidence(),
+        at=NOW,
+        allowed=allowed,
+        pinned=pinned,
+        kubelet_started=NOW - timedelta(hours=1),
+        client_certificates=frozenset({"00"}),
+        without_credential_id=True,
+        bootstrap_csrs=("csr-9",),
+    )
+    assert facts == CsrFacts(
+        csr=SEEN,
+        at=NOW,
+        node_exists=True,
+        allowed=allowed,
+        other_nodes=OtherNodes(
+            names={"worker-2": ClaimedBy("worker-2", proven=True)},
+            addresses={
+                ip_address("192.168.88.113"): ClaimedBy("worker-2", proven=False),
+                ip_address("10.0.0.3"): ClaimedBy("worker-3", proven=True),
+            },
+        ),
+        reserved=RESERVED,
+        newest="csr-1",
+        kubelet_started=NOW - timedelta(hours=1),
+        client_certificates=frozenset({"00"}),
+        without_credential_id=True,
+        bootstrap_csrs=("csr-9",),
+    )
+
+
+def test_what_nobody_says_is_not_taken_for_granted() -> None:
+    facts = csr_facts(csr_of(CSR), evidence(), at=NOW, allowed=None)
+    assert (facts.kubelet_started, facts.client_certificates, facts.bootstrap_csrs) == (None,) * 3
+    assert facts.without_credential_id is False
+    assert facts.allowed is None
+
+
+def test_a_node_that_is_gone_and_nodes_that_are_not_known() -> None:
+    assert csr_facts(csr_of(CSR), evidence(NODES[1:]), at=NOW, allowed=None).node_exists is False
+    unknown = csr_facts(csr_of(CSR), evidence(None, None), at=NOW, allowed=None)
+    assert (unknown.node_exists, unknown.other_nodes, unknown.newest) == (None, None, None)
+
+
+def test_a_csr_without_a_requestor_is_of_no_node_so_every_node_is_another() -> None:
+    facts = csr_facts(bare_csr("kubelet.csr", PEM), evidence(), at=NOW, allowed=None)
+    assert facts.node_exists is False
+    assert facts.other_nodes is not None
+    assert set(facts.other_nodes.names) == {NODE, "worker-2"}
+
+
+def test_a_decision_about_a_csr_is_named_after_the_csr() -> None:
+    facts = csr_facts(csr_of(CSR), evidence(), at=NOW, allowed=AllowedNames(NODE))
+    assert decide(facts).about == "csr-1"
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("kubernetes.default", "the API server"),
+        ("Kubernetes.Default.", "the API server"),
+        ("x.kubernetes", "the API server"),
+        ("api.example.com", "the control plane's endpoint"),
+        ("localhost.localdomain", "every machine's own"),
+        ("x.localhost", "every machine's own"),
+        ("vault.kube-system.svc.anything", "a Service"),
+        ("vault.default.svc", "a Service"),
+        ("x.corp.internal.", "the cluster's own domain"),
+        ("x.cluster.local", "the cluster's own domain"),
+    ],
+)
+def test_a_reserved_name_says_what_it_is_reserved_for(name: str, what: str) -> None:
+    assert reserved_name(name, RESERVED, None) == Reservation(what)
+
+
+@pytest.mark.parametrize("name", [NODE, ".kubernetes.default"])
+def test_any_other_name_is_not_reserved(name: str) -> None:
+    assert reserved_name(name, RESERVED, None) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "reservation"),
+    [
+        ("10.96.0.10", Reservation("Service kube-system/kube-dns")),
+        ("::ffff:10.96.0.10", Reservation("Service kube-system/kube-dns")),
+        ("10.96.0.11", Reservation("a Service")),
+        ("192.168.88.112", Reservation("Service web/shop", by_pin=True)),
+        ("10.244.0.7", Reservation("in a network of pods")),
+        ("10.7.1.7", Reservation("in a network of pods", by_pin=True)),
+        ("192.168.88.111", Reservation("an API server", by_pin=True)),
+        ("192.168.88.113", None),
+    ],
+)
+def test_a_reserved_address_says_what_for_and_whether_a_pin_would_do(
+    address: str, reservation: Reservation | None
+) -> None:
+    allowed = AllowedNames(
+        NODE,
+        addresses=tuple(
+            Claim(each, NameSource.NODE_STATUS)
+            for each in ("192.168.88.111", "192.168.88.112", "10.7.1.7")
+        ),
+        control_plane=True,
+    )
+    assert reserved_address(ip_address(address), RESERVED, allowed) == reservation
+
+
+def test_a_decision_about_a_nodes_claims_is_named_after_the_node() -> None:
+    decision = decide_entitlement(AllowedNames(NODE), OtherNodes(), ReservedNames())
+    assert decision.about == NODE
+    assert decision.outcome is Outcome.REFUSE  # it claims nothing
+
+
+def test_a_result_is_one_line_with_and_without_what_was_seen() -> None:
+    bare = RuleResult("fresh", Outcome.CANNOT_TELL, HoldReason.NOT_IN_EVIDENCE, "no date")
+    assert str(bare) == "no date"
+    assert str(RuleResult("fresh", bare.outcome, bare.reason, "too old", "1 h")) == "1 h: too old"
+
+
+def test_an_address_that_the_operator_gives_is_kept_in_its_plainest_form() -> None:
+    assert with_said(AllowedNames(NODE), ["FD00:0::1"]).addresses == (
+        Claim("fd00::1", NameSource.OPERATOR),
+    )
+
+
+@pytest.mark.parametrize(
+    ("uid", "machine_id", "age", "why"),
+    [
+        ("uid-1", "m-1", timedelta(), ""),
+        ("uid-1", "m-1", timedelta(hours=24), ""),
+        ("uid-1", "m-1", -timedelta(minutes=1), ""),
+        ("uid-2", "m-1", timedelta(), "the Node has been recreated since the plan"),
+        (
+            "uid-1",
+            "m-2",
+            timedelta(),
+            "the Node is on another machine than in the plan, by its machine-id",
+        ),
+        (
+            "uid-1",
+            "m-1",
+            timedelta(hours=5000),
+            "the plan was made 5000 hours ago; 24 are the most",
+        ),
+        (
+            "uid-1",
+            "m-1",
+            -timedelta(seconds=61),
+            "the plan was made in the future, by this machine's clock",
+        ),
+    ],
+)
+def test_pins_say_why_they_no_longer_hold(
+    uid: str, machine_id: str, age: timedelta, why: str
+) -> None:
+    pins = Pins(NODE, "uid-1", "m-1", NOW - age, (), ())
+    node = Node(
+        metadata=Metadata(name=NODE, uid=uid),
+        status=NodeStatus(node_info=NodeInfo(machine_id=machine_id)),
+    )
+    allowed = allowed_by_pins(pins, node, OtherNodes(), at=NOW)
+    assert (allowed.node, allowed.outdated) == (NODE, why)
