@@ -129,14 +129,18 @@ class Program:
         *words: str,
         columns: int = 80,
         typed: Mapping[str, bytes] = {},
+        typed_ahead: bytes = b"",
         environment: Mapping[str, str] = {},
     ) -> Ran:
         """With a terminal for everything, that many columns wide. typed: what is typed once some text is there.
+
+        typed_ahead: what is typed before the program has begun.
 
         What it printed is in `out`, as the terminal got it.
         """
         ours, theirs = os.openpty()
         termios.tcsetwinsize(theirs, (24, columns))
+        os.write(ours, typed_ahead)
         try:
             process = await asyncio.create_subprocess_exec(
                 *KUBEVOUCH,

@@ -13,11 +13,14 @@ import pytest
 
 from kubevouch.cli.common.progress import Progress
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.rollout.decide.plan import ChangeKind, write_plan
+from kubevouch.evidence.snapshot import trusted_roots_of
+from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, write_plan
+from kubevouch.x509 import read_certificates
 from tests.cli.program import LONGEST, Program, ended
 from tests.cli.screen import Screen
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.clocks import WoundClock
+from tests.support.scripted.kinds import KINDS
 from tests.support.stage import Stage
 
 
@@ -88,12 +91,50 @@ PROMPT = "Go on? [y/N]: "
 async def test_a_no_at_the_prompt_changes_nothing_and_is_no_interruption(
     kubevouch: Program, stage: Stage, typed: bytes, code: int, said: str
 ) -> None:
-    path = kubevouch.home / "plan.json"
-    write_plan(plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)), path)
-    ran = await kubevouch.at_a_terminal("undo", str(path), typed={PROMPT: typed})
+    ran = await kubevouch.at_a_terminal(
+        "undo", planned_for(stage, kubevouch), typed={PROMPT: typed}
+    )
     assert ran.code == code, ran
     assert ran.out.rstrip().endswith(said)
-    assert stage.server.requests == []
+    assert all(each.method == "GET" for each in stage.server.requests)
+
+
+async def test_what_was_typed_before_the_question_does_not_answer_it(
+    kubevouch: Program, stage: Stage
+) -> None:
+    path = planned_for(stage, kubevouch)
+    ran = await kubevouch.at_a_terminal("undo", path, typed_ahead=b"y\n", typed={PROMPT: b"n\n"})
+    assert ran.code == 4, ran
+    assert ran.out.rstrip().endswith("Nothing was changed.")
+
+
+async def test_undo_at_another_cluster_promises_nothing_and_names_the_plans(
+    kubevouch: Program, stage: Stage
+) -> None:
+    path = planned_for(stage, kubevouch, uid="another-cluster")
+    ran = await kubevouch("undo", path, "--yes")
+    assert ran.code == 4, ran
+    assert "This will" not in ran.err
+    assert "make a new plan" not in ran.err
+    assert "name the cluster at https://10.0.0.1:6443 by --kubeconfig or --context" in ran.err
+
+
+def planned_for(stage: Stage, kubevouch: Program, uid: str = "the-cluster") -> str:
+    """The file of a plan for the cluster of the stage, or for another one."""
+    roots = stage.server.store.get(
+        KINDS["", "v1", "configmaps"], "kube-root-ca.crt", "kube-system"
+    )["data"]["ca.crt"]
+    bound = ClusterBinding(
+        context="c",
+        server="https://10.0.0.1:6443",
+        cluster_uid=uid,
+        ca_sha256=trusted_roots_of(read_certificates(roots.encode(), "roots")).sha256,
+        version="v1.36.3",
+    )
+    path = kubevouch.home / "plan.json"
+    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
+    write_plan(plan_of(node, cluster=bound), path)
+    return str(path)
 
 
 HANGS = ("fix", "--plan", "plan.json", "--nodes", WORKER)

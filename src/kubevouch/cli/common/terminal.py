@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import termios
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TextIO
@@ -213,8 +214,14 @@ class Terminal:
             raise UsageError("standard input", "is not a terminal to ask at", "--yes was expected")
         import click
 
+        self._forget_typed_ahead()
         if not click.confirm("Go on?", err=True):
             raise Declined("standard input", "the answer was no")
+
+    def _forget_typed_ahead(self) -> None:
+        """What was typed before a question was there to read does not answer it."""
+        with contextlib.suppress(OSError, termios.error):
+            termios.tcflush(self.stdin.fileno(), termios.TCIFLUSH)
 
     def table(
         self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, indent: int = 0

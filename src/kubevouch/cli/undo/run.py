@@ -6,6 +6,7 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.rollout.act.precheck import check_identity
 from kubevouch.rollout.act.undo import undo
 from kubevouch.rollout.decide.intent import what_is_to_be_undone
 from kubevouch.rollout.decide.plan import Plan
@@ -25,7 +26,7 @@ def undo_plan(
     yes: bool,
     form: str,
 ) -> int:
-    """Puts every node of the run back."""
+    """Puts every node of the run back. That the cluster is the plan's is checked before it asks."""
     access = access_of(terminal, kubeconfig, context)
     what = what_is_to_be_undone(plan)
     if not what:
@@ -33,6 +34,13 @@ def undo_plan(
             f"Run {plan.run} changed no node: it approved CSRs, and an approval cannot be taken back."
         )
         return ExitCode.OK
+
+    async def checking(api: ApiClient, clock: Clock) -> None:
+        advice = f"name the cluster at {plan.cluster.server} by --kubeconfig or --context"
+        rollout = rollout_context(api, clock, plan, terminal, lambda: False)
+        await check_identity(plan, rollout, advice=advice)
+
+    with_api(terminal, access, checking)
     terminal.confirm(f"{what}, on {named(access)}; a new plan would do it again", yes=yes)
 
     async def work(api: ApiClient, clock: Clock) -> RunResult:

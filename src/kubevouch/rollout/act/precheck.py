@@ -67,8 +67,12 @@ async def check_cluster(
     return trust, nodes
 
 
-async def check_identity(plan: Plan, context: RolloutContext) -> TrustedRoots:
+async def check_identity(
+    plan: Plan, context: RolloutContext, *, advice: str = NEW_PLAN
+) -> TrustedRoots:
     """The cluster is the plan's, by the UID of kube-system and its CA. Returns whom its pods trust.
+
+    advice: what to do if it is another one.
 
     Raises:
         StoppedBefore: it is another one.
@@ -80,7 +84,7 @@ async def check_identity(plan: Plan, context: RolloutContext) -> TrustedRoots:
         why = trust.doubt.text if trust.doubt else "the cluster's CA is not known"
         raise StoppedBefore(where, why)
     if why := not_the_cluster(plan.cluster, uid, trust.value.sha256):
-        raise StoppedBefore(where, why, NEW_PLAN)
+        raise StoppedBefore(where, why, advice)
     return trust.value
 
 
