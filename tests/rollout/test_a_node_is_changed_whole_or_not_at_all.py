@@ -215,13 +215,12 @@ async def test_a_commit_finds_a_config_that_was_overwritten_meanwhile_and_takes_
 async def test_an_undo_that_fails_says_so_and_can_be_called_again(machine: Machine) -> None:
     before = machine.tree()
     await machine.call(TransactionStep.BEGIN)
-    undo = machine.root / ".kubevouch" / "run1" / "undo.sh"
-    whole = undo.read_text()
-    undo.write_text("exit 1\n")
+    strays = machine.root / ".kubevouch" / "run1" / "strays"
+    strays.rmdir()  # nowhere to put the seed
     answer = await machine.call(TransactionStep.UNDO)
     assert answer.outcome is TransactionState.HALF
     assert machine.tree() != before
-    undo.write_text(whole)
+    strays.mkdir()
     assert (await machine.call(TransactionStep.UNDO)).outcome is TransactionState.UNDONE
     assert machine.tree() == before
 
@@ -314,6 +313,28 @@ async def test_records_of_the_last_three_runs_stay(machine: Machine) -> None:
         "run3",
         "run4",
         "run5",
+    ]
+
+
+async def test_undoing_runs_that_never_began_here_costs_no_other_run_its_record(
+    machine: Machine,
+) -> None:
+    store = machine.root / ".kubevouch"
+    for number in range(1, 3):
+        change = machine.change(run=f"run{number}")
+        await machine.call(TransactionStep.BEGIN, change)
+        await machine.call(TransactionStep.COMMIT, change)
+        await machine.call(TransactionStep.UNDO, change)
+        os.utime(store / f"run{number}", (number * 1e6, number * 1e6))
+    for number in range(1, 6):
+        await machine.call(TransactionStep.UNDO, machine.change(run=f"never{number}"))
+        os.utime(store / f"never{number}", (number * 1e8, number * 1e8))
+    last = machine.change(run="run3")
+    await machine.call(TransactionStep.BEGIN, last)
+    await machine.call(TransactionStep.COMMIT, last)
+    assert sorted(path.name for path in store.iterdir() if path.is_dir()) == [
+        *("never3", "never4", "never5"),
+        *("run1", "run2", "run3"),
     ]
 
 

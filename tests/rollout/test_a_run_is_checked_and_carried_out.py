@@ -135,7 +135,7 @@ LIES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "proof somewhere else": ({"dial": ("127.0.88.113",)}, "which its Node does not have"),
     "another Node": ({"uid": "another"}, "recreated"),
-    "another machine": ({"machine_id": "0123"}, "this machine's id is"),
+    "another machine": ({"machine_id": "0123"}, "and had 0123 in the plan"),
     "another host key": ({"host_key": "ssh-ed25519 SHA256:other"}, "another ssh host key answers"),
     "another file": ({"config_sha256": "0"}, "has been changed since the plan"),
 }
@@ -437,7 +437,20 @@ def _edited(found: Any) -> Any:
 
 UNDOS: dict[str, tuple[list[tuple[str, str]], list[Any], NodeOutcome, str, str]] = {
     # runs on the node, what its script answers, outcome, why, a word of the progress
-    "never begun there": ([], [], NodeOutcome.DONE, "has not changed this node", ""),
+    "never begun there": (
+        [],
+        [answered(TransactionState.NOTHING, why="this run has not changed this node")],
+        NodeOutcome.DONE,
+        "has not changed this node",
+        "",
+    ),
+    "an apply that was about to begin was faster": (
+        [],
+        [answered(TransactionState.UNDONE)],
+        NodeOutcome.UNDONE,
+        "",
+        "former files in place, restarted",
+    ),
     "undone before": ([("abcd", "undone")], [], NodeOutcome.UNDONE, "it was undone before", ""),
     "committed": (
         [("abcd", "committed")],
@@ -462,7 +475,7 @@ UNDOS: dict[str, tuple[list[tuple[str, str]], list[Any], NodeOutcome, str, str]]
     ),
     "its record may have been pruned": (
         [("1111", "committed"), ("2222", "committed"), ("3333", "undone")],
-        [],
+        [answered(TransactionState.NOTHING, why="this run has not changed this node")],
         NodeOutcome.UNKNOWN,
         "3 newer runs have followed",
         "",
@@ -499,12 +512,61 @@ async def test_an_undo_of_a_node_whose_folder_is_another_cannot_tell() -> None:
         [node] = (await undo(plan, here.context, QUICK)).nodes
         assert node.outcome is NodeOutcome.UNKNOWN
         assert "the kubelet's folder is /var/lib/kubelet, and was /elsewhere" in node.why
+        assert [name for _, name in here.machines.ran if "undo" in name] == []
+
+
+SNAPSHOT = "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/7/fs"
+STOPPED_KUBELET = b"kubelet.service has no main process (it is inactive)"
+
+
+@pytest.mark.parametrize(
+    ("root", "seen", "why"),
+    [
+        (SNAPSHOT, {"no_kubelet": STOPPED_KUBELET, "root": ()}, "start kubelet.service"),
+        (SNAPSHOT, {}, f"the kubelet's folder is /var/lib/kubelet, and was {SNAPSHOT} in the plan"),
+        ("/var/lib/kubelet", {"unsafe": b"/var may be written by others"}, "/var may be written"),
+    ],
+    ids=["without a kubelet", "beside a running kubelet", "where others may write"],
+)
+async def test_an_undo_runs_nothing_in_a_folder_that_only_the_plan_knows(
+    root: str, seen: dict[str, Any], why: str
+) -> None:
+    """What root in a container can fill looks like a folder of root's, with a record of the run in it."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = changed(await here.plan(WORKER), WORKER, root=root)
+        machine = here.machines.by_name[WORKER]
+        machine.survey = msgspec.structs.replace(
+            machine.survey, runs=(_run("abcd", "committed"),), **seen
+        )
+        machine.transaction = [answered(TransactionState.UNDONE)]
+        [node] = (await undo(plan, here.context, QUICK)).nodes
+        assert (node.outcome, why in node.why) == (NodeOutcome.UNKNOWN, True), node
+        assert [name for _, name in here.machines.ran if "undo" in name] == []
+
+
+async def test_without_a_kubelet_an_undo_goes_by_the_record_in_the_kubelets_default_folder() -> (
+    None
+):
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        machine = here.machines.by_name[WORKER]
+        machine.survey = msgspec.structs.replace(
+            machine.survey, no_kubelet=STOPPED_KUBELET, root=(), runs=()
+        )
+        machine.transaction = [answered(TransactionState.UNDONE)]
+        [node] = (await undo(plan, here.context, QUICK)).nodes
+        assert node.outcome is NodeOutcome.UNDONE
+        machine.transaction = [answered(TransactionState.NOTHING)]
+        [node] = (await undo(plan, here.context, QUICK)).nodes
+        assert node.outcome is NodeOutcome.UNKNOWN
+        assert "it cannot be told whether this run has changed this node" in node.why
 
 
 async def test_an_undo_of_a_machine_out_of_reach_goes_on_with_the_next() -> None:
     async with acting(SELF_SIGNED, "expired-worker") as here:
         plan = await here.plan(WORKER, SECOND)
         here.machines.by_name[SECOND].away = True
+        here.machines.by_name[WORKER].transaction = [answered(TransactionState.NOTHING)]
         result = await undo(plan, here.context, QUICK)
         assert {each.node: each.outcome for each in result.nodes} == {
             SECOND: NodeOutcome.UNKNOWN,

@@ -146,6 +146,44 @@ async def test_a_planted_script_is_not_run(
 
 
 @pytest.mark.usefixtures("on_each_shell")
+async def test_an_undo_of_ours_runs_what_we_sent_and_no_script_that_lies_there(
+    machine: Machine,
+) -> None:
+    """Root in a container can make folders of root's that nobody else may write: its owner proves little."""
+    before = machine.tree()
+    await machine.call(TransactionStep.BEGIN)
+    script = machine.root / ".kubevouch" / "run1" / "undo.sh"
+    script.write_text(script.read_text() + WHAT_AN_ATTACKER_PLANTS)
+    assert (await machine.call(TransactionStep.UNDO)).outcome is TransactionState.UNDONE
+    assert machine.tree() == before
+    assert not (machine.folder / "pwned").exists()
+
+
+@pytest.mark.usefixtures("on_each_shell")
+@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize("what", ["config", "pki"])
+async def test_an_undo_writes_only_where_its_run_has_written(
+    machine: Machine, what: str, committed: bool
+) -> None:
+    """A plan can be edited: the run's own record says which files it changed."""
+    await machine.call(TransactionStep.BEGIN)
+    if committed:
+        await machine.call(TransactionStep.COMMIT)
+    other = machine.folder / "elsewhere"
+    other.mkdir(mode=0o755)
+    copy = other / "config.yaml"
+    copy.write_bytes(machine.config.read_bytes())
+    before, calls = machine.tree(), machine.calls
+    paths = {"config": str(copy), "pki": str(other)}
+    answer = await machine.call(TransactionStep.UNDO, machine.change(**{what: paths[what]}))
+    assert answer.outcome is TransactionState.REFUSED
+    assert "are not those in the run's record" in answer.reason
+    assert paths[what] in answer.reason
+    assert (machine.tree(), machine.calls) == (before, calls)
+    assert [each.name for each in other.iterdir()] == ["config.yaml"]
+
+
+@pytest.mark.usefixtures("on_each_shell")
 async def test_the_switch_itself_touches_nothing_where_others_may_write(machine: Machine) -> None:
     await machine.call(TransactionStep.BEGIN)
     changed = machine.tree()

@@ -6,7 +6,7 @@
 # old files are kept by link and rename, and everything new is written before anything is changed.
 #
 # Set above this text: action run machine identity identity_sha root pki config before after content seed seed_crt seed_key
-# undo_script switch units; and the functions of identity.sh and root_owned.sh
+# undo_script places switch units; and the functions of identity.sh and root_owned.sh
 export LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
 umask 077
@@ -15,6 +15,8 @@ store=$root/.kubevouch
 here=$store/$run
 unit=kubevouch-undo-$run
 at_boot=kubevouch-undo-at-boot-$run.service
+newline='
+'
 
 number() { case $1 in '' | *[!0-9]*) printf 0 ;; *) printf '%s' "$1" ;; esac; }
 shown() { systemctl show kubelet.service --property="$1" 2>/dev/null | cut -d= -f2-; }
@@ -34,7 +36,8 @@ give_up() { # before anything was changed: take away what was prepared
 }
 take_back() { # after something was changed: as the switch would, which is stopped last
   exec 9>&-
-  complaint=$(sh "$here/undo.sh" 2>&1) && complaint= # its words count only if it failed
+  # As sent by us: the copy on the disk is for the node's own timer. Its words count only if it failed.
+  complaint=$(eval "$(printf '%s' "$undo_script" | base64 -d)" 2>&1) && complaint=
   [ -e "$here/undone" ] || answer half "$1; not undone: $complaint"
   systemctl stop "$unit.timer" 2>/dev/null
   answer undone "$1${complaint:+; undone, but: $complaint}"
@@ -62,6 +65,14 @@ only_roots() {
   [ -e "$here/undo.sh" ] || return 0
   why=$(ownership "$here/undo.sh") && [ -f "$here/undo.sh" ] && [ ! -L "$here/undo.sh" ] ||
     refuse "${why:-$here/undo.sh is not a file}; nothing was done"
+}
+
+# An undo writes only where the run has written: its own record, in a folder of root's, names the places.
+recorded() {
+  case $newline$(head -c 65536 "$here/undo.sh" 2>/dev/null) in
+    *"$newline$places"*) ;;
+    *) refuse "the folders and the config.yaml of the plan ($root, $pki, $config) are not those in the run's record, $here/undo.sh; nothing was done" ;;
+  esac
 }
 
 prepare() {
@@ -140,6 +151,14 @@ begin() {
   answer begun ""
 }
 
+older() { # BEGUN: folders of the runs that have begun here (yes) or not (no), less the last three
+  ls -dt "$store"/*/ 2>/dev/null | while IFS= read -r each; do
+    begun=no
+    [ ! -e "$each/undo.sh" ] || begun=yes
+    [ "$begun" != "$1" ] || printf '%s\n' "$each"
+  done | tail -n +4
+}
+
 commit() {
   only_roots
   [ -d "$here" ] || answer nothing "this run has not begun on this node"
@@ -154,8 +173,8 @@ commit() {
   if [ "$(digest "$pki/kubelet-server.crt")" = "$(cat "$here/seed.sha256")" ]; then
     rm -f "$pki/kubelet-server.crt" "$pki/kubelet-server.key"
   fi
-  # Records of older runs: the last three stay.
-  ls -dt "$store"/*/ 2>/dev/null | tail -n +4 | while IFS= read -r old; do
+  # Records of older runs: the last three stay, and the last three that say that a run must not begin.
+  { older yes; older no; } | while IFS= read -r old; do
     [ -e "$old/armed" ] || [ "${old%/}" = "$here" ] || rm -rf "$old"
   done
   persist "$here"
@@ -167,6 +186,7 @@ undo() {
   only_roots
   lock
   [ ! -e "$here/undone" ] || answer undone "undone before"
+  if [ -e "$here/committed" ] || [ -e "$here/armed" ]; then recorded; fi
   if [ -e "$here/committed" ]; then
     [ "$(digest "$config")" = "$after" ] || refuse "$config has been changed since the run; it is left as it is"
     mv "$here/committed" "$here/armed" || refuse "the run's record cannot be changed"

@@ -12,7 +12,7 @@ from kubevouch.rollout.act.config_map import ConfigMapResult, undo_config_map
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.node_facts import targets_of
 from kubevouch.rollout.act.precheck import check_identity, check_vantage, survey_planned
-from kubevouch.rollout.decide.change import change_to_undo
+from kubevouch.rollout.decide.change import change_to_undo, untrusted_root
 from kubevouch.rollout.decide.machine import state_of_run
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, ordered
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
@@ -65,12 +65,11 @@ async def _undo_node(
     try:
         await check_vantage([node], None, context)
         seen = (await survey_planned(node, context)).answer
-        unclear = (seen.no_kubelet or seen.unsafe).decode(errors="replace")
-        state = state_of_run(seen, plan.run)
-        if not state and not unclear:
-            return _without_record(node, seen)
-        if state == "undone":
+        if why := untrusted_root(node, seen):
+            return NodeOutcome.UNKNOWN, why
+        if state_of_run(seen, plan.run) == "undone":
             return NodeOutcome.UNDONE, "it was undone before"
+        # Sent also where no record is seen: an `--apply` that is about to begin must find that it is too late.
         script = render(TransactionStep.UNDO, change_to_undo(node, seen, plan.run), None)
         answer = (await context.transport.run_script(node.host, script, timeout=_CARRY)).answer
     except StoppedBefore as error:
@@ -78,7 +77,7 @@ async def _undo_node(
     except NodeError as error:
         return NodeOutcome.UNKNOWN, str(error)
     if answer.outcome is TransactionState.NOTHING:
-        return _no_record(node, answer.reason, unclear)
+        return _no_record(node, answer.reason, seen)
     return await _after(answer, node, context, timeouts)
 
 
@@ -94,24 +93,18 @@ async def _after(
     return NodeOutcome.UNDONE, answer.reason
 
 
-def _without_record(node: NodePlan, seen: NodeSurvey) -> tuple[NodeOutcome, str]:
-    """The run has no folder there: it has not changed the node, if its folder would be seen and would still be kept."""
-    if not seen.root or seen.root[0].text_path != node.root:
-        found = seen.root[0].text_path if seen.root else "not known"
-        why = f"the kubelet's folder is {found}, and was {node.root} in the plan: what this run left there cannot be seen"
-        return NodeOutcome.UNKNOWN, why
+def _no_record(node: NodePlan, reason: str, seen: NodeSurvey) -> tuple[NodeOutcome, str]:
+    """The run left nothing there, and can no longer begin. Was that the kubelet's folder, and would a record still be kept?"""
+    if seen.no_kubelet:
+        why = f"{node.root} holds no record of this run, and {seen.no_kubelet.decode(errors='replace')}"
+        return (
+            NodeOutcome.UNKNOWN,
+            f"it cannot be told whether this run has changed this node: {why}",
+        )
     if len(seen.runs) >= _KEPT:
         why = f"no record of this run is on it: it never began there, or {_KEPT} newer runs have followed"
         return NodeOutcome.UNKNOWN, why
-    return NodeOutcome.DONE, "this run has not changed this node"
-
-
-def _no_record(node: NodePlan, reason: str, unclear: str) -> tuple[NodeOutcome, str]:
-    """The run left nothing in the folder of the plan. unclear: why that may not be the kubelet's folder."""
-    if not unclear:
-        return NodeOutcome.DONE, reason
-    seen = f"{node.root} holds no record of this run, and {unclear}"
-    return NodeOutcome.UNKNOWN, f"it cannot be told whether this run has changed this node: {seen}"
+    return NodeOutcome.DONE, reason
 
 
 async def _gates(node: NodePlan, context: RolloutContext, timeouts: RolloutTimeouts) -> str:

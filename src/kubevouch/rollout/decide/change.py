@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 from kubevouch.evidence.survey import NodeSurvey
+from kubevouch.kubelet.flags import ROOT_DIR
 from kubevouch.rollout.decide.plan import NodePlan, SeedKind
 from kubevouch.rollout.decide.transaction import NodeChange, Seed
 from kubevouch.x509 import (
@@ -37,6 +38,29 @@ def change_of(
 def change_to_undo(node: NodePlan, survey: NodeSurvey, run: str) -> NodeChange:
     """The change for an undo, which needs only the hash of the new content."""
     return change_of(node, survey, run, content=b"", switch_seconds=0)
+
+
+def untrusted_root(node: NodePlan, survey: NodeSurvey) -> str:
+    """Why an undo does not write into the plan's folder as root; empty if it may.
+
+    The folder is the one that the running kubelet uses. Without a kubelet that can be believed it is the kubelet's default,
+    since a plan can be edited, and a container may have filled any other folder. Which pki folder and which config.yaml
+    are meant stands in the run's own record there (transaction.sh, recorded).
+    """
+    if survey.unsafe:
+        return f"{survey.unsafe.decode(errors='replace')}: what root runs and writes there must be root's alone"
+    if survey.no_kubelet:
+        if node.root == ROOT_DIR:
+            return ""
+        return (
+            f"it cannot be told whether {node.root}, as the plan says, is the kubelet's folder: "
+            f"{survey.no_kubelet.decode(errors='replace')}, and without a kubelet only {ROOT_DIR} is believed; "
+            "start kubelet.service, then undo again"
+        )
+    found = survey.root[0].text_path if survey.root else "not known"
+    if found == node.root:
+        return ""
+    return f"the kubelet's folder is {found}, and was {node.root} in the plan: what this run left there cannot be seen"
 
 
 def seed_kind(survey: NodeSurvey, now: datetime, life: timedelta) -> SeedKind:

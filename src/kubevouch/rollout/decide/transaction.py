@@ -113,6 +113,7 @@ def render(
     root_owned = script_text("root_owned.sh")
     undo_script = _assigned(place) + root_owned + _text("undo.sh")
     words = place | {
+        "places": _assigned({name: place[name] for name in ("root", "pki", "config")}),
         "action": action.value,
         "machine": change.machine_id,
         "identity": change.identity_path,
