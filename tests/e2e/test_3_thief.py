@@ -2,6 +2,8 @@
 
 import base64
 import json
+import re
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from .cluster import Cluster, Node, Ran
 from .hostile import Hostile, client_request, manifest
-from .told import eventually, lying, plan, serving_requests
+from .told import eventually, lying, plan, posing, serving_requests
+
+KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 
 SERVER = ("digital signature", "server auth")
 CLIENT = ("digital signature", "client auth")
@@ -82,6 +86,61 @@ def test_a_stolen_identity_gets_no_second_certificate(waiting: Cluster, tmp_path
         names = ("thief-client", "thief-serving")
         cluster.kubectl("delete", "csr", *names, "--ignore-not-found")
         cluster.kubectl("delete", "secret", "-n", "kube-system", "bootstrap-token-th1ef0")
+
+
+def test_a_machine_that_the_thief_owns_does_not_pass_for_the_node(
+    waiting: Cluster, tmp_path: Path
+) -> None:
+    """It has the thief's certificate for the node's name, and the Node's status says that it is the node's machine."""
+    cluster, node, owned = waiting, waiting.workers[0], waiting.workers[1]
+    config = _knows_addresses(cluster, owned, tmp_path)
+    conf = owned.read(KUBELET_CONF)
+    path = tmp_path / "plan.json"
+    words = ("--via", "ssh", "--ssh-config", str(config), "--nodes", node.name)
+
+    def met() -> Ran | None:
+        """The node's kubelet writes the truth again and again: a plan that was made in between meets no thief."""
+        ran = cluster.kubevouch("fix", "--plan", str(path), *words)
+        return ran if owned.address in ran.out else None
+
+    try:
+        thief = Thief.of(cluster, node, tmp_path)
+        owned.write("/root/stolen.pem", (tmp_path / "thief.pem").read_bytes(), 0o600)
+        stolen = re.sub(rb"client-certificate: .*", b"client-certificate: /root/stolen.pem", conf)
+        owned.write(KUBELET_CONF, stolen, 0o600)
+        with posing(cluster, node, thief.kubeconfig, owned):
+            ran = eventually(met, "a plan made while the thief posed as the node")
+        assert ran is not None
+        assert ran.code == 3, ran
+        assert f"ssh reaches it at {owned.address} only" in ran.out, ran
+    finally:
+        owned.write(KUBELET_CONF, conf, 0o600)
+        owned.sh("rm -f /root/stolen.pem")
+        cluster.kubectl("delete", "csr", "thief-client", "--ignore-not-found")
+        cluster.kubectl("delete", "secret", "-n", "kube-system", "bootstrap-token-th1ef0")
+
+
+def _knows_addresses(cluster: Cluster, node: Node, folder: Path) -> Path:
+    """An ssh configuration of somebody whose known_hosts has this node's key, for its address only."""
+    printed = subprocess.run(
+        ["ssh", "-G", "-F", cluster.ssh_words()[-1], node.name],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    said = {line.partition(" ")[0]: line.partition(" ")[2] for line in printed.splitlines()}
+    words = ["ssh-keygen", "-F", said["hostkeyalias"], "-f", said["userknownhostsfile"]]
+    found = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    lines = [line.split() for line in found.splitlines() if not line.startswith("#")]
+    known_hosts = folder / "known_hosts"
+    known_hosts.write_text("".join(f"{node.address} {kind} {key}\n" for _, kind, key, *_ in lines))
+    config = folder / "ssh_config"
+    config.write_text(
+        f"Host {node.address}\n  Port {said['port']}\n  HostKeyAlias {node.address}\n"
+        f'Host *\n  User root\n  IdentityFile "{said["identityfile"]}"\n  IdentitiesOnly yes\n'
+        f'  UserKnownHostsFile "{known_hosts}"\n  GlobalKnownHostsFile /dev/null\n'
+    )
+    return config
 
 
 def test_an_address_that_two_nodes_claim_needs_the_operators_word(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from real.prober import Attempt, largest_gap, read
 
@@ -104,6 +104,46 @@ def gaps(log: Path, nodes: Sequence[Node]) -> dict[str, float]:
     """The longest time between two good handshakes, by node, in seconds."""
     attempts = read(log)
     return {node.name: largest_gap(attempts, node.address).seconds for node in nodes}
+
+
+@contextmanager
+def posing(cluster: Cluster, node: Node, kubeconfig: Path, other: Node) -> Iterator[None]:
+    """The holder of a node's client certificate keeps another machine's address and id in that Node's status."""
+    words = ("replace", "--raw", f"/api/v1/nodes/{node.name}/status", "-f", "-")
+    addresses = [
+        {"type": "Hostname", "address": node.name},
+        {"type": "InternalIP", "address": other.address},
+    ]
+    machine_id = other.read("/etc/machine-id").decode().strip()
+    stop = threading.Event()
+
+    def status() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(
+            cluster.kubectl("get", "node", node.name, "-o", "json").stdout
+        )
+        return found
+
+    def keep() -> None:
+        while not stop.is_set():
+            found = status()
+            found["metadata"].pop("resourceVersion")
+            if found["status"]["addresses"] != addresses:
+                found["status"]["addresses"] = addresses
+                found["status"]["nodeInfo"]["machineID"] = machine_id
+                text = json.dumps(found)
+                cluster.kubectl(*words, stdin=text, kubeconfig=kubeconfig, check=False)
+            stop.wait(0.05)
+
+    poser = threading.Thread(target=keep)
+    poser.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        poser.join()
+        eventually(
+            lambda: status()["status"]["addresses"] != addresses, "the kubelet's own status", 330
+        )
 
 
 @contextmanager

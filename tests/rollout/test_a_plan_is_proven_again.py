@@ -173,6 +173,7 @@ def test_a_node_of_the_plan_is_itself() -> None:
             {"dial": ("10.9.9.9",)},
             "would prove it at 10.9.9.9, which its Node does not have",
         ),
+        ("expired-worker", {"machine_id": "0123"}, "and had 0123 in the plan"),
         ("expired-worker", {"port": 1}, "its kubelet's port is 10250, and was 1 in the plan"),
     ],
 )

@@ -135,7 +135,7 @@ LIES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "proof somewhere else": ({"dial": ("127.0.88.113",)}, "which its Node does not have"),
     "another Node": ({"uid": "another"}, "recreated"),
-    "another machine": ({"machine_id": "0123"}, "this machine's id is"),
+    "another machine": ({"machine_id": "0123"}, "and had 0123 in the plan"),
     "another host key": ({"host_key": "ssh-ed25519 SHA256:other"}, "another ssh host key answers"),
     "another file": ({"config_sha256": "0"}, "has been changed since the plan"),
 }

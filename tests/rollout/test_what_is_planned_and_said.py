@@ -19,7 +19,7 @@ from kubevouch.kube.resources import (
 )
 from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata, Metadata
-from kubevouch.policy.claims import NameSource, as_address
+from kubevouch.policy.claims import Claim, NameSource, as_address
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.decide.assess import NodeFacts, assess, waiting_nodes
 from kubevouch.rollout.decide.change import change_of, change_to_undo, seed_kind, seed_of
@@ -347,6 +347,18 @@ def test_the_prompt_names_every_name_and_address_that_is_vouched_for() -> None:
     [line] = vouched_for(plan_of(first, second), {first.node: AS_PLANNED, "well": WELL})
     assert line.startswith("k8s-worker-1.internal.example.com may have k8s-worker-1")
     assert "(its ssh host key answered there)" in line
+
+
+def test_the_prompt_shows_what_the_plan_has_by_the_operators_word() -> None:
+    """A plan is a file: whoever can write it can write that the operator said something."""
+    claims = (
+        Claim("10.0.0.5", NameSource.SSH_HOST_KEY, confirmed=True),
+        Claim("10.0.0.6", NameSource.OPERATOR),
+    )
+    node = planned(recorded("expired-worker"), APPROVE, addresses=claims)
+    [line] = vouched_for(plan_of(node), {node.node: AS_PLANNED})
+    assert "10.0.0.5 (its ssh host key answered there; the operator says so)" in line
+    assert "10.0.0.6 (the operator says so)" in line
 
 
 def test_a_plan_that_leaves_out_every_node_is_not_applicable() -> None:

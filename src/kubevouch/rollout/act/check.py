@@ -126,12 +126,16 @@ async def check(plan: Plan, context: RolloutContext, word: OperatorWord = NO_WOR
 
 @dataclass(frozen=True)
 class _Surveyed:
-    """A machine, the addresses that are proven to be its own, and the ssh host key that answered for it."""
+    """A machine, the addresses that are proven to be its own, and the ssh host key that answered for it.
+
+    known_as: the name under which known_hosts has that key.
+    """
 
     plan: NodePlan
     facts: MachineFacts
     proven: dict[str, NameSource]
     host_key: str
+    known_as: str
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,7 @@ class _Checker:
             served=self.served.get(node.node),
             csr_waits=node.node in self.waiting,
         )
-        return _Surveyed(node, facts, proven, result.host_key or "")
+        return _Surveyed(node, facts, proven, result.host_key or "", result.known_as or "")
 
     def checked(
         self, surveyed: tuple[_Surveyed, ...], reserved: ReservedNames
@@ -188,7 +192,9 @@ class _Checker:
             why = state.why
             if not why and state.state is not FoundState.WELL:
                 proven = without_shared_keys(node.node, seen.proven, shared)
-                why = not_entitled_as_planned(node, self.nodes, reserved, proven, pins)
+                why = not_entitled_as_planned(
+                    node, self.nodes, reserved, proven, pins, known_as=seen.known_as
+                )
             if why:
                 raise StoppedBefore(node.node, why)
             self.context.progress.step(node.node, _SAID[state.state])

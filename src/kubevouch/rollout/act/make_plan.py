@@ -145,6 +145,8 @@ async def _judged(
         host, carried = await survey_node(node, context)
     except KubevouchError as error:
         return LeftOut(node.name, str(error))
+    if options.via == "ssh" and not carried.host_key:
+        return LeftOut(node.name, "ssh does not show which host key answered")
     at = context.clock.now()
     context.progress.step(node.name, "surveyed")
     values = [each.address for each in node.status.addresses]

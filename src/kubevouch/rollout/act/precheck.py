@@ -152,9 +152,10 @@ async def survey_machine(
         NodeError: it cannot be reached.
     """
     result = await context.transport.run_script(host, survey(), timeout=_SURVEY)
-    if host_key and result.host_key and result.host_key != host_key:
+    if host_key and result.host_key != host_key:
+        seen = result.host_key or "none that ssh shows"
         raise StoppedBefore(
-            node, f"another ssh host key answers: {result.host_key}", f"{host_key} is the plan's"
+            node, f"another ssh host key answers: {seen}", f"{host_key} is the plan's"
         )
     if why := not_the_machine(result.answer, node, machine_id):
         raise StoppedBefore(node, why)

@@ -39,10 +39,13 @@ def is_by_address(host: str) -> bool:
 
 
 async def survey_node(node: Node, context: RolloutContext) -> tuple[str, ScriptResult[NodeSurvey]]:
-    """The first host of the node whose key is known and that answers, and the survey from there.
+    """The first host of the node whose key is known, and the survey from there.
+
+    A host whose key is known and that fails is the end of it. The next one would be an address that the node claims, and
+    another machine could wait there: whoever has the node's client certificate writes its status.
 
     Raises:
-        NodeError: none does. It names what was tried, and what to try.
+        NodeError: it does not answer, or no host has a known key. It names what was tried, and what to try.
     """
     looked_up: list[Destination] = []
     failures: list[NodeError] = []
@@ -54,6 +57,9 @@ async def survey_node(node: Node, context: RolloutContext) -> tuple[str, ScriptR
         try:
             return host, await context.transport.run_script(host, survey(), timeout=_TIMEOUT)
         except NodeError as error:
+            if found.is_known:
+                hint = f"known_hosts has a key for {found.name}, so nothing else is tried: make `ssh {host} true` work"
+                raise NodeUnreachable(node.name, str(error), hint) from None
             failures.append(error)
     hint = advice(tuple(looked_up))
     if len(failures) == 1 and not hint:

@@ -12,6 +12,7 @@ from kubevouch.policy.csr import NODE_USER
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.decide.change import seed_kind
 from kubevouch.rollout.decide.entitled import not_entitled
+from kubevouch.rollout.decide.machine import not_bound_by_operator
 from kubevouch.rollout.decide.need import MachineFacts, Need, NeedKind, need_of
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
@@ -45,6 +46,9 @@ def assess(facts: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -> 
     need = need_of(facts.machine)
     if need.kind not in (NeedKind.APPROVE, NeedKind.BOOTSTRAP):
         return LeftOut(node.name, need.why, is_well=need.kind is NeedKind.NOTHING)
+    host = facts.host or node.name
+    if why := not_bound_by_operator(node.name, host, facts.known_as, facts.accepted, nodes):
+        return LeftOut(node.name, why)
     allowed = allowed_names_of(node, seen=facts.confirmed, said=facts.accepted)
     if why := not_entitled(allowed, nodes, reserved):
         return LeftOut(node.name, why)
@@ -57,7 +61,7 @@ def assess(facts: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -> 
         node=node.name,
         uid=node.uid,
         machine_id=node.status.node_info.machine_id,
-        host=facts.host or node.name,
+        host=host,
         known_as=facts.known_as,
         host_key=facts.host_key,
         control_plane=allowed.control_plane,

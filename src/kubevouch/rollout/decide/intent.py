@@ -56,7 +56,7 @@ def vouched_for(plan: Plan, found: Mapping[str, FoundState]) -> tuple[str, ...]:
 
 
 def _listed_claims(node: NodePlan) -> str:
-    return ", ".join(f"{claim.value} ({claim.source})" for claim in (*node.names, *node.addresses))
+    return ", ".join(str(claim) for claim in (*node.names, *node.addresses))
 
 
 def what_is_to_be_undone(plan: Plan) -> str:

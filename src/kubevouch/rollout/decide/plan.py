@@ -199,6 +199,8 @@ def _problem(plan: Plan) -> str:
     names = [node.node for node in plan.nodes]
     if len(set(names)) != len(names):
         return "a node stands there twice"
+    if plan.via == "ssh" and (keyless := [node.node for node in plan.nodes if not node.host_key]):
+        return f"{keyless[0]}: no ssh host key"
     return next((why for node in plan.nodes if (why := _node_problem(node))), "")
 
 

@@ -14,7 +14,7 @@ from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import AllowedNames, Claim, NameSource
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.decide.entitled import not_entitled, not_proven_again
-from kubevouch.rollout.decide.machine import armed_runs, state_of_run
+from kubevouch.rollout.decide.machine import armed_runs, not_bound_by_operator, state_of_run
 from kubevouch.rollout.decide.need import MachineFacts, Need, NeedKind, need_of
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan
 
@@ -50,11 +50,19 @@ def not_the_node(planned: NodePlan, node: Node | None) -> str:
         return "this Node is not there any more"
     if node.uid != planned.uid:
         return "this Node has been recreated since the plan"
+    machine_id = node.status.node_info.machine_id
+    if planned.machine_id != machine_id:
+        return f"its Node has machine id {machine_id}, and had {planned.machine_id} in the plan"
     if planned.control_plane is not is_control_plane(node):
         has, was = ("has", "no") if is_control_plane(node) else ("has no", "a")
         return (
             f"its Node {has} label {CONTROL_PLANE_LABEL}, and it is {was} control plane in the plan"
         )
+    return _proven_elsewhere(planned, node)
+
+
+def _proven_elsewhere(planned: NodePlan, node: Node) -> str:
+    """Where the plan would prove this Node that is not where its kubelet listens; empty if there is no such place."""
     known = {each.address for each in node.status.addresses}
     if elsewhere := [address for address in planned.dial if address not in known]:
         return f"the plan would prove it at {elsewhere[0]}, which its Node does not have"
@@ -135,11 +143,17 @@ def not_entitled_as_planned(
     reserved: ReservedNames,
     proven: Mapping[str, NameSource],
     pinned: Iterable[tuple[str, Claim]],
+    *,
+    known_as: str = "",
 ) -> str:
     """Why the node may not have what the plan gives to it, as proven now; empty if it may.
 
-    nodes: live, this node among them. proven: addresses that were proven just now.
+    nodes: live, this node among them. proven: addresses that were proven just now. known_as: the name under which
+    known_hosts has the key that answered just now.
     """
+    said = [claim.value for claim in planned.addresses if claim.by_operator]
+    if why := not_bound_by_operator(planned.node, planned.host, known_as, said, nodes):
+        return why
     live = next((each for each in nodes if each.name == planned.node), None)
     allowed = AllowedNames(
         node=planned.node,
