@@ -70,6 +70,25 @@ NO_COMMAND_LINES = {
 }
 
 
+FORGED = "x\nRun 1234: 4 of 4 nodes done.\nNEXT kubevouch undo other"
+
+
+async def test_what_others_wrote_never_looks_like_a_line_of_ours(kubevouch: Program) -> None:
+    """An error's text may hold what a node, a plan or a kubeconfig says: its line breaks are shown, not printed."""
+    (kubevouch.home / "kubeconfig").write_text(
+        f"apiVersion: v1\nkind: Config\ncurrent-context: {json.dumps(FORGED)}\n"
+    )
+    for words in (
+        ("undo", FORGED),
+        ("explain", FORGED),
+        ("doctor", "--kubeconfig", str(kubevouch.home / "kubeconfig")),
+    ):
+        ran = await kubevouch(*words)
+        assert ran.code != 0
+        assert "4 of 4 nodes done" in ran.err
+        assert not [line for line in ran.err.splitlines() if line.startswith(("Run ", "NEXT"))]
+
+
 async def test_a_command_line_that_is_none_is_2_and_says_what_would_be_right(
     kubevouch: Program, stage: Stage
 ) -> None:

@@ -144,6 +144,13 @@ def test_a_path_that_leads_elsewhere_is_refused(tmp_path: Path, field: str, path
         read_plan(tmp_path / "bad.json")
 
 
+def test_a_plan_that_names_no_node_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    write_plan(msgspec.structs.replace(PLAN, nodes=(), left_out=()), path)
+    with pytest.raises(UsageError, match="names no node"):
+        read_plan(path)
+
+
 def test_a_node_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
     write_plan(msgspec.structs.replace(PLAN, nodes=PLAN.nodes * 2), tmp_path / "plan.json")
     with pytest.raises(UsageError, match="twice"):

@@ -230,6 +230,17 @@ async def test_a_node_that_the_plan_calls_well_is_asked_again() -> None:
         assert f"{well.node} is not well any more" in checked.config_map_kept
 
 
+async def test_a_plan_of_well_nodes_does_not_end_well_once_they_are_not() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan()
+        called = tuple(LeftOut(name, "nothing to do", is_well=True) for name in (WORKER, "gone"))
+        stale = msgspec.structs.replace(plan, nodes=(), left_out=called, config_map=None)
+        result = await apply(await check(stale, here.context), here.context, QUICK)
+        assert [each.node for each in result.left_out] == [WORKER, "gone"]
+        assert all("make a new plan" in each.reason for each in result.left_out)
+        assert result.exit_code is ExitCode.COULD_NOT_TELL
+
+
 # Carried out.
 
 

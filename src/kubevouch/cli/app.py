@@ -9,7 +9,7 @@ from re import fullmatch
 import click
 
 from kubevouch import __version__
-from kubevouch.cli.common.terminal import Declined, Terminal
+from kubevouch.cli.common.terminal import Declined, Terminal, one_line
 from kubevouch.errors import ExitCode, KubevouchError, UsageError, nearest
 
 # The module of each verb, in the order of the story; its command is called `command` there.
@@ -129,14 +129,17 @@ def _error_text(error: BaseException) -> tuple[str, int]:
         case Declined():
             return str(error), error.exit_code
         case KubevouchError():
-            return f"Error: {error}", error.exit_code
+            return f"Error: {one_line(str(error))}", error.exit_code
         case click.ClickException():
             return _usage(error), error.exit_code
         case OSError():
             where = error.filename or "standard output"
-            text, code = f"{where}: {error.strerror or error}", ExitCode.COULD_NOT_TELL
+            text, code = (
+                one_line(f"{where}: {error.strerror or error}"),
+                ExitCode.COULD_NOT_TELL,
+            )
         case _:
-            what = f"{type(error).__name__}: {error}"
+            what = one_line(f"{type(error).__name__}: {error}")
             text = f"internal error in kubevouch (please report it): {what}; {_TRACE}"
             code = ExitCode.COULD_NOT_TELL
     return f"Error: {text}", code

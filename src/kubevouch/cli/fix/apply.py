@@ -58,7 +58,7 @@ def apply_plan(
             return await apply(checked, rollout_context(api, clock, plan, terminal, stop), timeouts)
 
     result = with_api(terminal, access, changing)
-    lead = "" if what or checked.config_map_kept else "Nothing was left to do."
+    lead = "" if what or checked.config_map_kept or result.left_out else "Nothing was left to do."
     print_result(terminal, result, form, lead)
     if result.exit_code in (ExitCode.OK, ExitCode.COULD_NOT_TELL):
         _tell_the_fuse(terminal, with_api(terminal, access, _fuse))

@@ -65,7 +65,7 @@ async def apply(
         config_map=config_map.text,
         config_map_failed=config_map.failed,
         interrupted=context.stop() and any(r.outcome is NodeOutcome.UNTOUCHED for r in results),
-        left_out=tuple(each for each in plan.left_out if not each.is_well),
+        left_out=(*(each for each in plan.left_out if not each.is_well), *checked.not_well),
         undo=f"kubevouch undo {plan.run}" if changed else "",
     )
 

@@ -31,9 +31,9 @@ from kubevouch.rollout.act.precheck import (
 )
 from kubevouch.rollout.decide.assess import waiting_nodes
 from kubevouch.rollout.decide.intent import why_not_applicable
-from kubevouch.rollout.decide.need import MachineFacts, NeedKind, need_of
+from kubevouch.rollout.decide.need import MachineFacts, NeedKind, need_of, serves_its_own
 from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord, names_with_word
-from kubevouch.rollout.decide.plan import NodePlan, Plan, ordered
+from kubevouch.rollout.decide.plan import LeftOut, NodePlan, Plan, ordered
 from kubevouch.rollout.decide.recheck import (
     FoundState,
     not_accounted_for,
@@ -44,6 +44,7 @@ from kubevouch.rollout.decide.shared import shared_among, without_shared_keys
 from kubevouch.rollout.errors import NothingApplicable, StoppedBefore
 
 _AT_ONCE = 16
+_NOT_WELL = "the plan calls it well, and it does not serve a certificate of its own that verifies: make a new plan"
 _SAID = {
     FoundState.AS_PLANNED: "is as planned",
     FoundState.BEGUN: "was changed by this run and not proven: the run goes on with it",
@@ -70,7 +71,7 @@ class CheckedPlan:
 
     well: nodes that the plan leaves out since they are well, and that were found well again. writes_config_map: the
     ConfigMap is to be written, and every node of the cluster is accounted for. config_map_kept: why it is left as it is
-    although the plan would change it.
+    although the plan would change it. not_well: nodes that the plan calls well, and that do not serve like it.
     """
 
     inputs: RunInputs
@@ -80,6 +81,7 @@ class CheckedPlan:
     well: frozenset[str]
     writes_config_map: bool
     config_map_kept: str
+    not_well: tuple[LeftOut, ...]
 
     @property
     def plan(self) -> Plan:
@@ -118,10 +120,11 @@ async def check(plan: Plan, context: RolloutContext, word: OperatorWord = NO_WOR
     names = names_with_word(names, word, [each.facts.survey for each in surveyed])
     checked = checker.checked(surveyed, reserved_of(names, nodes))
     writes, kept, well = await checker.config_map()
+    not_well = await checker.not_well()
     running = any(pod.status.phase == "Running" for pod in metrics.pods.or_else(()))
     wanted = running and metrics.api_service.value is not None
     inputs = RunInputs(plan, trust, names, metrics_wanted=wanted, word=word)
-    return CheckedPlan(inputs, checked, well, writes, kept)
+    return CheckedPlan(inputs, checked, well, writes, kept, not_well)
 
 
 @dataclass(frozen=True)
@@ -212,13 +215,24 @@ class _Checker:
         kept = not_accounted_for(plan, [node.name for node in self.nodes], well)
         return not kept, kept, well
 
+    async def not_well(self) -> tuple[LeftOut, ...]:
+        """The nodes that the plan calls well, and that do not serve a certificate of their own that verifies."""
+        called = [each.node for each in self.plan.left_out if each.is_well]
+        served = await self._served([node for node in self.nodes if node.name in called])
+        return tuple(
+            LeftOut(node, _NOT_WELL)
+            for node in called
+            if not serves_its_own(served.get(node), node)
+        )
+
+    async def _served(self, nodes: list[Node]) -> dict[str, Served]:
+        dialled = targets(nodes, preferred_types(self.flags))
+        found = await gather_served(dialled, self.trust, clock=self.context.clock)
+        return {each.node: each for each in found}
+
     async def _well(self, nodes: list[Node]) -> frozenset[str]:
         """Those that the plan calls well, and are: asked the same question as when the plan was made."""
-        dialled = targets(nodes, preferred_types(self.flags))
-        served = {
-            each.node: each
-            for each in await gather_served(dialled, self.trust, clock=self.context.clock)
-        }
+        served = await self._served(nodes)
         limit = asyncio.Semaphore(_AT_ONCE)
 
         async def is_well(node: Node) -> bool:

@@ -144,6 +144,11 @@ def _need_of(facts: MachineFacts) -> Need:
     return Need(NeedKind.APPROVE)
 
 
+def serves_its_own(served: Served | None, node: str) -> bool:
+    """Whether what is served is trusted and this node's own. Without a survey nothing more can be said of it."""
+    return _is_trusted(served) and _holder(served) == node
+
+
 def _is_trusted(served: Served | None) -> bool:
     return served is not None and served.verdict is not None and served.verdict.trusted
 

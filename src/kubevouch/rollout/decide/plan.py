@@ -197,6 +197,8 @@ def _problem(plan: Plan) -> str:
     if not _RUN.fullmatch(plan.run):
         return f"the run is named {plan.run!r}"
     names = [node.node for node in plan.nodes]
+    if not names and not plan.left_out:
+        return "it names no node"
     if len(set(names)) != len(names):
         return "a node stands there twice"
     if plan.via == "ssh" and (keyless := [node.node for node in plan.nodes if not node.host_key]):

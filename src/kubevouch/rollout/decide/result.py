@@ -49,7 +49,7 @@ class RunResult(msgspec.Struct, frozen=True):
     config_map_failed: bool = False
     interrupted: bool = False
     left_out: tuple[LeftOut, ...] = ()
-    """Nodes that the plan does not touch although they are not well."""
+    """Nodes that the plan does not touch although they are not well, or not any more."""
 
     undo: str = ""
     """The command that undoes what this run has changed on nodes; empty if it has changed none."""
