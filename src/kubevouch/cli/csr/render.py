@@ -7,6 +7,7 @@ from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import NODE_USER, csr_of
 from kubevouch.policy.decide import Decision
+from kubevouch.policy.rule import HoldReason, RuleResult
 
 _MOST_SHOWN = 4
 _LONGEST = 64
@@ -88,11 +89,13 @@ def print_decision(terminal: Terminal, decision: Decision, node: str | None) -> 
     """Each rule with the value seen and allowed, and the outcome of all. node: whose CSR it is, if that is known."""
     width = max(len(result.rule) for result in decision.results)
     for result in decision.results:
-        word, colour = _WORDS[result.outcome]
-        lead = f"{word:<6} {result.rule:<{width}}  "
+        word, colour = _word(result)
+        lead = f"{word:<6} {result.rule}".ljust(width + 7) + "  "
         behind = " " * len(lead)
         reason = f"{result.reason}: {result.message}"
-        if result.outcome is Outcome.PASS:
+        if result.reason is HoldReason.NOT_ASKED:
+            terminal.wrapped(result.message, lead, colour)
+        elif result.outcome is Outcome.PASS:
             terminal.wrapped(result.seen, lead, colour)
         elif result.seen:
             terminal.wrapped(result.seen, lead, colour)
@@ -110,6 +113,13 @@ def print_decision(terminal: Terminal, decision: Decision, node: str | None) -> 
     terminal.wrapped(f"{decision.about}: {_verdict(decision)}")
 
 
+def _word(result: RuleResult) -> tuple[str, Colour | None]:
+    """How the result of a rule is called, and its colour: one that was not asked has not passed."""
+    if result.reason is HoldReason.NOT_ASKED:
+        return "not asked", None
+    return _WORDS[result.outcome]
+
+
 _WORDS = {
     Outcome.PASS: ("pass", Colour.GOOD),
     Outcome.REFUSE: ("HOLD", Colour.BAD),
@@ -119,7 +129,7 @@ _WORDS = {
 
 def _verdict(decision: Decision) -> str:
     if decision.outcome is Outcome.PASS:
-        return "every rule passes"
+        return "every rule that was asked passes" if decision.not_asked else "every rule passes"
     refused = [r.rule for r in decision.held_by if r.outcome is Outcome.REFUSE]
     doubted = [r.rule for r in decision.held_by if r.outcome is Outcome.CANNOT_TELL]
     parts = [f"held by {', '.join(refused)}"] if refused else []
