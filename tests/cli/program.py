@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import signal
 import sys
 import termios
@@ -13,6 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 KUBEVOUCH = (sys.executable, "-m", "kubevouch")
+CTRL_C = b"\x03"
+AGAIN = 2.0
+"""Seconds without an answer after which Ctrl-C is pressed again."""
+
 LONGEST = 60.0
 """Seconds: a hang is a failure. Generous, for two noisy cores."""
 
@@ -166,13 +171,22 @@ def _own_terminal() -> None:
 
 
 def _talk(terminal: int, typed: dict[str, bytes]) -> bytes:
-    """All that comes, until its other end is closed; answers are typed as soon as their text is there."""
-    found = b""
+    """All that comes, until its other end is closed; answers are typed as soon as their text is there.
+
+    Between printing a prompt and reading, Python only notes a Ctrl-C; like a person, we press it once more.
+    """
+    found, last = b"", b""
     with contextlib.suppress(OSError):
-        while data := os.read(terminal, 65536):
+        while True:
+            if not select.select([terminal], [], [], AGAIN if last == CTRL_C else None)[0]:
+                os.write(terminal, last)
+                continue
+            if not (data := os.read(terminal, 65536)):
+                break
             found += data
             for text in [each for each in typed if each.encode() in found]:
-                os.write(terminal, typed.pop(text))
+                last = typed.pop(text)
+                os.write(terminal, last)
     os.close(terminal)
     return found
 
