@@ -67,6 +67,15 @@ def test_a_port_that_this_machine_could_not_even_try_tells_nothing() -> None:
     assert "too many open files" in found.why
 
 
+def test_a_port_that_swallows_what_comes_is_not_helped_by_an_approval() -> None:
+    seen = recorded("healthy-worker")
+    failure = HandshakeFailure(FailureKind.HANDSHAKE_TIMEOUT, "no answer within 10 s")
+    found = need_of(replace(seen, served=(), failure=failure).facts())
+    assert found.kind is NeedKind.UNKNOWN
+    assert "no answer within 10 s" in found.why
+    assert "kubevouch doctor" in found.why
+
+
 def test_a_kubelet_without_a_config_or_without_folders_is_left_out() -> None:
     seen = recorded("expired-worker")
     for gone, why in (("config", "without --config"), ("pki", "folders cannot be read")):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from kubevouch.diagnose.rules.wire import is_ours
+from kubevouch.diagnose.rules.wire import is_dark, is_ours
 from kubevouch.evidence.snapshot import Served
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kubelet.configuration import BOOTSTRAP_KEY
@@ -130,10 +130,7 @@ def _need_of(facts: MachineFacts) -> Need:
     asks = next_one.configuration.server_tls_bootstrap and not restart_pending(survey)
     if not asks:
         return Need(NeedKind.BOOTSTRAP, change=_disk_change(survey))
-    if facts.served is not None and is_ours(facts.served):
-        raise _CannotBeHelpedError(
-            f"its port cannot be dialled from here: {facts.served.dialled.failure}"
-        )
+    _check_answers(facts.served)
     if _is_trusted(facts.served):
         if _holder(facts.served) != facts.node:
             raise _CannotBeHelpedError(
@@ -147,6 +144,18 @@ def _need_of(facts: MachineFacts) -> Need:
 def serves_its_own(served: Served | None, node: str) -> bool:
     """Whether what is served is trusted and this node's own. Without a survey nothing more can be said of it."""
     return _is_trusted(served) and _holder(served) == node
+
+
+def _check_answers(served: Served | None) -> None:
+    """Raises where an approval could not be seen, or would change nothing: only a dark port waits for one."""
+    if served is None or served.dialled.failure is None or is_dark(served):
+        return
+    failure = served.dialled.failure
+    if is_ours(served):
+        raise _CannotBeHelpedError(f"its port cannot be dialled from here: {failure}")
+    raise _CannotBeHelpedError(
+        f"its port does not finish a handshake: {failure}; kubevouch doctor says more"
+    )
 
 
 def _is_trusted(served: Served | None) -> bool:
