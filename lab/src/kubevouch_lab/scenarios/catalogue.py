@@ -43,14 +43,6 @@ _ALL = (
         (faults.rotation_due,),
     ),
     Scenario(
-        "kubelets-dead",
-        "every kubelet's client certificate has expired: none starts, every node is NotReady",
-        State.HEALTHY,
-        (faults.somebody_approves, faults.client_certificates_expired),
-        shows=nobody_reports,
-        repair=repairs.bootstrapped_again,
-    ),
-    Scenario(
         "wrong-ca",
         "a node serves a certificate of a former CA of the same name",
         State.HEALTHY,
@@ -91,6 +83,14 @@ _ALL = (
         State.HEALTHY,
         (faults.somebody_approves, faults.drifted),
         single=True,
+    ),
+    Scenario(
+        "kubelets-dead",
+        "every kubelet's client certificate has expired: none starts, every node is NotReady",
+        State.HEALTHY,
+        (faults.somebody_approves, faults.client_certificates_expired),
+        shows=nobody_reports,
+        repair=repairs.bootstrapped_again,
     ),
 )
 SCENARIOS = {each.name: each for each in _ALL}
