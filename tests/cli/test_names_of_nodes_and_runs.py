@@ -32,6 +32,29 @@ async def test_allow_for_a_node_that_is_not_there_names_the_near_one(
         assert ran.out == ""
 
 
+NEAR = {
+    ("top", "nodes", "k8s-worker-1"): f"k8s-worker-1: there is no such Node; is it {NODE}?",
+    ("top", "nodes", "zebra"): "zebra: there is no such Node; the name of a Node was expected",
+    ("top", "pods", "metrics-server", "-n", "kube-system"): "metrics-server: there is no such Pod in the "
+    "namespace kube-system; is it metrics-server-",
+    ("top", "pods", "zebra"): "zebra: there is no such Pod in the namespace default; the name of a Pod was expected, "
+    "and -n NAMESPACE",
+    ("probe", NODE.replace("worker", "wroker") + ".invalid"): f"; is it {NODE}?",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ["healthy"])
+async def test_a_node_or_pod_that_is_not_there_is_an_error_of_the_command_line(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """Nothing under .invalid is ever resolved (RFC 6761)."""
+    answers = await kubevouch.several(*NEAR)
+    for (line, told), ran in zip(NEAR.items(), answers, strict=True):
+        assert (ran.code, ran.out) == (2, ""), (line, ran)
+        assert told in ran.err, (line, ran)
+    assert "there is no such Node, and the name cannot be resolved (" in answers[-1].err
+
+
 def test_nothing_near_is_said_to_be_near() -> None:
     assert nearest("zebra", ["lion", "worker-1.x"], otherwise="no") == "no"
     assert nearest("worker-1", ["lion", "worker-1.x.y.z.example.com"], otherwise="no") == (

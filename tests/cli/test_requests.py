@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -57,7 +58,7 @@ async def test_the_list_as_json(kubevouch: Program, stage: Stage) -> None:
     assert "reserved-names" in refused
 
 
-def csr(name: str, pem: bytes, username: str = f"system:node:{NODE}") -> dict[str, object]:
+def csr(name: str, pem: bytes, username: str = f"system:node:{NODE}") -> dict[str, Any]:
     return {
         "apiVersion": "certificates.k8s.io/v1",
         "kind": "CertificateSigningRequest",
@@ -215,10 +216,48 @@ async def test_a_file_that_is_no_request(kubevouch: Program, stage: Stage) -> No
         assert told in ran.out + ran.err, (name, ran)
 
 
-async def test_a_name_that_is_none(kubevouch: Program, stage: Stage) -> None:
+async def test_the_name_of_no_csr_is_an_error_of_the_command_line(
+    kubevouch: Program, stage: Stage
+) -> None:
+    lines = [(*verb, name) for verb in (("explain",), ("approve", "--yes")) for name in NOT_THERE]
+    answers = await kubevouch.several(*(("csr", *line) for line in lines))
+    right = {"explain": "the name of a CSR, or a file", "approve": "kubevouch csr list shows"}
+    for (verb, *_, name), ran in zip(lines, answers, strict=True):
+        assert (ran.code, ran.out) == (2, ""), (verb, name, ran)
+        told = f"Error: {name or repr('')}: there is no such CSR; {right[verb]}"
+        assert ran.err.startswith(told), (verb, name, ran)
+        assert ran.err.count("\n") == 1
+
+
+NOT_THERE = ("csr-9", "", "..", "csr-1/approval")
+
+
+async def test_a_csr_for_another_signer_is_there_and_not_judged(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """As a kubelet that joins the cluster sends one for its client certificate."""
+    joining = csr("csr-joining", request(NODE, [], []), "system:bootstrap:abcdef")
+    joining["spec"]["signerName"] = "kubernetes.io/kube-apiserver-client-kubelet"
+    stage.server.store.put(CSRS, joining)
+    for words in (("explain",), ("approve", "--yes", "csr-4")):
+        ran = await kubevouch("csr", *words, "csr-joining", "--trust-node-status")
+        assert (ran.code, ran.out) == (2, ""), ran
+        assert ran.err == (
+            "Error: csr-joining: this CSR is for the signer kubernetes.io/kube-apiserver-client-kubelet; "
+            "only CSRs for kubernetes.io/kubelet-serving are judged\n"
+        )
+    assert {each.method for each in stage.server.requests} == {"GET"}
+
+
+async def test_who_may_only_list_csrs_is_told_that_the_list_has_none_of_this_name(
+    kubevouch: Program, stage: Stage
+) -> None:
+    stage.server.authorize = lambda asked: (
+        not (asked.resource == "certificatesigningrequests" and asked.verb == "get")
+    )
     ran = await kubevouch("csr", "explain", "csr-9")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith("Error: csr-9: there is no such CSR; the name of a CSR, or a file")
+    assert "the list has no such CSR for kubernetes.io/kubelet-serving; the name of a" in ran.err
 
 
 async def test_approve_asks_the_policy_before_the_operator_and_before_it_writes(

@@ -193,13 +193,15 @@ async def test_pods_of_a_node_without_numbers_are_told_with_it(
     assert "remote error: tls: internal error" in " ".join(ran.out.split())
 
 
-async def test_names_that_are_none_are_mistakes(kubevouch: Program, kubeconfig: Path) -> None:
+async def test_what_has_no_sense_is_an_error_of_the_command_line(
+    kubevouch: Program, kubeconfig: Path
+) -> None:
     codes = {
         "top nodes a -l b": 2,
         "top pods a -A": 2,
         "top pods a -l b": 2,
-        "top nodes none": 3,
-        "top pods none": 3,
+        "top nodes none": 2,
+        "top pods none": 2,
         "top": 2,
     }
     ran = await kubevouch.several(*(line.split() for line in codes))

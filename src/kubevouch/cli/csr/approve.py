@@ -3,18 +3,21 @@
 from dataclasses import dataclass
 
 from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.csr.find import serving_csr
 from kubevouch.cli.csr.render import print_decision
 from kubevouch.cli.csr.sources import Sources
 from kubevouch.clock import Clock
-from kubevouch.errors import ExitCode, UsageError, combined_exit_code
+from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.raw import RawObject
-from kubevouch.kube.resources import CSRS, CertificateSigningRequest
+from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import csr_of, requestor_node
 from kubevouch.policy.decide import Decision, approval
 from kubevouch.policy.rule import listed
+
+_EXPECTED = "kubevouch csr list shows what there is"
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,17 @@ class Judged:
 async def judge_named(
     api: ApiClient, clock: Clock, names: tuple[str, ...], sources: Sources
 ) -> list[Judged]:
-    """Reads each CSR and asks the policy. Writes nothing."""
+    """Reads each CSR and asks the policy. Writes nothing.
+
+    Raises:
+        UsageError: one of them is not there, or is for another signer.
+        KubeError: the API server does not tell.
+    """
     evidence = await sources.gather(api, Inquiry(clock))
     judged = []
     for name in names:
-        raw = await api.get_raw(CSRS, name)
+        raw = await serving_csr(api, name, expected=_EXPECTED)
         found = raw.read()
-        if found.name != name:
-            raise UsageError(name, f"the API server answered with {found.name!r}")
         csr = csr_of(found)
         decision = sources.judged(csr, evidence, clock.now())
         asked = (*csr.parsed.dns_names, *csr.parsed.ip_addresses) if csr.parsed else ()

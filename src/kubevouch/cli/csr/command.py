@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from kubevouch.clock import Clock
     from kubevouch.evidence.policy_evidence import PolicyEvidence
     from kubevouch.kube.io.client import ApiClient
+    from kubevouch.policy.csr import Csr
+    from kubevouch.policy.decide import Decision
 
 
 @click.group("csr", short_help="CSRs of kubelets: list, explain rule by rule, approve.")
@@ -153,9 +155,13 @@ def explain(
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
-    policy_evidence, at = with_api(terminal, access, _gathering(sources))
-    csr = csr_named(word, policy_evidence)
-    decision = sources.judged(csr, policy_evidence, at)
+
+    async def judge(api: "ApiClient", clock: "Clock") -> "tuple[Csr, Decision]":
+        policy_evidence, at = await _gathering(sources)(api, clock)
+        csr = await csr_named(word, api, policy_evidence)
+        return csr, sources.judged(csr, policy_evidence, at)
+
+    csr, decision = with_api(terminal, access, judge)
     if output == "json":
         content = {
             "name": decision.about,

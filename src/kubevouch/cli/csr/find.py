@@ -1,4 +1,8 @@
-"""Finds a CSR by its name in the cluster, or in a file: PEM, or the object in YAML or JSON."""
+"""Finds a CSR by its name in the cluster, or in a file: PEM, or the object in YAML or JSON.
+
+Only CSRs for kubernetes.io/kubelet-serving are judged. One for another signer is found too, so that the answer is not that
+there is none.
+"""
 
 from pathlib import Path
 
@@ -7,8 +11,11 @@ import msgspec
 from kubevouch import goyaml
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.evidence.policy_evidence import PolicyEvidence
-from kubevouch.kube.resources import CertificateSigningRequest
-from kubevouch.policy.csr import Csr, bare_csr, csr_of
+from kubevouch.kube.errors import Forbidden, NotFound
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.raw import RawObject
+from kubevouch.kube.resources import CSRS, CertificateSigningRequest
+from kubevouch.policy.csr import KUBELET_SERVING, Csr, bare_csr, csr_of
 
 _LARGEST = 1024 * 1024
 _RIGHT = "the name of a CSR, or a file with one in PEM, YAML or JSON, was expected"
@@ -18,8 +25,8 @@ class CsrUnknown(KubevouchError):
     """It is not known whether there is such a CSR."""
 
 
-def csr_named(word: str, policy_evidence: PolicyEvidence) -> Csr:
-    """The CSR of this name. A file comes before an object in the cluster. Raises UsageError, CsrUnknown."""
+async def csr_named(word: str, api: ApiClient, policy_evidence: PolicyEvidence) -> Csr:
+    """The CSR of this name. A file comes before an object in the cluster. Raises UsageError, CsrUnknown, KubeError."""
     path = Path(word)
     if path.is_file():
         return _in_file(path)
@@ -29,7 +36,36 @@ def csr_named(word: str, policy_evidence: PolicyEvidence) -> Csr:
     doubt = policy_evidence.csrs.doubt
     if doubt is not None:
         raise CsrUnknown(word, doubt.text)
-    raise UsageError(word, "there is no such CSR", _RIGHT)
+    try:
+        return csr_of((await serving_csr(api, word, expected=_RIGHT)).read())
+    except Forbidden:
+        seen = f"the list has no such CSR for {KUBELET_SERVING}"
+        raise UsageError(word, seen, _RIGHT) from None
+
+
+async def serving_csr(
+    api: ApiClient, name: str, *, expected: str
+) -> RawObject[CertificateSigningRequest]:
+    """The CSR of this name in the cluster, in full. expected: what would be right if there is no such CSR.
+
+    Raises:
+        UsageError: there is no such CSR, or it is for another signer than kubernetes.io/kubelet-serving.
+        KubeError: the API server does not tell.
+    """
+    absent = UsageError(name or "''", "there is no such CSR", expected)
+    if not name or "/" in name:
+        raise absent  # the path would be that of the list, or of a subresource
+    try:
+        raw = await api.get_raw(CSRS, name)
+    except NotFound:
+        raise absent from None
+    found = raw.read()
+    if found.name != name:
+        raise UsageError(name, f"the API server answered with {found.name!r}")
+    if found.spec.signer_name != KUBELET_SERVING:
+        seen = f"this CSR is for the signer {found.spec.signer_name}"
+        raise UsageError(name, seen, f"only CSRs for {KUBELET_SERVING} are judged")
+    return raw
 
 
 def _in_file(path: Path) -> Csr:

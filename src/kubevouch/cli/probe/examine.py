@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from kubevouch.cli.common.absent import no_such_node
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError
 from kubevouch.evidence.gather.identity import gather_trust
@@ -12,9 +13,10 @@ from kubevouch.evidence.serving import ADDRESS_TYPES_OF_MANIFESTS, scraped_addre
 from kubevouch.evidence.snapshot import TrustedRoots, trusted_roots_of
 from kubevouch.kube.errors import KubeError, NotFound
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import NODES
+from kubevouch.kube.resources import NODES, Node
 from kubevouch.kubelet.dial_result import KUBELET_PORT, Target
 from kubevouch.kubelet.io.dial import dial_all
+from kubevouch.tls import FailureKind
 from kubevouch.x509 import (
     Certificate,
     Verdict,
@@ -83,7 +85,7 @@ async def examine(
     """Dials or reads the target and judges it: by `trust`, else by the cluster's CA. doubt: why there is neither.
 
     Raises:
-        UsageError: the target is neither a file nor anything that can be dialled.
+        UsageError: the target is no file, no Node and no host that can be dialled.
     """
     if trust is None and api is not None:
         try:
@@ -94,7 +96,7 @@ async def examine(
     if Path(options.target).is_file():
         probed = _of_file(Path(options.target), options, clock)
     else:
-        probed = await _of_wire(await _target(api, options.target), options, clock)
+        probed = await _of_name(api, options, clock)
     if trust is None or not probed.chain:
         return replace(probed, doubt=doubt)
     verdict = verify(
@@ -111,21 +113,37 @@ def _of_file(path: Path, options: ProbeOptions, clock: Clock) -> ProbeResult:
     return ProbeResult(str(path), clock.now(), _certificates_in(path), options.name or "")
 
 
-async def _target(api: ApiClient | None, word: str) -> Target:
-    """A Node of that name, else a host."""
+async def _of_name(api: ApiClient | None, options: ProbeOptions, clock: Clock) -> ProbeResult:
+    """A Node of that name, else a host. Raises UsageError if there is neither."""
+    word, absent = options.target, False
+    target = host_and_port(word)
     if api is not None and ":" not in word:
         try:
-            node = await api.get(NODES, word)
+            target = _of_node(await api.get(NODES, word))
         except NotFound:
-            pass
+            absent = True
         except KubeError:
             pass  # an unknown name can still be dialled as a host
-        else:
-            address = scraped_address(node, ADDRESS_TYPES_OF_MANIFESTS)
-            if address is None:
-                raise UsageError(word, "this Node has no address", "HOST[:PORT] can be dialled")
-            return Target(address, node=node.name, port=node.kubelet_port)
-    return host_and_port(word)
+    [dialled] = await dial_all([target], clock=clock, timeout=options.timeout)
+    failure = dialled.failure
+    if absent and api is not None and failure and failure.kind is FailureKind.NAME_UNKNOWN:
+        seen = f"there is no such Node, and the name cannot be resolved ({failure.text})"
+        raise await no_such_node(api, word, seen)
+    return ProbeResult(
+        f"{target.node} at {target}" if target.node else str(target),
+        dialled.at,
+        dialled.chain,
+        options.name or target.address,
+        failure=(failure.go_text or failure.text) if failure else "",
+        tls=f"{dialled.tls_version} {dialled.cipher}".strip(),
+    )
+
+
+def _of_node(node: Node) -> Target:
+    address = scraped_address(node, ADDRESS_TYPES_OF_MANIFESTS)
+    if address is None:
+        raise UsageError(node.name, "this Node has no address", "HOST[:PORT] can be dialled")
+    return Target(address, node=node.name, port=node.kubelet_port)
 
 
 def host_and_port(word: str) -> Target:
@@ -144,17 +162,3 @@ def host_and_port(word: str) -> Target:
             word, "is not a file, a Node or HOST[:PORT]", "for example 192.168.88.112:10250"
         )
     return Target(host, port=int(port) if port else KUBELET_PORT)
-
-
-async def _of_wire(target: Target, options: ProbeOptions, clock: Clock) -> ProbeResult:
-    [dialled] = await dial_all([target], clock=clock, timeout=options.timeout)
-    failure = dialled.failure
-    what = f"{target.node} at {target}" if target.node else str(target)
-    return ProbeResult(
-        what,
-        dialled.at,
-        dialled.chain,
-        options.name or target.address,
-        failure=(failure.go_text or failure.text) if failure else "",
-        tls=f"{dialled.tls_version} {dialled.cipher}".strip(),
-    )

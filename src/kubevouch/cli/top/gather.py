@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from kubevouch.cli.common.absent import no_such_node, no_such_pod
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.top.rows import NodeRow, PodRow, node_rows, pod_rows
 from kubevouch.cli.top.why import UnknownReason, why_unknown
@@ -85,7 +86,10 @@ async def gather_nodes(
         "field_selector": f"metadata.name={options.name}" if options.name else "",
     }
     if options.name:
-        nodes: tuple[Node, ...] = (await api.get(NODES, options.name),)
+        try:
+            nodes: tuple[Node, ...] = (await api.get(NODES, options.name),)
+        except NotFound:
+            raise await no_such_node(api, options.name) from None
     else:
         nodes = await api.list_all(NODES, label_selector=options.selector)
     metrics: tuple[NodeMetrics, ...]
@@ -103,7 +107,7 @@ async def gather_nodes(
 async def gather_pods(
     terminal: Terminal, api: ApiClient, clock: Clock, options: TopPodsOptions
 ) -> PodsFound:
-    """Usage of the pods, and why it is missing where it is. Raises KubeError."""
+    """Usage of the pods, and why it is missing where it is. Raises KubeError, UsageError."""
     fields = f"metadata.name={options.name}" if options.name else options.fields
     complaint = ""
     metrics: tuple[PodMetrics, ...]
@@ -134,8 +138,11 @@ async def _missing_pods(
         terminal.note(f"pods without metrics are not looked for: {error}")
         return {}
     if options.name and not pods and not metrics:
-        # One that is not there, or does not run: the API server says which.
-        pod = await api.get(PODS, options.name, options.namespace)
+        # It is not there, or does not run: the API server says which.
+        try:
+            pod = await api.get(PODS, options.name, options.namespace)
+        except NotFound:
+            raise await no_such_pod(api, options.name, options.namespace) from None
         terminal.note(f"{pod.namespace}/{pod.name} is {pod.status.phase or 'not running'}")
     measured = {(each.namespace, each.name) for each in metrics}
     found: dict[str, list[Pod]] = {}
