@@ -134,6 +134,10 @@ async def test_what_is_there_is_told(machine: Machine) -> None:
     (machine.root / ".kubevouch" / "abc2").mkdir()
     (machine.root / ".kubevouch" / "abc3").mkdir()
     (machine.root / ".kubevouch" / "abc3" / "armed").write_text("1795629115")
+    for run, files in (("abc4", ("undo.sh", "undone")), ("abc5", ("undone",))):
+        (machine.root / ".kubevouch" / run).mkdir()
+        for name in files:
+            (machine.root / ".kubevouch" / run / name).touch()
     machine.runs_as_kubeadm_starts_it()
     seen = await machine.survey()
     assert seen.machine_id.decode().strip() == Path("/etc/machine-id").read_text().strip()
@@ -157,6 +161,8 @@ async def test_what_is_there_is_told(machine: Machine) -> None:
         (b"abc1", b"committed", 0),
         (b"abc2", b"unfinished", 0),
         (b"abc3", b"armed", 1795629115),
+        (b"abc4", b"undone", 0),
+        (b"abc5", b"barred", 0),
     ]
     by_name = {each.name: each for each in seen.certificates}
     assert list(by_name) == [

@@ -86,6 +86,12 @@ OTHERS: dict[str, tuple[str, ChangeKind, Change, str]] = {
         {"runs": [[RUN, "undone"]]},
         "this run was undone on it",
     ),
+    "undone before it began": (
+        "expired-worker",
+        BOOTSTRAP,
+        {"runs": [[RUN, "barred"]]},
+        "this run was undone before it began on it",
+    ),
     "committed before, and self-signed again": (
         "expired-worker",
         BOOTSTRAP,

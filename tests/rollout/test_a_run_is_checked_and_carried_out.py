@@ -463,6 +463,20 @@ UNDOS: dict[str, tuple[list[tuple[str, str]], list[Any], NodeOutcome, str, str]]
         "former files in place, restarted",
     ),
     "undone before": ([("abcd", "undone")], [], NodeOutcome.UNDONE, "it was undone before", ""),
+    "never begun, and undone before": (
+        [("abcd", "barred")],
+        [],
+        NodeOutcome.DONE,
+        "this run has not changed this node",
+        "",
+    ),
+    "barred, and its record may have been pruned before": (
+        [("1111", "committed"), ("abcd", "barred"), ("2222", "committed"), ("3333", "undone")],
+        [],
+        NodeOutcome.UNKNOWN,
+        "3 newer runs have followed",
+        "",
+    ),
     "committed": (
         [("abcd", "committed")],
         [answered(TransactionState.UNDONE)],

@@ -126,6 +126,8 @@ for run in "$root"/.kubevouch/*/; do
   [ -n "$root" ] && [ -z "$unsafe" ] && [ -d "$run" ] || continue
   state=unfinished
   for marker in armed committed undone; do [ ! -e "$run/$marker" ] || state=$marker; done
+  # An undo that finds nothing leaves its mark only, so that the run does not begin later.
+  [ "$state" != undone ] || [ -e "$run/undo.sh" ] || state=barred
   fires=$(number "$(head -c 10 "$run/armed" 2>/dev/null)")
   runs="$runs${runs:+,}{\"run\":\"$(text "$(basename "$run")")\",\"state\":\"$(text "$state")\",\"fires\":$fires}"
 done

@@ -185,7 +185,10 @@ undo() {
   right_machine
   only_roots
   lock
-  [ ! -e "$here/undone" ] || answer undone "undone before"
+  if [ -e "$here/undone" ]; then
+    [ ! -e "$here/undo.sh" ] || answer undone "undone before"
+    answer nothing "this run has not changed this node"
+  fi
   if [ -e "$here/committed" ] || [ -e "$here/armed" ]; then recorded; fi
   if [ -e "$here/committed" ]; then
     [ "$(digest "$config")" = "$after" ] || refuse "$config has been changed since the run; it is left as it is"

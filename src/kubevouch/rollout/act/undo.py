@@ -29,6 +29,7 @@ _CARRY = 90.0
 _PAUSE = 1.0
 _KEPT = 3
 """Records of so many runs stay on a node (transaction.sh, commit)."""
+_NEVER = "this run has not changed this node"
 
 
 async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -> RunResult:
@@ -67,8 +68,11 @@ async def _undo_node(
         seen = (await survey_planned(node, context)).answer
         if why := untrusted_root(node, seen):
             return NodeOutcome.UNKNOWN, why
-        if state_of_run(seen, plan.run) == "undone":
+        state = state_of_run(seen, plan.run)
+        if state == "undone":
             return NodeOutcome.UNDONE, "it was undone before"
+        if state == "barred":
+            return _no_record(node, plan.run, _NEVER, seen)
         # Sent also where no record is seen: an `--apply` that is about to begin must find that it is too late.
         script = render(TransactionStep.UNDO, change_to_undo(node, seen, plan.run), None)
         answer = (await context.transport.run_script(node.host, script, timeout=_CARRY)).answer
@@ -77,7 +81,7 @@ async def _undo_node(
     except NodeError as error:
         return NodeOutcome.UNKNOWN, str(error)
     if answer.outcome is TransactionState.NOTHING:
-        return _no_record(node, answer.reason, seen)
+        return _no_record(node, plan.run, answer.reason, seen)
     return await _after(answer, node, context, timeouts)
 
 
@@ -93,7 +97,9 @@ async def _after(
     return NodeOutcome.UNDONE, answer.reason
 
 
-def _no_record(node: NodePlan, reason: str, seen: NodeSurvey) -> tuple[NodeOutcome, str]:
+def _no_record(
+    node: NodePlan, run: str, reason: str, seen: NodeSurvey
+) -> tuple[NodeOutcome, str]:
     """The run left nothing there, and can no longer begin. Was that the kubelet's folder, and would a record still be kept?"""
     if seen.no_kubelet:
         why = f"{node.root} holds no record of this run, and {seen.no_kubelet.decode(errors='replace')}"
@@ -101,7 +107,7 @@ def _no_record(node: NodePlan, reason: str, seen: NodeSurvey) -> tuple[NodeOutco
             NodeOutcome.UNKNOWN,
             f"it cannot be told whether this run has changed this node: {why}",
         )
-    if len(seen.runs) >= _KEPT:
+    if sum(each.run != run.encode() for each in seen.runs) >= _KEPT:
         why = f"no record of this run is on it: it never began there, or {_KEPT} newer runs have followed"
         return NodeOutcome.UNKNOWN, why
     return NodeOutcome.DONE, reason

@@ -92,7 +92,10 @@ def restart_pending(survey: NodeSurvey) -> bool:
 
 
 def state_of_run(survey: NodeSurvey, run: str) -> str:
-    """armed, committed, undone or unfinished, as that run's folder on the node says; empty where it has none."""
+    """armed, committed, undone, barred or unfinished, as that run's folder on the node says; empty where it has none.
+
+    barred: it was undone before it began there, and must not begin any more.
+    """
     return next((each.state.decode() for each in survey.runs if each.run == run.encode()), "")
 
 

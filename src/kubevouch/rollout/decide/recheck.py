@@ -108,6 +108,8 @@ def _not_as_planned(planned: NodePlan, run: str, survey: NodeSurvey, need: Need)
     state = state_of_run(survey, run)
     if state == "undone":
         return f"this run was undone on it; {NEW_PLAN}"
+    if state == "barred":
+        return f"this run was undone before it began on it; {NEW_PLAN}"
     if need.kind in (NeedKind.ARMED, NeedKind.UNKNOWN):
         return need.why
     if state == "committed":
