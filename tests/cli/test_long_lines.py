@@ -18,3 +18,28 @@ def test_a_long_line_is_folded_where_columns_says_so(columns: str, widest: int) 
     assert " ".join(out.getvalue().split()) == " ".join(words.split())
     assert (len(lines) > 1) == (widest < 200)
     assert all(line.startswith(" " * 9) for line in lines[1:])
+
+
+PROMISE = (
+    "This will change 4 nodes, approve one CSR of each of 4 nodes and change ConfigMap kubelet-config, on "
+    "https://192.168.88.111:6443 (context admin); undo with `kubevouch undo 13ab57ca --kubeconfig a.yaml`."
+)
+
+
+@pytest.mark.parametrize(("columns", "widest"), [("80", 80), ("", 250), ("60", 60)])
+def test_a_note_is_folded_too_and_the_command_in_it_is_not(columns: str, widest: int) -> None:
+    err = io.StringIO()
+    shown = Terminal(io.StringIO(), io.StringIO(), err, {"COLUMNS": columns})
+    shown.note(PROMISE)
+    lines = err.getvalue().splitlines()
+    assert max(map(len, lines)) <= widest
+    assert (len(lines) > 1) == (widest < 250)
+    assert " ".join(line.strip() for line in lines) == PROMISE
+    assert all(line.startswith("  ") for line in lines[1:])
+    assert "`kubevouch undo 13ab57ca --kubeconfig a.yaml`" in err.getvalue()
+
+
+def test_lines_of_an_error_stay_lines() -> None:
+    err = io.StringIO()
+    Terminal(io.StringIO(), io.StringIO(), err, {"COLUMNS": "60"}).note("Usage: x\nError: y")
+    assert err.getvalue() == "Usage: x\nError: y\n"

@@ -141,7 +141,7 @@ class Progress:
             self._live = None
 
     def _line(self, text: str) -> None:
-        self._terminal.note(one_line(f"{self._stamp()}  {text}"))
+        self._terminal.note(one_line(f"{self._stamp()}  {text}"), hang=8)
 
     def _stamp(self) -> str:
         passed = int(self._clock.monotonic() - self._began)

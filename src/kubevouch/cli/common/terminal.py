@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import termios
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -19,6 +20,10 @@ WIDTH: Final = 100
 
 _NARROWEST: Final = 60
 _LONGEST: Final = 2000
+_NO_BREAK: Final = "\0"
+"""Stands for a blank while a line is folded. It is in no text: `harmless` escapes it."""
+
+_IN_BACKTICKS: Final = re.compile(r"`[^`]+`")
 
 
 class Colour(StrEnum):
@@ -60,6 +65,17 @@ def harmless(text: str) -> str:
 def one_line(text: str) -> str:
     """The same with line breaks escaped, too: what others say never looks like a line of ours."""
     return harmless(text).replace("\n", "\\n")
+
+
+def _hung(line: str, columns: int, hang: int) -> str:
+    """The line folded between words; what stands in `backticks` is there to be copied, and counts as one word."""
+    from kubevouch.cli.common.layout import folded
+
+    if len(line) <= columns:
+        return line
+    whole = _IN_BACKTICKS.sub(lambda found: found[0].replace(" ", _NO_BREAK), line)
+    lines = folded(whole, columns, later=columns - hang)
+    return ("\n" + " " * hang).join(lines).replace(_NO_BREAK, " ")
 
 
 class Terminal:
@@ -145,11 +161,14 @@ class Terminal:
         """A command line to copy: it acts where the one that runs now does."""
         return self.invocation.line(command) if self.invocation else command
 
-    def note(self, text: str) -> None:
-        """Prints a line of progress."""
+    def note(self, text: str, hang: int = 2) -> None:
+        """Prints a line of progress, on a terminal folded at its width and hung so far. A command in it stays whole."""
         if self.progress is not None:
             self.progress.erase()
-        self._write(self.stderr, harmless(text) + "\n")
+        columns = self.columns(self.stderr)
+        lines = harmless(text).split("\n")
+        shown = lines if columns is None else [_hung(each, columns, hang) for each in lines]
+        self._write(self.stderr, "\n".join(shown) + "\n")
         self._flush(self.stderr)
 
     def doing(self, text: str) -> None:
