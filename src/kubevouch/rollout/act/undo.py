@@ -68,11 +68,8 @@ async def _undo_node(
         seen = (await survey_planned(node, context)).answer
         if why := untrusted_root(node, seen):
             return NodeOutcome.UNKNOWN, why
-        state = state_of_run(seen, plan.run)
-        if state == "undone":
-            return NodeOutcome.UNDONE, "it was undone before"
-        if state == "barred":
-            return _no_record(node, plan.run, _NEVER, seen)
+        if before := _undone_before(node, plan.run, seen):
+            return before
         # Sent also where no record is seen: an `--apply` that is about to begin must find that it is too late.
         script = render(TransactionStep.UNDO, change_to_undo(node, seen, plan.run), None)
         answer = (await context.transport.run_script(node.host, script, timeout=_CARRY)).answer
@@ -83,6 +80,14 @@ async def _undo_node(
     if answer.outcome is TransactionState.NOTHING:
         return _no_record(node, plan.run, answer.reason, seen)
     return await _after(answer, node, context, timeouts)
+
+
+def _undone_before(node: NodePlan, run: str, seen: NodeSurvey) -> tuple[NodeOutcome, str] | None:
+    """The result if an undo of this run has been here before; None if not."""
+    state = state_of_run(seen, run)
+    if state == "undone":
+        return NodeOutcome.UNDONE, "it was undone before"
+    return _no_record(node, run, _NEVER, seen) if state == "barred" else None
 
 
 async def _after(
@@ -97,9 +102,7 @@ async def _after(
     return NodeOutcome.UNDONE, answer.reason
 
 
-def _no_record(
-    node: NodePlan, run: str, reason: str, seen: NodeSurvey
-) -> tuple[NodeOutcome, str]:
+def _no_record(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> tuple[NodeOutcome, str]:
     """The run left nothing there, and can no longer begin. Was that the kubelet's folder, and would a record still be kept?"""
     if seen.no_kubelet:
         why = f"{node.root} holds no record of this run, and {seen.no_kubelet.decode(errors='replace')}"
