@@ -9,6 +9,7 @@ import pytest
 from kubevouch.rollout.decide.plan import write_plan
 from tests.cli.program import Program
 from tests.rollout.test_a_plan_is_a_file import PLAN
+from tests.support.stage import Stage
 
 
 @pytest.fixture
@@ -68,3 +69,17 @@ async def test_the_operators_own_word_wins(
     words = (_plan(kubevouch, config), "--yes", "--ssh-config", str(config))
     ran = await kubevouch(*verb, *words)
     assert "the plan has ssh read" not in ran.err
+
+
+@pytest.mark.parametrize("verb", [("fix", "--plan"), ("fix", "--apply"), ("undo",)])
+async def test_a_configuration_that_is_not_there_is_told_once_before_anybody_is_asked(
+    kubevouch: Program, stage: Stage, config: Path, verb: tuple[str, ...]
+) -> None:
+    """Not for each node, in ssh's words, once the cluster has been looked at."""
+    plan = _plan(kubevouch, config)
+    for given, seen in (("/nofile", "No such file or directory"), ("/", "is a folder")):
+        ran = await kubevouch(*verb, plan, "--ssh-config", given)
+        assert (ran.code, ran.out) == (2, ""), ran
+        expected = "a file that ssh can read was expected"
+        assert ran.err == f"Error: --ssh-config {given}: {seen}; {expected}\n"
+    assert stage.server.requests == []

@@ -11,6 +11,7 @@ import msgspec
 
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.errors import UsageError
+from kubevouch.node.io.ssh import check_config
 from kubevouch.rollout.decide.plan import Plan
 
 _OTHERS_MAY_WRITE = 0o022
@@ -22,9 +23,10 @@ def with_ssh_config(plan: Plan, given: str | None, terminal: Terminal) -> Plan:
     given: what --ssh-config says.
 
     Raises:
-        UsageError: the plan names a file that is not there, or that others may write.
+        UsageError: the plan names a file that is not there, or that others may write; or ssh cannot read the given one.
     """
     if given:
+        check_config(given)
         return msgspec.structs.replace(plan, ssh_config=str(Path(given).absolute()))
     if plan.via != "ssh" or not plan.ssh_config:
         return plan

@@ -5,13 +5,17 @@ can print whatever it likes. `debug1: Server host key: ssh-ed25519 SHA256:...` a
 matches the ... host key.` (OpenSSH sshconnect.c, sshconnect2.c). A jump host's ssh does not write there.
 """
 
+import errno
+import os
 import re
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
+from kubevouch.errors import UsageError
 from kubevouch.node.destination import Destination
 from kubevouch.node.errors import AnswerLost, NodeUnreachable, ScriptFailed
 from kubevouch.node.io import shell
@@ -71,12 +75,29 @@ class SshOptions(msgspec.Struct, frozen=True):
     """Seconds."""
 
 
+def check_config(config: str) -> None:
+    """Raises UsageError if ssh could not read this file: it would say so of each host, once a run has begun."""
+    path = Path(config)
+    try:
+        if stat.S_ISDIR(path.stat().st_mode):
+            seen = "is a folder"
+        elif not os.access(path, os.R_OK):
+            seen = os.strerror(errno.EACCES)
+        else:
+            return
+    except OSError as error:
+        seen = error.strerror or "cannot be read"
+    raise UsageError(f"--ssh-config {config}", seen, "a file that ssh can read was expected")
+
+
 class Ssh:
-    """Runs scripts on hosts by `ssh`, as root or through `sudo -n`."""
+    """Runs scripts on hosts by `ssh`, as root or through `sudo -n`. Raises UsageError if it cannot read its configuration."""
 
     name = "ssh"
 
     def __init__(self, options: SshOptions, *, environment: Mapping[str, str]) -> None:
+        if options.config is not None:
+            check_config(options.config)
         self._options = options
         self._environment = environment
 
