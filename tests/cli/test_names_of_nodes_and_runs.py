@@ -32,6 +32,25 @@ async def test_allow_for_a_node_that_is_not_there_names_the_near_one(
         assert ran.out == ""
 
 
+@pytest.mark.parametrize("case", ["pending"])
+async def test_a_plan_takes_no_word_about_what_its_node_does_not_claim(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """127.0.88.112 is its address; a typing mistake would be found only when the address is not proven."""
+    words = ("fix", "--plan", "plan.json", "--allow")
+    near, far, bare = await kubevouch.several(
+        (*words, f"{NODE}=127.0.88.121"),
+        (*words, f"{NODE}=zebra"),
+        (*words, f"{NODE}=10.0.0.1", "--nodes", "k8s-master.internal.example.com"),
+    )
+    claims = "this Node does not claim it in its status"
+    assert near.err == f"Error: --allow {NODE}=127.0.88.121: {claims}; is it 127.0.88.112?\n"
+    assert far.err == (f"Error: --allow {NODE}=zebra: {claims}; it claims 127.0.88.112, {NODE}\n")
+    for ran in (near, far, bare):
+        assert (ran.code, ran.out) == (2, "")
+    assert not (kubevouch.home / "plan.json").exists()
+
+
 NEAR = {
     ("top", "nodes", "k8s-worker-1"): f"k8s-worker-1: there is no such Node; is it {NODE}?",
     ("top", "nodes", "zebra"): "zebra: there is no such Node; the name of a Node was expected",

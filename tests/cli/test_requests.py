@@ -267,3 +267,21 @@ async def test_approve_asks_the_policy_before_the_operator_and_before_it_writes(
     assert held.code == 1
     assert held.out.count("held by") == 2
     assert {each.method for each in stage.server.requests} == {"GET"}
+
+
+async def test_a_word_of_the_operator_about_nothing_is_answered_with_a_warning(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """Of csr-2's node: its status claims 127.0.88.113, and csr-2 asks for that and 10.96.0.1."""
+    node = "k8s-worker-2.internal.example.com"
+    values = (node, "127.0.88.113", "::ffff:127.0.88.113", "10.96.0.1", "10.9.9.9", node.upper())
+    allow = [word for value in values for word in ("--allow", f"{node}={value}")]
+    (kubevouch.home / "wider.pem").write_bytes(request(node, [node.upper()], ["10.9.9.9"]))
+    lines = (("list",), ("explain", "csr-2"), ("approve", "csr-2", "--yes"))
+    answers = await kubevouch.several(*(("csr", *line, *allow) for line in lines))
+    warned = "".join(
+        f"Warning: --allow {node}={value}: {node} neither claims this in its status nor asks for it in a CSR\n"
+        for value in ("10.9.9.9", node.upper())
+    )
+    assert [ran.err for ran in answers] == [warned] * 3
+    assert (await kubevouch("csr", "explain", "wider.pem", *allow)).err == ""

@@ -116,6 +116,13 @@ def as_address(text: str) -> Address | None:
         return None
 
 
+def claims_value(node: Node, value: str) -> bool:
+    """Whether this is the Node's name, or its status claims this name, in the same spelling, or this address."""
+    word = as_address(value) or value
+    claimed = (each.address for each in node.status.addresses)
+    return any(word == (as_address(each) or each) for each in (node.name, *claimed))
+
+
 def allowed_names_of(
     node: Node,
     *,

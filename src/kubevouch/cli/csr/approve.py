@@ -9,6 +9,7 @@ from kubevouch.cli.csr.sources import Sources
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.raw import RawObject
 from kubevouch.kube.resources import CertificateSigningRequest
@@ -31,7 +32,11 @@ class Judged:
 
 
 async def judge_named(
-    api: ApiClient, clock: Clock, names: tuple[str, ...], sources: Sources
+    api: ApiClient,
+    clock: Clock,
+    names: tuple[str, ...],
+    sources: Sources,
+    evidence: PolicyEvidence,
 ) -> list[Judged]:
     """Reads each CSR and asks the policy. Writes nothing.
 
@@ -39,7 +44,6 @@ async def judge_named(
         UsageError: one of them is not there, or is for another signer.
         KubeError: the API server does not tell.
     """
-    evidence = await sources.gather(api, Inquiry(clock))
     judged = []
     for name in names:
         raw = await serving_csr(api, name, expected=_EXPECTED)

@@ -15,6 +15,7 @@ from kubevouch.cli.common.options import (
     service_cidr,
     terminal_of,
 )
+from kubevouch.cli.common.terminal import one_line
 from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.outcome import Outcome
 
@@ -107,6 +108,7 @@ def list_(
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
     policy_evidence, at = with_api(terminal, access, _gathering(sources))
+    _warn(terminal, sources.unused(policy_evidence))
     found = policy_evidence.csrs.or_else(())
     decisions = [sources.judged(csr_of(each), policy_evidence, at) for each in found]
     if output == "json":
@@ -159,6 +161,7 @@ def explain(
     async def judge(api: "ApiClient", clock: "Clock") -> "tuple[Csr, Decision]":
         policy_evidence, at = await _gathering(sources)(api, clock)
         csr = await csr_named(word, api, policy_evidence)
+        _warn(terminal, sources.unused(policy_evidence, csr))
         return csr, sources.judged(csr, policy_evidence, at)
 
     csr, decision = with_api(terminal, access, judge)
@@ -207,7 +210,9 @@ def approve(
     access = access_of(terminal, kubeconfig, context)
 
     async def judge(api: "ApiClient", clock: "Clock") -> list[Judged]:
-        return await judge_named(api, clock, names, sources)
+        policy_evidence, _ = await _gathering(sources)(api, clock)
+        _warn(terminal, sources.unused(policy_evidence))
+        return await judge_named(api, clock, names, sources, policy_evidence)
 
     judged = with_api(terminal, access, judge)
     codes = []
@@ -229,6 +234,11 @@ def approve(
         return await approve_judged(api, clock, terminal, passing, sources)
 
     return combined_exit_code([*codes, with_api(terminal, access, work)])
+
+
+def _warn(terminal: "Terminal", lines: list[str]) -> None:
+    for line in lines:
+        terminal.note(one_line(f"Warning: {line}"))
 
 
 def _gathering(

@@ -20,10 +20,12 @@ from kubevouch.policy.claims import (
     Claim,
     NameSource,
     allowed_names_of,
+    as_address,
+    claims_value,
     other_nodes_of,
     with_said,
 )
-from kubevouch.policy.csr import Csr, requestor_node
+from kubevouch.policy.csr import Csr, csr_of, requestor_node
 from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.pins import Pins, allowed_by_pins
@@ -79,6 +81,30 @@ class Sources:
             evidence.names, domains=self.domains, service_networks=self.service_networks
         )
         return replace(evidence, names=names)
+
+    def unused(self, evidence: PolicyEvidence, *more: Csr) -> list[str]:
+        """What --allow says in vain, a line each: its node neither claims the value nor asks for it in any CSR.
+
+        more: CSRs that are judged besides those in the evidence, such as one in a file.
+        """
+        if not evidence.csrs.is_known:
+            return []  # nobody knows what is asked for
+        csrs = [*map(csr_of, evidence.csrs.or_else(())), *more]
+        found = []
+        for node, values in self.allowed.items():
+            of_node = evidence.node(node)
+            asked = [each.parsed for each in csrs if requestor_node(each) in (node, None)]
+            names = {name for each in asked if each for name in each.dns_names}
+            addresses = {address for each in asked if each for address in each.ip_addresses}
+            found += [
+                f"--allow {node}={value}: {node} neither claims this in its status nor asks for it in a CSR"
+                for value in values
+                if of_node is not None
+                and not claims_value(of_node, value)
+                and value not in names
+                and as_address(value) not in addresses
+            ]
+        return found
 
     def judged(self, csr: Csr, evidence: PolicyEvidence, at: datetime) -> Decision:
         """What the policy says with these sources."""

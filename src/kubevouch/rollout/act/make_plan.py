@@ -13,6 +13,7 @@ from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.resources import Node
+from kubevouch.policy.claims import claims_value
 from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext
@@ -49,7 +50,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
 
     Raises:
         StoppedBefore: the cluster cannot be told from another one, so that no plan could be bound to it.
-        UsageError: a node is named that is not there.
+        UsageError: a node is named that is not there, or a value that its node does not claim.
         KubeError: the API server does not answer.
     """
     evidence = await gather(context.api, clock=context.clock)
@@ -128,7 +129,21 @@ def _chosen(nodes: tuple[Node, ...], options: PlanOptions) -> tuple[Node, ...]:
             more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
             expected = nearest(name, known, otherwise=f"Nodes: {few}{more}")
             raise UsageError(name, "there is no such Node", expected)
+    for node in nodes:
+        for value in options.accepted.get(node.name, ()):
+            _check_claimed(node, value)
     return tuple(node for node in nodes if not options.nodes or node.name in options.nodes)
+
+
+def _check_claimed(node: Node, value: str) -> None:
+    """Checks that the operator's word is about something: a certificate gets nothing that the Node does not claim."""
+    if claims_value(node, value):
+        return
+    claimed = [each.address for each in node.status.addresses] or [node.name]
+    expected = nearest(value, claimed, otherwise=f"it claims {', '.join(claimed[:_MOST_NAMED])}")
+    raise UsageError(
+        f"--allow {node.name}={value}", "this Node does not claim it in its status", expected
+    )
 
 
 async def _judged(
