@@ -97,10 +97,9 @@ NODES = (
     ),
 )
 RESERVED = ReservedNames(
-    names={
-        "api.example.com": "the control plane's endpoint",
-        "metrics.kube-system": "Service kube-system/metrics",
-    },
+    names={"api.example.com": "the control plane's endpoint"},
+    services={"metrics.kube-system": "Service kube-system/metrics"},
+    short_services={"metrics": "Service kube-system/metrics"},
     suffixes={".corp.internal": "the cluster's own domain", ".lan": "the cluster's own domain"},
     addresses={ip_address("10.96.0.10"): "Service kube-system/kube-dns"},
     networks={ip_network("10.96.0.0/12"): "a Service"},
@@ -150,6 +149,11 @@ def test_what_is_reserved_in_a_cluster() -> None:
 def test_a_service_in_a_namespace_of_several_labels_is_no_other_namespace() -> None:
     odd = replace(CLUSTER, services={"a.b.c": "Service b.c/a"})
     assert reserved_of(odd, ()).namespaces == {"b.c"}
+
+
+def test_of_two_services_of_one_name_the_first_is_told() -> None:
+    twice = replace(CLUSTER, services={"web.a": "Service a/web", "web.b": "Service b/web"})
+    assert reserved_of(twice, ()).short_services == {"web": "Service a/web"}
 
 
 def test_where_nothing_tells_networks_and_domain_the_doubts_name_the_flags() -> None:
@@ -230,6 +234,10 @@ def test_a_decision_about_a_csr_is_named_after_the_csr() -> None:
         ("localhost.localdomain", "every machine's own"),
         ("x.localhost", "every machine's own"),
         ("vault.kube-system.svc.anything", "a Service"),
+        ("x.vault.kube-system.svc.anything", "a Service"),
+        ("metrics", "Service kube-system/metrics"),
+        ("Metrics.Kube-System.", "Service kube-system/metrics"),
+        ("metrics-0.metrics.kube-system", "Service kube-system/metrics"),
         ("vault.default.svc", "a Service"),
         ("x.corp.internal.", "the cluster's own domain"),
         ("x.cluster.local", "the cluster's own domain"),

@@ -64,6 +64,11 @@ def held_by(
         "metrics-server.kube-system.svc.corp.internal",
         "vault.default.svc.corp.internal",
         "vault.default.svc.another.domain",
+        "x.metrics-server.kube-system.svc.foo",
+        "a.b.vault.default.svc.another.domain",
+        "metrics-server-0.metrics-server.kube-system",
+        "metrics-server",
+        "Metrics-Server.",
         "10-244-0-1.default.pod.corp.internal",
         "corp.internal",
         "x.cluster.local",
@@ -85,12 +90,53 @@ def test_a_name_of_the_cluster_is_held_whatever_the_operator_says(name: str) -> 
         "w1.kube-system.example.com",
         "w1.svc.example.com",
         "w1.other.svc.example.com",
+        "default.svc.example.com",
+        "svc.example.com",
+        "w1.rack.svc.default.example.com",
+        "kube-system",
+        "metrics-server-2",
         "w1.localdomain",
         "metrics-server.example.com",
     ],
 )
 def test_a_nodes_name_may_look_a_little_like_one(name: str) -> None:
     assert held_by(name) == {}
+
+
+@pytest.mark.parametrize(
+    ("node", "held"),
+    [
+        ("metrics-server", False),
+        ("metrics-server.example.com", False),
+        ("w1.metrics-server", True),
+        ("metrics-server2.example.com", True),
+    ],
+)
+def test_a_services_short_name_is_a_nodes_where_that_node_is_called_so(
+    node: str, held: bool
+) -> None:
+    """Pods of the Service's namespace call it so. Whoever may make Services must not take a Node's own name away."""
+    allowed = AllowedNames(
+        node,
+        (Claim("metrics-server", NameSource.OPERATOR),),
+        (Claim("192.168.90.1", NameSource.SSH_HOST_KEY),),
+    )
+    decision = decide_entitlement(allowed, OtherNodes(), reserved_of(CLUSTER, NODES))
+    assert [each.rule for each in decision.held_by] == ["reserved-names"] * held
+
+
+@pytest.mark.parametrize(
+    "name", ["metrics-server.kube-system", "x.metrics-server.kube-system", "a.default.svc.lan"]
+)
+def test_a_services_longer_name_is_no_nodes_though_a_control_plane_is_called_so(name: str) -> None:
+    allowed = AllowedNames(
+        name,
+        (Claim(name, NameSource.OPERATOR),),
+        (Claim("192.168.90.1", NameSource.SSH_HOST_KEY),),
+        control_plane=True,
+    )
+    decision = decide_entitlement(allowed, OtherNodes(), reserved_of(CLUSTER, NODES))
+    assert [each.rule for each in decision.held_by] == ["reserved-names"]
 
 
 @pytest.mark.parametrize("address", ["10.96.0.10", "10.111.2.3", "fd00:96::1"])

@@ -1,6 +1,7 @@
 """What no kubelet may be called: the cluster's own names and addresses, and what these are reserved for."""
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 import msgspec
 
@@ -25,13 +26,19 @@ class ReservedNames(msgspec.Struct, frozen=True):
     """What no kubelet may be called: the cluster's own names and addresses, each with what it is."""
 
     names: dict[str, str] = {}
+    services: dict[str, str] = {}
+    """NAME.NAMESPACE of every Service: with .svc and with any domain, too, and of its pods (POD.NAME.NAMESPACE)."""
+
+    short_services: dict[str, str] = {}
+    """Their names alone, as pods of the same namespace call them: a node's only where the Node is called so."""
+
     suffixes: dict[str, str] = {}
     """DNS suffixes with their leading dot."""
 
     addresses: dict[Address, str] = {}
     networks: dict[Network, str] = {}
     namespaces: frozenset[str] = frozenset()
-    """Namespaces that have Services: NAME.NAMESPACE.svc.DOMAIN is a Service's name, whatever the domain."""
+    """Namespaces that have Services: NAME.NAMESPACE.svc is a Service's name, whatever is before and behind it."""
 
     pod_networks: tuple[Network, ...] = ()
     """A pod's address is no node's, save where pods and nodes share one flat network: by the operator's word."""
@@ -58,15 +65,21 @@ def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
     _, endpoints = _split(cluster.own_endpoints)
     _, external = _split(cluster.external)
     shared = cluster.loopback.shared & cluster.loopback.addresses
+    services = {name.lower(): what for name, what in cluster.services.items()}
+    short: dict[str, str] = {}
+    for name, what in services.items():
+        short.setdefault(name.partition(".")[0], what)
     pods = [*cluster.pod_networks]
     for node in nodes:
         pods += networks_of(",".join(node.spec.pod_cidrs))
     return ReservedNames(
-        names=names | {name.lower(): what for name, what in cluster.services.items()},
+        names=names,
+        services=services,
+        short_services=short,
         suffixes={f".{domain}": "the cluster's own domain" for domain in cluster.domains},
         addresses=addresses,
         networks=dict.fromkeys(cluster.service_networks, "a Service"),
-        namespaces=frozenset(name.partition(".")[2].lower() for name in cluster.services),
+        namespaces=frozenset(name.partition(".")[2] for name in services),
         pod_networks=tuple(dict.fromkeys(pods)),
         external_addresses=external,
         endpoint_addresses={a: what for a, what in endpoints.items() if a not in shared},
@@ -113,7 +126,8 @@ def reserved_name(
 ) -> Reservation | None:
     """What a name is reserved for, or None.
 
-    A control plane may be reached by the name of its one node: that node may have it.
+    A control plane may be reached by the name of its one node: that node may have it. A Service may be called as a node
+    is: the node may have its own name (metadata.name), and the first label of that, which is its host name.
     """
     name = name.lower().rstrip(".")
     own = allowed is not None and allowed.control_plane and name == allowed.node
@@ -122,11 +136,28 @@ def reserved_name(
     labels = name.split(".")
     if labels[0] in _ITSELF:
         return Reservation("every machine's own")
-    if labels[2:3] == ["svc"] and labels[1] in reserved.namespaces:
-        return Reservation("a Service")
+    if what := _service(labels, reserved):
+        return Reservation(what)
+    itself = allowed is not None and name in (allowed.node, allowed.node.partition(".")[0])
+    if (what := reserved.short_services.get(name)) and not itself:
+        return Reservation(what)
     for suffix, what in (_SUFFIXES | reserved.suffixes).items():
         if name.endswith(suffix) or name == suffix.removeprefix("."):
             return Reservation(what)
+    return None
+
+
+def _service(labels: list[str], reserved: ReservedNames) -> str | None:
+    """The Service that a name with its namespace is of, or of whose pods.
+
+    Pods complete such names by the search domains NAMESPACE.svc.DOMAIN, svc.DOMAIN and DOMAIN
+    (pkg/kubelet/network/dns/dns.go).
+    """
+    if what := reserved.services.get(".".join(labels[-2:])):
+        return what
+    for namespace, svc in pairwise(labels[1:]):
+        if svc == "svc" and namespace in reserved.namespaces:
+            return "a Service"
     return None
 
 
