@@ -17,10 +17,11 @@ from kubevouch.kube.io.credentials import fixed_or_files
 from kubevouch.kubelet.io.fetch import KubeletRoots
 from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraper import ScrapeSettings
-from kubevouch.metrics.serving.server import ServingOptions, build_components, serve
+from kubevouch.metrics.serving.server import build_components, serve
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import StopEvent
+from kubevouch.serve.server import ServingOptions
 from tests.support.authority import Pair
 from tests.support.clocks import SteppedClock
 from tests.support.front_proxy import client_context
@@ -74,7 +75,7 @@ async def running(cluster: SmallCluster, clock: SteppedClock) -> AsyncIterator[O
             settings=ScrapeSettings(resolution=RESOLUTION),
             check_time=False,
         )
-        serving = ServingOptions("127.0.0.1", 0, source, RESOLUTION)
+        serving = ServingOptions("127.0.0.1", 0, source)
         task = asyncio.create_task(serve(parts, serving, one.stop, ready))
         try:
             await listens.wait()

@@ -22,10 +22,11 @@ from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraper import ScrapeSettings
-from kubevouch.metrics.serving.server import NEVER_INSECURE, ServingOptions, build_components, serve
+from kubevouch.metrics.serving.server import NEVER_INSECURE, build_components, serve
 from kubevouch.serve.key_pair import key_pair_source
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import StopEvent
+from kubevouch.serve.server import ServingOptions
 from kubevouch_lab.kubelets.pods import ContainerLogLine, ContainerState
 from kubevouch_lab.objects import Object, name_of, uid_of
 from kubevouch_lab.rng import Entropy, serials
@@ -179,7 +180,7 @@ class MetricsServers:
                 settings=ScrapeSettings(resolution=resolution, timeout=resolution * 0.9),
             )
             source = key_pair_source("", "", "", now=clock.now(), random_serial=self._bits)
-            serving = ServingOptions(server.address, PORT, source, resolution)
+            serving = ServingOptions(server.address, PORT, source)
             await serve(parts, serving, server.stop)
 
     def _bits(self, count: int) -> int:

@@ -17,10 +17,11 @@ from kubevouch.kube.io.credentials import fixed_or_files
 from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraper import ScrapeSettings
-from kubevouch.metrics.serving.server import ServingOptions, build_components, serve
+from kubevouch.metrics.serving.server import build_components, serve
 from kubevouch.serve.key_pair import key_pair_source
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import raise_open_file_limit, stop_on_signals
+from kubevouch.serve.server import ServingOptions
 
 
 def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettings) -> ExitCode:
@@ -89,7 +90,6 @@ def _serving(settings: MetricsServerSettings, clock: Clock) -> ServingOptions:
         settings.host,
         settings.port,
         source,
-        settings.resolution,
         settings.given,
         settings.follow,
         settings.tolerate,

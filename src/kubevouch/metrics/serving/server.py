@@ -3,11 +3,10 @@
 It runs as a process of its own (cli) or in another program, also several at once: `build_components`, then `serve`.
 """
 
-import asyncio
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry
 
@@ -26,20 +25,14 @@ from kubevouch.metrics.serving.openapi import openapi
 from kubevouch.metrics.serving.probes import checks
 from kubevouch.metrics.serving.scrape_log import ScrapeLog
 from kubevouch.metrics.store import MetricsStore
-from kubevouch.serve.access_gate import AccessGate, version
-from kubevouch.serve.authentication import Authenticator
-from kubevouch.serve.authorization import ALWAYS_ALLOWED, Authorizer
-from kubevouch.serve.client_trust import ClientTrust
+from kubevouch.serve.access_gate import version
 from kubevouch.serve.exposition import Exposition, new_registry
-from kubevouch.serve.key_pair import KeyPairSource
-from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler
 from kubevouch.serve.probes import Probes
-from kubevouch.serve.process import StopEvent, TlsReloader
+from kubevouch.serve.process import StopEvent
+from kubevouch.serve.server import ServingOptions, serve_routes
 
-DRAIN: Final = 10.0
-"""Seconds for requests in flight to finish at shutdown."""
 NEVER_INSECURE: Final = "not here: a token would go to whoever answers on a node's address"
 """The answer to flags that would scrape kubelets without verifying them."""
 
@@ -63,26 +56,8 @@ class MetricsSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ServingOptions:
-    """How the metrics API is served.
-
-    flag_trust: authorities from flags. use_published: also trust what the API server publishes. tolerate_missing: start
-    without it if it cannot be read. source: the serving certificate. resolution: seconds between two scrapes.
-    """
-
-    host: str
-    port: int
-    source: KeyPairSource
-    resolution: float
-    flag_trust: ClientTrust = field(default_factory=ClientTrust)
-    use_published: bool = True
-    tolerate_missing: bool = False
-    always_allowed: tuple[str, ...] = ALWAYS_ALLOWED
-
-
-@dataclass(frozen=True, slots=True)
 class Components:
-    """The parts of a metrics server."""
+    """The parts of a metrics server. resolution: seconds between two scrapes of a node."""
 
     api: ApiClient
     clock: Clock
@@ -91,6 +66,7 @@ class Components:
     source: MetricsSource
     registry: CollectorRegistry
     instruments: Instruments
+    resolution: float
 
 
 def build_components(
@@ -122,7 +98,16 @@ def build_components(
     )
     numbers = new_registry()
     scrape_log.instruments = Instruments(numbers, collector.store, lambda: collector.fleet.nodes)
-    return Components(api, clock, log, collector.store, collector, numbers, scrape_log.instruments)
+    return Components(
+        api,
+        clock,
+        log,
+        collector.store,
+        collector,
+        numbers,
+        scrape_log.instruments,
+        settings.resolution,
+    )
 
 
 async def serve(
@@ -132,40 +117,19 @@ async def serve(
     ready: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Serves until stop is requested. ready: called with the port once it listens. Raises KubevouchError, OSError."""
-    reloader = TlsReloader(
+    await serve_routes(
         parts.api,
         parts.clock,
         parts.log,
-        source=options.source,
-        flag_trust=options.flag_trust,
-        use_published=options.use_published,
+        options,
+        routes=_routes(parts, stop),
+        work=parts.source.run,
+        stop=stop,
+        ready=ready,
     )
-    authentication, tls = await reloader.start(tolerate_missing=options.tolerate_missing)
-    gate = _gate(parts, options, authentication, stop)
-    async with Listener(
-        gate.answer, tls, parts.clock, host=options.host, port=options.port, drain=DRAIN
-    ) as listener:
-        parts.log.info("Serving securely", address=f"{options.host}:{listener.port}")
-        ready(listener.port)
-        await _until(stop, parts.source.run(), reloader.run())
-        parts.log.info("Shutting down")
 
 
-async def _until(stop: StopEvent, *work: Coroutine[Any, Any, None]) -> None:
-    """Runs the coroutines until stop is requested, then cancels them. The first error is raised as it is."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(each) for each in work]
-            await stop.wait()
-            for task in tasks:
-                task.cancel()
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-
-
-def _gate(
-    parts: Components, options: ServingOptions, authentication: Authenticator, stop: StopEvent
-) -> AccessGate:
+def _routes(parts: Components, stop: StopEvent) -> dict[str, Handler]:
     fleet = parts.source.fleet
     observe = parts.instruments.freshness.observe
     served = MetricsApi(parts.store, fleet, parts.clock, observe)
@@ -175,12 +139,12 @@ def _gate(
             fleet,
             parts.clock,
             last_round=lambda: parts.source.last_round,
-            resolution=options.resolution,
+            resolution=parts.resolution,
             stopping=lambda: stop.requested,
         ),
         parts.log,
     )
-    routes: dict[str, Handler] = {
+    return {
         "/apis": apis,
         f"/apis/{API_VERSION}": _api_or_discovery(served),
         "/openapi": openapi,
@@ -188,8 +152,6 @@ def _gate(
         "/version": version,
         **dict.fromkeys(probes.paths, probes.answer),
     }
-    allowed = Authorizer(parts.api, parts.clock, parts.log, always_allowed=options.always_allowed)
-    return AccessGate(authentication, allowed, routes, parts.log)
 
 
 def _api_or_discovery(served: MetricsApi) -> Handler:

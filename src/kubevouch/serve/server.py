@@ -1,0 +1,84 @@
+"""A whole server: TLS that is reloaded, the access gate, the routes behind it, and the work that goes on meanwhile."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from kubevouch.clock import Clock
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.serve.access_gate import AccessGate
+from kubevouch.serve.authorization import ALWAYS_ALLOWED, Authorizer
+from kubevouch.serve.client_trust import ClientTrust
+from kubevouch.serve.key_pair import KeyPairSource
+from kubevouch.serve.listener import Listener
+from kubevouch.serve.logs import Log
+from kubevouch.serve.messages import Handler
+from kubevouch.serve.process import StopEvent, TlsReloader
+
+DRAIN: Final = 10.0
+"""Seconds for requests in flight to finish at shutdown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServingOptions:
+    """Where and how a server serves.
+
+    source: the serving certificate. flag_trust: authorities from flags. use_published: also trust what the API server
+    publishes. tolerate_missing: start without it if it cannot be read. always_allowed: paths open to everybody.
+    """
+
+    host: str
+    port: int
+    source: KeyPairSource
+    flag_trust: ClientTrust = field(default_factory=ClientTrust)
+    use_published: bool = True
+    tolerate_missing: bool = False
+    always_allowed: tuple[str, ...] = ALWAYS_ALLOWED
+
+
+async def serve_routes(
+    api: ApiClient,
+    clock: Clock,
+    log: Log,
+    options: ServingOptions,
+    *,
+    routes: Mapping[str, Handler],
+    work: Callable[[], Coroutine[Any, Any, None]],
+    stop: StopEvent,
+    ready: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Serves and works until stop is requested; then the work is cancelled, and requests in flight are answered.
+
+    work: made once the server listens. ready: called with the port. Raises KubevouchError, OSError.
+    """
+    reloader = TlsReloader(
+        api,
+        clock,
+        log,
+        source=options.source,
+        flag_trust=options.flag_trust,
+        use_published=options.use_published,
+    )
+    authentication, tls = await reloader.start(tolerate_missing=options.tolerate_missing)
+    allowed = Authorizer(api, clock, log, always_allowed=options.always_allowed)
+    gate = AccessGate(authentication, allowed, routes, log)
+    async with Listener(
+        gate.answer, tls, clock, host=options.host, port=options.port, drain=DRAIN
+    ) as listener:
+        log.info("Serving securely", address=f"{options.host}:{listener.port}")
+        ready(listener.port)
+        await _until(stop, work(), reloader.run())
+        log.info("Shutting down")
+
+
+async def _until(stop: StopEvent, *work: Coroutine[Any, Any, None]) -> None:
+    """Runs the coroutines until stop is requested, then cancels them. The first error is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(each) for each in work]
+            await stop.wait()
+            for task in tasks:
+                task.cancel()
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
