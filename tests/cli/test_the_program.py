@@ -30,6 +30,8 @@ VERBS = {
     ("top", "nodes"): "Usage: kubevouch top nodes [OPTIONS] [NAME]",
     ("top", "pods"): "Usage: kubevouch top pods [OPTIONS] [NAME]",
     ("metrics-server",): "Usage: kubevouch metrics-server [OPTIONS]",
+    ("approver",): "Usage: kubevouch approver [OPTIONS] COMMAND",
+    ("approver", "run"): "Usage: kubevouch approver run [OPTIONS]",
     ("version",): "Usage: kubevouch version [OPTIONS]",
     ("completion",): "Usage: kubevouch completion [OPTIONS] {bash|zsh|fish}",
 }
@@ -48,7 +50,7 @@ async def test_help_lists_the_verbs_in_the_order_of_the_story(kubevouch: Program
     ran = await kubevouch("-h")
     listed = re.findall(r"^  ([\w-]+)  +\S", ran.out.partition("Commands:")[2], re.MULTILINE)
     story = ["doctor", "explain", "probe", "csr", "fix", "undo", "verify"]
-    assert listed == [*story, "top", "metrics-server", "version", "completion", "lab"]
+    assert listed == [*story, "top", "metrics-server", "approver", "version", "completion", "lab"]
 
 
 NO_COMMAND_LINES = {

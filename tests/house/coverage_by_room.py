@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-PLAIN_FLOORS = {"policy": 100.0, "diagnose": 95.0, "rollout/decide": 95.0}
+PLAIN_FLOORS = {"policy": 100.0, "diagnose": 95.0, "rollout/decide": 95.0, "approve/decide": 95.0}
 FLOOR = 85.0
 """Of every other room of the product, with the e2e tests."""
 
 _PRODUCT = PurePosixPath("src/kubevouch")
 _LAB = PurePosixPath("lab/src/kubevouch_lab")
-_HALVES = {"rollout", "evidence"}
+_HALVES = {"rollout", "approve", "evidence"}
 """Rooms whose folders are counted apart: what decides, and what acts."""
 
 

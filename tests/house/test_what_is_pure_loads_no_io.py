@@ -20,6 +20,7 @@ MAY_DO_IO = (
     "kubevouch.serve",
     "kubevouch.metrics",
     "kubevouch.rollout.act",
+    "kubevouch.approve.act",
     "kubevouch.cli",
 )
 

@@ -23,6 +23,7 @@ _VERBS = {
     "verify": "kubevouch.cli.verify",
     "top": "kubevouch.cli.top.command",
     "metrics-server": "kubevouch.cli.metrics_server.command",
+    "approver": "kubevouch.cli.approver.command",
     "version": "kubevouch.cli.version",
     "completion": "kubevouch.cli.completion",
 }
@@ -167,8 +168,8 @@ def _invoke(arguments: Sequence[str], name: str, terminal: Terminal) -> int:
 
 
 def _as_click_reads(arguments: Sequence[str]) -> list[str]:
-    """Kubectl's -v=6 is our -v: there is one level. metrics-server's -v takes a number, as klog's does."""
-    if "metrics-server" in arguments[:1]:
+    """Kubectl's -v=6 is our -v: there is one level. A server's -v takes a number, as klog's does."""
+    if list(arguments[:1]) == ["metrics-server"] or list(arguments[:2]) == ["approver", "run"]:
         return list(arguments)
     return ["-v" if fullmatch(r"-v=\d+", each) else each for each in arguments]
 

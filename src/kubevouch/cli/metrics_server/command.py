@@ -5,21 +5,7 @@ from collections.abc import Callable
 import click
 
 from kubevouch.cli.common.options import F, seconds, terminal_of
-
-
-class _Level(click.ParamType[int]):
-    """A number, also as Go's flags take it behind one letter: -v=3."""
-
-    name = "number"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """The number."""
-        text = str(value).removeprefix("=")
-        if not text.isascii() or not text.isdigit():
-            self.fail(f"{value!r} is not a number", param, ctx)
-        return int(text)
+from kubevouch.cli.common.serving import access, listening, logging
 
 
 def _flag(name: str, value: str, *, help: str = "", hidden: bool = False) -> Callable[[F], F]:  # noqa: A002
@@ -97,34 +83,6 @@ def _kubelets(function: F) -> F:
     return function
 
 
-def _serving(function: F) -> F:
-    """Flags about the server, by the names that every API server of Kubernetes has for them."""
-    for option in (
-        click.option(
-            "--tls-private-key-file", "key_file", default="", metavar="FILE", help="Its key."
-        ),
-        click.option(
-            "--tls-cert-file",
-            "cert_file",
-            default="",
-            metavar="FILE",
-            help="What to serve, leaf first. Read again when it changes.",
-        ),
-        click.option(
-            "--cert-dir",
-            default="",
-            metavar="FOLDER",
-            help="Where apiserver.crt and .key are kept, or made. Without it a pair is made in memory.",
-        ),
-        click.option(
-            "--secure-port", type=click.IntRange(0, 65535), default=10250, show_default=True
-        ),
-        click.option("--bind-address", default="0.0.0.0", show_default=True),  # noqa: S104
-    ):
-        function = option(function)
-    return function
-
-
 def _delegating(function: F) -> F:
     """Flags about who asks, by the names that every extension API server has for them."""
     for option in (
@@ -179,27 +137,11 @@ def _delegating(function: F) -> F:
     "metrics-server",
     short_help="Serves the metrics API, from verified kubelets only.",
 )
-@click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
-@click.option(
-    "--kubeconfig",
-    metavar="FILE",
-    help="In place of $KUBECONFIG, ~/.kube/config, or a pod's own service account.",
-)
+@access
 @_kubelets
-@_serving
+@listening(10250)
 @_delegating
-@click.option(
-    "--logging-format", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
-@click.option(
-    "-v",
-    "--v",
-    "verbosity",
-    type=_Level(),
-    default=0,
-    metavar="NUMBER",
-    help="How much is logged: 2 each scrape, 3 each request.",
-)
+@logging("2 each scrape, 3 each request")
 @click.pass_context
 def command(
     ctx: click.Context, /, kubeconfig: str | None, context: str | None, **flags: object

@@ -1,7 +1,5 @@
 """Runs `metrics-server` with its settings until a signal ends it."""
 
-import contextlib
-import os
 import secrets  # noqa: TID251 - the one place
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +16,6 @@ from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraper import ScrapeSettings
 from kubevouch.metrics.serving.server import build_components, serve
-from kubevouch.serve.key_pair import key_pair_source
-from kubevouch.serve.logs import Log
 from kubevouch.serve.process import raise_open_file_limit, stop_on_signals
 from kubevouch.serve.server import ServingOptions
 
@@ -33,13 +29,7 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
     raise_open_file_limit()
 
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
-        log = Log(
-            _writer(terminal),
-            clock,
-            form=settings.form,
-            verbosity=settings.verbosity,
-            pid=os.getpid(),
-        )
+        log = settings.server.log(terminal, clock)
         async with stop_on_signals() as stop:
             parts = build_components(
                 api,
@@ -79,30 +69,12 @@ def _roots(access: ClusterAccess, settings: MetricsServerSettings) -> Callable[[
 
 
 def _serving(settings: MetricsServerSettings, clock: Clock) -> ServingOptions:
-    source = key_pair_source(
-        settings.cert_file,
-        settings.key_file,
-        settings.cert_dir,
-        now=clock.now(),
-        random_serial=secrets.randbits,
-    )
     return ServingOptions(
-        settings.host,
-        settings.port,
-        source,
+        settings.server.host,
+        settings.server.port,
+        settings.server.pair_source(clock),
         settings.given,
         settings.follow,
         settings.tolerate,
         settings.always_allowed,
     )
-
-
-def _writer(terminal: Terminal) -> Callable[[str], None]:
-    """Lines to standard error. A log that nobody can take any more does not end the server."""
-
-    def write(line: str) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            terminal.stderr.write(line)
-            terminal.stderr.flush()
-
-    return write

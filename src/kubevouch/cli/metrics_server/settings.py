@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubevouch.cli.common.serving import ServerFlags, server_flags
 from kubevouch.errors import UsageError
 from kubevouch.metrics.serving.server import NEVER_INSECURE
 from kubevouch.serve.client_trust import ClientTrust
 from kubevouch.serve.headers import HeaderNames
-from kubevouch.serve.logs import LogFormat
 
 _SHORTEST = 10.0
 _INSTEAD = (
@@ -27,17 +27,11 @@ class MetricsServerSettings:
     status_port: bool
     address_types: tuple[str, ...]
     kubelet_ca: str
-    host: str
-    port: int
-    cert_dir: str
-    cert_file: str
-    key_file: str
+    server: ServerFlags
     given: ClientTrust
     follow: bool
     tolerate: bool
     always_allowed: tuple[str, ...]
-    form: LogFormat
-    verbosity: int
     node_selector: str
 
 
@@ -66,17 +60,11 @@ def settings_of(flags: Mapping[str, object]) -> MetricsServerSettings:
         status_port=bool(flags["status_port"]),
         address_types=_list(flags, "address_types"),
         kubelet_ca=str(flags["kubelet_ca"]),
-        host=str(flags["bind_address"]),
-        port=int(_number(flags, "secure_port")),
-        cert_dir=str(flags["cert_dir"]),
-        cert_file=str(flags["cert_file"]),
-        key_file=str(flags["key_file"]),
+        server=server_flags(flags),
         given=_trust(flags),
         follow=follow,
         tolerate=bool(flags["tolerate"]),
         always_allowed=_list(flags, "always_allowed"),
-        form=LogFormat(str(flags["logging_format"])),
-        verbosity=int(_number(flags, "verbosity")),
         node_selector=str(flags["node_selector"]),
     )
 

@@ -132,6 +132,18 @@ class ApiClient(HttpClient):
         whole = {**body, "apiVersion": resource.api_version, "kind": resource.kind}
         return await self.read(resource.struct, "POST", resource.path(namespace), body=whole)
 
+    async def replace(
+        self, raw: RawObject[ObjectT], whole: Mapping[str, JSON]
+    ) -> RawObject[ObjectT]:
+        """Writes an object that was read back with changes. Raises Conflict if it has changed since.
+
+        whole: RawObject.whole() with what is to be different; its resourceVersion is sent along.
+        """
+        found = raw.read()
+        path = raw.resource.path(found.namespace, found.name)
+        answer = await self.request("PUT", path, body=whole)
+        return RawObject(raw.resource, answer.body, self.access.server)
+
     async def patch(
         self,
         resource: Resource[ObjectT],

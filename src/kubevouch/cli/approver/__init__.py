@@ -1,0 +1,1 @@
+"""The verb `approver`: a file for each of its commands."""

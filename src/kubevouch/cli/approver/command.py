@@ -1,0 +1,36 @@
+"""`approver run | ...`: the approver in the cluster. Each command is `command` in a file of its own beside this one."""
+
+from importlib import import_module
+
+import click
+
+_COMMANDS = {
+    "run": "kubevouch.cli.approver.run",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command's file when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """In the order in which an operator needs them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of this name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        found: click.Command = import_module(_COMMANDS[cmd_name]).command
+        return found
+
+
+@click.group(
+    "approver",
+    cls=_Commands,
+    short_help="Approves in the cluster what the policy passes; everything else waits.",
+)
+def command() -> None:
+    """The approver: a controller that approves the CSRs of kubelets for serving certificates.
+
+    It asks the same policy as `csr`. What does not pass is held: it stays pending, and an Event says why.
+    """

@@ -1,0 +1,170 @@
+"""What the verbs that run a server have in common: where they listen, what they serve, how they log."""
+
+import contextlib
+import os
+import secrets  # noqa: TID251 - the one place
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from kubevouch.cli.common.options import F
+
+if TYPE_CHECKING:
+    from kubevouch.cli.common.terminal import Terminal
+    from kubevouch.clock import Clock
+    from kubevouch.serve.key_pair import KeyPairSource
+    from kubevouch.serve.logs import Log
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFlags:
+    """Where a server listens and with what, and how it logs; "" for a file that is not given."""
+
+    host: str
+    port: int
+    cert_dir: str
+    cert_file: str
+    key_file: str
+    form: str
+    verbosity: int
+
+    def pair_source(self, clock: "Clock") -> "KeyPairSource":
+        """The serving certificate and its key: from files, or made at the start. Raises KubevouchError, OSError."""
+        from kubevouch.serve.key_pair import key_pair_source
+
+        return key_pair_source(
+            self.cert_file,
+            self.key_file,
+            self.cert_dir,
+            now=clock.now(),
+            random_serial=secrets.randbits,
+        )
+
+    def log(self, terminal: "Terminal", clock: "Clock") -> "Log":
+        """A log on standard error."""
+        from kubevouch.serve.logs import Log, LogFormat
+
+        form = LogFormat(self.form)
+        return Log(_writer(terminal), clock, form=form, verbosity=self.verbosity, pid=os.getpid())
+
+
+def server_flags(flags: Mapping[str, object]) -> ServerFlags:
+    """What click has read for `listening` and `logging`."""
+    port, verbosity = flags["port"], flags["verbosity"]
+    assert isinstance(port, int)
+    assert isinstance(verbosity, int)
+    return ServerFlags(
+        host=str(flags["host"]),
+        port=port,
+        cert_dir=str(flags["cert_dir"]),
+        cert_file=str(flags["cert_file"]),
+        key_file=str(flags["key_file"]),
+        form=str(flags["form"]),
+        verbosity=verbosity,
+    )
+
+
+def _writer(terminal: "Terminal") -> Callable[[str], None]:
+    """Lines to standard error. A log that nobody can take any more does not end the server."""
+
+    def write(line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            terminal.stderr.write(line)
+            terminal.stderr.flush()
+
+    return write
+
+
+class _Level(click.ParamType[int]):
+    """A number, also as Go's flags take it behind one letter: -v=3."""
+
+    name = "number"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """The number."""
+        text = str(value).removeprefix("=")
+        if not text.isascii() or not text.isdigit():
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return int(text)
+
+
+def access(function: F) -> F:
+    """--kubeconfig, --context: which cluster; a pod needs neither."""
+    for option in (
+        click.option(
+            "--kubeconfig",
+            metavar="FILE",
+            help="In place of $KUBECONFIG, ~/.kube/config, or a pod's own service account.",
+        ),
+        click.option("--context", metavar="NAME", help="Context of the kubeconfig to use."),
+    ):
+        function = option(function)
+    return function
+
+
+def listening(port: int) -> Callable[[F], F]:
+    """Flags about the server, by the names that every API server of Kubernetes has for them. port: the default."""
+
+    def with_options(function: F) -> F:
+        for option in (
+            click.option(
+                "--tls-private-key-file", "key_file", default="", metavar="FILE", help="Its key."
+            ),
+            click.option(
+                "--tls-cert-file",
+                "cert_file",
+                default="",
+                metavar="FILE",
+                help="What to serve, leaf first. Read again when it changes.",
+            ),
+            click.option(
+                "--cert-dir",
+                default="",
+                metavar="FOLDER",
+                help="Where apiserver.crt and .key are kept, or made. Without it a pair is made in memory.",
+            ),
+            click.option(
+                "--secure-port",
+                "port",
+                type=click.IntRange(0, 65535),
+                default=port,
+                show_default=True,
+            ),
+            click.option("--bind-address", "host", default="0.0.0.0", show_default=True),  # noqa: S104
+        ):
+            function = option(function)
+        return function
+
+    return with_options
+
+
+def logging(more: str) -> Callable[[F], F]:
+    """--logging-format and -v. more: what -v shows."""
+
+    def with_options(function: F) -> F:
+        for option in (
+            click.option(
+                "-v",
+                "--v",
+                "verbosity",
+                type=_Level(),
+                default=0,
+                metavar="NUMBER",
+                help=f"How much is logged: {more}.",
+            ),
+            click.option(
+                "--logging-format",
+                "form",
+                type=click.Choice(["text", "json"]),
+                default="text",
+                show_default=True,
+            ),
+        ):
+            function = option(function)
+        return function
+
+    return with_options

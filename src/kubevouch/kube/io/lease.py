@@ -1,0 +1,192 @@
+"""Leader election by a Lease, as client-go does it (tools/leaderelection/leaderelection.go): one process of several leads.
+
+- A Lease that somebody else holds is believed until it has not changed for as long as it says, by this process's own
+  monotonic clock since it saw the last change: no two machines' clocks are compared.
+- Each write carries the resourceVersion that was read, so of two that try, one is refused.
+- A leader leads for RENEW_DEADLINE since the *start* of its last renewal. A process that was stopped (SIGSTOP, a paused
+  machine) and goes on later finds by its clock that it no longer leads, before it writes anything.
+
+Unlike client-go, a process that has lost the Lease goes on as one of those that wait for it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from kubevouch.clock import Clock
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.errors import ApiUnreachable, Conflict, KubeError, NotFound, UnreachableKind
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.raw import RawObject
+from kubevouch.kube.resources import LEASES, Lease, micro_time
+from kubevouch.kube.resources.plain import LeaseSpec
+
+LEASE_DURATION: Final = 15
+"""Seconds: how long the others wait after the last renewal that they have seen."""
+RENEW_DEADLINE: Final = 10.0
+RETRY_PERIOD: Final = 2.0
+_JITTER: Final = 1.2
+_LONGEST_CALL: Final = 5.0
+"""Seconds of real time for a request; a slow one must not cost the Lease."""
+
+
+class Election:
+    """One process's part in an election; `run` goes on until cancelled, then `release`.
+
+    name: of the Lease. identity: of this process; no two may have the same. report: called with each failure.
+    changed: called when this process begins or ceases to lead. rng: returns a random number in [0, 1).
+    """
+
+    def __init__(
+        self,
+        api: ApiClient,
+        *,
+        name: str,
+        namespace: str,
+        identity: str,
+        clock: Clock,
+        rng: Callable[[], float],
+        report: Callable[[KubevouchError], None] = lambda _: None,
+        changed: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        self._api = api
+        self._name = name
+        self._namespace = namespace
+        self._identity = identity
+        self._clock = clock
+        self._rng = rng
+        self._report = report
+        self._changed = changed
+        self._raw: RawObject[Lease] | None = None
+        self._seen = LeaseSpec()
+        self._seen_at = 0.0
+        """Monotonic: when the Lease was first seen like this."""
+        self._led_until: float | None = None
+        self._was_leading = False
+
+    def is_leading(self) -> bool:
+        """Whether this process leads right now. To be asked immediately before every write."""
+        return self._led_until is not None and self._clock.monotonic() < self._led_until
+
+    @property
+    def leader(self) -> str:
+        """Who holds the Lease, as far as this process has seen; "" if nobody does."""
+        return self._seen.holder_identity
+
+    async def run(self) -> None:
+        """Tries to get the Lease, and to keep it, until cancelled."""
+        while True:
+            await self._clock.sleep(await self.attempt())
+
+    async def attempt(self) -> float:
+        """One try to get or to keep the Lease. Returns the seconds to wait before the next one."""
+        began = self._clock.monotonic()
+        try:
+            async with asyncio.timeout(_LONGEST_CALL):
+                won = await self._try()
+        except TimeoutError:
+            seen = f"did not answer about the Lease within {_LONGEST_CALL:g} seconds"
+            where, won = self._api.access.server, False
+            self._report(ApiUnreachable(where, seen, kind=UnreachableKind.TIMEOUT))
+        except KubevouchError as error:
+            won = False
+            self._raw = None
+            self._report(error)
+        if won:
+            self._led_until = began + RENEW_DEADLINE
+        self._tell()
+        # Who leads comes back in time; who waits does so at a moment of his own (client-go's JitterFactor).
+        return RETRY_PERIOD if self.is_leading() else RETRY_PERIOD * (1 + _JITTER * self._rng())
+
+    async def release(self) -> None:
+        """Ends our leadership, and lets the next one begin at once. Everything that writes must have ended before."""
+        led, self._led_until = self._led_until, None
+        self._tell()
+        if led is None:
+            return
+        try:
+            async with asyncio.timeout(_LONGEST_CALL):
+                raw = await self._api.get_raw(LEASES, self._name, self._namespace)
+                self._observe(raw)
+                if self._seen.holder_identity == self._identity:
+                    await self._write(raw, self._spec("", self._seen.lease_transitions, seconds=1))
+        except TimeoutError:
+            return  # the others wait for as long as the Lease says
+        except KubeError as error:
+            self._report(error)
+
+    def _tell(self) -> None:
+        leading = self.is_leading()
+        if leading is not self._was_leading:
+            self._was_leading = leading
+            self._changed(leading)
+
+    async def _try(self) -> bool:
+        """Whether the Lease is ours now. Raises KubevouchError."""
+        if self._raw is not None and self.is_leading():
+            try:
+                await self._write(self._raw, self._ours(self._seen))
+            except Conflict:
+                pass  # somebody has written it since: look
+            else:
+                return True
+        try:
+            raw = await self._api.get_raw(LEASES, self._name, self._namespace)
+        except NotFound:
+            return await self._create()
+        self._observe(raw)
+        holder = self._seen.holder_identity
+        if holder not in {"", self._identity} and not self._has_run_out():
+            return False
+        try:
+            await self._write(raw, self._ours(self._seen))
+        except Conflict:
+            return False
+        return True
+
+    def _observe(self, raw: RawObject[Lease]) -> None:
+        spec = raw.read().spec
+        self._raw = raw
+        if spec != self._seen:
+            self._seen, self._seen_at = spec, self._clock.monotonic()
+
+    def _has_run_out(self) -> bool:
+        return self._clock.monotonic() - self._seen_at >= self._seen.lease_duration_seconds
+
+    async def _create(self) -> bool:
+        body = {"metadata": {"name": self._name}, "spec": self._spec(self._identity)}
+        try:
+            await self._api.create(LEASES, body, self._namespace)
+        except Conflict:
+            return False  # another one was faster
+        self._raw = None  # it is read before it is renewed
+        return True
+
+    async def _write(self, raw: RawObject[Lease], spec: dict[str, Any]) -> None:
+        whole = raw.whole()
+        # What is not known here stays as it is (strategy, preferredHolder).
+        body = {**whole, "spec": {**(whole.get("spec") or {}), **spec}}
+        self._observe(await self._api.replace(raw, body))
+
+    def _ours(self, found: LeaseSpec) -> dict[str, Any]:
+        """The record with which this process takes or keeps a Lease that was found like this."""
+        if found.holder_identity == self._identity:
+            return self._spec(self._identity, found.lease_transitions, found.acquire_time)
+        return self._spec(self._identity, found.lease_transitions + 1)
+
+    def _spec(
+        self,
+        holder: str,
+        transitions: int = 0,
+        acquired: datetime | None = None,
+        seconds: int = LEASE_DURATION,
+    ) -> dict[str, Any]:
+        now = self._clock.now()
+        return {
+            "holderIdentity": holder,
+            "leaseDurationSeconds": seconds,
+            "acquireTime": micro_time(acquired or now),
+            "renewTime": micro_time(now),
+            "leaseTransitions": transitions,
+        }

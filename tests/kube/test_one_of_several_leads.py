@@ -1,0 +1,274 @@
+"""Leader election by a Lease: one leads, the next one takes over in time, and whoever was stopped too long writes nothing."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.lease import LEASE_DURATION, RENEW_DEADLINE, Election
+from kubevouch_lab.apiserver import status
+from tests.support.apiservers import access_to, client_of
+from tests.support.authority import Authority
+from tests.support.clocks import WoundClock
+from tests.support.scripted import faults
+from tests.support.scripted.apiserver import ScriptedApiServer
+from tests.support.scripted.kinds import KINDS
+
+LEASE = KINDS["coordination.k8s.io", "v1", "leases"]
+NAME, SPACE = "kubevouch-approver", "kubevouch-system"
+PATH = f"/apis/coordination.k8s.io/v1/namespaces/{SPACE}/leases"
+
+
+@dataclass
+class Candidate:
+    """One process, with a clock of its own; time passes for all alike unless a test says otherwise."""
+
+    election: Election
+    clock: WoundClock
+    turns: list[bool] = field(default_factory=list)
+    failures: list[KubevouchError] = field(default_factory=list)
+
+    async def attempt(self) -> bool:
+        await self.election.attempt()
+        return self.election.is_leading()
+
+
+def candidate(api: ApiClient, identity: str, clock: WoundClock | None = None) -> Candidate:
+    clock = clock or WoundClock()
+    turns: list[bool] = []
+    failures: list[KubevouchError] = []
+    election = Election(
+        api,
+        name=NAME,
+        namespace=SPACE,
+        identity=identity,
+        clock=clock,
+        rng=lambda: 1.0,
+        report=failures.append,
+        changed=turns.append,
+    )
+    return Candidate(election, clock, turns, failures)
+
+
+@pytest.fixture
+def two(api: ApiClient) -> tuple[Candidate, Candidate]:
+    return candidate(api, "one"), candidate(api, "two")
+
+
+def spec(server: ScriptedApiServer) -> dict[str, Any]:
+    found: dict[str, Any] = server.store.get(LEASE, NAME, SPACE)["spec"]
+    return found
+
+
+def pass_(seconds: float, *candidates: Candidate) -> None:
+    for each in candidates:
+        each.clock.wind(timedelta(seconds=seconds))
+
+
+async def test_the_first_one_leads_and_the_record_is_as_client_go_writes_it(
+    server: ScriptedApiServer, two: tuple[Candidate, Candidate]
+) -> None:
+    one, other = two
+    assert await one.attempt()
+    assert not await other.attempt()
+    assert spec(server) == {
+        "holderIdentity": "one",
+        "leaseDurationSeconds": 15,
+        "acquireTime": "2026-11-24T12:00:00.000000Z",
+        "renewTime": "2026-11-24T12:00:00.000000Z",
+        "leaseTransitions": 0,
+    }
+    assert other.election.leader == "one"
+    assert (one.turns, other.turns) == ([True], [])
+
+
+async def test_a_renewal_moves_the_time_and_nothing_else(
+    server: ScriptedApiServer, two: tuple[Candidate, Candidate]
+) -> None:
+    one, _ = two
+    for _ in range(3):
+        assert await one.election.attempt() == 2.0
+        pass_(2, one)
+    found = spec(server)
+    assert found["acquireTime"] == "2026-11-24T12:00:00.000000Z"
+    assert found["renewTime"] == "2026-11-24T12:00:04.000000Z"
+    assert found["leaseTransitions"] == 0
+
+
+async def test_what_others_wrote_into_the_lease_stays(
+    server: ScriptedApiServer, two: tuple[Candidate, Candidate]
+) -> None:
+    one, _ = two
+    await one.attempt()
+    server.store.change(
+        LEASE, (SPACE, NAME), lambda it: {**it, "spec": {**it["spec"], "strategy": "OldestFirst"}}
+    )
+    assert await one.attempt()
+    assert spec(server)["strategy"] == "OldestFirst"
+
+
+async def test_the_next_one_takes_over_when_it_has_seen_no_change_for_the_whole_lease(
+    server: ScriptedApiServer, two: tuple[Candidate, Candidate]
+) -> None:
+    """By its own clock since it last saw a change; what the record says of time is not looked at."""
+    one, other = two
+    await one.attempt()
+    pass_(-3600, other)  # its wall clock is an hour behind
+    assert not await other.attempt()
+    pass_(LEASE_DURATION - 0.1, one, other)
+    assert not await other.attempt()
+    pass_(0.1, one, other)
+    assert await other.attempt()
+    assert spec(server)["holderIdentity"] == "two"
+    assert spec(server)["leaseTransitions"] == 1
+    assert not await one.attempt()
+
+
+async def test_a_renewal_begins_the_wait_anew(two: tuple[Candidate, Candidate]) -> None:
+    one, other = two
+    for _ in range(20):
+        await one.attempt()
+        assert not await other.attempt()
+        pass_(4, one, other)
+
+
+async def test_who_was_stopped_past_the_deadline_does_not_lead_before_it_has_asked(
+    two: tuple[Candidate, Candidate],
+) -> None:
+    """SIGSTOP: the next instruction is the question before a write."""
+    one, _ = two
+    await one.attempt()
+    pass_(RENEW_DEADLINE - 0.1, one)
+    assert one.election.is_leading()
+    pass_(0.1, one)
+    assert not one.election.is_leading()
+
+
+async def test_the_time_that_a_renewal_took_counts(
+    server: ScriptedApiServer, two: tuple[Candidate, Candidate]
+) -> None:
+    one, _ = two
+    await one.attempt()
+    await one.attempt()
+    truth = server.answer
+
+    def slow(request: Any) -> Any:
+        pass_(4, one)
+        return truth(request)
+
+    server.answer = slow  # type: ignore[method-assign]
+    assert await one.attempt()
+    pass_(RENEW_DEADLINE - 4.1, one)
+    assert one.election.is_leading()
+    pass_(0.1, one)
+    assert not one.election.is_leading()
+
+
+async def test_of_two_that_try_at_once_one_is_refused(
+    server: ScriptedApiServer, authority: Authority
+) -> None:
+    server.store.create(LEASE, {"metadata": {"name": NAME}, "spec": {"holderIdentity": ""}}, SPACE)
+    async with contextlib.AsyncExitStack() as stack:
+        found = [
+            candidate(
+                await stack.enter_async_context(client_of(access_to(server, authority))), name
+            )
+            for name in ("one", "two", "three")
+        ]
+        leading = await asyncio.gather(*(each.attempt() for each in found))
+    assert sum(leading) == 1
+    writes = [each for each in server.requests if each.method == "PUT"]
+    assert all(b'"resourceVersion"' in each.body for each in writes)
+
+
+async def test_a_write_of_somebody_else_is_looked_at_before_the_next_renewal(
+    server: ScriptedApiServer, two: tuple[Candidate, Candidate]
+) -> None:
+    """Somebody took the Lease by force: it is not written over."""
+    one, _ = two
+    await one.attempt()
+    await one.attempt()
+    server.store.change(
+        LEASE,
+        (SPACE, NAME),
+        lambda it: {**it, "spec": {**it["spec"], "holderIdentity": "another"}},
+    )
+    pass_(2, one)
+    await one.election.attempt()
+    assert spec(server)["holderIdentity"] == "another"
+    pass_(RENEW_DEADLINE, one)
+    assert not one.election.is_leading()
+
+
+async def test_a_server_that_fails_costs_the_lead_after_the_deadline_and_not_before(
+    server: ScriptedApiServer, two: tuple[Candidate, Candidate]
+) -> None:
+    one, _ = two
+    await one.attempt()
+    server.faults.on(f"{PATH}*", faults.refuse(status.StatusError(500, "InternalError", "no")))
+    for _ in range(4):
+        pass_(2, one)
+        assert await one.attempt()
+    pass_(2, one)
+    assert not await one.attempt()
+    assert one.turns == [True, False]
+    assert len(one.failures) == 5
+    server.faults.clear()
+    assert await one.attempt()
+    assert spec(server)["leaseTransitions"] == 0  # nobody else had it
+
+
+async def test_released_it_is_free_at_once(
+    server: ScriptedApiServer, two: tuple[Candidate, Candidate]
+) -> None:
+    one, other = two
+    await one.attempt()
+    assert not await other.attempt()
+    await one.election.release()
+    assert not one.election.is_leading()
+    assert spec(server)["holderIdentity"] == ""
+    assert spec(server)["leaseDurationSeconds"] == 1
+    assert await other.attempt()
+    assert spec(server)["leaseDurationSeconds"] == 15
+    assert spec(server)["leaseTransitions"] == 1
+
+
+async def test_who_does_not_lead_releases_nothing(
+    server: ScriptedApiServer, two: tuple[Candidate, Candidate]
+) -> None:
+    one, other = two
+    await one.attempt()
+    await other.attempt()
+    await other.election.release()
+    pass_(RENEW_DEADLINE + 1, one)
+    held = spec(server)
+    assert held["holderIdentity"] == "one"
+    # It led, and another one has taken over since.
+    pass_(LEASE_DURATION, other)
+    assert await other.attempt()
+    await one.election.release()
+    assert spec(server)["holderIdentity"] == "two"
+
+
+async def test_who_waits_comes_back_at_a_moment_of_its_own(
+    two: tuple[Candidate, Candidate],
+) -> None:
+    one, other = two
+    assert await one.election.attempt() == 2.0
+    assert await other.election.attempt() == pytest.approx(2.0 * 2.2)
+
+
+async def test_it_goes_on_by_itself(two: tuple[Candidate, Candidate]) -> None:
+    one, _ = two
+    running = asyncio.create_task(one.election.run())
+    async with asyncio.timeout(30):
+        while one.clock.monotonic() < 20:
+            await asyncio.sleep(0.005)
+    running.cancel()
+    await asyncio.wait([running])
+    assert one.turns == [True]
