@@ -110,7 +110,9 @@ DEFINITIONS = (
         why="serverTLSBootstrap is on and no approver runs. Kubelets ask for their next certificate at 70 to 90 % of the "
         "life of this one; nobody will approve it, and at NotAfter the port goes dark: worse than an expired "
         "self-signed certificate, which at least was served.",
-        do="Run an approver, or approve by hand from the first date that the finding names: `kubevouch csr list`.",
+        do="Run an approver. Where none runs, CSRs wait from the first date that the finding names, and `kubevouch csr "
+        "list` shows them: `kubevouch fix --plan plan.json` then plans the approval of each, with names and addresses "
+        "that are proven to be its node's.",
         counts_in=DOCTOR_AND_VERIFY,
     ),
     FindingDefinition(
