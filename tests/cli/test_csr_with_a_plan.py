@@ -171,7 +171,7 @@ async def test_the_question_shows_what_will_be_vouched_for(
     asked = await kubevouch("csr", "approve", "csr-w9", "--plan", saved(plan, tmp_path))
     assert asked.code == 2, asked
     assert (
-        f"csr-w9: system:node:{NODE} is {NODE}, {ADDRESS} (not asked: credential-id)"
+        f"csr-w9: system:node:{NODE} is {NODE}, {ADDRESS} (not asked: budget, client-standing, credential-id, own-key, same-node)"
         in " ".join(asked.err.split())
     )
     assert "--yes was expected" in asked.err

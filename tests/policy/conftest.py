@@ -7,8 +7,9 @@ from ipaddress import ip_address, ip_network
 from kubevouch.policy.claims import Address, AllowedNames, Claim, ClaimedBy, NameSource, OtherNodes
 from kubevouch.policy.csr import Csr
 from kubevouch.policy.decide import Decision, decide
-from kubevouch.policy.facts import CsrFacts
+from kubevouch.policy.facts import CsrFacts, NodeSeen
 from kubevouch.policy.reserved import ReservedNames
+from kubevouch.policy.standing import StandingAnswer
 from kubevouch.x509.csr import read_csr
 from kubevouch.x509.errors import X509Error
 from tests.support.requests import request
@@ -43,6 +44,10 @@ class Case:
     client_certificates: frozenset[str] | None = None
     without_credential_id: bool = False
     bootstrap_csrs: tuple[str, ...] | None = None
+    node_seen: NodeSeen | None = None
+    key_shown_by: frozenset[str] | None = None
+    approvals_left: int | None = None
+    standing: StandingAnswer | None = None
     other_names: dict[str, ClaimedBy] = field(default_factory=dict)
     other_addresses: dict[Address, ClaimedBy] = field(default_factory=dict)
     external: bool = False
@@ -104,6 +109,10 @@ class Case:
             client_certificates=self.client_certificates,
             without_credential_id=self.without_credential_id,
             bootstrap_csrs=self.bootstrap_csrs,
+            node_seen=self.node_seen,
+            key_shown_by=self.key_shown_by,
+            approvals_left=self.approvals_left,
+            standing=self.standing,
         )
 
     def judged(self) -> Decision:

@@ -160,8 +160,11 @@ OUTCOMES = {
     "signer": "PRC",
     "requestor": "PRC",
     "credential-id": "PRC",
+    "client-standing": "PRC",
+    "own-key": "PR",
     "subject": "PRC",
     "live-node": "PRC",
+    "same-node": "PRC",
     "usages": "PRC",
     "key": "PRC",
     "lifetime": "PR",
@@ -177,6 +180,7 @@ OUTCOMES = {
     "undecided": "PR",
     "newest": "PRC",
     "fresh": "PRC",
+    "budget": "PR",
 }
 
 

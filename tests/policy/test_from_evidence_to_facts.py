@@ -27,6 +27,7 @@ from kubevouch.policy.csr import Csr, bare_csr, csr_of
 from kubevouch.policy.decide import decide, decide_entitlement
 from kubevouch.policy.facts import CsrFacts, csr_facts
 from kubevouch.policy.pins import Pins, allowed_by_pins
+from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import (
     Reservation,
     ReservedNames,
@@ -34,7 +35,7 @@ from kubevouch.policy.reserved import (
     reserved_name,
     reserved_of,
 )
-from kubevouch.policy.rule import HoldReason, RuleResult
+from kubevouch.policy.rule import RuleResult
 from kubevouch.x509.csr import read_csr
 from tests.support.requests import request
 

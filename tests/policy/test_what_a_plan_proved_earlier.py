@@ -13,8 +13,8 @@ from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import Claim, ClaimedBy, NameSource, OtherNodes
 from kubevouch.policy.decide import decide_entitlement
 from kubevouch.policy.pins import Pins, allowed_by_pins
+from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.policy.rule import HoldReason
 
 from .conftest import ADDRESS, NODE, NOW
 

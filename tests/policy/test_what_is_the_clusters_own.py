@@ -14,8 +14,8 @@ from kubevouch.kube.resources.nodes import NodeSpec
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AllowedNames, Claim, NameSource, OtherNodes
 from kubevouch.policy.decide import decide_entitlement
+from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import reserved_of
-from kubevouch.policy.rule import HoldReason
 
 CLUSTER = ClusterNames(
     own_endpoints={"192.168.88.111": "an API server"},

@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import Claim, ClaimedBy, NameSource
 from kubevouch.policy.decide import RULES, decide
+from kubevouch.policy.facts import NodeSeen
+from kubevouch.policy.standing import ClientStanding, StandingAnswer
 from tests.support.requests import request
 
 from .conftest import ADDRESS, NODE, NOW, Case
@@ -108,6 +110,17 @@ GOOD: dict[str, Callable[[], Case]] = {
     "a Service's external address that is proven to be its own": lambda: Case(external=True),
     "a control-plane node by whose name the API server is reached": lambda: control_plane(
         NameSource.SSH_HOST_KEY
+    ),
+    "the Node that was there when the CSR was made, and in the same second": lambda: Case(
+        node_seen=NodeSeen("uid-1", "uid-1", NOW - timedelta(seconds=5))
+    ),
+    "a public key that only this node has shown": lambda: Case(key_shown_by=frozenset({NODE})),
+    "the last approval that is left": lambda: Case(approvals_left=1),
+    "the client certificate with which the node joined": lambda: Case(
+        standing=StandingAnswer(ClientStanding.OWN, "issued by csr-0")
+    ),
+    "a client certificate that was issued before anybody watched": lambda: Case(
+        standing=StandingAnswer(ClientStanding.UNKNOWN, "issued before anybody watched")
     ),
     "an IPv6 address of its own": lambda: allowing(ask([NODE], ["fd00::112"]), "fd00::112"),
 }
@@ -363,6 +376,27 @@ HELD: dict[str, tuple[str, Callable[[], Case]]] = {
             bootstrap_csrs=("csr-thief",),
         ),
     ),
+    "a Node that was recreated while the CSR waited": (
+        "same-node",
+        lambda: Case(node_seen=NodeSeen("uid-1", "uid-2", NOW - timedelta(hours=1))),
+    ),
+    "a Node that was deleted while the CSR waited": (
+        "same-node",
+        lambda: Case(node_seen=NodeSeen("uid-1", "")),
+    ),
+    "a Node that is younger than the CSR": (
+        "same-node",
+        lambda: Case(node_seen=NodeSeen("uid-1", "uid-1", NOW - timedelta(seconds=4))),
+    ),
+    "a public key that another node has shown": (
+        "own-key",
+        lambda: Case(key_shown_by=frozenset({NODE, "worker-2.example.com"})),
+    ),
+    "a flood of CSRs": ("budget", lambda: Case(approvals_left=0)),
+    "a client certificate that was borrowed with a bootstrap token": (
+        "client-standing",
+        lambda: Case(standing=StandingAnswer(ClientStanding.BORROWED, "issued by csr-thief")),
+    ),
     "an address nobody knows": ("allowed-addresses", lambda: ask([NODE], ["192.168.88.77"])),
     "its own and one more": ("allowed-addresses", lambda: ask([NODE], [ADDRESS, "192.168.88.77"])),
     "approved before": ("undecided", lambda: Case(conditions=("Approved",))),
@@ -396,6 +430,16 @@ DOUBTED: dict[str, tuple[str, Callable[[], Case]]] = {
     "a bare CSR, whose credential is not known": (
         "credential-id",
         lambda: Case(credential_ids=None, client_certificates=frozenset({CERTIFICATE})),
+    ),
+    "when the Node was created is not known": (
+        "same-node",
+        lambda: Case(node_seen=NodeSeen("uid-1", "uid-1")),
+    ),
+    "a client certificate that is not known, of a node whose every other one is": (
+        "client-standing",
+        lambda: Case(
+            standing=StandingAnswer(ClientStanding.UNKNOWN, "not one of them", holds=True)
+        ),
     ),
     "no source knows the node": ("allowed-addresses", lambda: Case(known=False)),
     "no source knows the node's names": ("allowed-names", lambda: Case(known=False)),
@@ -472,8 +516,19 @@ def test_a_flood_of_names_does_not_fill_a_screen() -> None:
 
 
 def test_a_rule_that_was_not_asked_says_so_and_holds_nothing() -> None:
-    assert Case(client_certificates=None).judged().not_asked == ("credential-id",)
+    assert Case(client_certificates=None).judged().not_asked == (
+        "credential-id",
+        "client-standing",
+        "own-key",
+        "same-node",
+        "budget",
+    )
     asked = Case(
-        credential_ids=(f"X509SHA256={CERTIFICATE}",), client_certificates=frozenset({CERTIFICATE})
+        credential_ids=(f"X509SHA256={CERTIFICATE}",),
+        client_certificates=frozenset({CERTIFICATE}),
+        standing=StandingAnswer(ClientStanding.OWN, "issued by csr-0"),
+        key_shown_by=frozenset(),
+        node_seen=NodeSeen("uid-1", "uid-1", NOW - timedelta(days=1)),
+        approvals_left=6,
     )
     assert asked.judged().not_asked == ()

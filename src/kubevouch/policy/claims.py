@@ -8,6 +8,7 @@ import msgspec
 
 from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.kube.resources import Node
+from kubevouch.policy.reasons import HoldReason
 from kubevouch.x509 import unmapped
 
 Address = IPv4Address | IPv6Address
@@ -21,6 +22,10 @@ class NameSource(StrEnum):
     SSH_HOST_KEY = "its ssh host key answered there"
     THIS_MACHINE = "an interface of this machine"
     OPERATOR = "the operator says so"
+    INVENTORY = "the operator's inventory lists it"
+    PIN = "the operator has pinned it"
+    LIVE_CERTIFICATE = "the certificate that it serves has it"
+    NEW_NODE_RULE = "the rule for new nodes admits it"
     NODE_STATUS = "only the node itself says so"
 
     @property
@@ -36,7 +41,17 @@ class NameSource(StrEnum):
     @property
     def is_pin(self) -> bool:
         """Whether this source is good enough for an address that is also an API server's."""
-        return self in (NameSource.SSH_HOST_KEY, NameSource.THIS_MACHINE, NameSource.OPERATOR)
+        return self.is_operators or self in (NameSource.SSH_HOST_KEY, NameSource.THIS_MACHINE)
+
+    @property
+    def is_operators(self) -> bool:
+        """Whether it is the operator's word, given now or written down before."""
+        return self is NameSource.OPERATOR or self.is_written
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the operator wrote it down where no node can write: another node's mere claim does not shake it."""
+        return self in (NameSource.INVENTORY, NameSource.PIN)
 
 
 class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -50,7 +65,7 @@ class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def by_operator(self) -> bool:
         """Whether the operator vouches for it."""
-        return self.confirmed or self.source is NameSource.OPERATOR
+        return self.confirmed or self.source.is_operators
 
     def __str__(self) -> str:
         also = f"; {NameSource.OPERATOR}" if self.confirmed else ""
@@ -77,7 +92,16 @@ class AllowedNames(msgspec.Struct, frozen=True):
     """Whether the operator accepts NODE_STATUS claims, which only the node itself makes."""
 
     outdated: str = ""
-    """Why these claims are no longer valid; empty if they are."""
+    """Why these claims are not valid now; empty if they are."""
+
+    not_valid: HoldReason = HoldReason.PIN_OUTDATED
+    """The kind of that reason. Looked at only where there is one."""
+
+    unlisted: tuple[str, ...] = ()
+    """Names and addresses that the Node claims and its source lacks: the node has probably changed."""
+
+    listed: str = ""
+    """When and how the source came to say this, and what shows the difference. Said of what is unlisted."""
 
     def claim(self, value: str | Address) -> Claim | None:
         """The claim for a name in exactly this spelling, or for this address."""

@@ -15,7 +15,7 @@ NODES_GROUP = "system:nodes"
 KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
 BOOTSTRAP_USER = "system:bootstrap:"
 
-_CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
+CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 
 
 class Csr(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ class Csr(msgspec.Struct, frozen=True):
 
 def csr_of(found: CertificateSigningRequest) -> Csr:
     """A CSR from the API server, parsed as far as possible."""
-    parsed, unreadable = _parsed(found.spec.request, found.name)
+    parsed, unreadable = parsed_of(found.spec.request, found.name)
     return Csr(
         name=found.name,
         pem=found.spec.request,
@@ -54,7 +54,7 @@ def csr_of(found: CertificateSigningRequest) -> Csr:
         signer=found.spec.signer_name,
         usages=found.spec.usages,
         expiration_seconds=found.spec.expiration_seconds,
-        credential_ids=found.spec.extra.get(_CREDENTIAL_ID, ()),
+        credential_ids=found.spec.extra.get(CREDENTIAL_ID, ()),
         created=found.metadata.creation_timestamp,
         conditions=tuple(each.type for each in found.status.conditions),
     )
@@ -62,11 +62,12 @@ def csr_of(found: CertificateSigningRequest) -> Csr:
 
 def bare_csr(name: str, pem: bytes) -> Csr:
     """A CSR from a PEM file, without requestor, signer and usages."""
-    parsed, unreadable = _parsed(pem, name)
+    parsed, unreadable = parsed_of(pem, name)
     return Csr(name=name, pem=pem, parsed=parsed, unreadable=unreadable)
 
 
-def _parsed(pem: bytes, where: str) -> tuple[CertificateRequest | None, str]:
+def parsed_of(pem: bytes, where: str) -> tuple[CertificateRequest | None, str]:
+    """The CSR in these bytes, or None and why it cannot be read. where: what the reason begins with."""
     try:
         return read_csr(pem, where), ""
     except X509Error as error:
@@ -115,5 +116,5 @@ def bootstrap_csrs_of(
 
 
 def _may_name(csr: CertificateSigningRequest, node: str) -> bool:
-    parsed, _ = _parsed(csr.spec.request, csr.name)
+    parsed, _ = parsed_of(csr.spec.request, csr.name)
     return parsed is None or parsed.subject.common_name == f"{NODE_USER}{node}"

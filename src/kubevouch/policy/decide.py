@@ -8,8 +8,9 @@ from kubevouch.outcome import Outcome, combined
 from kubevouch.policy import form, identity, ownership, timing, usable
 from kubevouch.policy.claims import AllowedNames, OtherNodes
 from kubevouch.policy.facts import CsrFacts, EntitlementFacts
+from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.policy.rule import HoldReason, NameRule, Rule, RuleResult
+from kubevouch.policy.rule import NameRule, Rule, RuleResult
 
 ENTITLEMENT_RULES: tuple[NameRule, ...] = (
     form.count,
@@ -38,8 +39,11 @@ RULES: tuple[Rule, ...] = (
     identity.signer,
     identity.requestor,
     identity.credential_id,
+    identity.client_standing,
+    identity.own_key,
     identity.subject,
     identity.live_node,
+    identity.same_node,
     form.usages,
     form.key,
     form.lifetime,
@@ -47,6 +51,7 @@ RULES: tuple[Rule, ...] = (
     timing.undecided,
     timing.newest,
     timing.fresh,
+    timing.budget,
 )
 """Every rule, in the order in which `csr explain` prints them."""
 

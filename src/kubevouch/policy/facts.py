@@ -10,6 +10,7 @@ from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, OtherNodes, other_nodes_of
 from kubevouch.policy.csr import Csr, asked_of, newest_of, requestor_node
 from kubevouch.policy.reserved import ReservedNames, reserved_of
+from kubevouch.policy.standing import StandingAnswer
 
 
 class CsrLimits(msgspec.Struct, frozen=True):
@@ -67,6 +68,18 @@ class EntitlementFacts(msgspec.Struct, frozen=True):
         return self.allowed.asked
 
 
+class NodeSeen(msgspec.Struct, frozen=True):
+    """The Node of a CSR's requestor as the API server has it now, and as it was when the CSR was first seen."""
+
+    first_uid: str
+    """The UID that the Node had then."""
+
+    uid: str
+    """The UID that it has now; "" if it is gone."""
+
+    created: datetime | None = None
+
+
 class CsrFacts(msgspec.Struct, frozen=True):
     """All facts for the rules."""
 
@@ -95,6 +108,18 @@ class CsrFacts(msgspec.Struct, frozen=True):
     bootstrap_csrs: tuple[str, ...] | None = None
     """Names of the CSRs by which a bootstrap token asked for a client certificate of this node since the plan; None:
     not known. Looked at only where there is no credential id."""
+
+    node_seen: NodeSeen | None = None
+    """The requestor's Node, read live right before the decision; None: it was not."""
+
+    key_shown_by: frozenset[str] | None = None
+    """The nodes that have asked for a certificate for this public key; None: nobody kept count."""
+
+    approvals_left: int | None = None
+    """How many CSRs of this node may be approved now; None: nobody keeps count."""
+
+    standing: StandingAnswer | None = None
+    """The standing of the client certificate that made the CSR; None: nobody watches client certificates."""
 
     limits: CsrLimits = CsrLimits()
 

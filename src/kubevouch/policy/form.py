@@ -3,15 +3,8 @@
 from datetime import timedelta
 
 from kubevouch.policy.facts import CsrFacts, NameFacts
-from kubevouch.policy.rule import (
-    HoldReason,
-    RuleResult,
-    cannot_tell,
-    listed,
-    passes,
-    refuses,
-    unreadable,
-)
+from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.rule import RuleResult, cannot_tell, listed, passes, refuses, unreadable
 
 _USAGES = frozenset({"digital signature", "server auth"})
 _USAGES_WITH_ENCIPHERMENT = _USAGES | {"key encipherment"}

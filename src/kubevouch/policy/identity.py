@@ -1,9 +1,11 @@
 """The identity of the requestor. No flag overrides these rules."""
 
+from datetime import timedelta
+
 from kubevouch.policy.csr import KUBELET_SERVING, NODE_USER, NODES_GROUP, requestor_node
 from kubevouch.policy.facts import CsrFacts
+from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.rule import (
-    HoldReason,
     RuleResult,
     cannot_tell,
     listed,
@@ -12,6 +14,7 @@ from kubevouch.policy.rule import (
     refuses,
     unreadable,
 )
+from kubevouch.policy.standing import ClientStanding
 
 
 def signer(facts: CsrFacts) -> RuleResult:
@@ -97,6 +100,84 @@ def live_node(facts: CsrFacts) -> RuleResult:
             allowed="a Node of the cluster",
         )
     return passes("live-node", node)
+
+
+_A_SECOND = timedelta(seconds=1)
+
+
+def same_node(facts: CsrFacts) -> RuleResult:
+    """The Node is the one that was there when the CSR was first seen, and it was there before the CSR.
+
+    A Node that is deleted and recreated while its CSR waits is another one: whoever created it may not be who asked.
+    """
+    rule, seen = "same-node", facts.node_seen
+    if seen is None:
+        return not_asked(rule, "the Node is not read again for each CSR")
+    if facts.csr.created is None or (seen.uid and seen.created is None):
+        return cannot_tell(rule, "it is not known when the Node or the CSR was made")
+    if seen.uid != seen.first_uid:
+        return refuses(
+            rule,
+            HoldReason.NODE_REPLACED,
+            "the Node has been deleted or recreated since the CSR was made",
+            seen=f"UID {seen.uid}" if seen.uid else "no Node",
+            allowed=f"UID {seen.first_uid}",
+        )
+    # The API server writes whole seconds.
+    if seen.created is not None and seen.created - facts.csr.created >= _A_SECOND:
+        return refuses(
+            rule,
+            HoldReason.NODE_REPLACED,
+            "the Node is younger than the CSR",
+            seen=f"created at {seen.created.isoformat()}",
+            allowed=f"not after {facts.csr.created.isoformat()}",
+        )
+    return passes(rule, f"UID {seen.uid}")
+
+
+def own_key(facts: CsrFacts) -> RuleResult:
+    """No other node has asked for a certificate for this public key: kubelets make a new key for every CSR."""
+    rule, shown_by = "own-key", facts.key_shown_by
+    if shown_by is None:
+        return not_asked(rule, "nobody keeps the public keys of earlier CSRs")
+    others = sorted(shown_by - {requestor_node(facts.csr)})
+    if others:
+        return refuses(
+            rule,
+            HoldReason.KEY_OF_ANOTHER_NODE,
+            "another node has asked for a certificate for the same public key",
+            seen=listed(others),
+            allowed="a key that no other node has shown",
+        )
+    return passes(rule, "no other node has shown it")
+
+
+def client_standing(facts: CsrFacts) -> RuleResult:
+    """The client certificate that made the CSR was not borrowed with a bootstrap token (see policy.standing)."""
+    rule, known = "client-standing", facts.standing
+    if known is None:
+        return not_asked(rule, "nobody watches who gets client certificates")
+    allowed = "a client certificate with which the node joined, or one that replaced it"
+    node = requestor_node(facts.csr) or "NODE"
+    if known.standing is ClientStanding.BORROWED:
+        return refuses(
+            rule,
+            HoldReason.BORROWED_IDENTITY,
+            f"{known.why}; if it is the node's own: kubevouch approver pin {node}",
+            seen="a borrowed client certificate",
+            allowed=allowed,
+        )
+    if known.standing is ClientStanding.OWN:
+        return passes(rule, known.why, allowed)
+    if known.holds:
+        return cannot_tell(
+            rule,
+            f"{known.why}; if it is the node's own: kubevouch approver pin {node}",
+            HoldReason.UNKNOWN_CREDENTIAL,
+            seen="a client certificate that is not known",
+            allowed=allowed,
+        )
+    return not_asked(rule, known.why)
 
 
 def credential_id(facts: CsrFacts) -> RuleResult:

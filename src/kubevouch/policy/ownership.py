@@ -6,18 +6,18 @@ The rules about names and the rules about addresses have one shape; a `Kind` say
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kubevouch.policy.claims import Address, AskedNames, ClaimedBy, OtherNodes
-from kubevouch.policy.facts import NameFacts
-from kubevouch.policy.reserved import reserved_address, reserved_name
-from kubevouch.policy.rule import (
-    HoldReason,
-    RuleResult,
-    cannot_tell,
-    listed,
-    passes,
-    refuses,
-    unreadable,
+from kubevouch.policy.claims import (
+    Address,
+    AllowedNames,
+    AskedNames,
+    ClaimedBy,
+    NameSource,
+    OtherNodes,
 )
+from kubevouch.policy.facts import NameFacts
+from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.reserved import reserved_address, reserved_name
+from kubevouch.policy.rule import RuleResult, cannot_tell, listed, passes, refuses, unreadable
 from kubevouch.x509 import unmapped
 
 Value = str | Address
@@ -73,7 +73,7 @@ def foreign_addresses(facts: NameFacts) -> RuleResult:
     """With another node's address a kubelet could be that node.
 
     An address that another node merely claims passes if we saw it to be this one's *and* the operator says so: whoever
-    answers there may be the thief. An address that is proven to be another node's never passes.
+    answers there may be the thief. So does one that the operator has pinned. An address that is proven to be another node's never passes.
     """
     return _foreign("foreign-addresses", facts, ADDRESSES)
 
@@ -128,7 +128,7 @@ def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
         claim = facts.allowed.claim(value) if facts.allowed else None
         if owner is None:
             continue
-        if owner.proven or claim is None or not claim.source.is_seen:
+        if owner.proven or claim is None or not _holds_against_claims(claim.source):
             foreign[value] = owner
         elif kind is ADDRESSES and not claim.by_operator:
             contested[value] = owner
@@ -152,6 +152,11 @@ def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
     return passes(rule, listed(kind.of(facts.asked)))
 
 
+def _holds_against_claims(source: NameSource) -> bool:
+    """Whether what another node merely claims can be judged at all: we saw it to be this node's, or the operator wrote it down."""
+    return source.is_seen or source.is_written
+
+
 def _owner(value: Value, others: OtherNodes) -> ClaimedBy | None:
     if isinstance(value, str):
         return others.names.get(value.lower())
@@ -172,7 +177,10 @@ def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
         )
     if facts.allowed.outdated:
         return cannot_tell(
-            rule, facts.allowed.outdated, HoldReason.PIN_OUTDATED, seen=listed(values)
+            rule,
+            facts.allowed.outdated,
+            facts.allowed.not_valid,
+            seen=listed(values),
         )
     claims = {value: facts.allowed.claim(value) for value in values}
     known = listed(facts.allowed.names if kind is NAMES else facts.allowed.addresses)
@@ -181,7 +189,7 @@ def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
         return refuses(
             rule,
             kind.not_allowed,
-            f"not this node's: {listed(strange)}",
+            f"not this node's: {listed(strange)}{_changed(strange, facts.allowed)}",
             seen=listed(values),
             allowed=known,
         )
@@ -196,3 +204,8 @@ def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
             operator_may_allow=tuple(map(str, unproven)),
         )
     return passes(rule, listed(values), known)
+
+
+def _changed(strange: Sequence[Value], allowed: AllowedNames) -> str:
+    """What to say where a Node claims what its source lacks: not a theft, as a rule, but a changed node."""
+    return f"; {allowed.listed}" if any(str(each) in allowed.unlisted for each in strange) else ""

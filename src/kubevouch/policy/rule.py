@@ -1,50 +1,12 @@
 """The result of a rule about a CSR, in one form for `explain`, `approve`, `fix`, logs and JSON."""
 
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 
 import msgspec
 
 from kubevouch.outcome import Outcome
 from kubevouch.policy.facts import CsrFacts, NameFacts
-
-
-class HoldReason(StrEnum):
-    """Why a rule does not pass. One vocabulary for every place that shows a decision."""
-
-    PASSES = "Passes"
-    NOT_ASKED = "NotAsked"
-    UNREADABLE = "Unreadable"
-    NOT_CANONICAL = "NotCanonical"
-    TOO_LARGE = "TooLarge"
-    WRONG_SIGNER = "WrongSigner"
-    NOT_A_NODE = "NotANode"
-    WRONG_SUBJECT = "WrongSubject"
-    NO_SUCH_NODE = "NoSuchNode"
-    WRONG_USAGES = "WrongUsages"
-    WRONG_KEY = "WrongKey"
-    LIFETIME_TOO_LONG = "LifetimeTooLong"
-    TOO_MANY_NAMES = "TooManyNames"
-    NOTHING_ASKED = "NothingAsked"
-    NAME_NOT_PLAIN = "NameNotPlain"
-    RESERVED_NAME = "ReservedName"
-    FOREIGN_NAME = "ForeignName"
-    NAME_NOT_ALLOWED = "NameNotAllowed"
-    ADDRESS_NOT_USABLE = "AddressNotUsable"
-    RESERVED_ADDRESS = "ReservedAddress"
-    FOREIGN_ADDRESS = "ForeignAddress"
-    ADDRESS_NOT_ALLOWED = "AddressNotAllowed"
-    CONTESTED_ADDRESS = "ContestedAddress"
-    OTHER_CREDENTIAL = "OtherCredential"
-    BOOTSTRAPPED = "Bootstrapped"
-    NO_CREDENTIAL_ID = "NoCredentialId"
-    PIN_OUTDATED = "PinOutdated"
-    NODE_UNKNOWN = "NodeUnknown"
-    ONLY_THE_NODE_SAYS_SO = "OnlyTheNodeSaysSo"
-    ALREADY_DECIDED = "AlreadyDecided"
-    SUPERSEDED = "Superseded"
-    TOO_OLD = "TooOld"
-    NOT_IN_EVIDENCE = "NotInEvidence"
+from kubevouch.policy.reasons import HoldReason
 
 
 class RuleResult(msgspec.Struct, frozen=True, rename="camel"):

@@ -1,7 +1,8 @@
 """Whether a decision would still mean anything: the kubelet drops its key 15 minutes after asking."""
 
 from kubevouch.policy.facts import CsrFacts
-from kubevouch.policy.rule import HoldReason, RuleResult, cannot_tell, listed, passes, refuses
+from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.rule import RuleResult, cannot_tell, listed, not_asked, passes, refuses
 
 
 def undecided(facts: CsrFacts) -> RuleResult:
@@ -67,3 +68,19 @@ def fresh(facts: CsrFacts) -> RuleResult:
             allowed=allowed,
         )
     return passes("fresh", seen, allowed)
+
+
+def budget(facts: CsrFacts) -> RuleResult:
+    """The node has not had more certificates lately than an honest kubelet needs. It holds this node's CSRs only."""
+    rule, left = "budget", facts.approvals_left
+    if left is None:
+        return not_asked(rule, "nobody counts the approvals of each node")
+    if left <= 0:
+        return refuses(
+            rule,
+            HoldReason.OVER_BUDGET,
+            "it has had more certificates lately than a kubelet needs; the next one is approved in some minutes",
+            seen="no approval left",
+            allowed="6 at once, then one in 10 minutes",
+        )
+    return passes(rule, f"{left} left")

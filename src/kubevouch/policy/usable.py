@@ -5,8 +5,9 @@ from ipaddress import ip_network
 
 from kubevouch.policy.claims import Address, as_address
 from kubevouch.policy.facts import NameFacts
+from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.policy.rule import HoldReason, RuleResult, listed, passes, refuses, unreadable
+from kubevouch.policy.rule import RuleResult, listed, passes, refuses, unreadable
 
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _NUMBER = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+")

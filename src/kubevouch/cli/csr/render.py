@@ -7,7 +7,8 @@ from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import NODE_USER, csr_of
 from kubevouch.policy.decide import Decision
-from kubevouch.policy.rule import HoldReason, RuleResult
+from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.rule import RuleResult
 
 _MOST_SHOWN = 4
 _LONGEST = 64

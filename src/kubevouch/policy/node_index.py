@@ -1,0 +1,88 @@
+"""What nodes have, kept up to date Node by Node: for one CSR only what it asks for is looked up.
+
+`claims.other_nodes_of` goes through all nodes for each CSR, so that a thousand CSRs of a thousand nodes cost a million
+steps. Whatever is asked, the answers are the same.
+"""
+
+from collections.abc import Collection, Iterable
+from itertools import count
+
+from kubevouch.kube.resources import Node
+from kubevouch.policy.claims import Address, AskedNames, Claim, ClaimedBy, OtherNodes, as_address
+from kubevouch.x509 import unmapped
+
+_Value = str | Address
+"""A name in lower case, or an address in its plainest form."""
+
+
+class NodeIndex:
+    """Who claims each name and address. Several nodes may claim one; the Node that came first is named then."""
+
+    def __init__(self) -> None:
+        self._claimed: dict[str, frozenset[_Value]] = {}
+        self._order: dict[str, int] = {}
+        self._claimants: dict[_Value, set[str]] = {}
+        self._named: dict[_Value, str] = {}
+        self._numbers = count()
+
+    def put(self, node: Node) -> None:
+        """The Node as it is now; the same name again replaces what it claimed."""
+        self._forget(node.name)
+        self._order.setdefault(node.name, next(self._numbers))
+        claims = frozenset(_value(each.address) for each in node.status.addresses if each.address)
+        self._claimed[node.name] = claims
+        for value in claims:
+            self._claimants.setdefault(value, set()).add(node.name)
+        self._named[_value(node.name)] = node.name
+
+    def remove(self, name: str) -> None:
+        """The Node is gone. One that is not there is no error."""
+        self._forget(name)
+        self._order.pop(name, None)
+
+    def others(
+        self,
+        node: str,
+        asked: AskedNames,
+        shared: Collection[Address] = (),
+        pinned: Iterable[tuple[str, Claim]] = (),
+    ) -> OtherNodes:
+        """What all nodes but `node` have of what is asked for. See `claims.other_nodes_of` for shared and pinned."""
+        names: dict[str, ClaimedBy] = {}
+        addresses: dict[Address, ClaimedBy] = {}
+        written = [(owner, _value(claim.value), claim.source.is_proof) for owner, claim in pinned]
+        for name in {each.lower() for each in asked.names}:
+            if found := self._owner(node, name, written):
+                names[name] = found
+        for address in {unmapped(each) for each in asked.addresses}:
+            if address not in shared and (found := self._owner(node, address, written)):
+                addresses[address] = found
+        return OtherNodes(names=names, addresses=addresses)
+
+    def _owner(
+        self, node: str, value: _Value, written: Iterable[tuple[str, _Value, bool]]
+    ) -> ClaimedBy | None:
+        found: ClaimedBy | None = None
+        claimants = self._claimants.get(value, set()) - {node}
+        if claimants:
+            found = ClaimedBy(min(claimants, key=self._order.__getitem__), proven=False)
+        if (named := self._named.get(value)) and named != node:
+            found = ClaimedBy(named, proven=True)
+        for owner, pinned, proven in written:
+            if owner != node and pinned == value and (proven or found is None):
+                found = ClaimedBy(owner, proven=proven)
+        return found
+
+    def _forget(self, name: str) -> None:
+        for value in self._claimed.pop(name, frozenset()):
+            claimants = self._claimants[value]
+            claimants.discard(name)
+            if not claimants:
+                del self._claimants[value]
+        if self._named.get(_value(name)) == name:
+            del self._named[_value(name)]
+
+
+def _value(text: str) -> _Value:
+    address = as_address(text)
+    return text.lower() if address is None else address

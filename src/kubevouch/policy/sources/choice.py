@@ -1,0 +1,306 @@
+"""The highest source that knows a node decides what it may have. A weaker one is never asked then."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from kubevouch.evidence.snapshot import is_control_plane
+from kubevouch.kube.resources import Node
+from kubevouch.policy.claims import (
+    AllowedNames,
+    AskedNames,
+    Claim,
+    NameSource,
+    allowed_names_of,
+    as_address,
+)
+from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.sources.configuration import ApproverConfiguration, SourceWord
+from kubevouch.policy.sources.inventory import Inventory, InventoryNode
+from kubevouch.policy.sources.new_nodes import rule_for
+from kubevouch.policy.sources.pinned import PinnedNode
+from kubevouch.policy.sources.recorded import Admitted, RecordedNode
+from kubevouch.policy.sources.renewal import RenewalEvidence, allowed_by_renewal
+from kubevouch.policy.sources.stored import Unreadable
+
+
+class IdentitySource(StrEnum):
+    """The source that decided, as messages, Events and metrics name it."""
+
+    INVENTORY = "inventory"
+    PIN = "pin"
+    RECORDED = "recorded"
+    LIVE_CERTIFICATE = "live-certificate"
+    NEW_NODE_RULE = "new-node-rule"
+    NODE_STATUS = "node-status"
+    NONE = "none"
+
+
+class IdentitySources(msgspec.Struct, frozen=True):
+    """All that the sources say, as it was read last."""
+
+    configuration: ApproverConfiguration | Unreadable = ApproverConfiguration()
+    inventory: Inventory | Unreadable | None = None
+    """None: there is no inventory."""
+
+    pins: Mapping[str, PinnedNode | Unreadable] = {}
+    recorded: Mapping[str, RecordedNode | Unreadable] = {}
+
+    def counts(self, word: SourceWord) -> bool:
+        """Whether the configuration names this source."""
+        return not isinstance(self.configuration, Unreadable) and word in self.configuration.sources
+
+
+class SourceAnswer(msgspec.Struct, frozen=True):
+    """What one node may have, and who says so."""
+
+    source: IdentitySource
+    allowed: AllowedNames
+    """Without any claim, and `outdated`, where no source knows the node or the one that does cannot be read."""
+
+    why: str
+    """In words: "pinned on 2026-11-25 by alice"; or why no source knows the node."""
+
+    admits: Admitted | None = None
+    """What the rule for new nodes admits. It is to be recorded before the CSR is approved: the rule decides once."""
+
+
+def answer_for(
+    node: Node,
+    asked: AskedNames,
+    sources: IdentitySources,
+    *,
+    at: datetime,
+    renewal: RenewalEvidence | None = None,
+) -> SourceAnswer:
+    """What the node may have by the highest source that knows it. renewal: None if nobody has looked (see `wants_renewal`)."""
+    if isinstance(sources.configuration, Unreadable):
+        return _unreadable(node, IdentitySource.NONE, sources.configuration)
+    if written := _by_writing(node, sources):
+        return written
+    question = _Question(node, asked, sources, sources.configuration, at, renewal)
+    return (
+        _by_what_it_serves(question)
+        or _by_rule(question)
+        or _by_its_own_word(question)
+        or _unknown(question)
+    )
+
+
+def wants_renewal(node: Node, sources: IdentitySources) -> bool:
+    """Whether what the node's kubelet serves would decide, so that somebody should look."""
+    return sources.counts(SourceWord.RENEWAL) and _by_writing(node, sources) is None
+
+
+def _by_writing(node: Node, sources: IdentitySources) -> SourceAnswer | None:
+    return _by_inventory(node, sources) or _by_pin(node, sources) or _by_record(node, sources)
+
+
+def _by_inventory(node: Node, sources: IdentitySources) -> SourceAnswer | None:
+    inventory = sources.inventory
+    if not sources.counts(SourceWord.INVENTORY) or inventory is None:
+        return None
+    if isinstance(inventory, Unreadable):
+        return _unreadable(node, IdentitySource.INVENTORY, inventory)
+    found = inventory.nodes.get(node.name)
+    if found is None:
+        return None
+    if isinstance(found, Unreadable):
+        return _unreadable(node, IdentitySource.INVENTORY, found)
+    allowed = _allowed(
+        node,
+        (found.names, found.addresses),
+        NameSource.INVENTORY,
+        outdated=_other_machine(node, found.machine_id, "the inventory"),
+        listed="the Node claims it, and the inventory does not list it",
+    )
+    return SourceAnswer(IdentitySource.INVENTORY, allowed, "listed in the inventory")
+
+
+def _by_pin(node: Node, sources: IdentitySources) -> SourceAnswer | None:
+    found = sources.pins.get(node.name) if sources.counts(SourceWord.PINS) else None
+    if found is None:
+        return None
+    if isinstance(found, Unreadable):
+        return _unreadable(node, IdentitySource.PIN, found)
+    outdated = _other_machine(node, found.machine_id, "the pin")
+    if found.uid and found.uid != node.uid:
+        outdated = f"the Node has been recreated since it was {found}: kubevouch approver pin {node.name} --diff"
+    allowed = _allowed(
+        node,
+        (found.names, found.addresses),
+        NameSource.PIN,
+        outdated=outdated,
+        listed=f"changed since it was {found}: kubevouch approver pin {node.name} --diff",
+    )
+    return SourceAnswer(IdentitySource.PIN, allowed, str(found))
+
+
+def _by_record(node: Node, sources: IdentitySources) -> SourceAnswer | None:
+    counts = sources.counts(SourceWord.PINS) or sources.counts(SourceWord.NEW_NODES)
+    found = sources.recorded.get(node.name) if counts else None
+    if isinstance(found, Unreadable):
+        return _unreadable(node, IdentitySource.RECORDED, found)
+    if found is None or found.admitted is None:
+        return None
+    admitted = found.admitted
+    words = f"admitted by the rule for new nodes ({admitted.rule}) on {admitted.at:%Y-%m-%d}"
+    advice = f"kubevouch approver pin {node.name} --diff"
+    allowed = _allowed(
+        node,
+        (admitted.names, admitted.addresses),
+        NameSource.NEW_NODE_RULE,
+        outdated=""
+        if found.uid == node.uid
+        else f"the Node has been recreated since it was {words}: {advice}",
+        listed=f"changed since it was {words}: {advice}",
+    )
+    return SourceAnswer(IdentitySource.RECORDED, allowed, words)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A node that nothing written down knows."""
+
+    node: Node
+    asked: AskedNames
+    sources: IdentitySources
+    configuration: ApproverConfiguration
+    at: datetime
+    renewal: RenewalEvidence | None
+
+    def served(self) -> AllowedNames | str:
+        """What the certificate allows that its kubelet serves; or why none shows that it is this node's."""
+        if self.renewal is None:
+            return "nobody has looked at what it serves"
+        return allowed_by_renewal(
+            self.node.name, self.asked, self.renewal, control_plane=is_control_plane(self.node)
+        )
+
+
+def _by_what_it_serves(question: _Question) -> SourceAnswer | None:
+    if not question.sources.counts(SourceWord.RENEWAL):
+        return None
+    served = question.served()
+    if isinstance(served, str):
+        return None
+    return SourceAnswer(
+        IdentitySource.LIVE_CERTIFICATE, served, "by the certificate that it serves"
+    )
+
+
+def _by_rule(question: _Question) -> SourceAnswer | None:
+    node, at = question.node, question.at
+    rule = rule_for(question.configuration.new_nodes, node.name)
+    if rule is None or not question.sources.counts(SourceWord.NEW_NODES):
+        return None
+    words = f"by the rule for new nodes ({rule.names})"
+    records = question.sources.recorded.values()
+    # An entry that cannot be read may be one that the rule admitted just now.
+    unread = sum(isinstance(each, Unreadable) for each in records)
+    earlier = [r.admitted for r in records if isinstance(r, RecordedNode) and r.admitted]
+    if rule.left(earlier, at) <= unread:
+        why = (
+            f"the rule for new nodes ({rule.names}) has admitted {rule.per_hour} within an hour: "
+            f"kubevouch approver pin {node.name}"
+        )
+        allowed = _not_valid(node, why, HoldReason.TOO_MANY_NEW_NODES)
+        return SourceAnswer(IdentitySource.NEW_NODE_RULE, allowed, why)
+    claimed = {as_address(each.address) for each in node.status.addresses}
+    names = tuple(name for name in question.asked.names if name == node.name)
+    addresses = tuple(
+        str(each) for each in question.asked.addresses if each in claimed and rule.has(each)
+    )
+    networks = ", ".join(map(str, rule.networks))
+    allowed = _allowed(
+        node,
+        (names, addresses),
+        NameSource.NEW_NODE_RULE,
+        listed=f"the rule for new nodes ({rule.names}) admits a Node's own name, and addresses in {networks}",
+    )
+    admits = Admitted(names, addresses, at, rule.names)
+    return SourceAnswer(IdentitySource.NEW_NODE_RULE, allowed, words, admits)
+
+
+def _by_its_own_word(question: _Question) -> SourceAnswer | None:
+    if not question.sources.counts(SourceWord.NODE_STATUS):
+        return None
+    allowed = allowed_names_of(question.node, trusts_node=True)
+    return SourceAnswer(IdentitySource.NODE_STATUS, allowed, "only the node itself says so")
+
+
+def _unknown(question: _Question) -> SourceAnswer:
+    node, sources = question.node, question.sources
+    reasons = [f"not known to {', '.join(question.configuration.sources)}"]
+    if sources.counts(SourceWord.RENEWAL):
+        reasons.append(f"renewal: {question.served()}")
+    why = f"{'; '.join(reasons)}: kubevouch approver pin {node.name}"
+    return SourceAnswer(IdentitySource.NONE, _not_valid(node, why, HoldReason.NODE_UNKNOWN), why)
+
+
+def _allowed(
+    node: Node,
+    values: tuple[tuple[str, ...], tuple[str, ...]],
+    source: NameSource,
+    *,
+    outdated: str = "",
+    listed: str,
+) -> AllowedNames:
+    has = {*values[0], *values[1]}
+    # What a node calls itself is proven, whoever else claims that name; the operator's word is worth more still.
+    own = source if source.is_written else NameSource.NODE_NAME
+    return AllowedNames(
+        node=node.name,
+        names=tuple(Claim(v, own if v == node.name else source) for v in values[0]),
+        addresses=tuple(Claim(v, source) for v in values[1]),
+        control_plane=is_control_plane(node),
+        outdated=outdated,
+        unlisted=tuple(value for value in _claimed(node) if value not in has),
+        listed=listed,
+    )
+
+
+def _claimed(node: Node) -> Iterator[str]:
+    for each in node.status.addresses:
+        address = as_address(each.address)
+        yield each.address if address is None else str(address)
+
+
+def _other_machine(node: Node, machine_id: str, who: str) -> str:
+    if machine_id and machine_id != node.status.node_info.machine_id:
+        return f"the Node is on another machine than {who} says, by its machine-id: kubevouch approver pin {node.name} --diff"
+    return ""
+
+
+def _unreadable(node: Node, source: IdentitySource, found: Unreadable) -> SourceAnswer:
+    return SourceAnswer(
+        source, _not_valid(node, str(found), HoldReason.SOURCE_UNREADABLE), str(found)
+    )
+
+
+def _not_valid(node: Node, why: str, kind: HoldReason) -> AllowedNames:
+    return AllowedNames(
+        node=node.name, control_plane=is_control_plane(node), outdated=why, not_valid=kind
+    )
+
+
+def written_claims(sources: IdentitySources, node: str) -> tuple[Claim, ...]:
+    """What is written down for a node, whether or not it is there: no other node may have it."""
+    claims: list[Claim] = []
+    inventory = sources.inventory
+    listed = inventory.nodes.get(node) if isinstance(inventory, Inventory) else None
+    if sources.counts(SourceWord.INVENTORY) and isinstance(listed, InventoryNode):
+        claims += [Claim(v, NameSource.INVENTORY) for v in (*listed.names, *listed.addresses)]
+    pin = sources.pins.get(node)
+    if sources.counts(SourceWord.PINS) and isinstance(pin, PinnedNode):
+        claims += [Claim(v, NameSource.PIN) for v in (*pin.names, *pin.addresses)]
+    record = sources.recorded.get(node)
+    if isinstance(record, RecordedNode) and record.admitted:
+        admitted = record.admitted
+        claims += [
+            Claim(v, NameSource.NEW_NODE_RULE) for v in (*admitted.names, *admitted.addresses)
+        ]
+    return tuple(claims)

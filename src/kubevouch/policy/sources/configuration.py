@@ -1,0 +1,203 @@
+"""The approver's configuration: which sources count, which new nodes it admits, and its limits."""
+
+import re
+from collections.abc import Collection
+from datetime import timedelta
+from enum import StrEnum
+from ipaddress import ip_network
+
+import msgspec
+
+from kubevouch import goyaml
+from kubevouch.errors import nearest
+from kubevouch.policy.claims import Network
+from kubevouch.policy.facts import CsrLimits
+from kubevouch.policy.sources.new_nodes import NewNodeRule
+from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, checked_text
+from kubevouch.policy.usable import malformed
+
+CONFIGURATION = "kubevouch-approver"
+CONFIGURATION_KEY = "configuration.yaml"
+CONFIGURATION_SCHEMA = "kubevouch.approver/1"
+
+_WHERE = f"{CONFIGURATION}, {CONFIGURATION_KEY}"
+_MOST_RULES = 64
+_MOST_NETWORKS = 64
+_MOST_PER_HOUR = 1_000
+_LARGEST = 64 * 1024
+_LIFETIME = re.compile(r"([1-9][0-9]{0,5})([hd])")
+_PATTERN = re.compile(r"[a-z0-9.*?-]{1,253}")
+
+
+class SourceWord(StrEnum):
+    """A source as the configuration names it. The order is that of their strength, whatever the configuration's is."""
+
+    INVENTORY = "inventory"
+    PINS = "pins"
+    RENEWAL = "renewal"
+    NEW_NODES = "new-nodes"
+    NODE_STATUS = "node-status"
+
+
+class DenyMode(StrEnum):
+    """What becomes of a CSR that no honest kubelet would send."""
+
+    NONE = "none"
+    """It is held, as every other."""
+
+    HARD = "hard"
+    """It is denied."""
+
+
+class ApproverConfiguration(msgspec.Struct, frozen=True):
+    """How the approver decides. The defaults are those without a configuration."""
+
+    sources: tuple[SourceWord, ...] = (SourceWord.INVENTORY, SourceWord.PINS, SourceWord.RENEWAL)
+    new_nodes: tuple[NewNodeRule, ...] = ()
+    cluster_domain: str = ""
+    service_networks: tuple[Network, ...] = ()
+    deny: DenyMode = DenyMode.NONE
+    max_lifetime: timedelta = CsrLimits().lifetime
+    problems: tuple[str, ...] = ()
+    """Rules for new nodes that cannot be read. They admit nobody."""
+
+    @property
+    def limits(self) -> CsrLimits:
+        """The limits of a CSR, by this configuration."""
+        return msgspec.structs.replace(CsrLimits(), lifetime=self.max_lifetime)
+
+
+class _Document(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    schema_version: str
+    sources: tuple[SourceWord, ...] = ApproverConfiguration().sources
+    new_nodes: list[object] = []
+    cluster_domain: str = ""
+    service_networks: list[str] = msgspec.field(default_factory=list, name="serviceCIDRs")
+    deny: DenyMode = DenyMode.NONE
+    max_lifetime: str = ""
+
+
+class _NewNodes(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    names: str
+    cidrs: list[str]
+    per_hour: int
+
+
+def read_configuration(text: str) -> ApproverConfiguration | Unreadable:
+    """The configuration in the ConfigMap. With one that cannot be read nothing is approved.
+
+    A rule for new nodes that cannot be read admits nobody and is reported; the others count.
+    """
+    try:
+        document = _document(text)
+        rules, problems = _rules(document.new_nodes)
+        return ApproverConfiguration(
+            sources=_sources(document.sources),
+            new_nodes=rules,
+            cluster_domain=_domain(document.cluster_domain),
+            service_networks=_networks(document.service_networks, "serviceCIDRs"),
+            deny=document.deny,
+            max_lifetime=_lifetime(document.max_lifetime),
+            problems=problems,
+        )
+    except NotAnEntry as error:
+        return Unreadable(_WHERE, error.seen, error.expected)
+
+
+def _document(text: str) -> _Document:
+    if len(text) > _LARGEST:
+        raise NotAnEntry(f"{len(text)} characters", f"at most {_LARGEST} are read")
+    try:
+        said = goyaml.read(text.encode())
+    except (goyaml.UnreadableYaml, UnicodeError) as error:
+        raise NotAnEntry(str(error), "YAML was expected") from None
+    version = said.get("schemaVersion") if isinstance(said, dict) else None
+    if version != CONFIGURATION_SCHEMA:
+        raise NotAnEntry(f"schemaVersion {version!r}"[:200], f"{CONFIGURATION_SCHEMA} was expected")
+    known = [field.encode_name for field in msgspec.structs.fields(_Document)]
+    if strange := sorted(set(said) - set(known)):
+        right = nearest(strange[0], known, otherwise=f"one of {', '.join(known)} was expected")
+        raise NotAnEntry(f"{strange[0]!r}"[:200], right)
+    try:
+        return msgspec.convert(said, _Document)
+    except msgspec.ValidationError as error:
+        raise NotAnEntry(
+            str(error), "a configuration as docs/approver.md describes it was expected"
+        ) from None
+
+
+def _sources(words: tuple[SourceWord, ...]) -> tuple[SourceWord, ...]:
+    found = tuple(word for word in SourceWord if word in words)
+    if not found:
+        raise NotAnEntry(
+            "no source", "sources: [inventory, pins, renewal] was expected, or some of them"
+        )
+    if {SourceWord.NEW_NODES, SourceWord.NODE_STATUS} <= set(found):
+        raise NotAnEntry(
+            "new-nodes and node-status",
+            "one of them was expected: node-status takes every node that the rules do not",
+        )
+    return found
+
+
+def _rules(said: list[object]) -> tuple[tuple[NewNodeRule, ...], tuple[str, ...]]:
+    if len(said) > _MOST_RULES:
+        raise NotAnEntry(f"{len(said)} rules for new nodes", f"at most {_MOST_RULES} are read")
+    rules: dict[str, NewNodeRule] = {}
+    problems: list[str] = []
+    for number, each in enumerate(said, start=1):
+        try:
+            rule = _rule(each, rules)
+            rules[rule.names] = rule
+        except NotAnEntry as error:
+            problems.append(f"{_WHERE}, newNodes {number}: {error.seen}; {error.expected}")
+    return tuple(rules.values()), tuple(problems)
+
+
+def _rule(said: object, earlier: Collection[str]) -> NewNodeRule:
+    try:
+        read = msgspec.convert(said, _NewNodes)
+    except msgspec.ValidationError as error:
+        raise NotAnEntry(str(error), "names, cidrs and perHour were expected") from None
+    if not _PATTERN.fullmatch(read.names) or not read.names.strip("*?."):
+        raise NotAnEntry(
+            f"names {read.names[:80]!r}",
+            "a lower-case pattern with * and ? and some other letter was expected",
+        )
+    if read.names in earlier:
+        raise NotAnEntry(f"names {read.names!r} again", "one rule for each pattern was expected")
+    if not 1 <= read.per_hour <= _MOST_PER_HOUR:
+        raise NotAnEntry(f"perHour {read.per_hour}", f"1 to {_MOST_PER_HOUR} was expected")
+    networks = _networks(read.cidrs, "cidrs")
+    if not networks:
+        raise NotAnEntry("no cidrs", "the networks of the nodes were expected")
+    return NewNodeRule(read.names, networks, read.per_hour)
+
+
+def _networks(texts: list[str], what: str) -> tuple[Network, ...]:
+    if len(texts) > _MOST_NETWORKS:
+        raise NotAnEntry(f"{len(texts)} {what}", f"at most {_MOST_NETWORKS} are read")
+    try:
+        return tuple(ip_network(text) for text in texts)
+    except ValueError as error:
+        raise NotAnEntry(
+            f"{what}: {error}"[:200], "networks such as 192.168.88.0/24 were expected"
+        ) from None
+
+
+def _domain(text: str) -> str:
+    domain = checked_text(text, "clusterDomain").strip(".").lower()
+    if domain and (why := malformed(domain)):
+        raise NotAnEntry(f"clusterDomain {domain[:80]!r} ({why})", "a DNS domain was expected")
+    return domain
+
+
+def _lifetime(text: str) -> timedelta:
+    if not text:
+        return CsrLimits().lifetime
+    found = _LIFETIME.fullmatch(text)
+    if found is None:
+        raise NotAnEntry(
+            f"maxLifetime {text[:80]!r}", "hours or days such as 24h or 90d were expected"
+        )
+    return timedelta(hours=int(found[1])) if found[2] == "h" else timedelta(days=int(found[1]))

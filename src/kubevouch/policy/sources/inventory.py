@@ -1,0 +1,92 @@
+"""The operator's inventory: a document that lists nodes with their names and addresses. It says nothing about UIDs."""
+
+import msgspec
+
+from kubevouch import goyaml
+from kubevouch.policy.sources.stored import (
+    NotAnEntry,
+    Unreadable,
+    checked_addresses,
+    checked_names,
+    checked_text,
+)
+
+INVENTORY = "kubevouch-inventory"
+INVENTORY_KEY = "inventory.yaml"
+INVENTORY_SCHEMA = "kubevouch.inventory/1"
+
+_WHERE = f"{INVENTORY}, {INVENTORY_KEY}"
+_MOST_NODES = 20_000
+
+
+class InventoryNode(msgspec.Struct, frozen=True):
+    """One node of the inventory. machine_id "": not said."""
+
+    node: str
+    names: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    machine_id: str = ""
+
+
+class Inventory(msgspec.Struct, frozen=True):
+    """The nodes of the inventory, each as a value or as Unreadable."""
+
+    nodes: dict[str, InventoryNode | Unreadable] = {}
+    problems: tuple[str, ...] = ()
+
+
+class _Entry(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    names: list[str] = []
+    addresses: list[str] = []
+    machine_id: str = ""
+
+
+def read_inventory(text: str) -> Inventory | Unreadable:
+    """The inventory in the ConfigMap. One that is not readable as a whole may list any node, so it holds them all."""
+    try:
+        nodes = _nodes_in(text)
+    except NotAnEntry as error:
+        return Unreadable(_WHERE, error.seen, error.expected)
+    found: dict[str, InventoryNode | Unreadable] = {}
+    problems: list[str] = []
+    for node, said in nodes.items():
+        try:
+            found[node] = _node(node, said)
+        except NotAnEntry as error:
+            unread = Unreadable(f"{_WHERE}, {node}", error.seen, error.expected)
+            found[node] = unread
+            problems.append(str(unread))
+    return Inventory(found, tuple(problems))
+
+
+def _nodes_in(text: str) -> dict[str, goyaml.Value]:
+    try:
+        said = goyaml.read(text.encode())
+    except (goyaml.UnreadableYaml, UnicodeError) as error:
+        raise NotAnEntry(str(error), "YAML was expected") from None
+    if not isinstance(said, dict) or said.get("schemaVersion") != INVENTORY_SCHEMA:
+        version = said.get("schemaVersion") if isinstance(said, dict) else None
+        raise NotAnEntry(f"schemaVersion {version!r}"[:200], f"{INVENTORY_SCHEMA} was expected")
+    if strange := sorted(set(said) - {"schemaVersion", "nodes"}):
+        raise NotAnEntry(f"{strange[0]!r}"[:200], "only schemaVersion and nodes were expected")
+    nodes = said.get("nodes")
+    if not isinstance(nodes, dict):
+        raise NotAnEntry(
+            "no mapping of nodes", "nodes: {NAME: {names: [...], addresses: [...]}} was expected"
+        )
+    if len(nodes) > _MOST_NODES:
+        raise NotAnEntry(f"{len(nodes)} nodes", f"at most {_MOST_NODES} are read")
+    return nodes
+
+
+def _node(node: str, said: goyaml.Value) -> InventoryNode:
+    try:
+        entry = msgspec.convert(said, _Entry)
+    except msgspec.ValidationError as error:
+        raise NotAnEntry(str(error), "names, addresses and machineId were expected") from None
+    return InventoryNode(
+        checked_text(node, "node"),
+        checked_names(entry.names),
+        checked_addresses(entry.addresses),
+        checked_text(entry.machine_id, "machineId"),
+    )

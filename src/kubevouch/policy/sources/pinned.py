@@ -1,0 +1,96 @@
+"""What an operator pinned: the names and addresses of one Node, written where no node can write."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from kubevouch.policy.sources.stored import (
+    VERSION,
+    NotAnEntry,
+    Shard,
+    checked_addresses,
+    checked_certificates,
+    checked_names,
+    checked_text,
+    decoded_entry,
+    encoded_entry,
+    read_shard,
+)
+
+PINS = "kubevouch-pins"
+"""Prefix of the ConfigMaps."""
+
+
+class PinnedNode(msgspec.Struct, frozen=True):
+    """One Node's names and addresses, as an operator pinned them. "" and () mean: not said."""
+
+    node: str
+    uid: str
+    """The UID of the Node that was looked at. "": of any Node of that name."""
+
+    names: tuple[str, ...]
+    addresses: tuple[str, ...]
+    machine_id: str = ""
+    client_certificates: tuple[str, ...] = ()
+    """SHA-256 of client certificates that are this node's own, whoever asked for them."""
+
+    pinned_at: datetime | None = None
+    by: str = ""
+
+    def __str__(self) -> str:
+        when = f" on {self.pinned_at:%Y-%m-%d}" if self.pinned_at else ""
+        return f"pinned{when}" + (f" by {self.by}" if self.by else "")
+
+
+class _StoredPin(msgspec.Struct, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    v: int
+    uid: str = ""
+    names: list[str] = []
+    addresses: list[str] = []
+    machine_id: str = ""
+    client_certificates: list[str] = []
+    pinned_at: datetime | None = None
+    by: str = ""
+
+
+def read_pins(name: str, data: Mapping[str, str]) -> Shard[PinnedNode]:
+    """The pins in one ConfigMap."""
+    return read_shard(name, data, read_pin, prefix=PINS)
+
+
+def read_pin(node: str, raw: bytes) -> PinnedNode:
+    """One pin. Raises NotAnEntry."""
+    stored = decoded_entry(raw, _StoredPin)
+    if stored.pinned_at is not None and stored.pinned_at.tzinfo is None:
+        raise NotAnEntry(
+            f"pinnedAt {stored.pinned_at}", "a moment with its offset from UTC was expected"
+        )
+    return PinnedNode(
+        node=node,
+        uid=checked_text(stored.uid, "uid"),
+        names=checked_names(stored.names),
+        addresses=checked_addresses(stored.addresses),
+        machine_id=checked_text(stored.machine_id, "machineId"),
+        client_certificates=checked_certificates(stored.client_certificates),
+        pinned_at=stored.pinned_at,
+        by=checked_text(stored.by, "by"),
+    )
+
+
+def written_pin(pin: PinnedNode) -> str:
+    """The text of a pin's entry. Raises NotAnEntry if it could not be read again."""
+    text = encoded_entry(
+        _StoredPin(
+            v=VERSION,
+            uid=pin.uid,
+            names=list(pin.names),
+            addresses=list(pin.addresses),
+            machine_id=pin.machine_id,
+            client_certificates=list(pin.client_certificates),
+            pinned_at=pin.pinned_at,
+            by=pin.by,
+        )
+    )
+    read_pin(pin.node, text.encode())
+    return text

@@ -1,0 +1,105 @@
+"""The certificate that a kubelet serves already: whoever renews asks for no more than that.
+
+The kubelet has proven to have the key of a certificate that the cluster issued. So its certificate says which node it
+is, at each address where the same certificate is served. It proves no more than that: whoever got a bad certificate once
+would keep it for ever, so all other rules are asked as well, and what another node claims is held.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import ip_address
+
+from kubevouch.kubelet.dial_result import DialResult
+from kubevouch.outcome import Outcome
+from kubevouch.policy.claims import Address, AllowedNames, AskedNames, Claim, NameSource
+from kubevouch.policy.csr import NODE_USER, NODES_GROUP
+from kubevouch.policy.reasons import HoldReason
+from kubevouch.x509 import Certificate, printable, unmapped, verify
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalEvidence:
+    """What the kubelet serves: one bare handshake with each address that the CSR asks for.
+
+    roots: the CAs that sign kubelets' serving certificates. at: the moment for which they are verified.
+    """
+
+    dialled: tuple[DialResult, ...]
+    roots: tuple[Certificate, ...]
+    at: datetime
+
+
+def allowed_by_renewal(
+    node: str, asked: AskedNames, evidence: RenewalEvidence, *, control_plane: bool
+) -> AllowedNames | str:
+    """What the served certificate allows; or, if none shows that it is this node's, why not."""
+    served: dict[Address, Certificate] = {}
+    not_served: dict[Address, str] = {}
+    for address in asked.addresses:
+        leaf = _leaf_of(node, address, evidence)
+        if isinstance(leaf, str):
+            not_served[address] = leaf
+        else:
+            served[address] = leaf
+    if not served:
+        return next(iter(not_served.values()), "the CSR asks for no address at which to look")
+    first = next(iter(served.values()))
+    names = tuple(
+        Claim(name, NameSource.NODE_NAME if name == node else NameSource.LIVE_CERTIFICATE)
+        for name in dict.fromkeys(first.dns_names)
+    )
+    addresses = tuple(
+        Claim(str(unmapped(each)), NameSource.LIVE_CERTIFICATE)
+        for each in dict.fromkeys(first.ip_addresses)
+    )
+    has = {claim.value for claim in (*names, *addresses)}
+    return AllowedNames(
+        node=node,
+        names=names,
+        addresses=addresses,
+        control_plane=control_plane,
+        outdated=_outdated(served, {a: why for a, why in not_served.items() if str(a) in has}),
+        not_valid=HoldReason.NOT_SERVED,
+        unlisted=tuple(
+            value for value in (*asked.names, *map(str, asked.addresses)) if value not in has
+        ),
+        listed=f"the certificate that it serves lacks it: kubevouch approver pin {node}",
+    )
+
+
+def _outdated(served: dict[Address, Certificate], not_served: dict[Address, str]) -> str:
+    if not_served:
+        return "; ".join(not_served.values())
+    if len(set(served.values())) > 1:
+        where = ", ".join(map(str, served))
+        return f"{where}: not the same certificate is served at all of them"
+    return ""
+
+
+def _leaf_of(node: str, address: Address, evidence: RenewalEvidence) -> Certificate | str:
+    """The certificate that is served there, if it is this node's; else why not."""
+    found = next((each for each in evidence.dialled if _is_at(each, address)), None)
+    if found is None:
+        return f"{address}: nobody has looked at what is served there"
+    if found.failure is not None or found.leaf is None:
+        return f"{address}: {found.failure or 'no certificate is served'}"
+    verdict = verify(
+        found.leaf,
+        intermediates=found.chain[1:],
+        roots=evidence.roots,
+        name="",
+        at=evidence.at,
+    )
+    if verdict.outcome is not Outcome.PASS:
+        return f"{address}: {printable(verdict.go_text)}"
+    subject = found.leaf.subject
+    if subject.common_name != f"{NODE_USER}{node}" or subject.organizations != (NODES_GROUP,):
+        return f"{address}: the certificate of {printable(str(subject))} is served"
+    return found.leaf
+
+
+def _is_at(dialled: DialResult, address: Address) -> bool:
+    try:
+        return unmapped(ip_address(dialled.target.address)) == unmapped(address)
+    except ValueError:
+        return False

@@ -1,0 +1,181 @@
+"""What is kept in ConfigMaps: one JSON text for each node, in sixteen shards, read within bounds.
+
+`data[<node name>]` of ConfigMap `<prefix>-<shard>` is one entry, so that kubectl shows it and two writers' merge patches
+do not meet. Each entry has a version `v`. Ours and the one before are read; one from a newer kubevouch stays unread.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Generic, TypeVar
+
+import msgspec
+
+from kubevouch.policy.claims import as_address
+from kubevouch.policy.usable import malformed
+
+T = TypeVar("T")
+
+VERSION = 1
+SHARDS = 16
+LARGEST_ENTRY = 16 * 1024
+"""Bytes of one entry. An entry with 64 names of 253 characters fits in it just so."""
+
+MOST_ENTRIES = 10_000
+"""In one ConfigMap, whose size etcd bounds at about a MiB."""
+
+MOST_VALUES = 64
+"""Names, addresses or certificates in one entry. No CSR may have so many."""
+
+_LONGEST_TEXT = 512
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """An entry or a document that is there and cannot be read. What it would say is not known, so its node is held."""
+
+    where: str
+    seen: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.seen}; {self.expected}"
+
+
+class Shard(msgspec.Struct, Generic[T], frozen=True):
+    """The entries of one ConfigMap by node, each as a value or as Unreadable, and what else is wrong with it."""
+
+    entries: dict[str, T | Unreadable]
+    problems: tuple[str, ...] = ()
+
+
+class NotAnEntry(ValueError):
+    """A text is not a valid entry: what was seen, and what would be right."""
+
+    def __init__(self, seen: str, expected: str) -> None:
+        super().__init__(seen, expected)
+        self.seen = seen
+        self.expected = expected
+
+
+def shard_of(prefix: str, node: str) -> str:
+    """The name of the ConfigMap that has a node's entry, such as kubevouch-pins-11."""
+    return f"{prefix}-{int(hashlib.sha256(node.encode()).hexdigest()[0], 16)}"
+
+
+def shard_names(prefix: str) -> tuple[str, ...]:
+    """The names of all ConfigMaps with this prefix, for a Role."""
+    return tuple(f"{prefix}-{number}" for number in range(SHARDS))
+
+
+def read_shard(
+    name: str, data: Mapping[str, str], read: Callable[[str, bytes], T], *, prefix: str
+) -> Shard[T]:
+    """The entries of the ConfigMap `name`. read: makes one from the node's name and its text, or raises NotAnEntry."""
+    entries: dict[str, T | Unreadable] = {}
+    problems: list[str] = []
+    if len(data) > MOST_ENTRIES:
+        # Which entries would be left out is anybody's guess, so none counts.
+        why = Unreadable(name, f"{len(data)} entries", f"at most {MOST_ENTRIES} are read")
+        return Shard(dict.fromkeys(data, why), (str(why),))
+    for node, text in data.items():
+        where = f"{name}, {node}"
+        right = shard_of(prefix, node)
+        if right != name:
+            problems.append(f"{where}: in the wrong ConfigMap; {right} was expected")
+            continue
+        try:
+            entries[node] = read(node, _bounded_bytes(text))
+        except NotAnEntry as error:
+            unread = Unreadable(where, error.seen, error.expected)
+            entries[node] = unread
+            problems.append(str(unread))
+    return Shard(entries, tuple(problems))
+
+
+def _bounded_bytes(text: str) -> bytes:
+    raw = text.encode()
+    if len(raw) > LARGEST_ENTRY:
+        raise NotAnEntry(f"{len(raw)} bytes", f"at most {LARGEST_ENTRY} are read")
+    return raw
+
+
+class _Versioned(msgspec.Struct):
+    v: int
+
+
+def decoded_entry(raw: bytes, kind: type[T]) -> T:
+    """One entry of this version. Raises NotAnEntry."""
+    try:
+        version = msgspec.json.decode(raw, type=_Versioned).v
+        if version > VERSION:
+            raise NotAnEntry(
+                f"version {version}",
+                f"this kubevouch reads version {VERSION}; a newer one wrote it",
+            )
+        if version < 1:
+            raise NotAnEntry(f"version {version}", f"version {VERSION} was expected")
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        raise NotAnEntry(str(error), "an entry as kubevouch writes it was expected") from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise NotAnEntry(
+            f"not JSON ({error})", "an entry as kubevouch writes it was expected"
+        ) from None
+
+
+def encoded_entry(entry: msgspec.Struct) -> str:
+    """The text of an entry, with its keys in one order."""
+    return msgspec.json.encode(entry, order="sorted").decode()
+
+
+def checked_names(names: Iterable[str]) -> tuple[str, ...]:
+    """The same names. Raises NotAnEntry for one that no host can have, and for too many."""
+    found = _bounded(names, "names")
+    for name in found:
+        if why := malformed(name):
+            raise NotAnEntry(f"name {_short(name)} ({why})", "host names were expected")
+    return found
+
+
+def checked_addresses(addresses: Iterable[str]) -> tuple[str, ...]:
+    """The addresses in their plainest form. Raises NotAnEntry for what is not an address, and for too many."""
+    found = []
+    for text in _bounded(addresses, "addresses"):
+        address = as_address(text)
+        if address is None:
+            raise NotAnEntry(
+                f"address {_short(text)}", "IP addresses without a prefix were expected"
+            )
+        found.append(str(address))
+    return tuple(dict.fromkeys(found))
+
+
+def checked_certificates(certificates: Iterable[str]) -> tuple[str, ...]:
+    """SHA-256 hashes in lower-case hexadecimal. Raises NotAnEntry."""
+    found = _bounded(certificates, "client certificates")
+    for text in found:
+        if len(text) != 64 or text.strip("0123456789abcdef"):
+            raise NotAnEntry(
+                f"client certificate {_short(text)}",
+                "64 lower-case hexadecimal digits were expected",
+            )
+    return found
+
+
+def checked_text(text: str, what: str) -> str:
+    """The same text. Raises NotAnEntry if it is too long or does not print on one line."""
+    if len(text) > _LONGEST_TEXT or not text.isprintable():
+        raise NotAnEntry(
+            f"{what} {_short(text)}", f"one line of at most {_LONGEST_TEXT} characters was expected"
+        )
+    return text
+
+
+def _bounded(values: Iterable[str], what: str) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(values))
+    if len(found) > MOST_VALUES:
+        raise NotAnEntry(f"{len(found)} {what}", f"at most {MOST_VALUES} are read")
+    return found
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 80 else f"{text[:80]}...")

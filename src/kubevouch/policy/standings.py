@@ -1,0 +1,87 @@
+"""The standings of all nodes' client certificates, as their CSRs and Nodes are watched. No I/O: it is told what is seen."""
+
+from collections.abc import Callable, Collection, Mapping
+
+import msgspec
+
+from kubevouch.policy.standing import (
+    ClientCsr,
+    LiveNode,
+    NodeStanding,
+    StandingAnswer,
+    folded,
+    of_node,
+    standing_of,
+)
+
+MOST_WAITING = 1_000
+"""Names without a Node that are remembered. Anybody with a bootstrap token can ask for any number of names."""
+
+
+def _nobody(_: str) -> Collection[str]:
+    return ()
+
+
+class Standings:
+    """What is known of every node, by name.
+
+    vouched: the client certificates that an operator has pinned as a node's own. After a gap in the watch nobody knows
+    whether every client certificate was seen, so what is not listed is unknown from then on, and no longer held.
+    """
+
+    def __init__(
+        self,
+        known: Mapping[str, NodeStanding] | None = None,
+        vouched: Callable[[str], Collection[str]] = _nobody,
+    ) -> None:
+        self._known: dict[str, NodeStanding] = {}
+        self._waiting: dict[str, NodeStanding] = {}
+        self._vouched = vouched
+        self._overflowed = False
+        for name, standing in (known or {}).items():
+            self._keep(name, standing)
+
+    def csr(self, csr: ClientCsr, node: LiveNode | None) -> bool:
+        """A client certificate was issued. node: the Node of its name, if there is one. Whether that is news."""
+        before = self._of(csr.node)
+        after = folded(before, csr, node, self._vouched(csr.node))
+        self._keep(csr.node, after)
+        return after != before
+
+    def node(self, node: LiveNode) -> bool:
+        """A Node is there. Whether that is news."""
+        before = self._of(node.name)
+        after = of_node(before, node)
+        self._keep(node.name, after)
+        return after != before
+
+    def gone(self, name: str) -> None:
+        """The Node is gone: its client certificates say nothing about the next one of that name."""
+        self._known.pop(name, None)
+        self._waiting.pop(name, None)
+
+    def gap(self) -> None:
+        """Somebody may have got a client certificate while nobody watched."""
+        for kept in (self._known, self._waiting):
+            for name, known in kept.items():
+                kept[name] = msgspec.structs.replace(known, whole=False)
+
+    def of(self, node: LiveNode, credential_ids: Collection[str] | None) -> StandingAnswer:
+        """The standing of the credential that made a serving CSR of this Node."""
+        return standing_of(self._of(node.name), node, credential_ids, self._vouched(node.name))
+
+    def known(self, name: str) -> NodeStanding:
+        """What is to be stored of a node."""
+        return self._of(name)
+
+    def _of(self, name: str) -> NodeStanding:
+        found = self._known.get(name) or self._waiting.get(name)
+        return found or NodeStanding(crowded=self._overflowed)
+
+    def _keep(self, name: str, known: NodeStanding) -> None:
+        self.gone(name)
+        (self._known if known.uid else self._waiting)[name] = known
+        if len(self._waiting) > MOST_WAITING:
+            # The next Node of that name cannot be told from one whose name was borrowed before it joined.
+            del self._waiting[next(iter(self._waiting))]
+            self._overflowed = True
