@@ -19,6 +19,7 @@ from kubevouch_lab.apiserver.kinds import (
 )
 from kubevouch_lab.controllers.loop import reconcile
 from kubevouch_lab.controllers.run_all import controllers
+from kubevouch_lab.objects import condition
 from lab.tests.plane import Plane, until
 
 READY = {"type": "Ready", "status": "True"}
@@ -95,6 +96,10 @@ def pods(running: Plane) -> list[dict[str, Any]]:
     return running.store.list(PODS, "default")
 
 
+def refused(pod: dict[str, Any]) -> bool:
+    return (condition(pod, "PodScheduled") or {}).get("status") == "False"
+
+
 async def test_it_comes_up_and_kubectl_says_so(running: Plane) -> None:
     async with moving(running):
         await running.does("apply", "-f", "-", stdin=deployment())
@@ -114,6 +119,17 @@ async def test_it_comes_up_and_kubectl_says_so(running: Plane) -> None:
         assert f"deployment-controller  Scaled up replica set {name} from 0 to 3" in described
         told = await running.does("describe", "pod", pods(running)[0]["metadata"]["name"])
         assert f"default-scheduler  Successfully assigned default/{name}-" in told
+
+
+async def test_pods_that_wait_go_to_a_node_as_soon_as_it_takes_them(running: Plane) -> None:
+    """No time passes here. kube-scheduler looks again when a node has changed (pkg/scheduler/eventhandlers.go)."""
+    async with moving(running):
+        for name in ("n1", "n2", "n3"):
+            running.admin.patch(NODES, name, {"spec": {"unschedulable": True}})
+        running.admin.create(DEPLOYMENTS, deployment())
+        await until(lambda: [refused(pod) for pod in pods(running)] == [True] * 3)
+        running.admin.patch(NODES, "n2", {"spec": {"unschedulable": None}})
+        await until(lambda: {pod["spec"].get("nodeName") for pod in pods(running)} == {"n2"})
 
 
 async def test_not_ready_is_told_as_a_real_cluster_tells_it(running: Plane) -> None:

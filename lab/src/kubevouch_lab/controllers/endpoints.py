@@ -81,7 +81,7 @@ class EndpointsController:
         }
         made = {
             "apiVersion": "v1",
-            "kind": "EndpointsController",
+            "kind": "Endpoints",
             "metadata": {
                 "name": metadata["name"],
                 "namespace": metadata["namespace"],

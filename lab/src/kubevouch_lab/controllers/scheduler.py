@@ -35,10 +35,10 @@ class Scheduler:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        await reconcile(self._store, (PODS,), self.sync, clock=self._clock)
+        await reconcile(self._store, (PODS, NODES), self.sync, clock=self._clock)
 
     def sync(self) -> float | None:
-        """Every pod that waits, once; again in five seconds while one waits: a node may come back."""
+        """Every pod that waits, once; again in five seconds while one waits, for what failed."""
         for pod in self._store.pods_of(""):
             attempt(lambda found=pod: self._one(found))  # type: ignore[misc]
         return 5.0 if self._store.pods_of("") else None

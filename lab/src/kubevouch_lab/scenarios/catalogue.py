@@ -10,7 +10,7 @@ from kubevouch.errors import UsageError
 from kubevouch_lab.cluster.scenario import Scenario
 from kubevouch_lab.cluster.states import State
 from kubevouch_lab.scenarios import faults, repairs
-from kubevouch_lab.scenarios.settling import nobody_reports
+from kubevouch_lab.scenarios.settling import no_server_ready, nobody_reports
 
 _ALL = (
     Scenario("expired", "kubelets sign their own; those certificates have expired", State.EXPIRED),
@@ -43,6 +43,14 @@ _ALL = (
         (faults.rotation_due,),
     ),
     Scenario(
+        "kubelets-dead",
+        "every kubelet's client certificate has expired: none starts, every node is NotReady",
+        State.HEALTHY,
+        (faults.somebody_approves, faults.client_certificates_expired),
+        shows=nobody_reports,
+        repair=repairs.bootstrapped_again,
+    ),
+    Scenario(
         "wrong-ca",
         "a node serves a certificate of a former CA of the same name",
         State.HEALTHY,
@@ -70,12 +78,14 @@ _ALL = (
         "metrics-server runs with --kubelet-insecure-tls",
         State.EXPIRED,
         (faults.insecure_flag,),
+        shows=no_server_ready,
     ),
     Scenario(
         "rbac-missing",
         "metrics-server's ClusterRoleBinding is gone",
         State.HEALTHY,
         (faults.somebody_approves, faults.no_binding),
+        shows=no_server_ready,
     ),
     Scenario(
         "drift",
@@ -83,14 +93,6 @@ _ALL = (
         State.HEALTHY,
         (faults.somebody_approves, faults.drifted),
         single=True,
-    ),
-    Scenario(
-        "kubelets-dead",
-        "every kubelet's client certificate has expired: none starts, every node is NotReady",
-        State.HEALTHY,
-        (faults.somebody_approves, faults.client_certificates_expired),
-        shows=nobody_reports,
-        repair=repairs.bootstrapped_again,
     ),
 )
 SCENARIOS = {each.name: each for each in _ALL}

@@ -7,6 +7,8 @@ from kubevouch_lab.apiserver.kinds import API_SERVICES, DEPLOYMENTS, NODES, PODS
 from kubevouch_lab.cluster.folder import LabError
 from kubevouch_lab.cluster.scenario import Scenario
 from kubevouch_lab.cluster.states import State
+from kubevouch_lab.controllers.node_lifecycle import taints_of
+from kubevouch_lab.controllers.scheduler import objection
 from kubevouch_lab.objects import Object, condition, labels_of, status_of, uid_of
 
 if TYPE_CHECKING:
@@ -30,17 +32,18 @@ async def come_about(lab: "Lab", scenario: Scenario, *, whole: bool) -> None:
     if whole and scenario.name == scenario.state:
         await settled(lab, scenario.state)
         return
+    await _seen(lab, scenario.name, _pods_placed(lab))
     if scenario.shows is not None:
         await _seen(lab, scenario.name, scenario.shows(lab))
-    elif whole and scenario.single and scenario.state is State.HEALTHY and len(lab.machines) > 1:
-        # Of the other nodes they have metrics: however long the way back from another scenario is, they get ready.
+    elif whole and scenario.state is State.HEALTHY:
+        # Of all or of the other nodes they have metrics: however long the way back from another scenario is.
         await _seen(lab, scenario.name, _looks(lab, State.HEALTHY))
     await _quiet(lab, scenario.name)
 
 
 async def settled(lab: "Lab", state: State) -> None:
     """Returns when a plain state of the whole lab is seen. Raises LabError as `come_about` does."""
-    await _seen(lab, state, _looks(lab, state))
+    await _seen(lab, state, _pods_placed(lab) | _looks(lab, state))
 
 
 async def _seen(lab: "Lab", name: str, looks: Mapping[str, Callable[[], bool]]) -> None:
@@ -75,14 +78,12 @@ def _not_seen(lab: "Lab", name: str, what: str) -> LabError:
 def _picture(lab: "Lab") -> tuple[object, ...]:
     """What people and doctor look at, without what moves for ever (a denied kubelet asks again and again)."""
     store = lab.control_plane.store
-    deployment = store.find(DEPLOYMENTS, "metrics-server", "kube-system")
-    service = store.find(API_SERVICES, "v1beta1.metrics.k8s.io")
     return (
         [(each.kubelet.running, bool(each.kubelet.waits_for)) for each in lab.machines.values()],
         [(condition(node, "Ready") or {}).get("status") for node in store.list(NODES)],
         [(uid_of(pod), status_of(pod).get("phase"), _ready(pod)) for pod in _servers(lab)],
-        status_of(deployment).get("readyReplicas") if deployment else None,
-        _available(service),
+        _deployment(lab).get("readyReplicas"),
+        _metrics_api(lab),
     )
 
 
@@ -100,33 +101,83 @@ def _servers(lab: "Lab") -> list[Object]:
     ]
 
 
-def _has_no_place(pod: Object) -> bool:
-    """No node takes it: in a lab of one or two nodes there are too few for three that keep apart."""
-    return (condition(pod, "PodScheduled") or {}).get("status") == "False"
+def _pods_placed(lab: "Lab") -> dict[str, Callable[[], bool]]:
+    """What must be over before pods tell anything: as long as nodes get ready again, pods only wait for them."""
+    store = lab.control_plane.store
+
+    def free(name: str) -> bool:
+        node = store.find(NODES, name)
+        if node is None or (condition(node, "Ready") or {}).get("status") != "True":
+            return False
+        taints = (node.get("spec") or {}).get("taints") or []
+        return taints_of(node, "") == taints
+
+    def all_free() -> bool:
+        return all(
+            free(each.kubelet.name) for each in lab.machines.values() if each.kubelet.running
+        )
+
+    def none_waits() -> bool:
+        return all(_bound(pod) or _has_no_place(lab, pod) for pod in _servers(lab))
+
+    return {
+        "every node Ready whose kubelet runs, and free of the taints of nodes that are not": all_free,
+        "a node for each metrics server that one would take": none_waits,
+    }
 
 
-def _available(service: Object | None) -> str:
+def _bound(pod: Object) -> bool:
+    return bool(pod["spec"].get("nodeName"))
+
+
+def _has_no_place(lab: "Lab", pod: Object) -> bool:
+    """No node takes it: in a lab of one or two nodes there are too few for three that keep apart.
+
+    It is the scheduler's own rule: what stands in the pod's status is what it was some time ago.
+    """
+    store = lab.control_plane.store
+    pods = store.list(PODS)
+    return not _bound(pod) and all(objection(pod, node, pods) for node in store.list(NODES))
+
+
+def _deployment(lab: "Lab") -> Object:
+    found = lab.control_plane.store.find(DEPLOYMENTS, "metrics-server", "kube-system")
+    return status_of(found) if found else {}
+
+
+def _metrics_api(lab: "Lab") -> str:
+    service = lab.control_plane.store.find(API_SERVICES, "v1beta1.metrics.k8s.io")
     found = condition(service, "Available") if service else None
     return f"{found['status']} {found['reason']}" if found else ""
 
 
 def nobody_reports(lab: "Lab") -> dict[str, Callable[[], bool]]:
-    """What shows that no kubelet runs."""
+    """What shows that kubelets do not run."""
+    store = lab.control_plane.store
+
+    def unknown(name: str) -> bool:
+        node = store.find(NODES, name)
+        return node is None or (condition(node, "Ready") or {}).get("status") == "Unknown"
 
     def all_unknown() -> bool:
-        nodes = lab.control_plane.store.list(NODES)
-        return all((condition(node, "Ready") or {}).get("status") == "Unknown" for node in nodes)
+        stand = [each.kubelet for each in lab.machines.values() if not each.kubelet.running]
+        return all(unknown(each.name) for each in stand)
 
-    return {"every node NotReady": all_unknown}
+    return {"every node NotReady whose kubelet does not run": all_unknown}
+
+
+def no_server_ready(lab: "Lab") -> dict[str, Callable[[], bool]]:
+    """What shows that no metrics server is ready, whatever it complains about."""
+    return {
+        "metrics-server 0/3": lambda: (
+            not _deployment(lab).get("readyReplicas") and _deployment(lab).get("replicas") == 3
+        ),
+        "MissingEndpoints": lambda: _metrics_api(lab) == "False MissingEndpoints",
+    }
 
 
 def _looks(lab: "Lab", state: State) -> dict[str, Callable[[], bool]]:
-    store = lab.control_plane.store
     dark = state in {State.PENDING, State.ROTATED_EXPIRED}
-
-    def deployment() -> Object:
-        found = store.find(DEPLOYMENTS, "metrics-server", "kube-system")
-        return (found or {}).get("status") or {}
 
     def complains() -> bool:
         nodes = [f'node="{name}"' for name in lab.machines]
@@ -134,12 +185,9 @@ def _looks(lab: "Lab", state: State) -> dict[str, Callable[[], bool]]:
         logs = ["".join(line.text for line in lines) for lines in heard]
         return any(all(node in log for node in nodes) for log in logs)
 
-    def available() -> str:
-        return _available(store.find(API_SERVICES, "v1beta1.metrics.k8s.io"))
-
     def nowhere() -> bool:
         """A lab of one node has none for metrics servers: nothing is to be seen of them."""
-        return all(map(_has_no_place, _servers(lab)))
+        return all(_has_no_place(lab, pod) for pod in _servers(lab))
 
     looks: dict[str, Callable[[], bool]] = {}
     if dark:
@@ -148,17 +196,15 @@ def _looks(lab: "Lab", state: State) -> dict[str, Callable[[], bool]]:
         )
     looks["three metrics servers, running where there is a node for them"] = lambda: (
         len(pods := _servers(lab)) == 3
-        and all(status_of(pod).get("phase") == "Running" or _has_no_place(pod) for pod in pods)
+        and all(status_of(pod).get("phase") == "Running" or _has_no_place(lab, pod) for pod in pods)
     )
     if state is State.HEALTHY:
         looks["all of them ready"] = lambda: (
-            deployment().get("readyReplicas", 0) == sum(not _has_no_place(p) for p in _servers(lab))
+            _deployment(lab).get("readyReplicas", 0)
+            == sum(not _has_no_place(lab, pod) for pod in _servers(lab))
         )
-        looks["the metrics API available"] = lambda: available() == "True Passed" or nowhere()
+        looks["the metrics API available"] = lambda: _metrics_api(lab) == "True Passed" or nowhere()
     else:
-        looks["metrics-server 0/3"] = lambda: (
-            not deployment().get("readyReplicas") and deployment().get("replicas") == 3
-        )
         looks["its complaint about every node"] = lambda: complains() or nowhere()
-        looks["MissingEndpoints"] = lambda: available() == "False MissingEndpoints"
+        looks |= no_server_ready(lab)
     return looks
