@@ -7,6 +7,9 @@ import pytest
 
 from lab.tests.plane import Plane, plane
 from tests.support.authority import Authority
+from tests.support.lab_blocks import blocks_of_this_process
+
+__all__ = ["authority", "blocks_of_this_process", "running"]
 
 
 @pytest.fixture(scope="session")

@@ -102,12 +102,14 @@ def up(
     import asyncio
 
     from kubevouch.system_clock import SystemClock
+    from kubevouch_lab.cluster.site import BLOCKS_VARIABLE, blocks_of
     from kubevouch_lab.process.background import detached
     from kubevouch_lab.process.run import LabOptions, run
 
     terminal = terminal_of(ctx)
     folder = _folder(terminal, directory)
-    options = LabOptions(scenario or "", count or 0)
+    blocks = blocks_of(terminal.environment.get(BLOCKS_VARIABLE, ""))
+    options = LabOptions(scenario or "", count or 0, blocks)
 
     async def running(ready: "asyncio.Future[None]") -> None:
         await run(

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from kubevouch_lab.cluster.folder import Folder
+from kubevouch_lab.cluster.site import BLOCKS_VARIABLE, blocks_of
+from tests.support.lab_blocks import share
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 
@@ -132,6 +134,43 @@ def test_an_address_that_is_taken_is_named(root: Path) -> None:
         up = run("up", root, "--detach")
     assert up.returncode == 4
     assert f"{site.api_address}:{site.api_port}" in up.stderr
+
+
+def test_a_new_lab_takes_one_of_the_blocks_that_it_may(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only = Folder(root)
+    own = blocks_of(os.environ.get(BLOCKS_VARIABLE, ""))
+    monkeypatch.setenv(BLOCKS_VARIABLE, f"{own[-2]}-{own[-1]}")
+    assert run("up", root, "--detach", "--nodes", "1").returncode == 0
+    assert only.record().block in own[-2:]
+
+
+@pytest.mark.parametrize("text", ["15-20", "16-240", "20-16", "16-", "-16", "16-20-24", "x", "١٦"])
+def test_what_names_no_block_is_refused(
+    text: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(BLOCKS_VARIABLE, text)
+    up = run("up", root, "--detach", "--nodes", "1")
+    assert up.returncode == 2
+    seen = f"$KUBEVOUCH_LAB_BLOCKS: {text!r} names no block of 127.0.0.0/8"
+    assert f"{seen}; two numbers from 16 to 239, such as 16-127" in " ".join(up.stderr.split())
+    assert not root.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"), [("", 16, 239), ("40", 40, 40), ("16-127", 16, 127)]
+)
+def test_blocks_are_named_by_the_first_and_the_last(text: str, first: int, last: int) -> None:
+    found = blocks_of(text)
+    assert (found[0], found[-1]) == (first, last)
+
+
+def test_no_two_workers_of_a_test_run_choose_from_the_same_blocks() -> None:
+    for workers in (1, 2, 3, 8):
+        shares = [blocks_of(share(number, workers)) for number in range(workers)]
+        assert all(shares)
+        assert len({block for each in shares for block in each}) == sum(map(len, shares))
 
 
 def not_after(file: Path) -> str:

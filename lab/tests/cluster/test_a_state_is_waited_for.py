@@ -10,6 +10,7 @@ from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver.kinds import DEPLOYMENTS, NODES, PODS
 from kubevouch_lab.cluster.folder import Folder
 from kubevouch_lab.cluster.lab import Lab, LabOptions
+from kubevouch_lab.cluster.site import BLOCKS_VARIABLE, blocks_of
 from kubevouch_lab.cluster.states import State
 from kubevouch_lab.objects import condition, name_of, status_of
 from kubevouch_lab.scenarios import transitions
@@ -32,7 +33,7 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
     )
     with folder.locked():
         await running.start(
-            LabOptions("healthy"))
+            LabOptions("healthy", blocks=blocks_of(os.environ.get(BLOCKS_VARIABLE, "")))
         )
         try:
             yield running

@@ -1,6 +1,7 @@
 """Each scenario, applied to a running lab, is what `kubevouch doctor` finds: exactly these findings, and this cause."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from kubevouch_lab.cluster.folder import Folder
+from kubevouch_lab.cluster.site import BLOCKS_VARIABLE
 from kubevouch_lab.scenarios.catalogue import SCENARIOS
 
 EXPECTED = Path(__file__).parent / "expected"
@@ -31,6 +33,7 @@ class RunningLab:
             "HOME": str(self.root),
             "KUBECONFIG": str(self.folder.kubeconfig),
             "KUBEVOUCH_LOOPBACK_ADDRESSES": str(self.folder.loopback_addresses),
+            BLOCKS_VARIABLE: os.environ.get(BLOCKS_VARIABLE, ""),
         }
         return subprocess.run(
             [sys.executable, "-m", "kubevouch", *words],

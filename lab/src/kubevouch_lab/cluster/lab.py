@@ -34,10 +34,14 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LabOptions:
-    """What a new lab is to be; empty and 0 are the defaults. An old one must be what they say."""
+    """What a new lab is to be; empty and 0 are the defaults. An old one must be what they say.
+
+    blocks: those that a new lab may take its addresses from. An old one keeps what it has.
+    """
 
     scenario: str = ""
     nodes: int = 0
+    blocks: range = BLOCKS
 
 
 class Lab:
@@ -216,7 +220,7 @@ class Lab:
         }
 
     def _made(self, options: LabOptions) -> Record:
-        site = free_site(self.folder, options.nodes or 4)
+        site = free_site(self.folder, options.nodes or 4, options.blocks)
         scenario = self._scenario_of(options.scenario or State.EXPIRED)
         record = Record(
             block=site.block,
@@ -251,7 +255,7 @@ def _scenarios(record: Record, faults: ActiveFaults) -> dict[str, str]:
     return {host.name: faults.scenarios.get(host.name, record.scenario) for host in hosts}
 
 
-def free_site(folder: Folder, nodes: int) -> Site:
+def free_site(folder: Folder, nodes: int, blocks: range) -> Site:
     """Addresses for a new lab: those that the name of its folder leads to first, unless something listens there.
 
     Raises:
@@ -260,8 +264,8 @@ def free_site(folder: Folder, nodes: int) -> Site:
     if not _binds("127.250.0.1", 0):
         return Site(0, nodes, _free_port())
     start = int.from_bytes(hashlib.sha256(bytes(folder.root)).digest()[:4])
-    for tried in range(len(BLOCKS)):
-        site = Site(BLOCKS[(start + tried) % len(BLOCKS)], nodes)
+    for tried in range(len(blocks)):
+        site = Site(blocks[(start + tried) % len(blocks)], nodes)
         if all(_binds(site.api_address, port) for port in (site.api_port, 10250)):
             return site
     raise LabError(str(folder.root), "no block of loopback addresses is free", "end other labs")

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address
 
+from kubevouch.errors import UsageError
+
 DOMAIN = "internal.example.com"
 VERSION = "v1.36.3"
 METRICS_SERVER_VERSION = "v0.9.0"
@@ -21,6 +23,8 @@ SERVICE_ADDRESS = "10.96.0.1"
 CLUSTER_DOMAIN = "cluster.local"
 BLOCKS = range(16, 240)
 """Second bytes of labs' addresses."""
+BLOCKS_VARIABLE = "KUBEVOUCH_LAB_BLOCKS"
+"""Of the environment: which of them a new lab may take, where others are in use for something else."""
 
 _FIRST = 88 * 256 + 111
 _POD_NETWORKS = 128
@@ -28,6 +32,24 @@ _LOCALHOST = "127.0.0.1"
 _MOST_WHOLE = 16
 _WHOLE = 4
 """How many machines of a lab are whole that has more than those sixteen."""
+
+
+def blocks_of(text: str) -> range:
+    """The blocks that are meant by "16-127" or "40"; all of them by "".
+
+    Raises:
+        UsageError: it is no such text.
+    """
+    if not text:
+        return BLOCKS
+    first, dash, last = text.partition("-")
+    last = last if dash else first
+    if all(each.isascii() and each.isdigit() for each in (first, last)):
+        found = range(int(first), int(last) + 1)
+        if found and found[0] in BLOCKS and found[-1] in BLOCKS:
+            return found
+    right = f"two numbers from {BLOCKS[0]} to {BLOCKS[-1]}, such as {BLOCKS[0]}-127"
+    raise UsageError(f"${BLOCKS_VARIABLE}", f"{text!r} names no block of 127.0.0.0/8", right)
 
 
 @dataclass(frozen=True)
