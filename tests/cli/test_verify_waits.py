@@ -1,6 +1,7 @@
 """`verify --wait`: it looks until it holds, through an outage too, and no longer than it was told."""
 
 import io
+import re
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from kubevouch.errors import ExitCode
 from kubevouch.kube.errors import ApiUnreachable
 from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program, ended
+from tests.cli.screen import Screen
 from tests.diagnose.cases import CASES
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
@@ -102,6 +104,26 @@ async def test_an_api_server_that_stays_away_is_told_at_the_end() -> None:
                 api, clock, Terminal(None, None, None, {}), Severity.ERROR, VerifyTimeouts(60, 60)
             )
     assert clock.now() - MOMENT >= timedelta(minutes=1)
+
+
+async def test_a_log_shows_again_and_again_what_is_waited_for_and_how_long() -> None:
+    """Looks take no time by this clock: one every two seconds, a line every thirty."""
+    clock, log = WoundClock(MOMENT), io.StringIO()
+    async with staged(CASES["expired"], clock) as stage, client_of(stage.access, clock) as api:
+        timeouts = VerifyTimeouts(wait=100, handshake=60)
+        await _until_it_holds(api, clock, Terminal(None, None, log, {}), Severity.ERROR, timeouts)
+    lines = log.getvalue().splitlines()
+    assert all(line.startswith("waiting: KV304 4 nodes serve") for line in lines), lines
+    left = [line.rpartition(" (at most ")[2] for line in lines]
+    assert left == [f"{seconds} s more)" for seconds in (100, 70, 40, 10)]
+
+
+async def test_a_terminal_shows_it_all_the_time(kubevouch: Program, stage: Stage) -> None:
+    ran = await kubevouch.at_a_terminal("verify", "--wait", "4s", columns=80)
+    screen = Screen(80).feed(ran.out)
+    shown = re.compile(r"waits until it holds, at most [0-4] s more: KV304")
+    assert any(shown.search(each) for each in screen.seen), ran
+    assert "waits until it holds" not in str(screen), "it was taken away"
 
 
 @pytest.mark.parametrize("case", ["kubelet-never-answers"])

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from kubevouch.kube.io.client import ApiClient
 
 _PAUSE = 2.0
+_SAID_AGAIN_AFTER = 30.0
+"""Seconds; a log that somebody follows shows that it still waits, and for what."""
 
 
 @click.command("verify", short_help="Proves that all of it holds. Reads only.")
@@ -89,7 +91,8 @@ async def _until_it_holds(
     from kubevouch.evidence.gather.snapshot import gather
     from kubevouch.kube.errors import ApiUnreachable
 
-    began, said = clock.monotonic(), ""
+    began = clock.monotonic()
+    waiting = _Waiting(terminal, clock)
     while True:
         left = timeouts.wait - (clock.monotonic() - began)
         try:
@@ -105,10 +108,31 @@ async def _until_it_holds(
             if diagnosis.exit_code(severity) is ExitCode.OK or left <= 0:
                 return evidence, diagnosis
             now = _what_it_waits_for(diagnosis, severity)
-        if now != said:
-            terminal.note(f"waiting: {now}")
-            said = now
+        waiting.say(now, left)
         await clock.sleep(min(_PAUSE, left))
+
+
+class _Waiting:
+    """Says what it waits for: where it changes, now and then where it does not, and all the time on a terminal."""
+
+    def __init__(self, terminal: "Terminal", clock: "Clock") -> None:
+        self._terminal = terminal
+        self._clock = clock
+        self._said = ""
+        self._said_at = 0.0
+
+    def say(self, text: str, left: float) -> None:
+        """left: seconds for which it waits at most."""
+        now = self._clock.monotonic()
+        terminal = self._terminal
+        if terminal.is_live and terminal.progress is not None:
+            shown = f"waits until it holds, at most {left:.0f} s more: {text}"
+            terminal.progress.begin(self, shown)
+        elif text == self._said and now - self._said_at >= _SAID_AGAIN_AFTER:
+            self._said = ""
+        if text != self._said:
+            terminal.note(f"waiting: {text} (at most {left:.0f} s more)")
+            self._said, self._said_at = text, now
 
 
 def _what_it_waits_for(diagnosis: "Diagnosis", severity: "Severity") -> str:
