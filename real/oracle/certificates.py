@@ -198,13 +198,20 @@ class Request:
     bare_attributes: bytes | None = None
 
     def der(self) -> bytes:
-        info = seq(
+        return self.signed(self.info())
+
+    def info(self) -> bytes:
+        """The CertificationRequestInfo, which is what the signature is over."""
+        return seq(
             integer(self.version),
             self.subject,
             self.spki or self.key.spki,
             explicit(0, *self.attributes) if self.bare_attributes is None else self.bare_attributes,
             self.info_tail,
         )
+
+    def signed(self, info: bytes) -> bytes:
+        """The request with this in place of its own info, and the signature over it."""
         algorithm = self.algorithm or self.key.algorithm(self.scheme)
         return seq(info, algorithm, bits(self.key.sign(info, self.scheme)), self.tail)
 

@@ -5,6 +5,7 @@
 //
 //	oracle judge CASES ANSWERS   for each *.jsonl in CASES write Go's answers to a *.go.jsonl in ANSWERS
 //	oracle pair CHAIN KEY        does tls.LoadX509KeyPair take the two files?
+//	oracle requests              answer each signing request on standard input at once
 package main
 
 import (
@@ -12,6 +13,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 )
@@ -54,8 +56,10 @@ func run(args []string) error {
 	case len(args) == 3 && args[0] == "pair":
 		_, err := tls.LoadX509KeyPair(args[1], args[2])
 		return err
+	case len(args) == 1 && args[0] == "requests":
+		return judgeLines(&world{}, os.Stdin, os.Stdout, judgeRequest)
 	}
-	return fmt.Errorf("usage: oracle judge CASES ANSWERS | oracle pair CHAIN KEY")
+	return fmt.Errorf("usage: oracle judge CASES ANSWERS | oracle pair CHAIN KEY | oracle requests")
 }
 
 // judgeFile answers each line of a file of cases with one line.
@@ -71,7 +75,15 @@ func judgeFile(w *world, in, out string, judge func(*world, []byte) (any, error)
 	}
 	defer target.Close()
 	buffer := bufio.NewWriter(target)
-	encoder := json.NewEncoder(buffer)
+	if err := judgeLines(w, source, buffer, judge); err != nil {
+		return err
+	}
+	return buffer.Flush()
+}
+
+// judgeLines answers each line with one line.
+func judgeLines(w *world, source io.Reader, target io.Writer, judge func(*world, []byte) (any, error)) error {
+	encoder := json.NewEncoder(target)
 	encoder.SetEscapeHTML(false)
 	lines := bufio.NewScanner(source)
 	lines.Buffer(nil, 4<<20)
@@ -84,8 +96,5 @@ func judgeFile(w *world, in, out string, judge func(*world, []byte) (any, error)
 			return err
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return err
-	}
-	return buffer.Flush()
+	return lines.Err()
 }
