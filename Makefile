@@ -90,6 +90,7 @@ real: $(READY) ## boot the bed, run the e2e tests inside its network, take it do
 	$(BIN)/python -m real run --kubernetes $(K8S)
 
 real-long: $(READY) ## the same, with the long tests too
+	$(BIN)/python -m pytest -m long tests/policy
 	$(BIN)/python -m real run --kubernetes $(K8S) --long
 
 real-up: $(READY) ## boot the bed [STATE=expired|no-ip-sans|pending|rotated-expired|healthy] [K8S=1.36.3]

@@ -1,5 +1,22 @@
 """For all tests of the product, and the e2e tests."""
 
+from pathlib import Path
+
+import pytest
+
+from tests.support.go import skip_without_go
 from tests.support.lab_blocks import blocks_of_this_process
 
 __all__ = ["blocks_of_this_process"]
+
+_E2E = Path(__file__).parent / "e2e"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skips tests that need Go where there is none, and long plain tests unless `-m long` asks for them."""
+    skip_without_go(items)
+    if config.getoption("markexpr") == "long":
+        return
+    for item in items:
+        if item.get_closest_marker("long") and _E2E not in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason="`make real-long` runs it"))
