@@ -189,7 +189,7 @@ def test_somebody_without_rights_is_told_so_before_the_first_write(
     expired.bind(READER, "kubevouch-reader", name)
     ran = expired.kubevouch("fix", "--apply", str(path), "--yes", kubeconfig=kubeconfig)
     assert ran.code == 4, ran
-    assert "not allowed to update certificatesigningrequests/approval" in ran.err, ran
+    assert "not allowed to patch certificatesigningrequests/approval" in ran.err, ran
 
 
 def _started(node: Node) -> str:

@@ -179,27 +179,23 @@ CSR = {
         "usages": ["digital signature", "server auth"],
         "fromTheFuture": {"big": 12345678901234567890, "float": 1.5, "null": None},
     },
-    "status": {"conditions": [{"type": "Odd", "status": "True", "extra": 1}], "alsoNew": "kept"},
+    "status": {"alsoNew": "kept"},
     "unknown": [1, {"deep": True}],
 }
 
 
-@pytest.mark.parametrize("way", ["get_raw", "list_raw"])
-async def test_an_approval_is_the_whole_object_with_one_condition_more(
-    api: ApiClient, server: ScriptedApiServer, way: str
+async def test_an_approval_adds_one_condition_and_touches_nothing_else(
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
     server.store.create(kinds.CSRS, CSR)
     before = server.store.get(kinds.CSRS, "csr-1")
-    raw = await api.get_raw(CSRS, "csr-1") if way == "get_raw" else (await api.list_raw(CSRS))[0]
-    assert raw.read().spec.signer_name == "kubernetes.io/kubelet-serving"
-
+    found = await api.get(CSRS, "csr-1")
     condition = CsrCondition(type="Approved", status="True", reason="Vouched", message="all rules")
-    approved = await api.put_approval(raw, condition)
-    assert [found.type for found in approved.status.conditions] == ["Odd", "Approved"]
+    approved = await api.patch_approval(found, condition)
+    assert [each.type for each in approved.status.conditions] == ["Approved"]
 
-    put = server.requests[-1]
-    assert (put.method, put.path.rpartition("/")[2]) == ("PUT", "approval")
-    sent = json.loads(put.body)
+    sent = server.requests[-1]
+    assert (sent.method, sent.path.rpartition("/")[2]) == ("PATCH", "approval")
     added = {
         "type": "Approved",
         "status": "True",
@@ -207,19 +203,23 @@ async def test_an_approval_is_the_whole_object_with_one_condition_more(
         "message": "all rules",
         "lastUpdateTime": "2026-11-24T12:00:00Z",
     }
-    expected = {**before, "status": {**before["status"]}}
-    expected["status"]["conditions"] = [*before["status"]["conditions"], added]
-    assert sent == expected
+    version = {"resourceVersion": before["metadata"]["resourceVersion"]}
+    assert json.loads(sent.body) == {"metadata": version, "status": {"conditions": [added]}}
+    after = server.store.get(kinds.CSRS, "csr-1")
+    conditions = after["status"].pop("conditions")
+    assert [{key: each[key] for key in added} for each in conditions] == [added]
+    assert after.pop("metadata") != before.pop("metadata")
+    assert after == before
 
 
 async def test_an_approval_of_what_has_changed_is_a_conflict(
     api: ApiClient, server: ScriptedApiServer
 ) -> None:
     server.store.create(kinds.CSRS, CSR)
-    raw = await api.get_raw(CSRS, "csr-1")
+    found = await api.get(CSRS, "csr-1")
     await api.patch(CSRS, "csr-1", {"metadata": {"labels": {"x": "z"}}})
     with pytest.raises(Conflict):
-        await api.put_approval(raw, CsrCondition(type="Approved"))
+        await api.patch_approval(found, CsrCondition(type="Approved"))
     assert "Approved" not in str(server.store.get(kinds.CSRS, "csr-1"))
 
 
@@ -227,22 +227,37 @@ async def test_an_approval_of_another_object_of_that_name_is_a_conflict(
     api: ApiClient, server: ScriptedApiServer
 ) -> None:
     server.store.create(kinds.CSRS, CSR)
-    raw = await api.get_raw(CSRS, "csr-1")
+    found = await api.get(CSRS, "csr-1")
     await api.delete(CSRS, "csr-1")
     server.store.create(kinds.CSRS, CSR)
     with pytest.raises(Conflict):
-        await api.put_approval(raw, CsrCondition(type="Approved"))
+        await api.patch_approval(found, CsrCondition(type="Approved"))
 
 
-async def test_approving_what_is_denied_names_the_field(
+async def test_what_somebody_has_decided_about_is_not_decided_again(
     api: ApiClient, server: ScriptedApiServer
 ) -> None:
+    """Nothing is sent: a merge patch with one condition would take the others away."""
     server.store.create(kinds.CSRS, CSR)
-    await api.put_approval(await api.get_raw(CSRS, "csr-1"), CsrCondition(type="Denied"))
+    await api.patch_approval(await api.get(CSRS, "csr-1"), CsrCondition(type="Denied"))
+    denied = await api.get(CSRS, "csr-1")
+    with pytest.raises(Conflict, match="decided about it already"):
+        await api.patch_approval(denied, CsrCondition(type="Approved"))
+    assert server.requests[-1].method == "GET"
+
+
+async def test_a_refused_field_is_named(api: ApiClient, server: ScriptedApiServer) -> None:
+    server.store.create(kinds.CSRS, CSR)
+    both = [{"type": each, "status": "True", "reason": "r"} for each in ("Denied", "Approved")]
     with pytest.raises(Invalid) as caught:
-        await api.put_approval(await api.get_raw(CSRS, "csr-1"), CsrCondition(type="Approved"))
+        await api.request(
+            "PATCH",
+            CSRS.path(name="csr-1", subresource="approval"),
+            body={"status": {"conditions": both}},
+            content_type="application/merge-patch+json",
+        )
     assert [(cause.field, cause.reason) for cause in caught.value.causes] == [
-        ("status.conditions[2].type", "FieldValueInvalid")
+        ("status.conditions[1].type", "FieldValueInvalid")
     ]
     assert "mutually exclusive" in caught.value.causes[0].message
 

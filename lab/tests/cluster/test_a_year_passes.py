@@ -60,7 +60,7 @@ async def api(cluster: Plane) -> AsyncIterator[ApiClient]:
 
 async def decided(api: ApiClient, cluster: Plane, node: Node, name: str) -> Decision:
     """The policy is asked as `csr approve` asks it, and what passes is approved."""
-    raw = await api.get_raw(CSRS, name)
+    found = await api.get(CSRS, name)
     policy_evidence = await gather_policy_evidence(api, Inquiry(cluster.clock))
     host = node.kubelet.name
     allowance = AllowedNames(
@@ -68,11 +68,10 @@ async def decided(api: ApiClient, cluster: Plane, node: Node, name: str) -> Deci
         names=(Claim(host, NameSource.NODE_NAME),),
         addresses=(Claim(ADDRESS, NameSource.SSH_HOST_KEY),),
     )
-    found = raw.read()
     facts = csr_facts(csr_of(found), policy_evidence, at=cluster.clock.now(), allowed=allowance)
     decision = decide(facts)
     if decision.outcome is Outcome.PASS:
-        await api.put_approval(raw, approval(found.spec.username))
+        await api.patch_approval(found, approval(found.spec.username))
     return decision
 
 

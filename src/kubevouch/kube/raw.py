@@ -1,11 +1,9 @@
 """Objects that will be written back, kept as the original JSON so that unknown fields are not lost."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from kubevouch.kube.decode import decoded
-from kubevouch.kube.resources.certificates import CertificateSigningRequest, CsrCondition
 from kubevouch.kube.resources.meta import Object, Resource
 
 ObjectT = TypeVar("ObjectT", bound=Object)
@@ -32,22 +30,3 @@ class RawObject(Generic[ObjectT]):
     @property
     def _where(self) -> str:
         return f"{self.server}: {self.resource.plural}"
-
-
-def with_condition(
-    raw: RawObject[CertificateSigningRequest], condition: CsrCondition, now: datetime
-) -> dict[str, Any]:
-    """The whole CSR with a condition added; one of the same type is replaced, as by kubectl."""
-    whole = raw.whole()
-    status = dict(whole.get("status") or {})
-    kept = [
-        found for found in status.get("conditions") or [] if found.get("type") != condition.type
-    ]
-    added = {
-        "type": condition.type,
-        "status": condition.status or "True",
-        "reason": condition.reason,
-        "message": condition.message,
-        "lastUpdateTime": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
-    return {**whole, "status": {**status, "conditions": [*kept, added]}}

@@ -83,7 +83,7 @@ rules:
 _APPROVES = """\
 - apiGroups: [certificates.k8s.io]
   resources: [certificatesigningrequests/approval]
-  verbs: [update]
+  verbs: [patch]
 - apiGroups: [certificates.k8s.io]
   resources: [signers]
   resourceNames: [kubernetes.io/kubelet-serving]

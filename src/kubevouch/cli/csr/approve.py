@@ -11,7 +11,6 @@ from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.raw import RawObject
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import csr_of, requestor_node
@@ -25,7 +24,7 @@ _EXPECTED = "kubevouch csr list shows what there is"
 class Judged:
     """One CSR as it was read, what the policy says of it, and what an approval vouches for."""
 
-    raw: RawObject[CertificateSigningRequest]
+    found: CertificateSigningRequest
     decision: Decision
     node: str | None
     vouches: str
@@ -46,13 +45,14 @@ async def judge_named(
     """
     judged = []
     for name in names:
-        raw = await serving_csr(api, name, expected=_EXPECTED)
-        found = raw.read()
+        found = await serving_csr(api, name, expected=_EXPECTED)
         csr = csr_of(found)
         decision = sources.judged(csr, evidence, clock.now())
         asked = (*csr.parsed.dns_names, *csr.parsed.ip_addresses) if csr.parsed else ()
         judged.append(
-            Judged(raw, decision, requestor_node(csr), f"{found.spec.username} is {listed(asked)}")
+            Judged(
+                found, decision, requestor_node(csr), f"{found.spec.username} is {listed(asked)}"
+            )
         )
     return judged
 
@@ -67,7 +67,7 @@ async def approve_judged(
     """Asks the policy about each again, since the operator may have taken long, and approves what was shown."""
     codes = []
     for each in judged:
-        found = each.raw.read()
+        found = each.found
         evidence = await sources.gather(api, Inquiry(clock))
         decision = sources.judged(csr_of(found), evidence, clock.now())
         if decision.outcome is not Outcome.PASS:
@@ -75,7 +75,7 @@ async def approve_judged(
             refused = decision.outcome is Outcome.REFUSE
             codes.append(ExitCode.FINDINGS if refused else ExitCode.COULD_NOT_TELL)
             continue
-        await api.put_approval(each.raw, approval(found.spec.username))
+        await api.patch_approval(found, approval(found.spec.username))
         terminal.out(f"{found.name} approved")
         codes.append(ExitCode.OK)
     return combined_exit_code(codes)

@@ -13,7 +13,6 @@ from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.kube.errors import Forbidden, NotFound
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.raw import RawObject
 from kubevouch.kube.resources import CSRS, CertificateSigningRequest
 from kubevouch.policy.csr import KUBELET_SERVING, Csr, bare_csr, csr_of
 
@@ -37,16 +36,14 @@ async def csr_named(word: str, api: ApiClient, policy_evidence: PolicyEvidence) 
     if doubt is not None:
         raise CsrUnknown(word, doubt.text)
     try:
-        return csr_of((await serving_csr(api, word, expected=_RIGHT)).read())
+        return csr_of(await serving_csr(api, word, expected=_RIGHT))
     except Forbidden:
         seen = f"the list has no such CSR for {KUBELET_SERVING}"
         raise UsageError(word, seen, _RIGHT) from None
 
 
-async def serving_csr(
-    api: ApiClient, name: str, *, expected: str
-) -> RawObject[CertificateSigningRequest]:
-    """The CSR of this name in the cluster, in full. expected: what would be right if there is no such CSR.
+async def serving_csr(api: ApiClient, name: str, *, expected: str) -> CertificateSigningRequest:
+    """The CSR of this name in the cluster. expected: what would be right if there is no such CSR.
 
     Raises:
         UsageError: there is no such CSR, or it is for another signer than kubernetes.io/kubelet-serving.
@@ -56,16 +53,15 @@ async def serving_csr(
     if not name or "/" in name:
         raise absent  # the path would be that of the list, or of a subresource
     try:
-        raw = await api.get_raw(CSRS, name)
+        found = await api.get(CSRS, name)
     except NotFound:
         raise absent from None
-    found = raw.read()
     if found.name != name:
         raise UsageError(name, f"the API server answered with {found.name!r}")
     if found.spec.signer_name != KUBELET_SERVING:
         seen = f"this CSR is for the signer {found.spec.signer_name}"
         raise UsageError(name, seen, f"only CSRs for {KUBELET_SERVING} are judged")
-    return raw
+    return found
 
 
 def _in_file(path: Path) -> Csr:

@@ -7,13 +7,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-import msgspec
-
 from kubevouch.kube.decode import Listed, list_of
-from kubevouch.kube.errors import BadResponse, Gone
+from kubevouch.kube.errors import BadResponse, Conflict, Gone
 from kubevouch.kube.io.http_client import ATTEMPTS, JSON, HttpClient
 from kubevouch.kube.io.transport import ResponseLimits
-from kubevouch.kube.raw import RawObject, with_condition
+from kubevouch.kube.raw import RawObject
 from kubevouch.kube.resources import (
     CSRS,
     PODS,
@@ -24,6 +22,7 @@ from kubevouch.kube.resources import (
     Object,
     Resource,
     ResourceAttributes,
+    first_condition,
 )
 from kubevouch.kube.resources.reviews import ReviewStatus
 
@@ -34,6 +33,7 @@ PAGE: Final = 500
 """Objects in a page of a list, as with client-go and kubectl."""
 
 _MOST_PAGES: Final = 10_000
+_MERGE_PATCH: Final = "application/merge-patch+json"
 
 
 class Version(Narrow, frozen=True, kw_only=True):
@@ -83,28 +83,15 @@ class ApiClient(HttpClient):
         field_selector: str = "",
     ) -> tuple[ObjectT, ...]:
         """All objects in the server's order. Starts again if their version is compacted away meanwhile."""
-        return await self._all(resource, resource.struct, namespace, label_selector, field_selector)
-
-    async def list_raw(
-        self,
-        resource: Resource[ObjectT],
-        namespace: str = "",
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-    ) -> tuple[RawObject[ObjectT], ...]:
-        """As list_all, but with each object in full, so that it can be written back."""
-        items = await self._all(resource, msgspec.Raw, namespace, label_selector, field_selector)
-        return tuple(RawObject(resource, bytes(item), self.access.server) for item in items)
-
-    async def _all(
-        self, resource: Resource[Any], kind: type[T], namespace: str, labels: str, fields: str
-    ) -> tuple[T, ...]:
         for attempt in range(1, ATTEMPTS + 1):
-            found: list[T] = []
+            found: list[ObjectT] = []
             try:
                 async for page in self.pages(
-                    resource, kind, namespace, label_selector=labels, field_selector=fields
+                    resource,
+                    resource.struct,
+                    namespace,
+                    label_selector=label_selector,
+                    field_selector=field_selector,
                 ):
                     found += page.items
             except Gone:
@@ -159,7 +146,7 @@ class ApiClient(HttpClient):
         """
         body: JSON
         if isinstance(patch, Mapping):
-            body, form = dict(patch), "application/merge-patch+json"
+            body, form = dict(patch), _MERGE_PATCH
             if resource_version:
                 metadata = {**body.get("metadata", {}), "resourceVersion": resource_version}
                 body["metadata"] = metadata
@@ -172,16 +159,24 @@ class ApiClient(HttpClient):
         path = resource.path(namespace, name)
         return await self.read(resource.struct, "PATCH", path, body=body, content_type=form)
 
-    async def put_approval(
-        self, raw: RawObject[CertificateSigningRequest], condition: CsrCondition
+    async def patch_approval(
+        self, csr: CertificateSigningRequest, condition: CsrCondition
     ) -> CertificateSigningRequest:
-        """Adds a condition to a CSR through /approval, to exactly the object that was read, unknown fields included.
+        """Decides about a CSR that nobody has decided about: adds its first condition, and touches nothing else.
 
-        Raises Conflict if the CSR has changed since; then the condition was not added.
+        Raises Conflict if it has changed since it was read, or had a condition then; nothing is added in both cases.
         """
-        path = CSRS.path(name=raw.read().name, subresource="approval")
-        whole = with_condition(raw, condition, self._clock.now())
-        return await self.read(CertificateSigningRequest, "PUT", path, body=whole)
+        path = CSRS.path(name=csr.name, subresource="approval")
+        if csr.status.conditions:
+            seen, where = "somebody has decided about it already", f"{self.access.server}{path}"
+            raise Conflict(where, seen, code=409, reason="Conflict", message=seen)
+        body = {
+            "metadata": {"resourceVersion": csr.metadata.resource_version},
+            "status": {"conditions": [first_condition(condition, self._clock.now())]},
+        }
+        return await self.read(
+            CertificateSigningRequest, "PATCH", path, body=body, content_type=_MERGE_PATCH
+        )
 
     async def delete(
         self, resource: Resource[Any], name: str, namespace: str = "", *, uid: str = ""

@@ -4,6 +4,7 @@ from kubevouch.kube.resources.certificates import (
     CSRS,
     CertificateSigningRequest,
     CsrCondition,
+    first_condition,
 )
 from kubevouch.kube.resources.events import EVENTS, Event, event
 from kubevouch.kube.resources.meta import (
@@ -111,5 +112,6 @@ __all__ = [
     "Service",
     "ServiceCidr",
     "event",
+    "first_condition",
     "micro_time",
 ]

@@ -1,6 +1,7 @@
 """CertificateSigningRequests."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 from msgspec import field
 
@@ -52,6 +53,17 @@ class CertificateSigningRequest(Object, frozen=True, kw_only=True):
     def condition(self, type_: str) -> CsrCondition | None:
         """The first condition of this type."""
         return next((found for found in self.status.conditions if found.type == type_), None)
+
+
+def first_condition(condition: CsrCondition, now: datetime) -> dict[str, Any]:
+    """The JSON of a condition as kubectl writes it: with the moment of the decision, by which old CSRs are deleted."""
+    return {
+        "type": condition.type,
+        "status": condition.status or "True",
+        "reason": condition.reason,
+        "message": condition.message,
+        "lastUpdateTime": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
 
 
 CSRS = Resource(

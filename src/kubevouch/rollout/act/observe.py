@@ -139,10 +139,9 @@ class NodeObserver:
         """Asks the policy about that CSR, read again, and approves that very version; or says what holds it."""
         api = self.context.api
         try:
-            raw = await api.get_raw(CSRS, name)
+            found = await api.get(CSRS, name)
         except NotFound:
             return "it was deleted"
-        found = raw.read()
         decided = found.condition("Approved")
         if why := await self._held(found, csrs):
             return f"approved by {decided.reason!r}, but held by us: {why}" if decided else why
@@ -152,7 +151,7 @@ class NodeObserver:
             return f"this run has approved {len(self.approved)} CSRs of this node already"
         else:
             try:
-                await api.put_approval(raw, approval(f"run {self.inputs.plan.run}"))
+                await api.patch_approval(found, approval(f"run {self.inputs.plan.run}"))
             except Conflict:
                 return "it changed while it was judged"
             self._approved(name, "approved")

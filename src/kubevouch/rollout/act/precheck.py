@@ -91,8 +91,8 @@ async def check_identity(
 async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
     """Checks that we have every right that the run needs. Raises StoppedBefore with those that are lacking."""
     wanted = [
-        ("update certificatesigningrequests/approval", ResourceAttributes(
-            verb="update",
+        ("patch certificatesigningrequests/approval", ResourceAttributes(
+            verb="patch",
             group="certificates.k8s.io",
             resource="certificatesigningrequests",
             subresource="approval",
