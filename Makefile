@@ -9,7 +9,7 @@ STATE  ?= expired
 K8S    ?= 1.36.3
 
 .DEFAULT_GOAL := help
-.PHONY: lab-e2e demo picture docs story bench help test coverage mutation check format locks clean oracle real real-long real-up real-state real-down
+.PHONY: image image-lock lab-e2e demo picture docs story bench help test coverage mutation check format locks clean oracle real real-long real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -69,6 +69,13 @@ format: $(READY) ## let ruff format and mend what it can
 locks: ## resolve the locks anew (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o locks/kubevouch.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group dev pyproject.toml -o locks/dev.txt
+
+# Linux on x86_64, with apt and dpkg-deb; no root, no container engine. See docs/image.md.
+image: $(READY) ## build the container image and its bill of materials into dist/
+	$(BIN)/python -m image build
+
+image-lock: $(READY) ## resolve image/lock.json anew: Debian's newest versions, and the wheels of locks/kubevouch.txt
+	$(BIN)/python -m image lock
 
 docs: $(READY) ## write docs/findings from the catalogue
 	$(BIN)/python -m kubevouch.diagnose.pages

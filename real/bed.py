@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from real import audit, cluster, faults, network
+from real import audit, cluster, faults, loading, network
 from real.errors import BedError, NotRunning
 from real.layout import HOSTS, KUBELET_PORT, MASTER, OPERATOR_ADDRESS, WORKERS, Folders
 from real.machine import Machine
@@ -142,6 +142,14 @@ class Bed:
             check=check,
             seconds=seconds,
         )
+
+    def load_image(self, archive: Path, repository: str = loading.REPOSITORY) -> str:
+        """Gives every node the image of an OCI archive; returns the reference by digest that pods use.
+
+        Raises:
+            BedError: it is not an OCI archive of one image, or containerd refuses it.
+        """
+        return loading.load(self._machines, archive, repository)
 
     def set_state(self, state: State) -> None:
         """Brings the bed into a state, whatever was done to it; returns when the state is seen from outside.

@@ -56,12 +56,11 @@ def forget_discovery(folders: Folders) -> None:
     shutil.rmtree(folders.kubectl_cache, ignore_errors=True)
 
 
-def import_images(machine: Machine, archive: Path) -> None:
-    """Gives containerd the images."""
+def import_images(machine: Machine, archive: Path, *options: str) -> None:
+    """Gives containerd the images of an archive; options are those of `ctr images import`."""
     machine.sh("until ctr version >/dev/null 2>&1; do sleep 0.1; done", seconds=30)
-    machine.exec(
-        "ctr", "-n", "k8s.io", "images", "import", "-", stdin=archive.read_bytes(), seconds=300
-    )
+    words = ("ctr", "-n", "k8s.io", "images", "import", *options, "-")
+    machine.exec(*words, stdin=archive.read_bytes(), seconds=300)
 
 
 def init(master: Machine, ca: Pair) -> bytes:

@@ -6,11 +6,10 @@ It holds packages only. What makes a machine one of the cluster's is written int
 
 import hashlib
 import os
-import platform
 import shutil
 from pathlib import Path
 
-from real.errors import BedError
+from real import debian
 from real.layout import DEBIAN, Folders
 from real.processes import held, run
 from real.progress import step
@@ -47,9 +46,10 @@ def build(folders: Folders) -> Path:
     unfinished = folders.cache / "unfinished" / f"rootfs-{os.getpid()}"
     with step(f"root file system of Debian {DEBIAN}"):
         unfinished.mkdir(parents=True)
+        archive = debian.archive_of([DEBIAN, debian.release_of_this_machine(DEBIAN)])
         include = f"--include={','.join(PACKAGES)}"
         run(
-            held(["debootstrap", "--variant=minbase", include, DEBIAN, unfinished, _mirror()]),
+            held(["debootstrap", "--variant=minbase", include, DEBIAN, unfinished, archive]),
             seconds=1800,
         )
         run(["sh", "-c", TIDY], folder=unfinished)
@@ -59,26 +59,3 @@ def build(folders: Folders) -> Path:
         if older != kept:
             shutil.rmtree(older)
     return kept
-
-
-def _mirror() -> str:
-    """Debian's own archive as apt is configured to reach it; never written down here."""
-    asked = [
-        "apt-get",
-        "indextargets",
-        "--format",
-        "$(REPO_URI) $(RELEASE) $(COMPONENT)",
-        "Identifier: Packages",
-    ]
-    ours = platform.freedesktop_os_release().get("VERSION_CODENAME", DEBIAN)
-    archives = dict(
-        line.split()[1::-1] for line in run(asked).stdout.splitlines() if line.endswith(" main")
-    )
-    for release in (DEBIAN, ours):
-        if release in archives:
-            return archives[release]
-    raise BedError(
-        "apt-get indextargets",
-        f"no archive of {DEBIAN} or {ours}",
-        "apt must be configured for Debian",
-    )

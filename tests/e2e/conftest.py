@@ -1,10 +1,13 @@
 """The cluster that the tests run on: `--cluster=bed`, which `make real` has booted around this process, or a lab."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
+from image import building
+from image.folders import Folders
 from tests.e2e.cluster import Cluster
 
 
@@ -28,6 +31,25 @@ def cluster(
         from tests.e2e.bed_cluster import BedCluster
 
         yield BedCluster(Bed.running())
+
+
+@pytest.fixture(scope="session")
+def built_image(cluster: Cluster) -> building.Image:
+    """The container image of this checkout, built from the cache of packages and layers; for the bed's pods only."""
+    from tests.e2e.bed_cluster import BedCluster
+
+    if not isinstance(cluster, BedCluster):
+        pytest.skip("no pod runs on this cluster")
+    return building.build(Folders.of(os.environ))
+
+
+@pytest.fixture(scope="session")
+def image_reference(cluster: Cluster, built_image: building.Image) -> str:
+    """The image by its digest, as a pod on any node may name it."""
+    from tests.e2e.bed_cluster import BedCluster
+
+    assert isinstance(cluster, BedCluster)
+    return cluster.bed.load_image(built_image.archive)
 
 
 @pytest.fixture

@@ -1,0 +1,28 @@
+"""The container image's entry point, `python -m kubevouch.cli.container`: the metrics server's flags, or a verb.
+
+A manifest that was written for metrics-server gives its container flags and no verb; those start the metrics server.
+Everything else is the command line as it is everywhere. The image has no shell that could tell the two apart.
+"""
+
+from collections.abc import Sequence
+
+
+def command_line(words: Sequence[str]) -> list[str]:
+    """The words of `kubevouch` for the words that the container was given; the help if there are none."""
+    if not words:
+        return ["--help"]
+    return ["metrics-server", *words] if words[0].startswith("-") else list(words)
+
+
+def main() -> None:
+    """Runs the command line and ends the process with its exit code."""
+    import os
+    import sys
+
+    from kubevouch.cli.app import run
+
+    sys.exit(run(command_line(sys.argv[1:]), program="kubevouch", environment=os.environ))  # noqa: TID251 - as in cli.main
+
+
+if __name__ == "__main__":
+    main()
