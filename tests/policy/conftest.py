@@ -4,11 +4,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 
+from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import Address, AllowedNames, Claim, ClaimedBy, NameSource, OtherNodes
 from kubevouch.policy.csr import Csr
 from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import CsrFacts, NodeSeen
+from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
+from kubevouch.policy.rule import RuleResult
 from kubevouch.policy.standing import StandingAnswer
 from kubevouch.x509.csr import read_csr
 from kubevouch.x509.errors import X509Error
@@ -117,3 +120,27 @@ class Case:
 
     def judged(self) -> Decision:
         return decide(self.facts())
+
+
+def lets_through(rule: str, seen: str, allowed: str = "") -> RuleResult:
+    """The whole answer of a rule that passes."""
+    return RuleResult(rule, Outcome.PASS, HoldReason.PASSES, "", seen, allowed)
+
+
+def holds(
+    rule: str, reason: HoldReason, message: str, seen: str, allowed: str, *word: str
+) -> RuleResult:
+    """The whole answer of a rule that refuses. word: what the operator's word may change."""
+    return RuleResult(rule, Outcome.REFUSE, reason, message, seen, allowed, word)
+
+
+def doubts(
+    rule: str,
+    message: str,
+    reason: HoldReason = HoldReason.NOT_IN_EVIDENCE,
+    *word: str,
+    seen: str = "",
+    allowed: str = "",
+) -> RuleResult:
+    """The whole answer of a rule that cannot tell."""
+    return RuleResult(rule, Outcome.CANNOT_TELL, reason, message, seen, allowed, word)
