@@ -63,6 +63,7 @@ NO_COMMAND_LINES = {
     ("verify", "--wait", "2 fortnights"): "'2 fortnights' is not a duration such as 90s",
     ("verify", "--wait", "-5"): "is not a duration",
     ("probe",): "Missing argument 'TARGET'",
+    ("completion",): "Error: Missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish\n",
     ("csr", "explain"): "Missing argument 'CSR'",
     ("csr", "approve"): "Missing argument 'NAME...'",
     ("fix",): "one of --plan FILE and --apply FILE was expected",

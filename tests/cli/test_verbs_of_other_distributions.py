@@ -29,7 +29,7 @@ def distribution(folder: Path, name: str, *entries: str) -> None:
 def test_without_the_lab_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(added_verbs, "entry_points", lambda **_: ())
     with pytest.raises(
-        UsageError, match=r"kubevouch lab: is not installed; .*`pip install \./lab` in a checkout"
+        UsageError, match=r"lab: this verb is not installed; .*`pip install \./lab` in a checkout"
     ):
         program_of(["lab", "up"], "kubevouch", terminal())
     with pytest.raises(UsageError, match=r"labb: there is no such verb; is it lab\?"):

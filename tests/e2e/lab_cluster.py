@@ -145,7 +145,7 @@ class LabCluster(Programs):
 
     def repair(self, name: str) -> bool:
         try:
-            ask(self.folder, {"do": "repair", "scenario": name})
+            ask(self.folder, {"do": "repair", "scenario": name}, timeout=180)
         except UsageError:
             return False
         return True

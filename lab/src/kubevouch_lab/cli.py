@@ -36,7 +36,7 @@ def command() -> None:
 
 
 _BREAKING = 600.0
-"""Seconds that `break` may take: kubelets stop and start, and what they do then has to be seen."""
+"""Seconds that `break` and `repair` may take: kubelets stop and start, and what they do then has to be seen."""
 
 
 def _dir(function: F) -> F:
@@ -105,7 +105,10 @@ def up(
     from kubevouch_lab.cluster.site import BLOCKS_VARIABLE, blocks_of
     from kubevouch_lab.process.background import detached
     from kubevouch_lab.process.run import LabOptions, run
+    from kubevouch_lab.scenarios.catalogue import scenario_of
 
+    if scenario:
+        scenario_of(scenario)
     terminal = terminal_of(ctx)
     folder = _folder(terminal, directory)
     blocks = blocks_of(terminal.environment.get(BLOCKS_VARIABLE, ""))
@@ -242,13 +245,16 @@ def break_(
 def repair(ctx: click.Context, scenario: str, directory: Path | None) -> int:
     """Does the part of a person after `lab break SCENARIO`: sets a clock, opens a port, brings a bootstrap token.
 
-    The rest is for doctor and fix.
+    The rest is for doctor and fix. Returns when what follows from it has come about.
     """
     from kubevouch_lab.scenarios.catalogue import scenario_of
 
     terminal = terminal_of(ctx)
+    folder = _folder(terminal, directory)
     scenario_of(scenario)
-    _ask(_folder(terminal, directory), "repair", scenario=scenario)
+    _ask(folder, "status")
+    terminal.note(f"{scenario}: doing what a person would do, and waiting for what comes of it ...")
+    _ask(folder, "repair", timeout=_BREAKING, scenario=scenario)
     terminal.note(f"{scenario}: done what a person would do")
     return ExitCode.OK
 

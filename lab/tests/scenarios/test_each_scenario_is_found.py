@@ -86,6 +86,20 @@ def test_a_scenario_is_exactly_what_doctor_finds(name: str, lab: RunningLab) -> 
     assert lab.found() == expected
 
 
+REPAIRABLE = [each.name for each in SCENARIOS.values() if each.repair is not None]
+
+
+@pytest.mark.parametrize("name", REPAIRABLE)
+def test_a_repair_has_come_about_when_the_command_returns(name: str, lab: RunningLab) -> None:
+    """A clock that was ahead leaves a certificate from the future, which is for doctor; the rest is well at once."""
+    lab.lab("break", name)
+    lab.lab("repair", name)
+    found = lab.found()
+    assert (found["exit"], found["cause"]) == ((1, "KV306") if name == "clock-skew" else (0, None))
+    time.sleep(LASTS)
+    assert lab.found() == found
+
+
 def test_status_tells_the_scenario_of_each_node(lab: RunningLab) -> None:
     """Also after the lab was ended and goes on."""
     lab.lab("break", "healthy")
@@ -98,6 +112,15 @@ def test_status_tells_the_scenario_of_each_node(lab: RunningLab) -> None:
         assert by_node == ["healthy", "healthy", "healthy", "wrong-ca"]
         lab.lab("down")
         lab.lab("up", "--detach")
+
+
+def test_a_lab_of_no_scenario_is_not_begun(lab: RunningLab, tmp_path: Path) -> None:
+    for words in (["--detach"], []):
+        where = tmp_path / "new"
+        done = lab.kubevouch("lab", "up", "--scenario", "heathy", "--dir", str(where), *words)
+        assert done.returncode == 2, done
+        assert done.stderr == "Error: heathy: there is no such scenario; is it healthy?\n"
+        assert not where.exists()
 
 
 def test_what_is_no_scenario_or_no_node_is_a_matter_of_usage(lab: RunningLab) -> None:

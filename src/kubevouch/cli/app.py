@@ -70,7 +70,7 @@ def _added(name: str) -> click.Command:
     if name in added:
         return loaded(added[name])
     if name in NOT_INSTALLED:
-        raise UsageError(f"kubevouch {name}", "is not installed", NOT_INSTALLED[name])
+        raise UsageError(name, "this verb is not installed", NOT_INSTALLED[name])
     known = list(dict.fromkeys([*_VERBS, *added, *NOT_INSTALLED]))
     expected = nearest(name, known, otherwise=f"there are {', '.join(known)}")
     raise UsageError(name, "there is no such verb", expected)
@@ -153,7 +153,9 @@ def _usage(error: click.ClickException) -> str:
     """What is wrong with the command line, in click's words; the help if there were no arguments."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error.format_message()
-    lines = [f"Error: {error.format_message()}"]
+    # Click lists the choices of a missing argument on lines of their own, behind tabs.
+    text = error.format_message().replace("\n\t", " ")
+    lines = [f"Error: {text}"]
     if isinstance(error, click.UsageError) and error.ctx is not None:
         lines[:0] = [error.ctx.get_usage(), f"Try '{error.ctx.command_path} --help' for help."]
     return "\n".join(lines)

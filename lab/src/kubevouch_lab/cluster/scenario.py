@@ -28,6 +28,9 @@ class Scenario:
     repair: Fault | None = None
     """What only a person can do about it, and no command of kubevouch: done by `lab repair`."""
 
+    repair_suffices: bool = True
+    """Whether nothing else is left to do after `repair`: kubelets and controllers then come right by themselves."""
+
     single: bool = False
     """It is about one node: the second worker, if nobody says another."""
 

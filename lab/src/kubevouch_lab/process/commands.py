@@ -13,7 +13,7 @@ from kubevouch_lab.cluster.machine import Machine
 from kubevouch_lab.cluster.states import State
 from kubevouch_lab.scenarios import faults, transitions
 from kubevouch_lab.scenarios.catalogue import scenario_of
-from kubevouch_lab.scenarios.settling import come_about, settled
+from kubevouch_lab.scenarios.settling import come_about, repair_shown, settled
 
 Message = dict[str, Any]
 
@@ -57,11 +57,17 @@ class Commands:
         return {"what": scenario.description}
 
     async def _repair(self, message: Message) -> Message:
-        """Does what only a person can do about a scenario. Raises UsageError where there is nothing."""
+        """Does what only a person can do about a scenario, and answers when what follows from it can be seen.
+
+        Raises:
+            UsageError: a person has nothing to do about it.
+            LabError: nothing follows from it in time.
+        """
         scenario = scenario_of(message["scenario"])
         if scenario.repair is None:
             raise UsageError(scenario.name, "nothing of it needs a person", "kubevouch doctor")
         await scenario.repair(self._lab, scenario.machines(self._lab))
+        await repair_shown(self._lab, scenario)
         return {}
 
     async def _state(self, message: Message) -> Message:

@@ -63,6 +63,7 @@ _ALL = (
         State.HEALTHY,
         (faults.somebody_approves, faults.clock_ahead),
         repair=repairs.clock_set,
+        repair_suffices=False,
         single=True,
     ),
     Scenario(
@@ -99,11 +100,7 @@ SCENARIOS = {each.name: each for each in _ALL}
 
 
 def scenario_of(name: str) -> Scenario:
-    """The one of that name.
-
-    Raises:
-        UsageError: there is none.
-    """
+    """The scenario of this name. Raises UsageError for the name of no scenario."""
     found = SCENARIOS.get(name)
     if found is None:
         close = get_close_matches(name, SCENARIOS, n=1)

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from kubevouch_lab.apiserver.kinds import API_SERVICES, DEPLOYMENTS, NODES, PODS
+from kubevouch_lab.apiserver.kinds import API_SERVICES, CSRS, DEPLOYMENTS, NODES, PODS
 from kubevouch_lab.cluster.folder import LabError
 from kubevouch_lab.cluster.scenario import Scenario
+from kubevouch_lab.cluster.site_approver import SERVING
 from kubevouch_lab.cluster.states import State
 from kubevouch_lab.controllers.node_lifecycle import taints_of
 from kubevouch_lab.controllers.scheduler import objection
@@ -39,6 +40,18 @@ async def come_about(lab: "Lab", scenario: Scenario, *, whole: bool) -> None:
         # Of all or of the other nodes they have metrics: however long the way back from another scenario is.
         await _seen(lab, scenario.name, _looks(lab, State.HEALTHY))
     await _quiet(lab, scenario.name)
+
+
+async def repair_shown(lab: "Lab", scenario: Scenario) -> None:
+    """Returns when what follows from a scenario's repair can be seen: a healthy lab, if nothing else is left to do.
+
+    Raises:
+        LabError: as `come_about` does.
+    """
+    name = f"{scenario.name}, repaired"
+    if scenario.repair_suffices:
+        await _seen(lab, name, _all_is_well(lab))
+    await _quiet(lab, name)
 
 
 async def settled(lab: "Lab", state: State) -> None:
@@ -174,6 +187,26 @@ def no_server_ready(lab: "Lab") -> dict[str, Callable[[], bool]]:
         ),
         "MissingEndpoints": lambda: _metrics_api(lab) == "False MissingEndpoints",
     }
+
+
+def _all_is_well(lab: "Lab") -> dict[str, Callable[[], bool]]:
+    store = lab.control_plane.store
+
+    def all_ready() -> bool:
+        nodes = store.list(NODES)
+        return all((condition(node, "Ready") or {}).get("status") == "True" for node in nodes)
+
+    def all_issued() -> bool:
+        requests = [each for each in store.list(CSRS) if each["spec"]["signerName"] == SERVING]
+        requests.sort(key=lambda each: int(each["metadata"]["resourceVersion"]))
+        newest = {each["spec"]["username"]: each for each in requests}
+        return all(status_of(each).get("certificate") for each in newest.values())
+
+    looks = {
+        "every node Ready": all_ready,
+        "a certificate for every kubelet's newest CSR": all_issued,
+    }
+    return looks | _looks(lab, State.HEALTHY)
 
 
 def _looks(lab: "Lab", state: State) -> dict[str, Callable[[], bool]]:
