@@ -1,12 +1,13 @@
 """A plan may come from somebody else, and ssh runs what its configuration file says: whose file is it?"""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from kubevouch.rollout.decide.plan import write_plan
+from kubevouch.rollout.decide.plan import read_plan, write_plan
 from tests.cli.program import Program
 from tests.rollout.test_a_plan_is_a_file import PLAN
 from tests.support.stage import Stage
@@ -83,3 +84,36 @@ async def test_a_configuration_that_is_not_there_is_told_once_before_anybody_is_
         expected = "a file that ssh can read was expected"
         assert ran.err == f"Error: --ssh-config {given}: {seen}; {expected}\n"
     assert stage.server.requests == []
+
+
+SSH = """#!/bin/sh
+echo "$*" >>"$HOME/asked"
+exit 255
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "variable", "file"),
+    [
+        ((), "from the environment", "from the environment"),
+        (("--ssh-config", "given"), "from the environment", "given"),
+        ((), "", ""),
+    ],
+)
+async def test_a_new_plan_takes_the_file_that_the_environment_names_unless_one_is_given(
+    kubevouch: Program, stage: Stage, words: tuple[str, ...], variable: str, file: str
+) -> None:
+    programs = kubevouch.home / "bin"
+    programs.mkdir()
+    (programs / "ssh").write_text(SSH)
+    (programs / "ssh").chmod(0o755)
+    for name in ("from the environment", "given"):
+        (kubevouch.home / name).touch()
+    environment = {"PATH": f"{programs}:{os.environ['PATH']}", "KUBEVOUCH_SSH_CONFIG": variable}
+    ran = await kubevouch("fix", "--plan", "new.json", *words, environment=environment)
+    assert ran.code == 3, ran
+    path = str(kubevouch.home / file) if file else ""
+    assert read_plan(kubevouch.home / "new.json").ssh_config == path
+    asked = (kubevouch.home / "asked").read_text().splitlines()
+    assert asked
+    assert all((f"-F {file}" in line) == bool(file) for line in asked), asked

@@ -142,18 +142,23 @@ def _print_exports(terminal: "Terminal", folder: "Folder") -> None:
     """What a shell needs to know to use the lab."""
     for name, value in _exports(folder).items():
         terminal.out(f"export {name}={_quoted(value)}")
-    terminal.out(
-        f"# kubevouch fix --plan plan.json --via ssh --ssh-config {_quoted(folder.ssh_config)}"
+    others = (
+        "kubectl get nodes; kubevouch doctor; kubevouch fix --plan plan.json --via ssh; "
+        "kubevouch lab status; kubevouch lab down"
     )
-    others = "kubectl get nodes; kubevouch doctor; kubevouch lab status; kubevouch lab down"
     terminal.out(f"# {terminal.hint(others)}")
     terminal.flush()
 
 
 def _exports(folder: "Folder") -> "Mapping[str, str]":
     from kubevouch.cli.common.loopback import VARIABLE
+    from kubevouch.cli.common.ssh_choice import SSH_CONFIG
 
-    return {"KUBECONFIG": str(folder.kubeconfig), VARIABLE: str(folder.loopback_addresses)}
+    return {
+        "KUBECONFIG": str(folder.kubeconfig),
+        VARIABLE: str(folder.loopback_addresses),
+        SSH_CONFIG: str(folder.ssh_config),
+    }
 
 
 def _quoted(value: object) -> str:

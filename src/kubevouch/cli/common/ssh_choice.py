@@ -14,6 +14,9 @@ from kubevouch.errors import UsageError
 from kubevouch.node.io.ssh import check_config
 from kubevouch.rollout.decide.plan import Plan
 
+SSH_CONFIG = "KUBEVOUCH_SSH_CONFIG"
+"""The variable that names the file for a new plan. A plan that is there keeps its own."""
+
 _OTHERS_MAY_WRITE = 0o022
 
 

@@ -44,7 +44,7 @@ from kubevouch.errors import UsageError
 @click.option(
     "--ssh-config",
     metavar="FILE",
-    help="ssh -F FILE. With --apply: in place of the one in the plan.",
+    help="ssh -F FILE. With --plan: else $KUBEVOUCH_SSH_CONFIG. With --apply: in place of the one in the plan.",
 )
 @click.option(
     "--ssh-user",
@@ -116,12 +116,13 @@ def command(
         without_credential_id=without_credential_id,
     )
     if plan_file is not None:
+        from kubevouch.cli.common.ssh_choice import SSH_CONFIG
         from kubevouch.cli.fix.plan import FixOptions, make_plan
 
         wish = FixOptions(
             via="local" if via == "local" else "ssh",
             nodes=tuple(name for name in (nodes or "").split(",") if name),
-            ssh_config=ssh_config or "",
+            ssh_config=ssh_config or terminal.environment.get(SSH_CONFIG, ""),
             ssh_user=ssh_user or "",
             accepted=node_values(allow),
             word=word,
