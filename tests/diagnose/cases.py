@@ -1,13 +1,14 @@
 """The cases: files in `cases/`, each gathered over the wire once. tests/support/scenario.py says what a line means."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from kubevouch.evidence.gather.snapshot import gather
-from kubevouch.evidence.snapshot import Evidence
+from kubevouch.evidence.snapshot import Evidence, UnfinishedRun
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
-from tests.support.scenario import Scenario, read_scenario
-from tests.support.stage import staged
+from tests.support.scenario import Scenario, duration, read_scenario
+from tests.support.stage import DOMAIN, staged
 
 FOLDER = Path(__file__).parent / "cases"
 CASES: dict[str, Scenario] = {
@@ -27,4 +28,9 @@ async def snapshot(name: str) -> Evidence:
 async def looked_at(scenario: Scenario) -> Evidence:
     clock = WoundClock(MOMENT)
     async with staged(scenario, clock) as stage, client_of(stage.access, clock) as api:
-        return await gather(api, clock=clock, dial_timeout=scenario.dial_timeout)
+        evidence = await gather(api, clock=clock, dial_timeout=scenario.dial_timeout)
+    runs = (
+        UnfinishedRun("abcd", f"{node}{DOMAIN}", MOMENT + duration(when), "abcd.json", sure=True)
+        for node, when in scenario.armed.items()
+    )
+    return replace(evidence, unfinished_runs=tuple(runs))

@@ -102,6 +102,10 @@ class Running(Protocol):
         """Waits until it has printed that (either stream); returns all so far."""
         ...
 
+    def interrupt(self) -> None:
+        """Ctrl-C."""
+        ...
+
     def kill(self) -> None:
         """SIGKILL to it and its children."""
         ...
@@ -113,6 +117,11 @@ class Running(Protocol):
 
 class Cluster(Protocol):
     """The whole of it: one control plane, three workers."""
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's."""
+        ...
 
     @property
     def nodes(self) -> tuple[Node, ...]: ...

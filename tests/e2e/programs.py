@@ -65,6 +65,9 @@ class InBackground:
     def _ended(self) -> bool:
         return self._process.poll() is not None and not any(r.is_alive() for r in self._readers)
 
+    def interrupt(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)

@@ -73,6 +73,9 @@ def test_a_request_that_nobody_signs_is_put_back(
         ran = expired.kubevouch("fix", "--apply", str(path), "--yes", "--gate-timeout", "10s")
     assert ran.code == 5, ran
     assert "not signed yet" in ran.out, ran
+    assert "; undone" not in ran.out + ran.err, ran
+    assert "0 of 1 nodes done" in ran.out, ran
+    assert "NEXT     kubevouch doctor\n" in ran.out, ran
     assert dark_moments(probes) == []
 
 

@@ -53,6 +53,8 @@ def test_a_run_killed_at_a_served_node_and_begun_again_goes_on_and_commits(
     assert "1 of 1 nodes done" in again.out, again
     assert armed(worker) == []
     assert "goes on with this run" in again.err, again
+    assert re.search(r"^NEXT +kubevouch verify --wait 2m$", again.out, re.MULTILINE), again
+    assert "KV905" not in expired.kubevouch("doctor").out
     # Done is done: nothing of the run is left that could take it back.
     assert worker.sh("systemctl list-timers --all | grep kubevouch", check=False).stdout == ""
     leaf = worker.handshake().leaf
@@ -60,6 +62,47 @@ def test_a_run_killed_at_a_served_node_and_begun_again_goes_on_and_commits(
     assert third.code == 0, third
     assert "change 1 node" not in third.err, third
     assert worker.handshake().leaf == leaf
+
+
+def test_a_second_ctrl_c_names_the_node_its_switch_and_both_ways_on(
+    expired: Cluster, worker: Node, tmp_path: Path
+) -> None:
+    path = tmp_path / "my plan.json"
+    made = plan(expired, path, "--nodes", worker.name)
+    before = kubelet_files(worker)
+    running = expired.start_kubevouch(
+        *("fix", "--apply", str(path), "--yes", "--gate-timeout", "1m"),
+        *("--kubeconfig", str(expired.kubeconfig)),
+    )
+    running.wait_for("restarted")
+    running.interrupt()
+    running.wait_for("Ctrl-C again stops at once")
+    running.interrupt()
+    ran = running.finish()
+    assert ran.code == 130, ran
+    run, flags = made["run"], f"--kubeconfig {expired.kubeconfig}"
+    assert f"{worker.name} is armed by run {run}: its dead-man's switch puts it back at " in ran.err
+    assert 0 < int(re.findall(r"at the latest, in (\d+) s", ran.err)[0]) <= 80, ran
+    assert f"`kubevouch fix --apply '{path}' {flags}`" in ran.err, ran
+    assert f"`kubevouch undo {run} {flags}`" in ran.err, ran
+    assert armed(worker) == [run]
+    undone = expired.kubevouch("undo", str(run), "--yes")
+    assert undone.code == 0, undone
+    assert f"Run      {run}: 1 of 1 nodes as before the run" in undone.out, undone
+    assert kubelet_files(worker) == before
+    assert "KV905" not in expired.kubevouch("doctor").out
+
+
+def test_a_run_that_never_began_is_not_undone_twice(
+    expired: Cluster, worker: Node, tmp_path: Path
+) -> None:
+    path = tmp_path / "plan.json"
+    plan(expired, path, "--nodes", worker.name)
+    for _ in range(2):
+        ran = expired.kubevouch("undo", str(path), "--yes")
+        assert ran.code == 0, ran
+        assert "this run has not changed this node" in ran.out, ran
+        assert "undone before" not in ran.out, ran
 
 
 def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
@@ -78,6 +121,17 @@ def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
     assert f"LEFT OUT: run {run} has changed it and has not been proven" in ran.out, ran
     assert re.search(r"puts it back in \d+ s", ran.out), ran
     assert f"kubevouch undo {run}" in ran.out, ran
+    [kept] = re.findall(r"^NEXT +kubevouch fix --apply (\S+)$", ran.out, re.MULTILINE)
+    assert Path(kept).name == f"{run}.json", ran
+    assert json.loads(Path(kept).read_text())["run"] == run
+    # The reading verbs see no disk, but this machine remembers.
+    for verb in ("doctor", "verify"):
+        looked = expired.kubevouch(verb)
+        assert looked.code == 1, looked
+        assert f"run {run} is not finished: {worker.name} is armed" in " ".join(looked.out.split())
+    replaced = expired.kubevouch("fix", "--plan", str(path), *expired.ssh_words())
+    assert f"{path} held the plan of run {run}, which was begun" in replaced.err, replaced
+    assert f"that one is kept in {kept}" in replaced.err, replaced
     applied = expired.kubevouch("fix", "--apply", str(other), "--yes")
     assert applied.code == 4, applied
     assert f"run {run}" in applied.err, applied
@@ -118,7 +172,10 @@ def test_a_plan_that_leaves_out_every_node_is_not_applied(
         "fix", "--plan", str(path), *expired.ssh_words(), "--nodes", worker.name
     )
     assert ran.code == 3, ran
-    assert "NEXT" not in ran.out, ran
+    assert "fix --apply" not in ran.out, ran
+    assert re.search(
+        rf"^NEXT +kubevouch fix --plan {path} .*{worker.name}", ran.out, re.MULTILINE
+    ), ran
     assert "Undo" not in ran.out, ran
     applied = expired.kubevouch("fix", "--apply", str(path), "--yes")
     assert applied.code == 3, applied

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 
@@ -11,6 +12,7 @@ from kubevouch.node.errors import AnswerLost, NodeError, NodeUnreachable
 from kubevouch.node.script import Script, ScriptResult
 from kubevouch.rollout.act import node_run
 from kubevouch.rollout.act.node_run import NodeRun
+from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.gates import GateResult, ProofGate
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
@@ -63,6 +65,7 @@ BEGUN, COMMITTED, WAS_UNDONE = (
     answer(TransactionState.UNDONE),
 )
 BEGUN_BEFORE = answer(TransactionState.BEGUN, "begun in this run before")
+BY_SWITCH = answer(TransactionState.UNDONE, "the node's own switch has undone it")
 REFUSED = answer(TransactionState.REFUSED, "config.yaml has been changed since the plan")
 NOT_BEGUN = answer(TransactionState.NOTHING, "this run has not changed this node")
 HALF = answer(TransactionState.HALF, "config.yaml is immutable")
@@ -119,7 +122,7 @@ CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
     "not proven, undone once the lock is free": (
         Course(BEGUN, MISSING, [BUSY, BUSY, WAS_UNDONE]),
         UNDONE,
-        "undone",
+        "CSR",
     ),
     "before and after look the same: the wire tells nothing": (
         Course(BEGUN, MISSING, [GONE], as_before=True, seed=None),
@@ -130,7 +133,7 @@ CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
     "not proven, undone at the third try": (
         Course(BEGUN, MISSING, [CUT, GONE, WAS_UNDONE]),
         UNDONE,
-        "undone",
+        "CSR",
     ),
     "not proven, and out of reach; the wire shows the switch": (
         Course(BEGUN, MISSING, [GONE], as_before=True),
@@ -147,7 +150,7 @@ CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
         UNDONE,
         "its own switch has undone it",
     ),
-    "proven, but the switch was faster": (Course(BEGUN, PASSED, [WAS_UNDONE]), UNDONE, "undone"),
+    "proven, but the switch was faster": (Course(BEGUN, PASSED, [BY_SWITCH]), UNDONE, "own switch"),
     "the connection broke at begin, which had begun": (
         Course(CUT, PASSED, [WAS_UNDONE]),
         UNDONE,
@@ -188,13 +191,20 @@ class Observed:
 
     def __init__(self, script: Course, transport: ScriptedTransport, clock: WoundClock) -> None:
         self.approved: set[str] = set()
+        self.told: list[ArmedNode | None] = []
         self.new_process: bool | None = None
         self._as_before = script.as_before
         self._well = script.well
         self.context = type(
             "Context",
             (),
-            {"clock": clock, "transport": transport, "progress": _Silent(), "stop": lambda: False},
+            {
+                "clock": clock,
+                "transport": transport,
+                "progress": _Silent(),
+                "stop": lambda: False,
+                "armed": staticmethod(self.told.append),
+            },
         )
         self.node = type("Node", (), {"node": "n1", "host": "n1"})
 
@@ -214,25 +224,38 @@ class _Silent:
     def ended(self, node: str, text: str) -> None: ...
 
 
-@pytest.mark.parametrize(("script", "outcome", "why"), CASES.values(), ids=CASES.keys())
-async def test_a_node_ends_as_it_really_is(
-    script: Course, outcome: NodeOutcome, why: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+ARMED = {
+    "another fix --apply of this plan is at it",
+    "undone by half",
+    "before and after look the same: the wire tells nothing",
+    "not proven, and out of reach; nothing can be seen",
+}
+"""Where the node's own switch may still put it back, when the run has ended."""
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_a_node_ends_as_it_really_is(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    script, outcome, why = CASES[name]
     missing = GateResult(ProofGate.CSR, script.gates, "the kubelet has not asked yet")
     monkeypatch.setattr(node_run, "gate_results", lambda _: (missing,))
     clock = WoundClock()
+    observed = Observed(script, ScriptedTransport(script), clock)
     run = NodeRun(
-        observer=Observed(script, ScriptedTransport(script), clock),  # type: ignore[arg-type]
+        observer=observed,  # type: ignore[arg-type]
         timeouts=RolloutTimeouts(30),
         change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 60),
         seed=script.seed,
         pid_before=1,
-        begun=script.begun,
+        begun=ArmedNode("run", "n1", clock.now() + timedelta(seconds=9)) if script.begun else None,
     )
     async with asyncio.timeout(60):
         result = await run.run()
     assert result.outcome is outcome, result
     assert why in result.why
+    assert not result.why.startswith("undone"), "the outcome says so"
+    assert not result.why.endswith("; undone"), "the outcome says so"
+    assert result.armed == (name in ARMED)
+    assert (observed.told[-1] is not None) == (name in ARMED)
     assert clock.monotonic() < 10 * RolloutTimeouts(30).switch
 
 

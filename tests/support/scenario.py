@@ -98,6 +98,9 @@ class Scenario(_Said, frozen=True, kw_only=True):
     clocks: dict[str, str] = {}
     """By node: how far its clock goes ahead, as the API server sees it."""
 
+    armed: dict[str, str] = {}
+    """By node: when the switch of a run puts it back, from now, as the record of this machine says."""
+
     dial_timeout: float = 60.0
     expected: Expected
 

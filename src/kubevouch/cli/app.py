@@ -118,7 +118,7 @@ def run(arguments: Sequence[str], *, program: str, environment: Mapping[str, str
         if isinstance(error, OSError):
             terminal.abandon(terminal.stdout)
         text, code = _error_text(error)
-        terminal.note(terminal.invocation.text(text) if terminal.invocation else text)
+        terminal.note(terminal.hinted(text))
         return code
 
 

@@ -40,6 +40,7 @@ def command(
 
         terminal.out(READER.rstrip())
         return ExitCode.OK
+    from kubevouch.cli.common.armed_record import with_unfinished_runs
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.diagnose.doctor import diagnose
     from kubevouch.evidence.gather.snapshot import gather
@@ -50,6 +51,7 @@ def command(
         access,
         lambda api, clock: gather(api, clock=clock, progress=terminal.doing, dial_timeout=timeout),
     )
+    evidence = with_unfinished_runs(evidence, terminal.environment)
     severity = Severity(fail_on)
     return print_diagnosis(
         terminal, "doctor", evidence, diagnose(evidence), form=output, fail_on=severity

@@ -156,6 +156,21 @@ class Approver:
 
 
 @dataclass(frozen=True, slots=True)
+class UnfinishedRun:
+    """A run that may be armed on a node, by this machine's own record.
+
+    fires: when the node's dead-man's switch puts it back at the latest. plan: the file in which its plan is kept. sure:
+    it was armed when it was last heard of.
+    """
+
+    run: str
+    node: str
+    fires: datetime
+    plan: str
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All evidence about a cluster at one moment."""
 
@@ -179,6 +194,9 @@ class Evidence:
 
     bootstrap_tokens: Measured[tuple[str, ...]]
     """Ids of live bootstrap tokens with the usage `signing`. Without it a token can be seen in its Secret only."""
+
+    unfinished_runs: tuple[UnfinishedRun, ...] = ()
+    """Runs that were begun from this machine, and that may be armed on a node."""
 
     def served_by(self, node: str) -> Served | None:
         """The certificate that a node's kubelet presented at the address that metrics-server dials."""

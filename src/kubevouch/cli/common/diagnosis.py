@@ -7,7 +7,7 @@ from kubevouch import __version__
 from kubevouch.cli.common.certificates import certificate_json
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
-from kubevouch.diagnose.catalogue import Section, Severity
+from kubevouch.diagnose.catalogue import Code, Section, Severity
 from kubevouch.diagnose.cause import Cause
 from kubevouch.diagnose.doctor import Diagnosis
 from kubevouch.diagnose.finding import Finding, Proof
@@ -194,6 +194,9 @@ def _print_end(
         words = ("kubevouch", "doctor") if verb == "verify" else cause.next
         why = ("kubevouch", "explain", str(cause.code))
         terminal.wrapped(cause.text, "CAUSE  ", Colour.BAD)
+        for each in diagnosis.findings:
+            if each.code is Code.RUN_NOT_FINISHED:
+                terminal.command("FIRST  ", shlex.join(each.next))
         terminal.command("NEXT   ", shlex.join(words))
         if cause.by_hand and verb != "verify":
             terminal.wrapped(cause.by_hand, "THEN   ")
@@ -208,7 +211,7 @@ def _print_end(
         )
         terminal.command("NEXT     ", shlex.join(doubt.next))
         if doubt.by_hand:
-            terminal.wrapped(doubt.by_hand, "THEN     ")
+            terminal.wrapped(terminal.hinted(doubt.by_hand), "THEN     ")
     elif code is ExitCode.OK and verb == "verify":
         terminal.wrapped(
             "the metrics API has fresh numbers of every node, and every kubelet's certificate verifies",
@@ -253,7 +256,8 @@ def as_json(
 def _with_command_line(terminal: Terminal, each: Finding | Cause) -> dict[str, object]:
     """Its fields, with the words of the next command joined as a shell reads them."""
     fields = {name: getattr(each, name) for name in each.__struct_fields__}
-    return {**fields, "next": terminal.hint(shlex.join(each.next))}
+    by_hand = terminal.hinted(each.by_hand)
+    return {**fields, "next": terminal.hint(shlex.join(each.next)), "by_hand": by_hand}
 
 
 def _served_json(served: Served) -> dict[str, object]:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import msgspec
 
@@ -19,6 +19,8 @@ from kubevouch.node.io.local import Local
 from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 from kubevouch.rollout.act.context import NodeTransport, RolloutContext
+from kubevouch.rollout.decide.armed import ArmedNode
+from kubevouch.rollout.decide.next_step import NextStep
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 
@@ -57,9 +59,14 @@ def transport_of(plan: Plan, terminal: Terminal) -> NodeTransport:
 
 
 def rollout_context(
-    api: ApiClient, clock: Clock, plan: Plan, terminal: Terminal, stop: Callable[[], bool]
+    api: ApiClient,
+    clock: Clock,
+    plan: Plan,
+    terminal: Terminal,
+    stop: Callable[[], bool],
+    armed: Callable[[ArmedNode | None], None] = lambda _: None,
 ) -> RolloutContext:
-    """The context in which the run is carried out."""
+    """The context in which the run is carried out. armed: called with the node in hand."""
     return RolloutContext(
         api=api,
         transport=WatchedTransport(transport_of(plan, terminal), progress_of(terminal)),
@@ -67,11 +74,12 @@ def rollout_context(
         progress=progress_of(terminal),
         stop=stop,
         random_serial=lambda bits: secrets.randbits(bits) or 1,
+        armed=armed,
     )
 
 
 @contextlib.contextmanager
-def stopping(terminal: Terminal, left: str) -> Iterator[Callable[[], bool]]:
+def stopping(terminal: Terminal, left: Callable[[], str]) -> Iterator[Callable[[], bool]]:
     """The first Ctrl-C ends the run after the node in hand; the second one at once.
 
     left: what then becomes of the node in hand, for a person; empty if nothing is changed on nodes.
@@ -83,7 +91,9 @@ def stopping(terminal: Terminal, left: str) -> Iterator[Callable[[], bool]]:
     def on_signal() -> None:
         nonlocal asked
         if asked and task is not None:
-            terminal.note("stopping at once" + (f"; {left}" if left else ""))
+            terminal.note("stopping at once")
+            if what := left():
+                terminal.note(terminal.hinted(what))
             task.cancel()
             return
         asked = True
@@ -103,8 +113,13 @@ def named(access: ClusterAccess) -> str:
     return f"{access.server} (context {access.context or 'service account'})"
 
 
-def print_result(terminal: Terminal, result: RunResult, form: str, lead: str = "") -> None:
-    """A row a node, what became of the ConfigMap, who was left out, and how it is undone. lead: what comes first."""
+def print_result(
+    terminal: Terminal, result: RunResult, form: str, *, lead: str = "", so_far: str
+) -> None:
+    """A row a node, what became of the ConfigMap, who was left out, and how it is undone.
+
+    lead: what comes first. so_far: how many nodes are where they were to come to.
+    """
     if form == "json":
         print_document(terminal, "kubevouch.run/1", msgspec.to_builtins(result))
         return
@@ -120,7 +135,22 @@ def print_result(terminal: Terminal, result: RunResult, form: str, lead: str = "
         terminal.long_line(result.config_map)
     for left_out in result.left_out:
         terminal.long_line(f"LEFT OUT: {left_out.node}: {left_out.reason}", hang=10)
-    done = sum(each.outcome is NodeOutcome.DONE for each in result.nodes)
-    if done:
-        undo = f" Undo: {terminal.hint(result.undo)}" if result.undo else ""
-        terminal.out(f"Run {result.run}: {done} of {len(result.nodes)} nodes done.{undo}")
+    if rows:
+        terminal.long_line(f"Run      {result.run}: {so_far}")
+    if result.undo:
+        terminal.command("Undo     ", result.undo)
+
+
+def print_next(terminal: Terminal, step: NextStep, form: str) -> None:
+    """The command that comes next, and the one after it, where a person reads."""
+    if form == "json":
+        return
+    terminal.command("NEXT     ", step.command)
+    if step.then:
+        terminal.command("THEN     ", step.then)
+
+
+def counted_as(result: RunResult, outcomes: Collection[NodeOutcome], what: str) -> str:
+    """How many of the run's nodes ended in one of these ways."""
+    found = sum(each.outcome in outcomes for each in result.nodes)
+    return f"{found} of {len(result.nodes)} nodes {what}"

@@ -161,6 +161,10 @@ class Terminal:
         """A command line to copy: it acts where the one that runs now does."""
         return self.invocation.line(command) if self.invocation else command
 
+    def hinted(self, text: str) -> str:
+        """A sentence, each of whose command lines in `backticks` acts where the one that runs now does."""
+        return self.invocation.text(text) if self.invocation else text
+
     def note(self, text: str, hang: int = 2) -> None:
         """Prints a line of progress, on a terminal folded at its width and hung so far. A command in it stays whole."""
         if self.progress is not None:

@@ -2,11 +2,20 @@
 
 from pathlib import Path
 
+from kubevouch.cli.common.armed_record import ArmedRecord
 from kubevouch.cli.common.connect import access_of, with_api
-from kubevouch.cli.common.rollout import named, print_result, rollout_context, stopping
+from kubevouch.cli.common.rollout import (
+    counted_as,
+    named,
+    print_next,
+    print_result,
+    rollout_context,
+    stopping,
+)
 from kubevouch.cli.common.runs import keep_run
 from kubevouch.cli.common.ssh_choice import with_ssh_config
 from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.cli.fix.again import commands_of
 from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.doctor import diagnose
@@ -17,13 +26,15 @@ from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import CheckedPlan, check
+from kubevouch.rollout.decide.armed import what_is_left_armed
 from kubevouch.rollout.decide.intent import how_it_is_undone, vouched_for, what_is_to_be_done
+from kubevouch.rollout.decide.next_step import next_after
 from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import read_plan
-from kubevouch.rollout.decide.result import RunResult
+from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
-_LEFT = "the node in hand is put back by its own switch, unless this plan is applied again before"
+_NONE_LEFT = "no node is armed: what is done stays done; to go on with the run: `{again}`"
 
 
 def apply_plan(
@@ -52,16 +63,26 @@ def apply_plan(
         _ask(terminal, checked, f"{what}, on {named(access)}", yes=yes)
         keep_run(plan, terminal.environment)
 
+    commands = commands_of(plan, path, word, terminal.environment)
+    armed = ArmedRecord(plan.cluster.cluster_uid, plan.run, terminal)
+
     async def changing(api: ApiClient, clock: Clock) -> RunResult:
-        changes = how_it_is_undone(plan, checked.found)
-        with stopping(terminal, _LEFT if changes else "") as stop:
-            return await apply(checked, rollout_context(api, clock, plan, terminal, stop), timeouts)
+        def left() -> str:
+            if armed.node is None:
+                return _NONE_LEFT.format(again=commands.again)
+            return what_is_left_armed(armed.node, clock.now(), commands.again)
+
+        with stopping(terminal, left) as stop:
+            context = rollout_context(api, clock, plan, terminal, stop, armed)
+            return await apply(checked, context, timeouts)
 
     result = with_api(terminal, access, changing)
     lead = "" if what or checked.config_map_kept or result.left_out else "Nothing was left to do."
-    print_result(terminal, result, form, lead)
-    if result.exit_code in (ExitCode.OK, ExitCode.COULD_NOT_TELL):
+    so_far = counted_as(result, [NodeOutcome.DONE], "done")
+    print_result(terminal, result, form, lead=lead, so_far=so_far)
+    if result.exit_code in (ExitCode.OK, ExitCode.COULD_NOT_TELL) and form != "json":
         _tell_the_fuse(terminal, with_api(terminal, access, _fuse))
+    print_next(terminal, next_after(result, commands), form)
     return result.exit_code
 
 

@@ -1,6 +1,7 @@
 """What `fix --plan` does: looks at cluster and nodes, makes the plan, writes it, and shows it. Changes nothing."""
 
 import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,17 +13,19 @@ from kubevouch.cli.common.connect import access_of, with_api
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.progress import progress_of
 from kubevouch.cli.common.rollout import WatchedTransport
-from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.common.runs import kept_run
+from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.cli.fix.again import commands_of
 from kubevouch.cli.fix.render import print_plan
 from kubevouch.clock import Clock
-from kubevouch.errors import ExitCode
+from kubevouch.errors import ExitCode, UsageError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.io.local import Local
 from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.rollout.act.context import NodeTransport, RolloutContext
 from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
 from kubevouch.rollout.decide.operator_word import OperatorWord
-from kubevouch.rollout.decide.plan import SCHEMA, Plan, write_plan
+from kubevouch.rollout.decide.plan import SCHEMA, Plan, read_plan, write_plan
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,36 @@ def make_plan(
         return await gather_plan(asked, rollout)
 
     plan = with_api(terminal, access, work)
+    replaced = _begun_before(path, terminal.environment)
     write_plan(plan, path)
+    if replaced:
+        terminal.note(one_line(f"{path} held {replaced}"))
     if form == "json":
         print_document(terminal, SCHEMA, msgspec.to_builtins(plan))
     else:
-        print_plan(terminal, plan, path)
+        commands = commands_of(
+            plan,
+            path,
+            options.word,
+            terminal.environment,
+            nodes=options.nodes,
+            accepted=options.accepted,
+        )
+        print_plan(terminal, plan, path, commands)
     fine = bool(plan.nodes) or all(each.is_well for each in plan.left_out)
     return ExitCode.OK if fine else ExitCode.COULD_NOT_TELL
+
+
+def _begun_before(path: Path, environment: Mapping[str, str]) -> str:
+    """Whose plan the file holds that is to be replaced; empty if not one that was begun and so is kept elsewhere, too."""
+    if not path.is_file():
+        return ""
+    try:
+        run = read_plan(path).run
+    except UsageError:
+        return ""
+    kept = kept_run(run, environment)
+    return f"the plan of run {run}, which was begun; that one is kept in {kept}" if kept else ""
 
 
 def _transport(options: FixOptions, terminal: Terminal) -> NodeTransport:

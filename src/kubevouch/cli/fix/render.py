@@ -3,12 +3,14 @@
 from pathlib import Path
 from shlex import quote
 
+from kubevouch.cli.common.rollout import print_next
 from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.rollout.decide.next_step import Commands, next_for_left_out
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, SeedKind, ordered
 
 
-def print_plan(terminal: Terminal, plan: Plan, path: Path) -> None:
-    """The plan for a person: order, change, names with their source, safety, undo."""
+def print_plan(terminal: Terminal, plan: Plan, path: Path, commands: Commands) -> None:
+    """The plan for a person: order, change, names with their source, safety, undo. commands: for what comes next."""
     cluster = plan.cluster
     _line(
         terminal,
@@ -27,9 +29,7 @@ def print_plan(terminal: Terminal, plan: Plan, path: Path) -> None:
         _print_diff(terminal, plan.config_map.diff)
     for node in nodes:
         _print_node(terminal, node)
-    for left_out in plan.left_out:
-        word = "" if left_out.is_well else "LEFT OUT: "
-        _apart(terminal, f"{left_out.node}   {word}{left_out.reason}")
+    _print_left_out(terminal, plan, commands)
     terminal.out()
     if plan.config_map_note:
         _line(terminal, f"ConfigMap  {plan.config_map_note}")
@@ -43,8 +43,25 @@ def print_plan(terminal: Terminal, plan: Plan, path: Path) -> None:
         _line(terminal, "         a node that is not proven on the wire in time is undone")
         terminal.command("Undo     ", f"kubevouch undo {plan.run}")
     _line(terminal, f"Saved    {path}. Nothing was changed.")
-    if nodes or plan.config_map is not None:
+    _print_what_comes_next(terminal, plan, path, commands)
+
+
+def _print_left_out(terminal: Terminal, plan: Plan, commands: Commands) -> None:
+    """Each with its reason, and where a run is armed, the command that goes on with it, if its plan is kept here."""
+    for left_out in plan.left_out:
+        word = "" if left_out.is_well else "LEFT OUT: "
+        _apart(terminal, f"{left_out.node}   {word}{left_out.reason}")
+        if goes_on := commands.kept(left_out.armed_run):
+            terminal.command("  go on      ", goes_on)
+
+
+def _print_what_comes_next(terminal: Terminal, plan: Plan, path: Path, commands: Commands) -> None:
+    if plan.nodes or plan.config_map is not None:
         terminal.command("NEXT     ", f"kubevouch fix --apply {quote(str(path))}")
+    elif any(not each.is_well for each in plan.left_out):
+        print_next(terminal, next_for_left_out(plan.left_out, commands), "table")
+    else:
+        terminal.command("NEXT     ", "kubevouch verify --wait 2m")
 
 
 def _print_ssh(terminal: Terminal, plan: Plan) -> None:

@@ -42,4 +42,4 @@ def command(
     terminal = terminal_of(ctx)
     terminal.tells_waits = True
     plan = with_ssh_config(find_run(run, terminal.environment), ssh_config, terminal)
-    return undo_plan(terminal, plan, kubeconfig, context, gate_timeout, yes=yes, form=output)
+    return undo_plan(terminal, run, plan, kubeconfig, context, gate_timeout, yes=yes, form=output)

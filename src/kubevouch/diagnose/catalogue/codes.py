@@ -57,6 +57,7 @@ class Code(StrEnum):
     NOT_DIALLED = "KV902"
     INCONCLUSIVE = "KV903"
     TOO_EARLY = "KV904"
+    RUN_NOT_FINISHED = "KV905"
 
     @property
     def section(self) -> "Section":

@@ -45,4 +45,15 @@ DEFINITIONS = (
         counts_in=DOCTOR_AND_VERIFY,
         next=("kubevouch", "verify", "--wait", "2m"),
     ),
+    FindingDefinition(
+        code=Code.RUN_NOT_FINISHED,
+        name="RunNotFinished",
+        severity=INFO,
+        see="A run of `fix` that was begun on this machine has a node in hand: it is changed and not proven yet.",
+        why="What such a node serves may be taken back at any moment by its dead-man's switch.",
+        do="Let the run end, or go on with it: `kubevouch fix --apply` with its plan. `kubevouch undo RUN` puts the nodes back at once.",
+        counts_in=DOCTOR_AND_VERIFY,
+        next=("kubevouch", "fix", "--apply", "{plan}"),
+        by_hand="If this run is still at work in another terminal, let it end. To put its nodes back: `kubevouch undo {run}`.",
+    ),
 )

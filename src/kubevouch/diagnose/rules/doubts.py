@@ -1,6 +1,7 @@
 """KV9xx: facts that could not be obtained. They are reported, but are not faults of the cluster."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from kubevouch.diagnose.catalogue import Code
@@ -11,6 +12,9 @@ from kubevouch.diagnose.rules.wire import is_ours, port_states, surely_unreachab
 from kubevouch.diagnose.rules.youth import is_new_to_metrics, only_starting
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.snapshot import Evidence
+
+_PUT_BACK = timedelta(minutes=1)
+"""What a switch needs from going off until the former certificate is served, with a restart of the kubelet."""
 
 
 def _doubts(evidence: Evidence) -> Iterator[Doubt]:
@@ -91,6 +95,21 @@ def too_early(evidence: Evidence) -> Iterator[Finding]:
     if young:
         title = f"no metrics of {counted(len(young), 'node')} yet: metrics-server needs two scrapes"
         yield finding(Code.TOO_EARLY, title, subjects=young)
+
+
+@rule(Code.RUN_NOT_FINISHED)
+def run_not_finished(evidence: Evidence) -> Iterator[Finding]:
+    """By this machine's own record. Once its switch has had its time, the wire tells what became of the node."""
+    for each in evidence.unfinished_runs:
+        if evidence.at > each.fires + _PUT_BACK:
+            continue
+        state = "is armed" if each.sure else "may be armed"
+        title = (
+            f"run {each.run} is not finished: {each.node} {state}, and its own switch puts it back at "
+            f"{each.fires:%H:%M:%S} UTC at the latest"
+        )
+        details = {"run": each.run, "plan": each.plan}
+        yield finding(Code.RUN_NOT_FINISHED, title, subjects=[each.node], details=details)
 
 
 @rule(Code.INCONCLUSIVE)

@@ -17,6 +17,7 @@ from kubevouch.rollout.act.node_facts import (
 )
 from kubevouch.rollout.act.node_run import NodeRun
 from kubevouch.rollout.act.observe import NodeObserver
+from kubevouch.rollout.decide.armed import ArmedNode, found_armed
 from kubevouch.rollout.decide.change import change_of, seed_of
 from kubevouch.rollout.decide.machine import restart_pending
 from kubevouch.rollout.decide.plan import ChangeKind, ConfigMapPlan
@@ -57,7 +58,9 @@ async def apply(
     all_done = all(each.outcome is NodeOutcome.DONE for each in results)
     config_map = await _config_map(checked, context, all_done=all_done)
     changed = {node.plan.node for node in left if node.plan.change is ChangeKind.BOOTSTRAP} & {
-        each.node for each in results if each.outcome in (NodeOutcome.DONE, NodeOutcome.UNKNOWN)
+        each.node
+        for each in results
+        if each.armed or each.outcome in (NodeOutcome.DONE, NodeOutcome.UNKNOWN)
     }
     return RunResult(
         run=plan.run,
@@ -119,12 +122,18 @@ async def _write(
 async def _through(
     node: CheckedNode, checked: CheckedPlan, context: RolloutContext, timeouts: RolloutTimeouts
 ) -> NodeResult:
+    begun = None
+    if node.state is FoundState.BEGUN:
+        begun = found_armed(
+            node.plan.node, checked.plan.run, node.survey, node.surveyed, timeouts.switch
+        )
+        context.armed(begun)
     try:
-        run = await _prepare(node, checked, context, timeouts)
+        run = await _prepare(node, checked, context, timeouts, begun)
     except KubevouchError as error:
-        armed = node.state is FoundState.BEGUN
-        how = "it is still armed" if armed else "nothing was changed"
-        result = NodeResult(node.plan.node, NodeOutcome.STOPPED, f"{error}; {how}")
+        how = "it is still armed" if begun else "nothing was changed"
+        why = f"{error}; {how}"
+        result = NodeResult(node.plan.node, NodeOutcome.STOPPED, why, armed=begun is not None)
     else:
         result = await run.run()
     context.progress.ended(result.node, _outcome_text(result))
@@ -132,7 +141,11 @@ async def _through(
 
 
 async def _prepare(
-    node: CheckedNode, checked: CheckedPlan, context: RolloutContext, timeouts: RolloutTimeouts
+    node: CheckedNode,
+    checked: CheckedPlan,
+    context: RolloutContext,
+    timeouts: RolloutTimeouts,
+    begun: ArmedNode | None,
 ) -> NodeRun:
     """The node's turn: it is still the plan's and Ready; what was there before is noted; its seed is made now.
 
@@ -140,7 +153,6 @@ async def _prepare(
     older than the kubelet's process is one from before.
     """
     name, writes = node.plan.node, node.plan.change is ChangeKind.BOOTSTRAP
-    begun = node.state is FoundState.BEGUN
     live = await context.api.get(NODES, name)
     if why := not_the_node(node.plan, live) or ("" if live.ready else "this Node is not Ready"):
         raise StoppedBefore(name, why)
@@ -164,7 +176,7 @@ async def _prepare(
     )
     if not writes:
         return NodeRun(observer, timeouts, change=None, seed=None, pid_before=node.survey.unit.pid)
-    restarted = begun and not restart_pending(node.survey)
+    restarted = begun is not None and not restart_pending(node.survey)
     if begun:
         context.progress.step(name, "goes on with this run, which was cut off")
     return NodeRun(
@@ -192,4 +204,4 @@ async def _prepare(
 def _outcome_text(result: NodeResult) -> str:
     if result.outcome is NodeOutcome.DONE:
         return f"done in {result.seconds:.0f} s"
-    return f"{result.outcome}: {result.why}"
+    return f"{result.outcome}{': ' + result.why if result.why else ''}"

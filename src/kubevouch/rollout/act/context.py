@@ -8,6 +8,7 @@ from kubevouch.clock import Clock
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.destination import Destination
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T
+from kubevouch.rollout.decide.armed import ArmedNode
 
 
 class NodeTransport(Protocol):
@@ -56,3 +57,5 @@ class RolloutContext:
     progress: ProgressReport
     stop: Callable[[], bool]
     random_serial: Callable[[int], int]
+    armed: Callable[[ArmedNode | None], None] = lambda _: None
+    """Called with the node in hand from the moment at which it may be armed, and with None once it is not any more."""

@@ -153,7 +153,7 @@ async def _judged(
     if node.status.node_info.operating_system not in ("", "linux"):
         return LeftOut(node.name, f"it runs {node.status.node_info.operating_system}")
     if not node.ready:
-        return LeftOut(node.name, "it is NotReady")
+        return LeftOut(node.name, "it is NotReady", seen_outside=True)
     if len(node.status.addresses) > _MOST_ADDRESSES:
         return LeftOut(node.name, f"its status has {len(node.status.addresses)} addresses")
     try:

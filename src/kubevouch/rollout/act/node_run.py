@@ -1,10 +1,12 @@
 """The run of one node from its first change to its last gate: begin, observe, then commit or undo."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from kubevouch.kube.errors import KubeError
 from kubevouch.node.errors import NodeError, NodeUnreachable
 from kubevouch.rollout.act.observe import NodeObserver
+from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.gates import GateResult, ProofGate, gate_results
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
@@ -38,20 +40,34 @@ class NodeRun:
     change: NodeChange | None
     seed: Seed | None
     pid_before: int
-    begun: bool = False
+    begun: ArmedNode | None = None
     """This run was found begun on it, and cut off: it goes on."""
+
+    armed: bool = field(init=False)
+    """It may be armed, by all that its answers have told."""
+
+    fires: datetime | None = field(init=False)
+    """When its switch goes off at the latest; None before it is set."""
+
+    def __post_init__(self) -> None:
+        self.armed = self.begun is not None
+        self.fires = self.begun.fires if self.begun else None
 
     async def run(self) -> NodeResult:
         """Runs the change to its result. An error of the transport or the API server becomes a result, too."""
         clock = self.observer.context.clock
         began = clock.monotonic()
         outcome, why = await self._run(began)
+        self.armed = self.armed and outcome not in (NodeOutcome.DONE, NodeOutcome.UNDONE)
+        if not self.armed:
+            self.observer.context.armed(None)
         return NodeResult(
             node=self.observer.node.node,
             outcome=outcome,
             why=why,
             seconds=clock.monotonic() - began,
             csrs=tuple(sorted(self.observer.approved)),
+            armed=self.armed,
         )
 
     async def _run(self, began: float) -> tuple[NodeOutcome, str]:
@@ -64,7 +80,7 @@ class NodeRun:
         missing = await self._gates(began)
         if missing is not None:
             outcome, how = await self._undone(began)
-            return outcome, f"{missing.gate}: {missing.text}; {how}"
+            return outcome, _joined(f"{missing.gate}: {missing.text}", how)
         return await self._committed(began)
 
     async def _begin(self) -> tuple[NodeOutcome, str] | None:
@@ -76,7 +92,7 @@ class NodeRun:
             return NodeOutcome.STOPPED, f"{error}; {how}"
         except NodeError as error:
             outcome, how = await self._undone(self.observer.context.clock.monotonic())
-            return outcome, f"{error}; {how}"
+            return outcome, _joined(str(error), how)
         if answer.outcome is not TransactionState.BEGUN:
             return await self._not_begun(answer)
         if answer.reason and not self.begun:  # by somebody else, since the check
@@ -159,7 +175,7 @@ class NodeRun:
                 NodeOutcome.UNKNOWN,
                 f"its files are as before, but its kubelet does not run: {answer.reason}",
             )
-        return NodeOutcome.UNDONE, f"undone{': ' + answer.reason if answer.reason else ''}"
+        return NodeOutcome.UNDONE, answer.reason
 
     async def _by_its_switch(self, what: str) -> tuple[NodeOutcome, str]:
         """The switch has gone off by now, if the node lives. The wire tells, where before and after can be told apart."""
@@ -189,9 +205,41 @@ class NodeRun:
 
     async def _call(self, action: TransactionStep) -> TransactionAnswer:
         assert self.change is not None
-        script = render(action, self.change, self.seed if action is TransactionStep.BEGIN else None)
+        begins = action is TransactionStep.BEGIN
+        script = render(action, self.change, self.seed if begins else None)
         transport = self.observer.context.transport
-        return (await transport.run_script(self.observer.node.host, script, timeout=_CARRY)).answer
+        self._tell_armed(sure=False, longest=_CARRY)
+        try:
+            result = await transport.run_script(self.observer.node.host, script, timeout=_CARRY)
+        except NodeUnreachable:
+            raise
+        except NodeError:
+            self.armed = self.armed or begins
+            raise
+        self._learn(result.answer)
+        return result.answer
+
+    def _learn(self, answer: TransactionAnswer) -> None:
+        """Whether it is armed after that answer. A call that was refused has changed nothing about it."""
+        if answer.outcome in (TransactionState.BEGUN, TransactionState.HALF):
+            self.armed = True
+            self._tell_armed(sure=True)
+        elif answer.outcome not in (TransactionState.BUSY, TransactionState.REFUSED):
+            self.armed = False
+
+    def _tell_armed(self, *, sure: bool, longest: float = 0.0) -> None:
+        """longest: how many seconds from now the switch may be set, where it is not set yet."""
+        assert self.change is not None
+        context = self.observer.context
+        left = timedelta(seconds=self.change.switch_seconds + longest)
+        fires = self.fires or context.clock.now() + left
+        if self.armed:
+            self.fires = fires
+        context.armed(ArmedNode(self.change.run, self.observer.node.node, fires, sure))
 
     def _step(self, text: str) -> None:
         self.observer.context.progress.step(self.observer.node.node, text)
+
+
+def _joined(why: str, how: str) -> str:
+    return f"{why}; {how}" if how else why

@@ -45,7 +45,13 @@ def assess(facts: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -> 
     node = facts.node
     need = need_of(facts.machine)
     if need.kind not in (NeedKind.APPROVE, NeedKind.BOOTSTRAP):
-        return LeftOut(node.name, need.why, is_well=need.kind is NeedKind.NOTHING)
+        return LeftOut(
+            node.name,
+            need.why,
+            is_well=need.kind is NeedKind.NOTHING,
+            armed_run=need.armed_run,
+            seen_outside=need.seen_outside,
+        )
     host = facts.host or node.name
     if why := not_bound_by_operator(node.name, host, facts.known_as, facts.accepted, nodes):
         return LeftOut(node.name, why)

@@ -91,10 +91,19 @@ class Need:
     kind: NeedKind
     why: str = ""
     change: DiskChange | None = None
+    armed_run: str = ""
+    """The run that is armed on it; only if the kind is ARMED."""
+
+    seen_outside: bool = False
+    """Why it cannot be planned for is seen on the wire."""
 
 
 class _CannotBeHelpedError(Exception):
     """Why the node cannot be planned for."""
+
+
+class _WrongOnTheWireError(_CannotBeHelpedError):
+    """It is seen on the wire."""
 
 
 def need_of(facts: MachineFacts) -> Need:
@@ -102,7 +111,8 @@ def need_of(facts: MachineFacts) -> Need:
     try:
         return _need_of(facts)
     except (_CannotBeHelpedError, ConfigurationError) as error:
-        return Need(NeedKind.UNKNOWN, str(error))
+        seen_outside = isinstance(error, _WrongOnTheWireError)
+        return Need(NeedKind.UNKNOWN, str(error), seen_outside=seen_outside)
 
 
 def _need_of(facts: MachineFacts) -> Need:
@@ -122,6 +132,7 @@ def _need_of(facts: MachineFacts) -> Need:
             NeedKind.ARMED,
             f"run {name} has changed it and has not been proven: {said_of_switch(survey, run)}; to go on with it, "
             f"apply its plan again; to put the node back now: kubevouch undo {name}",
+            armed_run=name,
         )
     if abs(survey.skew(facts.at)) > _SKEW:
         off = survey.skew(facts.at).total_seconds()
@@ -152,8 +163,8 @@ def _check_answers(served: Served | None) -> None:
         return
     failure = served.dialled.failure
     if is_ours(served):
-        raise _CannotBeHelpedError(f"its port cannot be dialled from here: {failure}")
-    raise _CannotBeHelpedError(
+        raise _WrongOnTheWireError(f"its port cannot be dialled from here: {failure}")
+    raise _WrongOnTheWireError(
         f"its port does not finish a handshake: {failure}; kubevouch doctor says more"
     )
 

@@ -100,6 +100,11 @@ class LeftOut(msgspec.Struct, frozen=True):
     node: str
     reason: str
     is_well: bool = False
+    armed_run: str = ""
+    """The run that is armed on it; empty if none is."""
+
+    seen_outside: bool = False
+    """The reason shows in the API or on the wire: doctor says more about it."""
 
 
 class ConfigMapPlan(msgspec.Struct, frozen=True):

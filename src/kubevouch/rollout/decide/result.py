@@ -37,6 +37,9 @@ class NodeResult(msgspec.Struct, frozen=True):
     csrs: tuple[str, ...] = ()
     """The CSRs that were approved for it."""
 
+    armed: bool = False
+    """It may be armed still: its own switch puts it back, unless the run goes on."""
+
 
 class RunResult(msgspec.Struct, frozen=True):
     """All nodes in the order of the run, and the ConfigMap."""
