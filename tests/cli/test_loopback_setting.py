@@ -117,7 +117,7 @@ def test_a_file_that_names_no_cluster_refuses_every_one(listed: Path) -> None:
 
 
 @pytest.mark.parametrize("word", ["", "sha256:", f"sha256:{'A' * 64}", "sha1:aa", "127.0.0.1"])
-def test_a_hash_that_is_none_refuses_the_whole(word: str, listed: Path) -> None:
+def test_a_hash_that_is_not_valid_refuses_the_whole(word: str, listed: Path) -> None:
     listed.write_text(f"{bond(cluster_ca())}authority {word}\n")
     with pytest.raises(UsageError, match="is not the hash of an authority"):
         loopback_kubelets({VARIABLE: str(listed)}, access(HERE))
@@ -147,7 +147,7 @@ def test_a_line_that_is_not_one_loopback_address_refuses_the_whole(line: str, li
         loopback_kubelets({VARIABLE: str(listed)}, access(HERE))
 
 
-def test_a_file_that_is_none_or_no_text_or_endless(listed: Path) -> None:
+def test_a_file_that_is_not_valid_or_no_text_or_endless(listed: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         loopback_kubelets({VARIABLE: str(listed)}, access(HERE))
     listed.write_bytes(b"\xff\xfe")

@@ -92,7 +92,7 @@ async def test_what_others_wrote_never_looks_like_a_line_of_ours(kubevouch: Prog
         assert not [line for line in ran.err.splitlines() if line.startswith(("Run ", "NEXT"))]
 
 
-async def test_a_command_line_that_is_none_is_2_and_says_what_would_be_right(
+async def test_a_command_line_that_is_not_valid_is_2_and_says_what_would_be_right(
     kubevouch: Program, stage: Stage
 ) -> None:
     answers = await kubevouch.several(*NO_COMMAND_LINES)

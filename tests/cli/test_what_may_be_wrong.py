@@ -46,7 +46,7 @@ KUBECONFIGS: dict[str, tuple[bytes | None, str]] = {
 }
 
 
-async def test_a_kubeconfig_that_is_none(kubevouch: Program) -> None:
+async def test_a_kubeconfig_that_is_not_valid(kubevouch: Program) -> None:
     environments = []
     for name, (content, _) in KUBECONFIGS.items():
         path = kubevouch.home / name
@@ -131,7 +131,7 @@ async def test_whoever_never_answers_is_given_up(kubevouch: Program) -> None:
     )
 
 
-async def test_an_api_server_that_is_none(kubevouch: Program) -> None:
+async def test_an_api_server_that_is_not_valid(kubevouch: Program) -> None:
     clock, authority = SystemClock(), Authority()
     ended = clock.now() - timedelta(days=1)
     old = authority.serving("127.0.0.1", not_before=ended - timedelta(days=365), not_after=ended)
@@ -234,7 +234,7 @@ async def test_probing_a_file_beside_a_key_and_without_any_cluster(kubevouch: Pr
         assert "PRIVATE" not in ran.out + ran.err
 
 
-async def test_a_chosen_kubeconfig_that_is_none_is_an_error_for_probe_too(
+async def test_a_chosen_kubeconfig_that_is_not_valid_is_an_error_for_probe_too(
     kubevouch: Program,
 ) -> None:
     ran = await kubevouch("probe", "127.0.0.1:1", "--kubeconfig", "/nowhere")

@@ -105,7 +105,7 @@ def test_an_approver_is_known_by_the_role_that_is_made_for_it(name: str) -> None
     ],
     ids=lambda each: each.name,
 )
-def test_a_role_for_something_near_is_none(theirs: Role) -> None:
+def test_a_role_for_something_near_makes_no_approver(theirs: Role) -> None:
     assert approving_accounts([theirs], [bound(theirs.name, account("a", "b"))]) == ()
 
 

@@ -146,7 +146,7 @@ ANSWERS: dict[str, tuple[Play, type[KubeError], str]] = {
 
 
 @pytest.mark.parametrize(("play", "kind", "text"), ANSWERS.values(), ids=list(ANSWERS))
-async def test_an_answer_that_is_none_is_an_error_of_its_kind(
+async def test_an_answer_that_is_not_valid_is_an_error_of_its_kind(
     server: ScriptedApiServer, authority: Authority, play: Play, kind: type[KubeError], text: str
 ) -> None:
     server.faults.on(PATH, play)

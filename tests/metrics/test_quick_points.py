@@ -94,7 +94,9 @@ def test_what_is_written_otherwise_is_left_to_the_full_reader(old: bytes, new: b
     "value", [b"NaN", b"+Inf", b"1_0", b"", b"1e", b"0x1", b" 1", b"1 2", b"1" * 40]
 )
 @pytest.mark.parametrize("family", [CPU, b"container_memory_working_set_bytes{", b"node_cpu_usage"])
-def test_numbers_that_are_none_are_left_to_the_full_reader(family: bytes, value: bytes) -> None:
+def test_numbers_that_are_not_valid_are_left_to_the_full_reader(
+    family: bytes, value: bytes
+) -> None:
     lines = list(LINES)
     [number, *_] = [index for index, line in enumerate(lines) if line.startswith(family)]
     head, _, at = lines[number].rsplit(b" ", 2)

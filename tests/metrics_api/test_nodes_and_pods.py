@@ -129,7 +129,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("path", "kind", "selector"), REFUSED)
-async def test_a_selector_that_is_none_is_a_400(path: str, kind: str, selector: str) -> None:
+async def test_a_selector_that_is_not_valid_is_a_400(path: str, kind: str, selector: str) -> None:
     answer = await ask(path, **{kind: selector})
     status = json.loads(answer.body)
     assert (answer.code, status["reason"]) == (400, "BadRequest")

@@ -32,12 +32,12 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("key", BROKEN)
-def test_a_list_that_is_none_is_an_error_with_its_place(key: str) -> None:
+def test_a_list_that_is_not_valid_is_an_error_with_its_place(key: str) -> None:
     with pytest.raises(TrustError, match=key):
         read_client_trust({**PUBLISHED, key: BROKEN[key]})
 
 
-def test_an_authority_that_is_none_is_an_error_with_its_place() -> None:
+def test_an_authority_that_is_not_valid_is_an_error_with_its_place() -> None:
     with pytest.raises(X509Error, match="client-ca-file"):
         read_client_trust({**PUBLISHED, "client-ca-file": "-----BEGIN nothing"})
 

@@ -29,19 +29,19 @@ def uid_of(thing: ReadOnlyObject) -> str:
 
 
 def labels_of(thing: ReadOnlyObject) -> Mapping[str, str]:
-    """metadata.labels, none where there are none (or null)."""
+    """metadata.labels; empty if they are missing or null."""
     found: Mapping[str, str] = thing["metadata"].get("labels") or {}
     return found
 
 
 def annotations_of(thing: ReadOnlyObject) -> Mapping[str, str]:
-    """metadata.annotations, none where there are none (or null)."""
+    """metadata.annotations; empty if they are missing or null."""
     found: Mapping[str, str] = thing["metadata"].get("annotations") or {}
     return found
 
 
 def status_of(thing: ReadOnlyObject) -> Object:
-    """Its status, an empty one where there is none (or null): to read, a new one is not kept."""
+    """Its status; an empty one, which is not kept, if it is missing or null. For reading only."""
     found: Object = thing.get("status") or {}
     return found
 

@@ -44,7 +44,7 @@ class VerbGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The verb of this name. If there is none, the error names the nearest one."""
+        """The verb of this name. The error for an unknown one names the nearest."""
         if args and args[0] not in _VERBS and not args[0].startswith("-"):
             return args[0], _added(args[0]), args[1:]
         return super().resolve_command(ctx, args)

@@ -16,5 +16,5 @@ class PolicyEvidence:
     names: ClusterNames
 
     def node(self, name: str) -> Node | None:
-        """The Node with this name; None if there is none."""
+        """The Node with this name, or None."""
         return next((each for each in self.nodes.or_else(()) if each.name == name), None)

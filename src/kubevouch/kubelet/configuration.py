@@ -93,7 +93,7 @@ class ConfigurationFile:
 
     @property
     def fatal(self) -> Problem | None:
-        """The fatal problem because of which there are no values; None if there is none."""
+        """The fatal problem, because of which there are no values, or None."""
         return next((problem for problem in self.problems if problem.fatal), None)
 
 

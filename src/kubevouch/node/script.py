@@ -57,7 +57,7 @@ class DialAddress(msgspec.Struct, frozen=True):
 
 
 def answer_in(stdout: bytes, script: Script[T], *, where: str, complaint: str) -> T:
-    """The answer in what a script printed. Raises ScriptFailed with the script's own complaint if there is none."""
+    """The answer in what a script printed. Raises ScriptFailed, with the script's own complaint, if it gave no answer."""
     mark = ANSWER_MARK.encode()
     lines = [line for line in stdout.splitlines() if line.startswith(mark)]
     if not lines:

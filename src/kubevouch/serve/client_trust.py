@@ -50,7 +50,7 @@ class ClientTrust:
 
 
 def ca_pool(pem: bytes, where: str) -> tuple[Certificate, ...]:
-    """The certificates in a PEM file; none if it is empty. Raises X509Error."""
+    """The certificates in a PEM file, which may be empty. Raises X509Error."""
     return read_certificates(pem, where) if pem.strip() else ()
 
 

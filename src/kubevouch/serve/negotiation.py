@@ -32,7 +32,7 @@ class MediaType:
 
 
 def accepted(request: HttpRequest, kinds: Sequence[str]) -> MediaType | None:
-    """The most preferred media type that we can serve (JSON, as itself or as one of `kinds`); None if there is none."""
+    """The most preferred media type that we can serve (JSON, as itself or as one of `kinds`), or None."""
     forms = media_types(",".join(request.headers.get("accept", ())))
     if not forms:
         return MediaType(_JSON)

@@ -72,7 +72,7 @@ def read_pem(data: bytes, where: str) -> Bundle:
 
 
 def read_certificates(data: bytes, where: str) -> tuple[Certificate, ...]:
-    """The certificates of a PEM file, or the one in a DER file. Other blocks are skipped. Raises X509Error if none."""
+    """The certificates of a PEM file, or the one in a DER file. Other blocks are skipped. Raises X509Error for a file without any."""
     if data[:1] == b"\x30":
         return (read_certificate_der(data, where),)
     found = read_pem(data, where).certificates

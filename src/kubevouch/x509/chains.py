@@ -55,7 +55,7 @@ class ChainBuilder:
         self._checks = 0
 
     def chains(self, leaf: Certificate) -> list[Chain] | VerifyFailure:
-        """Every chain from the leaf to a root, roots tried first; a VerifyFailure if there is none."""
+        """Every chain from the leaf to a root, roots tried first. If there is no such chain: a VerifyFailure."""
         return [(leaf,)] if leaf in self._roots else self._from((leaf,))
 
     def _from(self, chain: Chain) -> list[Chain] | VerifyFailure:

@@ -32,7 +32,7 @@ class DomainSet:
             self._parents = {_parent(domain): domain for domain in lower if _parent(domain)}
 
     def find(self, name: str) -> str | None:
-        """The constraint that covers a name; None if none does. A wildcard is excluded if any name it matches is."""
+        """The constraint that covers a name, or None. A wildcard is excluded if any name it matches is."""
         if self._all:
             return ""
         if not self._sorted:
@@ -57,7 +57,7 @@ class NetworkSet:
         }
 
     def find(self, address: bytes) -> str | None:
-        """The network that covers an address, as Go prints it; None if none does."""
+        """The network that covers an address, as Go prints it, or None."""
         networks = self._sorted[len(address)]
         if not networks:
             return None
@@ -78,7 +78,7 @@ class MailboxSet:
         self._domains = DomainSet(domains, permitted=permitted)
 
     def find(self, box: Mailbox) -> str | None:
-        """The constraint that covers a mailbox; None if none does."""
+        """The constraint that covers a mailbox, or None."""
         return "@".join(box) if box in self._whole else self._domains.find(box[1])
 
 

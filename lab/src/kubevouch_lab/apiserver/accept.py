@@ -18,7 +18,7 @@ class Wanted:
 
 
 def wanted(header: str) -> Wanted:
-    """The first form of the header that is served here; 406 where there is none.
+    """The first form of the header that is served here; 406 if no form of it is.
 
     Protobuf is passed over: every client that asks for it takes JSON too.
     """

@@ -41,8 +41,8 @@ class CannotKeep(KubevouchError):
 class StoreJournal:
     """One file. A write is there for the next process as soon as the call returns, even if this one is killed.
 
-    Raises CannotKeep for a file that is something else. What cannot be written raises a StatusError of 500, and
-    then nothing of it is there.
+    Raises CannotKeep for a file that is something else. A change that cannot be written raises a StatusError
+    of 500, and leaves no trace.
     """
 
     def __init__(self, file: Path) -> None:

@@ -69,7 +69,7 @@ class Stream:
                 return event
 
     def bookmark(self) -> Event:
-        """How far this stream has come, without a change. To be asked for when nothing waits."""
+        """An event without a change, which says how far this stream has come. Ask for it only when no change waits."""
         return Event("BOOKMARK", _bookmark(self._form.kind, self.revision, initial_end=False))
 
     def _seen(self, change: Change) -> Event | None:

@@ -132,7 +132,7 @@ class Folder:
         """What lab.json says.
 
         Raises:
-            LabError: there is none, or it is another version's.
+            LabError: there is no lab here, or another version made it.
         """
         try:
             found = msgspec.json.decode(self.record_file.read_bytes(), type=Record)

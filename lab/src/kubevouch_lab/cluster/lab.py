@@ -74,7 +74,7 @@ class Lab:
         return self.record.site
 
     async def start(self, options: LabOptions) -> None:
-        """Makes the lab if there is none, and starts all of it.
+        """Makes the lab if its folder holds none yet, and starts all of it.
 
         Raises:
             LabError: it is another lab than the options say, or an address of it is taken.

@@ -55,7 +55,7 @@ def read_access(files: NodeFiles, path: str) -> Access:
     """The current context of a kubeconfig of the node.
 
     Raises:
-        OSError: there is none.
+        OSError: it cannot be read.
         ValueError: it does not say what is needed.
     """
     try:

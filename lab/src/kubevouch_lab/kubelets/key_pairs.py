@@ -91,7 +91,7 @@ class CertificateStore:
 
         Raises:
             NoPair: none of them is there.
-            BadPair: one is there and is none; or a file lies where the link should be.
+            BadPair: the one that is there cannot be used; or a file lies where the link should be.
         """
         self._recover()
         at = self.files.path(self.current_path, follow=False)
@@ -111,7 +111,7 @@ class CertificateStore:
         raise NoPair(f'no cert/key files read at "{self.current_path}", ["" ""] or {looked}')
 
     def update(self, chain: bytes, key: bytes, now: datetime) -> ServingPair:
-        """Writes a new pair and lets the link name it. Raises BadPair: it is none, and nothing has changed."""
+        """Writes a new pair and lets the link name it. Raises BadPair for what is not a pair; nothing has changed then."""
         path = f"{self.folder}/{self.prefix}-{now:%Y-%m-%d-%H-%M-%S}.pem"
         data = b"".join(
             pem.encode("CERTIFICATE", block.body)

@@ -108,7 +108,7 @@ class Kubelet:
 
     @property
     def waits_for(self) -> str:
-        """The name of the serving request that it waits for; "" if none."""
+        """The name of the serving request that it waits for; "" if it waits for nothing."""
         rotation = self._run.server.rotation if self._run else None
         return rotation.asked_for if rotation else ""
 
@@ -279,7 +279,7 @@ class _Wanted:
 def server_template(
     wanted: _Wanted, server: serving.Serving
 ) -> Callable[[tuple[tuple[str, str], ...]], None]:
-    """What to do when the API server has answered with these addresses."""
+    """A function that is told the Node's addresses, as the API server answers them: new ones want a new certificate."""
 
     def observed(addresses: tuple[tuple[str, str], ...]) -> None:
         if addresses != wanted.addresses:

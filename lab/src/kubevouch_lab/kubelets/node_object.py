@@ -54,7 +54,7 @@ def new_node(machine: MachineInfo) -> Object:
 
 
 def node_status(machine: MachineInfo, held: Object, now: datetime) -> Object:
-    """The status it reports. held: the status that stands there: conditions keep the time of their last change."""
+    """The status that the kubelet reports. held: the Node's status so far, from which conditions keep the time of their last change."""
     stamp = f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     old = {each["type"]: each for each in held.get("conditions") or ()}
     conditions = [

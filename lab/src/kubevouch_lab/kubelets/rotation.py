@@ -77,7 +77,7 @@ class Rotation:
 
     @property
     def current(self) -> ServingPair | None:
-        """The pair; None when there is none or it has expired: an expired one is not served."""
+        """The pair; None before there is one, and once it has expired: an expired one is not served."""
         if self._life is None or self._clock.now() > self._life[1]:
             return None
         return self._pair
@@ -246,7 +246,7 @@ class Rotation:
 
 
 def _issued(request: Object, name: str, uid: str) -> bytes:
-    """The certificate of an approved request, b"" while there is none. Raises NotSigned for a decision against it."""
+    """The certificate of an approved request, b"" until it is issued. Raises NotSigned for a decision against it."""
     if uid_of(request) != uid:
         raise NotSigned(f'csr "{name}" changed UIDs')
     status = status_of(request)

@@ -38,7 +38,7 @@ async def load(  # noqa: PLR0917 - what a kubelet has at its start
     entropy: Entropy,
     log: Log,
 ) -> Serving:
-    """Which of the three it is, and the pair. Raises BadPair: the kubelet does not start."""
+    """The serving certificate, from the one of the three sources that is configured. Raises BadPair: the kubelet does not start."""
     if settings.rotates_server:
         store = CertificateStore(files, settings.cert_dir, "kubelet-server", settings.tls_files)
         rotation = Rotation(

@@ -50,7 +50,7 @@ class NodeFiles:
         return self.path(path).read_bytes()
 
     def text(self, path: str) -> str:
-        """A file of it as text, "" if there is none."""
+        """A file of it as text; "" if it does not exist."""
         try:
             return self.read(path).decode(errors="replace")
         except OSError:
@@ -87,7 +87,7 @@ class NodeFiles:
 
 
 def _target(path: str) -> str:
-    """Where a link leads; "" if it is none. By `os`, since this is asked at every step of every path."""
+    """Where a link leads; "" for what is not a link. By `os`, since this is asked at every step of every path."""
     try:
         return os.readlink(path)  # noqa: PTH115
     except OSError:

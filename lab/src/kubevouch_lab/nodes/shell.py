@@ -87,7 +87,7 @@ class Namespace:
         self._host = host
         self._holder: asyncio.subprocess.Process | None = None
         self.no_shell: NoShell | None = None
-        """Why there is none, since the last start."""
+        """Why no shell could be opened since the last start; None if one was."""
 
     @property
     def exists(self) -> bool:

@@ -52,7 +52,7 @@ class UnitFile:
 
 
 def read_unit(files: NodeFiles, name: str) -> UnitFile | None:
-    """The unit of that name (with its suffix) and its drop-ins; None if there is none."""
+    """The unit of that name (with its suffix) and its drop-ins; None if no unit has that name."""
     main = next((f"{place}/{name}" for place in _PLACES if files.exists(f"{place}/{name}")), None)
     if main is None:
         return None

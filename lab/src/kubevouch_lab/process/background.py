@@ -72,7 +72,7 @@ async def _told(running: Running, telling: int) -> None:
 
 
 def ended(folder: Folder) -> bool:
-    """Ends the lab that runs in the folder and returns when it is gone; False if none ran.
+    """Ends the lab that runs in the folder and returns when it is gone; False if no lab ran there.
 
     Raises:
         LabError: it does not end.

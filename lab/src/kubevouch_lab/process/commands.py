@@ -115,7 +115,7 @@ class Commands:
         return {}
 
     def _machines(self, names: Sequence[str]) -> list[Machine]:
-        """Those that are named by name or short name; all, if none is."""
+        """The machines with these names, or short names; all machines if no name is given."""
         found = []
         for name in names:
             host = self._lab.site.host(name)

@@ -89,7 +89,7 @@ def ask(folder: Folder, what: Message, *, timeout: float = 60.0) -> Message:
 
 @contextlib.contextmanager
 def _reachable(path: Path) -> Iterator[str]:
-    """The path of a socket, short enough for the system. Raises LabError where there is none."""
+    """The path of a socket, short enough for the system. Raises LabError if it cannot be made short enough."""
     if len(os.fsencode(path)) <= _LONGEST_PATH:
         yield str(path)
         return

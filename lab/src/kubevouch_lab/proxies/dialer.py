@@ -55,7 +55,7 @@ def client_context(
 
 
 def session(*, timeout: float | None = None) -> aiohttp.ClientSession:
-    """A client that hands on what it gets: no redirects followed by itself, no cookies, bodies as they are."""
+    """A client that passes on what it gets: it follows no redirects, keeps no cookies and decodes no bodies."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, force_close=True),
         timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=_CONNECT),

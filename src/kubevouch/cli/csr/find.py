@@ -1,7 +1,7 @@
 """Finds a CSR by its name in the cluster, or in a file: PEM, or the object in YAML or JSON.
 
-Only CSRs for kubernetes.io/kubelet-serving are judged. One for another signer is found too, so that the answer is not that
-there is none.
+Only CSRs for kubernetes.io/kubelet-serving are judged. One for another signer is found, too: nobody should be
+told that it does not exist.
 """
 
 from pathlib import Path

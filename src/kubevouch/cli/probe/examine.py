@@ -52,7 +52,7 @@ class ProbeResult:
 
 
 def trust_in(path: Path) -> TrustedRoots:
-    """Authorities in a file. Raises UsageError if there are none."""
+    """The authorities in a file. Raises UsageError for a file without any certificate."""
     return trusted_roots_of(_certificates_in(path))
 
 

@@ -75,7 +75,7 @@ class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """The sentence after CAUSE."""
 
     next: tuple[str, ...] = ()
-    """The words of the command after NEXT; `kubevouch explain CODE` where there are none."""
+    """The words of the command after NEXT; if it is empty, `kubevouch explain CODE`."""
 
     by_hand: str = ""
     """What only a person can do about it, where the command does not fix it: one sentence."""

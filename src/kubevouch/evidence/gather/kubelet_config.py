@@ -14,7 +14,7 @@ KEY = "kubelet"
 
 
 async def gather_kubelet_config(api: ApiClient, inquiry: Inquiry) -> Measured[KubeletConfigMap]:
-    """The ConfigMap that kubeadm created (cmd/kubeadm/app/constants/constants.go); None if there is none."""
+    """The ConfigMap that kubeadm created (cmd/kubeadm/app/constants/constants.go); None on a cluster without it."""
     found = await inquiry.ask(api.get(CONFIG_MAPS, NAME, NAMESPACE))
     if found.value is None:
         return Measured(found.vantage, found.at, doubt=found.doubt)

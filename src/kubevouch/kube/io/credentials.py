@@ -37,7 +37,7 @@ class Credentials(Protocol):
         ...
 
     async def renewed(self, refused: Credential) -> Credential | None:
-        """A newer credential than the one refused with 401; None if there is none."""
+        """A newer credential than the one refused with 401, or None."""
         ...
 
 

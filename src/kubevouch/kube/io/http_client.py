@@ -173,7 +173,7 @@ class HttpClient:
     async def lines(
         self, path: str, *, query: Mapping[str, str], limits: StreamLimits
     ) -> AsyncGenerator[bytes, None]:
-        """An answer that comes line by line, for as long as it comes. Asked once, never again by itself.
+        """The lines of a response, until it ends. The request is sent once and never repeated.
 
         Close the iterator if you leave it early. Raises KubeError, also in the middle.
         """

@@ -62,7 +62,7 @@ class NamespaceStrategy(Strategy):
         return _named(new)
 
     def main(self, kind: Kind, old: Object, new: Object) -> Object:
-        """Neither spec nor label are a client's to change."""
+        """A client can change neither the spec nor the label."""
         return _named({**super().main(kind, old, new), "spec": old["spec"]})
 
     def update(
@@ -92,7 +92,7 @@ class Services(Strategy):
         return {**new, "status": {"loadBalancer": {}}}
 
     def main(self, kind: Kind, old: Object, new: Object) -> Object:
-        """What was allocated is carried over where a client leaves it out."""
+        """Addresses that were allocated stay if the client leaves them out."""
         spec = below(new, "spec")
         if spec.get("type", "ClusterIP") != "ExternalName":
             for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
@@ -160,7 +160,7 @@ class Secrets(Strategy):
         return default(_encoded(super().create(kind, info, new, now)), type="Opaque")
 
     def main(self, kind: Kind, old: Object, new: Object) -> Object:
-        """The type is kept where a client leaves it out."""
+        """The type stays if the client leaves it out."""
         return default(_encoded(super().main(kind, old, new)), type=old.get("type", "Opaque"))
 
     def causes(self, kind: Kind, old: Object | None, new: Object) -> list[Cause]:
