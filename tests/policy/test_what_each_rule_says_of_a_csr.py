@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from kubevouch.outcome import Outcome
 from kubevouch.policy import form, timing
 from kubevouch.policy.facts import CsrFacts
 from kubevouch.policy.reasons import HoldReason
@@ -194,6 +195,33 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
             "its kubelet has been restarted since and holds another key",
             "made 5 s ago",
             "made since the kubelet's start",
+        ),
+    ),
+    "approvals that nobody counts": (
+        timing.budget,
+        Case,
+        RuleResult(
+            "budget",
+            Outcome.PASS,
+            HoldReason.NOT_ASKED,
+            "nobody counts the approvals of each node",
+            "not asked: nobody counts the approvals of each node",
+        ),
+    ),
+    "the last approval": (
+        timing.budget,
+        lambda: Case(approvals_left=1),
+        lets_through("budget", "1 left"),
+    ),
+    "no approval left": (
+        timing.budget,
+        lambda: Case(approvals_left=0),
+        holds(
+            "budget",
+            HoldReason.OVER_BUDGET,
+            "it has had more certificates lately than a kubelet needs; the next one is approved in some minutes",
+            "no approval left",
+            "6 at once, then one in 10 minutes",
         ),
     ),
 }  # fmt: skip

@@ -6,6 +6,7 @@ Each answer is written by hand from what docs/policy.md says of the rule.
 from collections.abc import Callable
 from ipaddress import ip_address
 
+import msgspec
 import pytest
 
 from kubevouch.policy import form, ownership
@@ -375,6 +376,42 @@ def test_where_the_nodes_could_not_be_read_nothing_is_known_to_be_another_nodes(
     facts = entitlement(others=None)
     assert ownership.foreign_names(facts) == doubts("foreign-names", NO_NODES)
     assert ownership.foreign_addresses(facts) == doubts("foreign-addresses", NO_NODES)
+
+
+def test_what_the_operator_wrote_down_is_not_shaken_by_another_nodes_claim() -> None:
+    for source in (NameSource.INVENTORY, NameSource.PIN):
+        allowed = AllowedNames(NODE, (Claim("w1", source),), (Claim(ADDRESS, source),))
+        others = OtherNodes(
+            {"w1": ClaimedBy("w3", proven=False)},
+            {ip_address(ADDRESS): ClaimedBy("w3", proven=False)},
+        )
+        facts = EntitlementFacts(allowed, others, NOTHING_RESERVED)
+        assert ownership.foreign_names(facts) == lets_through("foreign-names", "w1")
+        assert ownership.foreign_addresses(facts) == lets_through("foreign-addresses", ADDRESS)
+
+
+def test_of_what_the_node_claims_and_its_source_lacks_it_is_said_how_the_source_came_to_it() -> (
+    None
+):
+    allowed = AllowedNames(
+        NODE,
+        (Claim(NODE, NameSource.PIN),),
+        (Claim(ADDRESS, NameSource.PIN),),
+        unlisted=("10.0.0.7", "alias"),
+        listed="changed since it was pinned",
+    )
+    asked = {
+        "vault": "not this node's: vault",
+        "alias": "not this node's: alias; changed since it was pinned",
+    }
+    for name, message in asked.items():
+        facts = msgspec.structs.replace(seen_by(name).facts(), allowed=allowed)
+        assert ownership.allowed_names(facts).message == message
+    facts = msgspec.structs.replace(ask([], ["10.0.0.8", "10.0.0.7"]).facts(), allowed=allowed)
+    assert (
+        ownership.allowed_addresses(facts).message
+        == "not this node's: 10.0.0.8, 10.0.0.7; changed since it was pinned"
+    )
 
 
 def test_what_a_plan_said_too_long_ago_is_not_told_as_allowed() -> None:

@@ -4,15 +4,19 @@ Each answer is written by hand from what docs/policy.md says of the rule.
 """
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 
 from kubevouch.outcome import Outcome
 from kubevouch.policy import identity
+from kubevouch.policy.facts import NodeSeen
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.rule import Rule, RuleResult
+from kubevouch.policy.standing import ClientStanding, StandingAnswer
 
-from .conftest import NODE, Case, doubts, holds, lets_through
+from .conftest import NODE, NOW, Case, doubts, holds, lets_through
 
 USER = f"system:node:{NODE}"
 SERVING = "kubernetes.io/kubelet-serving"
@@ -28,6 +32,20 @@ UNREADABLE = "the CSR cannot be read"
 def surveyed(*ids: str, known: tuple[str, ...] = (MINE,), **more: object) -> Case:
     return Case(credential_ids=ids, client_certificates=frozenset(known), **more)  # type: ignore[arg-type]
 
+
+def unasked(rule: str, why: str) -> RuleResult:
+    return RuleResult(rule, Outcome.PASS, HoldReason.NOT_ASKED, why, f"not asked: {why}")
+
+
+def node_seen(uid: str = "uid-1", made: datetime | None = NOW - timedelta(days=1)) -> Case:
+    return Case(node_seen=NodeSeen(first_uid="uid-1", uid=uid, created=made))
+
+
+def standing(how: ClientStanding, *, holds: bool = False, username: str = USER) -> Case:
+    return Case(standing=StandingAnswer(how, "why", holds=holds), username=username)
+
+
+STANDING = "a client certificate with which the node joined, or one that replaced it"
 
 ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
     "its signer": (identity.signer, Case, lets_through("signer", SERVING, SERVING)),
@@ -89,13 +107,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
     "no survey": (
         identity.credential_id,
         lambda: Case(credential_ids=(BY_THEIRS,)),
-        RuleResult(
-            "credential-id",
-            Outcome.PASS,
-            HoldReason.NOT_ASKED,
-            "without a survey the node's client certificate is not known",
-            "not asked: without a survey the node's client certificate is not known",
-        ),
+        unasked("credential-id", "without a survey the node's client certificate is not known"),
     ),
     "a bare CSR's credential": (
         identity.credential_id,
@@ -210,9 +222,135 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
         lambda: Case(node_exists=None),
         doubts("live-node", "it is not known whose CSR this is, or whether that Node exists"),
     ),
+    "a Node that nobody read again": (
+        identity.same_node,
+        Case,
+        unasked("same-node", "the Node is not read again for each CSR"),
+    ),
+    "the same Node": (identity.same_node, node_seen, lets_through("same-node", "UID uid-1")),
+    "a Node of an unknown age": (
+        identity.same_node,
+        lambda: node_seen(made=None),
+        doubts("same-node", "it is not known when the Node or the CSR was made"),
+    ),
+    "a Node that was made again": (
+        identity.same_node,
+        lambda: node_seen("uid-2"),
+        holds(
+            "same-node",
+            HoldReason.NODE_REPLACED,
+            "the Node has been deleted or recreated since the CSR was made",
+            "UID uid-2",
+            "UID uid-1",
+        ),
+    ),
+    "a Node that was deleted": (
+        identity.same_node,
+        lambda: node_seen("", made=None),
+        holds(
+            "same-node",
+            HoldReason.NODE_REPLACED,
+            "the Node has been deleted or recreated since the CSR was made",
+            "no Node",
+            "UID uid-1",
+        ),
+    ),
+    "a Node made in the second of the CSR": (
+        identity.same_node,
+        lambda: node_seen(made=NOW - timedelta(seconds=4.1)),
+        lets_through("same-node", "UID uid-1"),
+    ),
+    "a Node made a second after the CSR": (
+        identity.same_node,
+        lambda: node_seen(made=NOW - timedelta(seconds=4)),
+        holds(
+            "same-node",
+            HoldReason.NODE_REPLACED,
+            "the Node is younger than the CSR",
+            "created at 2026-11-24T11:59:56+00:00",
+            "not after 2026-11-24T11:59:55+00:00",
+        ),
+    ),
+    "a key of which nobody kept count": (
+        identity.own_key,
+        Case,
+        unasked("own-key", "nobody keeps the public keys of earlier CSRs"),
+    ),
+    "its own key": (
+        identity.own_key,
+        lambda: Case(key_shown_by=frozenset({NODE})),
+        lets_through("own-key", "no other node has shown it"),
+    ),
+    "two other nodes' key": (
+        identity.own_key,
+        lambda: Case(key_shown_by=frozenset({"w3", NODE, "w2"})),
+        holds(
+            "own-key",
+            HoldReason.KEY_OF_ANOTHER_NODE,
+            "another node has asked for a certificate for the same public key",
+            "w2, w3",
+            "a key that no other node has shown",
+        ),
+    ),
+    "a client certificate that nobody watched": (
+        identity.client_standing,
+        Case,
+        unasked("client-standing", "nobody watches who gets client certificates"),
+    ),
+    "a client certificate of its own": (
+        identity.client_standing,
+        lambda: standing(ClientStanding.OWN),
+        lets_through("client-standing", "why", STANDING),
+    ),
+    "a borrowed client certificate": (
+        identity.client_standing,
+        lambda: standing(ClientStanding.BORROWED),
+        holds(
+            "client-standing",
+            HoldReason.BORROWED_IDENTITY,
+            f"why; if it is the node's own: kubevouch approver pin {NODE}",
+            "a borrowed client certificate",
+            STANDING,
+        ),
+    ),
+    "a borrowed client certificate of no node": (
+        identity.client_standing,
+        lambda: standing(ClientStanding.BORROWED, username="somebody"),
+        holds(
+            "client-standing",
+            HoldReason.BORROWED_IDENTITY,
+            "why; if it is the node's own: kubevouch approver pin NODE",
+            "a borrowed client certificate",
+            STANDING,
+        ),
+    ),
+    "an unknown client certificate of a node that is known without a gap": (
+        identity.client_standing,
+        lambda: standing(ClientStanding.UNKNOWN, holds=True),
+        doubts(
+            "client-standing",
+            f"why; if it is the node's own: kubevouch approver pin {NODE}",
+            HoldReason.UNKNOWN_CREDENTIAL,
+            seen="a client certificate that is not known",
+            allowed=STANDING,
+        ),
+    ),
+    "an unknown client certificate": (
+        identity.client_standing,
+        lambda: standing(ClientStanding.UNKNOWN),
+        unasked("client-standing", "why"),
+    ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("rule", "case", "answer"), ANSWERS.values(), ids=ANSWERS)
 def test_a_rule_answers(rule: Rule, case: Callable[[], Case], answer: RuleResult) -> None:
     assert rule(case().facts()) == answer
+
+
+def test_when_a_bare_csr_was_made_is_not_known_so_neither_whether_its_node_was_there() -> None:
+    facts = node_seen().facts()
+    bare = msgspec.structs.replace(facts, csr=msgspec.structs.replace(facts.csr, created=None))
+    assert identity.same_node(bare) == doubts(
+        "same-node", "it is not known when the Node or the CSR was made"
+    )

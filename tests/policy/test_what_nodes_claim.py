@@ -95,16 +95,26 @@ def test_an_approval_says_who_and_on_what_grounds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "proof", "seen", "pin"),
+    ("source", "good_for"),
     [
-        (NameSource.NODE_NAME, True, True, False),
-        (NameSource.SSH_HOST_KEY, True, True, True),
-        (NameSource.THIS_MACHINE, True, True, True),
-        (NameSource.OPERATOR, True, False, True),
-        (NameSource.NODE_STATUS, False, False, False),
+        (NameSource.NODE_NAME, "proof seen"),
+        (NameSource.SSH_HOST_KEY, "proof seen pin"),
+        (NameSource.THIS_MACHINE, "proof seen pin"),
+        (NameSource.OPERATOR, "proof pin operators"),
+        (NameSource.INVENTORY, "proof pin operators written"),
+        (NameSource.PIN, "proof pin operators written"),
+        (NameSource.LIVE_CERTIFICATE, "proof"),
+        (NameSource.NEW_NODE_RULE, "proof"),
+        (NameSource.NODE_STATUS, ""),
     ],
 )
-def test_what_each_source_is_good_for(
-    source: NameSource, proof: bool, seen: bool, pin: bool
-) -> None:
-    assert (source.is_proof, source.is_seen, source.is_pin) == (proof, seen, pin)
+def test_what_each_source_is_good_for(source: NameSource, good_for: str) -> None:
+    words = ("proof", "seen", "pin", "operators", "written")
+    assert [word for word in words if getattr(source, f"is_{word}")] == good_for.split()
+
+
+@pytest.mark.parametrize("source", NameSource)
+def test_the_operator_vouches_by_a_word_of_today_or_one_written_down(source: NameSource) -> None:
+    own = source in (SAID, NameSource.INVENTORY, NameSource.PIN)
+    assert Claim("x", source).by_operator is own
+    assert Claim("x", source, confirmed=True).by_operator
