@@ -17,13 +17,13 @@ from datetime import datetime
 from kubevouch.x509 import der
 from kubevouch.x509.asn1_time import Asn1Time, read_time
 from kubevouch.x509.constraint_values import NameConstraints
+from kubevouch.x509.encoded import Encoded
 from kubevouch.x509.errors import Malformed
 from kubevouch.x509.extensions import (
     Extension,
     read_extension,
     read_extensions,
 )
-from kubevouch.x509.gotext import Address
 from kubevouch.x509.keys import PublicKey, read_public_key
 from kubevouch.x509.names import Name, read_name
 from kubevouch.x509.sans import SUBJECT_ALT_NAME, SubjectAltNames
@@ -54,8 +54,8 @@ class Policies:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Certificate:
-    """An X.509 certificate. Two are equal if their DER is equal. Times are aware and in UTC; key ids are bytes."""
+class Certificate(Encoded):
+    """An X.509 certificate. Times are aware and in UTC; key ids are bytes."""
 
     der: bytes
     raw: RawParts
@@ -86,24 +86,8 @@ class Certificate:
     unhandled_critical: tuple[str, ...] = ()
     """Critical extensions that Go does not understand. A certificate with one of them is never trusted."""
 
-    def __eq__(self, other: object) -> bool:
-        return self.der == other.der if isinstance(other, Certificate) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.der)
-
     def __repr__(self) -> str:
         return f"<Certificate {self.subject} serial {self.serial:x}>"
-
-    @property
-    def dns_names(self) -> tuple[str, ...]:
-        """The DNS names it is valid for."""
-        return self.alt_names.dns_names
-
-    @property
-    def ip_addresses(self) -> tuple[Address, ...]:
-        """The addresses it is valid for."""
-        return self.alt_names.ip_addresses
 
     @property
     def emails(self) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ from kubevouch.x509 import der, pem
 from kubevouch.x509.canonical import deviation
 from kubevouch.x509.csr_attributes import read_attributes
 from kubevouch.x509.csr_identity import key_quirks, read_subject, signature_quirks
+from kubevouch.x509.encoded import Encoded
 from kubevouch.x509.errors import Malformed, X509Error
-from kubevouch.x509.gotext import Address
 from kubevouch.x509.keys import PublicKey, read_public_key
 from kubevouch.x509.names import Name
 from kubevouch.x509.quirks import MOST_QUIRKS, Quirk, QuirkCode, quirk
@@ -31,8 +31,8 @@ _RIGHT = "a CSR (PKCS#10) as kubelets send it was expected"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class CertificateRequest:
-    """A CSR (PKCS#10). Two are equal if their DER is equal."""
+class CertificateRequest(Encoded):
+    """A CSR (PKCS#10): its SAN has the requested names and addresses. Upper case in them is not a quirk."""
 
     der: bytes
     subject: Name
@@ -42,24 +42,8 @@ class CertificateRequest:
     quirks: tuple[Quirk, ...]
     """The first `MOST_QUIRKS` quirks; empty for a CSR as kubelets send it."""
 
-    def __eq__(self, other: object) -> bool:
-        return self.der == other.der if isinstance(other, CertificateRequest) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.der)
-
     def __repr__(self) -> str:
         return f"<CertificateRequest {self.subject} quirks {len(self.quirks)}>"
-
-    @property
-    def dns_names(self) -> tuple[str, ...]:
-        """The requested DNS names, in order and as written. Upper case is not a quirk."""
-        return self.alt_names.dns_names
-
-    @property
-    def ip_addresses(self) -> tuple[Address, ...]:
-        """The requested IP addresses, in order."""
-        return self.alt_names.ip_addresses
 
     @property
     def key_description(self) -> str:
