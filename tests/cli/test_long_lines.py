@@ -26,9 +26,25 @@ PROMISE = (
 )
 
 
-@pytest.mark.parametrize(("columns", "widest"), [("80", 80), ("", 250), ("60", 60)])
-def test_a_note_is_folded_too_and_the_command_in_it_is_not(columns: str, widest: int) -> None:
-    err = io.StringIO()
+class Window(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("err", "columns", "widest"),
+    [
+        (Window(), "80", 80),
+        (Window(), "60", 60),
+        (io.StringIO(), "", 250),
+        (io.StringIO(), "60", 250),
+    ],
+)
+def test_a_note_is_folded_at_a_terminal_and_the_command_in_it_is_not(
+    err: io.StringIO, columns: str, widest: int
+) -> None:
     shown = Terminal(io.StringIO(), io.StringIO(), err, {"COLUMNS": columns})
     shown.note(PROMISE)
     lines = err.getvalue().splitlines()
@@ -40,6 +56,6 @@ def test_a_note_is_folded_too_and_the_command_in_it_is_not(columns: str, widest:
 
 
 def test_lines_of_an_error_stay_lines() -> None:
-    err = io.StringIO()
+    err = Window()
     Terminal(io.StringIO(), io.StringIO(), err, {"COLUMNS": "60"}).note("Usage: x\nError: y")
     assert err.getvalue() == "Usage: x\nError: y\n"

@@ -169,7 +169,8 @@ class Terminal:
         """Prints a line of progress, on a terminal folded at its width and hung so far. A command in it stays whole."""
         if self.progress is not None:
             self.progress.erase()
-        columns = self.columns(self.stderr)
+        # Elsewhere it is a log that programs read, whatever $COLUMNS says.
+        columns = self.columns(self.stderr) if self.stderr.isatty() else None
         lines = harmless(text).split("\n")
         shown = lines if columns is None else [_hung(each, columns, hang) for each in lines]
         self._write(self.stderr, "\n".join(shown) + "\n")
