@@ -30,6 +30,7 @@ CLUSTER = ClusterNames(
     domains=("corp.internal",),
     doubts=(),
     loopback=LoopbackKubelets(),
+    load_balancers={"192.168.88.240": "Service web/lb", "LB.example.com": "Service web/lb"},
 )  # fmt: skip
 NODES = (
     Node(metadata=Metadata(name="w2"), spec=NodeSpec(pod_cidrs=("10.7.2.0/24", "fd00:7::/64"))),
@@ -160,6 +161,37 @@ def test_an_external_address_of_a_service_wants_a_pin() -> None:
         ("192.168.88.112",),
     )
     assert held_by("192.168.88.112", source=NameSource.SSH_HOST_KEY) == {}
+
+
+WEAK = [NameSource.NODE_STATUS, NameSource.LIVE_CERTIFICATE, NameSource.NEW_NODE_RULE]
+WRITTEN = [NameSource.OPERATOR, NameSource.PIN, NameSource.INVENTORY]
+
+
+@pytest.mark.parametrize("source", [*WEAK, NameSource.SSH_HOST_KEY, NameSource.THIS_MACHINE])
+@pytest.mark.parametrize("value", ["192.168.88.240", "lb.example.com"])
+def test_what_a_load_balancer_has_wants_the_operators_word_whatever_answers_there(
+    value: str, source: NameSource
+) -> None:
+    """In ipvs mode every node has a load balancer's address on an interface, and its sshd answers there."""
+    rule = "reserved-names" if value.startswith("lb") else "reserved-addresses"
+    reason, by_word = held_by(value, source=source)[rule]
+    assert (reason, by_word) == (HoldReason(_REASONS[rule]), (value,))
+
+
+_REASONS = {"reserved-names": "ReservedName", "reserved-addresses": "ReservedAddress"}
+
+
+@pytest.mark.parametrize("source", WRITTEN)
+@pytest.mark.parametrize("value", ["192.168.88.240", "lb.example.com", "192.168.88.112"])
+def test_whoever_may_write_a_services_status_cannot_take_away_what_the_operator_gave(
+    value: str, source: NameSource
+) -> None:
+    assert held_by(value, source=source) == {}
+
+
+@pytest.mark.parametrize("source", WEAK)
+def test_what_a_service_calls_external_holds_what_is_no_pin(source: NameSource) -> None:
+    assert "reserved-addresses" in held_by("192.168.88.112", source=source)
 
 
 def test_an_api_servers_address_is_its_own_nodes_by_a_pin_and_never_a_workers() -> None:

@@ -26,8 +26,7 @@ class ClusterNames:
     """Addresses of API servers (the endpoints of `kubernetes`). A control-plane node's own address is among them."""
 
     virtual: dict[str, str]
-    """Names and addresses that never belong to a node: load balancers and virtual addresses of the API, Services and
-    their load balancers."""
+    """Names and addresses that never belong to a node: load balancers and virtual addresses of the API, and Services."""
 
     external: dict[str, str]
     """spec.externalIPs of Services. On bare metal they often are nodes' addresses; a Service's creator can name any."""
@@ -49,6 +48,10 @@ class ClusterNames:
 
     loopback: LoopbackKubelets
     """Loopback addresses that the operator declares to be kubelets' of this cluster."""
+
+    load_balancers: dict[str, str] = field(default_factory=dict)
+    """Names and addresses of Services' load balancers (status.loadBalancer). Some load balancers give a node's own; and
+    who may write a Service's status can name any."""
 
 
 def with_more(

@@ -1,7 +1,5 @@
 """The form of a kubelet's CSR: canonical bytes, bounded sizes, and the key and usages that kubelets send."""
 
-from datetime import timedelta
-
 from kubevouch.policy.facts import CsrFacts, NameFacts
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.rule import RuleResult, cannot_tell, listed, passes, refuses, unreadable
@@ -86,17 +84,23 @@ def key(facts: CsrFacts) -> RuleResult:
 
 
 def lifetime(facts: CsrFacts) -> RuleResult:
-    """Kubelets leave the lifetime to the signer; one that asks for more than policy allows is held."""
-    seconds, allowed = facts.csr.expiration_seconds, facts.limits.lifetime
-    if seconds is not None and timedelta(seconds=seconds) > allowed:
+    """Kubelets leave the lifetime to the signer; one that asks for more than policy allows is held.
+
+    Unset is well: the signer gives no more than its own --cluster-signing-duration.
+    """
+    seconds, most = facts.csr.expiration_seconds, facts.limits.lifetime
+    hours = int(most.total_seconds()) // 3600
+    allowed = f"at most {hours // 24} days" if hours % 24 == 0 else f"at most {hours} hours"
+    allowed += ", or unset"
+    if seconds is not None and seconds > most.total_seconds():
         return refuses(
             "lifetime",
             HoldReason.LIFETIME_TOO_LONG,
             "it asks for a longer lifetime than allowed",
             seen=f"{seconds} s",
-            allowed=f"at most {allowed.days} days, or unset",
+            allowed=allowed,
         )
-    return passes("lifetime", "unset" if seconds is None else f"{seconds} s")
+    return passes("lifetime", "unset" if seconds is None else f"{seconds} s", allowed)
 
 
 def count(facts: NameFacts) -> RuleResult:

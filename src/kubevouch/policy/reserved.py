@@ -1,13 +1,14 @@
 """What no kubelet may be called: the cluster's own names and addresses, and what these are reserved for."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from itertools import pairwise
 
 import msgspec
 
 from kubevouch.evidence.names import ClusterNames, networks_of
 from kubevouch.kube.resources import Node
-from kubevouch.policy.claims import Address, AllowedNames, Network, as_address
+from kubevouch.policy.claims import Address, AllowedNames, Claim, Network, as_address
 from kubevouch.x509 import unmapped
 
 _NAMES = {"kubernetes.default": "the API server"}
@@ -46,6 +47,13 @@ class ReservedNames(msgspec.Struct, frozen=True):
     external_addresses: dict[Address, str] = {}
     """Addresses that Services call external: a node may have its own by pin."""
 
+    load_balancer_names: dict[str, str] = {}
+    """Names of Services' load balancers, which whoever may write a Service's status can choose: by the operator's word."""
+
+    load_balancer_addresses: dict[Address, str] = {}
+    """Addresses of Services' load balancers: by the operator's word only. Where kube-proxy runs in ipvs mode every node
+    has them on an interface, so that a host key that answers there proves nothing."""
+
     endpoint_addresses: dict[Address, str] = {}
     """Addresses of API servers: a control-plane node may have its own by pin."""
 
@@ -64,6 +72,7 @@ def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
     names, addresses = _split(cluster.virtual)
     _, endpoints = _split(cluster.own_endpoints)
     _, external = _split(cluster.external)
+    balanced_names, balanced = _split(cluster.load_balancers)
     shared = cluster.loopback.shared & cluster.loopback.addresses
     services = {name.lower(): what for name, what in cluster.services.items()}
     short: dict[str, str] = {}
@@ -80,13 +89,22 @@ def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
         addresses=addresses,
         networks=dict.fromkeys(cluster.service_networks, "a Service"),
         namespaces=frozenset(name.partition(".")[2] for name in services),
-        pod_networks=tuple(dict.fromkeys(pods)),
+        pod_networks=_collapsed(pods),
         external_addresses=external,
+        load_balancer_names=balanced_names,
+        load_balancer_addresses=balanced,
         endpoint_addresses={a: what for a, what in endpoints.items() if a not in shared},
         loopback=cluster.loopback.addresses,
         shared=shared,
         doubts=(*(doubt.text for doubt in cluster.doubts), *_not_told(cluster)),
     )
+
+
+def _collapsed(networks: Sequence[Network]) -> tuple[Network, ...]:
+    """The same addresses in as few networks as can be: every node's pods have one, and each is looked at for each CSR."""
+    four = [each for each in networks if isinstance(each, IPv4Network)]
+    six = [each for each in networks if isinstance(each, IPv6Network)]
+    return (*collapse_addresses(four), *collapse_addresses(six))
 
 
 def _not_told(cluster: ClusterNames) -> Iterator[str]:
@@ -133,13 +151,15 @@ def reserved_name(
     own = allowed is not None and allowed.control_plane and name == allowed.node
     if (what := (_NAMES | reserved.names).get(name)) and not own:
         return Reservation(what)
+    claim = allowed.claim(name) if allowed else None
+    if (what := reserved.load_balancer_names.get(name)) and not (claim and claim.by_operator):
+        return Reservation(what, by_pin=claim is not None)
     labels = name.split(".")
     if labels[0] in _ITSELF:
         return Reservation("every machine's own")
-    if what := _service(labels, reserved):
-        return Reservation(what)
     itself = allowed is not None and name in (allowed.node, allowed.node.partition(".")[0])
-    if (what := reserved.short_services.get(name)) and not itself:
+    short = None if itself else reserved.short_services.get(name)
+    if what := _service(labels, reserved) or short:
         return Reservation(what)
     for suffix, what in (_SUFFIXES | reserved.suffixes).items():
         if name.endswith(suffix) or name == suffix.removeprefix("."):
@@ -167,7 +187,7 @@ def reserved_address(
     """What an address is reserved for, or None.
 
     A pin (proof, or the operator's word) gives a node what Services call external, and gives a control-plane node
-    what an API server says is its own.
+    what an API server says is its own. Only the operator's word gives it a load balancer's address, or a pod's.
     """
     address = unmapped(address)
     if what := reserved.addresses.get(address):
@@ -177,14 +197,24 @@ def reserved_address(
             return Reservation(what)
     claim = allowed.claim(address) if allowed else None
     pinned = claim is not None and claim.source.is_pin
-    if (what := reserved.external_addresses.get(address)) and not pinned:
+    if what := _from_outside(address, claim, reserved):
         return Reservation(what, by_pin=claim is not None)
-    if _within(address, reserved.pod_networks) and not (claim and claim.by_operator):
-        return Reservation("in a network of pods", by_pin=claim is not None)
     control_plane = allowed is not None and allowed.control_plane
     if (what := reserved.endpoint_addresses.get(address)) and not (control_plane and pinned):
         return Reservation(what, by_pin=control_plane and claim is not None)
     return None
+
+
+def _from_outside(address: Address, claim: Claim | None, reserved: ReservedNames) -> str | None:
+    """The Service or the pods that have an address which may be a node's as well, as long as nobody says that it is."""
+    said = claim is not None and claim.by_operator
+    pinned = claim is not None and claim.source.is_pin
+    what = None if pinned else reserved.external_addresses.get(address)
+    if not said:
+        what = what or reserved.load_balancer_addresses.get(address)
+        if what is None and _within(address, reserved.pod_networks):
+            what = "in a network of pods"
+    return what
 
 
 def _within(address: Address, networks: Iterable[Network]) -> bool:

@@ -73,7 +73,9 @@ class ClientCsr(msgspec.Struct, frozen=True):
     """SHA-256 of the certificate's DER in lower-case hexadecimal."""
 
 
-class ClientCredential(msgspec.Struct, frozen=True, omit_defaults=True):
+class ClientCredential(
+    msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", forbid_unknown_fields=True
+):
     """A client certificate of a node's name, by its SHA-256, and where it comes from."""
 
     certificate: str
@@ -90,7 +92,9 @@ class ClientCredential(msgspec.Struct, frozen=True, omit_defaults=True):
     by_node: bool = False
 
 
-class NodeStanding(msgspec.Struct, frozen=True, omit_defaults=True):
+class NodeStanding(
+    msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", forbid_unknown_fields=True
+):
     """What is known of the client certificates of one Node. uid "": there is no Node of that name yet."""
 
     uid: str = ""

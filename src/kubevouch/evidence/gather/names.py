@@ -58,11 +58,13 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
     if host := urlsplit(api.access.server).hostname:
         virtual[host] = "the API server, as this kubeconfig names it"
     external: dict[str, str] = {}
+    balancers: dict[str, str] = {}
     called: dict[str, str] = {}
     for service in services.or_else(()):
         what = f"Service {service.namespace}/{service.name}"
         called[f"{service.name}.{service.namespace}"] = what
         virtual.update(dict.fromkeys(service.addresses, what))
+        balancers.update(dict.fromkeys(service.load_balancer_addresses, what))
         external.update(dict.fromkeys(service.spec.external_ips, what))
     subnets = [
         *(cidr for each in cidrs.or_else(()) for cidr in each.spec.cidrs),
@@ -84,6 +86,7 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
         domains=tuple(dict.fromkeys(filter(None, (said.domain, joiners)))),
         doubts=tuple(doubts),
         loopback=api.access.loopback,
+        load_balancers={name: what for name, what in balancers.items() if name not in virtual},
     )
 
 

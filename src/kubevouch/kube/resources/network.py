@@ -51,11 +51,16 @@ class Service(Object, frozen=True, kw_only=True):
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The cluster IPs and the load balancer's addresses, without `spec.external_ips`."""
-        ingress = self.status.load_balancer.ingress
+        """The cluster IPs: without `spec.external_ips` and the load balancer's addresses."""
         own = (self.spec.cluster_ip, *self.spec.cluster_ips)
-        theirs = [text for each in ingress for text in (each.ip, each.hostname)]
-        return tuple(dict.fromkeys(text for text in (*own, *theirs) if text and text != "None"))
+        return tuple(dict.fromkeys(text for text in own if text and text != "None"))
+
+    @property
+    def load_balancer_addresses(self) -> tuple[str, ...]:
+        """The addresses and host names of its load balancer."""
+        ingress = self.status.load_balancer.ingress
+        theirs = (text for each in ingress for text in (each.ip, each.hostname))
+        return tuple(dict.fromkeys(text for text in theirs if text))
 
 
 class EndpointConditions(Narrow, frozen=True, kw_only=True):

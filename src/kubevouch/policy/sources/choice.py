@@ -1,6 +1,6 @@
 """The highest source that knows a node decides what it may have. A weaker one is never asked then."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +18,7 @@ from kubevouch.policy.claims import (
     as_address,
 )
 from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.sources.allowing import allowed_by, another_machine, not_valid_now
 from kubevouch.policy.sources.configuration import ApproverConfiguration, SourceWord
 from kubevouch.policy.sources.inventory import Inventory, InventoryNode
 from kubevouch.policy.sources.new_nodes import rule_for
@@ -110,11 +111,11 @@ def _by_inventory(node: Node, sources: IdentitySources) -> SourceAnswer | None:
         return None
     if isinstance(found, Unreadable):
         return _unreadable(node, IdentitySource.INVENTORY, found)
-    allowed = _allowed(
+    allowed = allowed_by(
         node,
         (found.names, found.addresses),
         NameSource.INVENTORY,
-        outdated=_other_machine(node, found.machine_id, "the inventory"),
+        outdated=another_machine(node, found.machine_id, "the inventory"),
         listed="the Node claims it, and the inventory does not list it",
     )
     return SourceAnswer(IdentitySource.INVENTORY, allowed, "listed in the inventory")
@@ -126,10 +127,10 @@ def _by_pin(node: Node, sources: IdentitySources) -> SourceAnswer | None:
         return None
     if isinstance(found, Unreadable):
         return _unreadable(node, IdentitySource.PIN, found)
-    outdated = _other_machine(node, found.machine_id, "the pin")
+    outdated = another_machine(node, found.machine_id, "the pin")
     if found.uid and found.uid != node.uid:
         outdated = f"the Node has been recreated since it was {found}: kubevouch approver pin {node.name} --diff"
-    allowed = _allowed(
+    allowed = allowed_by(
         node,
         (found.names, found.addresses),
         NameSource.PIN,
@@ -149,7 +150,7 @@ def _by_record(node: Node, sources: IdentitySources) -> SourceAnswer | None:
     admitted = found.admitted
     words = f"admitted by the rule for new nodes ({admitted.rule}) on {admitted.at:%Y-%m-%d}"
     advice = f"kubevouch approver pin {node.name} --diff"
-    allowed = _allowed(
+    allowed = allowed_by(
         node,
         (admitted.names, admitted.addresses),
         NameSource.NEW_NODE_RULE,
@@ -207,7 +208,7 @@ def _by_rule(question: _Question) -> SourceAnswer | None:
             f"the rule for new nodes ({rule.names}) has admitted {rule.per_hour} within an hour: "
             f"kubevouch approver pin {node.name}"
         )
-        allowed = _not_valid(node, why, HoldReason.TOO_MANY_NEW_NODES)
+        allowed = not_valid_now(node, why, HoldReason.TOO_MANY_NEW_NODES)
         return SourceAnswer(IdentitySource.NEW_NODE_RULE, allowed, why)
     claimed = {as_address(each.address) for each in node.status.addresses}
     names = tuple(name for name in question.asked.names if name == node.name)
@@ -215,7 +216,7 @@ def _by_rule(question: _Question) -> SourceAnswer | None:
         str(each) for each in question.asked.addresses if each in claimed and rule.has(each)
     )
     networks = ", ".join(map(str, rule.networks))
-    allowed = _allowed(
+    allowed = allowed_by(
         node,
         (names, addresses),
         NameSource.NEW_NODE_RULE,
@@ -238,52 +239,12 @@ def _unknown(question: _Question) -> SourceAnswer:
     if sources.counts(SourceWord.RENEWAL):
         reasons.append(f"renewal: {question.served()}")
     why = f"{'; '.join(reasons)}: kubevouch approver pin {node.name}"
-    return SourceAnswer(IdentitySource.NONE, _not_valid(node, why, HoldReason.NODE_UNKNOWN), why)
-
-
-def _allowed(
-    node: Node,
-    values: tuple[tuple[str, ...], tuple[str, ...]],
-    source: NameSource,
-    *,
-    outdated: str = "",
-    listed: str,
-) -> AllowedNames:
-    has = {*values[0], *values[1]}
-    # What a node calls itself is proven, whoever else claims that name; the operator's word is worth more still.
-    own = source if source.is_written else NameSource.NODE_NAME
-    return AllowedNames(
-        node=node.name,
-        names=tuple(Claim(v, own if v == node.name else source) for v in values[0]),
-        addresses=tuple(Claim(v, source) for v in values[1]),
-        control_plane=is_control_plane(node),
-        outdated=outdated,
-        unlisted=tuple(value for value in _claimed(node) if value not in has),
-        listed=listed,
-    )
-
-
-def _claimed(node: Node) -> Iterator[str]:
-    for each in node.status.addresses:
-        address = as_address(each.address)
-        yield each.address if address is None else str(address)
-
-
-def _other_machine(node: Node, machine_id: str, who: str) -> str:
-    if machine_id and machine_id != node.status.node_info.machine_id:
-        return f"the Node is on another machine than {who} says, by its machine-id: kubevouch approver pin {node.name} --diff"
-    return ""
+    return SourceAnswer(IdentitySource.NONE, not_valid_now(node, why, HoldReason.NODE_UNKNOWN), why)
 
 
 def _unreadable(node: Node, source: IdentitySource, found: Unreadable) -> SourceAnswer:
     return SourceAnswer(
-        source, _not_valid(node, str(found), HoldReason.SOURCE_UNREADABLE), str(found)
-    )
-
-
-def _not_valid(node: Node, why: str, kind: HoldReason) -> AllowedNames:
-    return AllowedNames(
-        node=node.name, control_plane=is_control_plane(node), outdated=why, not_valid=kind
+        source, not_valid_now(node, str(found), HoldReason.SOURCE_UNREADABLE), str(found)
     )
 
 

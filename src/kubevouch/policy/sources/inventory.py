@@ -32,7 +32,11 @@ class Inventory(msgspec.Struct, frozen=True):
     """The nodes of the inventory, each as a value or as Unreadable."""
 
     nodes: dict[str, InventoryNode | Unreadable] = {}
-    problems: tuple[str, ...] = ()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why nodes of it cannot be read."""
+        return tuple(str(each) for each in self.nodes.values() if isinstance(each, Unreadable))
 
 
 class _Entry(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -48,15 +52,12 @@ def read_inventory(text: str) -> Inventory | Unreadable:
     except NotAnEntry as error:
         return Unreadable(_WHERE, error.seen, error.expected)
     found: dict[str, InventoryNode | Unreadable] = {}
-    problems: list[str] = []
     for node, said in nodes.items():
         try:
             found[node] = _node(node, said)
         except NotAnEntry as error:
-            unread = Unreadable(f"{_WHERE}, {node}", error.seen, error.expected)
-            found[node] = unread
-            problems.append(str(unread))
-    return Inventory(found, tuple(problems))
+            found[node] = Unreadable(f"{_WHERE}, {node}", error.seen, error.expected)
+    return Inventory(found)
 
 
 def _nodes_in(text: str) -> dict[str, goyaml.Value]:

@@ -27,7 +27,7 @@ RECORDED = "kubevouch-recorded"
 """Prefix of the ConfigMaps. The approver may write these and no others."""
 
 
-class Admitted(msgspec.Struct, frozen=True):
+class Admitted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the rule for new nodes admitted, once."""
 
     names: tuple[str, ...]

@@ -41,10 +41,15 @@ class Unreadable(msgspec.Struct, frozen=True):
 
 
 class Shard(msgspec.Struct, Generic[T], frozen=True):
-    """The entries of one ConfigMap by node, each as a value or as Unreadable, and what else is wrong with it."""
+    """The entries of one ConfigMap by node, each as a value or as Unreadable."""
 
     entries: dict[str, T | Unreadable]
-    problems: tuple[str, ...] = ()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why entries cannot be read, without repetition."""
+        unread = (str(each) for each in self.entries.values() if isinstance(each, Unreadable))
+        return tuple(dict.fromkeys(unread))
 
 
 class NotAnEntry(ValueError):
@@ -71,24 +76,31 @@ def read_shard(
 ) -> Shard[T]:
     """The entries of the ConfigMap `name`. read: makes one from the node's name and its text, or raises NotAnEntry."""
     entries: dict[str, T | Unreadable] = {}
-    problems: list[str] = []
     if len(data) > MOST_ENTRIES:
         # Which entries would be left out is anybody's guess, so none counts.
         why = Unreadable(name, f"{len(data)} entries", f"at most {MOST_ENTRIES} are read")
-        return Shard(dict.fromkeys(data, why), (str(why),))
+        return Shard(dict.fromkeys(data, why))
     for node, text in data.items():
         where = f"{name}, {node}"
         right = shard_of(prefix, node)
         if right != name:
-            problems.append(f"{where}: in the wrong ConfigMap; {right} was expected")
+            entries[node] = Unreadable(where, "in the wrong ConfigMap", f"{right} was expected")
             continue
         try:
             entries[node] = read(node, _bounded_bytes(text))
         except NotAnEntry as error:
-            unread = Unreadable(where, error.seen, error.expected)
-            entries[node] = unread
-            problems.append(str(unread))
-    return Shard(entries, tuple(problems))
+            entries[node] = Unreadable(where, error.seen, error.expected)
+    return Shard(entries)
+
+
+def merged(shards: Iterable[Shard[T]]) -> dict[str, T | Unreadable]:
+    """The entries of several shards. One that cannot be read, in a wrong ConfigMap perhaps, never hides one that can."""
+    found: dict[str, T | Unreadable] = {}
+    for shard in shards:
+        for node, entry in shard.entries.items():
+            if not isinstance(entry, Unreadable) or node not in found:
+                found[node] = entry
+    return found
 
 
 def _bounded_bytes(text: str) -> bytes:
