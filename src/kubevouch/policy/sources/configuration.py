@@ -113,11 +113,11 @@ def _document(text: str) -> _Document:
         raise NotAnEntry(str(error), "YAML was expected") from None
     version = said.get("schemaVersion") if isinstance(said, dict) else None
     if version != CONFIGURATION_SCHEMA:
-        raise NotAnEntry(f"schemaVersion {version!r}"[:200], f"{CONFIGURATION_SCHEMA} was expected")
+        raise NotAnEntry(f"schemaVersion {version!r}", f"{CONFIGURATION_SCHEMA} was expected")
     known = [field.encode_name for field in msgspec.structs.fields(_Document)]
     if strange := sorted(set(said) - set(known)):
         right = nearest(strange[0], known, otherwise=f"one of {', '.join(known)} was expected")
-        raise NotAnEntry(f"{strange[0]!r}"[:200], right)
+        raise NotAnEntry(f"{strange[0]!r}", right)
     try:
         return msgspec.convert(said, _Document)
     except msgspec.ValidationError as error:
@@ -181,7 +181,7 @@ def _networks(texts: list[str], what: str) -> tuple[Network, ...]:
         return tuple(ip_network(text) for text in texts)
     except ValueError as error:
         raise NotAnEntry(
-            f"{what}: {error}"[:200], "networks such as 192.168.88.0/24 were expected"
+            f"{what}: {error}", "networks such as 192.168.88.0/24 were expected"
         ) from None
 
 

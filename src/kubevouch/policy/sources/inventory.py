@@ -67,9 +67,9 @@ def _nodes_in(text: str) -> dict[str, goyaml.Value]:
         raise NotAnEntry(str(error), "YAML was expected") from None
     if not isinstance(said, dict) or said.get("schemaVersion") != INVENTORY_SCHEMA:
         version = said.get("schemaVersion") if isinstance(said, dict) else None
-        raise NotAnEntry(f"schemaVersion {version!r}"[:200], f"{INVENTORY_SCHEMA} was expected")
+        raise NotAnEntry(f"schemaVersion {version!r}", f"{INVENTORY_SCHEMA} was expected")
     if strange := sorted(set(said) - {"schemaVersion", "nodes"}):
-        raise NotAnEntry(f"{strange[0]!r}"[:200], "only schemaVersion and nodes were expected")
+        raise NotAnEntry(f"{strange[0]!r}", "only schemaVersion and nodes were expected")
     nodes = said.get("nodes")
     if not isinstance(nodes, dict):
         raise NotAnEntry(

@@ -81,8 +81,10 @@ def _leaf_of(node: str, address: Address, evidence: RenewalEvidence) -> Certific
     found = next((each for each in evidence.dialled if _is_at(each, address)), None)
     if found is None:
         return f"{address}: nobody has looked at what is served there"
-    if found.failure is not None or found.leaf is None:
-        return f"{address}: {found.failure or 'no certificate is served'}"
+    if found.failure is not None:
+        return f"{address}: {found.failure.text}"
+    if found.leaf is None:
+        return f"{address}: no certificate is served"
     verdict = verify(
         found.leaf,
         intermediates=found.chain[1:],
@@ -94,7 +96,9 @@ def _leaf_of(node: str, address: Address, evidence: RenewalEvidence) -> Certific
         return f"{address}: {printable(verdict.go_text)}"
     subject = found.leaf.subject
     if subject.common_name != f"{NODE_USER}{node}" or subject.organizations != (NODES_GROUP,):
-        return f"{address}: the certificate of {printable(str(subject))} is served"
+        return (
+            f"{address}: the certificate of {printable(subject.common_name) or 'nobody'} is served"
+        )
     return found.leaf
 
 

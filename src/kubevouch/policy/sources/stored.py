@@ -12,6 +12,7 @@ import msgspec
 
 from kubevouch.policy.claims import as_address
 from kubevouch.policy.usable import malformed
+from kubevouch.x509 import printable
 
 T = TypeVar("T")
 
@@ -27,6 +28,7 @@ MOST_VALUES = 64
 """Names, addresses or certificates in one entry. No CSR may have so many."""
 
 _LONGEST_TEXT = 512
+_LONGEST_SEEN = 200
 
 
 class Unreadable(msgspec.Struct, frozen=True):
@@ -57,7 +59,8 @@ class NotAnEntry(ValueError):
 
     def __init__(self, seen: str, expected: str) -> None:
         super().__init__(seen, expected)
-        self.seen = seen
+        # Some texts quote what stands there, which may be of any kind and length.
+        self.seen = printable(seen)[:_LONGEST_SEEN]
         self.expected = expected
 
 
@@ -153,7 +156,7 @@ def checked_addresses(addresses: Iterable[str]) -> tuple[str, ...]:
     found = []
     for text in _bounded(addresses, "addresses"):
         address = as_address(text)
-        if address is None:
+        if address is None or "%" in text:
             raise NotAnEntry(
                 f"address {_short(text)}", "IP addresses without a prefix were expected"
             )

@@ -1,0 +1,184 @@
+"""The index of nodes answers as a look at all nodes does; the index of CSRs knows the newest and who showed which key."""
+
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kubevouch.kube.resources import Node
+from kubevouch.policy.claims import AskedNames, Claim, NameSource, OtherNodes, other_nodes_of
+from kubevouch.policy.csr import Csr
+from kubevouch.policy.csr_index import MOST_KEYS, CsrIndex
+from kubevouch.policy.node_index import NodeIndex
+from kubevouch.x509 import read_csr, unmapped
+from tests.support.requests import request
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+NAMES = ["w1", "w2", "w3", "10.0.0.2", "W2", "w2.example.com"]
+VALUES = [
+    *NAMES,
+    "10.0.0.1",
+    "::ffff:10.0.0.1",
+    "10.0.0.2",
+    "fd00::1",
+    "FD00:0::1",
+    "127.0.0.1",
+    "",
+]
+ASKED = AskedNames(
+    ("w1", "W2", "w3", "10.0.0.2", "w2.example.com", "nobody"),
+    tuple(map(ip_address, ["10.0.0.1", "::ffff:10.0.0.1", "10.0.0.2", "fd00::1", "127.0.0.1", "10.0.0.9"])),
+)  # fmt: skip
+
+
+def node(name: str, addresses: list[str]) -> Node:
+    return msgspec.convert(
+        {
+            "metadata": {"name": name},
+            "status": {"addresses": [{"type": "InternalIP", "address": a} for a in addresses]},
+        },
+        Node,
+    )
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["w1", "w2", "w3", "10.0.0.2"]),
+            st.none() | st.lists(st.sampled_from(VALUES), max_size=4),
+        ),
+        max_size=12,
+    ),
+    pinned=st.lists(
+        st.tuples(
+            st.sampled_from(["w1", "w2", "gone"]),
+            st.builds(Claim, st.sampled_from(VALUES[:-1]), st.sampled_from(NameSource)),
+        ),
+        max_size=4,
+    ),
+    shared=st.sampled_from([frozenset(), frozenset({ip_address("127.0.0.1")})]),
+    asking=st.sampled_from(["w1", "w2", "gone", ""]),
+)
+def test_the_index_answers_as_a_look_at_all_nodes_does(
+    steps: list[tuple[str, list[str] | None]],
+    pinned: list[tuple[str, Claim]],
+    shared: frozenset[object],
+    asking: str,
+) -> None:
+    index, nodes = NodeIndex(), dict[str, Node]()
+    for name, addresses in steps:
+        if addresses is None:
+            index.remove(name)
+            nodes.pop(name, None)
+        else:
+            index.put(node(name, addresses))
+            nodes[name] = node(name, addresses)
+    whole = other_nodes_of(asking, nodes.values(), shared, pinned)  # type: ignore[arg-type]
+    names = {each.lower() for each in ASKED.names}
+    addresses = {unmapped(each) for each in ASKED.addresses}
+    assert index.others(asking, ASKED, shared, pinned) == OtherNodes(  # type: ignore[arg-type]
+        names={key: by for key, by in whole.names.items() if key in names},
+        addresses={key: by for key, by in whole.addresses.items() if key in addresses},
+    )
+
+
+def test_nothing_stays_of_a_node_that_is_gone() -> None:
+    index = NodeIndex()
+    index.put(node("w1", ["10.0.0.1"]))
+    index.put(node("w1", ["10.0.0.2"]))
+    index.remove("w1")
+    index.remove("w1")
+    assert index.others("w2", ASKED) == OtherNodes()
+    assert [value for value in vars(index).values() if isinstance(value, dict) and value] == []
+
+
+def csr(
+    name: str,
+    node: str = "w1",
+    *,
+    after: int = 0,
+    cn: str | None = None,
+    key: ec.EllipticCurvePrivateKey | None = None,
+) -> Csr:
+    pem = request(node, [node], ["10.0.0.1"], common_name=cn, key=key)
+    return Csr(
+        name=name,
+        pem=pem,
+        parsed=read_csr(pem, name),
+        username=f"system:node:{node}",
+        created=NOW + timedelta(seconds=after),
+    )
+
+
+def test_the_newest_csr_of_a_user_is_known_whatever_comes_and_goes() -> None:
+    index = CsrIndex()
+    assert index.newest("system:node:w1") is None
+    for each in (csr("a", after=5), csr("b", after=9), csr("c", after=7), csr("d", "w2", after=99)):
+        index.put(each)
+    index.put(csr("b", after=0))
+    assert index.newest("system:node:w1") == "b"
+    index.remove("a")
+    assert index.newest("system:node:w1") == "b"
+    index.remove("b")
+    assert index.newest("system:node:w1") == "c"
+    index.remove("c")
+    index.remove("c")
+    assert index.newest("system:node:w1") is None
+    assert index.newest("system:node:w2") == "d"
+    assert index.newest(None) is None
+
+
+def test_of_two_in_one_second_the_later_one_is_the_newest() -> None:
+    index = CsrIndex()
+    index.put(csr("z"))
+    index.put(csr("a"))
+    assert index.newest("system:node:w1") == "a"
+
+
+def test_a_bare_csr_is_nobodys() -> None:
+    index = CsrIndex()
+    index.put(changed(csr("a"), username=None))
+    index.put(changed(csr("b"), created=None))
+    assert index.newest("system:node:w1") is None
+
+
+def changed(found: Csr, **more: object) -> Csr:
+    return msgspec.structs.replace(found, **more)
+
+
+def test_who_has_shown_a_key_is_remembered_when_the_csr_is_gone() -> None:
+    index = CsrIndex()
+    key = ec.generate_private_key(ec.SECP256R1())
+    index.put(csr("a", "w1", key=key))
+    index.remove("a")
+    again = csr("b", "w2", key=key)
+    assert index.shown_by(again) == {"w1"}
+    index.put(again)
+    assert index.shown_by(again) == {"w1", "w2"}
+    assert index.shown_by(csr("c")) == frozenset()
+
+
+def test_whoever_asks_in_another_nodes_name_has_not_shown_that_key() -> None:
+    index = CsrIndex()
+    key = ec.generate_private_key(ec.SECP256R1())
+    index.put(csr("a", "w2", cn="system:node:w1", key=key))
+    index.put(changed(csr("b", "w1", key=key), username="admin"))
+    index.put(changed(csr("c", "w1", key=key), parsed=None))
+    assert index.shown_by(csr("d", "w1", key=key)) == frozenset()
+    assert index.shown_by(changed(csr("d"), parsed=None)) is None
+
+
+def test_a_node_that_shows_many_keys_crowds_out_its_own_only() -> None:
+    index = CsrIndex()
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(MOST_KEYS + 2)]
+    index.put(csr("other", "w2", key=keys[0]))
+    for number, key in enumerate(keys):
+        index.put(csr(f"c{number}", "w1", key=key))
+    index.put(csr("again", "w1", key=keys[-1]))
+    assert index.shown_by(csr("x", key=keys[0])) == {"w2"}
+    assert index.shown_by(csr("x", key=keys[1])) == frozenset()
+    assert index.shown_by(csr("x", key=keys[2])) == {"w1"}

@@ -1,0 +1,320 @@
+"""The standing of client certificates: which is the node's own, which was borrowed, and where that cannot be told."""
+
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.policy.standing import (
+    MOST_CREDENTIALS,
+    ClientCsr,
+    ClientStanding,
+    LiveNode,
+    NodeStanding,
+    StandingAnswer,
+    client_csr_of,
+)
+from kubevouch.policy.standings import MOST_WAITING, Standings
+from tests.support.authority import Authority
+from tests.support.requests import request
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+OWN, BORROWED, UNKNOWN = ClientStanding.OWN, ClientStanding.BORROWED, ClientStanding.UNKNOWN
+
+
+def live(created: int = 10, *, uid: str = "uid-1", name: str = "w1") -> LiveNode:
+    return LiveNode(name, uid, NOW + timedelta(seconds=created))
+
+
+def bootstrapped(certificate: str, at: int, *, node: str = "w1") -> ClientCsr:
+    """A bootstrap token asked for it."""
+    return ClientCsr(
+        f"csr-{certificate}", node, by_node=False, credential_ids=("JTI=x",), created=NOW + timedelta(seconds=at), certificate=certificate
+    )  # fmt: skip
+
+
+def renewed(certificate: str, at: int, by: str | None) -> ClientCsr:
+    """The node asked for it, with the certificate `by`; None: an API server that does not say which."""
+    ids = () if by is None else (f"X509SHA256={by.upper()}",)
+    return ClientCsr(
+        f"csr-{certificate}", "w1", by_node=True, credential_ids=ids, created=NOW + timedelta(seconds=at), certificate=certificate
+    )  # fmt: skip
+
+
+def of(standings: Standings, certificate: str, node: LiveNode | None = None) -> StandingAnswer:
+    return standings.of(node or live(), (f"X509SHA256={certificate}",))
+
+
+def joined(**more: Any) -> Standings:
+    """w1 joined with the client certificate aa."""
+    standings = Standings(**more)
+    assert standings.csr(bootstrapped("aa", 5), None)
+    assert standings.node(live())
+    return standings
+
+
+def test_the_certificate_with_which_a_node_joined_is_its_own() -> None:
+    standings = joined()
+    assert of(standings, "aa") == StandingAnswer(OWN, "issued by csr-aa")
+    assert not standings.csr(bootstrapped("aa", 5), live())
+    assert not standings.node(live())
+
+
+def test_one_that_was_asked_for_when_the_node_was_there_is_borrowed() -> None:
+    standings = joined()
+    standings.csr(bootstrapped("ff", 11), live())
+    answer = of(standings, "ff")
+    assert answer.standing is BORROWED
+    assert answer.why == (
+        "issued by csr-ff, which a bootstrap token or a person asked for when the Node was there already"
+    )
+    assert of(standings, "aa").standing is OWN
+
+
+def test_the_same_second_is_not_later() -> None:
+    standings = Standings()
+    standings.csr(bootstrapped("aa", 10), None)
+    standings.node(live(10))
+    assert of(standings, "aa").standing is OWN
+
+
+def test_rotation_inherits_the_standing_of_what_asked() -> None:
+    standings = joined()
+    standings.csr(bootstrapped("ff", 11), live())
+    standings.csr(renewed("ab", 20, "aa"), live())
+    standings.csr(renewed("fe", 21, "ff"), live())
+    assert of(standings, "ab") == StandingAnswer(OWN, "issued by csr-ab")
+    assert of(standings, "fe").standing is BORROWED
+
+
+def test_a_node_whose_every_certificate_was_seen_is_held_with_one_that_was_not() -> None:
+    answer = of(joined(), "77")
+    assert (answer.standing, answer.holds) == (UNKNOWN, True)
+    assert "this is not one of them" in answer.why
+
+
+def test_a_chain_that_began_before_anybody_watched_is_unknown_and_not_held() -> None:
+    standings = Standings()
+    standings.node(live())
+    assert of(standings, "aa") == StandingAnswer(
+        UNKNOWN, "it was issued before anybody watched, or while nobody did"
+    )
+    standings.csr(renewed("ab", 20, "aa"), live())
+    assert of(standings, "ab") == StandingAnswer(
+        UNKNOWN, "issued by csr-ab, whose own credential was issued before anybody watched"
+    )
+    standings.csr(bootstrapped("ff", 30), live())
+    assert of(standings, "ff").standing is BORROWED
+
+
+def test_after_a_gap_in_the_watch_what_was_not_seen_is_not_held() -> None:
+    standings = joined()
+    standings.csr(bootstrapped("bb", 5, node="w2"), None)
+    standings.gap()
+    assert not of(standings, "77").holds
+    assert of(standings, "aa").standing is OWN
+    second = live(uid="uid-2", name="w2")
+    standings.node(second)
+    assert not of(standings, "77", second).holds
+    assert of(standings, "bb", second).standing is OWN
+
+
+def test_of_two_that_asked_before_there_was_a_node_nothing_tells_which_joined() -> None:
+    standings = Standings()
+    standings.csr(bootstrapped("aa", 5), None)
+    standings.csr(renewed("ab", 6, "aa"), None)
+    standings.csr(bootstrapped("ff", 7), None)
+    standings.node(live())
+    for certificate in ("aa", "ff"):
+        answer = of(standings, certificate)
+        assert (answer.standing, answer.holds) == (UNKNOWN, True)
+        assert answer.why.endswith(
+            "one of several before there was a Node: any of them may have joined"
+        )
+    assert of(standings, "ab").holds
+
+
+def test_a_csr_that_is_seen_before_its_node_is_judged_by_when_the_node_was_made() -> None:
+    standings = Standings()
+    standings.csr(bootstrapped("ff", 11), None)
+    assert of(standings, "ff").standing is BORROWED
+    standings.node(live(10))
+    assert of(standings, "ff").standing is BORROWED
+
+
+def test_a_node_that_is_recreated_begins_again() -> None:
+    standings = joined()
+    again = live(100, uid="uid-2")
+    assert of(standings, "aa", again) == StandingAnswer(
+        UNKNOWN, "it was issued before anybody watched, or while nobody did"
+    )
+    standings.node(again)
+    assert standings.known("w1") == NodeStanding("uid-2")
+    standings.gone("w1")
+    standings.csr(bootstrapped("cc", 150), None)
+    third = live(200, uid="uid-3")
+    standings.node(third)
+    assert of(standings, "cc", third).standing is OWN
+    assert of(standings, "aa", third).holds
+
+
+def test_what_the_operator_has_pinned_is_the_nodes_own_and_so_is_what_replaced_it() -> None:
+    pinned: dict[str, tuple[str, ...]] = {}
+    standings = joined(vouched=lambda name: pinned.get(name, ()))
+    standings.csr(bootstrapped("ff", 11), live())
+    standings.csr(renewed("fe", 12, "ff"), live())
+    standings.csr(renewed("fd", 13, "fe"), live())
+    assert of(standings, "fd").standing is BORROWED
+    pinned["w1"] = ("ff", "77")
+    assert of(standings, "77") == StandingAnswer(OWN, "the operator has pinned it")
+    assert of(standings, "ff").standing is OWN
+    assert of(standings, "fd").standing is OWN
+    standings.csr(renewed("fc", 14, "fd"), live())
+    standings.csr(renewed("78", 15, "77"), live())
+    pinned.clear()
+    assert of(standings, "fc").standing is OWN
+    assert of(standings, "78").standing is OWN
+
+
+def test_memory_is_bounded_and_a_borrowed_one_that_is_crowded_out_is_not_forgiven() -> None:
+    standings = Standings()
+    standings.node(live())
+    for number in range(MOST_CREDENTIALS):
+        standings.csr(bootstrapped(f"f{number}", 20 + number), live())
+    assert not of(standings, "77").holds
+    standings.csr(bootstrapped("f9", 30), live())
+    known = standings.known("w1")
+    assert [each.certificate for each in known.credentials] == ["f1", "f2", "f3", "f9"]
+    assert known.crowded
+    answer = of(standings, "f0")
+    assert (answer.standing, answer.holds) == (UNKNOWN, True)
+    assert "that this may be one of them" in answer.why
+    standings.csr(renewed("e0", 40, "f0"), live())
+    assert of(standings, "e0").holds
+
+
+def test_a_flood_of_borrowed_ones_does_not_crowd_out_the_nodes_own() -> None:
+    standings = joined()
+    for number in range(50):
+        standings.csr(bootstrapped(f"f{number}", 20 + number), live())
+    assert of(standings, "aa").standing is OWN
+    for number in range(50):
+        standings.csr(renewed(f"a{number}", 90, "aa" if number == 0 else f"a{number - 1}"), live())
+    assert of(standings, "a49").standing is OWN
+    assert of(standings, "f49").standing is BORROWED
+    assert len(standings.known("w1").credentials) == 2 * MOST_CREDENTIALS
+
+
+def test_names_without_a_node_are_bounded_and_what_is_forgotten_is_held() -> None:
+    standings = joined()
+    for number in range(MOST_WAITING + 1):
+        standings.csr(bootstrapped("bb", 5, node=f"n{number}"), None)
+    assert len(vars(standings)["_waiting"]) == MOST_WAITING
+    forgotten = live(name="n0")
+    standings.node(forgotten)
+    assert of(standings, "bb", forgotten).holds
+    assert of(standings, "aa").standing is OWN
+
+
+def test_too_many_that_ask_before_there_is_a_node_are_not_forgiven_either() -> None:
+    standings = Standings()
+    for number in range(MOST_CREDENTIALS + 1):
+        standings.csr(bootstrapped(f"f{number}", number), None)
+    standings.node(live())
+    assert of(standings, "f0").holds
+
+
+@pytest.mark.parametrize("ids", [None, ()])
+def test_an_api_server_that_does_not_say_which_is_held_only_if_one_was_borrowed(
+    ids: tuple[str, ...] | None,
+) -> None:
+    standings = joined()
+    standings.csr(renewed("ab", 12, None), live())
+    assert standings.known("w1").credentials[-1].standing is UNKNOWN
+    answer = standings.of(live(), ids)
+    assert (answer.standing, answer.holds) == (UNKNOWN, False)
+    assert "before Kubernetes 1.32" in answer.why
+    standings.csr(bootstrapped("ff", 11), live())
+    answer = standings.of(live(), ids)
+    assert answer.holds
+    assert "was borrowed (csr-ff)" in answer.why
+    for number in range(MOST_CREDENTIALS):
+        standings.csr(renewed(f"f{number}", 30, "ff"), live())
+    assert standings.of(live(), ids).holds
+
+
+@pytest.mark.parametrize("ids", [("JTI=1",), ("X509SHA256=aa", "X509SHA256=bb")])
+def test_what_is_not_one_client_certificate_is_not_known(ids: tuple[str, ...]) -> None:
+    assert joined().of(live(), ids).holds
+
+
+def test_what_was_stored_is_taken_up_again() -> None:
+    before = joined()
+    before.csr(bootstrapped("bb", 5, node="w2"), None)
+    stored = {name: before.known(name) for name in ("w1", "w2")}
+    after = Standings(stored)
+    assert of(after, "aa") == of(before, "aa")
+    assert after.known("w2") == stored["w2"]
+
+
+PAIR = Authority().client("system:node:w1", "system:nodes")
+
+
+def object_of(**more: Any) -> CertificateSigningRequest:
+    spec = {
+        "signerName": "kubernetes.io/kube-apiserver-client-kubelet",
+        "username": "system:bootstrap:abcdef",
+        "groups": ["system:bootstrappers", "system:authenticated"],
+        "request": b64encode(request("w1")).decode(),
+        "extra": {"authentication.kubernetes.io/credential-id": ["X509SHA256=ab"]},
+    }
+    found = {
+        "metadata": {"name": "node-csr-x", "creationTimestamp": "2026-11-25T12:00:00Z"},
+        "spec": spec | more.get("spec", {}),
+        "status": {"certificate": b64encode(more.get("certificate", PAIR.chain)).decode()},
+    }
+    found["metadata"] |= more.get("metadata", {})
+    return msgspec.convert(found, CertificateSigningRequest)
+
+
+def test_a_csr_for_a_client_certificate_is_read_when_it_has_been_issued() -> None:
+    read = client_csr_of(object_of())
+    assert read is not None
+    assert (read.csr, read.node, read.by_node) == ("node-csr-x", "w1", False)
+    assert (read.credential_ids, read.created) == (("X509SHA256=ab",), NOW)
+    assert len(read.certificate) == 64
+    assert client_csr_of(object_of(spec={"extra": {}})).credential_ids == ()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("spec", "by_node"),
+    [
+        ({"username": "system:node:w1", "groups": ["system:nodes"]}, True),
+        ({"username": "system:node:w1", "groups": []}, False),
+        ({"username": "system:node:w2", "groups": ["system:nodes"]}, False),
+        ({"username": "kubernetes-admin"}, False),
+    ],
+)
+def test_only_the_nodes_own_user_renews(spec: dict[str, Any], by_node: bool) -> None:
+    read = client_csr_of(object_of(spec=spec))
+    assert read is not None
+    assert read.by_node is by_node
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"spec": {"signerName": "kubernetes.io/kubelet-serving"}},
+        {"certificate": b""},
+        {"certificate": b"rubbish"},
+        {"spec": {"request": b64encode(b"rubbish").decode()}},
+        {"spec": {"request": b64encode(request("w1", common_name="w1")).decode()}},
+        {"spec": {"request": b64encode(request("w1", common_name="system:node:")).decode()}},
+        {"metadata": {"creationTimestamp": None}},
+    ],
+)
+def test_any_other_csr_says_nothing_about_a_node(more: dict[str, Any]) -> None:
+    assert client_csr_of(object_of(**more)) is None
