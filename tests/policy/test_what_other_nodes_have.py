@@ -79,10 +79,10 @@ def test_the_index_answers_as_a_look_at_all_nodes_does(
             nodes[name] = node(name, addresses)
     whole = other_nodes_of(asking, nodes.values(), shared, pinned)  # type: ignore[arg-type]
     names = {each.lower() for each in ASKED.names}
-    addresses = {unmapped(each) for each in ASKED.addresses}
+    places = {unmapped(each) for each in ASKED.addresses}
     assert index.others(asking, ASKED, shared, pinned) == OtherNodes(  # type: ignore[arg-type]
         names={key: by for key, by in whole.names.items() if key in names},
-        addresses={key: by for key, by in whole.addresses.items() if key in addresses},
+        addresses={key: by for key, by in whole.addresses.items() if key in places},
     )
 
 
@@ -156,9 +156,9 @@ def test_who_has_shown_a_key_is_remembered_when_the_csr_is_gone() -> None:
     index.put(csr("a", "w1", key=key))
     index.remove("a")
     again = csr("b", "w2", key=key)
-    assert index.shown_by(again) == {"w1"}
+    assert index.shown_by(again) == frozenset({"w1"})
     index.put(again)
-    assert index.shown_by(again) == {"w1", "w2"}
+    assert index.shown_by(again) == frozenset({"w1", "w2"})
     assert index.shown_by(csr("c")) == frozenset()
 
 
@@ -179,6 +179,6 @@ def test_a_node_that_shows_many_keys_crowds_out_its_own_only() -> None:
     for number, key in enumerate(keys):
         index.put(csr(f"c{number}", "w1", key=key))
     index.put(csr("again", "w1", key=keys[-1]))
-    assert index.shown_by(csr("x", key=keys[0])) == {"w2"}
+    assert index.shown_by(csr("x", key=keys[0])) == frozenset({"w2"})
     assert index.shown_by(csr("x", key=keys[1])) == frozenset()
-    assert index.shown_by(csr("x", key=keys[2])) == {"w1"}
+    assert index.shown_by(csr("x", key=keys[2])) == frozenset({"w1"})

@@ -124,6 +124,11 @@ def test_the_highest_source_that_knows_the_node_decides(
     assert not answer.allowed.outdated
 
 
+def test_an_inventory_that_does_not_list_the_node_does_not_know_it() -> None:
+    answer = answered(sources(**{**EVERYTHING, "inventory": Inventory({})}))
+    assert answer.source is IdentitySource.PIN
+
+
 def test_a_node_that_no_source_knows_is_unknown_and_the_way_out_is_named() -> None:
     answer = answered(sources(*ALL[:3]))
     assert answer.source is IdentitySource.NONE
