@@ -100,7 +100,7 @@ def lifetime(facts: CsrFacts) -> RuleResult:
             seen=f"{seconds} s",
             allowed=allowed,
         )
-    return passes("lifetime", "unset" if seconds is None else f"{seconds} s", allowed)
+    return passes("lifetime", "unset" if seconds is None else f"{seconds} s")
 
 
 def count(facts: NameFacts) -> RuleResult:
