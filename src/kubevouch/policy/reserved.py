@@ -209,12 +209,14 @@ def _from_outside(address: Address, claim: Claim | None, reserved: ReservedNames
     """The Service or the pods that have an address which may be a node's as well, as long as nobody says that it is."""
     said = claim is not None and claim.by_operator
     pinned = claim is not None and claim.source.is_pin
-    what = None if pinned else reserved.external_addresses.get(address)
-    if not said:
-        what = what or reserved.load_balancer_addresses.get(address)
-        if what is None and _within(address, reserved.pod_networks):
-            what = "in a network of pods"
-    return what
+    if not pinned and (what := reserved.external_addresses.get(address)):
+        return what
+    if said:
+        return None
+    in_pods = _within(address, reserved.pod_networks)
+    return reserved.load_balancer_addresses.get(address) or (
+        "in a network of pods" if in_pods else None
+    )
 
 
 def _within(address: Address, networks: Iterable[Network]) -> bool:
