@@ -1,6 +1,7 @@
 """Debian's packages: fetched below an archive by apt's own downloader, unpacked by dpkg-deb. No maintainer script runs."""
 
 import io
+import os
 import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -55,7 +56,7 @@ def fetch(folders: Folders, locked: lock.Lock, given: Mapping[str, str]) -> dict
     lacking = [each for each in locked.debian if not found[each.name].exists()]
     known = archives(given) if lacking else {}
     for each in lacking:
-        unfinished = folders.packages / f".{each.sha256}"
+        unfinished = folders.packages / f".{each.sha256}.{os.getpid()}"
         uri = f"{known[each.archive].rstrip('/')}/{each.path}"
         done = run(
             [_APT_HELPER, "download-file", uri, unfinished, f"SHA256:{each.sha256}"],

@@ -5,6 +5,8 @@ layer anew and no other.
 """
 
 import hashlib
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from image.interpreter import Interpreter
 from real.progress import step
 
 _BUILDER = Path(__file__).parent
+_KEPT = 8
 
 
 class Omission(msgspec.Struct, frozen=True):
@@ -138,9 +141,22 @@ def _kept_or(folders: Folders, name: str, key: str, make: Callable[[], Layer]) -
             folder.mkdir()
             (folder / "blob").write_bytes(layer.blob)
             (folder / "facts.json").write_bytes(msgspec.json.encode(layer.facts))
-            folder.rename(kept)
+            try:
+                folder.rename(kept)
+            except OSError:
+                if not kept.exists():  # else another build was faster, with the same bytes
+                    raise
+    os.utime(kept)
+    _forget_old(folders, name)
     facts = msgspec.json.decode((kept / "facts.json").read_bytes(), type=Facts)
     return Layer(facts, (kept / "blob").read_bytes())
+
+
+def _forget_old(folders: Folders, name: str) -> None:
+    """Keeps the layers of this name that were used last."""
+    used = sorted(folders.layers.glob(f"{name}-*"), key=lambda path: path.stat().st_mtime)
+    for path in used[:-_KEPT]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _key(locked: lock.Lock) -> str:

@@ -1,6 +1,7 @@
 """Wheels: the locked ones as pip fetches them, and the product's own; unpacked here, so that no pip decides what is written."""
 
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,14 +47,18 @@ def fetch(folders: Folders, locked: lock.Lock) -> dict[str, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     lacking = [each for each in locked.wheels if not (folder / each.file).exists()]
     if lacking:
-        wanted = folder / "wanted.txt"
-        wanted.write_text(
-            "".join(
+        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+            wanted = Path(unfinished) / "wanted.txt"
+            lines = [
                 f"{each.name}=={each.version} --hash=sha256:{each.sha256}\n" for each in lacking
-            )
-        )
-        download(wanted, folder)
+            ]
+            wanted.write_text("".join(lines))
+            download(wanted, Path(unfinished))
+            for wheel in Path(unfinished).glob("*.whl"):
+                wheel.rename(folder / wheel.name)
     for each in locked.wheels:
+        if not (folder / each.file).exists():
+            raise ImageError(f"{each.name} {each.version}", f"pip has not fetched {each.file}")
         lock.require_hash(folder / each.file, each.sha256)
     return {each.name: folder / each.file for each in locked.wheels}
 
