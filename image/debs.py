@@ -1,9 +1,10 @@
 """Debian's packages: fetched below an archive by apt's own downloader, unpacked by dpkg-deb. No maintainer script runs."""
 
 import io
-import os
+import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -56,25 +57,28 @@ def fetch(folders: Folders, locked: lock.Lock, given: Mapping[str, str]) -> dict
     lacking = [each for each in locked.debian if not found[each.name].exists()]
     known = archives(given) if lacking else {}
     for each in lacking:
-        unfinished = folders.packages / f".{each.sha256}.{os.getpid()}"
         uri = f"{known[each.archive].rstrip('/')}/{each.path}"
-        done = run(
-            [_APT_HELPER, "download-file", uri, unfinished, f"SHA256:{each.sha256}"],
-            seconds=300,
-            check=False,
-        )
-        if done.returncode != 0:
-            said = (done.stderr or done.stdout).strip().splitlines()[-1:]
-            raise ImageError(
-                f"{each.name} {each.version}",
-                f"cannot be fetched: {''.join(said)}",
-                "if the archive has a newer version, `make image-lock` takes that",
-            )
-        lock.require_hash(unfinished, each.sha256)
-        unfinished.rename(found[each.name])
+        with tempfile.TemporaryDirectory(dir=folders.packages) as unfinished:
+            fetched, checked = Path(unfinished) / "fetched", Path(unfinished) / "checked"
+            _download(each, uri, fetched)
+            lock.require_hash(fetched, each.sha256)
+            shutil.copyfile(fetched, checked)  # of a file: archive, apt gives a link
+            checked.rename(found[each.name])
     for each in locked.debian:
         lock.require_hash(found[each.name], each.sha256)
     return found
+
+
+def _download(package: lock.DebianPackage, uri: str, target: Path) -> None:
+    asked = ("download-file", uri, target, f"SHA256:{package.sha256}")
+    done = run([_APT_HELPER, "-o", "APT::Sandbox::User=root", *asked], seconds=300, check=False)
+    if done.returncode != 0:
+        said = [line for line in done.stderr.splitlines() if line.startswith("E: ")]
+        raise ImageError(
+            f"{package.name} {package.version}",
+            said[0].removeprefix("E: ") if said else "cannot be fetched",
+            "if the archive has a newer version, `make image-lock` takes that",
+        )
 
 
 def entries(packages: Mapping[str, Path]) -> list[Entry]:

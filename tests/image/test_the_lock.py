@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,8 @@ def test_a_lock_that_cannot_be_read_says_what_writes_it(tmp_path: Path) -> None:
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     lock.write(lock.read(), tmp_path / "lock.json")
     assert (tmp_path / "lock.json").read_bytes() == lock.LOCK.read_bytes()
+
+
+def test_the_builder_never_imports_the_product() -> None:
+    code = "import sys, image.__main__; sys.exit('kubevouch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, check=True, timeout=60)
