@@ -137,6 +137,10 @@ class Cluster(Protocol):
         """Brings it into a scenario of the lab, or a state of that name; False where it cannot be brought there."""
         ...
 
+    def tell_credential_ids(self, *, told: bool) -> bool:
+        """Whether new CSRs say which credential made them; False where this cluster's version decides that."""
+        ...
+
     def repair(self, name: str) -> bool:
         """Does what only a person can do about a scenario; False where that is nothing."""
         ...

@@ -143,6 +143,10 @@ class LabCluster(Programs):
         ask(self.folder, {"do": "break", "scenario": name, "nodes": []}, timeout=180)
         return True
 
+    def tell_credential_ids(self, *, told: bool) -> bool:
+        ask(self.folder, {"do": "credential-ids", "told": told})
+        return True
+
     def repair(self, name: str) -> bool:
         try:
             ask(self.folder, {"do": "repair", "scenario": name}, timeout=180)

@@ -12,6 +12,7 @@ import binascii
 import hmac
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -42,6 +43,9 @@ _EXTRA_GROUP = re.compile(r"system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]")
 _ACCOUNT = re.compile(r"system:serviceaccount:([^:]+):([^:]+)")
 
 
+_CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
+
+
 class Authentication:
     """The authenticator of the lab's API server.
 
@@ -65,10 +69,15 @@ class Authentication:
         self._roots = read_certificates(ca, "client CA")
         self.tokens = Tokens(store, key=signing_key, clock=clock, entropy=entropy)
         self._known: dict[bytes, Certificate] = {}
+        self.tells_credentials = True
+        """Whether a user's extra says which credential was shown, as it does since Kubernetes 1.32."""
 
     def __call__(self, presented: Presented) -> UserInfo | None:
         """Who it is; None for a credential that is not good."""
         user = self._user(presented)
+        if user is not None and not self.tells_credentials:
+            left = {key: value for key, value in user.extra.items() if key != _CREDENTIAL_ID}
+            user = replace(user, extra=left)
         return user and self._acting(user, presented.headers)
 
     def of_token(self, token: str, audiences: tuple[str, ...] = ()) -> UserInfo | None:
@@ -170,9 +179,7 @@ def certificate_user(certificate: Certificate, now: datetime) -> UserInfo | None
     name = certificate.subject.common_name
     if not name or not certificate.not_before <= now <= certificate.not_after:
         return None
-    extra = {
-        "authentication.kubernetes.io/credential-id": (f"X509SHA256={certificate.fingerprint}",)
-    }
+    extra = {_CREDENTIAL_ID: (f"X509SHA256={certificate.fingerprint}",)}
     return UserInfo(name, groups=(*certificate.subject.organizations, AUTHENTICATED), extra=extra)
 
 

@@ -33,6 +33,7 @@ class Commands:
             "mend": self._mend,
             "fill": self._fill,
             "sh": self._sh,
+            "credential-ids": self._credential_ids,
             "stop-controller-manager": self._stop_controllers,
             "start-controller-manager": self._start_controllers,
         }
@@ -105,6 +106,11 @@ class Commands:
         words = ("/bin/sh", "-eu", "-c", message["script"], "sh", *message["arguments"])
         ran = await machine.system.run(words)
         return {"code": ran.returncode, "out": _packed(ran.stdout), "err": _packed(ran.stderr)}
+
+    async def _credential_ids(self, message: Message) -> Message:
+        """Whether new CSRs say which credential made them; an API server before Kubernetes 1.32 does not know."""
+        self._lab.control_plane.authentication.tells_credentials = message["told"]
+        return {}
 
     async def _stop_controllers(self, _: Message) -> Message:
         await self._lab.control_plane.stop_controllers()

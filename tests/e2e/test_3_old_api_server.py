@@ -1,0 +1,65 @@
+"""An API server older than Kubernetes 1.32 does not say which credential made a CSR: the operator may accept that."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .cluster import Cluster
+from .test_3_thief import Thief
+from .told import plan, serving_requests
+
+
+@pytest.fixture(scope="module")
+def old(cluster: Cluster) -> Iterator[Cluster]:
+    """Every kubelet waits for a decision, with a CSR that names no credential."""
+    if not cluster.tell_credential_ids(told=False):
+        pytest.skip("this cluster's API server says which credential made a CSR")
+    try:
+        cluster.state("pending")
+        assert "credential-id" not in str(serving_requests(cluster))
+        yield cluster
+    finally:
+        cluster.tell_credential_ids(told=True)
+        cluster.state("pending")
+
+
+def test_without_the_flag_nothing_is_approved_and_with_it_the_node_is_done(
+    old: Cluster, tmp_path: Path
+) -> None:
+    node, path = old.workers[0], tmp_path / "plan.json"
+    plan(old, path, "--nodes", node.name)
+    words = ("fix", "--apply", str(path), "--yes")
+    held = old.kubevouch(*words, "--gate-timeout", "8s")
+    assert held.code == 4, held
+    assert "credential-id (NoCredentialId): the CSR does not say which credential made it" in (
+        " ".join(held.out.split())
+    )
+    assert not [each for each in serving_requests(old) if _is_approved(each)]
+    done = old.kubevouch(*words, "--without-credential-id")
+    assert done.code in {0, 3}, done
+    [approved] = [each for each in serving_requests(old) if _is_approved(each)]
+    assert f"'username': 'system:node:{node.name}'" in str(approved["spec"])
+
+
+def test_with_the_flag_too_a_name_that_a_bootstrap_token_has_asked_for_gets_nothing(
+    old: Cluster, tmp_path: Path
+) -> None:
+    node, path = old.workers[1], tmp_path / "plan.json"
+    plan(old, path, "--nodes", node.name)
+    try:
+        Thief.of(old, node, tmp_path)
+        ran = old.kubevouch(
+            "fix", "--apply", str(path), "--yes", "--without-credential-id", "--gate-timeout", "8s"
+        )
+        assert ran.code == 4, ran
+        assert "credential-id (Bootstrapped): a bootstrap token has asked" in " ".join(
+            ran.out.split()
+        )
+    finally:
+        old.kubectl("delete", "csr", "thief-client", "--ignore-not-found")
+        old.kubectl("delete", "secret", "-n", "kube-system", "bootstrap-token-th1ef0")
+
+
+def _is_approved(request: dict[str, object]) -> bool:
+    return "'type': 'Approved'" in str(request.get("status"))
