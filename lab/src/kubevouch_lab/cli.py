@@ -274,7 +274,7 @@ def age(ctx: click.Context, time: str, directory: Path | None, nodes: tuple[str,
     terminal = terminal_of(ctx)
     text = time.removesuffix("d")
     if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= 3650:
-        raise UsageError(time, "is no number of days", "300d, say")
+        raise UsageError(time, "is not a number of days", "300d, say")
     found = _ask(_folder(terminal, directory), "age", days=int(text), nodes=list(nodes))
     terminal.note(f"{found['certificates']} certificates are {text} days older")
     return ExitCode.OK

@@ -118,7 +118,7 @@ def test_a_folder_with_other_things_in_it_is_not_removed(root: Path) -> None:
     (root / "thesis.txt").write_text("years of work")
     down = run("down", root, "--remove")
     assert down.returncode == 4
-    assert "is no lab's folder" in down.stderr
+    assert "is not the folder of a lab" in down.stderr
     assert (root / "thesis.txt").exists()
 
 
@@ -227,7 +227,7 @@ def test_what_is_broken_stays_broken_over_a_kill_and_is_mended(root: Path) -> No
     assert strange.returncode == 2
     assert "there is no such scenario; there are expired, no-ip-sans" in strange.stderr
     assert (
-        "is no node of this lab; its nodes are k8s-master"
+        "is not a node of this lab; its nodes are k8s-master"
         in run("age", root, "1d", "--node", "w9").stderr
     )
     shell = run("shell", root, "k8s-master", "systemctl", "is-active", "kubelet")

@@ -94,5 +94,5 @@ def ended(folder: Folder) -> bool:
 def removed(folder: Folder) -> None:
     """Removes the folder of a lab. Raises LabError if it is not one."""
     if folder.root.exists() and not folder.exists and any(folder.root.iterdir()):
-        raise LabError(str(folder.root), "is no lab's folder", "remove it by hand")
+        raise LabError(str(folder.root), "is not the folder of a lab", "remove it by hand")
     shutil.rmtree(folder.root, ignore_errors=True)

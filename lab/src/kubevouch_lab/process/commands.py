@@ -127,7 +127,7 @@ class Commands:
             host = self._lab.site.host(name)
             if host is None:
                 known = ", ".join(each.short for each in self._lab.site.hosts[:8])
-                raise UsageError(name, "is no node of this lab", f"its nodes are {known}")
+                raise UsageError(name, "is not a node of this lab", f"its nodes are {known}")
             found.append(self._lab.machines[host.name])
         return found or list(self._lab.machines.values())
 

@@ -173,7 +173,7 @@ def read_plan(path: Path) -> Plan:
             raise UsageError(str(path), seen, _RIGHT)
         plan = msgspec.json.decode(data, type=Plan)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(str(path), f"is no plan: {error}", _RIGHT) from None
+        raise UsageError(str(path), f"is not a valid plan: {error}", _RIGHT) from None
     if plan.schema != SCHEMA:
         raise UsageError(str(path), f"has schema {plan.schema!r}", f"{SCHEMA!r} was expected")
     if problem := _problem(plan):
@@ -215,7 +215,7 @@ def _node_problem(node: NodePlan) -> str:
     if not all(_is_address(entry.value) for entry in node.addresses):
         return f"{node.node}: not a valid IP address"
     if not _MACHINE.fullmatch(node.machine_id):
-        return f"{node.node}: {node.machine_id!r} is no machine id"
+        return f"{node.node}: {node.machine_id!r} is not a machine id"
     if not 0 < node.port < 65536 or not node.dial:
         return f"{node.node}: no address and port to dial"
     paths = (node.root, node.pki, node.config) if node.change is ChangeKind.BOOTSTRAP else ()
