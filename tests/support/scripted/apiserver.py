@@ -1,6 +1,6 @@
 """An API server on loopback: real TLS, one store for every kind, a log of what it saw, faults by script.
 
-For the tests that need no cluster, and the seed of the lab. It knows nothing of the client under test.
+For the tests that need no cluster. It knows nothing of the client under test.
 What it does not know it answers with 404, never with a guess.
 """
 

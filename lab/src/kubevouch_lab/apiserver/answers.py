@@ -61,13 +61,7 @@ class Answers:
                 "apiVersion": f"meta.k8s.io/{wanted.version}",
             }
             return encoded({**named, "metadata": page.metadata(), "items": items})
-        # As the real one: an item of a list carries neither kind nor apiVersion.
-        items = [
-            {key: value for key, value in item.items() if key not in {"kind", "apiVersion"}}
-            for item in page.items
-        ]
-        named = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version}
-        return encoded({**named, "metadata": page.metadata(), "items": items})
+        return encoded(page.body(kind))
 
     def _table(
         self,

@@ -47,6 +47,15 @@ class ListPage:
                 found["remainingItemCount"] = self.remaining
         return found
 
+    def body(self, kind: Kind) -> Object:
+        """As a list of that kind. As in a real one, an item carries neither kind nor apiVersion."""
+        items = [
+            {key: value for key, value in item.items() if key not in {"kind", "apiVersion"}}
+            for item in self.items
+        ]
+        named = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version}
+        return {**named, "metadata": self.metadata(), "items": items}
+
 
 def selected(kind: Kind, query: Mapping[str, str]) -> Matches:
     """What both selectors of a query let through."""
