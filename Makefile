@@ -7,6 +7,10 @@ READY  := $(VENV)/.ready
 COVERAGE := $(CURDIR)/$(VENV)/coverage
 STATE  ?= expired
 K8S    ?= 1.36.3
+# Tests run in that many processes. Those of one file of the e2e tests stay together: they tell one story.
+JOBS   ?= 2
+APART  := -n $(JOBS) --dist worksteal
+BY_FILE := -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: image image-lock lab-e2e demo picture docs story bench help test coverage mutation check format locks clean oracle real real-long real-up real-state real-down
@@ -30,20 +34,20 @@ $(READY): $(PACKAGES) pyproject.toml lab/pyproject.toml
 	@touch $@
 
 test: $(READY) ## all tests that need no root and no cluster, and the story on a lab (under 5 minutes on 2 cores)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(APART)
 	$(BIN)/python -m pytest --cluster=lab tests/e2e/test_1_story.py -k from_0_of_3
 
 lab-e2e: $(READY) ## all e2e tests on a lab, and every scenario of it
-	$(BIN)/python -m pytest --cluster=lab -m "not long" tests/e2e lab/tests/scenarios
+	$(BIN)/python -m pytest $(BY_FILE) --cluster=lab -m "not long" tests/e2e lab/tests/scenarios
 
 # The same tests as `test` and `lab-e2e`, run once under coverage.py, their processes too.
 coverage: $(READY) ## all of test and lab-e2e, and what they cover, room by room
 	rm -rf $(COVERAGE)
 	mkdir -p $(COVERAGE)
-	COVERAGE_FILE=$(COVERAGE)/data.plain $(BIN)/coverage run -m pytest
+	COVERAGE_FILE=$(COVERAGE)/data.plain $(BIN)/coverage run -m pytest $(APART)
 	$(BIN)/coverage combine -q --keep --data-file=$(COVERAGE)/plain $(COVERAGE)/data.plain.*
 	$(BIN)/coverage json -q --data-file=$(COVERAGE)/plain -o $(COVERAGE)/plain.json
-	COVERAGE_FILE=$(COVERAGE)/data.e2e $(BIN)/coverage run -m pytest --cluster=lab -m "not long" tests/e2e lab/tests/scenarios
+	COVERAGE_FILE=$(COVERAGE)/data.e2e $(BIN)/coverage run -m pytest $(BY_FILE) --cluster=lab -m "not long" tests/e2e lab/tests/scenarios
 	$(BIN)/coverage combine -q --data-file=$(COVERAGE)/all $(COVERAGE)/data.*
 	$(BIN)/coverage json -q --data-file=$(COVERAGE)/all -o $(COVERAGE)/all.json
 	$(BIN)/python -m tests.house.coverage_by_room $(COVERAGE)/plain.json $(COVERAGE)/all.json
