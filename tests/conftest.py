@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.go import skip_without_go
-from tests.support.lab_blocks import blocks_of_this_process
+from tests.support.workers import surroundings_of_a_worker
 
-__all__ = ["blocks_of_this_process"]
+__all__ = ["surroundings_of_a_worker"]
 
 _E2E = Path(__file__).parent / "e2e"
 

@@ -7,9 +7,9 @@ import pytest
 
 from lab.tests.plane import Plane, plane
 from tests.support.authority import Authority
-from tests.support.lab_blocks import blocks_of_this_process
+from tests.support.workers import surroundings_of_a_worker
 
-__all__ = ["authority", "blocks_of_this_process", "running"]
+__all__ = ["authority", "running", "surroundings_of_a_worker"]
 
 
 @pytest.fixture(scope="session")

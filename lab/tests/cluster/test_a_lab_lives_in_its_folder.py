@@ -14,7 +14,7 @@ import pytest
 
 from kubevouch_lab.cluster.folder import Folder
 from kubevouch_lab.cluster.site import BLOCKS_VARIABLE, blocks_of
-from tests.support.lab_blocks import share
+from tests.support.workers import share
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 

@@ -1,4 +1,4 @@
-"""Loopback addresses for the labs of this process alone, whatever other processes of the same test run do.
+"""Tests in several processes (pytest-xdist): each has addresses of its own, and the environment of a single one.
 
 A lab that was ended keeps its addresses for when it goes on, and nobody listens there meanwhile: what keeps the labs of
 two processes apart is that they never choose from the same blocks.
@@ -11,6 +11,9 @@ import pytest
 
 from kubevouch_lab.cluster.site import BLOCKS, BLOCKS_VARIABLE
 
+_OF_NO_TERMINAL = ("COLUMNS", "LINES")
+"""GNU readline sets them in a worker. There is no terminal, and nobody has said how wide the output is to be."""
+
 
 def share(worker: int, workers: int) -> str:
     """The worker's part of all blocks, as the setting names it."""
@@ -20,11 +23,14 @@ def share(worker: int, workers: int) -> str:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def blocks_of_this_process() -> Iterator[None]:
-    """Without pytest-xdist all of them."""
+def surroundings_of_a_worker() -> Iterator[None]:
+    """Without pytest-xdist nothing is changed."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     with pytest.MonkeyPatch.context() as environment:
-        if worker and BLOCKS_VARIABLE not in os.environ:
-            environment.setenv(BLOCKS_VARIABLE, share(int(worker), workers))
+        if worker:
+            for name in _OF_NO_TERMINAL:
+                environment.delenv(name, raising=False)
+            workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+            if BLOCKS_VARIABLE not in os.environ:
+                environment.setenv(BLOCKS_VARIABLE, share(int(worker), workers))
         yield
