@@ -7,6 +7,7 @@ texts. `cryptography` does the arithmetic (signatures, keys) and nothing else.
 - `verify`: whether metrics-server would trust it; `reasons`: the vocabulary
 - `csr` (`csr_attributes`, `csr_identity`), `quirks`: a CSR, and every way in which two readers could disagree about it
 - `issue`: the self-signed pair that keeps a kubelet's port answering
+- `request`: CSRs as an attacker makes them, for a self-test
 - below them, one part of Go's reader or verifier each: `der`, `pem`, `names`, `sans`, `keys`, `signatures`, `asn1_time`,
   `extensions`, `constraint_values`, `hostnames`, `chains`, `policies`, `constraints`, `constraint_sets`, `domains`,
   `uris`, `gotext`
@@ -35,6 +36,7 @@ from kubevouch.x509.lifetimes import remaining_life
 from kubevouch.x509.names import Name
 from kubevouch.x509.quirks import Quirk, QuirkCode
 from kubevouch.x509.reasons import Verdict, VerifyReason
+from kubevouch.x509.request import CsrTemplate, new_csr
 from kubevouch.x509.verify import ExtKeyUsage, verify
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "Certificate",
     "CertificateKind",
     "CertificateRequest",
+    "CsrTemplate",
     "ExtKeyUsage",
     "KeyKind",
     "Name",
@@ -58,6 +61,7 @@ __all__ = [
     "describe",
     "key_belongs",
     "kubelet_self_signed",
+    "new_csr",
     "node_name_of",
     "printable",
     "read_certificate_der",

@@ -41,10 +41,8 @@ BACKDATE = timedelta(hours=1)
 """How long before now the validity begins, as in the kubelet's own pair: clocks differ."""
 
 _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-_SHA256_RSA = der.encode(
-    der.SEQUENCE, der.encode_oid("1.2.840.113549.1.1.11"), der.encode(der.NULL)
-)
-_ECDSA_SHA256 = der.encode(der.SEQUENCE, der.encode_oid("1.2.840.10045.4.3.2"))
+SHA256_RSA = der.encode(der.SEQUENCE, der.encode_oid("1.2.840.113549.1.1.11"), der.encode(der.NULL))
+ECDSA_SHA256 = der.encode(der.SEQUENCE, der.encode_oid("1.2.840.10045.4.3.2"))
 _SERVER_AUTH = der.encode_oid("1.3.6.1.5.5.7.3.1")
 _SIGNATURE_AND_ENCIPHERMENT = b"\x05\xa0"
 _AND_CERT_SIGN = b"\x02\xa4"
@@ -99,7 +97,7 @@ def kubelet_self_signed(
     """
     if not host or not host.isascii() or not host.isprintable():
         raise X509Error("host name", repr(host), "a host name in ASCII was expected")
-    key, ca_key = _new_key(key_kind), _new_key(key_kind)
+    key, ca_key = new_key(key_kind), new_key(key_kind)
     validity = _validity(now - BACKDATE, now + lifetime)
     ca_name = encode_name((COMMON_NAME, f"{host}-ca@{int(now.timestamp())}"))
     key_id = hashlib.sha256(_key_bits(ca_key)).digest()[:20]
@@ -119,7 +117,8 @@ def kubelet_self_signed(
     )
 
 
-def _new_key(kind: KeyKind) -> _PrivateKey:
+def new_key(kind: KeyKind) -> _PrivateKey:
+    """A new private key, from the system's randomness."""
     if kind is KeyKind.RSA_2048:
         return rsa.generate_private_key(65537, 2048)
     return ec.generate_private_key(ec.SECP256R1())
@@ -130,7 +129,7 @@ def _certificate(
 ) -> bytes:
     """A certificate of version 3 (RFC 5280, 4.1), with extensions in the order in which Go writes them."""
     rsa_signs = isinstance(ca_key, rsa.RSAPrivateKey)
-    algorithm = _SHA256_RSA if rsa_signs else _ECDSA_SHA256
+    algorithm = SHA256_RSA if rsa_signs else ECDSA_SHA256
     tbs = der.encode(
         der.SEQUENCE,
         der.encode(der.explicit(0), der.encode_integer(2)),

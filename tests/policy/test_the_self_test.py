@@ -1,0 +1,187 @@
+"""The self-test: each attack is held for the reason that is expected, on a cluster as kubeadm makes it and on odd ones."""
+
+import json
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from kubevouch.evidence.names import ClusterNames
+from kubevouch.kube.access import LoopbackKubelets
+from kubevouch.kube.resources import Node
+from kubevouch.outcome import Outcome
+from kubevouch.policy.claims import as_address
+from kubevouch.policy.decide import RULES, decide
+from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.reserved import ReservedNames, reserved_of
+from kubevouch.policy.selftest import Scene, SelfTestRow, judged, scene_of, self_test
+from kubevouch.policy.selftest_attacks import ATTACKS
+from kubevouch.policy.sources.choice import IdentitySources
+from kubevouch.policy.sources.configuration import ApproverConfiguration, SourceWord
+from kubevouch.policy.sources.new_nodes import NewNodeRule
+from kubevouch.policy.sources.pinned import PinnedNode
+from kubevouch.policy.sources.stored import Unreadable
+from kubevouch.x509 import CsrTemplate, new_csr
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+RECORDED = Path(__file__).parents[1] / "fixtures" / "kubeadm-1.36" / "nodes.json"
+NODES = tuple(msgspec.convert(json.loads(RECORDED.read_text())["items"], list[Node]))
+WORKER = next(each for each in NODES if "worker-1" in each.name)
+NAMES = ClusterNames(
+    own_endpoints={"192.168.88.111": "an API server"},
+    virtual={"10.96.0.1": "Service default/kubernetes"},
+    external={},
+    services={"kubernetes.default": "Service default/kubernetes"},
+    service_networks=(ip_network("10.96.0.0/12"),),
+    pod_networks=(ip_network("10.244.0.0/16"),),
+    domains=("cluster.local",),
+    doubts=(),
+    loopback=LoopbackKubelets(),
+)
+RESERVED = reserved_of(NAMES, NODES)
+
+
+def pinned(node: Node) -> PinnedNode:
+    values = [each.address for each in node.status.addresses]
+    return PinnedNode(
+        node.name,
+        node.uid,
+        tuple(dict.fromkeys(each for each in values if as_address(each) is None)),
+        tuple(each for each in values if as_address(each) is not None),
+    )
+
+
+PINS = {node.name: pinned(node) for node in NODES}
+
+
+def rows_of(
+    sources: IdentitySources, nodes: tuple[Node, ...] = NODES, reserved: ReservedNames = RESERVED
+) -> tuple[SelfTestRow, ...]:
+    return self_test(ATTACKS, nodes, sources, reserved, NOW)
+
+
+def wrong(rows: tuple[SelfTestRow, ...]) -> dict[str, Any]:
+    return {each.attack: (each.got, each.why) for each in rows if not each.as_expected}
+
+
+ROWS = rows_of(IdentitySources(pins=PINS))
+
+
+def test_with_every_node_pinned_the_honest_csr_passes_and_each_attack_is_held() -> None:
+    assert wrong(ROWS) == {}
+    assert [each.got for each in ROWS if each.threat == ""] == [(HoldReason.PASSES,)]
+    assert all(each.got and HoldReason.PASSES not in each.got for each in ROWS if each.threat)
+    assert len(ROWS) == len(ATTACKS) + 1
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_every_rule_has_an_attack_that_it_refuses(rule: Any) -> None:
+    scene = scene_of(NODES, IdentitySources(pins=PINS), RESERVED, NOW)
+    assert scene is not None
+    changed = [attack.change(scene) for attack in ATTACKS]
+    refusing = {
+        result.rule
+        for each in changed
+        if each
+        for result in judged(each).results
+        if result.outcome is Outcome.REFUSE
+    }
+    passing = {result.rule for result in judged(scene).results}
+    name = next(
+        result.rule
+        for result in judged(scene).results
+        if result.rule.replace("-", "_") == rule.__name__
+    )
+    assert name in refusing
+    assert refusing == passing
+
+
+def test_the_honest_csr_is_that_of_a_worker_which_may_have_one() -> None:
+    workers = scene_of(NODES, IdentitySources(pins=PINS), RESERVED, NOW)
+    assert workers is not None
+    assert workers.node.name == WORKER.name
+    only = {name: pin for name, pin in PINS.items() if name != WORKER.name}
+    scene = scene_of(NODES, IdentitySources(pins=only), RESERVED, NOW)
+    assert scene is not None
+    assert [scene.node.name] == list(only)
+    none = scene_of(NODES, IdentitySources(), RESERVED, NOW)
+    assert none is not None
+    assert none.node.name == WORKER.name
+
+
+def test_where_only_the_node_speaks_for_itself_the_self_test_shows_what_that_lets_through() -> None:
+    weak = IdentitySources(ApproverConfiguration(sources=(SourceWord.NODE_STATUS,)))
+    found = wrong(rows_of(weak))
+    assert set(found) == {"an address that only the node itself claims", "a new node of any name"}
+    assert all(got == (HoldReason.PASSES,) for got, _ in found.values())
+
+
+def test_a_rule_for_new_nodes_that_takes_everything_is_shown_too() -> None:
+    rule = NewNodeRule("*-*", (ip_network("0.0.0.0/0"),), per_hour=9)
+    lax = IdentitySources(
+        ApproverConfiguration(sources=(SourceWord.PINS, SourceWord.NEW_NODES), new_nodes=(rule,)),
+        pins=PINS,
+    )
+    assert set(wrong(rows_of(lax))) == {"a new node of any name"}
+
+
+def test_where_no_node_is_pinned_only_the_honest_csr_is_not_as_expected() -> None:
+    found = wrong(rows_of(IdentitySources()))
+    assert set(found) == {"an honest CSR"}
+    assert "NodeUnknown" in found["an honest CSR"][1]
+
+
+def test_with_a_configuration_that_cannot_be_read_nothing_passes() -> None:
+    broken = IdentitySources(Unreadable("kubevouch-approver", "[", "YAML was expected"), pins=PINS)
+    assert set(wrong(rows_of(broken))) == {
+        "an honest CSR",
+        "a name that begins like its own",
+    }
+
+
+def test_a_cluster_of_one_node_is_attacked_as_well_and_what_it_lacks_is_left_out() -> None:
+    alone = rows_of(IdentitySources(pins=PINS), (WORKER,), ReservedNames())
+    left_out = {each.attack for each in alone if not each.got}
+    assert left_out == {"an API server's address", "a Service's address"}
+    assert wrong(alone) == {}
+
+
+def test_without_a_node_there_is_nobody_to_attack() -> None:
+    assert rows_of(IdentitySources(), ()) == ()
+
+
+def test_a_policy_that_lost_a_rule_fails_its_self_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = tuple(rule for rule in RULES if rule.__name__ != "foreign_addresses")
+    monkeypatch.setattr("kubevouch.policy.selftest.decide", lambda facts: decide(facts, lost))
+    found = wrong(rows_of(IdentitySources(pins=PINS)))
+    assert set(found) == {"another node's address", "another node's address and no name"}
+
+
+def test_another_reader_sees_in_a_made_csr_what_was_asked_for() -> None:
+    scene = scene_of(NODES, IdentitySources(pins=PINS), RESERVED, NOW)
+    assert isinstance(scene, Scene)
+    read = x509.load_pem_x509_csr(new_csr(scene.template))
+    assert read.is_signature_valid
+    assert read.subject.rfc4514_string() == f"CN=system:node:{scene.node.name},O=system:nodes"
+    sans = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert tuple(sans.get_values_for_type(x509.DNSName)) == scene.template.names
+    assert tuple(sans.get_values_for_type(x509.IPAddress)) == scene.template.addresses
+    assert isinstance(read.public_key(), ec.EllipticCurvePublicKey)
+    again = x509.load_pem_x509_csr(new_csr(scene.template))
+    assert again.public_key() != read.public_key()
+
+
+def test_of_two_extension_requests_another_reader_takes_the_first() -> None:
+    """What makes this attack one: Go, and so the signer, takes the PKCS#9 request."""
+    made = new_csr(
+        CsrTemplate("system:node:w1", names=("kubernetes.default.svc",), shown_names=("w1",))
+    )
+    read = x509.load_pem_x509_csr(made)
+    assert read.is_signature_valid
+    sans = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert sans.get_values_for_type(x509.DNSName) == ["w1"]
