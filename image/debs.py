@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from image import lock
@@ -32,17 +32,18 @@ _LINKS = {
 _NSSWITCH = b"passwd: files\ngroup: files\nhosts: files dns\n"
 
 
-def archives(given: Mapping[str, str]) -> dict[str, str]:
-    """The URI of each archive that a lock names: the one given, or the one that apt is configured for.
+def archives(names: Iterable[str], given: Mapping[str, str]) -> dict[str, str]:
+    """The URI of each of these archives, `main` or `security`: the one given, or the one that apt is configured for.
 
     Raises:
         BedError: apt knows no such archive.
     """
     ours = debian.release_of_this_machine(lock.RELEASE)
-    wanted = {"main": "", "security": "-security"}
+    suffixes = {"main": "", "security": "-security"}
     return {
-        name: given.get(name) or debian.archive_of([f"{lock.RELEASE}{suffix}", f"{ours}{suffix}"])
-        for name, suffix in wanted.items()
+        name: given.get(name)
+        or debian.archive_of([f"{release}{suffixes[name]}" for release in (lock.RELEASE, ours)])
+        for name in names
     }
 
 
@@ -55,7 +56,7 @@ def fetch(folders: Folders, locked: lock.Lock, given: Mapping[str, str]) -> dict
     folders.packages.mkdir(parents=True, exist_ok=True)
     found = {each.name: folders.packages / f"{each.sha256}.deb" for each in locked.debian}
     lacking = [each for each in locked.debian if not found[each.name].exists()]
-    known = archives(given) if lacking else {}
+    known = archives({each.archive for each in lacking}, given)
     for each in lacking:
         uri = f"{known[each.archive].rstrip('/')}/{each.path}"
         with tempfile.TemporaryDirectory(dir=folders.packages) as unfinished:

@@ -48,7 +48,7 @@ def resolve(now: datetime, given: Mapping[str, str]) -> Lock:
         BedError: apt or pip failed.
     """
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    known = debs.archives(given)
+    known = debs.archives(("main", "security"), given)
     with tempfile.TemporaryDirectory(prefix="kubevouch-image-") as name:
         folder = Path(name)
         return Lock(

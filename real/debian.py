@@ -34,5 +34,6 @@ def archive_of(releases: Sequence[str]) -> str:
 
 
 def release_of_this_machine(otherwise: str) -> str:
-    """The code name of this machine's own release of Debian, as `bookworm`."""
-    return platform.freedesktop_os_release().get("VERSION_CODENAME", otherwise)
+    """The code name of this machine's own release of Debian, as `bookworm`; the other one if this is no Debian."""
+    here = platform.freedesktop_os_release()
+    return here.get("VERSION_CODENAME", otherwise) if here.get("ID") == "debian" else otherwise

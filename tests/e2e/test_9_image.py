@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -189,12 +189,9 @@ def test_pods_run_it_as_any_user_on_a_read_only_root(
         {"name": "program", "command": ["kubevouch"], "args": ["--version"]},
     ]
     for container in containers:
-        container |= {"image": image_reference, "securityContext": SECURITY}
-        container["imagePullPolicy"] = "Never"
+        container.update(_run_by_anybody(image_reference))
     spec = {"restartPolicy": "Never", "nodeName": node.name, "containers": containers}
-    metadata = {"name": "runs", "namespace": restricted}
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
-    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(pod))
+    cluster.kubectl("apply", "-f", "-", stdin=_pod("runs", restricted, spec))
     _ended(cluster, "runs")
 
     said = {each["name"]: _log(node, "runs", str(each["name"])) for each in containers}
@@ -203,6 +200,43 @@ def test_pods_run_it_as_any_user_on_a_read_only_root(
     assert said["nothing"].startswith("Usage: kubevouch [OPTIONS] COMMAND")
     assert json.loads(said["module"])["kubevouch"] == __version__
     assert said["program"] == f"kubevouch {__version__}\n"
+
+
+def test_the_metrics_server_serves_from_a_pod_that_gives_it_flags_alone(
+    cluster: Cluster, image_reference: str
+) -> None:
+    node, name, namespace = cluster.workers[0], "image-serves", "kube-system"
+    cluster.kubectl("apply", "-f", str(CHECKOUT / "deploy" / "metrics-server" / "rbac.yaml"))
+    alive = {"httpGet": {"path": "/livez", "port": 4443, "scheme": "HTTPS"}, "periodSeconds": 1}
+    container = {
+        "name": "server",
+        "args": ["--secure-port=4443", "--kubelet-preferred-address-types=InternalIP"],
+        "startupProbe": {**alive, "failureThreshold": 60},
+        **_run_by_anybody(image_reference),
+    }
+    spec = {
+        "serviceAccountName": "kubevouch-metrics-server",
+        "restartPolicy": "Never",
+        "nodeName": node.name,
+        "containers": [container],
+    }
+    cluster.kubectl("apply", "-f", "-", stdin=_pod(name, namespace, spec))
+    try:
+        started = "jsonpath={.status.containerStatuses[0].started}"
+        asked = ("get", "pod", name, "-n", namespace, "-o", started)
+        eventually(lambda: cluster.kubectl(*asked).stdout == "true", "the server's /livez")
+        assert '"Serving securely" address="0.0.0.0:4443"' in _log(node, name, "server", namespace)
+    finally:
+        cluster.kubectl("delete", "pod", name, "-n", namespace, "--timeout=90s", seconds=100)
+
+
+def _run_by_anybody(image: str) -> dict[str, object]:
+    return {"image": image, "imagePullPolicy": "Never", "securityContext": SECURITY}
+
+
+def _pod(name: str, namespace: str, spec: Mapping[str, object]) -> str:
+    metadata = {"name": name, "namespace": namespace}
+    return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
 
 
 def _ended(cluster: Cluster, pod: str) -> None:
@@ -218,7 +252,7 @@ def _ended(cluster: Cluster, pod: str) -> None:
     assert ended == "Succeeded", described
 
 
-def _log(node: Node, pod: str, container: str) -> str:
+def _log(node: Node, pod: str, container: str, namespace: str = NAMESPACE) -> str:
     """From the node's disk, since the kubelet's port is dark in some states. Lines as containerd writes them (CRI)."""
-    raw = node.sh(f"cat /var/log/pods/{NAMESPACE}_{pod}_*/{container}/0.log").stdout
+    raw = node.sh(f"cat /var/log/pods/{namespace}_{pod}_*/{container}/0.log").stdout
     return "".join(f"{line.split(' ', 3)[3]}\n" for line in raw.splitlines())

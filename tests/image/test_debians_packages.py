@@ -52,7 +52,7 @@ def locked(sha256: str) -> Lock:
 
 def fetched(archive: Path, folders: Folders) -> dict[str, Path]:
     lock = locked(hashlib.sha256((archive / PATH).read_bytes()).hexdigest())
-    return debs.fetch(folders, lock, {"main": archive.as_uri(), "security": archive.as_uri()})
+    return debs.fetch(folders, lock, {"main": archive.as_uri()})
 
 
 def folders(tmp_path: Path) -> Folders:
@@ -93,5 +93,5 @@ def test_what_the_archive_has_not_or_has_otherwise_is_said(
     if gone:
         (archive / PATH).unlink()
     with pytest.raises(ImageError, match=r"^thing 1\.0\+b1~x: Failed to fetch .*make image-lock"):
-        debs.fetch(folders(tmp_path), lock, {"main": archive.as_uri(), "security": "file:/none"})
+        debs.fetch(folders(tmp_path), lock, {"main": archive.as_uri()})
     assert not list((tmp_path / "packages").glob("*.deb"))
