@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.go import skip_without_go
+from tests.support.unhurried import unhurried
 from tests.support.workers import surroundings_of_a_worker
 
 __all__ = ["surroundings_of_a_worker"]
+
+unhurried()
 
 _E2E = Path(__file__).parent / "e2e"
 

@@ -7,9 +7,12 @@ import pytest
 
 from lab.tests.plane import Plane, plane
 from tests.support.authority import Authority
+from tests.support.unhurried import unhurried
 from tests.support.workers import surroundings_of_a_worker
 
 __all__ = ["authority", "running", "surroundings_of_a_worker"]
+
+unhurried()
 
 
 @pytest.fixture(scope="session")
