@@ -1,14 +1,119 @@
 """The approver's Prometheus metrics: kubevouch_approver_*."""
 
-from prometheus_client import CollectorRegistry, Gauge
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client.core import GaugeMetricFamily
+
+from kubevouch.approve.decide.action import Action
+from kubevouch.approve.decide.served import ServedResult
+from kubevouch.kube.api_call import api_call
+from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.sources.choice import IdentitySource
+
+_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_PREFIX: Final = "kubevouch_approver_"
+VERDICTS: Final = ("pass", "refuse", "cannot-tell")
+NODE_NOT_READ: Final = "NodeNotRead"
+"""Reason of a decision that could not be made, since the Node could not be read."""
+
+NOT_WRITTEN: Final = "NotWritten"
+"""Reason of a decision that the API server did not take."""
 
 
 class ApproverInstruments:
     """Every series that is known beforehand is there from the start, at 0."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, about: str, labels: tuple[str, ...] = ()) -> Counter:
+            return Counter(f"{_PREFIX}{name}", about, labels, registry=registry)
+
         self.leader = Gauge(
-            "kubevouch_approver_leader",
+            f"{_PREFIX}leader",
             "Whether this process leads: only then it writes.",
             registry=registry,
         )
+        self.decisions = counter(
+            "decisions", "Looks at CSRs by what became of them.", ("outcome", "reason", "source")
+        )
+        self.decision_duration = Histogram(
+            f"{_PREFIX}decision_duration_seconds",
+            "From the begin of a look at a CSR to the answer of the API server.",
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self.others_approved = counter(
+            "others_approved",
+            "CSRs that somebody else approved, by what our policy says about them.",
+            ("verdict",),
+        )
+        self.served_checks = counter(
+            "served_checks",
+            "Issued certificates by whether their node serves them.",
+            ("result",),
+        )
+        self.events_dropped = counter("events_dropped", "Events that were not sent.")
+        self.api_requests = counter(
+            "api_requests", "Requests to the API server.", ("verb", "resource", "code")
+        )
+        self.watch_failures = counter("watch_failures", "Failures of watches.", ("resource",))
+        self.watch_lag = Histogram(
+            f"{_PREFIX}watch_lag_seconds",
+            "From the creation of a CSR (whole seconds) to when the watch showed it.",
+            buckets=(1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 840.0),
+            registry=registry,
+        )
+        self._preset()
+        self._registry = registry
+
+    def _preset(self) -> None:
+        for source in IdentitySource:
+            self.decisions.labels(Action.APPROVE, HoldReason.PASSES, source)
+            for outcome in (Action.HOLD, Action.CANNOT_TELL):
+                for reason in HoldReason:
+                    if reason not in {HoldReason.PASSES, HoldReason.NOT_ASKED}:
+                        self.decisions.labels(outcome, reason, source)
+        for failed in (NODE_NOT_READ, NOT_WRITTEN):
+            self.decisions.labels(Action.CANNOT_TELL, failed, IdentitySource.NONE)
+        for verdict in VERDICTS:
+            self.others_approved.labels(verdict)
+        for result in ServedResult:
+            self.served_checks.labels(result)
+
+    def measure(self, **gauges: Callable[[], float]) -> None:
+        """Gauges that are read when somebody asks for them, by their names without the prefix."""
+        self._registry.register(_Measured(gauges))
+
+    def request(self, method: str, target: str, /) -> Callable[[str], None]:
+        """Counts a request to the API server; an observer of kube.io."""
+        call = api_call(method, target.partition("?")[0])
+
+        def ended(how: str) -> None:
+            code = how if how.isdigit() else "none"
+            self.api_requests.labels(call.verb, call.resource.partition(".")[0], code).inc()
+
+        return ended
+
+
+class _Measured:
+    """Gauges whose values are functions."""
+
+    _ABOUT: Final = {
+        "pending": "Serving CSRs that nobody has decided about and that may still pass.",
+        "oldest_pending_age_seconds": "Age of the oldest of them; 0 if there is none.",
+        "queue_depth": "CSRs that are due for a look, or being looked at.",
+        "served_mismatch": "Nodes that do not serve the certificate that was issued for them two minutes ago or earlier.",
+        "source_problems": "ConfigMaps of the approver that cannot be read, wholly or in part.",
+        "synced": "Whether everything has been listed once.",
+    }
+
+    def __init__(self, gauges: dict[str, Callable[[], float]]) -> None:
+        self._gauges = gauges
+
+    def collect(self) -> Iterable[Metric]:
+        """One family for each."""
+        for name, value in self._gauges.items():
+            family = GaugeMetricFamily(f"{_PREFIX}{name}", self._ABOUT[name])
+            family.add_metric([], value())
+            yield family

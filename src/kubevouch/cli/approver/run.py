@@ -25,8 +25,20 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Where its Lease and its ConfigMaps are. Default: the pod's own, or the context's.",
 )
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Decide, and tell in the log and the metrics what would be written. Nothing is written.",
+)
+@click.option(
+    "--leader-elect/--no-leader-elect",
+    "elects",
+    default=True,
+    show_default=True,
+    help="Of several that run, the one that holds the Lease writes. Without it this must be the only one.",
+)
 @listening(8443)
-@logging("2 each decision, 3 each request")
+@logging("2 what is served, 3 each request")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -34,44 +46,71 @@ def command(
     kubeconfig: str | None,
     context: str | None,
     namespace: str,
+    dry_run: bool,
+    elects: bool,
     **flags: object,
 ) -> int:
     """Decides about kubelets' CSRs for serving certificates until SIGTERM.
 
-    Of several that run, the one that holds the Lease writes.
+    What every rule passes is approved. Everything else waits, and an Event on the CSR and on its Node says why. Which
+    names a node may have is told by ConfigMaps in its namespace: kubevouch-approver, kubevouch-inventory, kubevouch-pins-*.
     """
     from kubevouch.cli.common.connect import access_of
 
     terminal = terminal_of(ctx)
     found = access_of(terminal, kubeconfig, context)
-    return _run(terminal, found, namespace or found.namespace, server_flags(flags))
+    where = namespace or found.namespace
+    return _run(terminal, found, where, server_flags(flags), dry_run=dry_run, elects=elects)
 
 
 def _run(
-    terminal: "Terminal", access: "ClusterAccess", namespace: str, flags: "ServerFlags"
+    terminal: "Terminal",
+    access: "ClusterAccess",
+    namespace: str,
+    flags: "ServerFlags",
+    *,
+    dry_run: bool,
+    elects: bool,
 ) -> "ExitCode":
     """Until a signal. Raises KubevouchError, OSError."""
     from kubevouch.approve.act.controller import ApproverController, ApproverSettings
-    from kubevouch.cli.common.connect import with_api
-    from kubevouch.clock import Clock
+    from kubevouch.approve.act.instruments import ApproverInstruments
+    from kubevouch.cli.common.connect import run_loop
     from kubevouch.errors import ExitCode
     from kubevouch.kube.io.client import ApiClient
+    from kubevouch.serve.exposition import new_registry
     from kubevouch.serve.process import raise_open_file_limit, stop_on_signals
     from kubevouch.serve.server import ServingOptions
+    from kubevouch.system_clock import SystemClock
 
     raise_open_file_limit()
-    settings = ApproverSettings(namespace, f"{os.uname().nodename}_{secrets.token_hex(8)}")
+    identity = f"{os.uname().nodename}_{secrets.token_hex(8)}"
+    settings = ApproverSettings(namespace, identity, dry_run=dry_run, elects=elects)
+    registry = new_registry()
+    instruments = ApproverInstruments(registry)
 
-    async def work(api: ApiClient, clock: Clock) -> ExitCode:
+    async def work() -> ExitCode:
+        clock = SystemClock()
         log = flags.log(terminal, clock)
+        # Who may read the metrics must never keep the approver from running.
         source = flags.pair_source(clock)
-        # What reads the metrics must never keep the approver from running.
         options = ServingOptions(flags.host, flags.port, source, tolerate_missing=True)
-        async with stop_on_signals() as stop:
+        async with (
+            ApiClient(
+                access, clock=clock, environ=terminal.environment, observe=instruments.request
+            ) as api,
+            stop_on_signals() as stop,
+        ):
             controller = ApproverController(
-                api, clock, log, settings, secrets.SystemRandom().random
+                api,
+                clock,
+                log,
+                settings,
+                registry=registry,
+                instruments=instruments,
+                rng=secrets.SystemRandom().random,
             )
             await controller.serve(options, stop)
         return ExitCode.OK
 
-    return with_api(terminal, access, work)
+    return run_loop(work())

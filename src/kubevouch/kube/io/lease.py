@@ -81,6 +81,7 @@ class Election:
 
     async def attempt(self) -> float:
         """One try to get or to keep the Lease. Returns the seconds to wait before the next one."""
+        self._tell()
         began = self._clock.monotonic()
         try:
             async with asyncio.timeout(_LONGEST_CALL):

@@ -1,0 +1,80 @@
+"""What changes seldom and is read every minute: the cluster's own names, and the CAs of kubelets' certificates."""
+
+from collections.abc import Callable
+from typing import Final
+
+from kubevouch.clock import Clock
+from kubevouch.errors import KubevouchError
+from kubevouch.evidence.gather.identity import gather_trust
+from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.gather.names import gather_names
+from kubevouch.evidence.names import ClusterNames
+from kubevouch.kube.backoff import Backoff
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.x509 import Certificate
+
+EVERY: Final = 60.0
+KEPT: Final = 300.0
+"""Seconds for which names that were read without a doubt are used while they cannot be read so again."""
+
+
+class ClusterFacts:
+    """changed: called with the names when they are other ones, or the same with a doubt. report: with each failure."""
+
+    def __init__(
+        self,
+        api: ApiClient,
+        clock: Clock,
+        *,
+        rng: Callable[[], float],
+        changed: Callable[[ClusterNames], None],
+        report: Callable[[KubevouchError | str], None],
+    ) -> None:
+        self._api = api
+        self._clock = clock
+        self._changed = changed
+        self._report = report
+        self._backoff = Backoff(rng)
+        self._names: ClusterNames | None = None
+        self._good_at: float | None = None
+        self.roots: tuple[Certificate, ...] = ()
+        """The CAs that sign kubelets' certificates; empty as long as nobody could read them."""
+
+    @property
+    def known(self) -> bool:
+        """Whether the names were read once."""
+        return self._names is not None
+
+    async def run(self) -> None:
+        """Reads them again and again until cancelled."""
+        while True:
+            await self._clock.sleep(await self.read())
+
+    async def read(self) -> float:
+        """Reads them once. Returns the seconds to wait before the next time."""
+        inquiry = Inquiry(self._clock)
+        try:
+            names = await gather_names(self._api, inquiry)
+            trust = await gather_trust(self._api, inquiry)
+        except KubevouchError as error:
+            self._report(error)
+            return self._backoff.failed()
+        self._backoff.succeeded()
+        if trust.value is not None:
+            self.roots = trust.value.certificates
+        elif trust.doubt is not None:
+            self._report(trust.doubt.text)
+        self._take(names)
+        return EVERY
+
+    def _take(self, names: ClusterNames) -> None:
+        now = self._clock.monotonic()
+        for doubt in names.doubts:
+            self._report(doubt.text)
+        if not names.doubts:
+            self._good_at = now
+        elif self._good_at is not None and now - self._good_at < KEPT:
+            return  # those without a doubt are still good
+        if names != self._names:
+            self._names = names
+            self._changed(names)

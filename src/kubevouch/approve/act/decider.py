@@ -1,0 +1,247 @@
+"""Looks at one CSR after another: the live Node, the policy, and the one write that follows from it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from kubevouch.approve.act.cluster_facts import ClusterFacts
+from kubevouch.approve.act.queue import DecisionQueue
+from kubevouch.approve.act.records import RecordWriter
+from kubevouch.approve.act.telling import Telling
+from kubevouch.approve.decide.action import Action, action_of, approval_by, denial_of
+from kubevouch.approve.decide.again import HELD, is_over, next_look
+from kubevouch.approve.decide.look import LookedAt, look, may_be_dialled
+from kubevouch.approve.decide.view import ClusterView
+from kubevouch.approve.decide.waiting import WaitingCsr
+from kubevouch.clock import Clock
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.errors import Conflict, NotFound
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import NODES, CertificateSigningRequest, CsrCondition, Node
+from kubevouch.kubelet.dial_result import Target
+from kubevouch.kubelet.io.dial import dial_all
+from kubevouch.outcome import Outcome
+from kubevouch.policy.csr import asked_of
+from kubevouch.policy.reserved import ReservedNames
+from kubevouch.policy.sources.choice import SourceAnswer, wants_renewal
+from kubevouch.policy.sources.renewal import RenewalEvidence
+
+AT_ONCE: Final = 16
+"""Decisions that are made at the same time."""
+
+_WORKERS: Final = 64
+"""More than that, since a worker may wait for a handshake with a node that does not answer."""
+
+OLDEST_FACTS: Final = 5.0
+"""Seconds: what was read longer ago is read again before anything is written by it."""
+
+_NAMES_AWAITED: Final = 1.0
+_LEASE_AWAITED: Final = 1.0
+_DIAL_TIMEOUT: Final = 5.0
+
+
+class Decider:
+    """Works on a queue.
+
+    active: whether this process leads, as far as was said. decides: whether it leads right now. may_write: asked right before every write. written: called with
+    each CSR as it is after our own write.
+    """
+
+    def __init__(
+        self,
+        api: ApiClient,
+        clock: Clock,
+        view: ClusterView,
+        queue: DecisionQueue,
+        *,
+        facts: ClusterFacts,
+        records: RecordWriter,
+        telling: Telling,
+        active: Callable[[], bool],
+        decides: Callable[[], bool],
+        may_write: Callable[[], bool],
+        dry_run: bool,
+        written: Callable[[CertificateSigningRequest], None],
+        rng: Callable[[], float],
+    ) -> None:
+        self._api = api
+        self._clock = clock
+        self._view = view
+        self._queue = queue
+        self._facts = facts
+        self._records = records
+        self._telling = telling
+        self._active = active
+        self._decides = decides
+        self._may_write = may_write
+        self._dry_run = dry_run
+        self._written = written
+        self._rng = rng
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(_WORKERS):
+                workers.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            name = await self._queue.get()
+            try:
+                await self._look_at(name)
+            except Exception as error:  # noqa: BLE001 - one CSR must not end the approver
+                self._telling.panicked(name, error)
+                self._queue.put(name, HELD)
+            finally:
+                self._queue.done(name)
+
+    async def _look_at(self, name: str) -> None:
+        waiting = self._view.waiting.get(name)
+        if waiting is None or waiting.over or not self._active():
+            return
+        if not self._decides():
+            # The Lease is being renewed, or another process has it: then it will be said soon.
+            self._queue.put(name, _LEASE_AWAITED)
+            return
+        reserved = self._view.reserved(self._clock.monotonic())
+        if reserved is None:
+            self._queue.put(name, _NAMES_AWAITED)
+            return
+        renewal = await self._renewal(waiting, reserved)
+        async with self._at_once:
+            began = self._clock.monotonic()
+            await self._look_now(waiting, reserved, renewal, began)
+            self._telling.took(self._clock.monotonic() - began)
+
+    async def _look_now(
+        self,
+        waiting: WaitingCsr,
+        reserved: ReservedNames,
+        renewal: RenewalEvidence | None,
+        began: float,
+    ) -> None:
+        try:
+            live = await self._live(waiting)
+        except KubevouchError as error:
+            self._again(waiting, None)
+            self._telling.node_not_read(waiting, error)
+            return
+        looked = self._look(waiting, live, reserved, renewal)
+        if looked.answer is not None and looked.answer.admits is not None and live is not None:
+            async with self._records.admitting:
+                # Others may have been admitted since.
+                looked = self._look(waiting, live, reserved, renewal)
+                if not await self._admitted(looked, live):
+                    self._again(waiting, None)
+                    return
+        await self._act(waiting, live, looked, began)
+
+    async def _live(self, waiting: WaitingCsr) -> Node | None:
+        """The requestor's Node, from the API server and from no cache. Raises KubevouchError."""
+        if not waiting.node:
+            return None
+        try:
+            live = await self._api.get(NODES, waiting.node)
+        except NotFound:
+            return None
+        if live.name != waiting.node:
+            return None  # a name that leads to another path
+        if not waiting.first_uid:
+            waiting.first_uid = live.uid
+        return live
+
+    async def _renewal(
+        self, waiting: WaitingCsr, reserved: ReservedNames
+    ) -> RenewalEvidence | None:
+        """What the kubelet serves at the addresses in question; None if nobody needs to know, or nobody may look."""
+        asked, at = asked_of(waiting.csr), self._clock.now()
+        node = self._view.nodes.get(waiting.node or "")
+        if node is None or asked is None or not self._facts.roots:
+            return None
+        if not wants_renewal(node, self._view.sources.current):
+            return None
+        if not may_be_dialled(waiting.csr, reserved, at):
+            return None
+        targets = [
+            Target(str(each), node=node.name, port=node.kubelet_port) for each in asked.addresses
+        ]
+        dialled = await dial_all(targets, clock=self._clock, timeout=_DIAL_TIMEOUT)
+        return RenewalEvidence(dialled, self._facts.roots, at)
+
+    def _look(
+        self,
+        waiting: WaitingCsr,
+        live: Node | None,
+        reserved: ReservedNames,
+        renewal: RenewalEvidence | None,
+    ) -> LookedAt:
+        at = self._clock.now()
+        return look(self._view, waiting, live, reserved, at=at, renewal=renewal)
+
+    async def _admitted(self, looked: LookedAt, live: Node) -> bool:
+        """Whether what the rule for new nodes admits is written down, if it is to be approved at all."""
+        admits = looked.answer.admits if looked.answer else None
+        if admits is None or looked.decision.outcome is not Outcome.PASS or self._dry_run:
+            return True
+        return await self._records.admit(live, admits)
+
+    async def _act(
+        self, waiting: WaitingCsr, live: Node | None, looked: LookedAt, began: float
+    ) -> None:
+        mode = self._view.sources.configuration_or_default.deny
+        action = action_of(looked.decision, mode)
+        if action in (Action.HOLD, Action.CANNOT_TELL):
+            self._hold(waiting, live, looked, action)
+        elif self._dry_run:
+            self._telling.would_write(waiting, looked, action)
+            self._queue.put(waiting.name, HELD)
+        else:
+            await self._decide(waiting, looked, action, began)
+
+    def _hold(
+        self, waiting: WaitingCsr, live: Node | None, looked: LookedAt, action: Action
+    ) -> None:
+        waiting.over = is_over(looked.decision)
+        self._again(waiting, looked)
+        self._telling.held(waiting, live, looked, action)
+
+    async def _decide(
+        self, waiting: WaitingCsr, looked: LookedAt, action: Action, began: float
+    ) -> None:
+        if self._clock.monotonic() - began > OLDEST_FACTS or not self._may_write():
+            # The process was stopped meanwhile, or does not lead any more: nothing is written by old facts.
+            self._queue.put(waiting.name, 1.0)
+            return
+        condition = _condition(looked, action)
+        try:
+            found = await self._api.patch_approval(waiting.found, condition)
+        except NotFound:
+            return  # the watch tells the rest
+        except Conflict:
+            self._queue.put(waiting.name, self._rng())
+            return
+        except KubevouchError as error:
+            self._again(waiting, None)
+            self._telling.not_written(waiting, error)
+            return
+        self._written(found)
+        self._telling.wrote(found, looked, action)
+
+    def _again(self, waiting: WaitingCsr, looked: LookedAt | None) -> None:
+        """Queues the next look. looked: None if there was no decision."""
+        told = looked is not None and looked.decision.outcome is Outcome.REFUSE
+        waiting.failures = 0 if told else waiting.failures + 1
+        budget = self._view.budget.wait(waiting.node or "", self._clock.now())
+        decision = looked.decision if looked else None
+        wait = next_look(decision, waiting.failures, self._rng, budget)
+        if wait is not None:
+            self._queue.put(waiting.name, wait)
+
+
+def _condition(looked: LookedAt, action: Action) -> CsrCondition:
+    if action is Action.DENY:
+        return denial_of(looked.decision)
+    answer: SourceAnswer | None = looked.answer
+    assert answer is not None  # no rule passes without a Node
+    return approval_by(answer)

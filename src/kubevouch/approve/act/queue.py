@@ -1,0 +1,90 @@
+"""Which CSRs are to be looked at, and when: each by one worker at a time, and again if something happened meanwhile."""
+
+import asyncio
+import heapq
+from collections import deque
+from itertools import count
+from typing import Final
+
+from kubevouch.clock import Clock
+
+_TICK: Final = 0.5
+"""Seconds between two looks at who has waited long enough. What is due at once does not wait for it."""
+
+
+class DecisionQueue:
+    """A queue of names. `run` brings up those that wait; `get` and `done` are the workers'."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ready: deque[str] = deque()
+        self._due: dict[str, float] = {}
+        """By name: when it is due; 0 for what is ready."""
+        self._later: list[tuple[float, int, str]] = []
+        self._numbers = count()
+        self._busy: set[str] = set()
+        self._again: set[str] = set()
+        self._news = asyncio.Event()
+
+    @property
+    def depth(self) -> int:
+        """How many are due, or being looked at now."""
+        return len(self._ready) + len(self._busy)
+
+    def put(self, name: str, after: float = 0.0) -> None:
+        """It is to be looked at in so many seconds; earlier, if that was said before."""
+        if after <= 0 and name in self._busy:
+            self._again.add(name)
+            return
+        due = 0.0 if after <= 0 else self._clock.monotonic() + after
+        known = self._due.get(name)
+        if known is not None and known <= due:
+            return
+        self._due[name] = due
+        if due:
+            heapq.heappush(self._later, (due, next(self._numbers), name))
+        else:
+            self._ready.append(name)
+            self._news.set()
+
+    def discard(self, name: str) -> None:
+        """It is not to be looked at any more."""
+        self._due.pop(name, None)
+        self._again.discard(name)
+
+    def clear(self) -> None:
+        """Nothing is to be looked at any more."""
+        self._ready.clear()
+        self._due.clear()
+        self._later.clear()
+        self._again.clear()
+
+    async def get(self) -> str:
+        """The next that is due. It is the caller's until `done`."""
+        while True:
+            while self._ready:
+                name = self._ready.popleft()
+                if self._due.get(name) == 0.0 and name not in self._busy:
+                    del self._due[name]
+                    self._busy.add(name)
+                    return name
+            self._news.clear()
+            await self._news.wait()
+
+    def done(self, name: str) -> None:
+        """The worker has finished with it."""
+        self._busy.discard(name)
+        if name in self._again:
+            self._again.discard(name)
+            self.put(name)
+
+    async def run(self) -> None:
+        """Brings up what has waited long enough, until cancelled."""
+        while True:
+            await self._clock.sleep(_TICK)
+            now = self._clock.monotonic()
+            while self._later and self._later[0][0] <= now:
+                due, _, name = heapq.heappop(self._later)
+                if self._due.get(name) == due:
+                    del self._due[name]
+                    self.put(name)

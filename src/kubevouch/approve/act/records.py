@@ -1,0 +1,120 @@
+"""Writes what the approver itself has to remember: into ConfigMaps kubevouch-recorded-*, and into no others."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from kubevouch.approve.decide.view import ClusterView
+from kubevouch.clock import Clock
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.errors import NotFound
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import CONFIG_MAPS, ConfigMap, Node
+from kubevouch.policy.sources.recorded import RECORDED, Admitted, RecordedNode, written_record
+from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, shard_of
+
+PART_OF: Final = "app.kubernetes.io/part-of"
+LABELS: Final = {PART_OF: "kubevouch", "kubevouch.dev/holds": "recorded"}
+_EVERY: Final = 5.0
+"""Seconds between two writes of what was learned about client certificates."""
+
+
+class RecordWriter:
+    """may_write: asked right before each write. report: called with each failure."""
+
+    def __init__(
+        self,
+        api: ApiClient,
+        clock: Clock,
+        view: ClusterView,
+        *,
+        namespace: str,
+        may_write: Callable[[], bool],
+        report: Callable[[KubevouchError | str], None],
+    ) -> None:
+        self._api = api
+        self._clock = clock
+        self._view = view
+        self._namespace = namespace
+        self._may_write = may_write
+        self._report = report
+        self._changed: set[str] = set()
+        self.admitting = asyncio.Lock()
+        """Held from the question to the rule for new nodes until its answer is written, so that it counts right."""
+
+    def changed(self, node: str) -> None:
+        """The standing of a node's client certificates has changed, or the Node is gone: soon to be written."""
+        if node:
+            self._changed.add(node)
+
+    async def admit(self, node: Node, admitted: Admitted) -> bool:
+        """Writes down what the rule for new nodes admits. Whether that is done: nothing may be approved otherwise."""
+        known = self._view.sources.record(node.name)
+        if isinstance(known, Unreadable) or not self._may_write():
+            return False
+        standings = self._view.standings
+        record = RecordedNode(node.name, node.uid, admitted)
+        if standings is not None:
+            record = msgspec.structs.replace(record, standing=standings.known(node.name))
+        try:
+            await self._write(shard_of(RECORDED, node.name), {node.name: written_record(record)})
+        except (KubevouchError, NotAnEntry) as error:
+            self._report(error if isinstance(error, KubevouchError) else str(error))
+            return False
+        return True
+
+    async def run(self) -> None:
+        """Writes what has changed about client certificates, until cancelled."""
+        while True:
+            await self._clock.sleep(_EVERY)
+            if self._changed and self._may_write():
+                await self._flush()
+
+    async def _flush(self) -> None:
+        nodes, self._changed = self._changed, set()
+        shards: dict[str, dict[str, str | None]] = {}
+        for node in sorted(nodes):
+            known = self._view.sources.record(node)
+            if isinstance(known, Unreadable):
+                continue  # a newer kubevouch's: it is not written over
+            text = self._standing_text(node, known)
+            if text is not None or known is not None:
+                shards.setdefault(shard_of(RECORDED, node), {})[node] = text
+        for name, entries in shards.items():
+            if not self._may_write():
+                self._changed |= entries.keys()
+                continue
+            try:
+                await self._write(name, entries)
+            except KubevouchError as error:
+                self._changed |= entries.keys()
+                self._report(error)
+
+    def _standing_text(self, node: str, known: RecordedNode | None) -> str | None:
+        """The entry of a node; None if there is nothing to remember, or the Node is gone."""
+        standings, there = self._view.standings, self._view.nodes.get(node)
+        if standings is None or there is None:
+            return None
+        standing = standings.known(node)
+        if known is None and not standing.credentials:
+            return None
+        # What the rule admitted is bound to the Node that it admitted.
+        record = known if known and known.admitted else RecordedNode(node, there.uid)
+        try:
+            return written_record(msgspec.structs.replace(record, standing=standing))
+        except NotAnEntry as error:
+            self._report(f"{shard_of(RECORDED, node)}, {node}: {error.seen}; {error.expected}")
+            return None
+
+    async def _write(self, name: str, entries: dict[str, str | None]) -> None:
+        """One merge patch: other entries are not touched. What was written counts at once, before the watch shows it."""
+        found: ConfigMap
+        try:
+            found = await self._api.patch(CONFIG_MAPS, name, {"data": entries}, self._namespace)
+        except NotFound:
+            data = {node: text for node, text in entries.items() if text is not None}
+            body = {"metadata": {"name": name, "labels": LABELS}, "data": data}
+            found = await self._api.create(CONFIG_MAPS, body, self._namespace)
+        self._view.sources.put(found)

@@ -1,0 +1,115 @@
+"""Looks whether nodes serve what was issued for them: a kubelet that does not is dark, or will be."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from kubevouch.approve.decide.served import (
+    FIRST_LOOK,
+    LATE,
+    IssuedCertificate,
+    ServedResult,
+    issued_of,
+    next_served_look,
+    result_of,
+)
+from kubevouch.approve.decide.view import ClusterView
+from kubevouch.clock import Clock
+from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.kubelet.dial_result import Target
+from kubevouch.kubelet.io.dial import dial
+from kubevouch.policy.csr import NODE_USER
+
+_TICK: Final = 2.0
+_AT_ONCE: Final = 32
+_MOST: Final = 10_000
+
+
+@dataclass(slots=True)
+class _Look:
+    issued: IssuedCertificate
+    since: float
+    due: float
+    late: bool = False
+
+
+class ServedWatch:
+    """checked: called with the last result for a certificate: when it is served, and once when it is not in time."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        view: ClusterView,
+        *,
+        looks: Callable[[], bool],
+        checked: Callable[[IssuedCertificate, ServedResult], None],
+    ) -> None:
+        self._clock = clock
+        self._view = view
+        self._looks = looks
+        self._checked = checked
+        self._by_node: dict[str, _Look] = {}
+        self._not_served: set[str] = set()
+
+    @property
+    def mismatches(self) -> int:
+        """How many nodes do not serve what was issued for them two minutes ago or earlier."""
+        return len(self._not_served & self._by_node.keys())
+
+    def put(self, csr: CertificateSigningRequest) -> None:
+        """A CSR that we approved, as it is now. The newest certificate of a node is looked for."""
+        node = csr.spec.username.removeprefix(NODE_USER)
+        known = self._by_node.get(node)
+        if known is not None and known.issued.csr.uid == csr.uid:
+            return
+        issued = issued_of(csr, node)
+        if issued is None or len(self._by_node) >= _MOST:
+            return
+        now = self._clock.monotonic()
+        self._by_node[node] = _Look(issued, now, now + FIRST_LOOK)
+        self._not_served.discard(node)
+
+    async def run(self) -> None:
+        """Looks until cancelled."""
+        while True:
+            await self._clock.sleep(_TICK)
+            now = self._clock.monotonic()
+            due = {name: each for name, each in self._by_node.items() if each.due <= now}
+            if due and self._looks():
+                await self._look(due)
+
+    async def _look(self, due: dict[str, _Look]) -> None:
+        targets = []
+        for name, each in due.items():
+            node = self._view.nodes.get(name)
+            if node is None:
+                self._by_node.pop(name, None)
+            else:
+                targets.append(Target(each.issued.address, node=name, port=node.kubelet_port))
+        answers = dial(targets, clock=self._clock, concurrency=_AT_ONCE, timeout=5.0)
+        async with contextlib.aclosing(answers):
+            async for answer in answers:
+                name = answer.target.node
+                if self._by_node.get(name) is due[name]:
+                    self._judge(name, due[name], result_of(due[name].issued, answer))
+
+    def _judge(self, name: str, look: _Look, result: ServedResult) -> None:
+        now = self._clock.monotonic()
+        age = now - look.since
+        if result is ServedResult.SERVED:
+            del self._by_node[name]
+            self._not_served.discard(name)
+            self._checked(look.issued, result)
+            return
+        if age >= LATE and not look.late:
+            look.late = True
+            self._checked(look.issued, result)
+        if age >= LATE and result is ServedResult.NOT_SERVED:
+            self._not_served.add(name)
+        again = next_served_look(age)
+        if again is None:
+            del self._by_node[name]
+            self._not_served.discard(name)
+        else:
+            look.due = now + again

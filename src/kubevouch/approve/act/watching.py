@@ -1,0 +1,178 @@
+"""Follows the watches, and tells the view and whoever has to act what they show."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Protocol, TypeVar
+
+from kubevouch.approve.act.records import PART_OF
+from kubevouch.clock import Clock
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.watch import Deleted, Synced, Upserted, Watch
+from kubevouch.kube.resources import (
+    CONFIG_MAPS,
+    CSRS,
+    NODES,
+    CertificateSigningRequest,
+    ConfigMap,
+    Node,
+    Object,
+    Resource,
+)
+from kubevouch.policy.csr import KUBELET_CLIENT, KUBELET_SERVING
+
+ObjectT = TypeVar("ObjectT", bound=Object)
+
+CSR_LIFE: Final = 50 * 60.0
+"""Seconds. An issued CSR is kept for an hour (pkg/controller/certificates/cleaner); whoever did not see it by then never does."""
+
+
+class WatchHandler(Protocol):
+    """Told what has happened, in the order of each watch."""
+
+    def node(self, node: Node) -> None:
+        """A Node is new or has changed."""
+        ...
+
+    def node_gone(self, name: str) -> None:
+        """A Node is gone."""
+        ...
+
+    def serving_csr(self, csr: CertificateSigningRequest) -> None:
+        """A CSR for a kubelet's serving certificate is new or has changed."""
+        ...
+
+    def serving_csr_gone(self, name: str, uid: str) -> None:
+        """Such a CSR is gone."""
+        ...
+
+    def client_csr(self, csr: CertificateSigningRequest) -> None:
+        """A CSR for a kubelet's client certificate is new or has changed."""
+        ...
+
+    def client_csrs_missed(self) -> None:
+        """Client certificates may have been issued, and their CSRs deleted, that no watch has shown."""
+        ...
+
+    def config_map(self, found: ConfigMap) -> None:
+        """A ConfigMap of ours is new or has changed."""
+        ...
+
+    def config_map_gone(self, name: str) -> None:
+        """A ConfigMap of ours is gone."""
+        ...
+
+    def all_listed(self) -> None:
+        """Everything has been listed once: called once."""
+        ...
+
+
+class Watches:
+    """The four watches. report: called with what is watched and each failure."""
+
+    def __init__(
+        self,
+        api: ApiClient,
+        clock: Clock,
+        handler: WatchHandler,
+        *,
+        namespace: str,
+        rng: Callable[[], float],
+        report: Callable[[str, KubevouchError], None],
+    ) -> None:
+        self._api = api
+        self._clock = clock
+        self._handler = handler
+        self._namespace = namespace
+        self._rng = rng
+        self._report = report
+        self._listed: set[str] = set()
+        self._failing_since: float | None = None
+
+    @property
+    def synced(self) -> bool:
+        """Whether everything has been listed once."""
+        return len(self._listed) == 4
+
+    async def run(self) -> None:
+        """Follows all of them until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._nodes())
+            tasks.create_task(self._serving())
+            tasks.create_task(self._client())
+            tasks.create_task(self._config_maps())
+
+    def _watch(
+        self,
+        what: str,
+        resource: Resource[ObjectT],
+        *,
+        namespace: str = "",
+        fields: str = "",
+        labels: str = "",
+    ) -> Watch[ObjectT]:
+        return Watch(
+            self._api,
+            resource,
+            clock=self._clock,
+            rng=self._rng,
+            report=lambda error: self._failed(what, error),
+            namespace=namespace,
+            field_selector=fields,
+            label_selector=labels,
+        )
+
+    def _failed(self, what: str, error: KubevouchError) -> None:
+        if what == "client CSRs" and self._failing_since is None:
+            self._failing_since = self._clock.monotonic()
+        self._report(what, error)
+
+    def _is_listed(self, what: str) -> None:
+        before = self.synced
+        self._listed.add(what)
+        if self.synced and not before:
+            self._handler.all_listed()
+
+    async def _nodes(self) -> None:
+        async for each in self._watch("nodes", NODES).events():
+            match each:
+                case Upserted(object=node):
+                    self._handler.node(node)
+                case Deleted(key=(_, name)):
+                    self._handler.node_gone(name)
+                case Synced():
+                    self._is_listed("nodes")
+
+    async def _serving(self) -> None:
+        chosen = f"spec.signerName={KUBELET_SERVING}"
+        async for each in self._watch("serving CSRs", CSRS, fields=chosen).events():
+            match each:
+                case Upserted(object=csr):
+                    self._handler.serving_csr(csr)
+                case Deleted(key=(_, name), uid=uid):
+                    self._handler.serving_csr_gone(name, uid)
+                case Synced():
+                    self._is_listed("serving CSRs")
+
+    async def _client(self) -> None:
+        chosen = f"spec.signerName={KUBELET_CLIENT}"
+        async for each in self._watch("client CSRs", CSRS, fields=chosen).events():
+            since, self._failing_since = self._failing_since, None
+            if isinstance(each, Upserted):
+                self._handler.client_csr(each.object)
+            elif isinstance(each, Synced):
+                self._is_listed("client CSRs")
+            if since is not None and self._clock.monotonic() - since >= CSR_LIFE:
+                self._handler.client_csrs_missed()
+
+    async def _config_maps(self) -> None:
+        chosen = f"{PART_OF}=kubevouch"
+        watch = self._watch("ConfigMaps", CONFIG_MAPS, namespace=self._namespace, labels=chosen)
+        async for each in watch.events():
+            match each:
+                case Upserted(object=found):
+                    self._handler.config_map(found)
+                case Deleted(key=(_, name)):
+                    self._handler.config_map_gone(name)
+                case Synced():
+                    self._is_listed("ConfigMaps")

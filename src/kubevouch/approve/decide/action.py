@@ -1,0 +1,85 @@
+"""What becomes of a CSR after the policy has decided, and the words of the condition and of the Event."""
+
+from enum import StrEnum
+from typing import Final
+
+from kubevouch.evidence.approvers import BY_US
+from kubevouch.kube.resources import CsrCondition
+from kubevouch.outcome import Outcome
+from kubevouch.policy.decide import Decision
+from kubevouch.policy.rule import RuleResult
+from kubevouch.policy.sources.choice import SourceAnswer
+from kubevouch.policy.sources.configuration import DenyMode
+
+DENIED_BY_US: Final = "KubevouchDeny"
+_LONGEST_MESSAGE: Final = 1024
+
+_HARD: Final = frozenset(
+    {
+        "size",
+        "canonical",
+        "requestor",
+        "subject",
+        "usages",
+        "key",
+        "lifetime",
+        "count",
+        "plain-names",
+        "reserved-names",
+        "reserved-addresses",
+    }
+)
+"""Rules that no honest kubelet's CSR breaks, however its cluster changes: its form, who asks, what is reserved."""
+
+
+class Action(StrEnum):
+    """What becomes of a CSR."""
+
+    APPROVE = "approve"
+    HOLD = "hold"
+    """It stays pending."""
+
+    CANNOT_TELL = "cannot-tell"
+    """It stays pending, and is looked at again soon."""
+
+    DENY = "deny"
+
+
+def action_of(decision: Decision, mode: DenyMode) -> Action:
+    """The action for this decision. mode: whether what breaks a hard rule is denied."""
+    if decision.outcome is Outcome.PASS:
+        return Action.APPROVE
+    if mode is DenyMode.HARD and any(map(_is_hard, decision.held_by)):
+        return Action.DENY
+    return Action.HOLD if decision.outcome is Outcome.REFUSE else Action.CANNOT_TELL
+
+
+def _is_hard(result: RuleResult) -> bool:
+    refuses = result.outcome is Outcome.REFUSE
+    return refuses and result.rule in _HARD and not result.operator_may_allow
+
+
+def approval_by(answer: SourceAnswer) -> CsrCondition:
+    """The condition that approves. It names the source, and can never be withdrawn."""
+    message = f"kubevouch approver: every rule passed; names and addresses: {answer.why}"
+    return CsrCondition(
+        type="Approved", status="True", reason=BY_US, message=bounded(message, _LONGEST_MESSAGE)
+    )
+
+
+def denial_of(decision: Decision) -> CsrCondition:
+    """The condition that denies. A kubelet whose CSR is denied sends another one every 32 seconds."""
+    hard = "; ".join(f"{r.rule} ({r.reason}): {r}" for r in decision.held_by if _is_hard(r))
+    return CsrCondition(
+        type="Denied",
+        status="True",
+        reason=DENIED_BY_US,
+        message=bounded(f"kubevouch approver: {hard}", _LONGEST_MESSAGE),
+    )
+
+
+def bounded(text: str, most: int) -> str:
+    """The text on one line, in at most so many bytes of UTF-8, with dots where it was cut."""
+    line = "".join(each if each.isprintable() else "?" for each in text)
+    raw = line.encode()
+    return line if len(raw) <= most else raw[: most - 3].decode(errors="ignore") + "..."

@@ -1,0 +1,179 @@
+"""The identity sources as the watched ConfigMaps hold them: only what has changed of one is read again."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from kubevouch.approve.decide.written import WrittenClaims
+from kubevouch.kube.resources import ConfigMap
+from kubevouch.policy.sources.choice import IdentitySources, written_claims
+from kubevouch.policy.sources.configuration import (
+    CONFIGURATION,
+    CONFIGURATION_KEY,
+    ApproverConfiguration,
+    read_configuration,
+)
+from kubevouch.policy.sources.inventory import INVENTORY, INVENTORY_KEY, Inventory, read_inventory
+from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pins
+from kubevouch.policy.sources.recorded import RECORDED, RecordedNode, read_recorded
+from kubevouch.policy.sources.stored import MOST_ENTRIES, Shard, Unreadable, shard_names
+
+T = TypeVar("T")
+
+EVERY_NODE = None
+"""What has changed may concern any node."""
+
+_DEFAULTS = ApproverConfiguration()
+_PIN_SHARDS = frozenset(shard_names(PINS))
+_RECORD_SHARDS = frozenset(shard_names(RECORDED))
+
+
+class Shards(Generic[T]):
+    """The entries of the sixteen ConfigMaps of one kind. read: makes a Shard from a name and its data."""
+
+    def __init__(self, read: Callable[[str, Mapping[str, str]], Shard[T]]) -> None:
+        self._read = read
+        self._data: dict[str, dict[str, str]] = {}
+        self._shards: dict[str, dict[str, T | Unreadable]] = {}
+        self.entries: dict[str, T | Unreadable] = {}
+        """By node. One that cannot be read never hides one that can."""
+
+    def put(self, name: str, data: Mapping[str, str]) -> tuple[set[str], tuple[str, ...]]:
+        """The nodes whose entry has changed, and what is wrong with this ConfigMap. Only what has changed is read."""
+        before, shard = self._data.get(name, {}), self._shards.setdefault(name, {})
+        changed = {node: text for node, text in data.items() if before.get(node) != text}
+        concerned = changed.keys() | (before.keys() - data.keys())
+        if max(len(data), len(before)) > MOST_ENTRIES:
+            changed, concerned = dict(data), before.keys() | data.keys()
+            shard.clear()
+            shard.update(self._read(name, changed).entries)
+        else:
+            for node in before.keys() - data.keys():
+                del shard[node]
+            shard.update(self._read(name, changed).entries)
+        self._data[name] = dict(data)
+        for node in concerned:
+            self._merge(node)
+        return set(concerned), Shard(shard).problems
+
+    def _merge(self, node: str) -> None:
+        found = [shard[node] for shard in self._shards.values() if node in shard]
+        if not found:
+            self.entries.pop(node, None)
+            return
+        readable = [each for each in found if not isinstance(each, Unreadable)]
+        self.entries[node] = readable[0] if readable else found[0]
+
+
+@dataclass(slots=True)
+class WatchedSources:
+    """What operators and the approver wrote down. `put` and `remove` return the nodes that it concerns, or EVERY_NODE."""
+
+    _pins: Shards[PinnedNode] = field(default_factory=lambda: Shards(read_pins))
+    _recorded: Shards[RecordedNode] = field(default_factory=lambda: Shards(read_recorded))
+    _versions: dict[str, int] = field(default_factory=dict)
+    written: WrittenClaims = field(default_factory=WrittenClaims)
+    problems: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What is wrong with each ConfigMap."""
+
+    current: IdentitySources = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.current = IdentitySources(pins=self._pins.entries, recorded=self._recorded.entries)
+
+    @property
+    def configuration_or_default(self) -> ApproverConfiguration:
+        """The configuration, or the defaults if it cannot be read (nothing is approved then)."""
+        found = self.current.configuration
+        return _DEFAULTS if isinstance(found, Unreadable) else found
+
+    def vouched(self, node: str) -> Collection[str]:
+        """The client certificates that the operator has pinned as this node's own."""
+        pin = self._pins.entries.get(node)
+        return pin.client_certificates if isinstance(pin, PinnedNode) else ()
+
+    def records(self) -> Iterator[tuple[str, RecordedNode]]:
+        """What the approver itself wrote down, by node."""
+        for name, record in self._recorded.entries.items():
+            if isinstance(record, RecordedNode):
+                yield name, record
+
+    def record(self, node: str) -> RecordedNode | Unreadable | None:
+        """What the approver wrote down of this node."""
+        return self._recorded.entries.get(node)
+
+    def put(self, found: ConfigMap) -> Collection[str] | None:
+        """A ConfigMap as it is now. One of somebody else concerns nobody."""
+        name, version = found.name, found.metadata.resource_version
+        number = int(version) if version.isascii() and version.isdigit() else 0
+        if number and number < self._versions.get(name, 0):
+            return ()  # older than what we wrote ourselves
+        self._versions[name] = number
+        return self._put(name, found.data)
+
+    def remove(self, name: str) -> Collection[str] | None:
+        """A ConfigMap is gone."""
+        self._versions.pop(name, None)
+        return self._put(name, {})
+
+    def _put(self, name: str, data: Mapping[str, str]) -> Collection[str] | None:
+        if name in _PIN_SHARDS:
+            return self._put_shard(name, data, self._pins)
+        if name in _RECORD_SHARDS:
+            return self._put_shard(name, data, self._recorded)
+        if name == INVENTORY:
+            self._put_inventory(data.get(INVENTORY_KEY))
+            return EVERY_NODE
+        if name == CONFIGURATION:
+            self._put_configuration(data.get(CONFIGURATION_KEY))
+            return EVERY_NODE
+        return ()
+
+    def _put_shard(self, name: str, data: Mapping[str, str], shards: Shards[T]) -> Collection[str]:
+        concerned, problems = shards.put(name, data)
+        self._note(name, problems)
+        for node in concerned:
+            self.written.put(node, written_claims(self.current, node))
+        return concerned
+
+    def _put_inventory(self, text: str | None) -> None:
+        found = None if text is None else read_inventory(text)
+        self._note(INVENTORY, _problems(found))
+        self.current = IdentitySources(
+            configuration=self.current.configuration,
+            inventory=found,
+            pins=self._pins.entries,
+            recorded=self._recorded.entries,
+        )
+        self._write_anew()
+
+    def _put_configuration(self, text: str | None) -> None:
+        found = ApproverConfiguration() if text is None else read_configuration(text)
+        self._note(CONFIGURATION, _problems(found))
+        self.current = IdentitySources(
+            configuration=found,
+            inventory=self.current.inventory,
+            pins=self._pins.entries,
+            recorded=self._recorded.entries,
+        )
+        self._write_anew()
+
+    def _write_anew(self) -> None:
+        """The inventory, or which sources count, has changed."""
+        inventory = self.current.inventory
+        listed = inventory.nodes if isinstance(inventory, Inventory) else {}
+        self.written = WrittenClaims()
+        for node in {*listed, *self._pins.entries, *self._recorded.entries}:
+            self.written.put(node, written_claims(self.current, node))
+
+    def _note(self, name: str, problems: tuple[str, ...]) -> None:
+        if problems:
+            self.problems[name] = problems
+        else:
+            self.problems.pop(name, None)
+
+
+def _problems(found: Inventory | ApproverConfiguration | Unreadable | None) -> tuple[str, ...]:
+    if found is None:
+        return ()
+    return (str(found),) if isinstance(found, Unreadable) else found.problems

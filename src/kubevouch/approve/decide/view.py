@@ -1,0 +1,215 @@
+"""The cluster as the approver's watches have shown it: Nodes, CSRs and ConfigMaps, indexed for one CSR at a time.
+
+It is told what the watches see, and does no I/O. Nothing in it grows with a CSR's look: what a look needs is found by key.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from kubevouch.approve.decide.budget import ApprovalBudget
+from kubevouch.approve.decide.sources import WatchedSources
+from kubevouch.approve.decide.waiting import WaitingCsr, WaitingCsrs
+from kubevouch.evidence.approvers import BY_US
+from kubevouch.evidence.names import ClusterNames, with_more
+from kubevouch.evidence.snapshot import CONTROL_PLANE_LABEL
+from kubevouch.kube.resources import CertificateSigningRequest, Metadata, Node
+from kubevouch.kube.resources.nodes import NodeStatus
+from kubevouch.policy.csr import NODE_USER, csr_of, requestor_node
+from kubevouch.policy.csr_index import CsrIndex
+from kubevouch.policy.node_index import NodeIndex
+from kubevouch.policy.reserved import ReservedNames, reserved_of
+from kubevouch.policy.sources.configuration import ApproverConfiguration
+from kubevouch.policy.standing import ClientCsr, LiveNode, client_csr_of
+from kubevouch.policy.standings import Standings
+
+_RESERVED_AGAIN: Final = 1.0
+"""Seconds between two looks at all Nodes for their networks of pods, however many join."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedCsr:
+    """A serving CSR that somebody has decided about, as news: it waited, or its certificate has come."""
+
+    found: CertificateSigningRequest
+    waited: bool
+    """Whether it waited until now: somebody has decided about it just now."""
+
+    by_us: bool
+
+
+@dataclass(slots=True)
+class ClusterView:
+    """Everything that the watches have shown."""
+
+    nodes: dict[str, Node] = field(default_factory=dict)
+    waiting: WaitingCsrs = field(default_factory=WaitingCsrs)
+    sources: WatchedSources = field(default_factory=WatchedSources)
+    csrs: CsrIndex = field(default_factory=CsrIndex)
+    budget: ApprovalBudget = field(default_factory=ApprovalBudget)
+    index: NodeIndex = field(default_factory=NodeIndex)
+    standings: Standings | None = None
+    """None until `begin`."""
+
+    names: ClusterNames | None = None
+    _decided: set[str] = field(default_factory=set)
+    """Names of serving CSRs that need not be parsed again."""
+
+    _client_csrs: list[ClientCsr] = field(default_factory=list)
+    _reserved: ReservedNames | None = None
+    _reserved_for: ApproverConfiguration | None = None
+    _reserved_at: float = 0.0
+    _pods_changed: bool = False
+
+    def begin(self, *, gap: bool) -> None:
+        """Everything has been listed once. gap: whether client certificates may have been issued that nobody saw."""
+        known = {name: record.standing for name, record in self.sources.records()}
+        self.standings = Standings(known, self.sources.vouched)
+        if gap:
+            self.standings.gap()
+        for node in self.nodes.values():
+            if (live := live_node(node)) is not None:
+                self.standings.node(live)
+        for csr in sorted(self._client_csrs, key=lambda each: (each.created, each.csr)):
+            self.standings.csr(csr, self._live(csr.node))
+        self._client_csrs = []
+
+    # Nodes
+
+    def put_node(self, node: Node) -> set[str]:
+        """The Node as it is now. Returns the names of the waiting CSRs that it concerns, if a decision looks at the change."""
+        node, before = _slim(node), self.nodes.get(node.name)
+        if before is not None and _looked_at(before) == _looked_at(node):
+            return set()
+        self.nodes[node.name] = node
+        self.index.put(node)
+        self._pods_changed |= before is None or before.spec.pod_cidrs != node.spec.pod_cidrs
+        if self.standings is not None and (live := live_node(node)) is not None:
+            if before is not None and before.uid != node.uid:
+                self.standings.gone(node.name)
+            self.standings.node(live)
+        return self.waiting.touched_by(before, node)
+
+    def remove_node(self, name: str) -> set[str]:
+        """The Node is gone. Returns the names of the waiting CSRs that it concerns."""
+        before = self.nodes.pop(name, None)
+        if before is None:
+            return set()
+        self.index.remove(name)
+        if self.standings is not None:
+            self.standings.gone(name)
+        return self.waiting.touched_by(before)
+
+    def _live(self, name: str) -> LiveNode | None:
+        node = self.nodes.get(name)
+        return None if node is None else live_node(node)
+
+    # CSRs
+
+    def put_serving_csr(self, found: CertificateSigningRequest) -> WaitingCsr | DecidedCsr:
+        """A CSR of the kubelet-serving signer as it is now. WaitingCsr: nobody has decided about it yet."""
+        known = self.waiting.get(found.name)
+        if not found.status.conditions:
+            if known is None:
+                return self._waits(found)
+            known.found = found  # its spec never changes
+            return known
+        self.waiting.remove(found.name)
+        csr = known.csr if known else None
+        if csr is None and found.name not in self._decided:
+            csr = csr_of(found)
+            self.csrs.put(csr)
+        self._decided.add(found.name)
+        approved = found.condition("Approved")
+        by_us = approved is not None and approved.reason == BY_US
+        at = (approved and approved.last_update_time) or found.metadata.creation_timestamp
+        node = found.spec.username.removeprefix(NODE_USER)
+        if by_us and at is not None:
+            self.budget.spend(node, found.uid, at)
+        return DecidedCsr(found, waited=known is not None, by_us=by_us)
+
+    def _waits(self, found: CertificateSigningRequest) -> WaitingCsr:
+        csr = csr_of(found)
+        self.csrs.put(csr)
+        node = self.nodes.get(requestor_node(csr) or "")
+        waiting = WaitingCsr(found, csr, node.uid if node else "")
+        self.waiting.add(waiting)
+        return waiting
+
+    def remove_serving_csr(self, name: str) -> None:
+        """The CSR is gone."""
+        self.csrs.remove(name)
+        self._decided.discard(name)
+        self.waiting.remove(name)
+
+    def put_client_csr(self, found: CertificateSigningRequest) -> str:
+        """A CSR of a kubelet's client certificate. Returns the node whose standing it changes; "" if none's."""
+        csr = client_csr_of(found)
+        if csr is None:
+            return ""
+        if self.standings is None:
+            self._client_csrs.append(csr)
+            return ""
+        return csr.node if self.standings.csr(csr, self._live(csr.node)) else ""
+
+    # What is reserved
+
+    def reserved(self, now: float) -> ReservedNames | None:
+        """What no kubelet may be called; None before the names of the cluster were read. now: by a monotonic clock."""
+        if self.names is None:
+            return None
+        configuration = self.sources.configuration_or_default
+        due = self._pods_changed and now - self._reserved_at >= _RESERVED_AGAIN
+        if self._reserved is None or due or self._reserved_for is not configuration:
+            names = with_more(
+                self.names,
+                domains=[configuration.cluster_domain],
+                service_networks=configuration.service_networks,
+            )
+            self._reserved = reserved_of(names, self.nodes.values())
+            self._reserved_for, self._reserved_at = configuration, now
+            self._pods_changed = False
+        return self._reserved
+
+    def set_names(self, names: ClusterNames) -> None:
+        """The cluster's own names and addresses were read."""
+        self.names = names
+        self._reserved = None
+
+
+def live_node(node: Node) -> LiveNode | None:
+    """The Node as client certificates are judged by; None if it does not say when it was created."""
+    created = node.metadata.creation_timestamp
+    return None if created is None else LiveNode(node.name, node.uid, created)
+
+
+def _slim(node: Node) -> Node:
+    """The Node without what no decision looks at."""
+    metadata, status = node.metadata, node.status
+    labels = {CONTROL_PLANE_LABEL: ""} if CONTROL_PLANE_LABEL in metadata.labels else {}
+    return msgspec.structs.replace(
+        node,
+        metadata=Metadata(
+            name=metadata.name,
+            uid=metadata.uid,
+            creation_timestamp=metadata.creation_timestamp,
+            labels=labels,
+        ),
+        status=NodeStatus(
+            addresses=status.addresses,
+            node_info=status.node_info,
+            daemon_endpoints=status.daemon_endpoints,
+        ),
+    )
+
+
+def _looked_at(node: Node) -> tuple[object, ...]:
+    return (
+        node.uid,
+        node.metadata.labels,
+        node.spec.pod_cidrs,
+        node.status.addresses,
+        node.status.node_info.machine_id,
+        node.kubelet_port,
+    )

@@ -1,0 +1,113 @@
+"""The serving CSRs that nobody has decided about, and which of them a change concerns."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from kubevouch.kube.resources import CertificateSigningRequest, Node
+from kubevouch.policy.claims import Address, as_address
+from kubevouch.policy.csr import Csr, asked_of, requestor_node
+from kubevouch.x509 import unmapped
+
+K = TypeVar("K")
+_Value = str | Address
+
+
+@dataclass(slots=True, eq=False)
+class WaitingCsr:
+    """One of them. `found` is as the watch, or the answer to our own write, showed it last."""
+
+    found: CertificateSigningRequest
+    csr: Csr
+    first_uid: str
+    """UID of the requestor's Node when the CSR was first seen; "" if no Node was seen then."""
+
+    failures: int = 0
+    """Looks in a row that could not tell."""
+
+    held_for: str = ""
+    """Why it was not approved at the last look; "" if there was none."""
+
+    over: bool = False
+    """Whether it can never pass any more."""
+
+    @property
+    def name(self) -> str:
+        """The name of the CSR."""
+        return self.found.name
+
+    @property
+    def node(self) -> str | None:
+        """The node that asks."""
+        return requestor_node(self.csr)
+
+
+class WaitingCsrs:
+    """All of them, by name, by the node that asks, and by what they ask for."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, WaitingCsr] = {}
+        self._by_node: dict[str, set[str]] = {}
+        self._by_value: dict[_Value, set[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def __iter__(self) -> Iterator[WaitingCsr]:
+        return iter(self._by_name.values())
+
+    def get(self, name: str) -> WaitingCsr | None:
+        """The CSR of this name."""
+        return self._by_name.get(name)
+
+    def add(self, waiting: WaitingCsr) -> None:
+        """It waits from now on."""
+        self._by_name[waiting.name] = waiting
+        self._by_node.setdefault(waiting.node or "", set()).add(waiting.name)
+        for value in _asked_values(waiting.csr):
+            self._by_value.setdefault(value, set()).add(waiting.name)
+
+    def remove(self, name: str) -> WaitingCsr | None:
+        """It waits no more. Returns what was known of it."""
+        waiting = self._by_name.pop(name, None)
+        if waiting is not None:
+            _take_out(self._by_node, waiting.node or "", name)
+            for value in _asked_values(waiting.csr):
+                _take_out(self._by_value, value, name)
+        return waiting
+
+    def of_node(self, node: str) -> Collection[str]:
+        """The names of those that this node asks for."""
+        return tuple(self._by_node.get(node, ()))
+
+    def touched_by(self, *nodes: Node | None) -> set[str]:
+        """The names of those that a change of a Node concerns: its own, and those that ask for what it has or had."""
+        found: set[str] = set()
+        for node in filter(None, nodes):
+            found |= self._by_node.get(node.name, set())
+            for text in (node.name, *(each.address for each in node.status.addresses)):
+                address = as_address(text)
+                value = text.lower() if address is None else address
+                found |= self._by_value.get(value, set())
+        return found
+
+    def oldest(self) -> datetime | None:
+        """When the oldest was made that can still pass; None if there is none."""
+        made = (each.csr.created for each in self if not each.over)
+        return min((each for each in made if each is not None), default=None)
+
+
+def _asked_values(csr: Csr) -> set[_Value]:
+    asked = asked_of(csr)
+    if asked is None:
+        return set()
+    return {*(name.lower() for name in asked.names), *map(unmapped, asked.addresses)}
+
+
+def _take_out(index: dict[K, set[str]], key: K, name: str) -> None:
+    names = index.get(key)
+    if names is not None:
+        names.discard(name)
+        if not names:
+            del index[key]

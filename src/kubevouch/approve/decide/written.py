@@ -1,0 +1,46 @@
+"""What is written down for nodes (inventory, pins, records), by value: for one CSR only what it asks for is looked up."""
+
+from collections.abc import Iterator
+
+from kubevouch.policy.claims import Address, AskedNames, Claim, as_address
+from kubevouch.x509 import unmapped
+
+_Value = str | Address
+Owned = tuple[str, Claim]
+"""The name of a node, and what is written down for it."""
+
+
+class WrittenClaims:
+    """Who has what by writing."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, tuple[Claim, ...]] = {}
+        self._by_value: dict[_Value, list[Owned]] = {}
+
+    def put(self, node: str, claims: tuple[Claim, ...]) -> None:
+        """All that is written down for a node; () if nothing is any more."""
+        for claim in self._of.pop(node, ()):
+            value = _value(claim.value)
+            kept = [each for each in self._by_value.get(value, ()) if each[0] != node]
+            if kept:
+                self._by_value[value] = kept
+            else:
+                self._by_value.pop(value, None)
+        if not claims:
+            return
+        # A claim may be written down twice: each value has the node once for each.
+        self._of[node] = claims
+        for claim in claims:
+            self._by_value.setdefault(_value(claim.value), []).append((node, claim))
+
+    def among(self, asked: AskedNames) -> Iterator[Owned]:
+        """What is written down of the values that are asked for."""
+        for name in asked.names:
+            yield from self._by_value.get(name.lower(), ())
+        for address in asked.addresses:
+            yield from self._by_value.get(unmapped(address), ())
+
+
+def _value(text: str) -> _Value:
+    address = as_address(text)
+    return text.lower() if address is None else address

@@ -1,0 +1,261 @@
+"""Watches that break, conflicts, a leader that is lost in a burst, and a process that was stopped past its Lease."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+
+from kubevouch.approve.decide.look import look
+from kubevouch.kube.io.lease import LEASE_DURATION
+from kubevouch_lab.apiserver import status
+from tests.approve.conftest import LEASE, SPACE, Cluster, HurriedClock, StoppedClock, approving
+from tests.support.scripted import faults
+from tests.support.scripted.kinds import CSRS
+
+CSR = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+
+
+def approvals(cluster: Cluster, token: str = "") -> list[str]:
+    """The names of the CSRs for which an approval was sent, each time."""
+    return [
+        each.path.split("/")[-2]
+        for each in cluster.server.requests
+        if each.path.endswith("/approval")
+        and token in ("", each.headers["Authorization"].removeprefix("Bearer "))
+    ]
+
+
+@pytest.mark.parametrize("gone_as_event", [False, True])
+async def test_a_version_that_is_compacted_away_loses_no_csr(
+    cluster: Cluster, gone_as_event: bool
+) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.node("n2", "192.0.2.2")
+    cluster.list_nodes()
+    cluster.server.watches.gone_as_event = gone_as_event
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+        cluster.csr("csr-2", "n2")
+        cluster.server.store.compact()
+        await cluster.until(lambda: cluster.approved("csr-2"))
+        assert "Failed to watch" in running.log
+    assert approvals(cluster).count("csr-1") == 1
+
+
+async def test_connections_that_break_in_the_middle_lose_no_csr(cluster: Cluster) -> None:
+    for number in range(1, 6):
+        cluster.node(f"n{number}", f"192.0.2.{number}")
+    cluster.list_nodes()
+    async with approving(cluster):
+        await cluster.until(lambda: cluster.server.watches.open == 4)
+        for number in range(1, 6):
+            cluster.csr(f"csr-{number}", f"n{number}")
+            await cluster.server.watches.cut()
+        await cluster.until(lambda: all(cluster.approved(f"csr-{n}") for n in range(1, 6)))
+    assert len(approvals(cluster)) == 5
+
+
+async def test_a_csr_that_changed_meanwhile_is_judged_again(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    truth = cluster.server.answer
+    changed: list[bool] = []
+
+    def change_first(request: Any) -> Any:
+        """Somebody labels the CSR between our reading and our writing."""
+        if request.path == "/api/v1/nodes/n1" and not changed:
+            changed.append(True)
+            cluster.server.store.change(
+                CSRS,
+                ("", "csr-1"),
+                lambda it: {**it, "metadata": {**it["metadata"], "labels": {"a": "b"}}},
+            )
+        return truth(request)
+
+    cluster.server.answer = change_first  # type: ignore[method-assign]
+    async with approving(cluster):
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+    assert changed
+    assert cluster.server.store.get(CSRS, "csr-1")["metadata"]["labels"] == {"a": "b"}
+
+
+async def test_a_node_that_cannot_be_read_is_asked_for_again(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    refused = faults.refuse(status.StatusError(500, "InternalError", "etcdserver: no leader"))
+    cluster.server.faults.on("/api/v1/nodes/n1", refused, times=2)
+    async with approving(cluster, clock=HurriedClock(10.0)) as running:
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+        assert "Failed to read the Node" in running.log
+        series = 'kubevouch_approver_decisions_total{outcome="cannot-tell",reason="NodeNotRead",source="none"}'
+        assert running.metric(series) == 2
+
+
+async def test_without_the_clusters_own_names_nothing_is_approved(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    broken = faults.refuse(status.StatusError(500, "InternalError", "no"))
+    cluster.server.faults.on("/api/v1/services", broken)
+    async with approving(cluster, clock=HurriedClock(10.0)) as running:
+        cluster.csr("csr-1", "n1")
+        await running.decided("csr-1")
+        assert "NotInEvidence" in running.log
+        assert not cluster.conditions("csr-1")
+        cluster.server.faults.clear()
+        await cluster.until(lambda: cluster.approved("csr-1"))
+
+
+async def test_an_error_of_ours_about_one_csr_does_not_end_the_approver(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bad_look(view: Any, waiting: Any, *others: Any, **more: Any) -> Any:
+        if waiting.name == "csr-1":
+            raise ZeroDivisionError("a bug")
+        return look(view, waiting, *others, **more)
+
+    monkeypatch.setattr("kubevouch.approve.act.decider.look", bad_look)
+    cluster.node("n1", "192.0.2.1")
+    cluster.node("n2", "192.0.2.2")
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1")
+        cluster.csr("csr-2", "n2")
+        await cluster.until(lambda: cluster.approved("csr-2"))
+        await running.decided("csr-1")
+        assert "ZeroDivisionError: a bug" in running.log
+
+
+async def test_of_two_only_the_leader_writes_and_the_other_one_takes_over(
+    cluster: Cluster,
+) -> None:
+    for number in range(1, 4):
+        cluster.node(f"n{number}", f"192.0.2.{number}")
+    cluster.list_nodes()
+    async with contextlib.AsyncExitStack() as stack:
+        first = contextlib.AsyncExitStack()
+        one = await first.enter_async_context(approving(cluster, identity="one"))
+        await cluster.until(lambda: one.metric("kubevouch_approver_leader") == 1)
+        two = await stack.enter_async_context(approving(cluster, identity="two"))
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+        cluster.csr("csr-2", "n2", "192.0.2.9")
+        await one.decided("csr-2")
+        assert two.metric("kubevouch_approver_pending") == 1
+        # It ends gracefully: the other one begins within a retry, and looks at what waits.
+        await first.aclose()
+        await two.decided("csr-2")
+        cluster.csr("csr-3", "n3")
+        await cluster.until(lambda: cluster.approved("csr-3"))
+    assert approvals(cluster, "one") == ["csr-1"]
+    assert approvals(cluster, "two") == ["csr-3"]
+
+
+async def test_a_leader_that_is_lost_in_a_burst_loses_no_csr_and_none_is_approved_twice(
+    cluster: Cluster,
+) -> None:
+    """The first one can renew its Lease no more, while CSRs come; both run on until the end."""
+    count = 60
+    for number in range(count):
+        cluster.node(f"n{number}", f"192.0.2.{number + 1}")
+    cluster.list_nodes()
+    no_renewal = faults.refuse(status.StatusError(500, "InternalError", "no"))
+    async with contextlib.AsyncExitStack() as stack:
+        clock = HurriedClock(20.0)
+        one = await stack.enter_async_context(approving(cluster, identity="one", clock=clock))
+        await cluster.until(lambda: one.metric("kubevouch_approver_leader") == 1)
+        two = await stack.enter_async_context(
+            approving(cluster, identity="two", clock=HurriedClock(20.0))
+        )
+        for number in range(count):
+            cluster.csr(f"csr-{number}", f"n{number}")
+            if number == 20:
+                cluster.server.faults.on(
+                    f"/apis/coordination.k8s.io/v1/namespaces/{SPACE}/leases*",
+                    no_renewal,
+                    where=lambda seen: seen.headers["Authorization"] == "Bearer one",
+                )
+            await asyncio.sleep(0.05)
+        await cluster.until(lambda: all(cluster.approved(f"csr-{n}") for n in range(count)))
+        await cluster.until(lambda: two.metric("kubevouch_approver_leader") == 1)
+        assert one.metric("kubevouch_approver_leader") == 0
+    sent = approvals(cluster)
+    assert sorted(sent) == sorted(f"csr-{n}" for n in range(count))
+    assert approvals(cluster, "one")
+    assert approvals(cluster, "two")
+
+
+@pytest.mark.parametrize("taken_over", [True, False])
+async def test_a_process_that_was_stopped_past_its_lease_writes_nothing_by_old_facts(
+    cluster: Cluster, taken_over: bool
+) -> None:
+    """Stopped between the read of the Node and the approval, and continued later: only who leads then writes."""
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    clock, truth = StoppedClock(), cluster.server.answer
+    stopped_at: list[int] = []
+
+    def stop(request: Any) -> Any:
+        if request.path == "/api/v1/nodes/n1" and not stopped_at:
+            stopped_at.append(len(cluster.server.requests))
+            clock.stop(LEASE_DURATION + 1)
+            if taken_over:
+                cluster.server.store.change(
+                    LEASE,
+                    (SPACE, "kubevouch-approver"),
+                    lambda it: {**it, "spec": {**it["spec"], "holderIdentity": "another"}},
+                )
+        return truth(request)
+
+    cluster.server.answer = stop  # type: ignore[method-assign]
+    async with approving(cluster, clock=clock) as running:
+        await cluster.until(lambda: running.metric("kubevouch_approver_leader") == 1)
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: stopped_at)
+        if taken_over:
+            await cluster.until(lambda: "Does not lead" in running.log)
+            assert not approvals(cluster)
+            assert not cluster.events()
+        else:
+            # Nobody else took it: it is renewed first, the Node is read again, and then it is approved.
+            await cluster.until(lambda: cluster.approved("csr-1"))
+            after = [(e.method, e.path) for e in cluster.server.requests[stopped_at[0] :]]
+            approval = after.index(("PATCH", f"{CSR}/csr-1/approval"))
+            before = after[:approval]
+            assert ("GET", "/api/v1/nodes/n1") in before
+            assert any(m == "PUT" and p.endswith("/kubevouch-approver") for m, p in before)
+
+
+async def test_ended_it_gives_the_lease_back(cluster: Cluster) -> None:
+    async with approving(cluster) as running:
+        await cluster.until(lambda: running.metric("kubevouch_approver_leader") == 1)
+    spec = cluster.server.store.get(LEASE, "kubevouch-approver", SPACE)["spec"]
+    assert (spec["holderIdentity"], spec["leaseDurationSeconds"]) == ("", 1)
+
+
+async def test_events_are_never_in_the_way_of_an_approval(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.node("n2", "192.0.2.2")
+    cluster.list_nodes()
+    cluster.server.faults.on("/apis/events.k8s.io/v1/namespaces/default/events", faults.silence())
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1", "192.0.2.9")
+        await running.decided("csr-1")
+        cluster.csr("csr-2", "n2")
+        await cluster.until(lambda: cluster.approved("csr-2"))
+
+
+async def test_events_that_are_not_taken_are_counted(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    path = "/apis/events.k8s.io/v1/namespaces/default/events"
+    cluster.server.faults.on(path, faults.refuse(status.StatusError(403, "Forbidden", "no")))
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1")
+        dropped = "kubevouch_approver_events_dropped_total"
+        await cluster.until(lambda: running.metric(dropped) == 1)
+        assert cluster.approved("csr-1")
+        assert "Failed to send an Event" in running.log

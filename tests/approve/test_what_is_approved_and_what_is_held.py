@@ -1,0 +1,274 @@
+"""The controller end to end on a scripted API server: what passes is approved once, everything else waits and is explained."""
+
+import json
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from kubevouch.policy.sources.stored import shard_of
+from tests.approve.conftest import CONFIG_MAP, NODE, SPACE, Cluster, approving
+
+
+async def test_a_listed_nodes_csr_is_approved_and_the_source_is_named(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.until(lambda: cluster.events("KubeletServingApproved"))
+    (condition,) = cluster.conditions("csr-1")
+    assert condition["reason"] == "KubevouchApprove"
+    assert condition["message"] == (
+        "kubevouch approver: every rule passed; names and addresses: listed in the inventory"
+    )
+    (event,) = cluster.events()
+    assert event["regarding"]["name"] == "csr-1"
+    assert event["regarding"]["uid"]
+    assert running.metric(
+        'kubevouch_approver_decisions_total{outcome="approve",reason="Passes",source="inventory"}'
+    )
+
+
+async def test_csrs_that_waited_before_it_began_are_approved(cluster: Cluster) -> None:
+    for number in range(1, 6):
+        cluster.node(f"n{number}", f"192.0.2.{number}")
+        cluster.csr(f"csr-{number}", f"n{number}")
+    cluster.list_nodes()
+    async with approving(cluster):
+        await cluster.until(lambda: all(cluster.approved(f"csr-{n}") for n in range(1, 6)))
+    approvals = [path for method, path in cluster.writes() if path.endswith("/approval")]
+    assert len(approvals) == 5
+
+
+async def test_the_node_is_read_live_for_each_approval(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster):
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+    calls = [(each.method, each.path) for each in cluster.server.requests]
+    approval = ("PATCH", "/apis/certificates.k8s.io/v1/certificatesigningrequests/csr-1/approval")
+    assert calls.index(("GET", "/api/v1/nodes/n1")) < calls.index(approval)
+
+
+async def test_an_address_that_is_not_the_nodes_is_held_and_told(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1", "192.0.2.9")
+        await cluster.until(lambda: len(cluster.events("KubeletServingHeld")) == 2)
+        assert not cluster.conditions("csr-1")
+    assert {each["regarding"]["kind"] for each in cluster.events()} == {
+        "CertificateSigningRequest",
+        "Node",
+    }
+    for event in cluster.events():
+        assert "allowed-addresses (AddressNotAllowed)" in event["note"]
+        assert "192.0.2.9" in event["note"]
+    assert running.metric(
+        'kubevouch_approver_decisions_total{outcome="hold",reason="AddressNotAllowed",source="inventory"}'
+    )
+    assert running.metric("kubevouch_approver_pending") == 1
+    assert all("/approval" not in path for _, path in cluster.writes())
+
+
+async def test_a_held_csr_is_looked_at_again_when_the_inventory_changes(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.inventory(n1=["192.0.2.7"])
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1")
+        await running.decided("csr-1")
+        text = {
+            "schemaVersion": "kubevouch.inventory/1",
+            "nodes": {"n1": {"names": ["n1"], "addresses": ["192.0.2.1"]}},
+        }
+        cluster.server.store.change(
+            CONFIG_MAP,
+            (SPACE, "kubevouch-inventory"),
+            lambda it: {**it, "data": {"inventory.yaml": json.dumps(text)}},
+        )
+        await cluster.until(lambda: cluster.approved("csr-1"))
+
+
+async def test_a_node_that_no_source_knows_is_held(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1")
+        await running.decided("csr-1")
+        assert not cluster.conditions("csr-1")
+        assert "NodeUnknown" in running.log
+        assert "kubevouch approver pin n1" in running.log
+
+
+async def test_the_nodes_own_word_counts_only_where_the_operator_says_so(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.configure("sources: [node-status]")
+    async with approving(cluster):
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+    assert "only the node itself says so" in cluster.conditions("csr-1")[0]["message"]
+
+
+async def test_a_configuration_that_cannot_be_read_approves_nothing(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    cluster.configure("sources: [everything]")
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1")
+        await running.decided("csr-1")
+        assert "SourceUnreadable" in running.log
+        assert running.metric("kubevouch_approver_source_problems") == 1
+    assert not cluster.conditions("csr-1")
+
+
+async def test_another_nodes_address_is_held_by_what_that_node_has(cluster: Cluster) -> None:
+    """The thief's status claims it too: that is no proof."""
+    cluster.node("n1", "192.0.2.1")
+    cluster.node("n2", "192.0.2.2", "192.0.2.1")
+    cluster.configure("sources: [node-status]")
+    async with approving(cluster) as running:
+        cluster.csr("csr-2", "n2", "192.0.2.1")
+        await running.decided("csr-2")
+        assert "ForeignAddress" in running.log
+    assert not cluster.conditions("csr-2")
+
+
+async def test_of_two_csrs_of_one_node_only_the_newest_is_approved(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.csr("csr-1", "n1")
+    cluster.csr("csr-2", "n1")
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+        await cluster.until(lambda: cluster.approved("csr-2"))
+        await running.decided("csr-1")
+        assert "Superseded" in running.log
+    assert not cluster.conditions("csr-1")
+    assert not cluster.events("KubeletServingHeld")
+
+
+async def test_the_seventh_csr_of_a_node_waits(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+        for number in range(6):
+            cluster.csr(f"csr-{number}", "n1")
+            await cluster.until(lambda n=number: cluster.approved(f"csr-{n}"))  # type: ignore[misc]
+        cluster.csr("csr-6", "n1")
+        await running.decided("csr-6")
+        assert "OverBudget" in running.log
+    assert not cluster.conditions("csr-6")
+
+
+async def test_the_budget_counts_what_was_approved_before_it_began(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster):
+        for number in range(6):
+            cluster.csr(f"csr-{number}", "n1")
+            await cluster.until(lambda n=number: cluster.approved(f"csr-{n}"))  # type: ignore[misc]
+    async with approving(cluster, identity="two") as running:
+        cluster.csr("csr-6", "n1")
+        await running.decided("csr-6")
+        assert "OverBudget" in running.log
+    assert not cluster.conditions("csr-6")
+
+
+async def test_a_key_that_another_node_has_shown_is_held(cluster: Cluster) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    cluster.node("n1", "192.0.2.1")
+    cluster.node("n2", "192.0.2.2")
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1", key=key)
+        await cluster.until(lambda: cluster.approved("csr-1"))
+        cluster.csr("csr-2", "n2", key=key)
+        await running.decided("csr-2")
+        assert "KeyOfAnotherNode" in running.log
+    assert not cluster.conditions("csr-2")
+
+
+async def test_a_node_that_is_deleted_and_made_again_while_its_csr_waits_is_another_one(
+    cluster: Cluster,
+) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.inventory(n1=["192.0.2.7"])
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1")
+        await running.decided("csr-1")
+        cluster.delete_node("n1")
+        cluster.node("n1", "192.0.2.1")
+        await cluster.until(lambda: "NodeReplaced" in running.log)
+    assert not cluster.conditions("csr-1")
+
+
+@pytest.mark.parametrize("mode", ["none", "hard"])
+async def test_what_no_kubelet_sends_is_denied_only_where_the_operator_says_so(
+    cluster: Cluster, mode: str
+) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    cluster.configure(f"deny: {mode}")
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1", "10.96.0.1")
+        await running.decided("csr-1")
+        types = [each["type"] for each in cluster.conditions("csr-1")]
+        assert types == (["Denied"] if mode == "hard" else [])
+        # An address that is only not listed may be an honest change.
+        cluster.csr("csr-2", "n1", "192.0.2.9")
+        await running.decided("csr-2")
+        assert not cluster.conditions("csr-2")
+
+
+async def test_somebody_without_a_nodes_name_is_held_and_no_node_is_read(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1", user="system:bootstrap:abcdef")
+        await running.decided("csr-1")
+        assert "NotANode" in running.log
+    assert not cluster.conditions("csr-1")
+    assert "/api/v1/nodes/n1" not in [each.path for each in cluster.server.requests]
+
+
+async def test_in_a_dry_run_nothing_is_written(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.node("n2", "192.0.2.2")
+    cluster.list_nodes()
+    async with approving(cluster, dry_run=True) as running:
+        cluster.csr("csr-1", "n1")
+        cluster.csr("csr-2", "n2", "192.0.2.9")
+        await running.decided("csr-1")
+        await running.decided("csr-2")
+        assert "Would decide" in running.log
+    assert [each for each in cluster.server.requests if each.method != "GET"] == []
+
+
+async def test_a_pin_that_the_node_contradicts_holds_with_its_date_and_what_helps(
+    cluster: Cluster,
+) -> None:
+    node = cluster.node("n1", "192.0.2.1")
+    pin = {
+        "v": 1,
+        "uid": node["metadata"]["uid"],
+        "names": ["n1"],
+        "addresses": ["192.0.2.1"],
+        "pinnedAt": "2026-11-01T10:00:00Z",
+        "by": "alice",
+    }
+    cluster.config_map(shard_of("kubevouch-pins", "n1"), {"n1": json.dumps(pin)})
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+        assert "pinned on 2026-11-01 by alice" in cluster.conditions("csr-1")[0]["message"]
+        cluster.server.store.change(
+            NODE,
+            ("", "n1"),
+            lambda it: {
+                **it,
+                "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.5"}]},
+            },
+        )
+        cluster.csr("csr-2", "n1", "192.0.2.5")
+        await running.decided("csr-2")
+        assert "changed since it was pinned on 2026-11-01 by alice" in running.log
+        assert "kubevouch approver pin n1 --diff" in running.log

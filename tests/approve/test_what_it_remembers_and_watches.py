@@ -1,0 +1,333 @@
+"""New nodes, borrowed client certificates, live renewal, what others approve, and whether what was issued is served."""
+
+import asyncio
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from kubevouch.system_clock import SystemClock
+from tests.approve.conftest import (
+    CLIENT,
+    CONFIG_MAP,
+    NODE,
+    SPACE,
+    Cluster,
+    HurriedClock,
+    ago,
+    approving,
+)
+from tests.support.authority import Authority
+from tests.support.contexts import server_context
+from tests.support.requests import request
+from tests.support.scripted.kinds import CSRS
+from tests.support.scripted.kubelet import ScriptedKubelet, Serve
+from tests.support.scripted.nobody import closed_port
+from tests.support.scripted.reviews import Attributes
+
+RULE = (
+    "sources: [inventory, pins, new-nodes]",
+    "newNodes: [{names: 'w*', cidrs: [192.0.2.0/24], perHour: 2}]",
+)
+
+
+def recorded(cluster: Cluster) -> dict[str, Any]:
+    """What the approver wrote down, by node."""
+    return {
+        node: json.loads(text)
+        for each in cluster.server.store.list(CONFIG_MAP, SPACE)
+        if each["metadata"]["name"].startswith("kubevouch-recorded-")
+        for node, text in each.get("data", {}).items()
+    }
+
+
+async def test_a_new_node_is_admitted_by_the_rule_once_and_written_down_before_the_approval(
+    cluster: Cluster,
+) -> None:
+    node = cluster.node("w1", "192.0.2.1")
+    cluster.configure(*RULE)
+    async with approving(cluster):
+        cluster.csr("csr-1", "w1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+        found = recorded(cluster)["w1"]
+        assert found["admitted"]["addresses"] == ["192.0.2.1"]
+        assert found["uid"] == node["metadata"]["uid"]
+        methods = [(m, p.rpartition("/")[2]) for m, p in cluster.writes() if "events" not in p]
+        assert methods[-1] == ("PATCH", "approval")
+        assert "configmaps" in next(p for m, p in cluster.writes() if m == "POST")
+        # The next one is by the record, not by the rule.
+        cluster.csr("csr-2", "w1")
+        await cluster.until(lambda: cluster.approved("csr-2"))
+    message = cluster.conditions("csr-2")[0]["message"]
+    assert "admitted by the rule for new nodes (w*) on" in message
+
+
+async def test_the_rule_admits_no_more_than_it_says_however_many_come_at_once(
+    cluster: Cluster,
+) -> None:
+    cluster.configure(*RULE)
+    for number in range(1, 9):
+        cluster.node(f"w{number}", f"192.0.2.{number}")
+        cluster.csr(f"csr-{number}", f"w{number}")
+    async with approving(cluster) as running:
+        await cluster.until(lambda: running.log.count("TooManyNewNodes") >= 6)
+    assert sum(cluster.approved(f"csr-{number}") for number in range(1, 9)) == 2
+    assert len(recorded(cluster)) == 2
+
+
+async def test_a_record_that_cannot_be_written_approves_nothing(cluster: Cluster) -> None:
+    def no_config_maps(asked: Attributes) -> bool:
+        return asked.resource != "configmaps" or asked.verb not in {"create", "patch"}
+
+    cluster.node("w1", "192.0.2.1")
+    cluster.configure(*RULE)
+    cluster.server.authorize = no_config_maps
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "w1")
+        await cluster.until(lambda: "Failed to write a record" in running.log)
+        assert not cluster.conditions("csr-1")
+        cluster.server.authorize = lambda _: True
+        await cluster.until(lambda: cluster.approved("csr-1"))
+
+
+async def test_a_node_that_is_gone_is_forgotten(cluster: Cluster) -> None:
+    cluster.node("w1", "192.0.2.1")
+    cluster.configure(*RULE)
+    async with approving(cluster):
+        cluster.csr("csr-1", "w1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+        cluster.delete_node("w1")
+        await cluster.until(lambda: "w1" not in recorded(cluster))
+
+
+def client_csr(cluster: Cluster, name: str, node: str, user: str, groups: list[str]) -> str:
+    """A CSR for a client certificate, issued. Returns the SHA-256 of the certificate."""
+    pem = request(node)
+    csr = x509.load_pem_x509_csr(pem)
+    now = datetime.now(UTC)
+    leaf = (
+        x509.CertificateBuilder()
+        .subject_name(csr.subject)
+        .issuer_name(csr.subject)
+        .public_key(csr.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    )
+    cluster.server.store.create(
+        CSRS,
+        {
+            "metadata": {"name": name},
+            "spec": {
+                "request": base64.b64encode(pem).decode(),
+                "signerName": CLIENT,
+                "usages": ["digital signature", "client auth"],
+                "username": user,
+                "groups": groups,
+            },
+            "status": {
+                "conditions": [{"type": "Approved", "status": "True", "reason": "AutoApproved"}],
+                "certificate": base64.b64encode(leaf.public_bytes(Encoding.PEM)).decode(),
+            },
+        },
+    )
+    return leaf.fingerprint(hashes.SHA256()).hex()
+
+
+BOOTSTRAP = ("system:bootstrap:abcdef", ["system:bootstrappers", "system:authenticated"])
+
+
+async def test_a_client_certificate_that_was_borrowed_while_the_node_was_there_gets_nothing(
+    cluster: Cluster,
+) -> None:
+    node = cluster.node("n1", "192.0.2.1")
+    cluster.server.store.put(
+        NODE,
+        {**node, "metadata": {**node["metadata"], "creationTimestamp": ago(3600)}},
+    )
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+        await cluster.until(lambda: "Listed everything" in running.log)
+        stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
+        await asyncio.sleep(0.2)
+        cluster.csr("csr-thief", "n1", credential=stolen)
+        await running.decided("csr-thief")
+        assert "BorrowedIdentity" in running.log
+        assert not cluster.conditions("csr-thief")
+        # It is remembered by whoever comes next.
+        await cluster.until(lambda: "n1" in recorded(cluster))
+    assert recorded(cluster)["n1"]["standing"]["credentials"][0]["standing"] == "borrowed"
+    cluster.server.store.delete(CSRS, "thief-client")
+    async with approving(cluster, identity="two") as running:
+        await running.decided("csr-thief")
+        assert "BorrowedIdentity" in running.log
+
+
+async def test_a_node_that_joined_and_asked_with_its_own_certificate_is_approved(
+    cluster: Cluster,
+) -> None:
+    own = client_csr(cluster, "join", "n1", *BOOTSTRAP)
+    await asyncio.sleep(1.1)  # the API server writes whole seconds
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster):
+        cluster.csr("csr-1", "n1", credential=own)
+        await cluster.until(lambda: cluster.approved("csr-1"))
+
+
+async def test_no_loopback_address_is_ever_dialled(cluster: Cluster) -> None:
+    """It might be anything on the approver's own machine."""
+    pair = cluster.authority.serving("n1", "127.0.0.1", node="n1")
+    async with ScriptedKubelet(Serve(server_context(pair)), SystemClock()) as kubelet:
+        cluster.node("n1", "127.0.0.1", port=kubelet.port)
+        async with approving(cluster) as running:
+            cluster.csr("csr-1", "n1")
+            await running.decided("csr-1")
+            assert "AddressNotUsable" in running.log
+        assert not kubelet.seen
+
+
+# Another one than the API server's, which no kubelet may have.
+ADDRESS = "127.0.0.2"
+HERE = (ADDRESS,)
+
+
+async def test_a_certificate_that_is_served_renews_itself(cluster: Cluster) -> None:
+    """Served with the same leaf at the address that is asked for; nothing is written down for the node."""
+    pair = cluster.authority.serving("n1", ADDRESS, node="n1")
+    async with ScriptedKubelet(Serve(server_context(pair)), SystemClock(), host=ADDRESS) as kubelet:
+        cluster.node("n1", ADDRESS, port=kubelet.port)
+        async with approving(cluster, loopback=HERE):
+            cluster.csr("csr-1", "n1")
+            await cluster.until(lambda: cluster.approved("csr-1"))
+        assert kubelet.seen
+    assert "by the certificate that it serves" in cluster.conditions("csr-1")[0]["message"]
+
+
+@pytest.mark.parametrize("of", ["another authority", "another node"])
+async def test_a_certificate_of_another_authority_or_node_renews_nothing(
+    cluster: Cluster, of: str
+) -> None:
+    signer = cluster.authority if of == "another node" else Authority()
+    pair = signer.serving("n1", ADDRESS, node="n2" if of == "another node" else "n1")
+    async with ScriptedKubelet(Serve(server_context(pair)), SystemClock(), host=ADDRESS) as kubelet:
+        cluster.node("n1", ADDRESS, port=kubelet.port)
+        async with approving(cluster, loopback=HERE) as running:
+            cluster.csr("csr-1", "n1")
+            await running.decided("csr-1")
+            assert "NodeUnknown" in running.log
+    assert not cluster.conditions("csr-1")
+
+
+def issue(cluster: Cluster, name: str, chain: bytes) -> None:
+    """What the signer does with an approved CSR."""
+    encoded = base64.b64encode(chain).decode()
+    cluster.server.store.change(
+        CSRS, ("", name), lambda it: {**it, "status": {**it["status"], "certificate": encoded}}
+    )
+
+
+@pytest.mark.parametrize("installs", [True, False])
+async def test_whether_the_node_serves_what_was_issued_is_looked_at(
+    cluster: Cluster, installs: bool
+) -> None:
+    pair = cluster.authority.serving("n1", ADDRESS, node="n1")
+    issued = cluster.authority.serving("n1", ADDRESS, node="n1")
+    async with ScriptedKubelet(Serve(server_context(pair)), SystemClock(), host=ADDRESS) as kubelet:
+        cluster.node("n1", ADDRESS, port=kubelet.port)
+        cluster.list_nodes()
+        clock = HurriedClock(60.0)
+        async with approving(cluster, loopback=HERE, clock=clock, elects=False) as running:
+            cluster.csr("csr-1", "n1")
+            await cluster.until(lambda: cluster.approved("csr-1"))
+            issue(cluster, "csr-1", issued.chain)
+            if installs:
+                kubelet.behaviour = Serve(server_context(issued))
+                series = 'kubevouch_approver_served_checks_total{result="served"}'
+                await cluster.until(lambda: running.metric(series) == 1)
+                assert not cluster.events("KubeletServingNotServed")
+                return
+            await cluster.until(lambda: len(cluster.events("KubeletServingNotServed")) == 2)
+            assert running.metric("kubevouch_approver_served_mismatch") == 1
+            assert f"{ADDRESS} does not serve the certificate" in running.log
+            kubelet.behaviour = Serve(server_context(issued))
+            await cluster.until(lambda: running.metric("kubevouch_approver_served_mismatch") == 0)
+
+
+async def test_a_node_that_is_not_reached_from_here_is_no_mismatch(cluster: Cluster) -> None:
+    issued = cluster.authority.serving("n1", ADDRESS, node="n1")
+    with closed_port() as port:
+        cluster.node("n1", ADDRESS, port=port)
+        cluster.list_nodes()
+        clock = HurriedClock(60.0)
+        async with approving(cluster, loopback=HERE, clock=clock, elects=False) as running:
+            cluster.csr("csr-1", "n1")
+            await cluster.until(lambda: cluster.approved("csr-1"))
+            issue(cluster, "csr-1", issued.chain)
+            series = 'kubevouch_approver_served_checks_total{result="unreachable"}'
+            await cluster.until(lambda: running.metric(series) == 1)
+            assert running.metric("kubevouch_approver_served_mismatch") == 0
+    assert not cluster.events("KubeletServingNotServed")
+
+
+async def test_what_others_approve_against_the_policy_is_reported(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1", "192.0.2.9")
+        await running.decided("csr-1")
+        approve(cluster, "csr-1", reason="AutoApproved", manager="lax-approver")
+        await cluster.until(lambda: cluster.events("KubeletServingApprovedByOthers"))
+        (event,) = cluster.events("KubeletServingApprovedByOthers")
+        assert "lax-approver (self-declared) with reason 'AutoApproved'" in event["note"]
+        assert "AddressNotAllowed" in event["note"]
+        series = 'kubevouch_approver_others_approved_total{verdict="refuse"}'
+        assert running.metric(series) == 1
+
+
+async def test_what_others_approve_with_our_reason_is_looked_at_as_well(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1", "192.0.2.9")
+        await running.decided("csr-1")
+        approve(cluster, "csr-1", reason="KubevouchApprove", manager="kubevouch")
+        await cluster.until(lambda: cluster.events("KubeletServingApprovedByOthers"))
+
+
+async def test_what_others_approve_within_the_policy_is_counted_only(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.inventory(n1=["192.0.2.7"])
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1", "192.0.2.9")
+        await running.decided("csr-1")
+        cluster.csr("csr-2", "n1", "192.0.2.7")
+        await cluster.until(lambda: cluster.approved("csr-2"))
+        assert running.metric('kubevouch_approver_others_approved_total{verdict="refuse"}') == 0
+        assert running.metric('kubevouch_approver_others_approved_total{verdict="pass"}') == 0
+
+
+def approve(cluster: Cluster, name: str, *, reason: str, manager: str) -> None:
+    written = {"manager": manager, "operation": "Update", "subresource": "approval"}
+    condition = {
+        "type": "Approved",
+        "status": "True",
+        "reason": reason,
+        "lastUpdateTime": ago(0),
+    }
+    cluster.server.store.change(
+        CSRS,
+        ("", name),
+        lambda it: {
+            **it,
+            "metadata": {**it["metadata"], "managedFields": [written]},
+            "status": {"conditions": [condition]},
+        },
+    )
