@@ -75,11 +75,12 @@ def sources_of(case: Object, uid: str) -> IdentitySources:
         read_recorded(shard_of(RECORDED, node), {node: json.dumps(entry).replace("${uid}", uid)})
         for node, entry in case.get("recorded", {}).items()
     ]
+    pinned, known = merged(pins), merged(records)
     return IdentitySources(
         configuration=read_configuration(text),
         inventory=read_inventory(listed) if "inventory" in case else None,
-        pins=merged(pins),
-        recorded=merged(records),
+        pins=pinned,
+        recorded=known,
     )
 
 
