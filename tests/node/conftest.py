@@ -1,5 +1,6 @@
 """A real sshd on loopback, with keys of its own, for the real ssh."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -48,9 +49,23 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
         subprocess.run(
             [keygen, "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True, timeout=60
         )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    with contextlib.ExitStack() as held:
+        port = _held_port(held)
+        yield from _serving(server, keygen, folder, port)
+
+
+def _held_port(held: contextlib.ExitStack) -> int:
+    """One that nobody else is given meanwhile: bound here without listening, as sshd's SO_REUSEADDR lets it be shared."""
+    port = 0
+    for address in ("127.0.0.1", "127.0.0.2"):
+        bound = held.enter_context(socket.socket())
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((address, port))
+        port = bound.getsockname()[1]
+    return port
+
+
+def _serving(server: str, keygen: str, folder: Path, port: int) -> Iterator[Sshd]:
     (folder / "authorized").write_text((folder / "user.pub").read_text())
     host_key = (folder / "host.pub").read_text().strip()
     (folder / "known_hosts").write_text(f"node-1,[127.0.0.1]:{port} {host_key}\n")
