@@ -54,6 +54,7 @@ _FILLED = {
     },
     "discovery.k8s.io/v1": {"EndpointSlice": 0.3},
     "events.k8s.io/v1": {"Event": 0.3},
+    "networking.k8s.io/v1": {"NetworkPolicy": 0.3},
     "policy/v1": {"PodDisruptionBudget": 0.3, "Eviction": 0.3},
     "scheduling.k8s.io/v1": {"PriorityClass": 0.3},
     "apiregistration.k8s.io/v1": {"APIService": 0.3},

@@ -119,6 +119,7 @@ def test_groups_come_in_the_order_of_a_real_server() -> None:
         "autoscaling",
         "batch",
         "certificates.k8s.io",
+        "networking.k8s.io",
         "policy",
         "rbac.authorization.k8s.io",
         "admissionregistration.k8s.io",

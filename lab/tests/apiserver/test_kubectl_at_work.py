@@ -120,12 +120,6 @@ async def test_apply_refuses_a_field_that_there_is_not(lab: Bench) -> None:
     assert 'unknown field "spec.template.spec.containers[0].imagee"' in ran.err
 
 
-async def test_server_side_apply_is_refused_in_words(lab: Bench) -> None:
-    ran = await lab.kubectl("apply", "--server-side", "-f", "-", stdin=DEPLOYMENT)
-    assert ran.code == 1
-    assert "Server-side apply not available on the server" in ran.err
-
-
 async def test_a_dry_run_shows_what_an_apply_would_change(lab: Bench) -> None:
     await lab.does("apply", "-f", "-", stdin=DEPLOYMENT)
     changed = {**DEPLOYMENT, "spec": {**DEPLOYMENT["spec"], "replicas": 3}}

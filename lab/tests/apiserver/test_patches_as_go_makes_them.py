@@ -289,7 +289,7 @@ def test_no_patch_breaks_the_server(form: str, patch: Any) -> None:
     assert result is None or isinstance(result, dict)
 
 
-@pytest.mark.parametrize("form", ["application/apply-patch+yaml", "application/json", "text/plain"])
+@pytest.mark.parametrize("form", ["application/json", "text/plain"])
 def test_a_form_that_is_not_served_is_refused_by_name(form: str) -> None:
     kind = kind_of("v1", "ConfigMap")
     assert kind

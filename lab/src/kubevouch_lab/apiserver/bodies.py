@@ -1,6 +1,6 @@
 """What a client sends: bounded, in a known form, and shaped like an object before anything looks into it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -10,6 +10,7 @@ from kubevouch_lab.apiserver import protobuf, status
 from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.apiserver.openapi.schema import message_for
 from kubevouch_lab.apiserver.patches import json_patched, merge_patched
+from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.apiserver.strategic import strategic_patched
 from kubevouch_lab.objects import Object
 
@@ -22,6 +23,7 @@ PATCHES = (
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
 )
+APPLY = "application/apply-patch+yaml"
 # A patch of more operations than this is refused (handlers/patch.go, maxJSONPatchOperations).
 _MOST_OPERATIONS = 10_000
 
@@ -61,10 +63,10 @@ def check_kind(kind: Kind, body: Object, expected: str = "", version: str = "") 
 
 
 def patch(raw: bytes, header: str, kind: Kind) -> Callable[[Object], Object]:
-    """What a patch makes of an object; 415 for a form that is not read here (server-side apply among them)."""
+    """What a patch makes of an object; 415 for a form that is not read here. APPLY goes another way: `configuration`."""
     form = content_type(header)
     if form not in PATCHES:
-        raise status.unsupported_media_type(list(PATCHES))
+        raise status.unsupported_media_type([*PATCHES, APPLY])
     change = _json(raw)
     if form == PATCHES[0]:
         if isinstance(change, list) and len(change) > _MOST_OPERATIONS:
@@ -76,6 +78,35 @@ def patch(raw: bytes, header: str, kind: Kind) -> Callable[[Object], Object]:
     if form == PATCHES[1]:
         return lambda thing: shaped(merge_patched(thing, change))
     return lambda thing: shaped(strategic_patched(thing, change, message_for(kind)))
+
+
+def configuration(raw: bytes, kind: Kind, info: RequestInfo, query: Mapping[str, str]) -> Object:
+    """What a server-side apply sends (handlers/patch.go, applyPatcher; metav1's ValidatePatchOptions)."""
+    if not query.get("fieldManager"):
+        text = "Required value: is required for apply patch"
+        cause = ("FieldValueRequired", "fieldManager", text)
+        raise status.invalid("meta.k8s.io", "PatchOptions", "", [cause])
+    found = shaped(_yaml(raw))
+    for key, value in (("apiVersion", kind.api_version), ("kind", kind.kind)):
+        if found.get(key) != value:
+            text = f"the {key} in the configuration ({found.get(key)}) does not match {value}"
+            raise status.bad_request(text)
+    metadata = found.get("metadata") or {}
+    if metadata.get("managedFields") is not None:
+        raise status.bad_request("metadata.managedFields must be nil")
+    if metadata.get("name") != info.name:
+        said = metadata.get("name", "")
+        text = f"the name of the object ({said}) does not match the name on the URL ({info.name})"
+        raise status.bad_request(text)
+    return found
+
+
+def check_force(query: Mapping[str, str]) -> None:
+    """Only an apply can be forced."""
+    if "force" in query:
+        text = "Forbidden: may not be specified for non-apply patch"
+        cause = ("FieldValueForbidden", "force", text)
+        raise status.invalid("meta.k8s.io", "PatchOptions", "", [cause])
 
 
 def shown(raw: bytes) -> Any:  # noqa: ANN401 - JSON

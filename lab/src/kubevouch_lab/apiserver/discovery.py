@@ -30,6 +30,7 @@ _PRIORITIES: Mapping[str, tuple[int, int]] = {
     "autoscaling": (17500, 30),
     "batch": (17400, 15),
     "certificates.k8s.io": (17300, 15),
+    "networking.k8s.io": (17200, 15),
     "policy": (17100, 15),
     "rbac.authorization.k8s.io": (17000, 15),
     "admissionregistration.k8s.io": (16700, 15),

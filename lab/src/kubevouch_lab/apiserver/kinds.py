@@ -300,6 +300,15 @@ _TABLE = (
         ),
     ),
     _kind(
+        "networking.k8s.io",
+        "v1",
+        "networkpolicies",
+        "NetworkPolicy",
+        namespaced=True,
+        short_names=("netpol",),
+        generation=True,
+    ),
+    _kind(
         "policy",
         "v1",
         "poddisruptionbudgets",

@@ -1,11 +1,13 @@
-"""Who wrote an object last, and when by the server's clock (metadata.managedFields of Leases and CSRs).
+"""Who wrote an object last, and when by the server's clock (metadata.managedFields).
 
-Only what tells a clock or an approver: one entry a manager and subresource, without the names of the fields. An entry's
-time is that of its manager's last change (apimachinery's managedfields/internal/managedfieldsupdater.go).
+Of an object that has been applied: who owns which field (`apply.ownership`). Of Leases and CSRs besides only what tells
+a clock or an approver: one entry a manager and subresource, without the names of the fields. An entry's time is that of
+its manager's last change (apimachinery's managedfields/internal/managedfieldsupdater.go).
 """
 
 from datetime import datetime
 
+from kubevouch_lab.apiserver.apply.ownership import Owner, is_tracked, with_owners
 from kubevouch_lab.apiserver.kinds import CSRS, LEASES, Kind
 from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.request import RequestInfo
@@ -18,10 +20,15 @@ def with_manager(
     kind: Kind, info: RequestInfo, old: Object | None, new: Object, now: datetime
 ) -> Object:
     """The object as it is to be kept: with an entry of who changes it, if it changes."""
+    if info.applied is not None or (old is not None and is_tracked(old)):
+        changed = old is None or info.applied is not None or _content(old) != _content(new)
+        return (
+            with_owners(kind, old, new, _writer(kind, info, now), info.applied) if changed else new
+        )
     if kind not in _KEPT_OF or (old is not None and _content(old) == _content(new)):
         return new
     entry = {
-        "manager": info.manager or info.user.name.rpartition(":")[2],
+        "manager": _name(info),
         "operation": "Update",
         "apiVersion": kind.api_version,
         "time": moment(now),
@@ -34,6 +41,16 @@ def with_manager(
         != (entry["manager"], entry.get("subresource"))
     ]
     return {**new, "metadata": {**new["metadata"], "managedFields": [*others, entry]}}
+
+
+def _writer(kind: Kind, info: RequestInfo, now: datetime) -> Owner:
+    operation = "Update" if info.applied is None else "Apply"
+    name, time = _name(info), moment(now)
+    return Owner(name, operation, kind.api_version, time, frozenset(), info.subresource)
+
+
+def _name(info: RequestInfo) -> str:
+    return info.manager or info.user.name.rpartition(":")[2]
 
 
 def _content(thing: Object) -> Object:

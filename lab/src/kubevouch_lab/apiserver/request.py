@@ -68,6 +68,9 @@ class RequestInfo:
     manager: str = ""
     """The fieldManager that the client names, else the program in its User-Agent; empty inside the lab."""
 
+    applied: Object | None = field(default=None, hash=False)
+    """The configuration that a server-side apply sends."""
+
     @property
     def is_resource(self) -> bool:
         """False for /version, /healthz, /openapi and discovery itself."""

@@ -5,11 +5,14 @@ Who asks has been told apart and let in before; server.py does that for HTTP, cl
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver import eviction, status
+from kubevouch_lab.apiserver.apply.ownership import applied_paths, apply_to
 from kubevouch_lab.apiserver.backends import Backends
+from kubevouch_lab.apiserver.bodies import PATCHES
 from kubevouch_lab.apiserver.deletion import Deletion, Options, options
 from kubevouch_lab.apiserver.forms import Form, form_of
 from kubevouch_lab.apiserver.kinds import EVENTS, NAMESPACES, Kind
@@ -128,6 +131,27 @@ class Resources:
     def patch(self, info: RequestInfo, patch: Patch) -> Object:
         """Keeps what the patch makes of the object as it is now."""
         return self._change(info, patch)
+
+    def apply(self, info: RequestInfo, body: Object, *, force: bool) -> tuple[Object, bool]:
+        """Server-side apply; True beside the object if that created it. 409 for what another manager owns."""
+        form = _form(info)
+        if form.kind is not form.base:
+            raise status.unsupported_media_type(list(PATCHES))
+        info = replace(info, applied=body)
+        if self.is_new(info):
+            applied_paths(form.base, body)
+            return self.create(replace(info, verb="create"), body), True
+
+        def change(live: Object) -> Object:
+            return apply_to(form.base, live, body, info, force=force)
+
+        return self._change(info, change), False
+
+    def is_new(self, info: RequestInfo) -> bool:
+        """Whether an apply would create the object."""
+        base = _form(info).base
+        missing = self.store.find(base, info.name, _space(info, base)) is None
+        return missing and not info.subresource
 
     def delete(self, info: RequestInfo, options: Options) -> Object:
         """Takes an object out, or marks it where finalizers wait; a Status or the object, as the real one answers."""

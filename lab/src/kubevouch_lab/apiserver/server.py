@@ -38,7 +38,7 @@ from kubevouch_lab.apiserver.request import (
 )
 from kubevouch_lab.apiserver.rest import Resources
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.apiserver.verbs import Verbs, unknown_resource
+from kubevouch_lab.apiserver.verbs import Verbs, is_apply, unknown_resource
 from kubevouch_lab.disconnect import disconnect
 
 # X509_V_FLAG_NO_CHECK_TIME: whoever authenticates looks at the dates, by the clock of the lab.
@@ -162,6 +162,15 @@ class ApiServer:
         allowed, reason = self._authorize(info)
         if not allowed:
             raise forbidden(info, reason)
+        if (
+            info.kind
+            and info.kind.stored
+            and is_apply(info, request)
+            and self.resources.is_new(info)
+        ):
+            allowed, reason = self._authorize(replace(info, verb="create"))
+            if not allowed:
+                raise forbidden(replace(info, verb="create"), reason)
         if not info.is_resource:
             return await self._plain.answer(info, request)
         no_containers.check(self._store, info)

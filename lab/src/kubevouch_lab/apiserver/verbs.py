@@ -142,13 +142,25 @@ class Verbs:
     async def _patch(
         self, info: RequestInfo, kind: Kind, request: web.Request
     ) -> web.StreamResponse:
-        fields = FieldValidation(kind, info, request.query)
         raw, form = await request.read(), request.headers.get("Content-Type", "")
+        if is_apply(info, request):
+            return self._apply(info, kind, request, raw)
+        bodies.check_force(request.query)
+        fields = FieldValidation(kind, info, request.query)
         change = fields.patch(bodies.patch(raw, form, kind), bodies.shown(raw))
         kept = self._resources.patch(info, change)
         answer = self._answers.object(kind, kept, _wanted(request), request.query)
         fields.say(answer)
         return answer
+
+    def _apply(
+        self, info: RequestInfo, kind: Kind, request: web.Request, raw: bytes
+    ) -> web.StreamResponse:
+        body = bodies.configuration(raw, kind, info, request.query)
+        force = request.query.get("force") == "true"
+        kept, created = self._resources.apply(info, body, force=force)
+        code = 201 if created else 200
+        return self._answers.object(kind, kept, _wanted(request), request.query, code)
 
     async def _delete(
         self, info: RequestInfo, kind: Kind, request: web.Request
@@ -164,6 +176,12 @@ class Verbs:
         gone = self._resources.delete_collection(_dry(info, dry=how.dry_run), request.query, how)
         page = ListPage(gone, self._resources.store.revision)
         return self._answers.list(kind, page, _wanted(request), request.query)
+
+
+def is_apply(info: RequestInfo, request: web.Request) -> bool:
+    """Whether it is a server-side apply."""
+    form = bodies.content_type(request.headers.get("Content-Type", ""))
+    return info.verb == "patch" and form == bodies.APPLY
 
 
 def _wanted(request: web.Request) -> Wanted:

@@ -16,6 +16,7 @@ _FORMS = (
     "application/json-patch+json",
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
 )
 _WRITING = ("dryRun", "fieldManager", "fieldValidation")
 # verb: method, action, on the collection

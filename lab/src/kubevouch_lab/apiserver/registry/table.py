@@ -9,6 +9,7 @@ from kubevouch_lab.apiserver.registry.core import (
     Secrets,
     Services,
 )
+from kubevouch_lab.apiserver.registry.network_policies import NetworkPolicies
 from kubevouch_lab.apiserver.registry.pods import Pods
 from kubevouch_lab.apiserver.registry.strategy import Strategy
 from kubevouch_lab.apiserver.registry.workloads import Workloads
@@ -61,6 +62,7 @@ STRATEGIES: dict[tuple[str, str], Strategy] = {
     (_RBAC, "rolebindings"): Bindings(),
     (_RBAC, "clusterrolebindings"): Bindings(),
     ("apiregistration.k8s.io", "apiservices"): ApiServices(),
+    ("networking.k8s.io", "networkpolicies"): NetworkPolicies(),
     ("policy", "poddisruptionbudgets"): _Versioned(),
     ("admissionregistration.k8s.io", "validatingadmissionpolicies"): _Versioned(),
     ("admissionregistration.k8s.io", "validatingadmissionpolicybindings"): _Versioned(),

@@ -12,6 +12,7 @@ from kubevouch_lab.apiserver.tables.columns import (
     Printer,
     age_of,
     at,
+    formatted_selector,
     items,
     labels,
     mapping,
@@ -119,4 +120,14 @@ ENDPOINT_SLICE = Printer(
         AGE,
     ),
     _endpoint_slice,
+)
+
+
+def _network_policy(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
+    selector = formatted_selector(at(thing, "spec.podSelector"))
+    return [name_of(thing), selector, age_of(thing, now)]
+
+
+NETWORK_POLICY = Printer(
+    (NAME, Column("Pod-Selector", "The pods that it is about."), AGE), _network_policy
 )

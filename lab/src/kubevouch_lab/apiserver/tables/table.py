@@ -51,6 +51,7 @@ _PRINTERS: Mapping[tuple[str, str], Printer] = {
     ("discovery.k8s.io", "endpointslices"): network.ENDPOINT_SLICE,
     ("apiregistration.k8s.io", "apiservices"): authority.API_SERVICE,
     ("events.k8s.io", "events"): cluster.EVENT,
+    ("networking.k8s.io", "networkpolicies"): network.NETWORK_POLICY,
     ("policy", "poddisruptionbudgets"): workloads.DISRUPTION_BUDGET,
     ("scheduling.k8s.io", "priorityclasses"): cluster.PRIORITY_CLASS,
     (_ADMISSION, "validatingadmissionpolicies"): authority.POLICY,
