@@ -49,6 +49,12 @@ def test_the_products_wheel_holds_nothing_of_the_lab(tmp_path: Path) -> None:
         scripts = [each.relative_to(SOURCES) for each in SOURCES.rglob("*.sh")]
         assert scripts
         assert not {str(each) for each in scripts} - set(built.namelist())
+        deployed = CHECKOUT / "deploy" / "approver"
+        manifests = [each.relative_to(deployed) for each in deployed.rglob("*.yaml")]
+        assert len(manifests) > 8
+        for each in manifests:
+            within = built.read(f"kubevouch/cli/approver/manifests/{each.as_posix()}")
+            assert within == (deployed / each).read_bytes()
 
 
 def test_the_labs_wheel_holds_the_lab_and_goes_with_this_version(tmp_path: Path) -> None:
