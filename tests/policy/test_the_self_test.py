@@ -79,7 +79,8 @@ def test_with_every_node_pinned_the_honest_csr_passes_and_each_attack_is_held() 
     assert len(ROWS) == len(ATTACKS) + 1
 
 
-def test_every_rule_has_an_attack_that_it_refuses() -> None:
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_every_rule_has_an_attack_that_it_refuses(rule: Any) -> None:
     scene = scene_of(NODES, IdentitySources(pins=PINS), RESERVED, NOW)
     assert scene is not None
     changed = [attack.change(scene) for attack in ATTACKS]
@@ -90,8 +91,14 @@ def test_every_rule_has_an_attack_that_it_refuses() -> None:
         for result in judged(each).results
         if result.outcome is Outcome.REFUSE
     }
-    assert refusing == {result.rule for result in judged(scene).results}
-    assert len(refusing) == len(RULES)
+    passing = {result.rule for result in judged(scene).results}
+    name = next(
+        result.rule
+        for result in judged(scene).results
+        if result.rule.replace("-", "_") == rule.__name__
+    )
+    assert name in refusing
+    assert refusing == passing
 
 
 def test_the_honest_csr_is_that_of_a_worker_which_may_have_one() -> None:

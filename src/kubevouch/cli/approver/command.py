@@ -5,6 +5,10 @@ from importlib import import_module
 import click
 
 _COMMANDS = {
+    "install": "kubevouch.cli.approver.install",
+    "upgrade": "kubevouch.cli.approver.upgrade",
+    "pin": "kubevouch.cli.approver.pin",
+    "remove": "kubevouch.cli.approver.remove",
     "run": "kubevouch.cli.approver.run",
 }
 

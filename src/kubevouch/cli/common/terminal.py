@@ -234,13 +234,29 @@ class Terminal:
         self.note(f"This will {what}.")
         if yes:
             return
-        if not (self.stderr.isatty() and self.stdin.isatty()):
+        if not self.can_ask:
             raise UsageError("standard input", "is not a terminal to ask at", "--yes was expected")
         import click
 
         self._forget_typed_ahead()
         if not click.confirm("Go on?", err=True):
             raise Declined("standard input", "the answer was no")
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody is there to answer a question."""
+        return self.stderr.isatty() and self.stdin.isatty()
+
+    def ask(self, question: str, choices: Sequence[str] = (), default: str | None = None) -> str:
+        """The answer to a question at the terminal: one of the choices, if there are any."""
+        import click
+
+        self._forget_typed_ahead()
+        # Plain strings: of an enumeration click would ask for the names in Python.
+        kind = click.Choice([f"{each}" for each in choices]) if choices else None
+        return str(
+            click.prompt(question, type=kind, default=default and f"{default}", err=True)
+        ).strip()
 
     def _forget_typed_ahead(self) -> None:
         """What was typed before a question was there to read does not answer it."""

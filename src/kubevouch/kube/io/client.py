@@ -159,6 +159,32 @@ class ApiClient(HttpClient):
         path = resource.path(namespace, name)
         return await self.read(resource.struct, "PATCH", path, body=body, content_type=form)
 
+    async def apply(
+        self,
+        resource: Resource[ObjectT],
+        body: Mapping[str, JSON],
+        *,
+        manager: str,
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> RawObject[ObjectT]:
+        """Server-side apply of a whole manifest: creates the object, or changes what the manifest says of it.
+
+        manager: whose fields these are from then on. force: takes over what other managers own; else that is a Conflict.
+        dry_run: only shows what would become of the object.
+        """
+        metadata = body["metadata"]
+        path = resource.path(metadata.get("namespace", ""), metadata["name"])
+        query = {"fieldManager": manager, "fieldValidation": "Strict"}
+        if force:
+            query["force"] = "true"
+        if dry_run:
+            query["dryRun"] = "All"
+        # JSON is YAML.
+        form = "application/apply-patch+yaml"
+        answer = await self.request("PATCH", path, query=query, body=dict(body), content_type=form)
+        return RawObject(resource, answer.body, self.access.server)
+
     async def patch_approval(
         self, csr: CertificateSigningRequest, condition: CsrCondition
     ) -> CertificateSigningRequest:

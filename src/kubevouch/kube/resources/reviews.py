@@ -35,6 +35,27 @@ class AccessReview(Object, frozen=True, kw_only=True):
     status: ReviewStatus = ReviewStatus()
 
 
+class ReviewedUser(Narrow, frozen=True, kw_only=True):
+    """Who asks, as the API server has told him apart."""
+
+    username: str = ""
+
+
+class SelfStatus(Narrow, frozen=True, kw_only=True):
+    """The result of a SelfSubjectReview."""
+
+    user_info: ReviewedUser = ReviewedUser()
+
+
+class SelfReview(Object, frozen=True, kw_only=True):
+    """A SelfSubjectReview with its result: who we are (since Kubernetes 1.28)."""
+
+    status: SelfStatus = SelfStatus()
+
+
+SELF_SUBJECT_REVIEWS = Resource(
+    "authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", SelfReview
+)
 _GROUP = "authorization.k8s.io"
 SELF_REVIEWS = Resource(
     _GROUP, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", AccessReview

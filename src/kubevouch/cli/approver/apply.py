@@ -1,0 +1,240 @@
+"""What `approver install` and `approver upgrade` do: look, show every change, ask, apply, wait, and say what is so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kubevouch.cli.approver import pinning
+from kubevouch.cli.approver.changes import Change, apply_all, changes, delete
+from kubevouch.cli.approver.installation import (
+    DEPLOYMENT,
+    Enforcement,
+    Manifest,
+    Settings,
+    manifests,
+    no_longer_wanted,
+)
+from kubevouch.cli.approver.new_nodes import (
+    QUESTION,
+    WEAK,
+    NewNodes,
+    NewNodeWish,
+    configuration_text,
+    wish_of,
+)
+from kubevouch.cli.approver.present import Present, look_around
+from kubevouch.cli.approver.readiness import wait_until_ready
+from kubevouch.cli.approver.stored_pins import write_pins
+from kubevouch.cli.common.connect import with_api
+from kubevouch.cli.common.rollout import named
+from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.clock import Clock
+from kubevouch.errors import ExitCode, UsageError
+from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.io.client import ApiClient
+
+
+@dataclass(frozen=True)
+class InstallOptions:
+    """What was asked for on the command line. enforce: None leaves the admission policies as they are."""
+
+    image: str
+    upgrade: bool
+    new_nodes: NewNodeWish | None
+    enforce: bool | None
+    users: tuple[str, ...]
+    groups: tuple[str, ...]
+    pins: bool
+    force: bool
+    dry_run: bool
+    yes: bool
+    wait: float
+
+
+def run(terminal: Terminal, access: ClusterAccess, options: InstallOptions) -> ExitCode:
+    """0: applied and ready. 4: declined, in conflict, or applied and not ready in time."""
+    present = with_api(terminal, access, look_around)
+    _check(options, present)
+    _say_who_else(terminal, present)
+    settings = _settings(terminal, options, present)
+    wanted = manifests(settings)
+
+    async def trying(api: ApiClient, _: Clock) -> tuple[Change, ...]:
+        return await changes(api, wanted, force=options.force)
+
+    found = with_api(terminal, access, trying)
+    going = [each for each in no_longer_wanted(settings) if str(each) in present.live]
+    _show(terminal, found, going)
+    if conflicts := [each for each in found if each.conflict]:
+        for each in conflicts:
+            terminal.error(one_line(f"{each.manifest}: {each.conflict}"))
+        terminal.note("Nothing was changed. With --force-conflicts these fields are taken over.")
+        return ExitCode.STOPPED
+    looked = pinning.Looked(())
+    if options.pins and not present.pinned and not options.upgrade:
+        terminal.out("The nodes that are there now, and what would be pinned of them:")
+        looked = pinning.look(terminal, access, (), {})
+        pinning.show(terminal, looked, form="table")
+    return _apply(terminal, access, options, _Work(found, going, looked))
+
+
+def _check(options: InstallOptions, present: Present) -> None:
+    if options.upgrade and not present.is_installed:
+        expected = "`kubevouch approver install` installs it"
+        raise UsageError("approver upgrade", "there is no approver to upgrade", expected)
+    if options.enforce and not present.has_admission_policies:
+        seen = "this API server has no ValidatingAdmissionPolicies"
+        raise UsageError("--enforce", seen, "Kubernetes 1.30 or newer was expected")
+
+
+def _say_who_else(terminal: Terminal, present: Present) -> None:
+    """What else uses the signer, before anything is decided."""
+    for each in present.others:
+        state = "runs" if each.running else "does not run"
+        terminal.note(one_line(f"Another approver {state}: {each.name} ({each.evidence})"))
+    if present.others:
+        terminal.note(
+            "What it approves, this approver cannot hold: docs/migrate.md says how to go over."
+        )
+    if present.not_known:
+        terminal.note(one_line(f"Whether others approve is not known: {present.not_known}"))
+
+
+def _settings(terminal: Terminal, options: InstallOptions, present: Present) -> Settings:
+    wish = options.new_nodes
+    if wish is None and not present.has_configuration and not options.upgrade:
+        wish = _asked(terminal)
+    if wish is not None and wish.source is NewNodes.NODE_STATUS:
+        terminal.note(WEAK)
+    return Settings(
+        image=options.image,
+        replicas=2 if present.control_planes > 1 else 1,
+        enforcement=_enforcement(terminal, options, present),
+        users=(*present.may_decide("users"), *options.users),
+        groups=(*present.may_decide("groups"), *options.groups),
+        configuration=configuration_text(wish) if wish else None,
+    )
+
+
+def _enforcement(terminal: Terminal, options: InstallOptions, present: Present) -> Enforcement:
+    if not present.has_admission_policies:
+        text = "this API server has no ValidatingAdmissionPolicies (Kubernetes 1.30): they are left out"
+        terminal.note(text)
+        return Enforcement.NONE
+    if options.enforce is not None:
+        return Enforcement.DENY if options.enforce else Enforcement.WARN
+    return Enforcement.DENY if present.enforcement is Enforcement.DENY else Enforcement.WARN
+
+
+def _asked(terminal: Terminal) -> NewNodeWish:
+    """Asks which source new nodes get. Raises UsageError where there is nobody to ask."""
+    if not terminal.can_ask:
+        expected = "--new-nodes hold, or --new-node-names and --new-node-cidr, were expected"
+        raise UsageError("standard input", "is not a terminal to ask at", expected)
+    terminal.note(QUESTION)
+    source = terminal.ask("New nodes", tuple(NewNodes), NewNodes.HOLD)
+    if NewNodes(source) is not NewNodes.RULE:
+        return NewNodeWish(NewNodes(source))
+    names = terminal.ask("Pattern of their names (worker-*)")
+    networks = terminal.ask("Their networks, comma-separated (192.168.88.0/24)")
+    per_hour = terminal.ask("At most so many in an hour", default="5")
+    if not per_hour.isascii() or not per_hour.isdigit():
+        raise UsageError(per_hour, "is not a number")
+    given = tuple(each.strip() for each in networks.split(",") if each.strip())
+    wish = wish_of(NewNodes.RULE, names, given, int(per_hour))
+    assert wish is not None
+    return wish
+
+
+def _show(terminal: Terminal, found: Sequence[Change], going: Sequence[Manifest]) -> None:
+    """Every change, as a unified diff against what is live."""
+    for each in found:
+        if each.differs and not each.conflict:
+            for line in each.diff():
+                terminal.out(line)
+    for manifest in going:
+        terminal.out(f"--- {manifest}: will be deleted")
+    new = sum(each.is_new for each in found)
+    differ = sum(each.differs for each in found) - new
+    same = len(found) - new - differ
+    text = f"{new} objects new, {differ} changed, {same} as they are, {len(going)} to be deleted"
+    terminal.note(text)
+    if untried := sum(not each.tried for each in found):
+        text = f"{untried} of them could not be tried, since their namespace is not there yet"
+        terminal.note(text)
+
+
+@dataclass(frozen=True)
+class _Work:
+    changes: Sequence[Change]
+    going: Sequence[Manifest]
+    looked: pinning.Looked
+
+    @property
+    def pins(self) -> int:
+        return sum(each.writes for each in self.looked.found)
+
+    @property
+    def is_nothing(self) -> bool:
+        return not (self.going or self.pins or any(each.differs for each in self.changes))
+
+
+def _apply(
+    terminal: Terminal, access: ClusterAccess, options: InstallOptions, work: _Work
+) -> ExitCode:
+    if options.dry_run:
+        terminal.note("A dry run: nothing was changed.")
+        return ExitCode.OK
+    if work.is_nothing:
+        terminal.out("Nothing to do: the approver is installed like this.")
+    else:
+        verb = "upgrade" if options.upgrade else "install"
+        what = f"{verb} the approver: {len(work.changes)} objects are applied"
+        if work.pins:
+            what += f", the names and addresses of {work.pins} node(s) in the table are pinned"
+        terminal.confirm(f"{what}, on {named(access)}", yes=options.yes)
+
+    async def applying(api: ApiClient, clock: Clock) -> tuple[str, ...]:
+        if not work.is_nothing:
+            await _write(api, work, force=options.force)
+        return await wait_until_ready(api, clock, terminal, options.wait)
+
+    undo = "kubevouch approver remove"
+    try:
+        hindrances = with_api(terminal, access, applying)
+    except BaseException:
+        terminal.note(
+            f"It stopped on its way. What is there is taken out by `{terminal.hint(undo)}`."
+        )
+        raise
+    _say_how_it_ended(terminal, hindrances, options.wait)
+    terminal.command("UNDO  ", undo)
+    return ExitCode.STOPPED if hindrances else ExitCode.OK
+
+
+async def _write(api: ApiClient, work: _Work, *, force: bool) -> None:
+    """The namespace, then a dry run of what could not be tried; pins are there before the approver runs."""
+    wanted = [each.manifest for each in work.changes]
+    if not all(each.tried for each in work.changes):
+        await apply_all(api, wanted[:1], force=force)
+        await changes(api, wanted, force=force)
+    first = next(
+        n
+        for n, each in enumerate(wanted)
+        if each.name == DEPLOYMENT and each.resource.kind == "Deployment"
+    )
+    await apply_all(api, wanted[:first], force=force)
+    await write_pins(api, (each.pin for each in work.looked.found if each.writes))
+    await apply_all(api, wanted[first:], force=force)
+    for each in work.going:
+        await delete(api, each)
+
+
+def _say_how_it_ended(terminal: Terminal, hindrances: Sequence[str], wait: float) -> None:
+    if not hindrances:
+        terminal.out("The approver is ready: every pod that it should have is.")
+        terminal.command("NEXT  ", "kubevouch csr list")
+        return
+    terminal.out(f"The approver is applied, and not ready after {wait:.0f} s: {hindrances[0]}.")
+    for text in hindrances[1:]:
+        terminal.wrapped(text, "      ")
+    terminal.command("NEXT  ", "kubectl -n kubevouch-system get pods,events")

@@ -1,0 +1,177 @@
+"""What an installed approver consists of: the manifests of deploy/approver, as `install` applies them and `remove` deletes them.
+
+Pure, but for the files, which are part of this program.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import resources
+from typing import Any, Final
+
+from kubevouch import goyaml
+from kubevouch.errors import UsageError
+from kubevouch.kube.resources import Resource
+from kubevouch.kube.resources.applied import applied_resource
+from kubevouch.policy.sources.configuration import CONFIGURATION, CONFIGURATION_KEY
+
+NAMESPACE: Final = "kubevouch-system"
+DEPLOYMENT: Final = "kubevouch-approver"
+PART_OF: Final = "app.kubernetes.io/part-of"
+HOLDS: Final = "kubevouch.dev/holds"
+PARAMETERS: Final = "kubevouch-admission"
+
+_IMAGE: Final = re.compile(
+    r"[a-z0-9][\w.-]*(?::[0-9]+)?(?:/[a-z0-9][a-z0-9._-]*)*(?::[\w][\w.-]{0,127})?@sha256:[0-9a-f]{64}",
+    re.ASCII,
+)
+_BASE: Final = (
+    "00-namespace.yaml",
+    "10-rbac.yaml",
+    "20-recorded.yaml",
+    "30-network-policy.yaml",
+    "40-service.yaml",
+    "50-deployment.yaml",
+)
+_TWO_REPLICAS: Final = "two-replicas/disruption-budget.yaml"
+_ADMISSION: Final = (
+    "admission/parameters.yaml",
+    "admission/policies.yaml",
+    "admission/bindings.yaml",
+)
+
+
+class Enforcement(StrEnum):
+    """What the admission policies do."""
+
+    NONE = "none"
+    """They are not there."""
+
+    WARN = "warn"
+    """They warn the client and leave a mark in the audit log."""
+
+    DENY = "deny"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One object: its resource, and its body as it is applied."""
+
+    resource: Resource[Any]
+    body: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The object's metadata.name."""
+        return str(self.body["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        """The object's metadata.namespace, "" for what is cluster-scoped."""
+        return str(self.body["metadata"].get("namespace", ""))
+
+    @property
+    def holds(self) -> str:
+        """What a ConfigMap holds: recorded, configuration, admission; "" for anything else."""
+        return str(self.body["metadata"].get("labels", {}).get(HOLDS, ""))
+
+    def __str__(self) -> str:
+        place = f"{self.namespace}/" if self.namespace else ""
+        return f"{self.resource.kind} {place}{self.name}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the approver is to be installed.
+
+    users, groups: who may decide on CSRs of kubelets besides the manifest's own. configuration: the text of
+    configuration.yaml; None leaves what is there.
+    """
+
+    image: str
+    replicas: int = 1
+    enforcement: Enforcement = Enforcement.WARN
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    configuration: str | None = None
+
+
+def checked_image(reference: str) -> str:
+    """The same reference. Raises UsageError unless it names a digest."""
+    if not _IMAGE.fullmatch(reference):
+        expected = "NAME@sha256:DIGEST was expected, with 64 hexadecimal digits: a tag may be moved to another image"
+        raise UsageError(f"--image {reference}", "does not name one image", expected)
+    return reference
+
+
+def manifests(settings: Settings) -> tuple[Manifest, ...]:
+    """All objects, in the order in which they are applied."""
+    found = [*_read(*_BASE)]
+    if settings.replicas > 1:
+        found += _read(_TWO_REPLICAS)
+    if settings.enforcement is not Enforcement.NONE:
+        found += _read(*_ADMISSION)
+    made = [_adapted(each, settings) for each in found]
+    if settings.configuration is not None:
+        made.insert(1, configuration_map(settings.configuration))
+    return tuple(made)
+
+
+def no_longer_wanted(settings: Settings) -> tuple[Manifest, ...]:
+    """What an install with other settings may have made, and these settings do not have; the last one first."""
+    found: list[Manifest] = []
+    if settings.replicas == 1:
+        found += _read(_TWO_REPLICAS)
+    if settings.enforcement is Enforcement.NONE:
+        found += _read(*_ADMISSION)
+    return tuple(reversed(found))
+
+
+def everything() -> tuple[Manifest, ...]:
+    """Every object that any install may have made, the last one first; the namespace is the last of all."""
+    found = [*_read(*_BASE), *_read(_TWO_REPLICAS), *_read(*_ADMISSION), configuration_map("")]
+    return tuple(reversed(found))
+
+
+def configuration_map(text: str) -> Manifest:
+    """The ConfigMap with the approver's configuration."""
+    labels = {PART_OF: "kubevouch", HOLDS: "configuration"}
+    metadata = {"name": CONFIGURATION, "namespace": NAMESPACE, "labels": labels}
+    return _manifest(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": metadata,
+            "data": {CONFIGURATION_KEY: text},
+        }
+    )
+
+
+def _adapted(manifest: Manifest, settings: Settings) -> Manifest:
+    body = dict(manifest.body)
+    match manifest.resource.kind:
+        case "Deployment":
+            (container,) = body["spec"]["template"]["spec"]["containers"]
+            container["image"] = settings.image
+            body["spec"]["replicas"] = settings.replicas
+        case "ValidatingAdmissionPolicyBinding" if settings.enforcement is Enforcement.DENY:
+            body["spec"]["validationActions"] = ["Deny", "Audit"]
+        case "ConfigMap" if manifest.name == PARAMETERS:
+            for key, values in (("users", settings.users), ("groups", settings.groups)):
+                lines = filter(None, [*body["data"][key].split("\n"), *values])
+                body["data"][key] = "".join(f"{each}\n" for each in dict.fromkeys(lines))
+    return Manifest(manifest.resource, body)
+
+
+def _read(*names: str) -> Iterator[Manifest]:
+    """The manifests in files of deploy/approver, fresh: the caller may change them."""
+    folder = resources.files(__package__).joinpath("manifests")
+    for name in names:
+        text = folder.joinpath(*name.split("/")).read_text(encoding="utf-8")
+        for document in re.split(r"^---\n", text, flags=re.MULTILINE):
+            yield _manifest(goyaml.read(document.encode()))
+
+
+def _manifest(body: dict[str, Any]) -> Manifest:
+    return Manifest(applied_resource(body["apiVersion"], body["kind"]), body)

@@ -1,0 +1,102 @@
+"""Which source new nodes get: asked at install, since a node that no source knows is held, and a join would stay dark."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_network
+from typing import Final
+
+from kubevouch.errors import UsageError
+from kubevouch.policy.sources.configuration import CONFIGURATION_SCHEMA, read_configuration
+from kubevouch.policy.sources.stored import Unreadable
+
+
+class NewNodes(StrEnum):
+    """What becomes of the CSR of a node that nobody has pinned."""
+
+    HOLD = "hold"
+    """It is held until somebody pins the node."""
+
+    RULE = "rule"
+    """A rule admits it once: a pattern of names, networks, so many an hour."""
+
+    NODE_STATUS = "node-status"
+    """Whatever the node says of itself counts. Weak."""
+
+
+QUESTION: Final = """\
+A node that nobody has pinned asks for a certificate when it joins. What is to become of its CSR?
+  hold         it waits until somebody runs `kubevouch approver pin NODE` (an alert says so within two minutes)
+  rule         admitted once if its name matches a pattern, its addresses lie in networks, and not too many came this hour
+  node-status  WEAK: what the node says of itself counts. Whoever has a bootstrap token gets any free name and address"""
+
+WEAK: Final = (
+    "WEAK: with node-status a new node gets whatever names and addresses it claims, unless another node or the cluster "
+    "has them. Whoever can join a node can take any other address."
+)
+
+
+@dataclass(frozen=True)
+class NewNodeWish:
+    """The operator's answer. names, networks, per_hour: of the rule."""
+
+    source: NewNodes
+    names: str = ""
+    networks: tuple[str, ...] = ()
+    per_hour: int = 0
+
+
+def wish_of(
+    source: str | None, names: str, networks: tuple[str, ...], per_hour: int
+) -> NewNodeWish | None:
+    """The wish that the flags state; None if they state none. Raises UsageError for what does not fit together."""
+    ruled = bool(names or networks)
+    if source is None and not ruled:
+        return None
+    chosen = NewNodes(source) if source else NewNodes.RULE
+    if chosen is not NewNodes.RULE:
+        if ruled:
+            seen = f"--new-nodes {chosen} and a rule"
+            raise UsageError(
+                "--new-nodes", seen, "--new-node-names and --new-node-cidr are for: rule"
+            )
+        return NewNodeWish(chosen)
+    if not (names and networks):
+        expected = "--new-node-names PATTERN and --new-node-cidr CIDR were expected"
+        raise UsageError("--new-nodes rule", "is not a whole rule", expected)
+    for each in networks:
+        try:
+            ip_network(each)
+        except ValueError as error:
+            raise UsageError(
+                f"--new-node-cidr {each}", str(error), "192.168.88.0/24, say"
+            ) from None
+    return NewNodeWish(chosen, names, networks, per_hour)
+
+
+def configuration_text(wish: NewNodeWish) -> str:
+    """The text of configuration.yaml. Raises UsageError if the approver could not read it."""
+    sources = ["inventory", "pins", "renewal"]
+    lines = [f"schemaVersion: {CONFIGURATION_SCHEMA}"]
+    match wish.source:
+        case NewNodes.HOLD:
+            lines.append(f"sources: [{', '.join(sources)}]")
+        case NewNodes.NODE_STATUS:
+            lines.append(f"# {WEAK}")
+            lines.append(f"sources: [{', '.join([*sources, 'node-status'])}]")
+        case NewNodes.RULE:
+            lines.append(f"sources: [{', '.join([*sources, 'new-nodes'])}]")
+            lines.append("newNodes:")
+            lines.append(f"- names: {_quoted(wish.names)}")
+            lines.append(f"  cidrs: [{', '.join(map(_quoted, wish.networks))}]")
+            lines.append(f"  perHour: {wish.per_hour}")
+    text = "\n".join(lines) + "\n"
+    read = read_configuration(text)
+    if isinstance(read, Unreadable):
+        raise UsageError("--new-nodes", read.seen, read.expected)
+    if read.problems:
+        raise UsageError("--new-nodes rule", read.problems[0])
+    return text
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

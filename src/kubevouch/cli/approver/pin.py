@@ -1,0 +1,57 @@
+"""`approver pin`: the names and addresses of nodes, looked at by an operator and written where no node can write."""
+
+import click
+
+from kubevouch.cli.common.options import allow, cluster, output, terminal_of
+from kubevouch.errors import UsageError
+
+
+@click.command("pin", short_help="Write down which names and addresses nodes have. Asks first.")
+@click.argument("nodes", nargs=-1, metavar="[NODE...]")
+@cluster
+@output("table", "json")
+@click.option(
+    "--diff", is_flag=True, help="Only show what differs from the live Nodes. Reads only."
+)
+@click.option(
+    "--csr",
+    metavar="NAME",
+    help="Of one NODE: the client certificate that made this CSR is the node's own, too.",
+)
+@click.option("--remove", is_flag=True, help="Remove the pins of these nodes.")
+@allow
+@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    nodes: tuple[str, ...],
+    kubeconfig: str | None,
+    context: str | None,
+    output: str,
+    diff: bool,
+    csr: str | None,
+    remove: bool,
+    allow: tuple[str, ...],
+    yes: bool,
+) -> int:
+    """Pins all nodes, or those that are named: what their Nodes claim now, once you have looked at the table.
+
+    A CSR for anything else is held then. Exit code of --diff: 1 if something differs.
+    """
+    from kubevouch.cli.approver import pinning
+    from kubevouch.cli.common.allow import node_values
+    from kubevouch.cli.common.connect import access_of
+
+    terminal = terminal_of(ctx)
+    if csr and len(nodes) != 1:
+        raise UsageError("--csr", "names the client certificate of one node", "NODE was expected")
+    if remove and (diff or csr or allow or not nodes):
+        raise UsageError("--remove", "the nodes whose pins go were expected, and nothing else")
+    access = access_of(terminal, kubeconfig, context)
+    if remove:
+        return pinning.remove(terminal, access, nodes, yes=yes)
+    looked = pinning.look(terminal, access, nodes, node_values(allow), csr or "")
+    pinning.show(terminal, looked, form=output)
+    if diff:
+        return pinning.say_differences(terminal, looked, form=output)
+    return pinning.write(terminal, access, looked, yes=yes)

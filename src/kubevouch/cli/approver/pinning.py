@@ -1,0 +1,191 @@
+"""What `approver pin` and `approver install` do about pins: look, show the table, ask, write."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from kubevouch.cli.approver.proposals import Proposal, Seen, proposals
+from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins, remove_pins, write_pins
+from kubevouch.cli.common.absent import no_such_node
+from kubevouch.cli.common.allow import check_nodes
+from kubevouch.cli.common.connect import with_api
+from kubevouch.cli.common.documents import print_document
+from kubevouch.cli.common.rollout import named
+from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.clock import Clock
+from kubevouch.errors import ExitCode, KubevouchError, UsageError
+from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.names import gather_names
+from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.errors import KubeError
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import CSRS, NODES
+from kubevouch.kube.resources.reviews import SELF_SUBJECT_REVIEWS
+from kubevouch.policy.csr import csr_of, requestor_node
+from kubevouch.policy.standing import certificate_id
+
+_COLUMNS: Final = ("NODE", "STATE", "NAMES", "ADDRESSES", "UID", "MACHINE-ID")
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What would be pinned, node by node; problems: of what is stored; gone: pinned, and no Node any more."""
+
+    found: Sequence[Proposal]
+    problems: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
+class NamesNotKnown(KubevouchError):
+    """The cluster's own names could not be read, so that it cannot be told what must not be pinned."""
+
+
+def look(
+    terminal: Terminal,
+    access: ClusterAccess,
+    chosen: Sequence[str],
+    said: Mapping[str, Sequence[str]],
+    csr: str = "",
+) -> Looked:
+    """Reads the Nodes, the cluster's own names and the pins. chosen: these nodes; none: all of them."""
+
+    async def looking(api: ApiClient, clock: Clock) -> Looked:
+        nodes, names, stored, by = await together(
+            api.list_all(NODES), gather_names(api, Inquiry(clock)), read_stored_pins(api), _who(api)
+        )
+        assert isinstance(stored, StoredPins)
+        known = [node.name for node in nodes]
+        for name in chosen:
+            if name not in known:
+                raise await no_such_node(api, name)
+        check_nodes(said, known)
+        if names.doubts:
+            raise NamesNotKnown("the cluster's own names", names.doubts[0].text)
+        certificates = {chosen[0]: await _credential(api, csr, chosen[0])} if csr else {}
+        seen = Seen(nodes, names, stored.pins, said, certificates)
+        found = proposals(seen, chosen or known, at=clock.now(), by=by)
+        gone = () if chosen else tuple(sorted(stored.pins.keys() - set(known)))
+        return Looked(found, stored.problems, gone)
+
+    return with_api(terminal, access, looking)
+
+
+async def _who(api: ApiClient) -> str:
+    """Who we are to the API server; "" where it does not say (before Kubernetes 1.28)."""
+    try:
+        return (await api.create(SELF_SUBJECT_REVIEWS, {})).status.user_info.username
+    except KubeError:
+        return ""
+
+
+async def _credential(api: ApiClient, name: str, node: str) -> str:
+    """The hash of the client certificate that made a CSR of this node. Raises UsageError."""
+    csr = csr_of(await api.get(CSRS, name))
+    if requestor_node(csr) != node:
+        raise UsageError(
+            f"--csr {name}", f"{csr.username} made it", f"a CSR of {node} was expected"
+        )
+    found = certificate_id(csr.credential_ids or ())
+    if not found:
+        seen = "the API server does not tell which client certificate made it"
+        raise UsageError(f"--csr {name}", seen, "Kubernetes 1.32 or newer was expected")
+    return found
+
+
+def show(terminal: Terminal, looked: Looked, *, form: str) -> None:
+    """The table of what would be pinned, and what is left out of it."""
+    if form == "json":
+        content = {"nodes": [_json(each) for each in looked.found], "gone": looked.gone}
+        print_document(terminal, "kubevouch.pins/1", content)
+    else:
+        terminal.table(_COLUMNS, [_row(each) for each in looked.found])
+        terminal.out()
+        terminal.out(
+            "How we know: each Node's own status, which the node writes. Look at every line."
+        )
+        for each in looked.found:
+            for text in each.left_out:
+                terminal.wrapped(text, f"{each.pin.node}  not pinned  ")
+    for text in looked.problems:
+        terminal.error(one_line(text))
+
+
+def _row(found: Proposal) -> tuple[str, ...]:
+    pin = found.pin
+    names, addresses = ", ".join(pin.names) or "-", ", ".join(pin.addresses) or "-"
+    return pin.node, found.state, names, addresses, pin.uid, pin.machine_id or "-"
+
+
+def _json(found: Proposal) -> Mapping[str, object]:
+    pin = found.pin
+    return {
+        "node": pin.node,
+        "state": found.state,
+        "uid": pin.uid,
+        "names": pin.names,
+        "addresses": pin.addresses,
+        "machineId": pin.machine_id,
+        "clientCertificates": pin.client_certificates,
+        "notPinned": found.left_out,
+        "differs": found.differs,
+    }
+
+
+def say_differences(terminal: Terminal, looked: Looked, *, form: str) -> ExitCode:
+    """What differs between the pins and the live Nodes: 1 if anything does."""
+    if form != "json":
+        terminal.out()
+        for each in looked.found:
+            for text in each.differs:
+                terminal.wrapped(text, f"{each.pin.node}  ")
+        for node in looked.gone:
+            hint = terminal.hint(f"kubevouch approver pin {node} --remove")
+            terminal.wrapped(f"there is no such Node any more: {hint}", f"{node}  ")
+    differs = any(each.differs for each in looked.found) or bool(looked.gone)
+    if not differs and form != "json":
+        terminal.out("Every pin is as its Node is.")
+    return ExitCode.FINDINGS if differs else ExitCode.OK
+
+
+def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: bool) -> ExitCode:
+    """Asks, and writes what is new or changed. 4: a node could not be pinned."""
+    pins = [each.pin for each in looked.found if each.writes]
+    without = [each for each in looked.found if each.state in ("unreadable", "nothing to pin")]
+    for each in without:
+        text = f"{each.pin.node} is not pinned: {(*each.differs, *each.left_out)[0]}"
+        terminal.error(one_line(text))
+    if pins:
+        what = f"pin the names and addresses of {len(pins)} node(s) in the table"
+        terminal.confirm(f"{what}, on {named(access)}", yes=yes)
+
+        async def writing(api: ApiClient, _: Clock) -> None:
+            await write_pins(api, pins)
+
+        with_api(terminal, access, writing)
+        terminal.out(f"{len(pins)} node(s) pinned.")
+    elif not without:
+        terminal.out("Nothing to do: every one of them is pinned like this.")
+    return ExitCode.STOPPED if without else ExitCode.OK
+
+
+def remove(
+    terminal: Terminal, access: ClusterAccess, nodes: Sequence[str], *, yes: bool
+) -> ExitCode:
+    """Removes pins, also of Nodes that are gone. Raises UsageError for a node that is not pinned."""
+
+    async def looking(api: ApiClient, _: Clock) -> StoredPins:
+        return await read_stored_pins(api)
+
+    stored = with_api(terminal, access, looking)
+    for node in nodes:
+        if node not in stored.pins:
+            raise UsageError(node, "is not pinned")
+    what = f"remove the pins of {', '.join(nodes)}: their next CSRs are held unless another source knows them"
+    terminal.confirm(f"{what}, on {named(access)}", yes=yes)
+
+    async def writing(api: ApiClient, _: Clock) -> None:
+        await remove_pins(api, nodes)
+
+    with_api(terminal, access, writing)
+    terminal.out(f"The pins of {', '.join(nodes)} are gone.")
+    return ExitCode.OK

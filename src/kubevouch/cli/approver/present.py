@@ -1,0 +1,115 @@
+"""What is there before an install, an upgrade or a removal: the cluster, other approvers, and what is installed already."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kubevouch.cli.approver.changes import is_ours, look
+from kubevouch.cli.approver.installation import (
+    DEPLOYMENT,
+    NAMESPACE,
+    PARAMETERS,
+    Enforcement,
+    Manifest,
+    everything,
+)
+from kubevouch.cli.approver.stored_pins import read_stored_pins
+from kubevouch.clock import Clock
+from kubevouch.evidence.approvers import lately_approved
+from kubevouch.evidence.gather.approvers import gather_approvers
+from kubevouch.evidence.gather.csrs import list_csrs
+from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.snapshot import Approver, is_control_plane
+from kubevouch.kube.errors import KubeError
+from kubevouch.kube.io.client import ApiClient, Version
+from kubevouch.kube.resources import NODES
+from kubevouch.policy.sources.configuration import CONFIGURATION
+
+OURS: Final = f"{NAMESPACE}/{DEPLOYMENT}"
+_ADMISSION_SINCE: Final = 30
+
+
+@dataclass(frozen=True)
+class Present:
+    """live: our objects that are there, by their manifests' texts. others: approvers that are not ours."""
+
+    control_planes: int
+    has_admission_policies: bool
+    live: Mapping[str, Mapping[str, Any]]
+    others: tuple[Approver, ...]
+    not_known: str
+    """Why it is not known who else approves; empty if it is."""
+
+    pinned: int
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the approver's Deployment is there."""
+        return f"Deployment {OURS}" in self.live
+
+    @property
+    def has_configuration(self) -> bool:
+        """Whether somebody has said what becomes of new nodes."""
+        return f"ConfigMap {NAMESPACE}/{CONFIGURATION}" in self.live
+
+    @property
+    def enforcement(self) -> Enforcement:
+        """What the admission policies do now."""
+        bindings = [
+            each
+            for text, each in self.live.items()
+            if text.startswith("ValidatingAdmissionPolicyBinding")
+        ]
+        if not bindings:
+            return Enforcement.NONE
+        denies = any("Deny" in each["spec"].get("validationActions", ()) for each in bindings)
+        return Enforcement.DENY if denies else Enforcement.WARN
+
+    def may_decide(self, key: str) -> tuple[str, ...]:
+        """The users or groups in the parameters of the admission policy as they are now."""
+        parameters = self.live.get(f"ConfigMap {NAMESPACE}/{PARAMETERS}") or {}
+        return tuple((parameters.get("data") or {}).get(key, "").split("\n"))
+
+
+async def look_around(api: ApiClient, clock: Clock) -> Present:
+    """Reads all of it at the same time."""
+    inquiry = Inquiry(clock)
+    objects = everything()
+    version, nodes, approvers, csrs, stored, *found = await together(
+        api.version(),
+        api.list_all(NODES),
+        gather_approvers(api, inquiry),
+        inquiry.ask(list_csrs(api)),
+        read_stored_pins(api),
+        *(_live(api, each) for each in objects),
+    )
+    live = {
+        str(manifest): each
+        for manifest, each in zip(objects, found, strict=True)
+        if each is not None and is_ours(each)
+    }
+    others = [each for each in approvers.or_else(()) if each.name != OURS]
+    if lately := lately_approved(csrs.or_else(())):
+        others.append(lately)
+    return Present(
+        control_planes=sum(map(is_control_plane, nodes)),
+        has_admission_policies=_minor(version) >= _ADMISSION_SINCE,
+        live=live,
+        others=tuple(others),
+        not_known=approvers.doubt.text if approvers.doubt else "",
+        pinned=len(stored.pins),
+    )
+
+
+async def _live(api: ApiClient, manifest: Manifest) -> Mapping[str, Any] | None:
+    if manifest.resource.group == "admissionregistration.k8s.io":
+        try:
+            return await look(api, manifest)
+        except KubeError:
+            return None  # not a kind of this API server, or not ours to read: the apply says so
+    return await look(api, manifest)
+
+
+def _minor(version: Version) -> int:
+    digits = "".join(each for each in version.minor if each.isascii() and each.isdigit())
+    return int(digits or 0)

@@ -1,0 +1,171 @@
+"""What would be pinned of each Node: what its status claims, but for what other nodes or the cluster have. Pure.
+
+Nothing here proves that a claim is true: the operator looks at the table, and says so.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from kubevouch.evidence.names import ClusterNames
+from kubevouch.evidence.snapshot import is_control_plane
+from kubevouch.kube.resources import Node
+from kubevouch.outcome import Outcome
+from kubevouch.policy.claims import (
+    AllowedNames,
+    Claim,
+    ClaimedBy,
+    NameSource,
+    OtherNodes,
+    as_address,
+)
+from kubevouch.policy.decide import decide_entitlement
+from kubevouch.policy.machines import MACHINE_ID, MachineIdentity, shared_identities, sharing
+from kubevouch.policy.reserved import ReservedNames, reserved_of
+from kubevouch.policy.sources.difference import difference
+from kubevouch.policy.sources.pinned import PinnedNode
+from kubevouch.policy.sources.stored import Unreadable
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What would be pinned of one Node, what is pinned now, and what is left out and why."""
+
+    pin: PinnedNode
+    now: PinnedNode | Unreadable | None
+    left_out: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
+    """What differs between the pin there is and the live Node, in words."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is something to write."""
+        if isinstance(self.now, Unreadable) or not (self.pin.names or self.pin.addresses):
+            return False
+        return self.now is None or _content(self.now) != _content(self.pin)
+
+    @property
+    def state(self) -> str:
+        """The state in one word, for a table."""
+        if isinstance(self.now, Unreadable):
+            return "unreadable"
+        if self.now is None:
+            return "new" if self.writes else "nothing to pin"
+        return "changes" if self.writes else "unchanged"
+
+
+def _content(pin: PinnedNode) -> PinnedNode:
+    """Whatever it says, apart from who said it and when."""
+    return msgspec.structs.replace(pin, pinned_at=None, by="")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was read of the cluster, and what the operator says: names and addresses by node, client certificates by node."""
+
+    nodes: Sequence[Node]
+    names: ClusterNames
+    pins: Mapping[str, PinnedNode | Unreadable]
+    said: Mapping[str, Collection[str]]
+    certificates: Mapping[str, str]
+
+
+def proposals(seen: Seen, chosen: Iterable[str], *, at: datetime, by: str) -> tuple[Proposal, ...]:
+    """One for each chosen Node, in the order of their names."""
+    wanted = set(chosen)
+    claimed: dict[str, list[str]] = defaultdict(list)
+    for node in seen.nodes:
+        for value in dict.fromkeys((node.name, *_claims(node))):
+            claimed[value.lower()].append(node.name)
+    machines = [MachineIdentity(n.name, n.status.node_info.machine_id) for n in seen.nodes]
+    cloned = sharing(shared_identities(machines), MACHINE_ID)
+    judge = _Judge(seen, claimed, reserved_of(seen.names, seen.nodes))
+    return tuple(
+        _proposal(node, judge, at, by, cloned=node.name in cloned)
+        for node in sorted(seen.nodes, key=lambda each: each.name)
+        if node.name in wanted
+    )
+
+
+@dataclass(frozen=True)
+class _Judge:
+    seen: Seen
+    claimed: Mapping[str, Sequence[str]]
+    """The nodes that claim a value, by the value in lower case."""
+
+    reserved: ReservedNames
+
+    def others(self, node: str, value: str) -> list[str]:
+        """Which other nodes claim it."""
+        return [each for each in self.claimed.get(value.lower(), ()) if each != node]
+
+    def refused(self, node: Node, value: str) -> str:
+        """Why the policy would refuse it although it is pinned; empty if it would not."""
+        claim, address = Claim(value, NameSource.PIN), as_address(value)
+        control_plane = is_control_plane(node)
+        owners = [each for each in self.others(node.name, value) if each == value]
+        if address is None:
+            allowed = AllowedNames(node.name, (claim,), control_plane=control_plane)
+            others = OtherNodes(
+                names={value.lower(): ClaimedBy(each, proven=True) for each in owners}
+            )
+        else:
+            allowed = AllowedNames(node.name, (), (claim,), control_plane=control_plane)
+            others = OtherNodes()
+        decision = decide_entitlement(allowed, others, self.reserved)
+        return decision.why if decision.outcome is Outcome.REFUSE else ""
+
+
+def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool) -> Proposal:
+    now = judge.seen.pins.get(node.name)
+    said = {str(as_address(each) or each) for each in judge.seen.said.get(node.name, ())}
+    kept: list[str] = []
+    left_out: list[str] = []
+    for value in dict.fromkeys([*_claims(node), *sorted(said)]):
+        others = judge.others(node.name, value)
+        if others and value not in said and node.name != value:
+            hint = f"--allow {node.name}={value}"
+            left_out.append(f"{value}: {others[0]} claims it, too; if it is this node's: {hint}")
+        elif why := judge.refused(node, value):
+            left_out.append(f"{value}: {why}")
+        else:
+            kept.append(value)
+    if cloned:
+        left_out.append(f"machine-id {node.status.node_info.machine_id}: other nodes have it, too")
+    before = now.client_certificates if isinstance(now, PinnedNode) else ()
+    added = judge.seen.certificates.get(node.name)
+    pin = PinnedNode(
+        node=node.name,
+        uid=node.uid,
+        names=tuple(value for value in kept if as_address(value) is None),
+        addresses=tuple(value for value in kept if as_address(value) is not None),
+        machine_id="" if cloned else node.status.node_info.machine_id,
+        client_certificates=tuple(dict.fromkeys((*before, *([added] if added else [])))),
+        pinned_at=at,
+        by=by,
+    )
+    return Proposal(pin, now, tuple(left_out), _differs(now, node))
+
+
+def _claims(node: Node) -> list[str]:
+    found = (each.address for each in node.status.addresses if each.address)
+    return list(dict.fromkeys(str(as_address(value) or value) for value in found))
+
+
+def _differs(now: PinnedNode | Unreadable | None, node: Node) -> tuple[str, ...]:
+    if isinstance(now, Unreadable):
+        return (f"the pin cannot be read: {now}",)
+    if now is None:
+        return ("it is not pinned",)
+    found = difference(now, node)
+    words = []
+    if found.recreated:
+        words.append(f"the Node has been recreated (uid {found.recreated}, pinned {now.uid})")
+    if found.other_machine:
+        words.append(f"it is on another machine ({found.other_machine}, pinned {now.machine_id})")
+    words += [f"+ {value}: the Node claims it, the pin lacks it" for value in found.claimed]
+    words += [f"- {value}: pinned, and the Node does not claim it" for value in found.not_claimed]
+    return tuple(words)

@@ -1,0 +1,320 @@
+"""`approver install | upgrade | remove` against the lab's API server: what is shown, what is there then, what is left."""
+
+import copy
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, KINDS, NAMESPACES, NODES
+from lab.tests.apiserver.bench import Bench
+from tests.approver_install.conftest import node
+from tests.cli.program import Program, Ran
+from tests.support.manifests import folder_of_manifests, objects
+
+IMAGE = "registry.example.com/kubevouch@sha256:" + "4f" * 32
+OTHER = "registry.example.com/kubevouch@sha256:" + "5e" * 32
+HELD = ("approver", "install", "--image", IMAGE, "--new-nodes", "hold", "--yes", "--wait", "0s")
+SPACE = "kubevouch-system"
+ADMISSION = "admissionregistration.k8s.io"
+BINDINGS = KINDS[ADMISSION, "v1", "validatingadmissionpolicybindings"]
+BUDGETS = KINDS["policy", "v1", "poddisruptionbudgets"]
+
+
+def everything(lab: Bench) -> dict[str, Any]:
+    """All objects of the cluster, by kind, namespace and name."""
+    return {
+        f"{kind.kind} {each['metadata'].get('namespace', '')}/{each['metadata']['name']}": each
+        for kind in KINDS.values()
+        if kind.stored and kind.stored_as is None
+        for each in lab.local.list(kind)
+    }
+
+
+def name_of(manifest: Any) -> str:
+    metadata = manifest["metadata"]
+    return f"{manifest['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
+
+
+async def _ran(kubevouch: Program, *words: str, code: int) -> Ran:
+    ran = await kubevouch(*words)
+    assert ran.code == code, ran
+    return ran
+
+
+async def test_a_dry_run_shows_every_object_and_writes_none(lab: Bench, kubevouch: Program) -> None:
+    before = everything(lab)
+    ran = await _ran(kubevouch, *HELD, "--dry-run", code=0)
+    assert everything(lab) == before
+    for manifest in objects("*.yaml", "admission/*.yaml"):
+        assert f"+  name: {manifest['metadata']['name']}\n" in ran.out
+    assert f"+        image: {IMAGE}" in ran.out.replace("'", "")
+    assert "PodDisruptionBudget" not in ran.out
+    assert re.search(r"worker-1 +new +worker-1 +192\.168\.88\.112", ran.out)
+
+
+async def test_what_is_applied_is_exactly_the_manifests(lab: Bench, kubevouch: Program) -> None:
+    before = everything(lab)
+    await _ran(kubevouch, *HELD, code=4)  # nothing runs pods here
+    made = everything(lab).keys() - before.keys()
+    wanted = {name_of(each) for each in objects("*.yaml", "admission/*.yaml")}
+    pins = {each for each in made if "/kubevouch-pins-" in each}
+    assert made == wanted | pins | {f"ConfigMap {SPACE}/kubevouch-approver"}
+    for each in made - pins:
+        (entry,) = everything(lab)[each]["metadata"]["managedFields"]
+        assert (entry["manager"], entry["operation"]) == ("kubevouch", "Apply")
+    for each in before:
+        assert everything(lab)[each] == before[each]
+
+
+async def test_it_says_the_truth_when_the_pods_are_not_ready(
+    lab: Bench, kubevouch: Program
+) -> None:
+    ran = await _ran(kubevouch, *HELD, code=4)
+    assert "The approver is applied, and not ready after 0 s" in ran.out
+    assert "UNDO  kubevouch approver remove" in ran.out
+
+
+async def test_it_is_ready_when_every_pod_is(lab: Bench, kubevouch: Program) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    found = lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)
+    counts = {"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "observedGeneration": 1}
+    lab.local.update(DEPLOYMENTS, {**found, "status": counts}, "status")
+    ran = await _ran(kubevouch, *HELD[:4], "--yes", code=0)
+    assert "Nothing to do: the approver is installed like this." in ran.out
+    assert "The approver is ready" in ran.out
+
+
+async def test_a_second_install_finds_nothing_to_do_and_leaves_records_alone(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    lab.local.patch(CONFIG_MAPS, "kubevouch-recorded-3", {"data": {"worker-9": "{}"}}, SPACE)
+    before = everything(lab)
+    ran = await _ran(kubevouch, *HELD, code=4)
+    assert "Nothing to do" in ran.out
+    assert everything(lab) == before
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "kubevouch",
+        "registry.example.com/kubevouch:1.0",
+        "registry.example.com/kubevouch@sha256:" + "4f" * 31,
+        "registry.example.com/kubevouch@sha256:" + "4F" * 32,
+        "registry.example.com/kubevouch@md5:" + "4f" * 32,
+        "registry.example.com/kubevouch@sha256:" + "4f" * 32 + "\n",
+    ],
+)
+async def test_an_image_without_its_digest_is_an_error_of_the_command_line(
+    lab: Bench, kubevouch: Program, image: str
+) -> None:
+    ran = await _ran(kubevouch, "approver", "install", "--image", image, "--yes", code=2)
+    assert "NAME@sha256:DIGEST was expected" in ran.err
+
+
+async def test_which_source_new_nodes_get_must_be_said(lab: Bench, kubevouch: Program) -> None:
+    before = everything(lab)
+    ran = await _ran(kubevouch, "approver", "install", "--image", IMAGE, "--yes", code=2)
+    assert "--new-nodes hold" in ran.err
+    assert everything(lab) == before
+
+
+async def test_it_asks_at_a_terminal_which_source_new_nodes_get(
+    lab: Bench, kubevouch: Program
+) -> None:
+    ran = await kubevouch.at_a_terminal(
+        *("approver", "install", "--image", IMAGE, "--wait", "0s"),
+        columns=100,
+        typed={
+            "New nodes": b"rule\n",
+            "Pattern of their names": b"worker-*\n",
+            "Their networks": b"192.168.88.0/24\n",
+            "At most so many": b"3\n",
+            "Go on?": b"y\n",
+        },
+    )
+    assert ran.code == 4, ran
+    found = lab.local.get(CONFIG_MAPS, "kubevouch-approver", SPACE)["data"]["configuration.yaml"]
+    rule = {"names": "worker-*", "cidrs": ["192.168.88.0/24"], "perHour": 3}
+    assert yaml.safe_load(found)["newNodes"] == [rule]
+
+
+async def test_a_no_changes_nothing(lab: Bench, kubevouch: Program) -> None:
+    before = everything(lab)
+    words = ("approver", "install", "--image", IMAGE, "--new-nodes", "hold")
+    ran = await kubevouch.at_a_terminal(*words, columns=100, typed={"Go on?": b"n\n"})
+    assert (ran.code, everything(lab) == before) == (4, True), ran
+    assert "Nothing was changed." in ran.out + ran.err
+
+
+async def test_a_rule_for_new_nodes_is_written_as_it_was_said(
+    lab: Bench, kubevouch: Program
+) -> None:
+    words = ("--new-node-names", "worker-*", "--new-node-cidr", "192.168.88.0/24")
+    networks = ("--new-node-cidr", "fd00:88::/64", "--new-nodes-per-hour", "7")
+    common = ("approver", "install", "--image", IMAGE, "--yes", "--wait", "0s")
+    await _ran(kubevouch, *common, *words, *networks, code=4)
+    found = lab.local.get(CONFIG_MAPS, "kubevouch-approver", SPACE)["data"]["configuration.yaml"]
+    assert yaml.safe_load(found) == {
+        "schemaVersion": "kubevouch.approver/1",
+        "sources": ["inventory", "pins", "renewal", "new-nodes"],
+        "newNodes": [
+            {"names": "worker-*", "cidrs": ["192.168.88.0/24", "fd00:88::/64"], "perHour": 7}
+        ],
+    }
+
+
+async def test_node_status_is_loudly_weak(lab: Bench, kubevouch: Program) -> None:
+    words = ("--new-nodes", "node-status", "--yes", "--wait", "0s")
+    ran = await _ran(kubevouch, "approver", "install", "--image", IMAGE, *words, code=4)
+    assert ran.err.count("WEAK: with node-status") == 1
+    found = lab.local.get(CONFIG_MAPS, "kubevouch-approver", SPACE)["data"]["configuration.yaml"]
+    assert "WEAK" in found
+    assert "node-status" in yaml.safe_load(found)["sources"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--new-nodes", "rule"),
+        ("--new-node-names", "worker-*"),
+        ("--new-nodes", "hold", "--new-node-names", "worker-*", "--new-node-cidr", "10.0.0.0/8"),
+        ("--new-node-names", "worker-*", "--new-node-cidr", "10.0.0.1/8"),
+        ("--new-node-names", "*", "--new-node-cidr", "10.0.0.0/8"),
+    ],
+)
+async def test_half_a_rule_is_an_error_of_the_command_line(
+    lab: Bench, kubevouch: Program, words: tuple[str, ...]
+) -> None:
+    before = everything(lab)
+    await _ran(kubevouch, "approver", "install", "--image", IMAGE, "--yes", *words, code=2)
+    assert everything(lab) == before
+
+
+async def test_what_somebody_else_owns_is_a_conflict_and_nothing_is_changed(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    await lab.does("-n", SPACE, "scale", "deployment/kubevouch-approver", "--replicas=0")
+    before = everything(lab)
+    ran = await _ran(kubevouch, *HELD, code=4)
+    assert ".spec.replicas" in ran.err
+    assert "Nothing was changed" in ran.err
+    assert everything(lab) == before
+    await _ran(kubevouch, *HELD, "--force-conflicts", code=4)
+    assert lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)["spec"]["replicas"] == 1
+
+
+async def test_two_control_planes_have_two_replicas_and_a_budget_and_one_has_neither(
+    lab: Bench, kubevouch: Program
+) -> None:
+    lab.local.create(NODES, node("cp-2", "192.168.88.121", control_plane=True))
+    await _ran(kubevouch, *HELD, code=4)
+    assert lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)["spec"]["replicas"] == 2
+    assert lab.local.get(BUDGETS, "kubevouch-approver", SPACE)["spec"]["minAvailable"] == 1
+    lab.local.delete(NODES, "cp-2")
+    ran = await _ran(kubevouch, *HELD, code=4)
+    assert "PodDisruptionBudget kubevouch-system/kubevouch-approver: will be deleted" in ran.out
+    assert lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)["spec"]["replicas"] == 1
+    assert lab.local.find(BUDGETS, "kubevouch-approver", SPACE) is None
+
+
+async def test_policies_refuse_only_when_that_is_asked_and_stay_so(
+    lab: Bench, kubevouch: Program
+) -> None:
+    def actions() -> list[set[str]]:
+        return [set(each["spec"]["validationActions"]) for each in lab.local.list(BINDINGS)]
+
+    upgrade = ("approver", "upgrade", "--image", OTHER, "--yes", "--wait", "0s")
+    await _ran(kubevouch, *HELD, code=4)
+    assert actions() == [{"Warn", "Audit"}] * 2
+    await _ran(kubevouch, *HELD, "--enforce", "--may-approve-group", "Platform Admins", code=4)
+    assert actions() == [{"Deny", "Audit"}] * 2
+    await _ran(kubevouch, *upgrade, code=4)
+    assert actions() == [{"Deny", "Audit"}] * 2
+    parameters = lab.local.get(CONFIG_MAPS, "kubevouch-admission", SPACE)["data"]
+    assert parameters["groups"].splitlines() == [
+        "kubeadm:cluster-admins",
+        "system:masters",
+        "Platform Admins",
+    ]
+    account = f"system:serviceaccount:{SPACE}:kubevouch-approver"
+    assert parameters["users"].splitlines() == [account]
+    await _ran(kubevouch, *upgrade, "--no-enforce", code=4)
+    assert actions() == [{"Warn", "Audit"}] * 2
+
+
+async def test_an_upgrade_changes_the_image_and_nothing_else(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    before = everything(lab)
+    words = ("approver", "upgrade", "--image", OTHER, "--yes", "--wait", "0s")
+    ran = await _ran(kubevouch, *words, code=4)
+    after = everything(lab)
+    changed = {each for each in after if after[each] != before.get(each)}
+    assert changed == {f"Deployment {SPACE}/kubevouch-approver"}
+    assert f"-        image: {IMAGE}" in ran.out
+    assert f"+        image: {OTHER}" in ran.out
+
+
+async def test_there_must_be_something_to_upgrade(lab: Bench, kubevouch: Program) -> None:
+    ran = await _ran(kubevouch, "approver", "upgrade", "--image", OTHER, "--yes", code=2)
+    assert "kubevouch approver install" in ran.err
+
+
+async def test_remove_with_pins_leaves_the_cluster_as_it_was(
+    lab: Bench, kubevouch: Program
+) -> None:
+    before = copy.deepcopy(everything(lab))
+    await _ran(kubevouch, *HELD, code=4)
+    ran = await _ran(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
+    assert "KV411" in ran.err
+    assert everything(lab) == before
+    ran = await _ran(kubevouch, "approver", "pin", "--diff", code=1)
+    assert "it is not pinned" in ran.out
+
+
+async def test_remove_keeps_what_is_known_of_nodes(lab: Bench, kubevouch: Program) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    kept = {
+        name: each
+        for name, each in everything(lab).items()
+        if name.startswith(
+            (f"ConfigMap {SPACE}/kubevouch-pins", f"ConfigMap {SPACE}/kubevouch-recorded")
+        )
+    }
+    await _ran(kubevouch, "approver", "remove", "--yes", code=0)
+    left = {name: each for name, each in everything(lab).items() if SPACE in name}
+    left.pop(f"Namespace /{SPACE}")
+    assert left == kept
+
+
+async def test_remove_leaves_what_is_not_ours(lab: Bench, kubevouch: Program) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    lab.local.create(CONFIG_MAPS, {"metadata": {"name": "mine"}}, SPACE)
+    lab.local.patch(DEPLOYMENTS, "kubevouch-approver", {"metadata": {"labels": None}}, SPACE)
+    ran = await _ran(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
+    assert "stays: there are others' objects in it (mine, kubevouch-approver)" in ran.err
+    assert lab.local.get(CONFIG_MAPS, "mine", SPACE)
+    assert lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)
+    assert "deletionTimestamp" not in lab.local.get(NAMESPACES, SPACE)["metadata"]
+
+
+async def test_there_may_be_nothing_to_remove(lab: Bench, kubevouch: Program) -> None:
+    ran = await _ran(kubevouch, "approver", "remove", "--yes", code=0)
+    assert ran.out == "There is nothing to remove: no approver is installed here.\n"
+
+
+async def test_kubectl_applies_the_same_files(lab: Bench) -> None:
+    """What an operator does with the checkout alone, in a dry run of the server and for good."""
+    folder = folder_of_manifests()
+    await lab.does("apply", "--server-side", "-f", str(folder / "00-namespace.yaml"))
+    for each in (folder, folder / "two-replicas", folder / "admission"):
+        words = ("apply", "--server-side", "-f", str(each))
+        await lab.does(*words, "--dry-run=server")
+        out = await lab.does(*words)
+        assert "serverside-applied" in out

@@ -1,0 +1,142 @@
+"""`approver pin` against the lab's API server: what is stored is what the policy reads again."""
+
+import json
+from typing import Any
+
+import pytest
+
+from kubevouch.policy.sources.pinned import PinnedNode, read_pins
+from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, CSRS, NAMESPACES, NODES
+from lab.tests.apiserver.bench import Bench
+from tests.approver_install.conftest import node
+from tests.cli.program import Program
+
+SPACE = "kubevouch-system"
+PIN = ("approver", "pin", "--yes")
+
+
+@pytest.fixture(autouse=True)
+def namespace(lab: Bench) -> None:
+    lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
+
+
+def stored(lab: Bench) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for each in lab.local.list(CONFIG_MAPS, SPACE, labels="kubevouch.dev/holds=pins"):
+        shard = read_pins(each["metadata"]["name"], each.get("data", {}))
+        assert not shard.problems
+        found |= shard.entries
+    return found
+
+
+async def test_every_node_is_pinned_and_the_policy_reads_it(lab: Bench, kubevouch: Program) -> None:
+    ran = await kubevouch(*PIN)
+    assert (ran.code, ran.out.splitlines()[-1]) == (0, "3 node(s) pinned."), ran
+    found = stored(lab)
+    assert set(found) == {"cp-1", "worker-1", "worker-2"}
+    pin = found["worker-1"]
+    assert isinstance(pin, PinnedNode)
+    assert (pin.names, pin.addresses) == (("worker-1",), ("192.168.88.112",))
+    assert pin.uid == lab.local.get(NODES, "worker-1")["metadata"]["uid"]
+    assert pin.machine_id == "machine-of-worker-1"
+    again = await kubevouch(*PIN)
+    assert again.out.splitlines()[-1] == "Nothing to do: every one of them is pinned like this."
+
+
+async def test_one_node_is_pinned_and_the_others_are_left(lab: Bench, kubevouch: Program) -> None:
+    assert (await kubevouch(*PIN, "worker-1")).code == 0
+    assert set(stored(lab)) == {"worker-1"}
+
+
+async def test_what_differs_is_an_exit_code_and_nothing_is_written(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await kubevouch(*PIN)
+    assert (await kubevouch("approver", "pin", "--diff")).code == 0
+    before = stored(lab)
+    lab.local.delete(NODES, "worker-1")
+    lab.local.create(NODES, node("worker-1", "192.168.88.99"))
+    lab.local.delete(NODES, "worker-2")
+    ran = await kubevouch("approver", "pin", "--diff")
+    assert ran.code == 1
+    for text in ("recreated", "+ 192.168.88.99", "- 192.168.88.112", "no such Node any more"):
+        assert text in " ".join(ran.out.split())
+    assert stored(lab) == before
+    as_json = await kubevouch("approver", "pin", "--diff", "-o", "json")
+    found = json.loads(as_json.out)
+    assert (as_json.code, found["schemaVersion"], found["gone"]) == (
+        1,
+        "kubevouch.pins/1",
+        ["worker-2"],
+    )
+
+
+async def test_pins_are_removed_also_of_nodes_that_are_gone(lab: Bench, kubevouch: Program) -> None:
+    await kubevouch(*PIN)
+    lab.local.delete(NODES, "worker-2")
+    ran = await kubevouch(*PIN, "worker-1", "worker-2", "--remove")
+    assert ran.code == 0, ran
+    assert set(stored(lab)) == {"cp-1"}
+    assert (await kubevouch(*PIN, "worker-2", "--remove")).code == 2
+
+
+async def test_two_writers_of_one_shard_do_not_meet(lab: Bench, kubevouch: Program) -> None:
+    await kubevouch(*PIN, "worker-1")
+    (shard,) = lab.local.list(CONFIG_MAPS, SPACE, labels="kubevouch.dev/holds=pins")
+    name = shard["metadata"]["name"]
+    lab.local.patch(CONFIG_MAPS, name, {"data": {"somebody-elses": "{}"}}, SPACE)
+    lab.local.patch(NODES, "worker-1", {"status": {"addresses": []}}, subresource="status")
+    lab.local.create(NODES, node("w", "192.168.88.77"))
+    await kubevouch(*PIN)
+    assert "somebody-elses" in lab.local.get(CONFIG_MAPS, name, SPACE)["data"]
+
+
+async def test_a_client_certificate_is_taken_from_the_csr_that_it_made(
+    lab: Bench, kubevouch: Program
+) -> None:
+    digest = "ab" * 32
+    key = "authentication.kubernetes.io/credential-id"
+    spec = {
+        "request": "",
+        "signerName": "kubernetes.io/kubelet-serving",
+        "usages": ["digital signature", "server auth"],
+        "username": "system:node:worker-1",
+        "groups": ["system:nodes"],
+        "extra": {key: [f"X509SHA256={digest.upper()}"]},
+    }
+    lab.store.create(
+        CSRS,
+        {
+            "apiVersion": "certificates.k8s.io/v1",
+            "kind": "CertificateSigningRequest",
+            "metadata": {"name": "csr-1", "uid": "u", "creationTimestamp": "2026-11-24T12:00:00Z"},
+            "spec": spec,
+        },
+    )
+    ran = await kubevouch(*PIN, "worker-1", "--csr", "csr-1")
+    assert ran.code == 0, ran
+    assert stored(lab)["worker-1"].client_certificates == (digest,)
+    ran = await kubevouch(*PIN, "worker-2", "--csr", "csr-1")
+    assert ran.code == 2
+    assert "a CSR of worker-2 was expected" in ran.err
+
+
+async def test_where_no_approver_is_installed_it_says_what_to_do(
+    lab: Bench, kubevouch: Program
+) -> None:
+    lab.store.delete(NAMESPACES, SPACE)
+    ran = await kubevouch(*PIN)
+    assert ran.code == 2
+    assert "kubevouch approver install" in ran.err
+
+
+async def test_a_node_that_is_not_there_is_an_error_with_the_nearest(
+    lab: Bench, kubevouch: Program
+) -> None:
+    ran = await kubevouch(*PIN, "worker-11")
+    assert (ran.code, "is it worker-1?" in ran.err) == (2, True)
+
+
+async def test_a_no_writes_nothing(lab: Bench, kubevouch: Program) -> None:
+    ran = await kubevouch.at_a_terminal("approver", "pin", columns=120, typed={"Go on?": b"n\n"})
+    assert (ran.code, stored(lab)) == (4, {})

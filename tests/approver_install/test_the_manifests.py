@@ -1,0 +1,218 @@
+"""deploy/approver as an operator reads it: least privilege, each right explained, a pod that asks for little."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubevouch.cli.approver.yaml_text import yaml_lines
+from kubevouch.policy.sources.recorded import RECORDED
+from kubevouch.policy.sources.stored import shard_names
+from tests.support.manifests import folder_of_manifests, objects
+
+ROOT = Path(__file__).parents[2]
+SPACE = "kubevouch-system"
+ACCOUNT = {"kind": "ServiceAccount", "name": "kubevouch-approver", "namespace": SPACE}
+WHERE = {"": "cluster"}
+
+
+def _of(kind: str) -> list[Any]:
+    return [each for each in objects("*.yaml") if each["kind"] == kind]
+
+
+def _rules() -> set[tuple[str, str, str]]:
+    """(where, what, verbs) of each rule, in the words of the page."""
+    found = set()
+    for role in (*_of("ClusterRole"), *_of("Role")):
+        where = role["metadata"].get("namespace", "cluster")
+        for rule in role["rules"]:
+            (group,), (resource,) = rule["apiGroups"], rule["resources"]
+            names = rule.get("resourceNames", [])
+            if names == list(shard_names(RECORDED)):
+                names = ["kubevouch-recorded-0 to -15"]
+            what = (f"{resource}.{group}" if group else resource) + (
+                f": {', '.join(names)}" if names else ""
+            )
+            found.add((where, what, ", ".join(rule["verbs"])))
+    for binding in (*_of("ClusterRoleBinding"), *_of("RoleBinding")):
+        if binding["roleRef"]["name"] != "kubevouch-approver":
+            where = binding["metadata"].get("namespace", "cluster")
+            found.add((where, binding["roleRef"]["name"], "-"))
+    return found
+
+
+def test_the_page_has_every_right_and_no_other() -> None:
+    page = (ROOT / "docs" / "approver.md").read_text("utf-8").partition("## Rights")[2]
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", page, re.MULTILINE)
+    told = {(where, what, verbs) for where, what, verbs, _ in rows if where not in ("where", "---")}
+    assert told == _rules()
+
+
+def test_every_role_is_bound_to_the_one_account() -> None:
+    for binding in (*_of("ClusterRoleBinding"), *_of("RoleBinding")):
+        assert binding["subjects"] == [ACCOUNT]
+    bound = {each["roleRef"]["name"] for each in (*_of("ClusterRoleBinding"), *_of("RoleBinding"))}
+    assert {each["metadata"]["name"] for each in (*_of("ClusterRole"), *_of("Role"))} <= bound
+
+
+def test_no_right_is_wide() -> None:
+    for where, what, verbs in _rules():
+        assert "*" not in what + verbs
+        assert "secrets" not in what
+        if set(verbs.split(", ")) & {"create", "patch", "update", "delete", "approve"}:
+            assert where != "cluster" or what.startswith(
+                ("certificatesigningrequests/approval", "signers")
+            )
+
+
+def test_the_recorded_maps_are_those_that_the_policy_names_and_are_empty() -> None:
+    maps = _of("ConfigMap")
+    assert [each["metadata"]["name"] for each in maps] == list(shard_names(RECORDED))
+    assert not any("data" in each for each in maps)
+    assert {each["metadata"]["labels"]["kubevouch.dev/holds"] for each in maps} == {"recorded"}
+
+
+def test_everything_bears_the_label_by_which_it_is_removed() -> None:
+    for each in objects("*.yaml", "*/*.yaml"):
+        labels = each["metadata"]["labels"]
+        assert labels["app.kubernetes.io/part-of"] == "kubevouch", each["metadata"]["name"]
+
+
+def test_the_pod_is_one_that_pod_security_restricted_admits() -> None:
+    """The rules of kubernetes.io/docs/concepts/security/pod-security-standards, Restricted."""
+    (space,) = _of("Namespace")
+    assert space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    (deployment,) = _of("Deployment")
+    spec = deployment["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    assert not {"hostNetwork", "hostPID", "hostIPC", "volumes", "initContainers"} & set(spec)
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] > 0
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_the_pod_needs_no_dns_and_states_what_it_needs() -> None:
+    (deployment,) = _of("Deployment")
+    spec = deployment["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    assert (spec["dnsPolicy"], spec["priorityClassName"]) == ("Default", "system-cluster-critical")
+    assert set(container["resources"]["requests"]) == {"cpu", "memory"}
+    assert {"livenessProbe", "readinessProbe", "startupProbe"} <= set(container)
+    assert {
+        "key": "node-role.kubernetes.io/control-plane",
+        "operator": "Exists",
+        "effect": "NoSchedule",
+    } in spec["tolerations"]
+
+
+def test_a_drain_never_waits_for_a_single_replica() -> None:
+    (deployment,) = _of("Deployment")
+    assert deployment["spec"]["replicas"] == 1
+    assert not _of("PodDisruptionBudget")
+    rolling = deployment["spec"]["strategy"]["rollingUpdate"]
+    assert (rolling["maxSurge"], rolling["maxUnavailable"]) == (0, 1)
+    (budget,) = objects("two-replicas/*.yaml")
+    assert budget["spec"]["minAvailable"] == 1
+
+
+def test_the_arguments_are_a_command_line_of_ours() -> None:
+    import click
+
+    from kubevouch.cli.app import program
+
+    (deployment,) = _of("Deployment")
+    words = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    command: click.Command = program
+    ctx = click.Context(program)
+    while words and not words[0].startswith("-"):
+        assert isinstance(command, click.Group)
+        found = command.get_command(ctx, words[0])
+        assert found is not None
+        command, words = found, words[1:]
+    flags = {option for each in command.params for option in each.opts}
+    assert {each.partition("=")[0] for each in words} <= flags
+
+
+def test_policies_look_at_the_stored_signer_and_only_warn() -> None:
+    found = objects("admission/*.yaml")
+    policies = {e["metadata"]["name"]: e for e in found if e["kind"] == "ValidatingAdmissionPolicy"}
+    bindings = [e for e in found if e["kind"] == "ValidatingAdmissionPolicyBinding"]
+    assert [each["spec"]["validationActions"] for each in bindings] == [["Warn", "Audit"]] * 2
+    assert {each["spec"]["policyName"] for each in bindings} == set(policies)
+    decided = policies["kubevouch-serving-csr-is-decided-by"]["spec"]
+    (rule,) = decided["matchConstraints"]["resourceRules"]
+    assert (rule["resources"], rule["operations"]) == (
+        ["certificatesigningrequests/approval"],
+        ["UPDATE"],
+    )
+    assert decided["matchConditions"][0]["expression"].startswith("oldObject.spec.signerName ==")
+
+
+def test_every_alert_has_a_runbook_and_asks_for_our_own_metrics() -> None:
+    (rules,) = objects("monitoring/prometheus-rule.yaml")
+    (group,) = rules["spec"]["groups"]
+    assert len(group["rules"]) >= 5
+    for rule in group["rules"]:
+        named = set(re.findall(r"[a-z]+(?:_[a-z]+)+", rule["expr"]))
+        assert named
+        assert all(each.startswith("kubevouch_approver_") for each in named)
+        assert len(rule["annotations"]["runbook"]) > 80
+        assert rule["labels"]["severity"] in ("warning", "critical")
+
+
+@pytest.mark.parametrize(
+    "path", sorted(folder_of_manifests().rglob("*.yaml")), ids=lambda p: p.name
+)
+def test_what_is_shown_of_a_manifest_is_the_manifest(path: Path) -> None:
+    import yaml
+
+    for each in yaml.safe_load_all(path.read_text("utf-8")):
+        assert yaml.safe_load("\n".join(yaml_lines(each)) + "\n") == each
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "yes",
+        "1",
+        "1e3",
+        "null",
+        "~",
+        "",
+        " a",
+        "a: b",
+        "a #b",
+        "- a",
+        "|",
+        "a\nb\n",
+        "a\nb",
+        "0x1f",
+        "é",
+        "{}",
+        "*",
+        "a:",
+        "\x07",
+        " a\n",
+        "a\n\n",
+    ],
+)
+def test_texts_that_yaml_would_read_otherwise_are_quoted(value: str) -> None:
+    import yaml
+
+    thing = {"a": value, "b": [value, {"c": value}], value: 1}
+    assert yaml.safe_load("\n".join(yaml_lines(thing)) + "\n") == thing
+
+
+def test_the_program_carries_the_same_files() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert settings["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["src/kubevouch"]
+    link = ROOT / "src" / "kubevouch" / "cli" / "approver" / "manifests"
+    assert link.is_symlink()
+    assert link.resolve() == folder_of_manifests()

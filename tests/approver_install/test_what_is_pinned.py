@@ -1,0 +1,145 @@
+"""Which names and addresses are proposed for a pin, and what is left out of it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from kubevouch.cli.approver.proposals import Proposal, Seen, proposals
+from kubevouch.evidence.names import ClusterNames
+from kubevouch.kube.access import LoopbackKubelets
+from kubevouch.kube.resources import Node
+from kubevouch.policy.sources.pinned import PinnedNode
+from kubevouch.policy.sources.stored import Unreadable
+from tests.approver_install.conftest import node
+
+AT = datetime(2026, 11, 25, 21, 0, tzinfo=UTC)
+NOTHING_SAID: dict[str, tuple[str, ...]] = {}
+
+
+def live(name: str, *addresses: str, uid: str = "", machine_id: str = "", **more: Any) -> Node:
+    made = node(name, "0.0.0.0", machine_id=machine_id, **more)
+    made["metadata"]["uid"] = uid or f"uid-of-{name}"
+    made["status"]["addresses"] = [
+        {"type": "Hostname" if each.strip("0123456789.") else "InternalIP", "address": each}
+        for each in addresses
+    ]
+    return msgspec.convert(made, Node)
+
+
+def names(**more: Any) -> ClusterNames:
+    nothing: dict[str, Any] = {
+        "own_endpoints": {},
+        "virtual": {},
+        "external": {},
+        "services": {},
+        "service_networks": (),
+        "pod_networks": (),
+        "domains": ("cluster.local",),
+        "doubts": (),
+        "loopback": LoopbackKubelets(),
+    }
+    return ClusterNames(**(nothing | more))
+
+
+def proposed(*nodes: Node, cluster: ClusterNames | None = None, **more: Any) -> dict[str, Proposal]:
+    settings: dict[str, Any] = {"pins": {}, "said": NOTHING_SAID, "certificates": {}}
+    seen = Seen(nodes, cluster or names(), **(settings | more))
+    found = proposals(seen, [each.name for each in nodes], at=AT, by="alice")
+    return {each.pin.node: each for each in found}
+
+
+def test_what_a_node_claims_is_proposed_with_who_pins_it_and_when() -> None:
+    found = proposed(live("w-1", "192.168.88.112", "w-1", machine_id="m1"))["w-1"]
+    assert found.pin == PinnedNode(
+        node="w-1",
+        uid="uid-of-w-1",
+        names=("w-1",),
+        addresses=("192.168.88.112",),
+        machine_id="m1",
+        pinned_at=AT,
+        by="alice",
+    )
+    assert (found.state, found.left_out, found.writes) == ("new", (), True)
+
+
+def test_an_address_that_two_nodes_claim_is_nobodys_until_the_operator_says_so() -> None:
+    nodes = (live("w-1", "w-1", "192.168.88.5"), live("w-2", "w-2", "192.168.88.5"))
+    found = proposed(*nodes)
+    assert [each.pin.addresses for each in found.values()] == [(), ()]
+    assert "--allow w-1=192.168.88.5" in found["w-1"].left_out[0]
+    said = proposed(*nodes, said={"w-1": ("192.168.88.5",)})
+    assert said["w-1"].pin.addresses == ("192.168.88.5",)
+    assert said["w-2"].pin.addresses == ()
+
+
+def test_another_nodes_name_is_never_pinned() -> None:
+    nodes = (live("w-1", "w-1", "w-2"), live("w-2", "w-2"))
+    assert proposed(*nodes)["w-1"].pin.names == ("w-1",)
+    assert proposed(*nodes, said={"w-1": ("w-2",)})["w-1"].pin.names == ("w-1",)
+    assert proposed(*nodes)["w-2"].pin.names == ("w-2",)
+
+
+def test_what_belongs_to_the_cluster_is_left_out() -> None:
+    cluster = names(
+        virtual={"192.168.88.100": "the control plane's endpoint", "api.example.com": "the same"},
+        services={"vault.default": "Service default/vault"},
+    )
+    claims = ("w-1", "192.168.88.112", "192.168.88.100", "api.example.com", "vault.default.svc")
+    found = proposed(live("w-1", *claims), cluster=cluster)["w-1"]
+    assert (found.pin.names, found.pin.addresses) == (("w-1",), ("192.168.88.112",))
+    assert len(found.left_out) == 3
+
+
+def test_an_api_servers_address_is_pinned_to_its_control_plane_only() -> None:
+    cluster = names(own_endpoints={"192.168.88.111": "an API server"})
+    plane = live("cp-1", "cp-1", "192.168.88.111", control_plane=True)
+    worker = live("w-1", "w-1", "192.168.88.111")
+    assert proposed(plane, cluster=cluster)["cp-1"].pin.addresses == ("192.168.88.111",)
+    assert proposed(worker, cluster=cluster)["w-1"].pin.addresses == ()
+
+
+def test_a_machine_id_that_two_nodes_share_binds_nothing() -> None:
+    nodes = (live("w-1", "w-1", machine_id="m"), live("w-2", "w-2", machine_id="m"))
+    found = proposed(*nodes, live("w-3", "w-3", machine_id="n"))
+    assert {name: each.pin.machine_id for name, each in found.items()} == {
+        "w-1": "",
+        "w-2": "",
+        "w-3": "n",
+    }
+    assert "machine-id m" in found["w-1"].left_out[0]
+
+
+def test_a_pin_like_this_is_not_written_again() -> None:
+    before = proposed(live("w-1", "w-1"))["w-1"].pin
+    found = proposed(live("w-1", "w-1"), pins={"w-1": before})["w-1"]
+    assert (found.state, found.writes, found.differs) == ("unchanged", False, ())
+
+
+def test_what_differs_from_the_live_node_is_told() -> None:
+    before = PinnedNode("w-1", "old", ("w-1",), ("192.168.88.7",), machine_id="m")
+    node_now = live("w-1", "w-1", "192.168.88.8", machine_id="n")
+    found = proposed(node_now, pins={"w-1": before})["w-1"]
+    assert found.state == "changes"
+    text = "\n".join(found.differs)
+    for word in ("recreated", "another machine", "+ 192.168.88.8", "- 192.168.88.7"):
+        assert word in text
+
+
+def test_client_certificates_stay_and_another_is_added() -> None:
+    before = PinnedNode("w-1", "uid-of-w-1", ("w-1",), (), client_certificates=("aa",))
+    found = proposed(live("w-1", "w-1"), pins={"w-1": before}, certificates={"w-1": "bb"})["w-1"]
+    assert found.pin.client_certificates == ("aa", "bb")
+    assert found.writes
+
+
+def test_an_entry_that_cannot_be_read_is_not_written_over() -> None:
+    unread = Unreadable("kubevouch-pins-3, w-1", "version 9", "version 1 was expected")
+    found = proposed(live("w-1", "w-1"), pins={"w-1": unread})["w-1"]
+    assert (found.state, found.writes) == ("unreadable", False)
+
+
+def test_five_thousand_nodes_take_seconds() -> None:
+    nodes = [live(f"w-{n}", f"w-{n}", f"10.1.{n // 250}.{n % 250}") for n in range(5000)]
+    found = proposed(*nodes)
+    assert all(each.writes for each in found.values())
