@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from kubevouch.outcome import Outcome
 from kubevouch.policy import form, timing
-from kubevouch.policy.facts import CsrFacts
+from kubevouch.policy.facts import CsrFacts, CsrLimits
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.rule import Rule, RuleResult
 from tests.support.requests import request
@@ -250,4 +250,12 @@ def test_a_bare_csr_is_of_no_known_time() -> None:
 def test_what_cannot_be_read_for_no_known_reason_is_held_nonetheless() -> None:
     assert form.canonical(with_csr(parsed=None)) == holds(
         "canonical", HoldReason.UNREADABLE, "it cannot be read", "unreadable", CANONICAL
+    )
+
+
+def test_another_limit_is_told_in_its_own_minutes() -> None:
+    limits = CsrLimits(freshness=timedelta(hours=1))
+    facts = msgspec.structs.replace(Case().facts(), limits=limits)
+    assert timing.fresh(facts) == lets_through(
+        "fresh", "made 5 s ago", "made less than 60 minutes ago"
     )

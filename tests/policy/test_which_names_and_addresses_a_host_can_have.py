@@ -13,6 +13,7 @@ from kubevouch.policy.usable import malformed, unusable, unusual
     ("name", "why"),
     [
         ("", "0 characters"),
+        ("a", None),
         (".".join(["a" * 63] * 3 + ["a" * 61]), None),
         (".".join(["a" * 63] * 3 + ["a" * 62]), "254 characters"),
         ("a" * 63, None),

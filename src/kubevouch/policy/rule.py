@@ -45,7 +45,7 @@ def refuses(
     message: str,
     *,
     seen: str,
-    allowed: str = "",
+    allowed: str,
     operator_may_allow: tuple[str, ...] = (),
 ) -> RuleResult:
     """The rule holds the CSR."""

@@ -3,7 +3,7 @@
 import re
 from ipaddress import ip_network
 
-from kubevouch.policy.claims import Address, as_address
+from kubevouch.policy.claims import Address
 from kubevouch.policy.facts import NameFacts
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
@@ -46,7 +46,7 @@ def malformed(name: str) -> str | None:
         return "a wildcard"
     if not all(_LABEL.fullmatch(label) for label in labels):
         return "not an RFC 1123 name"
-    if as_address(name) is not None or all(_NUMBER.fullmatch(label) for label in labels):
+    if all(_NUMBER.fullmatch(label) for label in labels):
         return "an address, not a name"
     return None
 
