@@ -79,8 +79,7 @@ def test_with_every_node_pinned_the_honest_csr_passes_and_each_attack_is_held() 
     assert len(ROWS) == len(ATTACKS) + 1
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_every_rule_has_an_attack_that_it_refuses(rule: Any) -> None:
+def test_every_rule_has_an_attack_that_it_refuses() -> None:
     scene = scene_of(NODES, IdentitySources(pins=PINS), RESERVED, NOW)
     assert scene is not None
     changed = [attack.change(scene) for attack in ATTACKS]
@@ -91,14 +90,8 @@ def test_every_rule_has_an_attack_that_it_refuses(rule: Any) -> None:
         for result in judged(each).results
         if result.outcome is Outcome.REFUSE
     }
-    passing = {result.rule for result in judged(scene).results}
-    name = next(
-        result.rule
-        for result in judged(scene).results
-        if result.rule.replace("-", "_") == rule.__name__
-    )
-    assert name in refusing
-    assert refusing == passing
+    assert refusing == {result.rule for result in judged(scene).results}
+    assert len(refusing) == len(RULES)
 
 
 def test_the_honest_csr_is_that_of_a_worker_which_may_have_one() -> None:

@@ -86,6 +86,54 @@ def test_the_index_answers_as_a_look_at_all_nodes_does(
     )
 
 
+CLAIMS = st.builds(Claim, st.sampled_from(VALUES[:-1]), st.sampled_from(NameSource))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    writings=st.lists(
+        st.tuples(
+            st.sampled_from(["w1", "w2", "w3", "gone"]), st.lists(CLAIMS, max_size=3).map(tuple)
+        ),
+        max_size=8,
+    ),
+    claimed=st.lists(st.sampled_from(VALUES), max_size=3),
+    asking=st.sampled_from(["w1", "w2", "gone"]),
+)
+def test_what_is_written_down_is_found_as_if_it_were_told_each_time(
+    writings: list[tuple[str, tuple[Claim, ...]]], claimed: list[str], asking: str
+) -> None:
+    index, kept = NodeIndex(), dict[str, tuple[Claim, ...]]()
+    index.put(node("w1", claimed))
+    for name, claims in writings:
+        index.put_written(name, claims)
+        kept[name] = claims
+    pinned = [(name, claim) for name, claims in kept.items() for claim in claims]
+    whole = other_nodes_of(asking, [node("w1", claimed)], frozenset(), pinned)
+    found = index.others(asking, ASKED)
+    names = {each.lower() for each in ASKED.names} & set(whole.names)
+    places = {unmapped(each) for each in ASKED.addresses} & set(whole.addresses)
+    assert set(found.names) == names
+    assert set(found.addresses) == places
+    for mine, theirs in ((found.names, whole.names), (found.addresses, whole.addresses)):
+        for value, by in mine.items():
+            assert by.proven == theirs[value].proven  # type: ignore[index]
+            assert by.node in {*kept, "w1"} - {asking}
+
+
+def test_what_was_written_down_can_be_taken_back() -> None:
+    index = NodeIndex()
+    claim = Claim("10.0.0.1", NameSource.PIN)
+    index.put_written("w1", (claim, Claim("w1", NameSource.PIN)))
+    index.put_written("w2", (claim,))
+    index.put_written("w2", (Claim("w2", NameSource.PIN),))
+    index.put_written("w2", ())
+    assert index.others("w3", ASKED).addresses[ip_address("10.0.0.1")].node == "w1"
+    index.put_written("w1", ())
+    assert index.others("w3", ASKED) == OtherNodes()
+    assert [value for value in vars(index).values() if isinstance(value, dict) and value] == []
+
+
 def test_nothing_stays_of_a_node_that_is_gone() -> None:
     index = NodeIndex()
     index.put(node("w1", ["10.0.0.1"]))

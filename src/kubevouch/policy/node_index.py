@@ -23,6 +23,8 @@ class NodeIndex:
         self._order: dict[str, int] = {}
         self._claimants: dict[_Value, set[str]] = {}
         self._named: dict[_Value, str] = {}
+        self._written: dict[str, tuple[Claim, ...]] = {}
+        self._writings: dict[_Value, dict[str, bool]] = {}
         self._numbers = count()
 
     def put(self, node: Node) -> None:
@@ -40,6 +42,19 @@ class NodeIndex:
         self._forget(name)
         self._order.pop(name, None)
 
+    def put_written(self, name: str, claims: tuple[Claim, ...]) -> None:
+        """What is written down for a node (`sources.choice.written_claims`), whether or not the Node is there; () for nothing."""
+        for claim in self._written.pop(name, ()):
+            writings = self._writings.get(_value(claim.value), {})
+            writings.pop(name, None)
+            if not writings:
+                self._writings.pop(_value(claim.value), None)
+        if claims:
+            self._written[name] = claims
+        for claim in claims:
+            writings = self._writings.setdefault(_value(claim.value), {})
+            writings[name] = writings.get(name, False) or claim.source.is_proof
+
     def others(
         self,
         node: str,
@@ -47,7 +62,10 @@ class NodeIndex:
         shared: Collection[Address] = (),
         pinned: Iterable[tuple[str, Claim]] = (),
     ) -> OtherNodes:
-        """What all nodes but `node` have of what is asked for. See `claims.other_nodes_of` for shared and pinned."""
+        """What all nodes but `node` have of what is asked for: what they claim, and what is written down for them.
+
+        See `claims.other_nodes_of` for shared and pinned; pinned comes besides what was put by `put_written`.
+        """
         names: dict[str, ClaimedBy] = {}
         addresses: dict[Address, ClaimedBy] = {}
         written = [(owner, _value(claim.value), claim.source.is_proof) for owner, claim in pinned]
@@ -68,8 +86,9 @@ class NodeIndex:
             found = ClaimedBy(min(claimants, key=self._order.__getitem__), proven=False)
         if (named := self._named.get(value)) and named != node:
             found = ClaimedBy(named, proven=True)
-        for owner, pinned, proven in written:
-            if owner != node and pinned == value and (proven or found is None):
+        writings = self._writings.get(value, {}).items()
+        for owner, proven in (*writings, *((o, p) for o, pinned, p in written if pinned == value)):
+            if owner != node and (proven or found is None):
                 found = ClaimedBy(owner, proven=proven)
         return found
 

@@ -15,10 +15,11 @@ from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.kube.resources import Metadata, Node, NodeAddress
 from kubevouch.kube.resources.nodes import NodeStatus
 from kubevouch.outcome import Outcome
-from kubevouch.policy.claims import Address, AskedNames, as_address, other_nodes_of
+from kubevouch.policy.claims import Address, AskedNames, as_address
 from kubevouch.policy.csr import KUBELET_SERVING, NODE_USER, NODES_GROUP, Csr, parsed_of
 from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import CsrFacts, CsrLimits, NodeSeen
+from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.policy.sources.choice import IdentitySources, answer_for, written_claims
@@ -40,8 +41,8 @@ class Scene:
     """A CSR of one node and the cluster around it, honest as it stands. An attack changes some of it."""
 
     node: Node
-    nodes: tuple[Node, ...]
-    """All Nodes of the cluster, and the victim."""
+    index: NodeIndex
+    """All Nodes of the cluster and the victim, and what is written down for them."""
 
     sources: IdentitySources
     reserved: ReservedNames
@@ -139,15 +140,19 @@ def scene_of(
     nodes: tuple[Node, ...], sources: IdentitySources, reserved: ReservedNames, at: datetime
 ) -> Scene | None:
     """An honest CSR of the first node that may have one, workers first; of any node if none may. None: there is no Node."""
+    index = NodeIndex()
+    for node in (*nodes, _node(VICTIM_NAME, str(VICTIM_ADDRESS))):
+        index.put(node)
+        index.put_written(node.name, written_claims(sources, node.name))
     workers_first = sorted(nodes, key=is_control_plane)[:_MOST_TRIED]
-    scenes = [_honest(node, nodes, sources, reserved, at) for node in workers_first]
+    scenes = [_honest(node, index, sources, reserved, at) for node in workers_first]
     passing = (each for each in scenes if judged(each).outcome is Outcome.PASS)
     return next(passing, scenes[0] if scenes else None)
 
 
 def _honest(
     node: Node,
-    nodes: tuple[Node, ...],
+    index: NodeIndex,
     sources: IdentitySources,
     reserved: ReservedNames,
     at: datetime,
@@ -158,10 +163,9 @@ def _honest(
     names = tuple(each for each in values if as_address(each) is None)
     addresses = tuple(found for each in values if (found := as_address(each)) is not None)
     user = f"{NODE_USER}{node.name}"
-    victim = _node(VICTIM_NAME, str(VICTIM_ADDRESS))
     return Scene(
         node=node,
-        nodes=(*nodes, victim),
+        index=index,
         sources=sources,
         reserved=reserved,
         at=at,
@@ -186,16 +190,6 @@ def judged(scene: Scene) -> Decision:
     pem = scene.respelled(new_csr(scene.template))
     parsed, unreadable = parsed_of(pem, CSR_NAME)
     asked = AskedNames(parsed.dns_names, parsed.ip_addresses) if parsed else AskedNames()
-    others = other_nodes_of(
-        scene.node.name,
-        scene.nodes,
-        scene.reserved.shared,
-        [
-            (each.name, claim)
-            for each in scene.nodes
-            for claim in written_claims(scene.sources, each.name)
-        ],
-    )
     made = scene.at - scene.age
     return decide(
         CsrFacts(
@@ -216,7 +210,7 @@ def judged(scene: Scene) -> Decision:
             at=scene.at,
             node_exists=scene.node_exists,
             allowed=answer_for(scene.node, asked, scene.sources, at=scene.at).allowed,
-            other_nodes=others,
+            other_nodes=scene.index.others(scene.node.name, asked, scene.reserved.shared),
             reserved=scene.reserved,
             newest=scene.newest,
             client_certificates=frozenset({CERTIFICATE}),

@@ -50,8 +50,7 @@ def _claiming_first(scene: Scene) -> Scene:
         scene.node.status, addresses=(*scene.node.status.addresses, claim)
     )
     node = msgspec.structs.replace(scene.node, status=status)
-    others = tuple(each for each in scene.nodes if each.name != node.name)
-    return replace(scene, node=node, nodes=(*others, node)).asking(_NOBODYS)
+    return replace(scene, node=node).asking(_NOBODYS)
 
 
 def _newcomer(scene: Scene) -> Scene:
@@ -66,7 +65,7 @@ def _newcomer(scene: Scene) -> Scene:
     status = msgspec.structs.replace(scene.node.status, addresses=claims)
     node = msgspec.structs.replace(scene.node, metadata=metadata, status=status)
     user = f"system:node:{node.name}"
-    fresh = replace(scene, node=node, nodes=(*scene.nodes, node), username=user)
+    fresh = replace(scene, node=node, username=user)
     return _template(fresh, common_name=user, names=(node.name,), addresses=(_NOBODYS,))
 
 
