@@ -24,7 +24,6 @@ from kubevouch.policy.sources.stored import (
     NotAnEntry,
     Shard,
     Unreadable,
-    merged,
     shard_names,
     shard_of,
 )
@@ -230,15 +229,12 @@ def test_an_address_is_kept_in_its_plainest_form_and_once() -> None:
     assert read_pin("worker-1", raw).addresses == ("10.0.0.5", "fd00::5")
 
 
-def test_an_entry_in_a_wrong_configmap_holds_its_node_unless_the_right_one_has_it() -> None:
+def test_an_entry_in_a_wrong_configmap_is_not_read() -> None:
     wrong = read_pins("kubevouch-pins-8", {"worker-1": '{"v": 1}'})
+    assert isinstance(wrong.entries["worker-1"], Unreadable)
     assert wrong.problems == (
         "kubevouch-pins-8, worker-1: in the wrong ConfigMap; kubevouch-pins-1 was expected",
     )
-    right = read_pins("kubevouch-pins-1", {"worker-1": '{"v": 1}'})
-    pin = PinnedNode("worker-1", "", (), ())
-    assert merged([wrong, right]) == merged([right, wrong]) == {"worker-1": pin}
-    assert merged([wrong]) == wrong.entries
 
 
 def test_a_flooded_configmap_counts_as_a_whole() -> None:

@@ -35,9 +35,9 @@ from kubevouch.policy.sources.choice import (
 )
 from kubevouch.policy.sources.configuration import ApproverConfiguration, read_configuration
 from kubevouch.policy.sources.inventory import read_inventory
-from kubevouch.policy.sources.pinned import PINS, read_pins
-from kubevouch.policy.sources.recorded import RECORDED, read_recorded
-from kubevouch.policy.sources.stored import merged, shard_of
+from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pins
+from kubevouch.policy.sources.recorded import RECORDED, RecordedNode, read_recorded
+from kubevouch.policy.sources.stored import Unreadable, shard_of
 from kubevouch.policy.standing import ClientCsr, LiveNode, client_csr_of
 from kubevouch.policy.standings import Standings
 
@@ -67,20 +67,19 @@ def sources_of(case: Object, uid: str) -> IdentitySources:
         else json.dumps({"schemaVersion": "kubevouch.approver/1", **said})
     )
     listed = json.dumps({"schemaVersion": "kubevouch.inventory/1", "nodes": case.get("inventory")})
-    pins = [
-        read_pins(shard_of(PINS, node), {node: json.dumps(entry).replace("${uid}", uid)})
-        for node, entry in case.get("pins", {}).items()
-    ]
-    records = [
-        read_recorded(shard_of(RECORDED, node), {node: json.dumps(entry).replace("${uid}", uid)})
-        for node, entry in case.get("recorded", {}).items()
-    ]
-    pinned, known = merged(pins), merged(records)
+    pins: dict[str, PinnedNode | Unreadable] = {}
+    for node, entry in case.get("pins", {}).items():
+        text = json.dumps(entry).replace("${uid}", uid)
+        pins |= read_pins(shard_of(PINS, node), {node: text}).entries
+    records: dict[str, RecordedNode | Unreadable] = {}
+    for node, entry in case.get("recorded", {}).items():
+        text = json.dumps(entry).replace("${uid}", uid)
+        records |= read_recorded(shard_of(RECORDED, node), {node: text}).entries
     return IdentitySources(
-        configuration=read_configuration(text),
+        configuration=read_configuration(configuration),
         inventory=read_inventory(listed) if "inventory" in case else None,
-        pins=pinned,
-        recorded=known,
+        pins=pins,
+        recorded=records,
     )
 
 

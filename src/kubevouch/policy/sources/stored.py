@@ -96,16 +96,6 @@ def read_shard(
     return Shard(entries)
 
 
-def merged(shards: Iterable[Shard[T]]) -> dict[str, T | Unreadable]:
-    """The entries of several shards. One that cannot be read, in a wrong ConfigMap perhaps, never hides one that can."""
-    found: dict[str, T | Unreadable] = {}
-    for shard in shards:
-        for node, entry in shard.entries.items():
-            if not isinstance(entry, Unreadable) or node not in found:
-                found[node] = entry
-    return found
-
-
 def _bounded_bytes(text: str) -> bytes:
     raw = text.encode()
     if len(raw) > LARGEST_ENTRY:
