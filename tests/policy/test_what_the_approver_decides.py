@@ -61,7 +61,7 @@ def nodes_of(case: Object) -> dict[str, Node]:
 
 def sources_of(case: Object, uid: str) -> IdentitySources:
     said = case.get("configuration", {})
-    text = (
+    configuration = (
         said
         if isinstance(said, str)
         else json.dumps({"schemaVersion": "kubevouch.approver/1", **said})
