@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 
+from kubevouch.approve.act.instruments import ApproverInstruments, _Measured
 from kubevouch.cli.approver.yaml_text import yaml_lines
 from kubevouch.policy.sources.recorded import RECORDED
 from kubevouch.policy.sources.stored import shard_names
+from kubevouch.serve.exposition import new_registry
 from tests.support.manifests import folder_of_manifests, objects
 
 ROOT = Path(__file__).parents[2]
@@ -155,14 +158,25 @@ def test_policies_look_at_the_stored_signer_and_only_warn() -> None:
     assert decided["matchConditions"][0]["expression"].startswith("oldObject.spec.signerName ==")
 
 
-def test_every_alert_has_a_runbook_and_asks_for_our_own_metrics() -> None:
+def _exposed() -> str:
+    """The page of metrics of an approver that has just begun."""
+    registry = new_registry()
+    found = ApproverInstruments(registry)
+    found.measure(**dict.fromkeys(_Measured._ABOUT, lambda: 0.0))
+    return generate_latest(registry).decode()
+
+
+def test_every_alert_has_a_runbook_and_asks_for_metrics_that_there_are() -> None:
     (rules,) = objects("monitoring/prometheus-rule.yaml")
     (group,) = rules["spec"]["groups"]
+    page = _exposed()
     assert len(group["rules"]) >= 5
     for rule in group["rules"]:
-        named = set(re.findall(r"[a-z]+(?:_[a-z]+)+", rule["expr"]))
+        named = re.findall(r"kubevouch_approver_\w+", rule["expr"])
         assert named
-        assert all(each.startswith("kubevouch_approver_") for each in named)
+        for each in named:
+            family = each.removesuffix("_bucket")
+            assert re.search(rf"^# TYPE {family}(_total)? ", page, re.MULTILINE), each
         assert len(rule["annotations"]["runbook"]) > 80
         assert rule["labels"]["severity"] in ("warning", "critical")
 

@@ -1,11 +1,20 @@
-"""Real kubectl is the client; the sentences are structured-merge-diff's, the shapes those of client-go's schema."""
+"""Real kubectl is the client; the sentences are structured-merge-diff's, the shapes those of client-go's schema.
+
+recorded/applied.jsonl: manifests, and the managedFields that a real kube-apiserver (1.36.3) gives for them
+(`kubectl apply --server-side --dry-run=server -o json --show-managed-fields`).
+"""
 
 import json
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, KINDS
 from lab.tests.apiserver.bench import Bench
 
+RECORDED = Path(__file__).parent / "recorded" / "applied.jsonl"
+APPLIED = [json.loads(line) for line in RECORDED.read_text("utf-8").splitlines()]
 APPLY = "application/apply-patch+yaml"
 SSA = ("apply", "--server-side", "-f", "-")
 
@@ -72,6 +81,19 @@ async def test_what_is_applied_is_created_and_the_second_time_nothing_changes(la
             },
         },
     }
+
+
+@pytest.mark.parametrize("case", APPLIED, ids=lambda case: str(case["applied"]["kind"]))
+async def test_who_owns_which_field_is_what_a_real_server_says(lab: Bench, case: Any) -> None:
+    made = json.loads(
+        await lab.does(
+            *(*SSA, "-o", "json", "--show-managed-fields", "--dry-run=server"),
+            stdin=case["applied"],
+        )
+    )
+    (entry,) = made["metadata"]["managedFields"]
+    assert entry.pop("time")
+    assert [entry] == case["managedFields"]
 
 
 async def test_a_field_that_is_no_longer_applied_goes_and_others_fields_stay(lab: Bench) -> None:

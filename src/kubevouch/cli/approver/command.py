@@ -8,6 +8,7 @@ _COMMANDS = {
     "install": "kubevouch.cli.approver.install",
     "upgrade": "kubevouch.cli.approver.upgrade",
     "pin": "kubevouch.cli.approver.pin",
+    "selftest": "kubevouch.cli.approver.selftest",
     "remove": "kubevouch.cli.approver.remove",
     "run": "kubevouch.cli.approver.run",
 }
