@@ -150,6 +150,7 @@ def test_what_is_reserved_in_a_cluster() -> None:
 def test_a_service_in_a_namespace_of_several_labels_is_no_other_namespace() -> None:
     odd = replace(CLUSTER, services={"a.b.c": "Service b.c/a"})
     assert reserved_of(odd, ()).namespaces == {"b.c"}
+    assert reserved_of(odd, ()).short_services == {"a": "Service b.c/a"}
 
 
 def test_of_two_services_of_one_name_the_first_is_told() -> None:
@@ -246,6 +247,23 @@ def test_a_decision_about_a_csr_is_named_after_the_csr() -> None:
 )
 def test_a_reserved_name_says_what_it_is_reserved_for(name: str, what: str) -> None:
     assert reserved_name(name, RESERVED, None) == Reservation(what)
+
+
+@pytest.mark.parametrize(
+    ("source", "reservation"),
+    [
+        (NameSource.NODE_STATUS, Reservation("Service web/shop", by_pin=True)),
+        (NameSource.SSH_HOST_KEY, Reservation("Service web/shop", by_pin=True)),
+        (NameSource.OPERATOR, None),
+    ],
+)
+def test_a_load_balancers_name_is_a_nodes_by_the_operators_word_only(
+    source: NameSource, reservation: Reservation | None
+) -> None:
+    reserved = ReservedNames(load_balancer_names={"shop.example.com": "Service web/shop"})
+    allowed = AllowedNames(NODE, (Claim("shop.example.com", source),))
+    assert reserved_name("shop.example.com", reserved, allowed) == reservation
+    assert reserved_name("shop.example.com", reserved, None) == Reservation("Service web/shop")
 
 
 @pytest.mark.parametrize("name", [NODE, ".kubernetes.default"])

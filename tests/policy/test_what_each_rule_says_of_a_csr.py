@@ -259,3 +259,16 @@ def test_another_limit_is_told_in_its_own_minutes() -> None:
     assert timing.fresh(facts) == lets_through(
         "fresh", "made 5 s ago", "made less than 60 minutes ago"
     )
+
+
+def test_another_lifetime_is_told_in_days_where_it_is_whole_days() -> None:
+    for hours, words in {36: "36 hours", 48: "2 days"}.items():
+        limits = CsrLimits(lifetime=timedelta(hours=hours))
+        csr = with_csr(expiration_seconds=hours * 3600 + 1)
+        assert form.lifetime(msgspec.structs.replace(csr, limits=limits)) == holds(
+            "lifetime",
+            HoldReason.LIFETIME_TOO_LONG,
+            "it asks for a longer lifetime than allowed",
+            f"{hours * 3600 + 1} s",
+            f"at most {words}, or unset",
+        )

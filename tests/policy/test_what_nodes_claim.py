@@ -12,6 +12,7 @@ from kubevouch.policy.claims import (
     ClaimedBy,
     NameSource,
     allowed_names_of,
+    claims_value,
     other_nodes_of,
     with_said,
 )
@@ -118,3 +119,22 @@ def test_the_operator_vouches_by_a_word_of_today_or_one_written_down(source: Nam
     own = source in (SAID, NameSource.INVENTORY, NameSource.PIN)
     assert Claim("x", source).by_operator is own
     assert Claim("x", source, confirmed=True).by_operator
+
+
+@pytest.mark.parametrize(
+    ("value", "claimed"),
+    [
+        ("w1", True),
+        ("w1.example.com", True),
+        ("10.0.0.1", True),
+        ("::ffff:10.0.0.1", True),
+        ("FD00:0::1", True),
+        ("w2", False),
+        ("10.0.0.2", False),
+        ("", False),
+    ],
+)
+def test_a_node_claims_its_name_and_what_its_status_holds_in_any_spelling_of_an_address(
+    value: str, claimed: bool
+) -> None:
+    assert claims_value(node("w1", "w1.example.com", "10.0.0.1", "fd00::1"), value) is claimed
