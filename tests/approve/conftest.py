@@ -22,7 +22,10 @@ from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.kubeconfig import User
 from kubevouch.serve.exposition import new_registry
+from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
+from kubevouch.serve.process import StopEvent
+from kubevouch.serve.server import ServingOptions
 from kubevouch.system_clock import SystemClock
 from tests.support.apiservers import access_to
 from tests.support.authority import Authority
@@ -156,10 +159,10 @@ class Cluster:
 class Running:
     """A controller that runs."""
 
-    controller: ApproverController
     lines: list[str]
     registry: Any
-    task: asyncio.Task[None]
+    source: KeyPairSource
+    port: int
 
     @property
     def log(self) -> str:
@@ -227,15 +230,19 @@ async def approving(
             instruments=instruments,
             rng=random.Random(identity).random,
         )
-        task = asyncio.create_task(controller.run())
+        source = key_pair_source(
+            "", "", "", now=clock.now(), random_serial=random.Random(identity).getrandbits
+        )
+        stop, ports = StopEvent(), asyncio.Queue[int]()
+        options = ServingOptions("127.0.0.1", 0, source, tolerate_missing=True)
+        task = asyncio.create_task(controller.serve(options, stop, ports.put_nowait))
         try:
-            yield Running(controller, lines, registry, task)
+            async with asyncio.timeout(GENEROUS):
+                port = await ports.get()
+            yield Running(lines, registry, source, port)
         finally:
-            task.cancel()
-            await asyncio.wait([task])
-            await controller.release()
-            if not task.cancelled():
-                task.result()
+            stop.request()
+            await task
 
 
 class HurriedClock(SystemClock):

@@ -27,7 +27,7 @@ from kubevouch.policy.sources.choice import SourceAnswer, wants_renewal
 from kubevouch.policy.sources.renewal import RenewalEvidence
 
 AT_ONCE: Final = 16
-"""Decisions that are made at the same time."""
+"""Nodes that are read, and decisions that are written, at the same time. Reads go on while writes are waited for."""
 
 _WORKERS: Final = 64
 """More than that, since a worker may wait for a handshake with a node that does not answer."""
@@ -77,7 +77,8 @@ class Decider:
         self._dry_run = dry_run
         self._written = written
         self._rng = rng
-        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._reading = asyncio.Semaphore(AT_ONCE)
+        self._writing = asyncio.Semaphore(AT_ONCE)
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -109,20 +110,20 @@ class Decider:
             self._queue.put(name, _NAMES_AWAITED)
             return
         renewal = await self._renewal(waiting, reserved)
-        async with self._at_once:
-            began = self._clock.monotonic()
-            await self._look_now(waiting, reserved, renewal, began)
-            self._telling.took(self._clock.monotonic() - began)
+        began = self._clock.monotonic()
+        await self._look_now(waiting, reserved, renewal)
+        self._telling.took(self._clock.monotonic() - began)
 
     async def _look_now(
         self,
         waiting: WaitingCsr,
         reserved: ReservedNames,
         renewal: RenewalEvidence | None,
-        began: float,
     ) -> None:
         try:
-            live = await self._live(waiting)
+            async with self._reading:
+                began = self._clock.monotonic()
+                live = await self._live(waiting)
         except KubevouchError as error:
             self._again(waiting, None)
             self._telling.node_not_read(waiting, error)
@@ -197,7 +198,8 @@ class Decider:
             self._telling.would_write(waiting, looked, action)
             self._queue.put(waiting.name, HELD)
         else:
-            await self._decide(waiting, looked, action, began)
+            async with self._writing:
+                await self._decide(waiting, looked, action, began)
 
     def _hold(
         self, waiting: WaitingCsr, live: Node | None, looked: LookedAt, action: Action

@@ -1,0 +1,177 @@
+"""What follows from what the watches show: which CSRs are looked at, what is remembered, what others have approved."""
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+from kubevouch.approve.act.instruments import ApproverInstruments
+from kubevouch.approve.act.queue import DecisionQueue
+from kubevouch.approve.act.records import RecordWriter
+from kubevouch.approve.act.served import ServedWatch
+from kubevouch.approve.act.telling import Telling
+from kubevouch.approve.decide.look import look_back
+from kubevouch.approve.decide.view import ClusterView, DecidedCsr
+from kubevouch.clock import Clock
+from kubevouch.evidence.names import ClusterNames
+from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, Node
+from kubevouch.policy.csr import csr_of
+from kubevouch.serve.logs import Log
+
+_MOST_OWN: Final = 20_000
+
+
+class WatchReactions:
+    """A WatchHandler. decides: whether this process leads right now. active: whether it leads, as far as was said."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        log: Log,
+        view: ClusterView,
+        queue: DecisionQueue,
+        instruments: ApproverInstruments,
+        *,
+        records: RecordWriter,
+        telling: Telling,
+        served: ServedWatch,
+        decides: Callable[[], bool],
+        active: bool,
+    ) -> None:
+        self._clock = clock
+        self._log = log
+        self._view = view
+        self._queue = queue
+        self._instruments = instruments
+        self._records = records
+        self._telling = telling
+        self._served = served
+        self._decides = decides
+        self.active = active
+        self.begun = False
+        """Whether everything has been listed once."""
+
+        self.gap = False
+        """Whether client certificates may have been issued before that nobody saw."""
+
+        self._own: dict[str, None] = {}
+        """UIDs of the CSRs that this process decided about, the newest last."""
+
+    def turned(self, *, active: bool) -> None:
+        """This process begins or ceases to look at CSRs."""
+        self.active = active
+        if active:
+            self.look_at_all()
+        else:
+            self._queue.clear()
+
+    def all_listed(self) -> None:
+        """Everything has been listed once."""
+        self._view.begin(gap=self.gap)
+        self.begun = True
+        self._log.info(
+            "Listed everything",
+            nodes=len(self._view.nodes),
+            pendingCSRs=len(self._view.waiting),
+        )
+        self.look_at_all()
+
+    def node(self, node: Node) -> None:
+        """A Node is new or has changed."""
+        self._look_at(self._view.put_node(node))
+
+    def node_gone(self, name: str) -> None:
+        """A Node is gone."""
+        self._look_at(self._view.remove_node(name))
+        self._records.changed(name)
+
+    def serving_csr(self, csr: CertificateSigningRequest) -> None:
+        """A serving CSR is new or has changed."""
+        news = self._view.put_serving_csr(csr)
+        if isinstance(news, DecidedCsr):
+            self._decided(news)
+            return
+        created = csr.metadata.creation_timestamp
+        if self.begun and created is not None and not news.held_for:
+            lag = (self._clock.now() - created).total_seconds()
+            self._instruments.watch_lag.observe(max(0.0, lag))
+        self._look_at([csr.name])
+
+    def serving_csr_gone(self, name: str, uid: str) -> None:
+        """A serving CSR is gone."""
+        self._view.remove_serving_csr(name)
+        self._queue.discard(name)
+        self._telling.gone(uid)
+
+    def client_csr(self, csr: CertificateSigningRequest) -> None:
+        """A CSR for a client certificate is new or has changed."""
+        if node := self._view.put_client_csr(csr):
+            self._records.changed(node)
+            self._look_at(self._view.waiting.of_node(node))
+
+    def client_csrs_missed(self) -> None:
+        """Client certificates may have been issued that nobody saw."""
+        if self._view.standings is not None:
+            self._view.standings.gap()
+            self._log.info("Client certificates may have been issued that no watch has shown")
+
+    def config_map(self, found: ConfigMap) -> None:
+        """A ConfigMap of ours is new or has changed."""
+        self._concerned(self._view.sources.put(found), found.name)
+
+    def config_map_gone(self, name: str) -> None:
+        """A ConfigMap of ours is gone."""
+        self._concerned(self._view.sources.remove(name), name)
+
+    def _concerned(self, nodes: Collection[str] | None, name: str) -> None:
+        for problem in self._view.sources.problems.get(name, ()):
+            self._log.error(problem, "A source of names cannot be read")
+        if nodes is None:
+            self.look_at_all()
+            return
+        for node in nodes:
+            self._look_at(self._view.waiting.of_node(node))
+
+    def _decided(self, news: DecidedCsr) -> None:
+        found = news.found
+        self._queue.discard(found.name)
+        self._telling.gone(found.uid)
+        if not self._decides():
+            return
+        if news.by_us and found.condition("Denied") is None:
+            self._served.put(found)
+        if news.waited and found.uid not in self._own and found.condition("Approved"):
+            self._others_approved(found)
+
+    def _others_approved(self, found: CertificateSigningRequest) -> None:
+        reserved = self._view.reserved(self._clock.monotonic())
+        if reserved is None:
+            return
+        condition = found.condition("Approved")
+        at = condition.last_update_time if condition else None
+        decision = look_back(self._view, csr_of(found), reserved, at or self._clock.now())
+        self._telling.approved_by_others(found, decision)
+
+    def written(self, found: CertificateSigningRequest) -> None:
+        """We have decided about a CSR: what the watch shows of it later is no news."""
+        self._own[found.uid] = None
+        if len(self._own) > _MOST_OWN:
+            del self._own[next(iter(self._own))]
+        self._view.put_serving_csr(found)
+        self._queue.discard(found.name)
+
+    def _look_at(self, names: Collection[str]) -> None:
+        """These are looked at now, if anything is looked at here."""
+        if not (self.begun and self.active):
+            return  # whoever begins to lead looks at all of them
+        for name in names:
+            waiting = self._view.waiting.get(name)
+            if waiting is not None and not waiting.over:
+                self._queue.put(name)
+
+    def look_at_all(self) -> None:
+        """All that wait are looked at now."""
+        self._look_at([each.name for each in self._view.waiting])
+
+    def names_changed(self, names: ClusterNames) -> None:
+        """The cluster's own names are other ones."""
+        self._view.set_names(names)
+        self.look_at_all()

@@ -1,0 +1,203 @@
+"""`kubevouch approver run` as a pod runs it: probes, metrics behind authorization, JSON lines, and a graceful end."""
+
+import asyncio
+import contextlib
+import json
+import re
+import signal
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from kubevouch_lab.apiserver import status
+from tests.approve.conftest import GENEROUS, LEASE, SPACE, Cluster, approving
+from tests.cli.program import Program
+from tests.support.authority import Pair
+from tests.support.front_proxy import NAME, Authorities, client_context
+from tests.support.reviews import Reviews
+from tests.support.scripted import faults
+from tests.support.scripted.reviews import Attributes
+
+
+@pytest.fixture
+def kubevouch(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+def kubeconfig(cluster: Cluster, folder: Path) -> Path:
+    path = folder / "kubeconfig"
+    data = b64encode(cluster.authority.pem).decode()
+    named = {"server": cluster.server.url, "certificate-authority-data": data}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [
+            {"name": "c", "context": {"cluster": "c", "user": "u", "namespace": SPACE}},
+        ],
+        "clusters": [{"name": "c", "cluster": named}],
+        "users": [{"name": "u", "user": {"token": "approver"}}],
+    }
+    path.write_text(json.dumps(config))
+    return path
+
+
+@dataclass
+class Process:
+    process: asyncio.subprocess.Process
+    folder: Path
+    lines: list[str] = field(default_factory=list)
+
+    async def follow(self) -> None:
+        assert self.process.stderr
+        async for line in self.process.stderr:
+            self.lines.append(line.decode())
+
+    async def told(self, pattern: str) -> re.Match[str]:
+        async with asyncio.timeout(GENEROUS):
+            while True:
+                for line in self.lines:
+                    if found := re.search(pattern, line):
+                        return found
+                assert self.process.returncode is None, "".join(self.lines)
+                await asyncio.sleep(0.02)
+
+    async def get(self, path: str, pair: Pair | None = None) -> tuple[int, str]:
+        port = (await self.told(r'"address":".*:(\d+)"'))[1]
+        context = client_context((self.folder / "apiserver.crt").read_bytes(), pair)
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"https://127.0.0.1:{port}{path}", ssl=context) as answer,
+        ):
+            return answer.status, await answer.text()
+
+
+@contextlib.asynccontextmanager
+async def started(program: Program, cluster: Cluster, *more: str) -> AsyncIterator[Process]:
+    folder = program.home / "certs"
+    process = await program.started(
+        "approver",
+        "run",
+        f"--kubeconfig={kubeconfig(cluster, program.home)}",
+        f"--cert-dir={folder}",
+        "--bind-address=127.0.0.1",
+        "--secure-port=0",
+        "--logging-format=json",
+        "-v=2",
+        *more,
+    )
+    running = Process(process, folder)
+    following = asyncio.create_task(running.follow())
+    try:
+        yield running
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        following.cancel()
+
+
+async def test_the_whole_life_of_an_approver(kubevouch: Program, cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with started(kubevouch, cluster) as approver:
+        await approver.told("Began to lead")
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+        await approver.told('"msg":"Approved"')
+        approved = json.loads(next(line for line in approver.lines if '"msg":"Approved"' in line))
+        assert (approved["csr"], approved["node"], approved["source"]) == (
+            "csr-1",
+            "n1",
+            "inventory",
+        )
+        assert (await approver.get("/readyz"))[1] == "ok"
+        assert (await approver.get("/livez"))[1] == "ok"
+        approver.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(approver.process.wait(), GENEROUS) == 0
+    spec = cluster.server.store.get(LEASE, "kubevouch-approver", SPACE)["spec"]
+    assert spec["holderIdentity"] == ""
+    for line in approver.lines:
+        assert isinstance(json.loads(line), dict)
+
+
+async def test_the_metrics_are_for_whom_the_api_server_allows(
+    kubevouch: Program, cluster: Cluster
+) -> None:
+    Authorities(cluster=cluster.authority).publish(cluster.server)
+    reviews = Reviews(allow=lambda spec: spec["user"] == "prometheus")
+    reviews.play_on(cluster.server)
+    async with started(kubevouch, cluster) as approver:
+        await approver.told("Began to lead")
+        refused = await approver.get("/metrics", cluster.authority.client("somebody"))
+        assert refused[0] == 403
+        assert (await approver.get("/metrics"))[0] == 403
+        code, page = await approver.get("/metrics", cluster.authority.client("prometheus"))
+    assert code == 200, page
+    for series in (
+        "kubevouch_approver_leader 1.0",
+        'kubevouch_approver_decisions_total{outcome="approve",reason="Passes",source="pin"} 0.0',
+        "kubevouch_approver_pending 0.0",
+        "kubevouch_approver_oldest_pending_age_seconds 0.0",
+        "kubevouch_approver_queue_depth 0.0",
+        "kubevouch_approver_served_mismatch 0.0",
+        'kubevouch_approver_others_approved_total{verdict="refuse"} 0.0',
+        "kubevouch_approver_events_dropped_total 0.0",
+        "kubevouch_approver_decision_duration_seconds_count 0.0",
+        "kubevouch_approver_watch_lag_seconds_count 0.0",
+        'kubevouch_approver_api_requests_total{code="201",resource="leases",verb="create"}',
+    ):
+        assert series in page, series
+
+
+async def test_it_approves_although_nobody_may_read_its_metrics(
+    kubevouch: Program, cluster: Cluster
+) -> None:
+    """The ConfigMap with the authorities cannot be read."""
+
+    def no_published_trust(asked: Attributes) -> bool:
+        return asked.name != NAME
+
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    cluster.server.authorize = no_published_trust
+    async with started(kubevouch, cluster) as approver:
+        await approver.told("Unable to get configmap")
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+
+
+async def test_it_is_not_ready_before_it_has_seen_everything(cluster: Cluster) -> None:
+    broken = faults.refuse(status.StatusError(500, "InternalError", "no"))
+    cluster.server.faults.on("/api/v1/nodes", broken)
+    async with approving(cluster) as running:
+        code, page = await _readyz(running.port, running.source.read().chain)
+        assert code == 500
+        assert "[-]informer-sync failed" in page
+        cluster.server.faults.clear()
+
+        async def ready() -> bool:
+            return (await _readyz(running.port, running.source.read().chain))[0] == 200
+
+        async with asyncio.timeout(GENEROUS):
+            while not await ready():
+                await asyncio.sleep(0.05)
+
+
+async def _readyz(port: int, roots: bytes) -> tuple[int, str]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"https://127.0.0.1:{port}/readyz", ssl=client_context(roots)) as answer,
+    ):
+        return answer.status, await answer.text()
+
+
+async def test_a_command_line_that_is_wrong_is_told_so(kubevouch: Program) -> None:
+    ran: Any = await kubevouch("approver", "runn")
+    assert ran.code == 2
+    assert "No such command" in ran.err

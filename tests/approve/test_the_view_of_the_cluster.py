@@ -1,0 +1,247 @@
+"""What the watches have shown, indexed: only what is asked for is looked up, and only what has changed is read again."""
+
+import json
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+import msgspec
+import pytest
+
+from kubevouch.approve.decide.sources import EVERY_NODE, WatchedSources
+from kubevouch.approve.decide.view import ClusterView, DecidedCsr
+from kubevouch.approve.decide.waiting import WaitingCsr
+from kubevouch.approve.decide.written import WrittenClaims
+from kubevouch.evidence.names import ClusterNames, networks_of
+from kubevouch.kube.access import LoopbackKubelets
+from kubevouch.kube.resources import (
+    CertificateSigningRequest,
+    ConfigMap,
+    CsrCondition,
+    Metadata,
+    Node,
+    NodeAddress,
+)
+from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
+from kubevouch.kube.resources.meta import ManagedMetadata
+from kubevouch.kube.resources.nodes import NodeSpec, NodeStatus
+from kubevouch.policy.claims import AskedNames, Claim, NameSource
+from kubevouch.policy.csr import csr_of
+from kubevouch.policy.sources.pinned import PinnedNode
+from kubevouch.policy.sources.stored import Unreadable, shard_of
+from tests.support.requests import request
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+NAMES = ClusterNames(
+    {}, {}, {}, {}, networks_of("10.96.0.0/12"), (), ("cluster.local",), (), LoopbackKubelets()
+)
+
+
+def node(name: str, *addresses: str, uid: str = "", pods: str = "") -> Node:
+    return Node(
+        metadata=Metadata(
+            name=name,
+            uid=uid or f"uid-{name}",
+            creation_timestamp=NOW,
+            annotations={"large": "x" * 10_000},
+            labels={"any": "label"},
+        ),
+        spec=NodeSpec(pod_cidrs=(pods,) if pods else ()),
+        status=NodeStatus(
+            addresses=tuple(NodeAddress(type="InternalIP", address=each) for each in addresses),
+            capacity={"cpu": "4"},
+        ),
+    )
+
+
+def csr(name: str, of: str, *addresses: str, approved_by: str = "") -> CertificateSigningRequest:
+    conditions = (CsrCondition(type="Approved", status="True", reason=approved_by),)
+    return CertificateSigningRequest(
+        metadata=ManagedMetadata(name=name, uid=f"uid-{name}", creation_timestamp=NOW),
+        spec=CsrSpec(
+            request=request(of, [of], addresses),
+            username=f"system:node:{of}",
+            groups=("system:nodes",),
+        ),
+        status=CsrStatus(conditions=conditions if approved_by else ()),
+    )
+
+
+def test_a_change_that_no_decision_looks_at_concerns_nobody() -> None:
+    view = ClusterView()
+    view.put_node(node("n1", "192.0.2.1"))
+    view.put_serving_csr(csr("c1", "n1", "192.0.2.1"))
+    beating = node("n1", "192.0.2.1")
+    capacity = msgspec.structs.replace(beating.status, capacity={"cpu": "8"})
+    assert view.put_node(msgspec.structs.replace(beating, status=capacity)) == set()
+    assert view.put_node(node("n1", "192.0.2.9")) == {"c1"}
+
+
+def test_a_change_of_a_node_concerns_who_asks_for_what_it_has_or_had() -> None:
+    view = ClusterView()
+    view.put_node(node("n1", "192.0.2.1"))
+    view.put_serving_csr(csr("c2", "n2", "192.0.2.1"))
+    view.put_serving_csr(csr("c3", "n3", "192.0.2.3"))
+    assert view.put_node(node("n1", "192.0.2.7")) == {"c2"}
+    assert view.put_node(node("n1", "192.0.2.3")) == {"c3"}
+    assert view.remove_node("n1") == {"c3"}
+    assert view.remove_node("n1") == set()
+
+
+def test_of_a_node_only_what_a_decision_looks_at_is_kept() -> None:
+    view = ClusterView()
+    view.put_node(node("n1", "192.0.2.1"))
+    kept = view.nodes["n1"]
+    assert kept.metadata.annotations == {}
+    assert kept.metadata.labels == {}
+    assert kept.status.capacity == {}
+    assert kept.status.addresses[0].address == "192.0.2.1"
+
+
+def test_a_csr_is_parsed_once_whatever_becomes_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = []
+
+    def count(found: CertificateSigningRequest) -> object:
+        parsed.append(found.name)
+        return csr_of(found)
+
+    monkeypatch.setattr("kubevouch.approve.decide.view.csr_of", count)
+    view, waits = ClusterView(), csr("c1", "n1", "192.0.2.1")
+    first = view.put_serving_csr(waits)
+    labelled = msgspec.structs.replace(
+        waits, metadata=ManagedMetadata(name="c1", uid="uid-c1", resource_version="9")
+    )
+    assert view.put_serving_csr(labelled) is first
+    assert isinstance(first, WaitingCsr)
+    assert first.found.metadata.resource_version == "9"
+    approved = msgspec.structs.replace(waits, status=csr("c1", "n1", approved_by="X").status)
+    news = view.put_serving_csr(approved)
+    assert isinstance(news, DecidedCsr)
+    assert (news.waited, news.by_us) == (True, False)
+    again = view.put_serving_csr(approved)
+    assert isinstance(again, DecidedCsr)
+    assert not again.waited
+    assert parsed == ["c1"]
+    assert len(view.waiting) == 0
+
+
+def test_approvals_by_our_reason_count_for_the_budget() -> None:
+    view = ClusterView()
+    view.put_serving_csr(csr("c1", "n1", "192.0.2.1", approved_by="KubevouchApprove"))
+    view.put_serving_csr(csr("c2", "n1", "192.0.2.1", approved_by="AutoApproved"))
+    assert view.budget.left("n1", NOW) == 5
+
+
+def test_networks_of_pods_are_read_again_when_nodes_join_but_not_for_each() -> None:
+    view = ClusterView()
+    assert view.reserved(0.0) is None
+    view.set_names(NAMES)
+    view.put_node(node("n1", "192.0.2.1", pods="10.244.0.0/24"))
+    first = view.reserved(10.0)
+    assert first is not None
+    assert list(map(str, first.pod_networks)) == ["10.244.0.0/24"]
+    view.put_node(node("n2", "192.0.2.2", pods="10.244.1.0/24"))
+    assert view.reserved(10.5) is first
+    later = view.reserved(11.5)
+    assert later is not None
+    assert list(map(str, later.pod_networks)) == ["10.244.0.0/23"]
+    assert view.reserved(99.0) is later
+
+
+def config_map(name: str, data: dict[str, str], version: str = "1") -> ConfigMap:
+    return ConfigMap(metadata=Metadata(name=name, resource_version=version), data=data)
+
+
+def pin(*addresses: str) -> str:
+    return json.dumps({"v": 1, "names": [], "addresses": addresses})
+
+
+PINS = shard_of("kubevouch-pins", "n1")
+
+
+def test_only_the_nodes_whose_entry_has_changed_are_concerned() -> None:
+    sources = WatchedSources()
+    others = [name for name in map(str, range(200)) if shard_of("kubevouch-pins", name) == PINS]
+    data = {name: pin("192.0.2.1") for name in ("n1", *others)}
+    assert set(sources.put(config_map(PINS, data)) or ()) == set(data)
+    changed = {**data, "n1": pin("192.0.2.2")}
+    assert sources.put(config_map(PINS, changed, "2")) == {"n1"}
+    found = sources.current.pins["n1"]
+    assert isinstance(found, PinnedNode)
+    assert found.addresses == ("192.0.2.2",)
+    del changed[others[0]]
+    assert sources.put(config_map(PINS, changed, "3")) == {others[0]}
+    assert others[0] not in sources.current.pins
+    assert set(sources.remove(PINS) or ()) == set(changed)
+    assert not sources.current.pins
+
+
+def test_what_we_wrote_ourselves_is_not_undone_by_an_older_version() -> None:
+    sources, name = WatchedSources(), shard_of("kubevouch-recorded", "n1")
+    new, old = json.dumps({"v": 1, "uid": "new"}), json.dumps({"v": 1, "uid": "old"})
+    sources.put(config_map(name, {"n1": new}, "10"))
+    assert sources.put(config_map(name, {"n1": old}, "9")) == ()
+    assert dict(sources.records())["n1"].uid == "new"
+
+
+def test_one_entry_that_cannot_be_read_is_told_and_disables_no_other() -> None:
+    sources = WatchedSources()
+    sources.put(config_map(PINS, {"n1": "{", "elsewhere": pin("192.0.2.9")}))
+    assert isinstance(sources.current.pins["n1"], Unreadable)
+    assert any("n1" in each for each in sources.problems[PINS])
+    right = shard_of("kubevouch-pins", "elsewhere")
+    if right != PINS:
+        sources.put(config_map(right, {"elsewhere": pin("192.0.2.9")}))
+        assert isinstance(sources.current.pins["elsewhere"], PinnedNode)
+    sources.put(config_map(PINS, {"n1": pin("192.0.2.1")}, "2"))
+    assert PINS not in sources.problems
+
+
+def test_a_config_map_with_too_many_entries_counts_for_none_of_them() -> None:
+    sources = WatchedSources()
+    sources.put(config_map(PINS, {"n1": pin("192.0.2.1")}))
+    flood = {str(number): "{}" for number in range(10_001)}
+    concerned = sources.put(config_map(PINS, {**flood, "n1": pin("192.0.2.1")}, "2"))
+    assert concerned is not EVERY_NODE
+    assert "n1" in concerned
+    assert isinstance(sources.current.pins["n1"], Unreadable)
+    sources.put(config_map(PINS, {"n1": pin("192.0.2.1")}, "3"))
+    assert isinstance(sources.current.pins["n1"], PinnedNode)
+
+
+def test_inventory_and_configuration_concern_every_node() -> None:
+    sources = WatchedSources()
+    listed = {
+        "schemaVersion": "kubevouch.inventory/1",
+        "nodes": {"n1": {"names": ["n1"], "addresses": ["192.0.2.1"]}},
+    }
+    text = {"inventory.yaml": json.dumps(listed)}
+    assert sources.put(config_map("kubevouch-inventory", text)) is EVERY_NODE
+    asked = AskedNames(addresses=(ip_address("192.0.2.1"),))
+    assert [owner for owner, _ in sources.written.among(asked)] == ["n1"]
+    only_pins = {"configuration.yaml": "schemaVersion: kubevouch.approver/1\nsources: [pins]"}
+    assert sources.put(config_map("kubevouch-approver", only_pins)) is EVERY_NODE
+    assert not list(sources.written.among(asked))
+    assert sources.remove("kubevouch-approver") is EVERY_NODE
+    assert list(sources.written.among(asked))
+    assert sources.put(config_map("somebody-elses", {"a": "b"})) == ()
+
+
+def test_the_operators_certificates_are_those_of_the_pin() -> None:
+    sources = WatchedSources()
+    text = json.dumps({"v": 1, "clientCertificates": ["a" * 64]})
+    sources.put(config_map(PINS, {"n1": text}))
+    assert tuple(sources.vouched("n1")) == ("a" * 64,)
+    assert tuple(sources.vouched("n2")) == ()
+
+
+def test_written_claims_are_found_by_value_and_go_with_their_node() -> None:
+    written = WrittenClaims()
+    address, name = Claim("192.0.2.1", NameSource.PIN), Claim("N1.example", NameSource.PIN)
+    written.put("n1", (address, address, name))
+    written.put("n2", (Claim("192.0.2.1", NameSource.INVENTORY),))
+    asked = AskedNames(names=("n1.EXAMPLE",), addresses=(ip_address("192.0.2.1"),))
+    assert {owner for owner, _ in written.among(asked)} == {"n1", "n2"}
+    written.put("n1", ())
+    assert [owner for owner, _ in written.among(asked)] == ["n2"]
+    written.put("n2", ())
+    assert not list(written.among(asked))

@@ -1,0 +1,240 @@
+"""Waits, budgets, order and words: what the approver decides besides the policy, without a cluster."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kubevouch.approve.act.queue import DecisionQueue
+from kubevouch.approve.decide.action import (
+    _HARD,
+    Action,
+    action_of,
+    approval_by,
+    bounded,
+    denial_of,
+)
+from kubevouch.approve.decide.again import HELD, is_over, next_look
+from kubevouch.approve.decide.budget import AT_ONCE, ApprovalBudget
+from kubevouch.approve.decide.served import next_served_look
+from kubevouch.approve.decide.told import AGAIN_AFTER, TellingMemory
+from kubevouch.outcome import combined
+from kubevouch.policy.claims import AllowedNames
+from kubevouch.policy.csr import bare_csr
+from kubevouch.policy.decide import Decision, decide
+from kubevouch.policy.facts import CsrFacts
+from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.rule import RuleResult, cannot_tell, passes, refuses
+from kubevouch.policy.sources.choice import IdentitySource, SourceAnswer
+from kubevouch.policy.sources.configuration import DenyMode
+from tests.support.clocks import SteppedClock
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+NOTHING = timedelta()
+
+
+def decision(*results: RuleResult) -> Decision:
+    return Decision("csr-1", combined([each.outcome for each in results]), results)
+
+
+def held(rule: str, reason: HoldReason) -> RuleResult:
+    return refuses(rule, reason, "no", seen="this", allowed="that")
+
+
+DOUBT = cannot_tell("foreign-names", "the nodes could not be read")
+
+
+@pytest.mark.parametrize(
+    ("failures", "shortest"), [(1, 1), (2, 2), (3, 4), (5, 16), (6, 30), (99, 30)]
+)
+def test_what_cannot_be_told_is_asked_again_ever_more_slowly(
+    failures: int, shortest: float
+) -> None:
+    """From two seconds to a minute, half of it at random."""
+    assert next_look(decision(DOUBT), failures, lambda: 0.0, NOTHING) == shortest
+    assert next_look(decision(DOUBT), failures, lambda: 1.0, NOTHING) == 2 * shortest
+    assert next_look(None, failures, lambda: 0.0, NOTHING) == shortest
+
+
+def test_a_refusal_is_looked_at_again_after_five_minutes() -> None:
+    found = decision(held("allowed-names", HoldReason.NAME_NOT_ALLOWED))
+    assert next_look(found, 0, lambda: 0.0, NOTHING) == HELD
+
+
+@pytest.mark.parametrize(
+    "reason", [HoldReason.TOO_OLD, HoldReason.SUPERSEDED, HoldReason.ALREADY_DECIDED]
+)
+def test_what_can_never_pass_is_not_looked_at_again(reason: HoldReason) -> None:
+    found = decision(held("timing", reason), held("allowed-names", HoldReason.NAME_NOT_ALLOWED))
+    assert is_over(found)
+    assert next_look(found, 0, lambda: 0.0, NOTHING) is None
+
+
+def test_a_spent_budget_is_looked_at_when_there_is_one_more() -> None:
+    found = decision(held("budget", HoldReason.OVER_BUDGET))
+    assert next_look(found, 0, lambda: 0.0, timedelta(seconds=90)) == 91
+    assert next_look(found, 0, lambda: 0.0, timedelta(hours=1)) == HELD
+
+
+def test_a_node_has_six_at_once_and_then_one_in_ten_minutes() -> None:
+    budget = ApprovalBudget()
+    for number in range(AT_ONCE):
+        assert budget.left("n1", NOW) == AT_ONCE - number
+        budget.spend("n1", f"uid-{number}", NOW)
+    assert budget.left("n1", NOW) == 0
+    assert budget.left("n2", NOW) == AT_ONCE
+    assert budget.wait("n1", NOW) == timedelta(minutes=10)
+    assert budget.wait("n2", NOW) == NOTHING
+    later = NOW + timedelta(minutes=10)
+    assert budget.left("n1", later) == 1
+    assert budget.wait("n1", later) == NOTHING
+    assert budget.left("n1", NOW + timedelta(hours=9)) == AT_ONCE
+
+
+def test_an_approval_that_is_told_twice_counts_once() -> None:
+    """By our own write, and by the watch."""
+    budget = ApprovalBudget()
+    for _ in range(9):
+        budget.spend("n1", "uid-1", NOW)
+    assert budget.left("n1", NOW) == AT_ONCE - 1
+
+
+def test_budgets_do_not_pile_up() -> None:
+    budget = ApprovalBudget()
+    for number in range(5_000):
+        budget.spend(f"n{number}", "u", NOW + timedelta(hours=number))
+    assert len(budget._buckets) <= 1_000
+
+
+def test_an_event_is_told_once_and_again_before_it_expires() -> None:
+    memory = TellingMemory()
+    assert memory.is_due("uid", "why", NOW)
+    assert not memory.is_due("uid", "why", NOW + timedelta(minutes=40))
+    assert memory.is_due("uid", "another reason", NOW + timedelta(minutes=41))
+    assert memory.is_due("uid", "another reason", NOW + timedelta(minutes=41) + AGAIN_AFTER)
+    memory.forget("uid")
+    assert memory.is_due("uid", "another reason", NOW + timedelta(minutes=42) + AGAIN_AFTER)
+    for number in range(20_000):
+        memory.is_due(f"uid-{number}", "why", NOW)
+    assert len(memory._told) <= 10_000
+
+
+RESERVED = held("reserved-addresses", HoldReason.RESERVED_ADDRESS)
+
+
+@pytest.mark.parametrize(
+    ("found", "mode", "action"),
+    [
+        (decision(passes("signer", "it")), DenyMode.NONE, Action.APPROVE),
+        (decision(passes("signer", "it")), DenyMode.HARD, Action.APPROVE),
+        (decision(RESERVED), DenyMode.NONE, Action.HOLD),
+        (decision(RESERVED), DenyMode.HARD, Action.DENY),
+        (decision(DOUBT, RESERVED), DenyMode.HARD, Action.DENY),
+        (decision(DOUBT), DenyMode.HARD, Action.CANNOT_TELL),
+        (decision(held("allowed-names", HoldReason.NAME_NOT_ALLOWED)), DenyMode.HARD, Action.HOLD),
+        (decision(held("newest", HoldReason.SUPERSEDED)), DenyMode.HARD, Action.HOLD),
+        (decision(held("live-node", HoldReason.NO_SUCH_NODE)), DenyMode.HARD, Action.HOLD),
+        (
+            decision(
+                refuses(
+                    "reserved-addresses",
+                    HoldReason.RESERVED_ADDRESS,
+                    "by pin only",
+                    seen="192.0.2.1",
+                    allowed="another one",
+                    operator_may_allow=("192.0.2.1",),
+                )
+            ),
+            DenyMode.HARD,
+            Action.HOLD,
+        ),
+    ],
+)
+def test_only_what_no_honest_kubelet_sends_is_denied_and_only_if_the_operator_says_so(
+    found: Decision, mode: DenyMode, action: Action
+) -> None:
+    assert action_of(found, mode) is action
+
+
+def test_the_hard_rules_are_rules_of_the_policy() -> None:
+    csr = CsrFacts(csr=bare_csr("c", b""), at=NOW, node_exists=None, allowed=None)
+    assert {each.rule for each in decide(csr).results} > _HARD
+
+
+def test_conditions_name_the_source_and_the_rule() -> None:
+    answer = SourceAnswer(IdentitySource.PIN, AllowedNames("n1"), "pinned on 2026-11-01 by alice")
+    condition = approval_by(answer)
+    assert (condition.type, condition.reason) == ("Approved", "KubevouchApprove")
+    assert condition.message == (
+        "kubevouch approver: every rule passed; names and addresses: pinned on 2026-11-01 by alice"
+    )
+    denied = denial_of(decision(RESERVED, held("newest", HoldReason.SUPERSEDED)))
+    assert (denied.type, denied.reason) == ("Denied", "KubevouchDeny")
+    assert denied.message == "kubevouch approver: reserved-addresses (ReservedAddress): this: no"
+
+
+def test_what_others_wrote_is_one_line_of_bounded_length() -> None:
+    assert bounded("a\nb\x1b[0m", 100) == "a?b?[0m"
+    assert bounded("ü" * 100, 21) == "ü" * 9 + "..."
+    assert bounded("short", 5) == "short"
+
+
+def test_what_is_not_served_is_looked_at_until_it_is_late_and_then_more_rarely() -> None:
+    assert next_served_look(10) == 30
+    assert next_served_look(100) == 20
+    assert next_served_look(120) == 300
+    assert next_served_look(3600) is None
+
+
+async def test_one_csr_is_looked_at_by_one_worker_at_a_time_and_again_if_something_happened() -> (
+    None
+):
+    queue = DecisionQueue(SteppedClock())
+    queue.put("a")
+    queue.put("a")
+    queue.put("b")
+    assert await queue.get() == "a"
+    assert await queue.get() == "b"
+    assert queue.depth == 2
+    queue.put("a")
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    queue.done("b")
+    queue.done("a")
+    assert await waiting == "a"
+    queue.done("a")
+    assert queue.depth == 0
+
+
+async def test_what_waits_comes_up_at_its_time_and_the_earlier_of_two_times_counts() -> None:
+    clock = SteppedClock()
+    queue = DecisionQueue(clock)
+    running = asyncio.create_task(queue.run())
+    await asyncio.sleep(0)
+    queue.put("a", 300)
+    queue.put("a", 10)
+    queue.put("a", 60)
+    queue.put("gone", 5)
+    queue.discard("gone")
+    await clock.wind(timedelta(seconds=9))
+    assert queue.depth == 0
+    await clock.wind(timedelta(seconds=2))
+    assert await queue.get() == "a"
+    queue.done("a")
+    await clock.wind(timedelta(seconds=600))
+    assert queue.depth == 0
+    queue.put("b", 5)
+    queue.clear()
+    await clock.wind(timedelta(seconds=6))
+    assert queue.depth == 0
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_what_is_discarded_while_it_is_ready_is_not_given_out() -> None:
+    queue = DecisionQueue(SteppedClock())
+    queue.put("a")
+    queue.put("b")
+    queue.discard("a")
+    assert await queue.get() == "b"
