@@ -78,18 +78,18 @@ def _commands(group: click.Group, ctx: click.Context) -> Iterator[tuple[str, cli
         yield name, command
 
 
-def _flags(command: click.Command) -> set[str]:
-    """Of a verb, or of any of its parts."""
-    own = {option for each in command.params for option in each.opts}
-    parts = command.commands.values() if isinstance(command, click.Group) else ()
-    return own.union(*map(_flags, parts))
+def _flags(command: click.Command, ctx: click.Context) -> set[str]:
+    """Of a verb; of one with parts those that every part takes."""
+    if isinstance(command, click.Group):
+        return set.intersection(*(_flags(part, ctx) for _, part in _commands(command, ctx)))
+    return {option for each in command.params for option in each.opts}
 
 
 def test_each_verb_takes_the_flags_that_hints_give_it() -> None:
     ctx = click.Context(program)
     where = {"--kubeconfig", "--context", "--namespace", "--dir", "--ssh-config"}
     for name, command in _commands(program, ctx):
-        assert set(_TAKES.get(name, ())) == _flags(command) & where, name
+        assert set(_TAKES.get(name, ())) == _flags(command, ctx) & where, name
 
 
 async def test_next_of_doctor_can_be_copied(kubevouch: Program, stage: Stage) -> None:

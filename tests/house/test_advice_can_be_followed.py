@@ -71,7 +71,9 @@ def _exit_codes(text: str) -> dict[str, str]:
     return {found[1]: " ".join(found[2].split()) for found in EXIT_CODE.finditer(codes)}
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/lab.md", "docs/fix.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/lab.md", "docs/fix.md", "docs/approver.md", "docs/migrate.md"]
+)
 def test_every_command_line_of_ours_is_one(page: str) -> None:
     """Verbs and flags in examples exist."""
     import click

@@ -110,5 +110,6 @@ def _tell_the_fuse(terminal: Terminal, text: str) -> None:
     if text:
         terminal.long_line(f"{Code.ROTATION_WILL_STALL}  {text}", hang=7)
         by_hand = terminal.hint("kubevouch csr list")
-        then = f"       Run an approver before then, or approve by hand: {by_hand}"
+        install = terminal.hint("kubevouch approver install")
+        then = f"       Run an approver before then ({install}), or approve by hand: {by_hand}"
         terminal.long_line(then, hang=7)

@@ -21,7 +21,8 @@ DEFINITIONS = (
         severity=ERROR,
         see="`kubectl get csr` shows CSRs of the signer kubernetes.io/kubelet-serving that stay Pending.",
         why="Kubernetes itself never approves serving certificates, and nothing on this cluster does.",
-        do="kubevouch fix --plan plan.json, or for a single CSR: `kubevouch csr explain NAME`.",
+        do="kubevouch fix --plan plan.json, or for a single CSR: `kubevouch csr explain NAME`. For those to come: "
+        "`kubevouch approver install`.",
         related=("kubernetes#73356",),
         cause_rank=60,
         cause="serverTLSBootstrap is on, kubelets ask for their certificates, and nothing on this cluster approves "
@@ -110,7 +111,7 @@ DEFINITIONS = (
         why="serverTLSBootstrap is on and no approver runs. Kubelets ask for their next certificate at 70 to 90 % of the "
         "life of this one; nobody will approve it, and at NotAfter the port goes dark: worse than an expired "
         "self-signed certificate, which at least was served.",
-        do="Run an approver. Where none runs, CSRs wait from the first date that the finding names, and `kubevouch csr "
+        do="Run an approver: `kubevouch approver install`. Where none runs, CSRs wait from the first date that the finding names, and `kubevouch csr "
         "list` shows them: `kubevouch fix --plan plan.json` then plans the approval of each, with names and addresses "
         "that are proven to be its node's.",
         counts_in=DOCTOR_AND_VERIFY,

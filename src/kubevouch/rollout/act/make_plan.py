@@ -198,7 +198,7 @@ def _notices(planned: list[NodePlan], *, has_approver: bool) -> tuple[str, ...]:
     if planned and not has_approver:
         notices.append(
             "no approver runs here: later rotations stall at 70 to 90 % of a certificate's life, and at its end "
-            f"the port goes dark ({Code.ROTATION_WILL_STALL}). Run an approver before then"
+            f"the port goes dark ({Code.ROTATION_WILL_STALL}). Run an approver before then: `kubevouch approver install`"
         )
     old = sorted(
         {
