@@ -17,7 +17,16 @@ from kubevouch.policy.claims import (
 from kubevouch.policy.facts import NameFacts
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import reserved_address, reserved_name
-from kubevouch.policy.rule import RuleResult, cannot_tell, listed, passes, refuses, unreadable
+from kubevouch.policy.rule import (
+    MOST_LOOKED_AT,
+    RuleResult,
+    cannot_tell,
+    listed,
+    passes,
+    refuses,
+    unlooked,
+    unreadable,
+)
 from kubevouch.x509 import unmapped
 
 Value = str | Address
@@ -88,12 +97,21 @@ def allowed_addresses(facts: NameFacts) -> RuleResult:
     return _allowed("allowed-addresses", facts, ADDRESSES)
 
 
-def _reserved(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
+def _looked_at(rule: str, facts: NameFacts, kind: Kind) -> Sequence[Value] | RuleResult:
+    """The values to be looked at one by one; or the result where there are none to read, or a flood of them."""
     if facts.asked is None:
         return unreadable(rule)
+    values = kind.of(facts.asked)
+    return unlooked(rule, values) if len(values) > MOST_LOOKED_AT else values
+
+
+def _reserved(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
+    values = _looked_at(rule, facts, kind)
+    if isinstance(values, RuleResult):
+        return values
     found = {
         value: why
-        for value in kind.of(facts.asked)
+        for value in values
         if (
             why := reserved_name(value, facts.reserved, facts.allowed)
             if isinstance(value, str)
@@ -114,16 +132,17 @@ def _reserved(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
         )
     if facts.reserved.doubts:
         return cannot_tell(rule, listed(facts.reserved.doubts))
-    return passes(rule, listed(kind.of(facts.asked)))
+    return passes(rule, listed(values))
 
 
 def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
-    if facts.asked is None:
-        return unreadable(rule)
+    values = _looked_at(rule, facts, kind)
+    if isinstance(values, RuleResult):
+        return values
     if facts.other_nodes is None:
         return cannot_tell(rule, "the nodes of the cluster could not be read")
     foreign, contested = {}, {}
-    for value in kind.of(facts.asked):
+    for value in values:
         owner = _owner(value, facts.other_nodes)
         claim = facts.allowed.claim(value) if facts.allowed else None
         if owner is None:
@@ -149,7 +168,7 @@ def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
             allowed="addresses that one node claims",
             operator_may_allow=tuple(map(str, contested)),
         )
-    return passes(rule, listed(kind.of(facts.asked)))
+    return passes(rule, listed(values))
 
 
 def _holds_against_claims(source: NameSource) -> bool:
@@ -168,9 +187,9 @@ def _of(values: dict[Value, ClaimedBy]) -> str:
 
 
 def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
-    if facts.asked is None:
-        return unreadable(rule)
-    values = kind.of(facts.asked)
+    values = _looked_at(rule, facts, kind)
+    if isinstance(values, RuleResult):
+        return values
     if facts.allowed is None:
         return cannot_tell(
             rule, "no source knows this node", HoldReason.NODE_UNKNOWN, seen=listed(values)

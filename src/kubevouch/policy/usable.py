@@ -7,7 +7,15 @@ from kubevouch.policy.claims import Address
 from kubevouch.policy.facts import NameFacts
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.policy.rule import RuleResult, listed, passes, refuses, unreadable
+from kubevouch.policy.rule import (
+    MOST_LOOKED_AT,
+    RuleResult,
+    listed,
+    passes,
+    refuses,
+    unlooked,
+    unreadable,
+)
 
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _NUMBER = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+")
@@ -73,6 +81,8 @@ def plain_names(facts: NameFacts) -> RuleResult:
     """
     if facts.asked is None:
         return unreadable("plain-names")
+    if len(facts.asked.names) > MOST_LOOKED_AT:
+        return unlooked("plain-names", facts.asked.names)
     seen, allowed = listed(facts.asked.names), "lower-case RFC 1123 names"
     bad = {name: why for name in facts.asked.names if (why := malformed(name))}
     if bad:
@@ -108,6 +118,8 @@ def usable_addresses(facts: NameFacts) -> RuleResult:
     """
     if facts.asked is None:
         return unreadable("usable-addresses")
+    if len(facts.asked.addresses) > MOST_LOOKED_AT:
+        return unlooked("usable-addresses", facts.asked.addresses)
     seen = listed(facts.asked.addresses)
     bad = {a: why for a in facts.asked.addresses if (why := unusable(a, facts.reserved))}
     if bad:
