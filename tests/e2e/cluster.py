@@ -110,6 +110,18 @@ class Running(Protocol):
         """SIGKILL to it and its children."""
         ...
 
+    def stop(self) -> None:
+        """SIGSTOP: it goes on when it is continued."""
+        ...
+
+    def carry_on(self) -> None:
+        """SIGCONT after `stop`."""
+        ...
+
+    def end(self) -> None:
+        """SIGTERM, as a pod is ended."""
+        ...
+
     def finish(self, seconds: float = 600) -> Ran:
         """Waits for its end."""
         ...

@@ -73,6 +73,15 @@ class InBackground:
             os.killpg(self._process.pid, signal.SIGKILL)
         self.finish(30)
 
+    def stop(self) -> None:
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def carry_on(self) -> None:
+        os.killpg(self._process.pid, signal.SIGCONT)
+
+    def end(self) -> None:
+        os.killpg(self._process.pid, signal.SIGTERM)
+
     def finish(self, seconds: float = 600) -> Ran:
         code = self._process.wait(timeout=seconds)
         for reader in self._readers:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from .cluster import Cluster
-from .test_3_thief import Thief
+from .thief import Thief
 from .told import plan, serving_requests
 
 

@@ -1,35 +1,20 @@
 """A thief with a bootstrap token, a lying Node or a plan changed by hand: nothing of the thief's is approved."""
 
-import base64
 import json
 import re
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from .cluster import Cluster, Node, Ran
-from .hostile import Hostile, client_request, manifest
+from .hostile import Hostile, manifest
+from .thief import Thief
 from .told import eventually, lying, plan, posing, serving_requests
 
 KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 
 SERVER = ("digital signature", "server auth")
-CLIENT = ("digital signature", "client auth")
-TOKEN = """\
-apiVersion: v1
-kind: Secret
-metadata: {name: bootstrap-token-th1ef0, namespace: kube-system}
-type: bootstrap.kubernetes.io/token
-stringData:
-  token-id: th1ef0
-  token-secret: 0123456789abcdef
-  usage-bootstrap-authentication: "true"
-  auth-extra-groups: system:bootstrappers:kubeadm:default-node-token
-"""
 
 
 @pytest.fixture(scope="module")
@@ -37,35 +22,6 @@ def waiting(cluster: Cluster) -> Cluster:
     """Every kubelet waits for a decision."""
     cluster.state("pending")
     return cluster
-
-
-@dataclass(frozen=True)
-class Thief:
-    """Somebody who has got a second client certificate of a node's name with a bootstrap token."""
-
-    kubeconfig: Path
-
-    @staticmethod
-    def of(cluster: Cluster, node: Node, folder: Path) -> "Thief":
-        cluster.kubectl("apply", "-f", "-", stdin=TOKEN)
-        token = cluster.kubeconfig_with(folder, "joiner", "--token=th1ef0.0123456789abcdef")
-        key = ec.generate_private_key(ec.SECP256R1())
-        asked = manifest(
-            "thief-client",
-            client_request(node.name, key),
-            CLIENT,
-            "kubernetes.io/kube-apiserver-client-kubelet",
-        )
-        cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=token)
-        words = ("get", "csr", "thief-client", "-o", "jsonpath={.status.certificate}")
-        issued = eventually(lambda: cluster.kubectl(*words).stdout, "the thief's certificate")
-        pem = folder / "thief.pem"
-        pem.write_bytes(
-            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-            + base64.b64decode(issued)
-        )
-        files = (f"--client-certificate={pem}", f"--client-key={pem}", "--embed-certs=true")
-        return Thief(cluster.kubeconfig_with(folder, "thief", *files))
 
 
 def test_a_stolen_identity_gets_no_second_certificate(waiting: Cluster, tmp_path: Path) -> None:
