@@ -116,10 +116,10 @@ def test_a_csr_is_parsed_once_whatever_becomes_of_it(monkeypatch: pytest.MonkeyP
     approved = msgspec.structs.replace(waits, status=csr("c1", "n1", approved_by="X").status)
     news = view.put_serving_csr(approved)
     assert isinstance(news, DecidedCsr)
-    assert (news.waited, news.by_us) == (True, False)
+    assert (news.by_others, news.by_us) == (True, False)
     again = view.put_serving_csr(approved)
     assert isinstance(again, DecidedCsr)
-    assert not again.waited
+    assert not again.by_others
     assert parsed == ["c1"]
     assert len(view.waiting) == 0
 

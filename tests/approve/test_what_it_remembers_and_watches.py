@@ -26,6 +26,7 @@ from tests.approve.conftest import (
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.requests import request
+from tests.support.scripted.faults import answered_late
 from tests.support.scripted.kinds import CSRS
 from tests.support.scripted.kubelet import ScriptedKubelet, Serve
 from tests.support.scripted.nobody import closed_port
@@ -312,6 +313,25 @@ async def test_what_others_approve_within_the_policy_is_counted_only(cluster: Cl
         await cluster.until(lambda: cluster.approved("csr-2"))
         assert running.metric('kubevouch_approver_others_approved_total{verdict="refuse"}') == 0
         assert running.metric('kubevouch_approver_others_approved_total{verdict="pass"}') == 0
+
+
+async def test_our_own_approval_is_not_somebody_elses_though_the_watch_shows_it_before_the_answer_comes(
+    cluster: Cluster,
+) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+
+        async def shown() -> None:
+            await cluster.until(lambda: running.metric("kubevouch_approver_pending") == 0)
+
+        path = "/apis/certificates.k8s.io/v1/certificatesigningrequests/csr-1/approval"
+        cluster.server.faults.on(path, answered_late(cluster.server.truth, shown), method="PATCH")
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: cluster.events("KubeletServingApproved"))
+        for verdict in ("pass", "refuse", "cannot-tell"):
+            series = f'kubevouch_approver_others_approved_total{{verdict="{verdict}"}}'
+            assert running.metric(series) == 0
 
 
 def approve(cluster: Cluster, name: str, *, reason: str, manager: str) -> None:

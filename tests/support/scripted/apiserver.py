@@ -53,6 +53,10 @@ class ScriptedApiServer(Answers):
     async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()
 
+    async def truth(self, request: web.Request) -> web.StreamResponse:
+        """The true answer, for a script that only delays it."""
+        return _response(self.answer(await seen(request)))
+
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         looked = await seen(request)
         self.requests.append(looked)

@@ -107,6 +107,17 @@ def silence() -> Play:
     return play
 
 
+def answered_late(whole: Play, until: Callable[[], Awaitable[None]]) -> Play:
+    """The request is carried out at once; its answer waits for `until`."""
+
+    async def play(request: web.Request) -> web.StreamResponse:
+        response = await whole(request)
+        await until()
+        return response
+
+    return play
+
+
 def reset(after: bytes | None = None, declared: int = 4096) -> Play:
     """A TCP reset: before any answer, or after so many bytes of a body declared longer."""
 

@@ -216,6 +216,7 @@ class Decider:
             self._queue.put(waiting.name, 1.0)
             return
         condition = _condition(looked, action)
+        waiting.writing = condition.message
         try:
             found = await self._api.patch_approval(waiting.found, condition)
         except NotFound:

@@ -138,7 +138,7 @@ class WatchReactions:
             return
         if news.by_us and found.condition("Denied") is None:
             self._served.put(found)
-        if news.waited and found.uid not in self._own and found.condition("Approved"):
+        if news.by_others and found.uid not in self._own and found.condition("Approved"):
             self._others_approved(found)
 
     def _others_approved(self, found: CertificateSigningRequest) -> None:

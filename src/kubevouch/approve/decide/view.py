@@ -30,11 +30,11 @@ _RESERVED_AGAIN: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class DecidedCsr:
-    """A serving CSR that somebody has decided about, as news: it waited, or its certificate has come."""
+    """A serving CSR that is decided about, as news: it waited, or its certificate has come."""
 
     found: CertificateSigningRequest
-    waited: bool
-    """Whether it waited until now: somebody has decided about it just now."""
+    by_others: bool
+    """Whether it waited until now, and somebody else than this process has decided about it."""
 
     by_us: bool
 
@@ -127,7 +127,8 @@ class ClusterView:
         node = found.spec.username.removeprefix(NODE_USER)
         if by_us and at is not None:
             self.budget.spend(node, found.uid, at)
-        return DecidedCsr(found, waited=known is not None, by_us=by_us)
+        by_others = known is not None and not known.is_ours(found)
+        return DecidedCsr(found, by_others=by_others, by_us=by_us)
 
     def _waits(self, found: CertificateSigningRequest) -> WaitingCsr:
         csr = csr_of(found)

@@ -32,6 +32,9 @@ class WaitingCsr:
     over: bool = False
     """Whether it can never pass any more."""
 
+    writing: str = ""
+    """The message of the condition that this process wrote last, or is writing; "" if there was none."""
+
     @property
     def name(self) -> str:
         """The name of the CSR."""
@@ -41,6 +44,12 @@ class WaitingCsr:
     def node(self) -> str | None:
         """The node that asks."""
         return requestor_node(self.csr)
+
+    def is_ours(self, found: CertificateSigningRequest) -> bool:
+        """Whether this process has decided it so. The watch may show that before the answer to the write comes."""
+        return bool(self.writing) and any(
+            each.message == self.writing for each in found.status.conditions
+        )
 
 
 class WaitingCsrs:
