@@ -14,7 +14,10 @@ from kubevouch.kube.resources.rbac import Subject
 _GROUPS = {"certificates.k8s.io", "*"}
 _SIGNERS = {"kubernetes.io/kubelet-serving", "kubernetes.io/*"}
 BY_US = "KubevouchApprove"
-"""Reason of the condition that this product writes."""
+"""Reason of the condition with which this product approves."""
+
+DENIED_BY_US = "KubevouchDeny"
+"""Reason of the condition with which this product denies."""
 
 _BY_HAND = {"KubectlApprove", BY_US}
 _ACCOUNT_USER = "system:serviceaccount:"

@@ -201,6 +201,16 @@ def with_said(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
     return allowed
 
 
+def confirmed(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
+    """The same, with the operator's word for each of these values that it has already."""
+    words = {str(as_address(value) or value) for value in said}
+    return msgspec.structs.replace(
+        allowed,
+        names=tuple(_best(c.value, c.source, said=c.value in words) for c in allowed.names),
+        addresses=tuple(_best(c.value, c.source, said=c.value in words) for c in allowed.addresses),
+    )
+
+
 def other_nodes_of(
     node: str,
     nodes: Iterable[Node],

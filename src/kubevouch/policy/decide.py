@@ -2,7 +2,7 @@
 
 import msgspec
 
-from kubevouch.evidence.approvers import BY_US
+from kubevouch.evidence.approvers import BY_US, DENIED_BY_US
 from kubevouch.kube.resources import CsrCondition
 from kubevouch.outcome import Outcome, combined
 from kubevouch.policy import form, identity, ownership, timing, usable
@@ -120,3 +120,9 @@ def approval(who: str) -> CsrCondition:
     """The condition that approves a CSR. An approval can never be withdrawn."""
     message = f"kubevouch: {who}: every rule passed"
     return CsrCondition(type="Approved", status="True", reason=BY_US, message=message)
+
+
+def denial(reason: str) -> CsrCondition:
+    """The condition that denies a CSR, with the operator's reason. A denial can never be withdrawn."""
+    message = f"kubevouch: {reason}"
+    return CsrCondition(type="Denied", status="True", reason=DENIED_BY_US, message=message)

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final
 
-from kubevouch.evidence.approvers import BY_US
+from kubevouch.evidence.approvers import BY_US, DENIED_BY_US
 from kubevouch.kube.resources import CsrCondition
 from kubevouch.outcome import Outcome
 from kubevouch.policy.decide import Decision
@@ -11,7 +11,6 @@ from kubevouch.policy.rule import RuleResult
 from kubevouch.policy.sources.choice import SourceAnswer
 from kubevouch.policy.sources.configuration import DenyMode
 
-DENIED_BY_US: Final = "KubevouchDeny"
 _LONGEST_MESSAGE: Final = 1024
 
 _HARD: Final = frozenset(

@@ -101,6 +101,9 @@ _BINDING = """\
 #   for space in kube-system kube-public kube-node-lease; do
 #     kubectl create rolebinding {name} -n $space --role={name} --user=USER
 #   done
+# Where the approver is installed, `csr` reads its pins, too:
+#   kubectl create role {name} -n kubevouch-system --verb=list --resource=configmaps
+#   kubectl create rolebinding {name} -n kubevouch-system --role={name} --user=USER
 """
 
 
@@ -119,8 +122,8 @@ READER = _manifest(
 )
 FIXER = _manifest(
     "kubevouch-fixer",
-    "# What `kubevouch fix --apply`, `undo` and `csr approve` need: what the reader's roles allow, the approval of CSRs for\n"
-    "# serving certificates, and the change of one ConfigMap. They may be bound for the time of the run only.\n",
+    "# What `kubevouch fix --apply`, `undo`, `csr approve` and `csr deny` need: what the reader's roles allow, the approval\n"
+    "# of CSRs for serving certificates, and the change of one ConfigMap. They may be bound for the time of the run only.\n",
     _CLUSTER,
     _APPROVES,
     _SYSTEM,

@@ -1,15 +1,17 @@
-"""Approving CSRs by name: the policy first, then the operator, then one by one at the version that was judged."""
+"""Approving CSRs: the policy first, then the operator, then one by one at the version that was judged."""
 
 from dataclasses import dataclass
 
+from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.csr.find import serving_csr
-from kubevouch.cli.csr.render import print_decision
-from kubevouch.cli.csr.sources import Sources
+from kubevouch.cli.csr.render import EXIT, print_decision, warn
+from kubevouch.cli.csr.sources import CsrEvidence, CsrJudgement, Sources
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.evidence.gather.inquiry import Inquiry
-from kubevouch.evidence.policy_evidence import PolicyEvidence
+from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.errors import Conflict, NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
@@ -22,60 +24,102 @@ _EXPECTED = "kubevouch csr list shows what there is"
 
 @dataclass(frozen=True)
 class Judged:
-    """One CSR as it was read, what the policy says of it, and what an approval vouches for."""
+    """One CSR as it was read, what the policy says of it, and the names and addresses that an approval vouches for."""
 
     found: CertificateSigningRequest
-    decision: Decision
+    judgement: CsrJudgement
     node: str | None
     vouches: str
 
+    @property
+    def decision(self) -> Decision:
+        """What the policy says."""
+        return self.judgement.decision
 
-async def judge_named(
-    api: ApiClient,
-    clock: Clock,
+    @property
+    def passes(self) -> bool:
+        """Whether every rule passes."""
+        return self.decision.outcome is Outcome.PASS
+
+
+def approve_named(
+    terminal: Terminal,
+    access: ClusterAccess,
     names: tuple[str, ...],
     sources: Sources,
-    evidence: PolicyEvidence,
-) -> list[Judged]:
-    """Reads each CSR and asks the policy. Writes nothing.
-
-    Raises:
-        UsageError: one of them is not there, or is for another signer.
-        KubeError: the API server does not tell.
-    """
-    judged = []
-    for name in names:
-        found = await serving_csr(api, name, expected=_EXPECTED)
-        csr = csr_of(found)
-        decision = sources.judged(csr, evidence, clock.now())
-        asked = (*csr.parsed.dns_names, *csr.parsed.ip_addresses) if csr.parsed else ()
-        judged.append(
-            Judged(
-                found, decision, requestor_node(csr), f"{found.spec.username} is {listed(asked)}"
-            )
-        )
-    return judged
-
-
-async def approve_judged(
-    api: ApiClient,
-    clock: Clock,
-    terminal: Terminal,
-    judged: list[Judged],
-    sources: Sources,
+    *,
+    yes: bool,
 ) -> ExitCode:
-    """Asks the policy about each again, since the operator may have taken long, and approves what was shown."""
-    codes = []
-    for each in judged:
-        found = each.found
+    """Approves the CSRs of these names, each only if every rule passes."""
+
+    async def judge(api: ApiClient, clock: Clock) -> list[Judged]:
         evidence = await sources.gather(api, Inquiry(clock))
-        decision = sources.judged(csr_of(found), evidence, clock.now())
-        if decision.outcome is not Outcome.PASS:
-            print_decision(terminal, decision, each.node)
-            refused = decision.outcome is Outcome.REFUSE
-            codes.append(ExitCode.FINDINGS if refused else ExitCode.COULD_NOT_TELL)
-            continue
-        await api.patch_approval(found, approval(found.spec.username))
-        terminal.out(f"{found.name} approved")
-        codes.append(ExitCode.OK)
-    return combined_exit_code(codes)
+        warn(terminal, sources.unused(evidence.cluster))
+        found = [await serving_csr(api, name, expected=_EXPECTED) for name in names]
+        return [judged(each, sources, evidence, clock) for each in found]
+
+    seen = with_api(terminal, access, judge)
+    for each in seen:
+        if not each.passes:
+            print_decision(terminal, each.judgement, each.node)
+    codes = [EXIT[each.decision.outcome] for each in seen]
+    passing = [each for each in seen if each.passes]
+    if not passing:
+        return combined_exit_code(codes)
+    vouched = "; ".join(
+        f"{each.found.name}: {each.found.spec.username} is {each.vouches}" for each in passing
+    )
+    what = f"approve on {where(access)}, which cannot be undone: {vouched}{unasked(passing)}"
+    terminal.confirm(what, yes=yes)
+    return combined_exit_code([*codes, approve_judged(terminal, access, passing, sources)])
+
+
+def judged(
+    found: CertificateSigningRequest, sources: Sources, evidence: CsrEvidence, clock: Clock
+) -> Judged:
+    """Asks the policy. Writes nothing."""
+    csr = csr_of(found)
+    asked = (*csr.parsed.dns_names, *csr.parsed.ip_addresses) if csr.parsed else ()
+    judgement = sources.judged(csr, evidence, clock.now())
+    return Judged(found, judgement, requestor_node(csr), listed(asked))
+
+
+def where(access: ClusterAccess) -> str:
+    """The cluster, as a question names it."""
+    return access.server + (f" (context {access.context})" if access.context else "")
+
+
+def unasked(passing: list[Judged]) -> str:
+    """The rules that nobody asked about some of these, as a question names them."""
+    rules = sorted({rule for each in passing for rule in each.decision.not_asked})
+    return f" (not asked: {', '.join(rules)})" if rules else ""
+
+
+def approve_judged(
+    terminal: Terminal, access: ClusterAccess, passing: list[Judged], sources: Sources
+) -> ExitCode:
+    """Asks the policy about each again, since the operator may have taken long, and approves what was shown.
+
+    What somebody else decides about or deletes meanwhile is said, and does not stop the others.
+    """
+
+    async def work(api: ApiClient, clock: Clock) -> ExitCode:
+        codes = []
+        for each in passing:
+            found = each.found
+            evidence = await sources.gather(api, Inquiry(clock))
+            again = sources.judged(csr_of(found), evidence, clock.now())
+            codes.append(EXIT[again.decision.outcome])
+            if again.decision.outcome is not Outcome.PASS:
+                print_decision(terminal, again, each.node)
+                continue
+            try:
+                await api.patch_approval(found, approval(found.spec.username))
+            except (Conflict, NotFound) as error:
+                terminal.error(str(error))
+                codes.append(error.exit_code)
+                continue
+            terminal.out(f"{found.name} approved")
+        return combined_exit_code(codes)
+
+    return with_api(terminal, access, work)

@@ -1,88 +1,32 @@
-"""`csr list | explain | approve`: kubelets' CSRs for serving certificates, and what the policy decides about them."""
+"""`csr list | explain | approve | deny`: kubelets' CSRs for serving certificates, and what the policy decides about them."""
 
-import functools
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kubevouch.cli.common.options import (
-    allow,
-    cluster,
-    cluster_domain,
-    output,
-    service_cidr,
-    terminal_of,
-)
-from kubevouch.cli.common.terminal import one_line
-from kubevouch.errors import ExitCode, combined_exit_code
-from kubevouch.outcome import Outcome
+from kubevouch.cli.common.options import cluster, output, terminal_of
+from kubevouch.cli.csr.options import allowing
+from kubevouch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from kubevouch.cli.common.terminal import Terminal
-    from kubevouch.cli.csr.sources import Sources
+    from kubevouch.cli.csr.sources import CsrEvidence, CsrJudgement, Sources
     from kubevouch.clock import Clock
     from kubevouch.evidence.policy_evidence import PolicyEvidence
     from kubevouch.kube.io.client import ApiClient
     from kubevouch.policy.csr import Csr
-    from kubevouch.policy.decide import Decision
 
 
-@click.group("csr", short_help="CSRs of kubelets: list, explain rule by rule, approve.")
+@click.group("csr", short_help="CSRs of kubelets: list, explain rule by rule, approve, deny.")
 def command() -> None:
     """Certificate signing requests of kubelets for their serving certificates.
 
     `list` and `explain` read only. `approve` asks the policy first, and nothing overrides its rules about who asks,
-    what is reserved and what is another node's.
+    what is reserved and what is another node's. Where the approver is installed, its pins and its inventory say which
+    names and addresses are a node's.
     """
-
-
-def allowing(function: Callable[..., int]) -> Callable[..., int]:
-    """Where the allowed names of a node come from; the verb gets them as `sources`."""
-
-    @functools.wraps(function)
-    def with_sources(
-        allow: tuple[str, ...],
-        plan_file: Path | None,
-        trust_node_status: bool,
-        cluster_domain: str,
-        service_cidr: tuple[str, ...],
-        **others: object,
-    ) -> int:
-        from kubevouch.cli.csr.sources import Sources
-
-        sources = Sources.of(
-            allow,
-            plan_file,
-            trust_node_status=trust_node_status,
-            cluster_domain=cluster_domain,
-            service_cidr=service_cidr,
-        )
-        return function(sources=sources, **others)
-
-    verb: Callable[..., int] = with_sources
-    for option in (
-        click.option(
-            "--trust-node-status",
-            is_flag=True,
-            help="Take the node's own word for the addresses in its status. Weak: a node can write them itself.",
-        ),
-        click.option(
-            "--plan",
-            "plan_file",
-            metavar="FILE",
-            type=click.Path(path_type=Path),
-            help="A plan of `fix`, not older than a day: names and addresses of each node, with how we know.",
-        ),
-        cluster_domain,
-        service_cidr,
-        allow,
-    ):
-        verb = option(verb)
-    return verb
 
 
 @command.command(
@@ -102,24 +46,29 @@ def list_(
     """CSRs for serving certificates, with what they ask for and what the policy says. Reads only."""
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
-    from kubevouch.cli.csr.render import COLUMNS, csr_json, csr_row
+    from kubevouch.cli.csr.render import COLUMNS, csr_json, csr_row, warn
+    from kubevouch.evidence.gather.inquiry import Inquiry
     from kubevouch.policy.csr import csr_of
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
-    policy_evidence, at = with_api(terminal, access, _gathering(sources))
-    _warn(terminal, sources.unused(policy_evidence))
-    found = policy_evidence.csrs.or_else(())
-    decisions = [sources.judged(csr_of(each), policy_evidence, at) for each in found]
+
+    async def gather(api: "ApiClient", clock: "Clock") -> "tuple[CsrEvidence, datetime]":
+        return await sources.gather(api, Inquiry(clock)), clock.now()
+
+    evidence, at = with_api(terminal, access, gather)
+    warn(terminal, sources.unused(evidence.cluster))
+    found = evidence.cluster.csrs.or_else(())
+    judgements = [sources.judged(csr_of(each), evidence, at) for each in found]
     if output == "json":
-        content = {"csrs": list(map(csr_json, found, decisions))}
+        content = {"csrs": list(map(csr_json, found, judgements))}
         print_document(terminal, "kubevouch.csrs/1", content)
     elif found:
-        judged = zip(found, decisions, strict=True)
-        terminal.table(COLUMNS, [csr_row(each, by, at) for each, by in judged])
-    elif policy_evidence.csrs.is_known:
+        judged = zip(found, judgements, strict=True)
+        terminal.table(COLUMNS, [csr_row(each, by.decision, at) for each, by in judged])
+    elif evidence.cluster.csrs.is_known:
         terminal.note("no CSR for the signer kubernetes.io/kubelet-serving")
-    return _doubted(terminal, policy_evidence)
+    return _doubted(terminal, evidence.cluster)
 
 
 def _doubted(terminal: "Terminal", policy_evidence: "PolicyEvidence") -> int:
@@ -152,42 +101,39 @@ def explain(
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
     from kubevouch.cli.csr.find import csr_named
-    from kubevouch.cli.csr.render import print_decision
+    from kubevouch.cli.csr.render import EXIT, names_by, print_decision, warn
+    from kubevouch.evidence.gather.inquiry import Inquiry
     from kubevouch.policy.csr import requestor_node
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
 
-    async def judge(api: "ApiClient", clock: "Clock") -> "tuple[Csr, Decision]":
-        policy_evidence, at = await _gathering(sources)(api, clock)
-        csr = await csr_named(word, api, policy_evidence)
-        _warn(terminal, sources.unused(policy_evidence, csr))
-        return csr, sources.judged(csr, policy_evidence, at)
+    async def judge(api: "ApiClient", clock: "Clock") -> "tuple[Csr, CsrJudgement]":
+        evidence = await sources.gather(api, Inquiry(clock))
+        csr = await csr_named(word, api, evidence.cluster)
+        warn(terminal, sources.unused(evidence.cluster, csr))
+        return csr, sources.judged(csr, evidence, clock.now())
 
-    csr, decision = with_api(terminal, access, judge)
+    csr, judgement = with_api(terminal, access, judge)
+    decision = judgement.decision
     if output == "json":
         content = {
             "name": decision.about,
             "outcome": decision.outcome,
+            "namesBy": names_by(judgement),
             "results": decision.results,
         }
         print_document(terminal, "kubevouch.decision/1", content)
     else:
-        print_decision(terminal, decision, requestor_node(csr))
-    return _EXIT[decision.outcome]
+        print_decision(terminal, judgement, requestor_node(csr))
+    return EXIT[decision.outcome]
 
 
-_EXIT = {
-    Outcome.PASS: ExitCode.OK,
-    Outcome.REFUSE: ExitCode.FINDINGS,
-    Outcome.CANNOT_TELL: ExitCode.COULD_NOT_TELL,
-}
-
-
-@command.command("approve", short_help="Approve by name, if every rule passes. Writes.")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@command.command("approve", short_help="Approve by name or all, if every rule passes. Writes.")
+@click.argument("names", nargs=-1, metavar="[NAME...]")
 @cluster
 @allowing
+@click.option("--all", "all_", is_flag=True, help="All that wait and pass; the others are listed.")
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 @click.pass_context
 def approve(
@@ -196,57 +142,55 @@ def approve(
     kubeconfig: str | None,
     context: str | None,
     sources: "Sources",
+    all_: bool,
     yes: bool,
 ) -> int:
     """Approves the CSRs NAME..., each only if every rule of the policy passes. Writes.
 
-    An approval cannot be taken back: the certificate is good until it ends.
+    --all shows a table of those that wait and pass, with what each approval vouches for, and lists the others with
+    their rules. An approval cannot be taken back: the certificate is good until it ends.
     """
-    from kubevouch.cli.common.connect import access_of, with_api
-    from kubevouch.cli.csr.approve import Judged, approve_judged, judge_named
-    from kubevouch.cli.csr.render import print_decision
+    from kubevouch.cli.common.connect import access_of
+    from kubevouch.cli.csr.approve import approve_named
+    from kubevouch.cli.csr.approve_all import approve_all
+
+    if all_ == bool(names):
+        seen = "beside names" if all_ else "no name"
+        raise UsageError("csr approve", seen, "names of CSRs, or --all, were expected")
+    terminal = terminal_of(ctx)
+    access = access_of(terminal, kubeconfig, context)
+    if all_:
+        return approve_all(terminal, access, sources, yes=yes)
+    return approve_named(terminal, access, names, sources, yes=yes)
+
+
+@command.command("deny", short_help="Deny by name, for good. Writes.")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@cluster
+@click.option(
+    "--reason",
+    required=True,
+    metavar="TEXT",
+    help="Why, for whoever looks at the CSR later: one line.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@click.pass_context
+def deny(
+    ctx: click.Context,
+    names: tuple[str, ...],
+    kubeconfig: str | None,
+    context: str | None,
+    reason: str,
+    yes: bool,
+) -> int:
+    """Denies the CSRs NAME..., once you have seen what they ask for. Writes.
+
+    Seldom what you want: a CSR that is not approved does nothing. A denial cannot be taken back, and the kubelet
+    soon sends another CSR. The policy is not asked. What somebody has decided about stays as it is.
+    """
+    from kubevouch.cli.common.connect import access_of
+    from kubevouch.cli.csr.deny import deny_named
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
-
-    async def judge(api: "ApiClient", clock: "Clock") -> list[Judged]:
-        policy_evidence, _ = await _gathering(sources)(api, clock)
-        _warn(terminal, sources.unused(policy_evidence))
-        return await judge_named(api, clock, names, sources, policy_evidence)
-
-    judged = with_api(terminal, access, judge)
-    codes = []
-    for each in judged:
-        if each.decision.outcome is not Outcome.PASS:
-            print_decision(terminal, each.decision, each.node)
-            codes.append(_EXIT[each.decision.outcome])
-    passing = [each for each in judged if each.decision.outcome is Outcome.PASS]
-    if not passing:
-        return combined_exit_code(codes)
-    where = access.server + (f" (context {access.context})" if access.context else "")
-    vouched = "; ".join(f"{each.decision.about}: {each.vouches}" for each in passing)
-    unasked = sorted({rule for each in passing for rule in each.decision.not_asked})
-    if unasked:
-        vouched += f" (not asked: {', '.join(unasked)})"
-    terminal.confirm(f"approve on {where}, which cannot be undone: {vouched}", yes=yes)
-
-    async def work(api: "ApiClient", clock: "Clock") -> ExitCode:
-        return await approve_judged(api, clock, terminal, passing, sources)
-
-    return combined_exit_code([*codes, with_api(terminal, access, work)])
-
-
-def _warn(terminal: "Terminal", lines: list[str]) -> None:
-    for line in lines:
-        terminal.note(one_line(f"Warning: {line}"))
-
-
-def _gathering(
-    sources: "Sources",
-) -> "Callable[[ApiClient, Clock], Awaitable[tuple[PolicyEvidence, datetime]]]":
-    async def gather(api: "ApiClient", clock: "Clock") -> "tuple[PolicyEvidence, datetime]":
-        from kubevouch.evidence.gather.inquiry import Inquiry
-
-        return await sources.gather(api, Inquiry(clock)), clock.now()
-
-    return gather
+    return deny_named(terminal, access, names, reason, yes=yes)

@@ -2,7 +2,9 @@
 
 from datetime import datetime
 
-from kubevouch.cli.common.terminal import Colour, Terminal
+from kubevouch.cli.common.terminal import Colour, Terminal, one_line
+from kubevouch.cli.csr.sources import CsrJudgement
+from kubevouch.errors import ExitCode
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import NODE_USER, csr_of
@@ -15,8 +17,26 @@ _LONGEST = 64
 
 COLUMNS = ("NAME", "AGE", "NODE", "ASKS FOR", "CONDITION", "POLICY")
 
+EXIT = {
+    Outcome.PASS: ExitCode.OK,
+    Outcome.REFUSE: ExitCode.FINDINGS,
+    Outcome.CANNOT_TELL: ExitCode.COULD_NOT_TELL,
+}
+"""What a verb about CSRs exits with for each outcome."""
 
-def csr_json(found: CertificateSigningRequest, decision: Decision) -> dict[str, object]:
+
+def warn(terminal: Terminal, lines: list[str]) -> None:
+    """Prints warnings, a line each."""
+    for line in lines:
+        terminal.note(one_line(f"Warning: {line}"))
+
+
+def names_by(judgement: CsrJudgement) -> dict[str, object]:
+    """The source of names and addresses as JSON."""
+    return {"source": judgement.names.source, "why": judgement.names.why}
+
+
+def csr_json(found: CertificateSigningRequest, judgement: CsrJudgement) -> dict[str, object]:
     """A CSR as JSON."""
     return {
         "name": found.name,
@@ -24,34 +44,38 @@ def csr_json(found: CertificateSigningRequest, decision: Decision) -> dict[str, 
         "created": found.metadata.creation_timestamp,
         "asksFor": _asked_for(found),
         "condition": _condition(found),
-        "outcome": decision.outcome,
-        "results": decision.results,
+        "outcome": judgement.decision.outcome,
+        "namesBy": names_by(judgement),
+        "results": judgement.decision.results,
     }
 
 
 def csr_row(found: CertificateSigningRequest, decision: Decision, at: datetime) -> tuple[str, ...]:
     """A CSR as a row under COLUMNS."""
+    condition = _condition(found)
+    policy = _in_short(decision) if condition == "Pending" else ""
+    return (*undecided_row(found, at), condition, policy)
+
+
+def undecided_row(found: CertificateSigningRequest, at: datetime) -> tuple[str, ...]:
+    """A CSR under the first four of COLUMNS: what it is, and nothing of what anybody thinks of it."""
     node = found.spec.username.removeprefix(NODE_USER)
-    shown = node if len(node) <= _LONGEST else f"{node[:_LONGEST]}..."
     asked = _asked_for(found)
     # Its own name is what a kubelet asks for first: said in two words, what is strange shows.
     values = ["unreadable"] if asked is None else ["its name" if v == node else v for v in asked]
-    condition = _condition(found)
-    return (
-        found.name,
-        _age(found, at),
-        shown,
-        _bounded(values),
-        condition,
-        _in_short(decision) if condition == "Pending" else "",
-    )
+    return (found.name, age(found, at), shortened(node), _bounded(values))
+
+
+def shortened(text: str) -> str:
+    """As much of it as a cell holds."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _bounded(values: list[str]) -> str:
     """The first few values, none longer than a name in DNS is, and how many more there are."""
     if not values:
         return "nothing"
-    shown = [each if len(each) <= _LONGEST else f"{each[:_LONGEST]}..." for each in values]
+    shown = list(map(shortened, values))
     more = len(values) - _MOST_SHOWN
     return ", ".join(shown[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
@@ -68,7 +92,7 @@ def _condition(found: CertificateSigningRequest) -> str:
     return ",".join([*words, *(["Issued"] if found.status.certificate else [])])
 
 
-def _age(found: CertificateSigningRequest, at: datetime) -> str:
+def age(found: CertificateSigningRequest, at: datetime) -> str:
     """The age as kubectl shows it, in one unit: 35s, 12m, 5h, 3d."""
     created = found.metadata.creation_timestamp
     if created is None:
@@ -86,8 +110,9 @@ def _in_short(decision: Decision) -> str:
     return f"holds: {decision.held_by[0].rule}"
 
 
-def print_decision(terminal: Terminal, decision: Decision, node: str | None) -> None:
+def print_decision(terminal: Terminal, judgement: CsrJudgement, node: str | None) -> None:
     """Each rule with the value seen and allowed, and the outcome of all. node: whose CSR it is, if that is known."""
+    decision = judgement.decision
     width = max(len(result.rule) for result in decision.results)
     for result in decision.results:
         word, colour = _word(result)
@@ -111,6 +136,7 @@ def print_decision(terminal: Terminal, decision: Decision, node: str | None) -> 
             )
             terminal.wrapped(f"if you know that it is so: {words}", behind)
     terminal.out()
+    terminal.wrapped(judgement.names.why, "names and addresses: ")
     terminal.wrapped(f"{decision.about}: {_verdict(decision)}")
 
 

@@ -1,40 +1,79 @@
-"""The sources of allowed names on a command line: a plan, --allow, or the node's own status.
+"""The sources of allowed names of `csr`: a plan, what is written down in the cluster, --allow, or the node's own status.
 
-The sources are no fall-through: a plan that knows a node decides for it, and what --allow says of it comes besides.
+The sources are no fall-through: the first that knows a node decides for it, and what --allow says of it comes besides.
+A plan is the operator's word of today. Then comes what the approver would go by: the inventory, pins, and its own record.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+
+from kubevouch.approve.decide.sources import WatchedSources
+from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.common.allow import check_nodes, network_of, node_values
+from kubevouch.cli.csr.written import gather_written
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.evidence.gather.identity import gather_identity, gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
+from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.names import Network, with_more
 from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import (
     AllowedNames,
+    AskedNames,
     Claim,
     NameSource,
     allowed_names_of,
     as_address,
     claims_value,
+    confirmed,
     other_nodes_of,
     with_said,
 )
-from kubevouch.policy.csr import Csr, csr_of, requestor_node
+from kubevouch.policy.csr import Csr, asked_of, csr_of, requestor_node
 from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.pins import Pins, allowed_by_pins
+from kubevouch.policy.sources.choice import IdentitySource, written_answer
+from kubevouch.policy.sources.configuration import ApproverConfiguration
+from kubevouch.policy.sources.recorded import RecordedNode
+from kubevouch.policy.standing import LiveNode, StandingAnswer, standing_of
 from kubevouch.rollout.decide.binding import not_the_cluster
 from kubevouch.rollout.decide.plan import NodePlan, Plan, read_plan
 
 
 class PlanNotBound(KubevouchError):
     """It is not known whether this is the cluster of the plan."""
+
+
+@dataclass(frozen=True)
+class CsrEvidence:
+    """What the cluster tells, and what is written down in it; None: there is no approver there."""
+
+    cluster: PolicyEvidence
+    written: Measured[WatchedSources]
+
+
+@dataclass(frozen=True)
+class NamesAnswer:
+    """What a node may have, and which source says so, in a word and in words."""
+
+    allowed: AllowedNames | None
+    source: str
+    why: str
+
+
+@dataclass(frozen=True)
+class CsrJudgement:
+    """What the policy says of a CSR, and by which source of names and addresses."""
+
+    decision: Decision
+    names: NamesAnswer
 
 
 @dataclass(frozen=True)
@@ -65,7 +104,7 @@ class Sources:
             service_networks=tuple(map(network_of, service_cidr)),
         )
 
-    async def gather(self, api: ApiClient, inquiry: Inquiry) -> PolicyEvidence:
+    async def gather(self, api: ApiClient, inquiry: Inquiry) -> CsrEvidence:
         """What the cluster tells, and what the operator tells besides.
 
         Raises:
@@ -74,13 +113,18 @@ class Sources:
         """
         if self.plan is not None:
             await _check_cluster(self.plan, api, inquiry)
-        evidence = await gather_policy_evidence(api, inquiry)
+        evidence, written = await together(
+            gather_policy_evidence(api, inquiry), gather_written(api, inquiry)
+        )
         if evidence.nodes.is_known:
             check_nodes(self.allowed, (node.name for node in evidence.nodes.or_else(())))
+        configured = _configuration(written)
         names = with_more(
-            evidence.names, domains=self.domains, service_networks=self.service_networks
+            evidence.names,
+            domains=(*self.domains, *filter(None, (configured.cluster_domain,))),
+            service_networks=(*self.service_networks, *configured.service_networks),
         )
-        return replace(evidence, names=names)
+        return CsrEvidence(replace(evidence, names=names), written)
 
     def unused(self, evidence: PolicyEvidence, *more: Csr) -> list[str]:
         """What --allow says in vain, a line each: its node neither claims the value nor asks for it in any CSR.
@@ -106,46 +150,100 @@ class Sources:
             ]
         return found
 
-    def judged(self, csr: Csr, evidence: PolicyEvidence, at: datetime) -> Decision:
+    def judged(self, csr: Csr, evidence: CsrEvidence, at: datetime) -> CsrJudgement:
         """What the policy says with these sources."""
-        node = requestor_node(csr)
-        return decide(
-            csr_facts(
-                csr,
-                evidence,
-                at=at,
-                allowed=self.allowed_names(node, evidence, at) if node else None,
-                pinned=self._pinned(),
-            )
+        names = self.names_of(requestor_node(csr), evidence, at)
+        facts = csr_facts(
+            csr, evidence.cluster, at=at, allowed=names.allowed, pinned=self._pinned(csr, evidence)
         )
+        facts = msgspec.structs.replace(
+            facts,
+            limits=_configuration(evidence.written).limits,
+            standing=_standing(csr, evidence),
+        )
+        return CsrJudgement(decide(facts), names)
 
-    def allowed_names(
-        self, node: str, evidence: PolicyEvidence, at: datetime
-    ) -> AllowedNames | None:
-        """What the node may have: by the plan if that knows it, else by its own word; and by --allow."""
-        found = evidence.node(node)
+    def names_of(self, node: str | None, evidence: CsrEvidence, at: datetime) -> NamesAnswer:
+        """What the node may have: by the first source that knows it, and by --allow."""
+        found = evidence.cluster.node(node) if node else None
         if found is None:
+            return NamesAnswer(None, IdentitySource.NONE, "it is not known whose CSR this is")
+        answer = (
+            self._by_plan(found, evidence.cluster, at)
+            or self._by_writing(found, evidence.written)
+            or self._by_its_own_word(found, evidence.written)
+        )
+        said = self.allowed.get(found.name, ())
+        if not said or answer.allowed is None:
+            return answer
+        allowed = with_said(confirmed(answer.allowed, said), said)
+        return NamesAnswer(allowed, answer.source, f"{answer.why}; and by --allow")
+
+    def _by_plan(self, node: Node, evidence: PolicyEvidence, at: datetime) -> NamesAnswer | None:
+        planned = self.plan.nodes if self.plan else ()
+        found = next((each for each in planned if each.node == node.name), None)
+        if self.plan is None or found is None:
             return None
-        said = self.allowed.get(node, ())
         loopback = evidence.names.loopback
         shared = loopback.shared & loopback.addresses
-        for each in self.plan.nodes if self.plan else ():
-            if self.plan and each.node == node:
-                others = other_nodes_of(node, evidence.nodes.or_else(()), shared)
-                pins = _pins(each, self.plan.made_at)
-                return allowed_by_pins(pins, found, others, at=at, said=said)
-        trusts = self.trust_node_status
-        return with_said(allowed_names_of(found, said=said, trusts_node=trusts), said)
+        others = other_nodes_of(node.name, evidence.nodes.or_else(()), shared)
+        said = self.allowed.get(node.name, ())
+        pins = _pins(found, self.plan.made_at)
+        allowed = allowed_by_pins(pins, node, others, at=at, said=said)
+        return NamesAnswer(allowed, "plan", f"the plan of {self.plan.made_at:%Y-%m-%d %H:%M} UTC")
 
-    def _pinned(self) -> list[tuple[str, Claim]]:
+    def _by_writing(self, node: Node, written: Measured[WatchedSources]) -> NamesAnswer | None:
+        """As the approver would answer. A weaker word of the command line does not beat it."""
+        answer = written_answer(node, written.value.current) if written.value else None
+        if answer is None:
+            return None
+        why = f"{answer.why}; --trust-node-status does not count beside that"
+        return NamesAnswer(
+            answer.allowed, answer.source, why if self.trust_node_status else answer.why
+        )
+
+    def _by_its_own_word(self, node: Node, written: Measured[WatchedSources]) -> NamesAnswer:
+        """Its own word counts only if it is known that no stronger source knows the node."""
+        trusts = self.trust_node_status and written.is_known
+        allowed = allowed_names_of(node, said=self.allowed.get(node.name, ()), trusts_node=trusts)
+        why = "only the node itself says so"
+        if written.doubt is not None:
+            why += f", and what is pinned in {NAMESPACE} is not known: {written.doubt.text}"
+        elif written.value is not None:
+            why += "; no pin, inventory or record of the approver knows it"
+        return NamesAnswer(allowed, IdentitySource.NODE_STATUS, why)
+
+    def _pinned(self, csr: Csr, evidence: CsrEvidence) -> list[tuple[str, Claim]]:
         planned = self.plan.nodes if self.plan else ()
         pins = [(p.node, e) for p in planned for e in (*p.names, *p.addresses) if e.source.is_proof]
+        if evidence.written.value is not None:
+            pins += evidence.written.value.written.among(asked_of(csr) or AskedNames())
         pins += [
             (node, Claim(value, NameSource.OPERATOR))
             for node, values in self.allowed.items()
             for value in values
         ]
         return pins
+
+
+def _configuration(written: Measured[WatchedSources]) -> ApproverConfiguration:
+    """The approver's configuration; the defaults where there is none, or none that can be read."""
+    return written.value.configuration_or_default if written.value else ApproverConfiguration()
+
+
+def _standing(csr: Csr, evidence: CsrEvidence) -> StandingAnswer | None:
+    """The standing of the client certificate, by the approver's record. None: there is none of this node."""
+    written = evidence.written.value
+    node = evidence.cluster.node(requestor_node(csr) or "")
+    if written is None or node is None or csr.credential_ids is None:
+        return None
+    record, created = written.record(node.name), node.metadata.creation_timestamp
+    if not isinstance(record, RecordedNode) or created is None:
+        return None
+    vouched = written.vouched(node.name)
+    # Whether anybody has watched since it was written is not known here.
+    known = msgspec.structs.replace(record.standing, whole=False)
+    return standing_of(known, LiveNode(node.name, node.uid, created), csr.credential_ids, vouched)
 
 
 def _pins(planned: NodePlan, made_at: datetime) -> Pins:

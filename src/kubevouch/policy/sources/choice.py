@@ -91,6 +91,16 @@ def answer_for(
     )
 
 
+def written_answer(node: Node, sources: IdentitySources) -> SourceAnswer | None:
+    """What the node may have by what is written down: the inventory, a pin, or the approver's own record.
+
+    None: nothing of that knows the node. Only the running approver knows what else would decide then.
+    """
+    if isinstance(sources.configuration, Unreadable):
+        return _unreadable(node, IdentitySource.NONE, sources.configuration)
+    return _by_writing(node, sources)
+
+
 def wants_renewal(node: Node, sources: IdentitySources) -> bool:
     """Whether what the node's kubelet serves would decide, so that somebody should look."""
     return sources.counts(SourceWord.RENEWAL) and _by_writing(node, sources) is None

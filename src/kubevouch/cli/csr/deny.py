@@ -1,0 +1,96 @@
+"""Denying CSRs by name: what each is, then the operator, then one by one at the version that was shown."""
+
+from datetime import datetime
+
+from kubevouch.cli.common.connect import with_api
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.csr.approve import where
+from kubevouch.cli.csr.find import serving_csr
+from kubevouch.cli.csr.render import COLUMNS, undecided_row
+from kubevouch.clock import Clock
+from kubevouch.errors import ExitCode, UsageError, combined_exit_code
+from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.errors import Conflict, NotFound
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.policy.decide import denial
+from kubevouch.policy.rule import listed
+
+_EXPECTED = "kubevouch csr list shows what there is"
+_LONGEST_REASON = 512
+
+
+def deny_named(
+    terminal: Terminal,
+    access: ClusterAccess,
+    names: tuple[str, ...],
+    reason: str,
+    *,
+    yes: bool,
+) -> ExitCode:
+    """Denies the CSRs of these names. One that somebody has decided about is a finding: it stays as it is."""
+    reason = _checked(reason)
+
+    async def look(
+        api: ApiClient, clock: Clock
+    ) -> tuple[list[CertificateSigningRequest], datetime]:
+        found = [await serving_csr(api, each, expected=_EXPECTED) for each in dict.fromkeys(names)]
+        return found, clock.now()
+
+    found, at = with_api(terminal, access, look)
+    decided = [each for each in found if each.status.conditions]
+    for each in decided:
+        terminal.wrapped(f"{each.name} is not denied: {_decided(each)}")
+    codes = [ExitCode.FINDINGS for _ in decided]
+    waiting = [each for each in found if not each.status.conditions]
+    if not waiting:
+        return combined_exit_code(codes)
+    terminal.table(COLUMNS[:4], [undecided_row(each, at) for each in waiting])
+    named = listed([each.name for each in waiting])
+    terminal.confirm(
+        f"deny {named} on {where(access)}. A denial is for good, and a kubelet that is denied "
+        "sends another CSR about every half minute",
+        yes=yes,
+    )
+    return combined_exit_code([*codes, _deny(terminal, access, waiting, reason)])
+
+
+def _deny(
+    terminal: Terminal,
+    access: ClusterAccess,
+    waiting: list[CertificateSigningRequest],
+    reason: str,
+) -> ExitCode:
+    async def work(api: ApiClient, _: Clock) -> ExitCode:
+        codes = []
+        for each in waiting:
+            try:
+                await api.patch_approval(each, denial(reason))
+            except (Conflict, NotFound) as error:
+                terminal.error(str(error))
+                codes.append(error.exit_code)
+                continue
+            terminal.out(f"{each.name} denied")
+        return combined_exit_code(codes)
+
+    return with_api(terminal, access, work)
+
+
+def _decided(found: CertificateSigningRequest) -> str:
+    """What somebody has decided, and what that means."""
+    condition = found.status.conditions[0]
+    words = {"Approved": "approved", "Denied": "denied", "Failed": "failed"}
+    what = f"it is {words.get(condition.type, condition.type)} already ({condition.reason})"
+    if found.condition("Approved") and found.status.certificate:
+        return f"{what}, and its certificate is good until it ends"
+    return f"{what}, and that cannot be withdrawn"
+
+
+def _checked(reason: str) -> str:
+    """The same text. Raises UsageError."""
+    text = reason.strip()
+    if not text or len(text) > _LONGEST_REASON or not text.isprintable():
+        seen = "is empty" if not text else "is too long, or not one line"
+        expected = f"one line of at most {_LONGEST_REASON} characters was expected"
+        raise UsageError("--reason", seen, expected)
+    return text

@@ -1,0 +1,191 @@
+"""`csr approve --all` approves what passes and lists what is held; `csr deny` writes a denial that names its reason."""
+
+import json
+
+import pytest
+from aiohttp import web
+
+from tests.cli.program import Program
+from tests.cli.waiting import (
+    ADDRESS,
+    NODE,
+    OTHER,
+    OTHERS_ADDRESS,
+    conditions,
+    put_csr,
+    put_node,
+    put_pin,
+    writes,
+)
+from tests.support.scripted.kinds import CSRS
+from tests.support.stage import Stage
+
+APPROVALS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+
+
+@pytest.fixture
+def waiting(stage: Stage) -> Stage:
+    """Two good CSRs, and one for another node's address."""
+    put_node(stage, NODE, "uid-9", ADDRESS)
+    put_node(stage, OTHER, "uid-8", OTHERS_ADDRESS)
+    put_node(stage, "w7.example.com", "uid-7", "192.168.88.70")
+    put_pin(stage, NODE, "uid-9", ADDRESS)
+    put_pin(stage, OTHER, "uid-8", OTHERS_ADDRESS)
+    put_csr(stage, "csr-w9", NODE, ADDRESS)
+    put_csr(stage, "csr-w8", OTHER, OTHERS_ADDRESS)
+    put_csr(stage, "csr-w7", "w7.example.com", ADDRESS)
+    return stage
+
+
+def rows(text: str) -> list[list[str]]:
+    return [
+        [each.strip() for each in line.split("   ") if each.strip()] for line in text.splitlines()
+    ]
+
+
+async def test_where_nothing_waits_that_is_said_and_is_well(
+    kubevouch: Program, stage: Stage
+) -> None:
+    ran = await kubevouch("csr", "approve", "--all")
+    assert (ran.code, ran.out) == (0, "No CSR for a kubelet's serving certificate waits.\n"), ran
+    assert not writes(stage)
+
+
+async def test_all_that_pass_are_approved_after_a_table_and_the_others_are_listed(
+    kubevouch: Program, waiting: Stage
+) -> None:
+    asked = await kubevouch("csr", "approve", "--all")
+    assert asked.code == 2, asked
+    assert "This will approve 2 CSRs on " in asked.err
+    assert "--yes was expected" in asked.err
+    assert not writes(waiting)
+    ran = await kubevouch("csr", "approve", "--all", "--yes")
+    assert ran.code == 1, ran
+    shown = rows(ran.out)
+    assert shown[0] == ["NAME", "AGE", "NODE", "VOUCHES FOR", "BY"]
+    passing = {row[0]: row[2:] for row in shown[1:3]}
+    assert passing == {
+        "csr-w9": [NODE, f"{NODE}, {ADDRESS}", "pin"],
+        "csr-w8": [OTHER, f"{OTHER}, {OTHERS_ADDRESS}", "pin"],
+    }
+    assert shown[4] == ["HELD", "AGE", "NODE", "ASKS FOR", "RULE"]
+    assert shown[5][0] == "csr-w7"
+    assert shown[5][4].startswith("foreign-addresses (ForeignAddress)")
+    assert "kubevouch csr explain csr-w7" in ran.out
+    assert sorted(ran.out.splitlines()[-2:]) == ["csr-w8 approved", "csr-w9 approved"]
+    for name in ("csr-w8", "csr-w9"):
+        [condition] = conditions(waiting, name)
+        assert (condition["type"], condition["reason"]) == ("Approved", "KubevouchApprove")
+    assert not conditions(waiting, "csr-w7")
+    patches = [each for each in waiting.server.requests if each.method == "PATCH"]
+    assert [each.path.split("/")[-2] for each in patches] == writes(waiting)
+    versions = [json.loads(each.body)["metadata"]["resourceVersion"] for each in patches]
+    assert versions == ["900", "900"]
+
+
+async def test_without_any_that_passes_nothing_is_asked(kubevouch: Program, waiting: Stage) -> None:
+    for name in ("csr-w8", "csr-w9"):
+        waiting.server.store.delete(CSRS, name)
+    ran = await kubevouch("csr", "approve", "--all")
+    assert ran.code == 1, ran
+    assert ran.out.startswith("HELD ")
+    assert ran.err == ""
+
+
+async def test_each_is_judged_again_right_before_its_approval(
+    kubevouch: Program, waiting: Stage
+) -> None:
+    """While the first is approved, its neighbour's kubelet asks again: the older CSR is worth nothing then."""
+
+    async def meanwhile(_: web.Request) -> web.Response:
+        put_csr(waiting, "csr-w9-later", NODE, ADDRESS)
+        put_csr(waiting, "csr-w8-later", OTHER, OTHERS_ADDRESS)
+        return web.json_response(waiting.server.store.get(CSRS, "csr-w9"))
+
+    waiting.server.faults.on(f"{APPROVALS}/*", meanwhile, method="PATCH", times=1)
+    ran = await kubevouch("csr", "approve", "--all", "--yes")
+    assert ran.code == 1, ran
+    assert len(writes(waiting)) == 1
+    assert "HOLD   newest" in ran.out
+
+
+async def test_one_that_is_decided_meanwhile_does_not_stop_the_others(
+    kubevouch: Program, waiting: Stage
+) -> None:
+    async def taken(_: web.Request) -> web.Response:
+        body = {"kind": "Status", "code": 409, "reason": "Conflict", "message": "has been modified"}
+        return web.json_response(body, status=409)
+
+    waiting.server.faults.on(f"{APPROVALS}/*", taken, method="PATCH", times=1)
+    ran = await kubevouch("csr", "approve", "--all", "--yes")
+    assert "has been modified" in ran.err
+    assert len(writes(waiting)) == 2
+    assert ran.out.count(" approved\n") == 1
+
+
+@pytest.mark.parametrize("words", [(), ("csr-w9", "--all")])
+async def test_names_or_all_but_not_both(
+    kubevouch: Program, stage: Stage, words: tuple[str, ...]
+) -> None:
+    ran = await kubevouch("csr", "approve", *words)
+    assert (ran.code, ran.out) == (2, ""), ran
+    assert "names of CSRs, or --all, were expected" in ran.err
+    assert not stage.server.requests
+
+
+async def test_what_is_denied_is_shown_and_carries_the_reason(
+    kubevouch: Program, waiting: Stage
+) -> None:
+    deny = ("csr", "deny", "csr-w7", "--reason", "it asks for w9's address")
+    asked = await kubevouch(*deny)
+    assert asked.code == 2, asked
+    assert rows(asked.out)[1][2:] == ["w7.example.com", f"its name, {ADDRESS}"]
+    assert "A denial is for good" in asked.err
+    assert "sends another CSR about every half minute" in asked.err
+    assert not writes(waiting)
+    ran = await kubevouch(*deny, "--yes")
+    assert ran.code == 0, ran
+    assert ran.out.endswith("csr-w7 denied\n")
+    [condition] = conditions(waiting, "csr-w7")
+    assert condition["type"] == "Denied"
+    assert condition["status"] == "True"
+    assert condition["reason"] == "KubevouchDeny"
+    assert condition["message"] == "kubevouch: it asks for w9's address"
+    [patch] = [each for each in waiting.server.requests if each.method == "PATCH"]
+    assert json.loads(patch.body)["metadata"]["resourceVersion"] == "900"
+
+
+async def test_what_is_decided_stays_as_it_is_and_the_others_are_denied(
+    kubevouch: Program, waiting: Stage
+) -> None:
+    for name in ("csr-w8", "csr-w9"):
+        approved = waiting.server.store.get(CSRS, name)
+        approved["status"] = {
+            "conditions": [{"type": "Approved", "status": "True", "reason": "KubectlApprove"}],
+            "certificate": "" if name == "csr-w8" else "AAAA",
+        }
+        waiting.server.store.put(CSRS, approved)
+    names = ("csr-w8", "csr-w9", "csr-w7")
+    ran = await kubevouch("csr", "deny", *names, "--reason", "no", "--yes")
+    assert ran.code == 1, ran
+    said = " ".join(ran.out.split())
+    assert "csr-w8 is not denied: it is approved already (KubectlApprove), and that" in said
+    assert "csr-w9 is not denied: it is approved already (KubectlApprove), and its cert" in said
+    assert writes(waiting) == ["csr-w7"]
+
+
+async def test_only_serving_csrs_are_denied(kubevouch: Program, waiting: Stage) -> None:
+    put_csr(waiting, "csr-client", NODE, signer="kube-apiserver-client-kubelet")
+    for name, told in (("csr-client", "is for the signer"), ("csr-9", "there is no such CSR")):
+        ran = await kubevouch("csr", "deny", "csr-w7", name, "--reason", "no", "--yes")
+        assert (ran.code, ran.out) == (2, ""), ran
+        assert told in ran.err
+    assert not writes(waiting)
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "two\nlines", "x" * 513, "\x1b[2J"])
+async def test_a_reason_is_one_line(kubevouch: Program, stage: Stage, reason: str) -> None:
+    ran = await kubevouch("csr", "deny", "csr-w7", "--reason", reason, "--yes")
+    assert (ran.code, ran.out) == (2, ""), ran
+    assert "one line of at most 512 characters was expected" in ran.err
+    assert not stage.server.requests

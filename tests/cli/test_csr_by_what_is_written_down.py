@@ -1,0 +1,165 @@
+"""`csr` asks the pins, the inventory and the record of an installed approver: one judge, whoever approves."""
+
+import json
+
+import pytest
+
+from tests.cli.program import Program
+from tests.cli.waiting import (
+    ADDRESS,
+    CREDENTIAL,
+    NAMESPACES,
+    NODE,
+    OTHER,
+    OTHERS_ADDRESS,
+    put_csr,
+    put_entry,
+    put_node,
+    put_pin,
+    put_written,
+)
+from tests.support.stage import Stage
+
+EXPLAIN = ("csr", "explain", "csr-w9")
+
+
+@pytest.fixture(autouse=True)
+def waits(stage: Stage) -> None:
+    put_node(stage, NODE, "uid-9", ADDRESS)
+    put_node(stage, OTHER, "uid-8", OTHERS_ADDRESS)
+    put_csr(stage, "csr-w9", NODE, ADDRESS)
+
+
+def told(out: str) -> str:
+    """What it prints, in one line."""
+    return " ".join(out.split())
+
+
+async def test_a_pinned_node_passes_and_the_pin_is_named(kubevouch: Program, stage: Stage) -> None:
+    put_pin(stage)
+    shown, document = await kubevouch.several(EXPLAIN, (*EXPLAIN, "-o", "json"))
+    assert (shown.code, document.code) == (0, 0), shown
+    assert "\nnames and addresses: pinned on 2026-11-20 by alice\n" in shown.out
+    assert json.loads(document.out)["namesBy"] == {
+        "source": "pin",
+        "why": "pinned on 2026-11-20 by alice",
+    }
+    assert {each.method for each in stage.server.requests} == {"GET"}
+
+
+async def test_without_an_approver_nothing_else_is_said(kubevouch: Program, stage: Stage) -> None:
+    shown, trusting, listed = await kubevouch.several(
+        EXPLAIN, (*EXPLAIN, "--trust-node-status"), ("csr", "list", "-o", "json")
+    )
+    assert (shown.code, trusting.code) == (3, 0)
+    assert "\nnames and addresses: only the node itself says so\n" in shown.out
+    [found] = [each for each in json.loads(listed.out)["csrs"] if each["name"] == "csr-w9"]
+    assert found["namesBy"] == {"source": "node-status", "why": "only the node itself says so"}
+
+
+async def test_a_node_that_nothing_written_down_knows_is_said_to_be_so(
+    kubevouch: Program, stage: Stage
+) -> None:
+    put_pin(stage, OTHER, "uid-8", OTHERS_ADDRESS)
+    shown, trusting = await kubevouch.several(EXPLAIN, (*EXPLAIN, "--trust-node-status"))
+    assert (shown.code, trusting.code) == (3, 0)
+    assert "only the node itself says so; no pin, inventory or record of the approver" in told(
+        shown.out
+    )
+
+
+async def test_the_nodes_own_word_never_beats_a_pin(kubevouch: Program, stage: Stage) -> None:
+    """Neither one that lacks the address, nor one that was made for an earlier Node."""
+    put_pin(stage, NODE, "uid-9", "192.168.88.91")
+    lacking = await kubevouch(*EXPLAIN, "--trust-node-status")
+    assert lacking.code == 1, lacking
+    assert f"not this node's: {ADDRESS}; changed since it was pinned on 2026-11-20" in told(
+        lacking.out
+    )
+    assert "--trust-node-status does not count beside that" in told(lacking.out)
+    put_pin(stage, NODE, "uid-7")
+    outdated = await kubevouch(*EXPLAIN, "--trust-node-status")
+    assert outdated.code == 3, outdated
+    assert "PinOutdated: the Node has been recreated since it was pinned" in told(outdated.out)
+
+
+async def test_the_operators_word_of_today_adds_to_a_pin(kubevouch: Program, stage: Stage) -> None:
+    put_pin(stage, NODE, "uid-9", "192.168.88.91")
+    ran = await kubevouch(*EXPLAIN, "--allow", f"{NODE}={ADDRESS}")
+    assert ran.code == 0, ran
+    assert "names and addresses: pinned on 2026-11-20 by alice; and by --allow\n" in ran.out
+
+
+async def test_the_inventory_goes_before_a_pin(kubevouch: Program, stage: Stage) -> None:
+    put_pin(stage, NODE, "uid-7")
+    inventory = {
+        "schemaVersion": "kubevouch.inventory/1",
+        "nodes": {NODE: {"names": [NODE], "addresses": [ADDRESS]}},
+    }
+    put_written(stage, "kubevouch-inventory", {"inventory.yaml": json.dumps(inventory)})
+    ran = await kubevouch(*EXPLAIN)
+    assert ran.code == 0, ran
+    assert "names and addresses: listed in the inventory\n" in ran.out
+
+
+async def test_what_is_pinned_to_another_node_is_nobodys_else(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """Even if that node claims it no more, and whatever the operator says today."""
+    put_pin(stage, OTHER, "uid-8", ADDRESS)
+    ran = await kubevouch(*EXPLAIN, "--allow", f"{NODE}={ADDRESS}")
+    assert ran.code == 1, ran
+    assert f"{ADDRESS} (of {OTHER})" in ran.out
+
+
+async def test_a_client_certificate_that_the_approver_saw_borrowed_is_held_by_hand_too(
+    kubevouch: Program, stage: Stage
+) -> None:
+    put_pin(stage)
+    borrowed = {
+        "certificate": CREDENTIAL,
+        "standing": "borrowed",
+        "csr": "node-csr-thief",
+        "at": "2026-11-25T10:00:00Z",
+    }
+    standing = {"uid": "uid-9", "credentials": [borrowed], "whole": True}
+    put_entry(stage, "recorded", NODE, {"uid": "uid-9", "standing": standing})
+    ran = await kubevouch(*EXPLAIN)
+    assert ran.code == 1, ran
+    assert "HOLD client-standing" in told(ran.out)
+    assert "issued by node-csr-thief" in told(ran.out)
+    # Nobody knows here whether every client certificate was seen since: that one is not listed holds nothing.
+    borrowed["certificate"] = "cd" * 32
+    put_entry(stage, "recorded", NODE, {"uid": "uid-9", "standing": standing})
+    assert (await kubevouch(*EXPLAIN)).code == 0
+
+
+async def test_the_approvers_configuration_counts(kubevouch: Program, stage: Stage) -> None:
+    put_pin(stage)
+    document = {"schemaVersion": "kubevouch.approver/1", "serviceCIDRs": ["192.168.88.0/24"]}
+    put_written(stage, "kubevouch-approver", {"configuration.yaml": json.dumps(document)})
+    ran = await kubevouch(*EXPLAIN)
+    assert ran.code == 1, ran
+    assert "HOLD reserved-addresses" in told(ran.out)
+    put_written(stage, "kubevouch-approver", {"configuration.yaml": "[]"})
+    unreadable = await kubevouch(*EXPLAIN, "--trust-node-status")
+    assert unreadable.code == 3, unreadable
+    assert "SourceUnreadable: kubevouch-approver, configuration.yaml" in told(unreadable.out)
+
+
+async def test_pins_that_may_not_be_read_are_not_taken_for_none(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """RBAC refuses to list what is in a namespace that is not there as well; whether it is there may be asked."""
+    put_pin(stage, NODE, "uid-7")
+    stage.server.authorize = lambda asked: (
+        not (asked.resource == "configmaps" and asked.namespace == "kubevouch-system")
+    )
+    ran = await kubevouch(*EXPLAIN, "--trust-node-status")
+    assert ran.code == 3, ran
+    assert "what is pinned in kubevouch-system is not known" in told(ran.out)
+    said = await kubevouch(*EXPLAIN, "--allow", f"{NODE}={ADDRESS}")
+    assert said.code == 0, said
+    stage.server.store.delete(NAMESPACES, "kubevouch-system")
+    without = await kubevouch(*EXPLAIN, "--trust-node-status")
+    assert without.code == 0, without
