@@ -45,9 +45,8 @@ def survivor(mutant: str, diff: str) -> Survivor:
     added = " ".join(line[1:].strip() for line in changed if line[0] == "+")
     function = mutant.rpartition("__mutmut_")[0]
     module, _, name = function.rpartition(".")
-    return Survivor(
-        f"{module.removeprefix('kubevouch.')}.{name.removeprefix('x_')}", removed, added
-    )
+    name = name.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
+    return Survivor(f"{module.removeprefix('kubevouch.')}.{name}", removed, added)
 
 
 def judged(

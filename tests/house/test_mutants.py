@@ -26,6 +26,11 @@ def test_a_survivor_is_known_by_its_change_and_not_by_its_number() -> None:
     assert survivor("kubevouch.policy.timing.x_fresh__mutmut_9", DIFF) == OF_FRESH
 
 
+def test_a_survivor_in_a_method_is_named_with_its_class() -> None:
+    mutant = "kubevouch.policy.decide.xǁDecisionǁheld_by__mutmut_1"
+    assert survivor(mutant, DIFF).function == "policy.decide.Decision.held_by"
+
+
 def test_an_unexplained_survivor_is_a_fault_and_an_explained_one_is_none() -> None:
     found = statuses(RESULTS) | {f"killed {number}": "killed" for number in range(100)}
     assert list(statuses(RESULTS).values()) == ["killed", "survived", "timeout"]

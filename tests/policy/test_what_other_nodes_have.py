@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubevouch.kube.resources import Node
-from kubevouch.policy.claims import AskedNames, Claim, NameSource, OtherNodes, other_nodes_of
+from kubevouch.policy.claims import (
+    AskedNames,
+    Claim,
+    ClaimedBy,
+    NameSource,
+    OtherNodes,
+    other_nodes_of,
+)
 from kubevouch.policy.csr import Csr
 from kubevouch.policy.csr_index import MOST_KEYS, CsrIndex
 from kubevouch.policy.node_index import NodeIndex
@@ -230,3 +237,50 @@ def test_a_node_that_shows_many_keys_crowds_out_its_own_only() -> None:
     assert index.shown_by(csr("x", key=keys[0])) == frozenset({"w2"})
     assert index.shown_by(csr("x", key=keys[1])) == frozenset()
     assert index.shown_by(csr("x", key=keys[2])) == frozenset({"w1"})
+
+
+def test_the_newest_is_the_newest_by_its_time_and_not_by_its_name() -> None:
+    index = CsrIndex()
+    for each in (csr("z", after=1), csr("a", after=2), csr("m", after=3)):
+        index.put(each)
+    index.remove("m")
+    assert index.newest("system:node:w1") == "a"
+
+
+def test_of_several_nodes_that_claim_a_value_the_one_with_proof_is_told_else_the_first() -> None:
+    index = NodeIndex()
+    for name, addresses in {
+        "w9": ["10.0.0.1", "Shared", "w2"],
+        "w2": ["10.0.0.1", "shared", "127.0.0.1", "10.0.0.2"],
+        "w3": ["::ffff:10.0.0.1", "FD00:0::1"],
+    }.items():
+        index.put(node(name, addresses))
+    index.put_written("gone", (Claim("10.0.0.2", NameSource.PIN), Claim("fd00::1", NameSource.NODE_STATUS)))  # fmt: skip
+    asked = AskedNames(
+        ("SHARED", "w2", "nobody"),
+        tuple(map(ip_address, ("10.0.0.1", "10.0.0.2", "fd00::1", "127.0.0.1", "10.0.0.7", "10.0.0.8"))),
+    )  # fmt: skip
+    pinned = [
+        ("w3", Claim("10.0.0.7", NameSource.NODE_STATUS)),
+        ("w1", Claim("10.0.0.8", NameSource.PIN)),
+        ("w9", Claim("10.0.0.8", NameSource.OPERATOR)),
+    ]
+    shared = {ip_address("127.0.0.1")}
+    assert index.others("w1", asked, shared, pinned) == OtherNodes(
+        names={"shared": ClaimedBy("w9", proven=False), "w2": ClaimedBy("w2", proven=True)},
+        addresses={
+            ip_address("10.0.0.1"): ClaimedBy("w9", proven=False),
+            ip_address("10.0.0.2"): ClaimedBy("gone", proven=True),
+            ip_address("fd00::1"): ClaimedBy("w3", proven=False),
+            ip_address("10.0.0.7"): ClaimedBy("w3", proven=False),
+            ip_address("10.0.0.8"): ClaimedBy("w9", proven=True),
+        },
+    )
+    assert index.others("w9", asked, shared) == OtherNodes(
+        names={"shared": ClaimedBy("w2", proven=False), "w2": ClaimedBy("w2", proven=True)},
+        addresses={
+            ip_address("10.0.0.1"): ClaimedBy("w2", proven=False),
+            ip_address("10.0.0.2"): ClaimedBy("gone", proven=True),
+            ip_address("fd00::1"): ClaimedBy("w3", proven=False),
+        },
+    )
