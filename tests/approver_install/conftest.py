@@ -35,23 +35,23 @@ def kubevouch(tmp_path: Path) -> Program:
     return InProcess(tmp_path)
 
 
+def fill(lab: Bench) -> None:
+    """A control plane and two workers, and what tells the cluster's own names."""
+    for each in (
+        node("cp-1", "192.168.88.111", control_plane=True),
+        node("worker-1", "192.168.88.112"),
+        node("worker-2", "192.168.88.113"),
+    ):
+        lab.local.create(NODES, each)
+    cluster = {"metadata": {"name": "kubeadm-config"}, "data": {"ClusterConfiguration": CLUSTER}}
+    lab.local.create(CONFIG_MAPS, cluster, "kube-system")
+    service = {"ports": [{"port": 443}], "clusterIP": "10.96.0.1"}
+    lab.local.create(SERVICES, {"metadata": {"name": "kubernetes"}, "spec": service}, "default")
+
+
 @pytest.fixture
 async def lab(tmp_path: Path, authority: Authority, kubevouch: Program) -> AsyncIterator[Bench]:
     async with bench(tmp_path, authority) as running:
         kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
-        for each in (
-            node("cp-1", "192.168.88.111", control_plane=True),
-            node("worker-1", "192.168.88.112"),
-            node("worker-2", "192.168.88.113"),
-        ):
-            running.local.create(NODES, each)
-        running.local.create(
-            CONFIG_MAPS,
-            {"metadata": {"name": "kubeadm-config"}, "data": {"ClusterConfiguration": CLUSTER}},
-            "kube-system",
-        )
-        service = {"ports": [{"port": 443}], "clusterIP": "10.96.0.1"}
-        running.local.create(
-            SERVICES, {"metadata": {"name": "kubernetes"}, "spec": service}, "default"
-        )
+        fill(running)
         yield running

@@ -2,15 +2,18 @@
 
 import copy
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, KINDS, NAMESPACES, NODES
-from lab.tests.apiserver.bench import Bench
-from tests.approver_install.conftest import node
+from kubevouch_lab.apiserver.request import RequestInfo
+from lab.tests.apiserver.bench import Bench, bench
+from tests.approver_install.conftest import fill, node
 from tests.cli.program import Program, Ran
+from tests.support.authority import Authority
 from tests.support.manifests import folder_of_manifests, objects
 
 IMAGE = "registry.example.com/kubevouch@sha256:" + "4f" * 32
@@ -259,6 +262,23 @@ async def test_an_upgrade_changes_the_image_and_nothing_else(
     assert changed == {f"Deployment {SPACE}/kubevouch-approver"}
     assert f"-        image: {IMAGE}" in ran.out
     assert f"+        image: {OTHER}" in ran.out
+
+
+async def test_what_stops_on_its_way_says_so_and_how_it_is_taken_out(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    def no_deployments(info: RequestInfo) -> tuple[bool, str]:
+        writes = info.verb in ("patch", "create", "delete") and not info.dry_run
+        return not (writes and info.resource == "deployments"), ""
+
+    async with bench(tmp_path, authority, authorize=no_deployments) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        ran = await _ran(kubevouch, *HELD, code=4)
+        assert 'cannot patch resource "deployments"' in ran.err
+        assert "is taken out by `kubevouch approver remove`" in ran.err
+        await _ran(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
+        assert not [each for each in everything(lab) if SPACE in each]
 
 
 async def test_there_must_be_something_to_upgrade(lab: Bench, kubevouch: Program) -> None:

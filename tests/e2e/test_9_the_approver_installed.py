@@ -116,3 +116,22 @@ def test_a_wrong_right_is_not_given(installed: Cluster) -> None:
     ):
         ran = installed.kubectl("auth", "can-i", *words, f"--as={ACCOUNT}", check=False)
         assert ran.stdout.strip() == "no", (words, ran.stdout, ran.stderr)
+
+
+def test_fix_pins_what_its_plan_proved(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.state("expired")
+    ran = cluster.kubevouch(*INSTALL, "--no-pins", "--wait", "20s")
+    assert ran.code in (0, 4), ran
+    try:
+        assert cluster.kubevouch("approver", "pin", "--diff").code == 1
+        plan = str(tmp_path / "plan.json")
+        made = cluster.kubevouch("fix", "--plan", plan, *cluster.ssh_words())
+        assert made.code == 0, made
+        applied = cluster.kubevouch("fix", "--apply", plan, "--yes")
+        assert applied.code == 0, applied
+        assert "pin 4 node(s) for the approver" in applied.err
+        differs = cluster.kubevouch("approver", "pin", "--diff")
+        assert differs.code == 0, differs
+        assert cluster.kubevouch("approver", "selftest").code == 0
+    finally:
+        cluster.kubevouch("approver", "remove", "--pins", "--yes")

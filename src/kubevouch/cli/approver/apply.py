@@ -28,7 +28,7 @@ from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
-from kubevouch.errors import ExitCode, UsageError
+from kubevouch.errors import ExitCode, KubevouchError, UsageError
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
 
@@ -199,12 +199,15 @@ def _apply(
         return await wait_until_ready(api, clock, terminal, options.wait)
 
     undo = "kubevouch approver remove"
+    stopped = f"It stopped on its way; what is there is taken out by `{terminal.hint(undo)}`."
     try:
         hindrances = with_api(terminal, access, applying)
-    except BaseException:
-        terminal.note(
-            f"It stopped on its way. What is there is taken out by `{terminal.hint(undo)}`."
-        )
+    except KubevouchError as error:
+        terminal.error(one_line(str(error)))
+        terminal.note(stopped)
+        return ExitCode.STOPPED
+    except KeyboardInterrupt:
+        terminal.note(stopped)
         raise
     _say_how_it_ended(terminal, hindrances, options.wait)
     terminal.command("UNDO  ", undo)

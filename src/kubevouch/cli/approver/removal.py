@@ -11,7 +11,7 @@ from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.errors import ExitCode
+from kubevouch.errors import ExitCode, KubevouchError
 from kubevouch.evidence.gather.inquiry import together
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
@@ -58,7 +58,12 @@ def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> 
         for manifest in found.going:
             await delete(api, manifest)
 
-    with_api(terminal, access, deleting)
+    try:
+        with_api(terminal, access, deleting)
+    except KubevouchError as error:
+        terminal.error(one_line(str(error)))
+        terminal.note("It stopped on its way: the same command goes on with it.")
+        return ExitCode.STOPPED
     terminal.out(f"{count} objects are deleted." + ("" if pins else " What was pinned stays."))
     return ExitCode.OK
 

@@ -16,6 +16,7 @@ from kubevouch.cli.common.runs import keep_run
 from kubevouch.cli.common.ssh_choice import with_ssh_config
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.fix.again import commands_of
+from kubevouch.cli.fix.approver_pins import PinsOfPlan, pins_of_plan, write_pins_of
 from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.doctor import diagnose
@@ -54,13 +55,14 @@ def apply_plan(
     access = access_of(terminal, kubeconfig, context)
     timeouts = RolloutTimeouts(gate_timeout)
 
-    async def checking(api: ApiClient, clock: Clock) -> CheckedPlan:
+    async def checking(api: ApiClient, clock: Clock) -> tuple[CheckedPlan, PinsOfPlan]:
         rollout = rollout_context(api, clock, plan, terminal, lambda: False)
-        return await check(plan, rollout, word)
+        checked = await check(plan, rollout, word)
+        return checked, await pins_of_plan(api, plan, clock.now())
 
-    checked = with_api(terminal, access, checking)
+    checked, pins = with_api(terminal, access, checking)
     if what := what_is_to_be_done(plan, checked.found, writes_config_map=checked.writes_config_map):
-        _ask(terminal, checked, f"{what}, on {named(access)}", yes=yes)
+        _ask(terminal, checked, f"{what}{pins.intent}, on {named(access)}", yes=yes)
         keep_run(plan, terminal.environment)
 
     commands = commands_of(plan, path, word, terminal.environment)
@@ -74,7 +76,9 @@ def apply_plan(
 
         with stopping(terminal, left) as stop:
             context = rollout_context(api, clock, plan, terminal, stop, armed)
-            return await apply(checked, context, timeouts)
+            result = await apply(checked, context, timeouts)
+        await write_pins_of(api, terminal, pins, result)
+        return result
 
     result = with_api(terminal, access, changing)
     lead = "" if what or checked.config_map_kept or result.left_out else "Nothing was left to do."
