@@ -5,6 +5,7 @@ A case starts from what kubeadm 1.36.3 recorded (tests/fixtures/kubeadm-1.36: CS
     csr, change       the recorded CSR, and a JSON merge patch over it
     bare              only its PEM, as from a file
     nodes             merge patches over Nodes by name, new ones among them; nodesUnknown: they could not be listed
+    askedAgain        the same kubelet has made another CSR since
     seen, allow       what was proven, and what the operator says
     clientCertificates, withoutCredentialId, planMadeAt    what `fix` knows besides
     at                the moment; without it the second after the CSR was made
@@ -96,9 +97,13 @@ def decided(case: Object) -> Decision:
     assert created is not None
     at = datetime.fromisoformat(case["at"]) if "at" in case else created + timedelta(seconds=1)
     doubt = Doubt(DoubtKind.FAILED, "no answer") if case.get("nodesUnknown") else None
+    again = msgspec.structs.replace(
+        kept, metadata=msgspec.structs.replace(kept.metadata, name="csr-later")
+    )
+    later = (again,) if case.get("askedAgain") else ()
     evidence = PolicyEvidence(
         nodes=Measured(Vantage.API_SERVER, at, None if doubt else tuple(nodes), doubt),
-        csrs=Measured(Vantage.API_SERVER, at, (kept,)),
+        csrs=Measured(Vantage.API_SERVER, at, (kept, *later)),
         names=NAMES,
     )
     bare = bare_csr("a file", b64decode(found["spec"]["request"]))
