@@ -1,0 +1,80 @@
+"""docs/threat-model.md: each threat once, each rule that it names is one, each test that it names is there, no rule is left out."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from kubevouch.policy.selftest_attacks import ATTACKS
+
+from .conftest import Case
+from .test_csrs_as_files import CASES
+from .test_what_the_approver_decides import CASES as APPROVER_CASES
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
+ROWS = {
+    threat: (attack, rules, tests.split())
+    for threat, attack, rules, tests in re.findall(
+        r"^\| (T\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", PAGE, re.MULTILINE
+    )
+}
+RULES = {each.rule for each in Case().judged().results}
+OTHER_CODE = {"fix", "deny: hard"}
+"""What stands in `backticks` beside rules and is none."""
+
+
+def rules_of(threat: str) -> set[str]:
+    return set(re.findall(r"`([^`]+)`", ROWS[threat][1])) - OTHER_CODE
+
+
+def test_each_threat_has_one_row_in_its_order() -> None:
+    numbers = re.findall(r"^\| T(\d+) \|", PAGE, re.MULTILINE)
+    assert numbers == [str(number) for number in range(1, 33)]
+    assert len(ROWS) == 32
+
+
+def test_the_rules_that_it_names_are_rules_and_none_is_left_out() -> None:
+    named = set().union(*map(rules_of, ROWS))
+    assert named <= RULES, "not a rule of the policy"
+    assert named == RULES, "a rule against no threat"
+
+
+@pytest.mark.parametrize("threat", ROWS)
+def test_the_tests_that_it_names_are_there(threat: str) -> None:
+    tests = ROWS[threat][2]
+    assert tests
+    for each in tests:
+        path, _, name = each.partition("::")
+        assert (ROOT / path).is_file(), each
+        if name:
+            tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+            kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+            assert name in {node.name for node in tree.body if isinstance(node, kinds)}, each
+
+
+@pytest.mark.parametrize("threat", ROWS)
+def test_its_case_files_are_held_by_the_rules_of_the_row_and_show_each_of_them(threat: str) -> None:
+    rules, shown = rules_of(threat), set[str]()
+    for path in map(Path, ROWS[threat][2]):
+        if path.suffix != ".json":
+            continue
+        cases = CASES if path.parent.name == "cases" else APPROVER_CASES
+        expected = cases[path.stem]["expected"]
+        assert expected["outcome"] != "pass", path
+        assert not rules or rules & set(expected["heldBy"]), path
+        shown |= set(expected["heldBy"])
+    assert rules <= shown, rules - shown
+
+
+def test_the_self_test_plays_threats_of_the_page() -> None:
+    assert {each.threat for each in ATTACKS} <= set(ROWS)
+
+
+def test_a_case_file_says_which_threat_it_is_of_only_where_the_page_has_it() -> None:
+    for name, case in {**CASES, **APPROVER_CASES}.items():
+        for threat in re.findall(r"\((T\d+)\)", json.dumps(case["title"])):
+            files = {Path(each).stem for each in ROWS[threat][2]}
+            assert name in files, (name, threat)
