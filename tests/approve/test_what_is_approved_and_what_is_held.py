@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from kubevouch.policy.sources.stored import shard_of
 from tests.approve.conftest import CONFIG_MAP, NODE, SPACE, Cluster, approving
+from tests.support.scripted.kinds import CSRS
 
 
 async def test_a_listed_nodes_csr_is_approved_and_the_source_is_named(cluster: Cluster) -> None:
@@ -144,6 +145,37 @@ async def test_of_two_csrs_of_one_node_only_the_newest_is_approved(cluster: Clus
         assert "Superseded" in running.log
     assert not cluster.conditions("csr-1")
     assert not cluster.events("KubeletServingHeld")
+
+
+async def test_a_node_that_floods_costs_no_request_and_holds_up_nobody(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.node("n2", "192.0.2.2")
+    for number in range(50):
+        cluster.csr(f"flood-{number:02}", "n1")
+    cluster.csr("csr-2", "n2")
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+        await cluster.until(lambda: cluster.approved("csr-2"))
+        await cluster.until(lambda: running.log.count("Superseded") == 49)
+        assert running.metric("kubevouch_approver_pending") == 0
+    assert [each for each in range(50) if cluster.approved(f"flood-{each:02}")] == [49]
+    reads = [each.path for each in cluster.server.requests if each.path == "/api/v1/nodes/n1"]
+    assert len(reads) == 1
+
+
+async def test_when_the_newer_csr_is_deleted_the_one_before_it_counts_again(
+    cluster: Cluster,
+) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.csr("csr-1", "n1")
+    cluster.csr("csr-2", "n1", "192.0.2.9")
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+        await running.decided("csr-1")
+        await running.decided("csr-2")
+        assert not cluster.conditions("csr-1")
+        cluster.server.store.delete(CSRS, "csr-2")
+        await cluster.until(lambda: cluster.approved("csr-1"))
 
 
 async def test_the_seventh_csr_of_a_node_waits(cluster: Cluster) -> None:

@@ -107,6 +107,47 @@ async def test_a_node_that_is_gone_is_forgotten(cluster: Cluster) -> None:
         await cluster.until(lambda: "w1" not in recorded(cluster))
 
 
+async def test_what_went_while_nobody_watched_is_forgotten_later(cluster: Cluster) -> None:
+    cluster.node("w1", "192.0.2.1")
+    cluster.configure(*RULE)
+    async with approving(cluster):
+        cluster.csr("csr-1", "w1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+    cluster.delete_node("w1")
+    async with approving(cluster, identity="two"):
+        await cluster.until(lambda: "w1" not in recorded(cluster))
+
+
+async def test_a_node_that_is_made_again_is_a_new_one_for_the_rule(cluster: Cluster) -> None:
+    cluster.node("w1", "192.0.2.1")
+    cluster.configure(*RULE)
+    async with approving(cluster):
+        cluster.csr("csr-1", "w1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+        cluster.delete_node("w1")
+        new = cluster.node("w1", "192.0.2.5")
+        cluster.csr("csr-2", "w1", "192.0.2.5")
+        await cluster.until(lambda: cluster.approved("csr-2"))
+        assert recorded(cluster)["w1"]["uid"] == new["metadata"]["uid"]
+        assert recorded(cluster)["w1"]["admitted"]["addresses"] == ["192.0.2.5"]
+
+
+async def test_a_node_that_was_made_again_while_nobody_watched_is_held(cluster: Cluster) -> None:
+    """What was recorded of the former one contradicts it: an operator looks."""
+    cluster.node("w1", "192.0.2.1")
+    cluster.configure(*RULE)
+    async with approving(cluster):
+        cluster.csr("csr-1", "w1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+    cluster.delete_node("w1")
+    cluster.node("w1", "192.0.2.5")
+    async with approving(cluster, identity="two") as running:
+        cluster.csr("csr-2", "w1", "192.0.2.5")
+        await running.decided("csr-2")
+        assert "PinOutdated" in running.log
+    assert not cluster.conditions("csr-2")
+
+
 def client_csr(cluster: Cluster, name: str, node: str, user: str, groups: list[str]) -> str:
     """A CSR for a client certificate, issued. Returns the SHA-256 of the certificate."""
     pem = request(node)

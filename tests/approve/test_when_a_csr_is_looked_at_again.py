@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from kubevouch.approve.act.queue import DecisionQueue
@@ -18,6 +19,9 @@ from kubevouch.approve.decide.again import HELD, is_over, next_look
 from kubevouch.approve.decide.budget import AT_ONCE, ApprovalBudget
 from kubevouch.approve.decide.served import next_served_look
 from kubevouch.approve.decide.told import AGAIN_AFTER, TellingMemory
+from kubevouch.approve.decide.waiting import WaitingCsr, WaitingCsrs
+from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.outcome import combined
 from kubevouch.policy.claims import AllowedNames
 from kubevouch.policy.csr import bare_csr
@@ -184,6 +188,25 @@ def test_what_is_not_served_is_looked_at_until_it_is_late_and_then_more_rarely()
     assert next_served_look(100) == 20
     assert next_served_look(120) == 300
     assert next_served_look(3600) is None
+
+
+def waiting(
+    name: str, minutes: float, *, over: bool = False, superseded: bool = False
+) -> WaitingCsr:
+    made = NOW - timedelta(minutes=minutes)
+    found = CertificateSigningRequest(metadata=ManagedMetadata(name=name))
+    csr = msgspec.structs.replace(bare_csr(name, b""), created=made)
+    return WaitingCsr(found, csr, "", over=over, superseded=superseded)
+
+
+def test_what_waits_is_counted_until_its_kubelet_has_asked_again_or_gone() -> None:
+    waits = WaitingCsrs()
+    waits.add(waiting("new", 1))
+    waits.add(waiting("superseded", 3, over=True, superseded=True))
+    waits.add(waiting("too-old", 16, over=True))
+    waits.add(waiting("of-a-dead-node", 300, over=True))
+    waits.add(waiting("held", 13))
+    assert sorted(waits.unresolved(NOW)) == [timedelta(minutes=m) for m in (1, 13, 16)]
 
 
 async def test_one_csr_is_looked_at_by_one_worker_at_a_time_and_again_if_something_happened() -> (

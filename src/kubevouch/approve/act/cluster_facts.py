@@ -37,6 +37,7 @@ class ClusterFacts:
         self._backoff = Backoff(rng)
         self._names: ClusterNames | None = None
         self._good_at: float | None = None
+        self._told: set[str] = set()
         self.roots: tuple[Certificate, ...] = ()
         """The CAs that sign kubelets' certificates; empty as long as nobody could read them."""
 
@@ -59,18 +60,27 @@ class ClusterFacts:
         except KubevouchError as error:
             self._report(error)
             return self._backoff.failed()
-        self._backoff.succeeded()
+        doubts = [each.text for each in names.doubts]
         if trust.value is not None:
             self.roots = trust.value.certificates
         elif trust.doubt is not None:
-            self._report(trust.doubt.text)
+            doubts.append(trust.doubt.text)
+        self._tell(doubts)
         self._take(names)
+        if doubts:
+            return self._backoff.failed()
+        self._backoff.succeeded()
         return EVERY
+
+    def _tell(self, doubts: list[str]) -> None:
+        """Each doubt is told once, as long as it lasts."""
+        for text in doubts:
+            if text not in self._told:
+                self._report(text)
+        self._told = set(doubts)
 
     def _take(self, names: ClusterNames) -> None:
         now = self._clock.monotonic()
-        for doubt in names.doubts:
-            self._report(doubt.text)
         if not names.doubts:
             self._good_at = now
         elif self._good_at is not None and now - self._good_at < KEPT:

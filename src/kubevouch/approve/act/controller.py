@@ -171,19 +171,17 @@ class ApproverController:
         )
 
     def _measure(self) -> None:
-        waiting = self._view.waiting
         self._instruments.measure(
-            pending=lambda: sum(not each.over for each in waiting),
-            oldest_pending_age_seconds=self._oldest,
+            pending=lambda: len(self._unresolved()),
+            oldest_pending_age_seconds=lambda: max(self._unresolved(), default=0.0),
             queue_depth=lambda: self._queue.depth,
             served_mismatch=lambda: self._served.mismatches,
             source_problems=lambda: len(self._view.sources.problems),
             synced=lambda: float(self._reactions.begun and self._facts.known),
         )
 
-    def _oldest(self) -> float:
-        made = self._view.waiting.oldest()
-        return 0.0 if made is None else max(0.0, (self._clock.now() - made).total_seconds())
+    def _unresolved(self) -> list[float]:
+        return [each.total_seconds() for each in self._view.waiting.unresolved(self._clock.now())]
 
     # Running
 

@@ -9,7 +9,7 @@ from kubevouch.approve.act.queue import DecisionQueue
 from kubevouch.approve.act.records import RecordWriter
 from kubevouch.approve.act.telling import Telling
 from kubevouch.approve.decide.action import Action, action_of, approval_by, denial_of
-from kubevouch.approve.decide.again import HELD, is_over, next_look
+from kubevouch.approve.decide.again import HELD, is_over, is_superseded, next_look
 from kubevouch.approve.decide.look import LookedAt, look, may_be_dialled
 from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import WaitingCsr
@@ -109,6 +109,11 @@ class Decider:
         if reserved is None:
             self._queue.put(name, _NAMES_AWAITED)
             return
+        if self._view.csrs.newest(waiting.csr.username) not in {None, name}:
+            # It never passes, whatever the Node is like: whoever floods us costs no request.
+            seen = self._view.nodes.get(waiting.node or "")
+            self._hold(waiting, seen, self._look(waiting, seen, reserved, None), Action.HOLD)
+            return
         renewal = await self._renewal(waiting, reserved)
         began = self._clock.monotonic()
         await self._look_now(waiting, reserved, renewal)
@@ -205,6 +210,7 @@ class Decider:
         self, waiting: WaitingCsr, live: Node | None, looked: LookedAt, action: Action
     ) -> None:
         waiting.over = is_over(looked.decision)
+        waiting.superseded = is_superseded(looked.decision)
         self._again(waiting, looked)
         self._telling.held(waiting, live, looked, action)
 

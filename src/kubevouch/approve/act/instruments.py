@@ -100,7 +100,7 @@ class _Measured:
     """Gauges whose values are functions."""
 
     _ABOUT: Final = {
-        "pending": "Serving CSRs that nobody has decided about and that may still pass.",
+        "pending": "Serving CSRs that wait, without those whose kubelet has asked again since.",
         "oldest_pending_age_seconds": "Age of the oldest of them; 0 if there is none.",
         "queue_depth": "CSRs that are due for a look, or being looked at.",
         "served_mismatch": "Nodes that do not serve the certificate that was issued for them two minutes ago or earlier.",

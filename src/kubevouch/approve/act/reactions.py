@@ -65,7 +65,8 @@ class WatchReactions:
 
     def all_listed(self) -> None:
         """Everything has been listed once."""
-        self._view.begin(gap=self.gap)
+        for node in self._view.begin(gap=self.gap):
+            self._records.changed(node)
         self.begun = True
         self._log.info(
             "Listed everything",
@@ -81,7 +82,7 @@ class WatchReactions:
     def node_gone(self, name: str) -> None:
         """A Node is gone."""
         self._look_at(self._view.remove_node(name))
-        self._records.changed(name)
+        self._records.gone(name)
 
     def serving_csr(self, csr: CertificateSigningRequest) -> None:
         """A serving CSR is new or has changed."""
@@ -96,10 +97,13 @@ class WatchReactions:
         self._look_at([csr.name])
 
     def serving_csr_gone(self, name: str, uid: str) -> None:
-        """A serving CSR is gone."""
-        self._view.remove_serving_csr(name)
+        """A serving CSR is gone. The one before it may be its user's newest now."""
+        newest = self._view.remove_serving_csr(name)
         self._queue.discard(name)
         self._telling.gone(uid)
+        if newest is not None and newest.superseded:
+            newest.over = newest.superseded = False
+            self._look_at([newest.name])
 
     def client_csr(self, csr: CertificateSigningRequest) -> None:
         """A CSR for a client certificate is new or has changed."""

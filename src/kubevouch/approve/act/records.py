@@ -41,13 +41,18 @@ class RecordWriter:
         self._may_write = may_write
         self._report = report
         self._changed: set[str] = set()
+        self._gone: set[str] = set()
         self.admitting = asyncio.Lock()
         """Held from the question to the rule for new nodes until its answer is written, so that it counts right."""
 
     def changed(self, node: str) -> None:
-        """The standing of a node's client certificates has changed, or the Node is gone: soon to be written."""
-        if node:
-            self._changed.add(node)
+        """The standing of a node's client certificates has changed: soon to be written."""
+        self._changed.add(node)
+
+    def gone(self, node: str) -> None:
+        """The Node is gone: what the rule for new nodes admitted is forgotten, also if there is a new Node of its name."""
+        self._changed.add(node)
+        self._gone.add(node)
 
     async def admit(self, node: Node, admitted: Admitted) -> bool:
         """Writes down what the rule for new nodes admits. Whether that is done: nothing may be approved otherwise."""
@@ -63,6 +68,9 @@ class RecordWriter:
         except (KubevouchError, NotAnEntry) as error:
             self._report(error if isinstance(error, KubevouchError) else str(error))
             return False
+        # The watch may not have shown the new Node yet, only that the one before it is gone.
+        self._gone.discard(node.name)
+        self._changed.discard(node.name)
         return True
 
     async def run(self) -> None:
@@ -80,17 +88,25 @@ class RecordWriter:
             if isinstance(known, Unreadable):
                 continue  # a newer kubevouch's: it is not written over
             text = self._standing_text(node, known)
-            if text is not None or known is not None:
+            if text is None and known is None:
+                self._gone.discard(node)
+            else:
                 shards.setdefault(shard_of(RECORDED, node), {})[node] = text
         for name, entries in shards.items():
-            if not self._may_write():
+            if await self._written(name, entries):
+                self._gone -= entries.keys()
+            else:
                 self._changed |= entries.keys()
-                continue
-            try:
-                await self._write(name, entries)
-            except KubevouchError as error:
-                self._changed |= entries.keys()
-                self._report(error)
+
+    async def _written(self, name: str, entries: dict[str, str | None]) -> bool:
+        if not self._may_write():
+            return False
+        try:
+            await self._write(name, entries)
+        except KubevouchError as error:
+            self._report(error)
+            return False
+        return True
 
     def _standing_text(self, node: str, known: RecordedNode | None) -> str | None:
         """The entry of a node; None if there is nothing to remember, or the Node is gone."""
@@ -101,7 +117,8 @@ class RecordWriter:
         if known is None and not standing.credentials:
             return None
         # What the rule admitted is bound to the Node that it admitted.
-        record = known if known and known.admitted else RecordedNode(node, there.uid)
+        kept = known and known.admitted and (node not in self._gone or known.uid == there.uid)
+        record = known if known and kept else RecordedNode(node, there.uid)
         try:
             return written_record(msgspec.structs.replace(record, standing=standing))
         except NotAnEntry as error:

@@ -62,8 +62,11 @@ class ClusterView:
     _reserved_at: float = 0.0
     _pods_changed: bool = False
 
-    def begin(self, *, gap: bool) -> None:
-        """Everything has been listed once. gap: whether client certificates may have been issued that nobody saw."""
+    def begin(self, *, gap: bool) -> set[str]:
+        """Everything has been listed once. Returns the nodes about which something else is known than what is recorded.
+
+        gap: whether client certificates may have been issued that nobody saw.
+        """
         known = {name: record.standing for name, record in self.sources.records()}
         self.standings = Standings(known, self.sources.vouched)
         if gap:
@@ -71,9 +74,12 @@ class ClusterView:
         for node in self.nodes.values():
             if (live := live_node(node)) is not None:
                 self.standings.node(live)
+        changed = known.keys() - self.nodes.keys()
         for csr in sorted(self._client_csrs, key=lambda each: (each.created, each.csr)):
-            self.standings.csr(csr, self._live(csr.node))
+            if self.standings.csr(csr, self._live(csr.node)):
+                changed.add(csr.node)
         self._client_csrs = []
+        return changed
 
     # Nodes
 
@@ -138,11 +144,12 @@ class ClusterView:
         self.waiting.add(waiting)
         return waiting
 
-    def remove_serving_csr(self, name: str) -> None:
-        """The CSR is gone."""
+    def remove_serving_csr(self, name: str) -> WaitingCsr | None:
+        """The CSR is gone. Returns the one that is its user's newest now, if it waits."""
         self.csrs.remove(name)
         self._decided.discard(name)
-        self.waiting.remove(name)
+        gone = self.waiting.remove(name)
+        return None if gone is None else self.waiting.get(self.csrs.newest(gone.csr.username) or "")
 
     def put_client_csr(self, found: CertificateSigningRequest) -> str:
         """A CSR of a kubelet's client certificate. Returns the node whose standing it changes; "" if none's."""

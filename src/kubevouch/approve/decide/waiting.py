@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from kubevouch.kube.resources import CertificateSigningRequest, Node
@@ -12,6 +12,8 @@ from kubevouch.x509 import unmapped
 
 K = TypeVar("K")
 _Value = str | Address
+_ASKS_AGAIN = timedelta(minutes=20)
+"""A kubelet waits 15 minutes for its CSR (client-go util/certificate/certificate_manager.go)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +36,9 @@ class WaitingCsr:
 
     writing: str = ""
     """The message of the condition that this process wrote last, or is writing; "" if there was none."""
+
+    superseded: bool = False
+    """Whether its kubelet has asked again since."""
 
     @property
     def name(self) -> str:
@@ -101,10 +106,17 @@ class WaitingCsrs:
                 found |= self._by_value.get(value, set())
         return found
 
-    def oldest(self) -> datetime | None:
-        """When the oldest was made that can still pass; None if there is none."""
-        made = (each.csr.created for each in self if not each.over)
-        return min((each for each in made if each is not None), default=None)
+    def unresolved(self, at: datetime) -> list[timedelta]:
+        """The ages of those that an operator should hear of.
+
+        One that can never pass counts for a while: its kubelet asks again a minute later, or is not there any more.
+        """
+        ages = [
+            (at - each.csr.created, each)
+            for each in self
+            if each.csr.created is not None and not each.superseded
+        ]
+        return [age for age, each in ages if not each.over or age < _ASKS_AGAIN]
 
 
 def _asked_values(csr: Csr) -> set[_Value]:
