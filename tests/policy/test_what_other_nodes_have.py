@@ -284,3 +284,14 @@ def test_of_several_nodes_that_claim_a_value_the_one_with_proof_is_told_else_the
             ip_address("fd00::1"): ClaimedBy("w3", proven=False),
         },
     )
+
+
+def test_what_is_written_down_twice_for_a_node_is_proven_once_and_gone_at_once() -> None:
+    index = NodeIndex()
+    place = ip_address("10.0.0.1")
+    index.put_written("w1", (Claim("10.0.0.1", NameSource.PIN), Claim("::ffff:10.0.0.1", NameSource.NODE_STATUS)))  # fmt: skip
+    found = index.others("w2", AskedNames((), (place,)))
+    assert found == OtherNodes(addresses={place: ClaimedBy("w1", proven=True)})
+    index.put_written("w1", ())
+    index.put_written("w1", ())
+    assert index.others("w2", AskedNames((), (place,))) == OtherNodes()
