@@ -13,7 +13,7 @@ APART  := -n $(JOBS) --dist worksteal
 BY_FILE := -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: image image-lock lab-e2e demo picture docs story bench help test coverage mutation check format locks clean oracle real real-long real-up real-state real-down
+.PHONY: image image-lock lab-e2e demo picture docs story bench bench-approver help test coverage mutation check format locks clean oracle real real-long real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -118,6 +118,10 @@ real-down: $(READY) ## take the bed down
 
 bench: $(READY) ## speed as ratios against named peers; doctor where a bed is up
 	$(BIN)/python -m bench
+
+# On a lab; on the bed that is up: .venv/bin/python -m real exec -- .venv/bin/python -m bench.approver
+bench-approver: $(READY) ## the approver against unchecked PUTs of /approval: rate, calls, each rule, p99, memory
+	$(BIN)/python -m bench.approver
 
 clean: ## remove the virtual environment and what tools left here
 	rm -rf $(VENV) mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

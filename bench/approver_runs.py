@@ -1,0 +1,190 @@
+"""The three ways in which an approver is measured: a burst that waits, ten CSRs a second, and many Nodes while nothing happens."""
+
+import contextlib
+import os
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bench.clusters import BenchedCluster, Identity
+from bench.crowd import Crowd, Member
+from bench.pairs import alone, report
+from bench.running import Approvals, Program, running
+from real.audit import Entry
+
+ROUNDS = 2
+_LONGEST = 240.0
+_START = 90.0
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """Something that approves. argv: made from a kubeconfig, the cluster and who it is there."""
+
+    name: str
+    argv: Callable[[Path, BenchedCluster, Identity], Sequence[str | Path]]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Burst:
+    """What waited, approved. rate: a second, from the first to the last. whole: from the list of CSRs to the last one."""
+
+    rate: float
+    whole: float
+    cpu: float
+    """Seconds for each approval, from the first to the last."""
+
+    calls: Counter[str]
+    """Requests for each approval, by verb and resource, from the list of CSRs to the last approval."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where all of it happens."""
+
+    cluster: BenchedCluster
+    crowd: Crowd
+    approvals: Approvals
+    log: Path
+
+    def started(
+        self, contestant: Contestant, identity: Identity
+    ) -> contextlib.AbstractContextManager[Program]:
+        """It runs while the block lasts."""
+        kubeconfig = self.cluster.kubeconfig(identity)
+        argv = contestant.argv(kubeconfig, self.cluster, identity)
+        environment = {**contestant.environment, "KUBECONFIG": str(kubeconfig)}
+        return running(argv, environment, self.log)
+
+
+def burst(run: Run, contestant: Contestant, round_: str) -> Burst:
+    """All nodes have asked, then the contestant starts."""
+    identity = run.cluster.issuer.client(f"bench-{round_}", "system:masters")
+    run.crowd.ask(run.crowd.members, round_)
+    count, cpu = len(run.crowd.members), [0.0]
+    since = datetime.now(UTC)
+    with run.started(contestant, identity) as program:
+        run.approvals.count(round_, lambda: cpu.append(program.cpu()))
+        finished = run.approvals.wait(count, lambda: program.alive, _LONGEST)
+        used = program.cpu() - cpu[-1]
+    assert finished, f"{contestant.name}: {len(run.approvals.at)} of {count}; see {run.log}"
+    seen = sorted(run.approvals.at.values())
+    calls, whole = _calls(run.cluster.audited(identity.user, since), count)
+    run.crowd.forget_csrs()
+    rate = (count - 1) / (seen[-1] - seen[0])
+    return Burst(rate, count / whole.total_seconds(), used / count, calls)
+
+
+def _calls(entries: Sequence[Entry], count: int) -> tuple[Counter[str], timedelta]:
+    """Requests by verb and resource from the list of CSRs to the last write to /approval, and how long that was."""
+    began = min(
+        e.request_received_timestamp
+        for e in entries
+        if e.verb == "list" and e.what == "certificatesigningrequests"
+    )
+    ended = max(e.request_received_timestamp for e in entries if e.what.endswith("/approval"))
+    calls = Counter(
+        f"{e.verb} {e.what}" for e in entries if began <= e.request_received_timestamp <= ended
+    )
+    return Counter({what: n for what, n in calls.items() if n >= count / 50}), ended - began
+
+
+def bursts(run: Run, contestants: Sequence[Contestant], names: Iterator[str]) -> None:
+    """In turns, and each as a ratio to the first."""
+    found: dict[str, list[Burst]] = {each.name: [] for each in contestants}
+    for _ in range(ROUNDS):
+        for each in contestants:
+            found[each.name].append(burst(run, each, next(names)))
+    straight, *others = contestants
+    peer, count = found[straight.name], len(run.crowd.members)
+    for each in others:
+        ours = found[each.name]
+        for what, of in (
+            (f"{each.name}: approvals a second, {count} waiting", lambda b: b.rate),
+            ("  from the list of CSRs to the last", lambda b: b.whole),
+        ):
+            theirs = statistics.mean(map(of, peer))
+            report(what, statistics.mean(map(of, ours)), straight.name, theirs, "/s")
+        report(
+            "  CPU an approval",
+            1000 * statistics.mean(b.cpu for b in ours),
+            straight.name,
+            1000 * statistics.mean(b.cpu for b in peer),
+            "ms",
+        )
+        calls = ours[-1].calls
+        said = ", ".join(f"{n / count:.2f} {what}" for what, n in calls.most_common())
+        alone("  API calls an approval", calls.total() / count, "", said)
+    spread = ", ".join(f"{name} {[round(b.rate) for b in each]}" for name, each in found.items())
+    print(f"  each round: {spread}; load of the machine {os.getloadavg()[0]:.1f}")
+
+
+def steady(run: Run, contestant: Contestant, names: Iterator[str], *, count: int) -> None:
+    """Ten CSRs a second: how long each waits from before it is sent to when the watch shows it approved."""
+    round_ = next(names)
+    identity = run.cluster.issuer.client(f"bench-{round_}", "system:masters")
+    members = run.crowd.members[:count]
+    with run.started(contestant, identity) as program:
+        _until_it_approves(run, program, next(names))
+        run.approvals.count(round_, lambda: None)
+        before = program.cpu()
+        sent = _send_steadily(run, members, round_)
+        finished = run.approvals.wait(len(members), lambda: program.alive, _LONGEST)
+        cpu = (program.cpu() - before) / len(members)
+        memory, rss = program.memory()
+    assert finished, f"{contestant.name}: {len(run.approvals.at)} of {count}; see {run.log}"
+    waits = sorted(run.approvals.at[name] - began for name, began in sent.items())
+    run.crowd.forget_csrs()
+    alone(
+        f"{contestant.name}: creation to approval at 10/s, p50",
+        1000 * statistics.median(waits),
+        "ms",
+    )
+    alone("  p99", 1000 * waits[int(0.99 * (len(waits) - 1))], "ms", f"of {len(waits)}")
+    alone("  CPU an approval, all in all", 1000 * cpu, "ms")
+    alone("  PSS", memory, "MB", f"RSS {rss:.0f}, {len(run.crowd.members)} Nodes")
+
+
+def _send_steadily(run: Run, members: Sequence[Member], round_: str) -> dict[str, float]:
+    """Each CSR is made, and its connection open, before its time comes. By name: when it was sent."""
+    sent: dict[str, float] = {}
+    began = time.perf_counter()
+
+    def one(numbered: tuple[int, Member]) -> None:
+        number, member = numbered
+        send = run.crowd.ready(member, round_)
+        time.sleep(max(0.0, began + 2 + number / 10 - time.perf_counter()))
+        sent[f"bench-{round_}-{member.name.partition('.')[0]}"] = send()
+
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(one, enumerate(members)))
+    return sent
+
+
+def _until_it_approves(run: Run, program: Program, round_: str) -> None:
+    run.approvals.count(round_, lambda: None)
+    run.crowd.ask(run.crowd.members[-1:], round_)
+    assert run.approvals.wait(1, lambda: program.alive, _START), f"it approves nothing; {run.log}"
+
+
+def size(run: Run, contestant: Contestant, names: Iterator[str], *, nodes: int) -> None:
+    """Memory and CPU of the process with so many Nodes and as many pins, while nothing happens."""
+    identity = run.cluster.issuer.client(f"bench-{next(names)}", "system:masters")
+    run.crowd.grow(nodes, certificates=False)
+    with run.started(contestant, identity) as program:
+        began, before = time.perf_counter(), program.cpu()
+        time.sleep(20)  # listed, and the first garbage collected
+        settled, used = time.perf_counter(), program.cpu()
+        time.sleep(30)
+        idle = (program.cpu() - used) / (time.perf_counter() - settled)
+        assert program.alive, f"{contestant.name} has ended; see {run.log}"
+        memory, rss = program.memory()
+    alone(f"{contestant.name}: PSS at {nodes} Nodes", memory, "MB", f"RSS {rss:.0f}")
+    alone("  CPU to start", used - before, "s", f"in the first {settled - began:.0f} s")
+    alone("  CPU while nothing happens", 100 * idle, "%", "of one core")
