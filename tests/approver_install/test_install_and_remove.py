@@ -1,6 +1,7 @@
 """`approver install | upgrade | remove` against the lab's API server: what is shown, what is there then, what is left."""
 
 import copy
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ OTHER = "registry.example.com/kubevouch@sha256:" + "5e" * 32
 HELD = ("approver", "install", "--image", IMAGE, "--new-nodes", "hold", "--yes", "--wait", "0s")
 SPACE = "kubevouch-system"
 ADMISSION = "admissionregistration.k8s.io"
+POLICIES = KINDS[ADMISSION, "v1", "validatingadmissionpolicies"]
 BINDINGS = KINDS[ADMISSION, "v1", "validatingadmissionpolicybindings"]
 BUDGETS = KINDS["policy", "v1", "poddisruptionbudgets"]
 
@@ -238,14 +240,11 @@ async def test_policies_refuse_only_when_that_is_asked_and_stay_so(
     assert actions() == [{"Deny", "Audit"}] * 2
     await _ran(kubevouch, *upgrade, code=4)
     assert actions() == [{"Deny", "Audit"}] * 2
-    parameters = lab.local.get(CONFIG_MAPS, "kubevouch-admission", SPACE)["data"]
-    assert parameters["groups"].splitlines() == [
-        "kubeadm:cluster-admins",
-        "system:masters",
-        "Platform Admins",
-    ]
-    account = f"system:serviceaccount:{SPACE}:kubevouch-approver"
-    assert parameters["users"].splitlines() == [account]
+    policy = lab.local.get(POLICIES, "kubevouch-serving-csr-is-decided-by")["spec"]
+    assert {each["name"]: json.loads(each["expression"]) for each in policy["variables"]} == {
+        "users": [f"system:serviceaccount:{SPACE}:kubevouch-approver"],
+        "groups": ["kubeadm:cluster-admins", "system:masters", "Platform Admins"],
+    }
     await _ran(kubevouch, *upgrade, "--no-enforce", code=4)
     assert actions() == [{"Warn", "Audit"}] * 2
 

@@ -3,6 +3,8 @@
 It runs beside the cluster with the token of its account here: a lab runs no containers.
 """
 
+import base64
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kubevouch.x509 import CsrTemplate, new_csr
 from tests.e2e.cluster import Cluster
 from tests.e2e.told import eventually
 from tests.support.manifests import objects
@@ -116,6 +119,79 @@ def test_a_wrong_right_is_not_given(installed: Cluster) -> None:
     ):
         ran = installed.kubectl("auth", "can-i", *words, f"--as={ACCOUNT}", check=False)
         assert ran.stdout.strip() == "no", (words, ran.stdout, ran.stderr)
+
+
+SERVING, OTHER = "kubernetes.io/kubelet-serving", "example.com/something"
+NODE = (
+    "--as=system:node:k8s-nowhere",
+    "--as-group=system:nodes",
+    "--as-group=system:authenticated",
+)
+
+
+def _csr(name: str, signer: str) -> str:
+    """A CSR of a node that is not there: nobody but this test decides about it."""
+    made = new_csr(CsrTemplate("system:node:k8s-nowhere", names=("k8s-nowhere",)))
+    body = {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "metadata": {"name": name},
+        "spec": {
+            "signerName": signer,
+            "request": base64.b64encode(made).decode(),
+            "usages": ["digital signature", "server auth"],
+        },
+    }
+    return json.dumps(body)
+
+
+@pytest.mark.long
+def test_enforced_policies_let_nodes_ask_and_the_listed_decide(
+    installed: Cluster, pytestconfig: pytest.Config
+) -> None:
+    """Asked as others by the operator, who may be anybody; a lab's API server evaluates no policy."""
+    if pytestconfig.getoption("--cluster") == "lab":
+        pytest.skip("a lab knows no CEL")
+    words = ("--enforce", "--may-approve-group", "Platform Admins", "--wait", "0s")
+    assert installed.kubevouch(*INSTALL, *words).code in (0, 4)
+    strangers = ("--as=stranger", "--as-group=cluster-admins-of-ours")
+    platform = ("--as=pat", "--as-group=Platform Admins")
+    binding = "kubevouch-test-everything"
+    users = ("--user=stranger", "--user=pat", "--user=system:node:k8s-nowhere")
+    installed.kubectl(
+        "create", "clusterrolebinding", binding, "--clusterrole=cluster-admin", *users
+    )
+
+    def made(name: str, signer: str, *as_whom: str) -> str:
+        words = ("create", "-f", "-", *as_whom)
+        ran = installed.kubectl(*words, stdin=_csr(name, signer), check=False)
+        return ran.stdout + ran.stderr
+
+    def decided(verb: str, name: str, *as_whom: str) -> str:
+        ran = installed.kubectl("certificate", verb, name, *as_whom, check=False)
+        return ran.stdout + ran.stderr
+
+    def tried(name: str, *as_whom: str) -> str:
+        """An approval in a dry run, which leaves the CSR as it is."""
+        approved = {"type": "Approved", "status": "True", "reason": "Test", "message": "Test"}
+        change = json.dumps({"status": {"conditions": [approved]}})
+        words = ("patch", "csr", name, "--subresource=approval", "--type=merge", "-p", change)
+        ran = installed.kubectl(*words, "--dry-run=server", *as_whom, check=False)
+        return ran.stderr if "denied request" in ran.stderr else ""
+
+    try:
+        assert "created" in made("kv-1", SERVING, *NODE)
+        # A policy and its parameters are in force a moment after they are written.
+        eventually(lambda: tried("kv-1", *strangers), "the policy is in force", PATIENT)
+        assert "only a node makes a CSR" in made("kv-0", SERVING, *strangers)
+        assert "created" in made("kv-2", OTHER, *strangers)
+        for verb in ("approve", "deny"):
+            assert "is not among those who may decide" in decided(verb, "kv-1", *strangers)
+        assert "kv-2 approved" in decided("approve", "kv-2", *strangers)
+        assert "kv-1 approved" in decided("approve", "kv-1", *platform)
+    finally:
+        installed.kubectl("delete", "clusterrolebinding", binding, check=False)
+        installed.kubectl("delete", "csr", "kv-0", "kv-1", "kv-2", check=False)
 
 
 def test_fix_pins_what_its_plan_proved(cluster: Cluster, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 Pure, but for the files, which are part of this program.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ NAMESPACE: Final = "kubevouch-system"
 DEPLOYMENT: Final = "kubevouch-approver"
 PART_OF: Final = "app.kubernetes.io/part-of"
 HOLDS: Final = "kubevouch.dev/holds"
-PARAMETERS: Final = "kubevouch-admission"
+DECIDED_BY: Final = "kubevouch-serving-csr-is-decided-by"
+"""The policy that names who may decide, in its variables `users` and `groups`."""
 
 _IMAGE: Final = re.compile(
     r"[a-z0-9][\w.-]*(?::[0-9]+)?(?:/[a-z0-9][a-z0-9._-]*)*(?::[\w][\w.-]{0,127})?@sha256:[0-9a-f]{64}",
@@ -36,7 +38,6 @@ _BASE: Final = (
 )
 _TWO_REPLICAS: Final = "two-replicas/disruption-budget.yaml"
 _ADMISSION: Final = (
-    "admission/parameters.yaml",
     "admission/policies.yaml",
     "admission/bindings.yaml",
 )
@@ -73,7 +74,7 @@ class Manifest:
 
     @property
     def holds(self) -> str:
-        """What a ConfigMap holds: recorded, configuration, admission; "" for anything else."""
+        """What a ConfigMap holds: recorded, configuration; "" for anything else."""
         return str(self.body["metadata"].get("labels", {}).get(HOLDS, ""))
 
     def __str__(self) -> str:
@@ -157,10 +158,12 @@ def _adapted(manifest: Manifest, settings: Settings) -> Manifest:
             body["spec"]["replicas"] = settings.replicas
         case "ValidatingAdmissionPolicyBinding" if settings.enforcement is Enforcement.DENY:
             body["spec"]["validationActions"] = ["Deny", "Audit"]
-        case "ConfigMap" if manifest.name == PARAMETERS:
-            for key, values in (("users", settings.users), ("groups", settings.groups)):
-                lines = filter(None, [*body["data"][key].split("\n"), *values])
-                body["data"][key] = "".join(f"{each}\n" for each in dict.fromkeys(lines))
+        case "ValidatingAdmissionPolicy" if manifest.name == DECIDED_BY:
+            more = {"users": settings.users, "groups": settings.groups}
+            for variable in body["spec"]["variables"]:
+                known = json.loads(variable["expression"])
+                names = dict.fromkeys([*known, *more[variable["name"]]])
+                variable["expression"] = json.dumps(list(names))
     return Manifest(manifest.resource, body)
 
 

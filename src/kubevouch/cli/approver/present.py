@@ -4,17 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from kubevouch.cli.approver.changes import is_ours, look
 from kubevouch.cli.approver.installation import (
+    DECIDED_BY,
     DEPLOYMENT,
     NAMESPACE,
-    PARAMETERS,
     Enforcement,
     Manifest,
     everything,
 )
 from kubevouch.cli.approver.stored_pins import read_stored_pins
 from kubevouch.clock import Clock
+from kubevouch.errors import UsageError
 from kubevouch.evidence.approvers import lately_approved
 from kubevouch.evidence.gather.approvers import gather_approvers
 from kubevouch.evidence.gather.csrs import list_csrs
@@ -65,10 +68,20 @@ class Present:
         denies = any("Deny" in each["spec"].get("validationActions", ()) for each in bindings)
         return Enforcement.DENY if denies else Enforcement.WARN
 
-    def may_decide(self, key: str) -> tuple[str, ...]:
-        """The users or groups in the parameters of the admission policy as they are now."""
-        parameters = self.live.get(f"ConfigMap {NAMESPACE}/{PARAMETERS}") or {}
-        return tuple((parameters.get("data") or {}).get(key, "").split("\n"))
+    def may_decide(self, name: str) -> tuple[str, ...]:
+        """The users or groups that the admission policy names now. Raises UsageError if it says so in another way than ours."""
+        policy = self.live.get(f"ValidatingAdmissionPolicy {DECIDED_BY}") or {"spec": {}}
+        for variable in policy["spec"].get("variables") or ():
+            if variable["name"] != name:
+                continue
+            try:
+                return msgspec.json.decode(variable["expression"].encode(), type=tuple[str, ...])
+            except msgspec.DecodeError:
+                where = f"ValidatingAdmissionPolicy {DECIDED_BY}, variable {name}"
+                raise UsageError(
+                    where, "is not a JSON list of strings", "it was expected"
+                ) from None
+        return ()
 
 
 async def look_around(api: ApiClient, clock: Clock) -> Present:
