@@ -76,6 +76,7 @@ async def test_all_that_pass_are_approved_after_a_table_and_the_others_are_liste
     for name in ("csr-w8", "csr-w9"):
         [condition] = conditions(waiting, name)
         assert (condition["type"], condition["reason"]) == ("Approved", "KubevouchApprove")
+        assert condition["message"].endswith("names and addresses: pinned on 2026-11-20 by alice")
     assert not conditions(waiting, "csr-w7")
     patches = [each for each in waiting.server.requests if each.method == "PATCH"]
     assert [each.path.split("/")[-2] for each in patches] == writes(waiting)

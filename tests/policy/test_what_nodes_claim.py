@@ -16,7 +16,7 @@ from kubevouch.policy.claims import (
     other_nodes_of,
     with_said,
 )
-from kubevouch.policy.decide import approval
+from kubevouch.policy.decide import approval, denial
 
 PROVEN, CLAIMED, SAID = NameSource.SSH_HOST_KEY, NameSource.NODE_STATUS, NameSource.OPERATOR
 
@@ -93,6 +93,20 @@ def test_an_approval_says_who_and_on_what_grounds() -> None:
         "KubevouchApprove",
     )
     assert condition.message == "kubevouch: run 3f2a: every rule passed"
+    by_pin = approval("w1", "pinned by alice")
+    assert by_pin.message == (
+        "kubevouch: w1: every rule passed; names and addresses: pinned by alice"
+    )
+
+
+def test_a_denial_says_why_in_the_operators_words() -> None:
+    condition = denial("left the site")
+    assert (condition.type, condition.status, condition.reason, condition.message) == (
+        "Denied",
+        "True",
+        "KubevouchDeny",
+        "kubevouch: left the site",
+    )
 
 
 @pytest.mark.parametrize(

@@ -116,9 +116,11 @@ def _decision(about: str, results: tuple[RuleResult, ...]) -> Decision:
     return Decision(about, combined(tuple(each.outcome for each in results)), results)
 
 
-def approval(who: str) -> CsrCondition:
-    """The condition that approves a CSR. An approval can never be withdrawn."""
+def approval(who: str, names_by: str = "") -> CsrCondition:
+    """The condition that approves a CSR. An approval can never be withdrawn. names_by: whose word the names are."""
     message = f"kubevouch: {who}: every rule passed"
+    if names_by:
+        message += f"; names and addresses: {names_by}"
     return CsrCondition(type="Approved", status="True", reason=BY_US, message=message)
 
 

@@ -114,7 +114,8 @@ def approve_judged(
                 print_decision(terminal, again, each.node)
                 continue
             try:
-                await api.patch_approval(found, approval(found.spec.username))
+                condition = approval(found.spec.username, again.names.why)
+                await api.patch_approval(found, condition)
             except (Conflict, NotFound) as error:
                 terminal.error(str(error))
                 codes.append(error.exit_code)
