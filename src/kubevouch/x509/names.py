@@ -3,6 +3,7 @@
 Sources: parseName and parseASN1String in Go's crypto/x509/parser.go, pkix.Name.String in crypto/x509/pkix.
 """
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ _PRINTABLE = frozenset(
     b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 '()+,-./:=?*&"
 )
 _ESCAPED = ',+"\\<>;'
+_MAYBE_ESCAPED = re.compile(r'[,+"\\<>;# ]')
 
 
 class Attribute(NamedTuple):
@@ -67,9 +69,9 @@ class Name:
 
     def __str__(self) -> str:
         """The name as Go writes it, "CN=system:node:w1,O=system:nodes": known attributes last to first, then the others."""
-        known = []
+        known, there = [], {oid for oid, _ in self.attributes}
         for oid, word in _WORDS.items():
-            texts = self.values(oid)
+            texts = self.values(oid) if oid in there else ()
             if oid in _SINGLE:
                 texts = tuple(text for text in texts[-1:] if text)
             if texts:
@@ -81,6 +83,8 @@ class Name:
 
 
 def _escaped(text: str) -> str:
+    if not _MAYBE_ESCAPED.search(text):
+        return text
     last = len(text.encode()) - 1
     pieces, at = [], 0
     for char in text:

@@ -4,6 +4,7 @@ All structs here are narrow: they hold only the fields that this product reads. 
 one of them, since its other fields would be lost.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
@@ -106,7 +107,13 @@ class Resource(Generic[ObjectT]):
         return "/" + "/".join(_step(step) for step in steps)
 
 
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~-]*")
+"""Nothing to quote: almost every name in Kubernetes."""
+
+
 def _step(text: str) -> str:
+    if _PLAIN.fullmatch(text):
+        return text
     # A name of dots only would be resolved as a relative path.
     return text.replace(".", "%2E") if text in {".", ".."} else quote(text, safe="")
 
