@@ -19,9 +19,10 @@ class NodeIndex:
     """Who claims each name and address. Several nodes may claim one; the Node that came first is named then."""
 
     def __init__(self) -> None:
-        self._claimed: dict[str, frozenset[_Value]] = {}
+        self._claimed: dict[str, tuple[_Value, ...]] = {}
         self._order: dict[str, int] = {}
-        self._claimants: dict[_Value, set[str]] = {}
+        self._claimants: dict[_Value, str | set[str]] = {}
+        """One name, as almost always, without a set around it: half a kilobyte less for each node."""
         self._named: dict[_Value, str] = {}
         self._written: dict[str, tuple[Claim, ...]] = {}
         self._writings: dict[_Value, dict[str, bool]] = {}
@@ -31,10 +32,14 @@ class NodeIndex:
         """The Node as it is now; the same name again replaces what it claimed."""
         self._forget(node.name)
         self._order.setdefault(node.name, next(self._numbers))
-        claims = frozenset(_value(each.address) for each in node.status.addresses if each.address)
-        self._claimed[node.name] = claims
+        values = (_value(each.address) for each in node.status.addresses if each.address)
+        self._claimed[node.name] = claims = tuple(dict.fromkeys(values))
         for value in claims:
-            self._claimants.setdefault(value, set()).add(node.name)
+            known = self._claimants.setdefault(value, node.name)
+            if isinstance(known, set):
+                known.add(node.name)
+            elif known != node.name:
+                self._claimants[value] = {known, node.name}
         self._named[_value(node.name)] = node.name
 
     def remove(self, name: str) -> None:
@@ -81,7 +86,8 @@ class NodeIndex:
         self, node: str, value: _Value, written: Iterable[tuple[str, _Value, bool]]
     ) -> ClaimedBy | None:
         found: ClaimedBy | None = None
-        claimants = self._claimants.get(value, set()) - {node}
+        known = self._claimants.get(value, set())
+        claimants = ({known} if isinstance(known, str) else known) - {node}
         if claimants:
             found = ClaimedBy(min(claimants, key=self._order.__getitem__), proven=False)
         if (named := self._named.get(value)) and named != node:
@@ -93,10 +99,11 @@ class NodeIndex:
         return found
 
     def _forget(self, name: str) -> None:
-        for value in self._claimed.pop(name, frozenset()):
+        for value in self._claimed.pop(name, ()):
             claimants = self._claimants[value]
-            claimants.discard(name)
-            if not claimants:
+            if isinstance(claimants, set):
+                claimants.discard(name)
+            if not claimants or claimants == name:
                 del self._claimants[value]
         if self._named.get(_value(name)) == name:
             del self._named[_value(name)]
@@ -104,4 +111,7 @@ class NodeIndex:
 
 def _value(text: str) -> _Value:
     address = as_address(text)
-    return text.lower() if address is None else address
+    if address is not None:
+        return address
+    lower = text.lower()
+    return text if text == lower else lower

@@ -15,13 +15,13 @@ class WrittenClaims:
 
     def __init__(self) -> None:
         self._of: dict[str, tuple[Claim, ...]] = {}
-        self._by_value: dict[_Value, list[Owned]] = {}
+        self._by_value: dict[_Value, tuple[Owned, ...]] = {}
 
     def put(self, node: str, claims: tuple[Claim, ...]) -> None:
         """All that is written down for a node; () if nothing is any more."""
         for claim in self._of.pop(node, ()):
             value = _value(claim.value)
-            kept = [each for each in self._by_value.get(value, ()) if each[0] != node]
+            kept = tuple(each for each in self._by_value.get(value, ()) if each[0] != node)
             if kept:
                 self._by_value[value] = kept
             else:
@@ -31,7 +31,8 @@ class WrittenClaims:
         # A claim may be written down twice: each value has the node once for each.
         self._of[node] = claims
         for claim in claims:
-            self._by_value.setdefault(_value(claim.value), []).append((node, claim))
+            value = _value(claim.value)
+            self._by_value[value] = (*self._by_value.get(value, ()), (node, claim))
 
     def among(self, asked: AskedNames) -> Iterator[Owned]:
         """What is written down of the values that are asked for."""
@@ -43,4 +44,7 @@ class WrittenClaims:
 
 def _value(text: str) -> _Value:
     address = as_address(text)
-    return text.lower() if address is None else address
+    if address is not None:
+        return address
+    lower = text.lower()
+    return text if text == lower else lower
