@@ -169,7 +169,17 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
     "one as far ahead as clocks may differ": (
         timing.fresh,
         lambda: Case(age=-timedelta(minutes=1)),
-        lets_through("fresh", "made -60 s ago", FRESH),
+        lets_through("fresh", "made 60 s ahead of this machine's clock", FRESH),
+    ),
+    "one of this second": (
+        timing.fresh,
+        lambda: Case(age=-timedelta(seconds=0.9)),
+        lets_through("fresh", "made 0 s ago", FRESH),
+    ),
+    "one of the next second": (
+        timing.fresh,
+        lambda: Case(age=-timedelta(seconds=1)),
+        lets_through("fresh", "made 1 s ahead of this machine's clock", FRESH),
     ),
     "one of the future": (
         timing.fresh,

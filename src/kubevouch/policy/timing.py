@@ -42,12 +42,18 @@ def fresh(facts: CsrFacts) -> RuleResult:
     if csr.created is None:
         return cannot_tell("fresh", "a bare CSR does not say when it was made", allowed=allowed)
     age = facts.at - csr.created
-    seen = f"made {int(age.total_seconds())} s ago"
+    seconds = int(age.total_seconds())
+    # Clocks differ a little: the API server's may be ahead of ours.
+    seen = (
+        f"made {seconds} s ago"
+        if seconds >= 0
+        else f"made {-seconds} s ahead of this machine's clock"
+    )
     if -age > facts.limits.skew:
         return cannot_tell(
             "fresh",
             "it was made in the future, by this machine's clock: one of the clocks is wrong",
-            seen=f"made in {-int(age.total_seconds())} s",
+            seen=f"made in {-seconds} s",
             allowed=allowed,
         )
     started = facts.kubelet_started
