@@ -1,0 +1,251 @@
+"""Entries of ConfigMaps as they lie there, written by hand: each field is read and written, and what is wrong is said in full."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from kubevouch.policy.sources.pinned import PinnedNode, read_pin, read_pins, written_pin
+from kubevouch.policy.sources.recorded import (
+    Admitted,
+    RecordedNode,
+    read_record,
+    read_recorded,
+    written_record,
+)
+from kubevouch.policy.sources.stored import NotAnEntry, Shard, Unreadable
+from kubevouch.policy.standing import ClientCredential, ClientStanding, NodeStanding
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+A, B = "ab" * 32, "cd" * 32
+PIN = PinnedNode(
+    "worker-1",
+    "uid-1",
+    ("worker-1", "shop.example.com"),
+    ("10.0.0.5", "fd00::5"),
+    machine_id="m-1",
+    client_certificates=(A, B),
+    pinned_at=NOW,
+    by="alice",
+)
+PIN_TEXT = (
+    '{"addresses":["10.0.0.5","fd00::5"],"by":"alice",'
+    f'"clientCertificates":["{A}","{B}"],"machineId":"m-1","names":["worker-1","shop.example.com"],'
+    '"pinnedAt":"2026-11-25T12:00:00Z","uid":"uid-1","v":1}'
+)
+RECORD = RecordedNode(
+    "worker-1",
+    "uid-1",
+    Admitted(("worker-1",), ("10.0.0.5", "fd00::5"), NOW, "worker-*"),
+    NodeStanding(
+        "uid-1",
+        (
+            ClientCredential(A, ClientStanding.OWN, "csr-1", NOW),
+            ClientCredential(B, ClientStanding.BORROWED, "csr-2", NOW, parent=A, by_node=True),
+        ),
+        whole=True,
+        crowded=True,
+    ),
+)
+RECORD_TEXT = (
+    '{"admitted":{"addresses":["10.0.0.5","fd00::5"],"at":"2026-11-25T12:00:00Z",'
+    '"names":["worker-1"],"rule":"worker-*"},'
+    '"standing":{"credentials":['
+    f'{{"at":"2026-11-25T12:00:00Z","certificate":"{A}","csr":"csr-1","standing":"own"}},'
+    f'{{"at":"2026-11-25T12:00:00Z","byNode":true,"certificate":"{B}","csr":"csr-2","parent":"{A}",'
+    '"standing":"borrowed"}],"crowded":true,"uid":"uid-1","whole":true},"uid":"uid-1","v":1}'
+)
+AS_WRITTEN = "an entry as kubevouch writes it was expected"
+
+
+def test_each_field_of_a_pin_is_read() -> None:
+    assert read_pin("worker-1", PIN_TEXT.encode()) == PIN
+    assert read_pin("worker-1", b'{"v":1}') == PinnedNode("worker-1", "", (), ())
+    assert read_pins("kubevouch-pins-1", {"worker-1": PIN_TEXT}) == Shard({"worker-1": PIN})
+
+
+def test_each_field_of_a_pin_is_written() -> None:
+    assert written_pin(PIN) == PIN_TEXT
+    assert written_pin(PinnedNode("worker-1", "", (), ())) == '{"v":1}'
+
+
+def test_each_field_of_a_record_is_read() -> None:
+    assert read_record("worker-1", RECORD_TEXT.encode()) == RECORD
+    assert read_record("worker-1", b'{"v":1}') == RecordedNode("worker-1", "")
+    found = read_recorded("kubevouch-recorded-1", {"worker-1": RECORD_TEXT})
+    assert found == Shard({"worker-1": RECORD})
+
+
+def test_each_field_of_a_record_is_written() -> None:
+    assert written_record(RECORD) == RECORD_TEXT
+    assert written_record(RecordedNode("worker-1", "")) == '{"standing":{},"v":1}'
+
+
+def test_what_the_rule_admitted_is_read_in_its_plainest_form() -> None:
+    said = RECORD_TEXT.replace('"10.0.0.5","fd00::5"', '"::ffff:10.0.0.5","FD00:0::5","10.0.0.5"')
+    assert read_record("worker-1", said.encode()) == RECORD
+
+
+def credential(**other: Any) -> dict[str, Any]:
+    good = {"certificate": A, "standing": "own", "csr": "c", "at": "2026-11-25T12:00:00Z"}
+    return {"v": 1, "standing": {"credentials": [{**good, **other}]}}
+
+
+def admission(**other: Any) -> dict[str, Any]:
+    good = {"names": [], "addresses": [], "at": "2026-11-25T12:00:00Z", "rule": ""}
+    return {"v": 1, "admitted": {**good, **other}}
+
+
+LONG = "a" * 513
+CUT = "'" + "a" * 80 + "...'"
+LINE = "one line of at most 512 characters was expected"
+OFFSET = "a moment with its offset from UTC was expected"
+HEXADECIMAL = "64 lower-case hexadecimal digits were expected"
+WRONG_PINS: dict[str, tuple[Any, str, str]] = {
+    "cut off": ('{"v": 1', "not JSON (Input data was truncated)", AS_WRITTEN),
+    "not UTF-8": (b'{"v": 1, "by": "\xff"}', "not JSON ('utf-8' codec can't decode byte 0xff in position 0: invalid start byte)", AS_WRITTEN),
+    "no object": ([], "Expected `object`, got `array`", AS_WRITTEN),
+    "newer": ({"v": 2}, "version 2", "this kubevouch reads version 1; a newer one wrote it"),
+    "never was": ({"v": 0}, "version 0", "version 1 was expected"),
+    "unknown": ({"v": 1, "x": 1}, "Object contains unknown field `x`", AS_WRITTEN),
+    "uid": ({"v": 1, "uid": "a\nb"}, "uid 'a\\nb'", LINE),
+    "machine-id": ({"v": 1, "machineId": LONG}, f"machineId {CUT}", LINE),
+    "by": ({"v": 1, "by": LONG}, f"by {CUT}", LINE),
+    "name": ({"v": 1, "names": ["a", "*"]}, "name '*' (a wildcard)", "host names were expected"),
+    "names": ({"v": 1, "names": [f"n{i}" for i in range(65)]}, "65 names", "at most 64 are read"),
+    "address": ({"v": 1, "addresses": ["::1", "a" * 81]}, f"address {CUT}", "IP addresses without a prefix were expected"),
+    "zone": ({"v": 1, "addresses": ["fe80::1%1"]}, "address 'fe80::1%1'", "IP addresses without a prefix were expected"),
+    "addresses": ({"v": 1, "addresses": [f"10.0.0.{i}" for i in range(65)]}, "65 addresses", "at most 64 are read"),
+    "hash": ({"v": 1, "clientCertificates": [A, "AB" * 32]}, f"client certificate '{'AB' * 32}'", HEXADECIMAL),
+    "short hash": ({"v": 1, "clientCertificates": ["ab" * 31]}, f"client certificate '{'ab' * 31}'", HEXADECIMAL),
+    "not a digit": ({"v": 1, "clientCertificates": ["a" * 62 + "Xa"]}, f"client certificate '{'a' * 62}Xa'", HEXADECIMAL),
+    "not a digit at the end": ({"v": 1, "clientCertificates": ["a" * 63 + "X"]}, f"client certificate '{'a' * 63}X'", HEXADECIMAL),
+    "hashes": ({"v": 1, "clientCertificates": [f"{i:064x}" for i in range(65)]}, "65 client certificates", "at most 64 are read"),
+    "moment": ({"v": 1, "pinnedAt": "2026-11-25T12:00:00"}, "pinnedAt 2026-11-25 12:00:00", OFFSET),
+}  # fmt: skip
+WRONG_RECORDS: dict[str, tuple[Any, str, str]] = {
+    "newer": ({"v": 2}, "version 2", "this kubevouch reads version 1; a newer one wrote it"),
+    "unknown": ({"v": 1, "x": 1}, "Object contains unknown field `x`", AS_WRITTEN),
+    "uid": ({"v": 1, "uid": "a\nb"}, "uid 'a\\nb'", LINE),
+    "admitted without an offset": (admission(at="2026-11-25T12:00:00"), "at 2026-11-25 12:00:00", OFFSET),
+    "admitted name": (admission(names=["*"]), "name '*' (a wildcard)", "host names were expected"),
+    "admitted address": (admission(addresses=["a"]), "address 'a'", "IP addresses without a prefix were expected"),
+    "rule": (admission(rule="a\n"), "rule 'a\\n'", LINE),
+    "credential without an offset": (credential(at="2026-11-25T12:00:00"), "at 2026-11-25 12:00:00", OFFSET),
+    "csr": (credential(csr="a\n"), "csr 'a\\n'", LINE),
+    "certificate": (credential(certificate="a\n"), "certificate 'a\\n'", LINE),
+    "parent": (credential(parent="b\n"), "certificate 'b\\n'", LINE),
+    "standing": (credential(standing="lent"), "Invalid enum value 'lent' - at `$.standing.credentials[0].standing`", AS_WRITTEN),
+    "many credentials": ({"v": 1, "standing": {"credentials": credential()["standing"]["credentials"] * 13}}, "13 credentials", "at most 12 are kept"),
+}  # fmt: skip
+
+
+def raw(said: Any) -> bytes:
+    if isinstance(said, bytes):
+        return said
+    return (said if isinstance(said, str) else json.dumps(said)).encode()
+
+
+@pytest.mark.parametrize("case", WRONG_PINS)
+def test_of_a_pin_what_is_wrong_and_what_would_be_right_is_said(case: str) -> None:
+    said, seen, expected = WRONG_PINS[case]
+    with pytest.raises(NotAnEntry) as error:
+        read_pin("worker-1", raw(said))
+    assert (error.value.seen, error.value.expected) == (seen, expected)
+
+
+@pytest.mark.parametrize("case", WRONG_RECORDS)
+def test_of_a_record_what_is_wrong_and_what_would_be_right_is_said(case: str) -> None:
+    said, seen, expected = WRONG_RECORDS[case]
+    with pytest.raises(NotAnEntry) as error:
+        read_record("worker-1", raw(said))
+    assert (error.value.seen, error.value.expected) == (seen, expected)
+
+
+def test_as_much_as_may_be_is_read() -> None:
+    names = [f"n{i}" for i in range(64)]
+    addresses = [f"10.0.0.{i}" for i in range(64)]
+    hashes = [f"{i:064x}" for i in range(64)]
+    most = {"v": 1, "uid": "u" * 512, "names": names, "addresses": addresses}
+    found = read_pin("w", raw({**most, "clientCertificates": hashes}))
+    assert found == PinnedNode(
+        "w", "u" * 512, tuple(names), tuple(addresses), client_certificates=tuple(hashes)
+    )
+    twelve = {"v": 1, "standing": {"credentials": credential()["standing"]["credentials"] * 12}}
+    assert len(read_record("w", raw(twelve)).standing.credentials) == 12
+
+
+def test_a_value_said_twice_counts_once() -> None:
+    said = {"v": 1, "names": ["b", "a", "b"], "clientCertificates": [A, A]}
+    assert read_pin("w", raw(said)) == PinnedNode("w", "", ("b", "a"), (), client_certificates=(A,))
+    assert read_pin("w", raw({"v": 1, "names": ["a"] * 65})).names == ("a",)
+
+
+def test_a_text_of_eighty_characters_is_quoted_as_a_whole() -> None:
+    with pytest.raises(NotAnEntry) as error:
+        read_pin("w", raw({"v": 1, "addresses": ["a" * 80]}))
+    assert error.value.seen == f"address '{'a' * 80}'"
+
+
+def test_what_is_quoted_of_an_entry_is_bounded_and_prints_on_one_line() -> None:
+    error = NotAnEntry("\n" + "a" * 300, "b")
+    assert error.seen == "\\n" + "a" * 198
+    assert error.expected == "b"
+    assert error.args == ("\n" + "a" * 300, "b")
+
+
+def test_an_entry_of_sixteen_kibibytes_is_read_and_one_more_byte_is_not() -> None:
+    text = '{"v":1' + " " * (16 * 1024 - 7) + "}"
+    name = "kubevouch-pins-1"
+    assert read_pins(name, {"worker-1": text}).entries == {
+        "worker-1": PinnedNode("worker-1", "", (), ())
+    }
+    # Two bytes of UTF-8 for one character: bytes are counted.
+    for more in (text + " ", text[:-1].replace("  ", " ä", 1) + "}"):
+        assert read_pins(name, {"worker-1": more}).entries == {
+            "worker-1": Unreadable(f"{name}, worker-1", "16385 bytes", "at most 16384 are read")
+        }
+
+
+def test_each_entry_is_read_by_itself() -> None:
+    found = read_pins("kubevouch-pins-1", {"cp-1": "{", "worker-1": PIN_TEXT})
+    assert found.entries == {
+        "cp-1": Unreadable(
+            "kubevouch-pins-1, cp-1", "in the wrong ConfigMap", "kubevouch-pins-12 was expected"
+        ),
+        "worker-1": PIN,
+    }
+    assert read_recorded("kubevouch-recorded-1", {"worker-1": "{"}).entries == {
+        "worker-1": Unreadable(
+            "kubevouch-recorded-1, worker-1", "not JSON (Input data was truncated)", AS_WRITTEN
+        )
+    }
+
+
+def test_ten_thousand_entries_of_a_configmap_are_read_and_one_more_is_not() -> None:
+    data = {f"n{number}": "{" for number in range(10_000)}
+    found = read_pins("kubevouch-pins-1", data).entries.values()
+    assert {each.expected for each in found if isinstance(each, Unreadable)} >= {AS_WRITTEN}
+    too_many = read_pins("kubevouch-pins-1", {**data, "worker-1": PIN_TEXT}).entries
+    why = Unreadable("kubevouch-pins-1", "10001 entries", "at most 10000 are read")
+    assert too_many == dict.fromkeys([*data, "worker-1"], why)
+
+
+@pytest.mark.parametrize(
+    ("record", "seen"),
+    [
+        (RecordedNode("w", "a\nb"), "uid 'a\\nb'"),
+        (RecordedNode("w", "", Admitted(("*",), (), NOW, "")), "name '*' (a wildcard)"),
+    ],
+)
+def test_a_record_that_could_not_be_read_again_is_not_written(
+    record: RecordedNode, seen: str
+) -> None:
+    with pytest.raises(NotAnEntry) as error:
+        written_record(record)
+    assert error.value.seen == seen
+
+
+def test_how_a_pin_with_its_day_and_its_operator_is_called() -> None:
+    assert str(PIN) == "pinned on 2026-11-25 by alice"
