@@ -1,0 +1,371 @@
+"""The whole answer of each identity source: what the node may have, who says so, and in which words."""
+
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import msgspec
+import pytest
+
+from kubevouch.kube.resources import Node
+from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, NameSource
+from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.sources.choice import (
+    IdentitySource,
+    IdentitySources,
+    SourceAnswer,
+    answer_for,
+    wants_renewal,
+    written_answer,
+    written_claims,
+)
+from kubevouch.policy.sources.configuration import ApproverConfiguration, SourceWord
+from kubevouch.policy.sources.inventory import Inventory, InventoryNode
+from kubevouch.policy.sources.new_nodes import NewNodeRule
+from kubevouch.policy.sources.pinned import PinnedNode
+from kubevouch.policy.sources.recorded import Admitted, RecordedNode
+from kubevouch.policy.sources.renewal import RenewalEvidence
+from kubevouch.policy.sources.stored import Unreadable
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+RULE = NewNodeRule("w*", (ip_network("10.0.0.0/24"), ip_network("fd00::/64")), per_hour=2)
+ALL = (SourceWord.INVENTORY, SourceWord.PINS, SourceWord.RENEWAL, SourceWord.NEW_NODES)
+NODE = msgspec.convert(
+    {
+        "metadata": {
+            "name": "w1",
+            "uid": "uid-1",
+            "labels": {"node-role.kubernetes.io/control-plane": ""},
+        },
+        "status": {
+            "addresses": [
+                {"type": "Hostname", "address": "w1"},
+                {"type": "InternalIP", "address": "10.0.0.1"},
+                {"type": "InternalIP", "address": "fd00::1"},
+                {"type": "ExternalIP", "address": "192.0.2.1"},
+            ],
+            "nodeInfo": {"machineID": "m-1"},
+        },
+    },
+    Node,
+)
+ASKED = AskedNames(("w1", "shop"), (ip_address("10.0.0.1"), ip_address("fd00::1")))
+BROKEN = Unreadable("kubevouch-pins-3, w1", "not JSON", "an entry was expected")
+LISTED = InventoryNode("w1", ("w1", "shop"), ("10.0.0.1",), "m-1")
+PIN = PinnedNode("w1", "uid-1", ("w1", "shop"), ("10.0.0.1",), "m-1", (), NOW, "alice")
+RECORD = RecordedNode("w1", "uid-1", Admitted(("w1",), ("10.0.0.1",), NOW, "w*"))
+PINNED = "pinned on 2026-11-25 by alice"
+ADMITTED = "admitted by the rule for new nodes (w*) on 2026-11-25"
+DIFF = "kubevouch approver pin w1 --diff"
+
+
+def sources(
+    *words: SourceWord, rules: tuple[NewNodeRule, ...] = (RULE,), **more: Any
+) -> IdentitySources:
+    return IdentitySources(ApproverConfiguration(sources=words or ALL, new_nodes=rules), **more)
+
+
+def answered(known: IdentitySources, **more: Any) -> SourceAnswer:
+    return answer_for(NODE, ASKED, known, at=NOW, **more)
+
+
+def nothing(why: str, kind: HoldReason) -> AllowedNames:
+    return AllowedNames("w1", (), (), control_plane=True, outdated=why, not_valid=kind)
+
+
+def allowed(source: NameSource, listed: str, outdated: str = "") -> AllowedNames:
+    return AllowedNames(
+        "w1",
+        (Claim("w1", source), Claim("shop", source)),
+        (Claim("10.0.0.1", source),),
+        control_plane=True,
+        outdated=outdated,
+        unlisted=("fd00::1", "192.0.2.1"),
+        listed=listed,
+    )
+
+
+MACHINE = "the Node is on another machine than {} says, by its machine-id: " + DIFF
+BY_INVENTORY = "the Node claims it, and the inventory does not list it"
+BY_PIN = f"changed since it was {PINNED}: {DIFF}"
+
+
+@pytest.mark.parametrize(
+    ("known", "answer"),
+    [
+        (
+            {"inventory": Inventory({"w1": LISTED}), "pins": {"w1": PIN}},
+            SourceAnswer(
+                IdentitySource.INVENTORY,
+                allowed(NameSource.INVENTORY, BY_INVENTORY),
+                "listed in the inventory",
+            ),
+        ),
+        (
+            {"inventory": Inventory({"w1": msgspec.structs.replace(LISTED, machine_id="m-2")})},
+            SourceAnswer(
+                IdentitySource.INVENTORY,
+                allowed(NameSource.INVENTORY, BY_INVENTORY, MACHINE.format("the inventory")),
+                "listed in the inventory",
+            ),
+        ),
+        (
+            {"inventory": Inventory({"w2": LISTED}), "pins": {"w1": PIN}},
+            SourceAnswer(IdentitySource.PIN, allowed(NameSource.PIN, BY_PIN), PINNED),
+        ),
+        (
+            {"pins": {"w1": msgspec.structs.replace(PIN, machine_id="m-2")}},
+            SourceAnswer(
+                IdentitySource.PIN,
+                allowed(NameSource.PIN, BY_PIN, MACHINE.format("the pin")),
+                PINNED,
+            ),
+        ),
+        (
+            {"pins": {"w1": msgspec.structs.replace(PIN, uid="uid-0")}},
+            SourceAnswer(
+                IdentitySource.PIN,
+                allowed(
+                    NameSource.PIN,
+                    BY_PIN,
+                    f"the Node has been recreated since it was {PINNED}: {DIFF}",
+                ),
+                PINNED,
+            ),
+        ),
+        (
+            {"inventory": BROKEN},
+            SourceAnswer(
+                IdentitySource.INVENTORY,
+                nothing(str(BROKEN), HoldReason.SOURCE_UNREADABLE),
+                str(BROKEN),
+            ),
+        ),
+        (
+            {"inventory": Inventory({"w1": BROKEN})},
+            SourceAnswer(
+                IdentitySource.INVENTORY,
+                nothing(str(BROKEN), HoldReason.SOURCE_UNREADABLE),
+                str(BROKEN),
+            ),
+        ),
+        (
+            {"pins": {"w1": BROKEN}},
+            SourceAnswer(
+                IdentitySource.PIN, nothing(str(BROKEN), HoldReason.SOURCE_UNREADABLE), str(BROKEN)
+            ),
+        ),
+        (
+            {"recorded": {"w1": BROKEN}},
+            SourceAnswer(
+                IdentitySource.RECORDED,
+                nothing(str(BROKEN), HoldReason.SOURCE_UNREADABLE),
+                str(BROKEN),
+            ),
+        ),
+    ],
+)
+def test_what_is_written_down_for_a_node_is_the_whole_answer(
+    known: dict[str, Any], answer: SourceAnswer
+) -> None:
+    assert answered(sources(**known)) == answer
+    assert written_answer(NODE, sources(**known)) == answer
+    assert not wants_renewal(NODE, sources(**known))
+
+
+@pytest.mark.parametrize(
+    ("uid", "outdated"),
+    [("uid-1", ""), ("uid-0", f"the Node has been recreated since it was {ADMITTED}: {DIFF}")],
+)
+def test_what_was_admitted_once_is_the_whole_answer(uid: str, outdated: str) -> None:
+    record = msgspec.structs.replace(RECORD, uid=uid)
+    answer = SourceAnswer(
+        IdentitySource.RECORDED,
+        AllowedNames(
+            "w1",
+            (Claim("w1", NameSource.NODE_NAME),),
+            (Claim("10.0.0.1", NameSource.NEW_NODE_RULE),),
+            control_plane=True,
+            outdated=outdated,
+            unlisted=("fd00::1", "192.0.2.1"),
+            listed=f"changed since it was {ADMITTED}: {DIFF}",
+        ),
+        ADMITTED,
+    )
+    for words in (ALL, (SourceWord.PINS,), (SourceWord.NEW_NODES,)):
+        assert answered(sources(*words, recorded={"w1": record})) == answer
+
+
+@pytest.mark.parametrize("record", [RECORD, BROKEN])
+@pytest.mark.parametrize("word", [SourceWord.INVENTORY, SourceWord.RENEWAL])
+def test_where_neither_pins_nor_new_nodes_count_no_record_does(
+    word: SourceWord, record: RecordedNode | Unreadable
+) -> None:
+    known = sources(word, recorded={"w1": record})
+    assert answered(known).source is IdentitySource.NONE
+    assert written_answer(NODE, known) is None
+
+
+def test_a_source_that_is_not_named_does_not_count() -> None:
+    known = {
+        "inventory": Inventory({"w1": LISTED}),
+        "pins": {"w1": PIN},
+        "recorded": {"w1": RECORD},
+    }
+    assert answered(sources(SourceWord.RENEWAL, **known)).source is IdentitySource.NONE
+    assert answered(sources(SourceWord.PINS, inventory=BROKEN)).source is IdentitySource.NONE
+    assert answered(sources(SourceWord.INVENTORY, pins={"w1": BROKEN})).source is (
+        IdentitySource.NONE
+    )
+
+
+def test_of_a_node_that_nothing_written_down_knows_nothing_is_answered_without_its_csr() -> None:
+    others = sources(pins={"w2": PIN}, recorded={"w1": RecordedNode("w1", "uid-1"), "w2": RECORD})
+    for known in (sources(), others):
+        assert written_answer(NODE, known) is None
+        assert wants_renewal(NODE, known)
+
+
+def test_with_a_configuration_that_cannot_be_read_each_answer_is_why() -> None:
+    known = IdentitySources(BROKEN, pins={"w1": PIN})
+    answer = SourceAnswer(
+        IdentitySource.NONE, nothing(str(BROKEN), HoldReason.SOURCE_UNREADABLE), str(BROKEN)
+    )
+    assert answered(known) == answer
+    assert written_answer(NODE, known) == answer
+    assert not wants_renewal(NODE, known)
+    assert written_claims(known, "w1") == ()
+
+
+ADMITS = (
+    "the rule for new nodes (w*) admits a Node's own name, and addresses in 10.0.0.0/24, fd00::/64"
+)
+
+
+def test_what_the_rule_for_new_nodes_admits_is_the_whole_answer() -> None:
+    assert answered(sources()) == SourceAnswer(
+        IdentitySource.NEW_NODE_RULE,
+        AllowedNames(
+            "w1",
+            (Claim("w1", NameSource.NODE_NAME),),
+            (
+                Claim("10.0.0.1", NameSource.NEW_NODE_RULE),
+                Claim("fd00::1", NameSource.NEW_NODE_RULE),
+            ),
+            control_plane=True,
+            unlisted=("192.0.2.1",),
+            listed=ADMITS,
+        ),
+        "by the rule for new nodes (w*)",
+        Admitted(("w1",), ("10.0.0.1", "fd00::1"), NOW, "w*"),
+    )
+
+
+def test_the_rule_for_new_nodes_is_asked_only_where_it_counts_and_is_about_the_node() -> None:
+    assert answered(sources(*ALL[:3])).source is IdentitySource.NONE
+    other = NewNodeRule("db*", RULE.networks, 2)
+    assert answered(sources(rules=(other,))).source is IdentitySource.NONE
+    assert answered(sources(rules=(other, RULE))).admits is not None
+
+
+@pytest.mark.parametrize(
+    ("records", "full"),
+    [
+        ({"w2": RECORD}, False),
+        ({"w2": RECORD, "w3": RECORD}, True),
+        ({"w2": RECORD, "w3": BROKEN}, True),
+        ({"w2": BROKEN}, False),
+        ({"w2": BROKEN, "w3": BROKEN}, True),
+        ({"w2": RecordedNode("w2", ""), "w3": RecordedNode("w3", "")}, False),
+    ],
+)
+def test_a_rule_without_room_is_the_whole_answer(
+    records: dict[str, RecordedNode | Unreadable], full: bool
+) -> None:
+    why = "the rule for new nodes (w*) has admitted 2 within an hour: kubevouch approver pin w1"
+    answer = answered(sources(recorded=records))
+    assert (answer.admits is None) is full
+    if full:
+        assert answer == SourceAnswer(
+            IdentitySource.NEW_NODE_RULE, nothing(why, HoldReason.TOO_MANY_NEW_NODES), why
+        )
+
+
+def test_an_admission_of_an_hour_ago_makes_room_and_one_of_59_minutes_does_not() -> None:
+    rule = NewNodeRule("w*", RULE.networks, 1)
+    for age, left in ((timedelta(minutes=59, seconds=59), 0), (timedelta(hours=1), 1)):
+        assert rule.left([Admitted((), (), NOW - age, "w*")], NOW) == left
+    assert rule.left([Admitted((), (), NOW, "w*")] * 3, NOW) == 0
+    assert rule.left([Admitted((), (), NOW, "db*")] * 3, NOW) == 1
+
+
+def test_the_nodes_own_word_is_the_whole_answer_where_it_counts() -> None:
+    by = NameSource.NODE_STATUS
+    assert answered(sources(SourceWord.NODE_STATUS)) == SourceAnswer(
+        IdentitySource.NODE_STATUS,
+        AllowedNames(
+            "w1",
+            (Claim("w1", NameSource.NODE_NAME),),
+            (Claim("10.0.0.1", by), Claim("fd00::1", by), Claim("192.0.2.1", by)),
+            control_plane=True,
+            trusts_node=True,
+        ),
+        "only the node itself says so",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "renewal", "why"),
+    [
+        (
+            (SourceWord.INVENTORY, SourceWord.PINS),
+            None,
+            "not known to inventory, pins: kubevouch approver pin w1",
+        ),
+        (
+            ALL[:3],
+            None,
+            "not known to inventory, pins, renewal; renewal: nobody has looked at what it serves: "
+            "kubevouch approver pin w1",
+        ),
+        (
+            (SourceWord.RENEWAL,),
+            RenewalEvidence((), (), NOW),
+            "not known to renewal; renewal: 10.0.0.1: nobody has looked at what is served there: "
+            "kubevouch approver pin w1",
+        ),
+    ],
+)
+def test_of_a_node_that_is_not_known_the_whole_answer_is_why(
+    words: tuple[SourceWord, ...], renewal: RenewalEvidence | None, why: str
+) -> None:
+    assert answered(sources(*words), renewal=renewal) == SourceAnswer(
+        IdentitySource.NONE, nothing(why, HoldReason.NODE_UNKNOWN), why
+    )
+
+
+def test_each_source_adds_what_it_has_to_what_is_written_down() -> None:
+    known = sources(
+        inventory=Inventory({"w1": InventoryNode("w1", ("a",), ("10.0.0.1",))}),
+        pins={"w1": PinnedNode("w1", "", ("b",), ("10.0.0.2",))},
+        recorded={"w1": RecordedNode("w1", "", Admitted(("c",), ("10.0.0.3",), NOW, "w*"))},
+    )
+    assert written_claims(known, "w1") == (
+        Claim("a", NameSource.INVENTORY),
+        Claim("10.0.0.1", NameSource.INVENTORY),
+        Claim("b", NameSource.PIN),
+        Claim("10.0.0.2", NameSource.PIN),
+        Claim("c", NameSource.NEW_NODE_RULE),
+        Claim("10.0.0.3", NameSource.NEW_NODE_RULE),
+    )
+    assert written_claims(known, "w2") == ()
+
+
+def test_what_a_source_that_does_not_count_lists_is_nobodys() -> None:
+    inventory, pins = Inventory({"w1": LISTED}), {"w1": PIN}
+    by_pin = written_claims(sources(SourceWord.PINS, inventory=inventory, pins=pins), "w1")
+    assert {each.source for each in by_pin} == {NameSource.PIN}
+    listed = written_claims(sources(SourceWord.INVENTORY, inventory=inventory, pins=pins), "w1")
+    assert {each.source for each in listed} == {NameSource.INVENTORY}
+    bad = sources(inventory=Inventory({"w1": BROKEN}), pins={"w1": BROKEN}, recorded={"w1": BROKEN})
+    assert written_claims(bad, "w1") == ()
