@@ -56,6 +56,7 @@ PIN = PinnedNode("w1", "uid-1", ("w1", "shop"), ("10.0.0.1",), "m-1", (), NOW, "
 RECORD = RecordedNode("w1", "uid-1", Admitted(("w1",), ("10.0.0.1",), NOW, "w*"))
 PINNED = "pinned on 2026-11-25 by alice"
 ADMITTED = "admitted by the rule for new nodes (w*) on 2026-11-25"
+ADVICE = "kubevouch approver pin w1"
 DIFF = "kubevouch approver pin w1 --diff"
 
 
@@ -207,7 +208,7 @@ def test_where_neither_pins_nor_new_nodes_count_no_record_does(
 
 
 def test_a_source_that_is_not_named_does_not_count() -> None:
-    known = {
+    known: dict[str, Any] = {
         "inventory": Inventory({"w1": LISTED}),
         "pins": {"w1": PIN},
         "recorded": {"w1": RECORD},
@@ -320,19 +321,17 @@ def test_the_nodes_own_word_is_the_whole_answer_where_it_counts() -> None:
         (
             (SourceWord.INVENTORY, SourceWord.PINS),
             None,
-            "not known to inventory, pins: kubevouch approver pin w1",
+            f"not known to inventory, pins: {ADVICE}",
         ),
         (
             ALL[:3],
             None,
-            "not known to inventory, pins, renewal; renewal: nobody has looked at what it serves: "
-            "kubevouch approver pin w1",
+            f"not known to inventory, pins, renewal; renewal: nobody has looked at what it serves: {ADVICE}",
         ),
         (
             (SourceWord.RENEWAL,),
             RenewalEvidence((), (), NOW),
-            "not known to renewal; renewal: 10.0.0.1: nobody has looked at what is served there: "
-            "kubevouch approver pin w1",
+            f"not known to renewal; renewal: 10.0.0.1: nobody has looked at what is served there: {ADVICE}",
         ),
     ],
 )

@@ -35,7 +35,8 @@ def allowed_by_renewal(
     """What the served certificate allows; or, if none shows that it is this node's, why not."""
     served: dict[Address, Certificate] = {}
     not_served: dict[Address, str] = {}
-    for address in asked.addresses:
+    asked_addresses = [unmapped(each) for each in asked.addresses]
+    for address in asked_addresses:
         leaf = _leaf_of(node, address, evidence)
         if isinstance(leaf, str):
             not_served[address] = leaf
@@ -61,7 +62,7 @@ def allowed_by_renewal(
         outdated=_outdated(served, {a: why for a, why in not_served.items() if str(a) in has}),
         not_valid=HoldReason.NOT_SERVED,
         unlisted=tuple(
-            value for value in (*asked.names, *map(str, asked.addresses)) if value not in has
+            value for value in (*asked.names, *map(str, asked_addresses)) if value not in has
         ),
         listed=f"the certificate that it serves lacks it: kubevouch approver pin {node}",
     )
@@ -104,6 +105,6 @@ def _leaf_of(node: str, address: Address, evidence: RenewalEvidence) -> Certific
 
 def _is_at(dialled: DialResult, address: Address) -> bool:
     try:
-        return unmapped(ip_address(dialled.target.address)) == unmapped(address)
+        return unmapped(ip_address(dialled.target.address)) == address
     except ValueError:
         return False

@@ -1,0 +1,198 @@
+"""What a served certificate allows, in full: each name, each address, and for each doubt the words."""
+
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+
+import pytest
+import trustme
+
+from kubevouch.kubelet.dial_result import DialResult, Target
+from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, NameSource
+from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.sources.renewal import RenewalEvidence, allowed_by_renewal
+from kubevouch.tls import FailureKind, HandshakeFailure
+from kubevouch.x509 import Certificate, read_certificates
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+FIRST, SECOND = "10.0.0.1", "fd00::1"
+CA, STRANGER = trustme.CA(), trustme.CA(organization_name="somebody else")
+BETWEEN = CA.create_child_ca()
+TIMEOUT = HandshakeFailure(FailureKind.CONNECT_TIMEOUT, "no answer within 5 s")
+BY_SERVED = NameSource.LIVE_CERTIFICATE
+LACKS = "the certificate that it serves lacks it: kubevouch approver pin w1"
+
+
+def served(
+    *identities: str,
+    by: trustme.CA = CA,
+    user: str | None = "system:node:w1",
+    group: str | None = "system:nodes",
+    ends: datetime = NOW + timedelta(days=1),
+) -> tuple[Certificate, ...]:
+    pair = by.issue_cert(
+        *identities,
+        common_name=user,
+        organization_name=group,
+        not_before=NOW - timedelta(days=1),
+        not_after=ends,
+    )
+    return read_certificates(b"".join(each.bytes() for each in pair.cert_chain_pems), "chain")
+
+
+def at(address: str, *chain: Certificate, failure: HandshakeFailure | None = None) -> DialResult:
+    return DialResult(Target(address), NOW, 0.01, chain=chain, failure=failure)
+
+
+def allowed(
+    *dialled: DialResult,
+    names: tuple[str, ...] = ("w1",),
+    addresses: tuple[str, ...] = (FIRST, SECOND),
+    control_plane: bool = False,
+) -> AllowedNames | str:
+    roots = read_certificates(CA.cert_pem.bytes(), "roots")
+    asked = AskedNames(names, tuple(map(ip_address, addresses)))
+    return allowed_by_renewal(
+        "w1", asked, RenewalEvidence(dialled, roots, NOW), control_plane=control_plane
+    )
+
+
+GOOD = served("w1", "shop", FIRST, SECOND)
+
+
+def by_good(
+    *, outdated: str = "", unlisted: tuple[str, ...] = (), cp: bool = False
+) -> AllowedNames:
+    return AllowedNames(
+        node="w1",
+        names=(Claim("w1", NameSource.NODE_NAME), Claim("shop", BY_SERVED)),
+        addresses=(Claim(FIRST, BY_SERVED), Claim(SECOND, BY_SERVED)),
+        control_plane=cp,
+        outdated=outdated,
+        not_valid=HoldReason.NOT_SERVED,
+        unlisted=unlisted,
+        listed=LACKS,
+    )
+
+
+@pytest.mark.parametrize("cp", [True, False])
+def test_only_the_nodes_own_name_is_its_own_and_all_else_is_by_the_certificate(cp: bool) -> None:
+    assert allowed(at(FIRST, *GOOD), at(SECOND, *GOOD), control_plane=cp) == by_good(cp=cp)
+
+
+def test_what_is_asked_for_and_not_in_the_certificate_is_listed_as_it_is_asked() -> None:
+    found = allowed(
+        at(FIRST, *GOOD),
+        at("10.0.0.9", *GOOD),
+        names=("alias", "shop", "w1"),
+        addresses=(FIRST, "10.0.0.9"),
+    )
+    assert found == by_good(unlisted=("alias", "10.0.0.9"))
+
+
+def test_an_address_that_the_certificate_lacks_need_not_serve_it() -> None:
+    found = allowed(at(FIRST, *GOOD), addresses=(FIRST, "10.0.0.9"))
+    assert found == by_good(unlisted=("10.0.0.9",))
+
+
+def test_a_certificate_that_an_intermediate_signed_is_verified_with_what_is_served_besides() -> (
+    None
+):
+    chain = served("w1", "shop", FIRST, SECOND, by=BETWEEN)
+    assert len(chain) == 2
+    assert allowed(at(FIRST, *chain), at(SECOND, *chain)) == by_good()
+    assert allowed(at(FIRST, chain[0]), addresses=(FIRST,)) == (
+        f"{FIRST}: x509: certificate signed by unknown authority"
+    )
+
+
+NOT_SERVED = {
+    "no answer": ((at(SECOND, failure=TIMEOUT),), f"{SECOND}: no answer within 5 s"),
+    "nobody looked": ((), f"{SECOND}: nobody has looked at what is served there"),
+    "no certificate": ((at(SECOND),), f"{SECOND}: no certificate is served"),
+    "another": (
+        (at(SECOND, *served("w1", "shop", FIRST, SECOND)),),
+        f"{FIRST}, {SECOND}: not the same certificate is served at all of them",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOT_SERVED)
+def test_where_it_is_not_served_everywhere_the_words_say_where(case: str) -> None:
+    dialled, why = NOT_SERVED[case]
+    assert allowed(at(FIRST, *GOOD), *dialled) == by_good(outdated=why)
+
+
+def test_each_address_where_it_is_not_served_is_named() -> None:
+    good = served("w1", FIRST, SECOND, "10.0.0.2")
+    found = allowed(
+        at(FIRST, *good), at(SECOND, failure=TIMEOUT), addresses=(FIRST, SECOND, "10.0.0.2")
+    )
+    assert isinstance(found, AllowedNames)
+    assert found.outdated == (
+        f"{SECOND}: no answer within 5 s; 10.0.0.2: nobody has looked at what is served there"
+    )
+
+
+LATE = "current time 2026-11-25T12:00:00Z is after 2026-11-25T11:59:59Z"
+NONE_SHOWS_IT = {
+    "nobody looked": ((), f"{FIRST}: nobody has looked at what is served there"),
+    "the first of two": (
+        (at(FIRST, failure=TIMEOUT), at(SECOND)),
+        f"{FIRST}: no answer within 5 s",
+    ),
+    "expired": (
+        (at(FIRST, *served("w1", FIRST, ends=NOW - timedelta(seconds=1))),),
+        f"{FIRST}: x509: certificate has expired or is not yet valid: {LATE}",
+    ),
+    "of another authority": (
+        (at(FIRST, *served("w1", FIRST, by=STRANGER)),),
+        f"{FIRST}: x509: certificate signed by unknown authority",
+    ),
+    "of another node": (
+        (at(FIRST, *served("w1", FIRST, user="system:node:w2")),),
+        f"{FIRST}: the certificate of system:node:w2 is served",
+    ),
+    "of a user of that name": (
+        (at(FIRST, *served("w1", FIRST, user="w1")),),
+        f"{FIRST}: the certificate of w1 is served",
+    ),
+    "of another group": (
+        (at(FIRST, *served("w1", FIRST, group="system:masters")),),
+        f"{FIRST}: the certificate of system:node:w1 is served",
+    ),
+    "of nobody": (
+        (at(FIRST, *served("w1", FIRST, user=None, group=None)),),
+        f"{FIRST}: the certificate of nobody is served",
+    ),
+    "of a hostile name": (
+        (at(FIRST, *served("w1", FIRST, user="w\x1b[2J")),),
+        f"{FIRST}: the certificate of w\\x1b[2J is served",
+    ),
+    "at a name": (
+        (at("w1", *GOOD),),
+        f"{FIRST}: nobody has looked at what is served there",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NONE_SHOWS_IT)
+def test_where_no_certificate_shows_the_node_the_words_of_the_first_address_count(
+    case: str,
+) -> None:
+    dialled, why = NONE_SHOWS_IT[case]
+    assert allowed(*dialled) == why
+
+
+def test_a_csr_without_an_address_says_nothing_of_where_to_look() -> None:
+    why = "the CSR asks for no address at which to look"
+    assert allowed(at(FIRST, *GOOD), addresses=()) == why
+
+
+def test_an_address_in_ipv6_clothes_is_the_one_that_it_stands_for() -> None:
+    assert allowed(at(f"::ffff:{FIRST}", *GOOD), at("fd00:0:0::1", *GOOD)) == by_good()
+    dressed = f"::ffff:{FIRST}"
+    for first in (FIRST, dressed):
+        asked = allowed(at(first, *GOOD), at(SECOND, *GOOD), addresses=(dressed, SECOND))
+        assert asked == by_good()
+    why = f"{FIRST}: nobody has looked at what is served there"
+    assert allowed(at(SECOND, *GOOD), addresses=(dressed, SECOND)) == by_good(outdated=why)
