@@ -7,10 +7,13 @@ import msgspec
 from real.layout import AUDIT_LOG
 from real.machine import Machine
 
+_POD = "authentication.kubernetes.io/pod-name"
+
 
 class _User(msgspec.Struct, frozen=True):
     username: str = ""
     groups: tuple[str, ...] = ()
+    extra: dict[str, tuple[str, ...]] = {}
 
 
 class _Object(msgspec.Struct, frozen=True, rename="camel"):
@@ -41,6 +44,21 @@ class Entry(msgspec.Struct, frozen=True, rename="camel"):
     def user_name(self) -> str:
         """Who asked."""
         return self.user.username
+
+    @property
+    def name(self) -> str:
+        """Name of the object, where the request was for one."""
+        return self.object_ref.name
+
+    @property
+    def code(self) -> int:
+        """HTTP status of the answer."""
+        return self.response_status.code
+
+    @property
+    def pod(self) -> str:
+        """Name of the pod whose token it was, if it was one (KEP-4193)."""
+        return next(iter(self.user.extra.get(_POD, ())), "")
 
     @property
     def what(self) -> str:

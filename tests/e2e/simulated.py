@@ -32,7 +32,10 @@ SECRETS = "/api/v1/namespaces/kube-system/secrets"
 SERVING = "kubernetes.io/kubelet-serving"
 CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
 HELD, APPROVED = "KubeletServingHeld", "KubeletServingApproved"
-USAGES = {SERVING: ["digital signature", "server auth"], CLIENT: ["digital signature", "client auth"]}
+USAGES = {
+    SERVING: ["digital signature", "server auth"],
+    CLIENT: ["digital signature", "client auth"],
+}
 _TOKEN_ID, _TOKEN_SECRET = "j01n3r", "0123456789abcdef"
 _AT_ONCE = 8
 
@@ -64,7 +67,10 @@ class SimulatedNode:
         self.api.patch(path, {"status": self._status(addresses)})
 
     def ask(
-        self, *addresses: str, names: Sequence[str] = (), key: ec.EllipticCurvePrivateKey | None = None
+        self,
+        *addresses: str,
+        names: Sequence[str] = (),
+        key: ec.EllipticCurvePrivateKey | None = None,
     ) -> str:
         """Makes a CSR for a serving certificate, its own name and address unless it says otherwise. Its name."""
         pem = request(self.name, names or [self.name], addresses or [self.address], key=key)

@@ -1,0 +1,169 @@
+"""The approver in the cluster: pods of our image with exactly the manifests that `approver install` applies."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import yaml
+
+from real.bed import Bed, Node
+
+from .bed_cluster import BedCluster
+from .cluster import Audited, Cluster, Ran
+from .programs import CHECKOUT
+from .told import eventually
+
+NAMESPACE, NAME = "kubevouch-system", "kubevouch-approver"
+USER = f"system:serviceaccount:{NAMESPACE}:{NAME}"
+RBAC = CHECKOUT / "deploy" / "approver" / "10-rbac.yaml"
+NETWORK = "192.168.96.0/20"
+"""Where simulated nodes of the rule for new nodes are. Nobody answers there, and that is said at once."""
+
+_READY = ("rollout", "status", f"deployment/{NAME}", "-n", NAMESPACE, "--timeout=120s")
+
+
+@dataclass(frozen=True)
+class ApproverPod:
+    """One pod. What is done to its process is done on its node, so that Kubernetes learns of it as of any failure."""
+
+    name: str
+    node: Node
+
+    @property
+    def process(self) -> str:
+        """Its process id, as its node counts them."""
+        found = self.node.sh("pgrep -f 'approver run'").stdout.split()
+        for each in found:
+            if (
+                self.node.sh(f"nsenter -t {each} -u hostname", check=False).stdout
+                == f"{self.name}\n"
+            ):
+                return each
+        raise AssertionError((self.name, found))
+
+    def signal(self, process: str, signal: str) -> None:
+        self.node.sh(f"kill -{signal} {process}")
+
+    def memory(self) -> int:
+        """Resident bytes."""
+        text = self.node.sh(f"grep VmRSS /proc/{self.process}/status").stdout
+        return int(text.split()[1]) * 1024
+
+    def connections(self) -> int:
+        """Open sockets."""
+        return int(self.node.sh(f"ls -l /proc/{self.process}/fd | grep -c socket:").stdout)
+
+    def log(self) -> list[dict[str, Any]]:
+        """Its log from the node's disk, the container that runs now: the kubelet's port may be dark."""
+        path = f"/var/log/pods/{NAMESPACE}_{self.name}_*/approver/*.log"
+        lines = self.node.sh(f"cat {path}").stdout.splitlines()
+        texts = [line.split(" ", 3)[3] for line in lines]
+        return [json.loads(text) for text in texts if text.startswith("{")]
+
+
+@dataclass(frozen=True)
+class InstalledApprover:
+    """The Deployment, and what is asked about it."""
+
+    cluster: Cluster
+    bed: Bed
+
+    def pods(self) -> list[ApproverPod]:
+        words = ("get", "pods", "-n", NAMESPACE, "-l", f"app.kubernetes.io/name={NAME}")
+        items = json.loads(self.cluster.kubectl(*words, "-o", "json").stdout)["items"]
+        return [
+            ApproverPod(each["metadata"]["name"], self.bed.node(each["spec"]["nodeName"]))
+            for each in items
+            if each["spec"].get("nodeName") and not each["metadata"].get("deletionTimestamp")
+        ]
+
+    def scale(self, replicas: int) -> None:
+        """As many pods, all of them ready."""
+        words = ("scale", "deployment", NAME, "-n", NAMESPACE, f"--replicas={replicas}")
+        self.cluster.kubectl(*words)
+        self.cluster.kubectl(*_READY, seconds=130)
+        eventually(lambda: len(self.pods()) == replicas, f"{replicas} pods")
+
+    def holder(self) -> str:
+        """Who holds the Lease."""
+        words = ("get", "lease", NAME, "-n", NAMESPACE, "-o", "jsonpath={.spec.holderIdentity}")
+        return self.cluster.kubectl(*words).stdout
+
+    def leader(self) -> ApproverPod:
+        """The pod that holds the Lease."""
+
+        def look() -> ApproverPod | None:
+            holder = self.holder().rpartition("_")[0]
+            return next((pod for pod in self.pods() if pod.name == holder), None)
+
+        found = eventually(look, "a leader")
+        assert found is not None
+        return found
+
+    def requests(self, since: datetime, pod: str = "") -> list[Audited]:
+        """What it asked of the API server since then; of one pod, if one is named."""
+        return [
+            each
+            for each in self.cluster.audit(since)
+            if each.user_name == USER and pod in ("", each.pod)
+        ]
+
+    def approvals(self, since: datetime) -> dict[str, int]:
+        """How often each CSR's approval was written, with success."""
+        counted: dict[str, int] = {}
+        for each in self.requests(since):
+            if each.what == "certificatesigningrequests/approval" and each.code < 300:
+                counted[each.name] = counted.get(each.name, 0) + 1
+        return counted
+
+
+@contextmanager
+def installed(
+    cluster: BedCluster, image: str, *words: str, rule: str = "sim-*"
+) -> Iterator[InstalledApprover]:
+    """Installed as an operator does it, with a rule for new nodes; removed afterwards, with all that it has written.
+
+    The namespace is asked to go, too. It stays as long as the metrics API does not answer.
+    """
+    clean(cluster)
+    chosen = ("--new-nodes", "rule", "--new-node-names", rule, "--new-node-cidr", NETWORK)
+    more = ("--new-nodes-per-hour", "1000", *words)
+    ran = cluster.kubevouch("approver", "install", "--image", image, "--yes", *chosen, *more)
+    assert ran.code == 0, ran
+    try:
+        yield InstalledApprover(cluster, cluster.bed)
+    finally:
+        clean(cluster)
+
+
+def clean(cluster: Cluster) -> Ran:
+    """Nothing of an approver is there any more."""
+    ran = cluster.kubevouch("approver", "remove", "--pins", "--yes")
+    assert ran.code == 0, ran
+    words = ("wait", f"namespace/{NAMESPACE}", "--for=delete", "--timeout=90s")
+    cluster.kubectl(*words, seconds=100)
+    return ran
+
+
+def granted(cluster: Cluster) -> set[tuple[str, str]]:
+    """(verb, resource[/subresource]) of the manifests, and of the built-in roles that they bind."""
+    documents = [each for each in yaml.safe_load_all(RBAC.read_text()) if each]
+    roles = [each for each in documents if each["kind"] in {"Role", "ClusterRole"}]
+    own = {(each["kind"], each["metadata"]["name"]) for each in roles}
+    for each in documents:
+        if not each["kind"].endswith("Binding"):
+            continue
+        ref, space = each["roleRef"], each["metadata"].get("namespace", "default")
+        if (ref["kind"], ref["name"]) not in own:
+            words = ("get", ref["kind"].lower(), ref["name"], "-n", space, "-o", "json")
+            roles.append(json.loads(cluster.kubectl(*words).stdout))
+    return {pair for role in roles for rule in role["rules"] for pair in _pairs(rule)}
+
+
+def _pairs(rule: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    for verb in rule["verbs"]:
+        for resource in rule.get("resources", ()):
+            yield verb, resource
