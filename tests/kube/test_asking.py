@@ -17,6 +17,7 @@ from kubevouch.kube.resources import (
     EVENTS,
     NODES,
     PODS,
+    CertificateSigningRequest,
     CsrCondition,
     ResourceAttributes,
     event,
@@ -347,6 +348,26 @@ async def test_an_event_about_a_cluster_scoped_object_goes_to_default(
     # The note may hold 1,023 bytes, and no half of a character.
     assert len(stored["note"].encode()) <= 1023
     assert set(stored["note"]) == {"é"}
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix"),
+    [
+        ("csr-4x2vd", "csr-4x2vd-"),
+        ("node.example.com", "node-example-com-"),
+        ("A_b:c", "a-b-c-"),
+        ("." * 60, "unnamed-"),
+        ("n" * 253, "n" * 50 + "-"),
+    ],
+)
+def test_an_events_name_is_one_that_the_api_server_takes_whatever_the_objects_is(
+    name: str, prefix: str
+) -> None:
+    """Only a dash may end a generateName (apimachinery's maskTrailingDash)."""
+    about = msgspec.convert({"metadata": {"name": name}}, CertificateSigningRequest)
+    words = {"reason": "Held", "action": "Hold", "note": "", "instance": "kubevouch-1"}
+    body = event(about, CSRS, warning=True, at=MOMENT, **words)
+    assert body["metadata"]["generateName"] == prefix
 
 
 async def test_a_path_of_the_server_goes_before_every_path(

@@ -107,6 +107,7 @@ async def test_a_generated_name_has_five_characters_more(lab: Bench) -> None:
     [
         (MAPS, {}, 422, "name or generateName is required"),
         (MAPS, _map("A_b"), 422, "a lowercase RFC 1123 subdomain must consist of"),
+        (MAPS, {"metadata": {"generateName": "a."}}, 422, "metadata.generateName: Invalid value"),
         (MAPS, {"metadata": {"name": "a", "labels": {"x": "a b"}}}, 422, "a valid label must be"),
         (MAPS, {"metadata": {"name": "a", "namespace": "b"}}, 400, "does not match the namespace"),
         (MAPS, {"kind": "Pod", "metadata": {"name": "a"}}, 400, "cannot be handled as a ConfigMap"),

@@ -49,13 +49,21 @@ def metadata_causes(kind: Kind, thing: Object) -> list[Cause]:
     """What is wrong with the metadata of an object."""
     metadata = thing["metadata"]
     return [
-        *_name_causes(kind, metadata["name"]),
+        *_name_causes(kind, "name", metadata["name"], metadata["name"]),
+        *_prefix_causes(kind, metadata.get("generateName", "")),
         *_label_causes(metadata.get("labels") or {}),
         *_annotation_causes(metadata.get("annotations") or {}),
     ]
 
 
-def _name_causes(kind: Kind, name: str) -> Iterator[Cause]:
+def _prefix_causes(kind: Kind, prefix: str) -> Iterator[Cause]:
+    """Of a generateName: as a name, but for a dash at its end (api/validation/objectmeta.go, generic.go)."""
+    masked = f"{prefix[:-2]}a" if len(prefix) > 1 and prefix.endswith("-") else prefix
+    if masked:
+        yield from _name_causes(kind, "generateName", masked, prefix)
+
+
+def _name_causes(kind: Kind, field: str, name: str, shown: str) -> Iterator[Cause]:
     texts: Iterator[str]
     if kind.group in _PATH_SEGMENT:
         texts = _segment_texts(name)
@@ -66,7 +74,7 @@ def _name_causes(kind: Kind, name: str) -> Iterator[Cause]:
     else:
         texts = _texts(name, _SUBDOMAIN, _SUBDOMAIN_TEXT, 253)
     for text in texts:
-        yield "FieldValueInvalid", "metadata.name", f'Invalid value: "{name}": {text}'
+        yield "FieldValueInvalid", f"metadata.{field}", f'Invalid value: "{shown}": {text}'
 
 
 def _segment_texts(name: str) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Events of events.k8s.io/v1."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -39,7 +40,7 @@ def event(
         "apiVersion": EVENTS.api_version,
         "kind": EVENTS.kind,
         "metadata": {
-            "generateName": f"{about.name[:200]}.",
+            "generateName": f"{_prefix_of(about.name)}-",
             "namespace": about.namespace or "default",
         },
         "eventTime": micro_time(at),
@@ -57,3 +58,8 @@ def event(
         "reportingController": "kubevouch",
         "reportingInstance": instance[:128],
     }
+
+
+def _prefix_of(name: str) -> str:
+    """What the name of an Event begins with. CSRs may have any name, Events may not; a dash is all that may end it."""
+    return re.sub("[^a-z0-9]+", "-", name.lower())[:50].strip("-") or "unnamed"
