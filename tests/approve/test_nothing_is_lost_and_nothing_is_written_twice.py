@@ -95,6 +95,23 @@ async def test_a_node_that_cannot_be_read_is_asked_for_again(cluster: Cluster) -
         assert running.metric(series) == 2
 
 
+async def test_a_watch_of_nodes_that_is_behind_holds_up_nobody(cluster: Cluster) -> None:
+    """The Node is made again and asks at once; what the watch has shown is the Node before."""
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+        await cluster.until(lambda: "Listed everything" in running.log)
+        await cluster.until(lambda: cluster.server.watches.open == 4)
+        cluster.server.faults.on(
+            "/api/v1/nodes", faults.silence(), where=lambda seen: "watch" in seen.query
+        )
+        await cluster.server.watches.cut()
+        cluster.delete_node("n1")
+        cluster.node("n1", "192.0.2.1")
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+
+
 async def test_without_the_clusters_own_names_nothing_is_approved(cluster: Cluster) -> None:
     cluster.node("n1", "192.0.2.1")
     cluster.list_nodes()
@@ -259,3 +276,42 @@ async def test_events_that_are_not_taken_are_counted(cluster: Cluster) -> None:
         await cluster.until(lambda: running.metric(dropped) == 1)
         assert cluster.approved("csr-1")
         assert "Failed to send an Event" in running.log
+
+
+async def test_an_approval_that_is_not_taken_is_tried_again(cluster: Cluster) -> None:
+    """A missing right: the log says which, and the approval comes once it is granted."""
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    refused = faults.refuse(
+        status.forbidden("certificates.k8s.io", "certificatesigningrequests", "csr-1", "not yours")
+    )
+    cluster.server.faults.on(f"{CSR}/csr-1/approval", refused, times=2)
+    async with approving(cluster, clock=HurriedClock(10.0)) as running:
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+        assert "Failed to write the decision" in running.log
+        assert "not yours" in running.log
+        series = 'kubevouch_approver_decisions_total{outcome="cannot-tell",reason="NotWritten",source="none"}'
+        assert running.metric(series) == 2
+        assert not cluster.events("KubeletServingHeld")
+
+
+async def test_a_csr_that_is_deleted_while_it_is_judged_is_nobodys_error(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.node("n2", "192.0.2.2")
+    cluster.list_nodes()
+    truth = cluster.server.answer
+
+    def delete_first(request: Any) -> Any:
+        if request.path == "/api/v1/nodes/n1" and "csr-1" in str(cluster.server.store.list(CSRS)):
+            cluster.server.store.delete(CSRS, "csr-1")
+        return truth(request)
+
+    cluster.server.answer = delete_first  # type: ignore[method-assign]
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: approvals(cluster) == ["csr-1"])
+        cluster.csr("csr-2", "n2")
+        await cluster.until(lambda: cluster.approved("csr-2"))
+        assert "Failed" not in running.log.replace("Failed probe", "")
+        assert running.metric("kubevouch_approver_pending") == 0

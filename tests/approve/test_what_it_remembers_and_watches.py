@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from kubevouch.policy.sources.stored import shard_of
 from kubevouch.system_clock import SystemClock
 from tests.approve.conftest import (
     CLIENT,
@@ -95,6 +96,22 @@ async def test_a_record_that_cannot_be_written_approves_nothing(cluster: Cluster
         assert not cluster.conditions("csr-1")
         cluster.server.authorize = lambda _: True
         await cluster.until(lambda: cluster.approved("csr-1"))
+
+
+async def test_a_record_of_a_newer_kubevouch_is_not_written_over(cluster: Cluster) -> None:
+    """Nor is the node admitted: what the newer one knows of it cannot be read."""
+    newer = json.dumps({"v": 99, "whatever": True})
+    cluster.node("w1", "192.0.2.1")
+    cluster.config_map(shard_of("kubevouch-recorded", "w1"), {"w1": newer})
+    cluster.configure(*RULE)
+    async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
+        cluster.csr("csr-1", "w1")
+        await running.decided("csr-1")
+        assert "SourceUnreadable" in running.log
+        client_csr(cluster, "thief-client", "w1", *BOOTSTRAP)
+        await asyncio.sleep(1.0)  # four flushes
+    assert recorded(cluster)["w1"] == {"v": 99, "whatever": True}
+    assert not cluster.conditions("csr-1")
 
 
 async def test_a_node_that_is_gone_is_forgotten(cluster: Cluster) -> None:

@@ -196,7 +196,7 @@ def waiting(
     made = NOW - timedelta(minutes=minutes)
     found = CertificateSigningRequest(metadata=ManagedMetadata(name=name))
     csr = msgspec.structs.replace(bare_csr(name, b""), created=made)
-    return WaitingCsr(found, csr, "", over=over, superseded=superseded)
+    return WaitingCsr(found, csr, over=over, superseded=superseded)
 
 
 def test_what_waits_is_counted_until_its_kubelet_has_asked_again_or_gone() -> None:

@@ -40,8 +40,9 @@ def look(
     answer = _answer(view, waiting.csr, live, at, renewal)
     seen: NodeSeen | None = None
     if waiting.node is not None:
+        uid = live.uid if live else ""
         created = live.metadata.creation_timestamp if live else None
-        seen = NodeSeen(waiting.first_uid, live.uid if live else "", created)
+        seen = NodeSeen(waiting.first_uid or uid, uid, created)
     left = view.budget.left(waiting.node or "", at)
     facts = _facts(view, waiting.csr, live, reserved, answer, at=at, node_seen=seen, left=left)
     return LookedAt(decide(facts), answer)

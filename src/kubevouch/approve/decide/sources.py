@@ -33,15 +33,18 @@ class Shards(Generic[T]):
 
     def __init__(self, read: Callable[[str, Mapping[str, str]], Shard[T]]) -> None:
         self._read = read
-        self._data: dict[str, dict[str, str]] = {}
+        self._texts: dict[str, dict[str, int]] = {}
+        """The hash of each entry's text, to see which have changed."""
+
         self._shards: dict[str, dict[str, T | Unreadable]] = {}
         self.entries: dict[str, T | Unreadable] = {}
         """By node. One that cannot be read never hides one that can."""
 
     def put(self, name: str, data: Mapping[str, str]) -> tuple[set[str], tuple[str, ...]]:
         """The nodes whose entry has changed, and what is wrong with this ConfigMap. Only what has changed is read."""
-        before, shard = self._data.get(name, {}), self._shards.setdefault(name, {})
-        changed = {node: text for node, text in data.items() if before.get(node) != text}
+        before, shard = self._texts.get(name, {}), self._shards.setdefault(name, {})
+        texts = {node: hash(text) for node, text in data.items()}
+        changed = {node: text for node, text in data.items() if before.get(node) != texts[node]}
         concerned = changed.keys() | (before.keys() - data.keys())
         if max(len(data), len(before)) > MOST_ENTRIES:
             changed, concerned = dict(data), before.keys() | data.keys()
@@ -51,7 +54,7 @@ class Shards(Generic[T]):
             for node in before.keys() - data.keys():
                 del shard[node]
             shard.update(self._read(name, changed).entries)
-        self._data[name] = dict(data)
+        self._texts[name] = texts
         for node in concerned:
             self._merge(node)
         return set(concerned), Shard(shard).problems

@@ -4,6 +4,7 @@ It is told what the watches see, and does no I/O. Nothing in it grows with a CSR
 """
 
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Final
 
 import msgspec
@@ -15,8 +16,8 @@ from kubevouch.evidence.approvers import BY_US
 from kubevouch.evidence.names import ClusterNames, with_more
 from kubevouch.evidence.snapshot import CONTROL_PLANE_LABEL
 from kubevouch.kube.resources import CertificateSigningRequest, Metadata, Node
-from kubevouch.kube.resources.nodes import NodeStatus
-from kubevouch.policy.csr import NODE_USER, csr_of, requestor_node
+from kubevouch.kube.resources.nodes import NodeAddress, NodeInfo, NodeStatus
+from kubevouch.policy.csr import NODE_USER, csr_of
 from kubevouch.policy.csr_index import CsrIndex
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames, reserved_of
@@ -139,8 +140,7 @@ class ClusterView:
     def _waits(self, found: CertificateSigningRequest) -> WaitingCsr:
         csr = csr_of(found)
         self.csrs.put(csr)
-        node = self.nodes.get(requestor_node(csr) or "")
-        waiting = WaitingCsr(found, csr, node.uid if node else "")
+        waiting = WaitingCsr(found, csr)
         self.waiting.add(waiting)
         return waiting
 
@@ -199,14 +199,17 @@ def _slim(node: Node) -> Node:
     return msgspec.structs.replace(
         node,
         metadata=Metadata(
-            name=metadata.name,
+            name=intern(metadata.name),
             uid=metadata.uid,
             creation_timestamp=metadata.creation_timestamp,
             labels=labels,
         ),
         status=NodeStatus(
-            addresses=status.addresses,
-            node_info=status.node_info,
+            addresses=tuple(
+                NodeAddress(type=intern(each.type), address=intern(each.address))
+                for each in status.addresses
+            ),
+            node_info=NodeInfo(machine_id=status.node_info.machine_id),
             daemon_endpoints=status.daemon_endpoints,
         ),
     )

@@ -22,8 +22,11 @@ class WaitingCsr:
 
     found: CertificateSigningRequest
     csr: Csr
-    first_uid: str
-    """UID of the requestor's Node when the CSR was first seen; "" if no Node was seen then."""
+    first_uid: str = ""
+    """UID of the requestor's Node when it was first read for this CSR; "" if it was not read yet, or there was none.
+
+    Not by the watch of Nodes: it may be behind that of CSRs, and show the Node that was there before.
+    """
 
     failures: int = 0
     """Looks in a row that could not tell."""
