@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kubevouch.diagnose.catalogue import CATALOGUE
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from tests.cli.program import Program, ended
 from tests.support.scripted import faults
 from tests.support.stage import Stage
@@ -52,6 +53,14 @@ async def test_help_lists_the_verbs_in_the_order_of_the_story(kubevouch: Program
     listed = re.findall(r"^  ([\w-]+)  +\S", ran.out.partition("Commands:")[2], re.MULTILINE)
     story = ["doctor", "explain", "probe", "csr", "fix", "undo", "verify"]
     assert listed == [*story, "top", "metrics-server", "approver", "version", "completion", "lab"]
+
+
+async def test_fix_waits_as_long_as_its_plan_reckons_with(kubevouch: Program) -> None:
+    gates = f"{RolloutTimeouts().gates:.0f}"
+    ran = await kubevouch("fix", "--help")
+    page = (Path(__file__).parents[2] / "docs" / "fix.md").read_text(encoding="utf-8")
+    assert f"[default: {gates}s]" in " ".join(ran.out.split())
+    assert f"`--gate-timeout` ({gates} s)" in page
 
 
 NO_COMMAND_LINES = {

@@ -1,4 +1,4 @@
-"""What becomes of a CSR after the policy has decided, and the words of the condition and of the Event."""
+"""What becomes of a CSR after the policy has decided, and the words of the condition."""
 
 from enum import StrEnum
 from typing import Final

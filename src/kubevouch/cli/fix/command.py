@@ -14,6 +14,7 @@ from kubevouch.cli.common.options import (
     terminal_of,
 )
 from kubevouch.errors import UsageError
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 
 @click.command("fix", short_help="serverTLSBootstrap on every node, without the port going dark.")
@@ -62,7 +63,7 @@ from kubevouch.errors import UsageError
 @click.option(
     "--gate-timeout",
     type=seconds,
-    default="180s",
+    default=f"{RolloutTimeouts().gates:.0f}s",
     show_default=True,
     metavar="DURATION",
     help="A node that has not passed every gate by then is undone.",
