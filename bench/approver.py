@@ -8,6 +8,7 @@ approver is driven in the same run by `--peer PROGRAM [ARGUMENTS]`; it finds $KU
 import argparse
 import contextlib
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +44,7 @@ def contestants(
 
     def ours(kubeconfig: Path, *_: object) -> list[str | Path]:
         words = ["approver", "run", "--kubeconfig", str(kubeconfig), "--namespace", space]
-        return [*python.words, *words, "--secure-port", "18443"]
+        return [*python.words, *words, "--secure-port", str(_free_port())]
 
     found = [
         Contestant("straight PUTs", straight, environment),
@@ -67,6 +68,12 @@ def _run(folder: Path, chosen: argparse.Namespace) -> Iterator[Run]:
             yield Run(cluster, crowd, approvals, chosen.keep_log or folder / "contestants.log")
         finally:
             crowd.leave()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port
 
 
 def _cluster(

@@ -24,6 +24,17 @@ _SPACES = "/api/v1/namespaces"
 CSRS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 _FIRST = ip_address("172.20.0.1")
 _AT_ONCE = 8
+_IMAGES = [
+    {
+        "names": [
+            f"registry.example.com/team-{n % 7}/service-{n}@sha256:{n:064x}",
+            f"registry.example.com/team-{n % 7}/service-{n}:v1.{n}.0",
+        ],
+        "sizeBytes": 100_000_000 + n,
+    }
+    for n in range(50)
+]
+"""As many as a kubelet reports (nodeStatusMaxImages): most of what a Node weighs, 10 KB."""
 
 
 @dataclass(frozen=True)
@@ -194,6 +205,7 @@ def _node(number: int, member: Member) -> dict[str, object]:
                 for each in ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
             ],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+            "images": _IMAGES,
             "nodeInfo": dict.fromkeys(
                 (
                     "architecture",
