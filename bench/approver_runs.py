@@ -89,10 +89,18 @@ def _calls(entries: Sequence[Entry], count: int) -> tuple[Counter[str], timedelt
         if e.verb == "list" and e.what == "certificatesigningrequests"
     )
     ended = max(e.request_received_timestamp for e in entries if e.what.endswith("/approval"))
-    calls = Counter(
-        f"{e.verb} {e.what}" for e in entries if began <= e.request_received_timestamp <= ended
-    )
-    return Counter({what: n for what, n in calls.items() if n >= count / 50}), ended - began
+    within = [e for e in entries if began <= e.request_received_timestamp <= ended]
+    return _often(within, count), ended - began
+
+
+def _often(entries: Sequence[Entry], count: int) -> Counter[str]:
+    """What is asked for at every approval, and not once a minute."""
+    calls = Counter(f"{each.verb} {each.what}" for each in entries)
+    return Counter({what: n for what, n in calls.items() if n >= count / 20})
+
+
+def _shown(calls: Counter[str], count: int) -> str:
+    return ", ".join(f"{n / count:.2f} {what}" for what, n in calls.most_common())
 
 
 def bursts(run: Run, contestants: Sequence[Contestant], names: Iterator[str]) -> None:
@@ -119,8 +127,7 @@ def bursts(run: Run, contestants: Sequence[Contestant], names: Iterator[str]) ->
             "ms",
         )
         calls = ours[-1].calls
-        said = ", ".join(f"{n / count:.2f} {what}" for what, n in calls.most_common())
-        alone("  API calls an approval", calls.total() / count, "", said)
+        alone("  API calls an approval", calls.total() / count, "", _shown(calls, count))
     spread = ", ".join(f"{name} {[round(b.rate) for b in each]}" for name, each in found.items())
     print(f"  each round: {spread}; load of the machine {os.getloadavg()[0]:.1f}")
 
@@ -133,13 +140,14 @@ def steady(run: Run, contestant: Contestant, names: Iterator[str], *, count: int
     with run.started(contestant, identity) as program:
         _until_it_approves(run, program, next(names))
         run.approvals.count(round_, lambda: None)
-        before = program.cpu()
+        before, since = program.cpu(), datetime.now(UTC)
         sent = _send_steadily(run, members, round_)
         finished = run.approvals.wait(len(members), lambda: program.alive, _LONGEST)
         cpu = (program.cpu() - before) / len(members)
         memory, rss = program.memory()
     assert finished, f"{contestant.name}: {len(run.approvals.at)} of {count}; see {run.log}"
     waits = sorted(run.approvals.at[name] - began for name, began in sent.items())
+    calls = _often(run.cluster.audited(identity.user, since), count)
     run.crowd.forget_csrs()
     alone(
         f"{contestant.name}: creation to approval at 10/s, p50",
@@ -148,6 +156,7 @@ def steady(run: Run, contestant: Contestant, names: Iterator[str], *, count: int
     )
     alone("  p99", 1000 * waits[int(0.99 * (len(waits) - 1))], "ms", f"of {len(waits)}")
     alone("  CPU an approval, all in all", 1000 * cpu, "ms")
+    alone("  API calls an approval", calls.total() / count, "", _shown(calls, count))
     alone("  PSS", memory, "MB", f"RSS {rss:.0f}, {len(run.crowd.members)} Nodes")
 
 
