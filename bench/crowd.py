@@ -96,9 +96,9 @@ class Crowd:
         self.admin.ask("DELETE", f"{CSRS}?labelSelector={LABEL}")
 
     def settle(self) -> None:
-        """Until the controllers have done with the new Nodes: until none of them changes for two seconds."""
+        """Until none of the new Nodes changes for two seconds; twenty seconds at most, since controllers write 20 a second."""
         before: list[str] = []
-        for _ in range(60):
+        for _ in range(10):
             nodes = self.admin.get(_NODES, labelSelector=LABEL)["items"]
             now = [each["metadata"]["resourceVersion"] for each in nodes]
             if now == before:
