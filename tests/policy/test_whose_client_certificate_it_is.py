@@ -318,3 +318,64 @@ def test_only_the_nodes_own_user_renews(spec: dict[str, Any], by_node: bool) -> 
 )
 def test_any_other_csr_says_nothing_about_a_node(more: dict[str, Any]) -> None:
     assert client_csr_of(object_of(**more)) is None
+
+
+@pytest.mark.parametrize("order", ["ff fe fd", "fe ff fd", "fd fe ff", "fd ff fe"])
+def test_a_rotated_one_is_judged_by_the_one_before_it_whichever_is_told_first(order: str) -> None:
+    """A list goes by the names of CSRs, and whoever makes a CSR chooses its name."""
+    csrs = {
+        "ff": bootstrapped("ff", 30),
+        "fe": renewed("fe", 30, "ff"),
+        "fd": renewed("fd", 30, "fe"),
+    }
+    standings = Standings()
+    standings.node(live())
+    for name in order.split():
+        standings.csr(csrs[name], live())
+    assert [of(standings, each).standing for each in csrs] == [BORROWED] * 3
+
+
+def test_a_rotated_one_of_a_node_that_joined_is_its_own_whichever_is_told_first() -> None:
+    standings = Standings()
+    standings.csr(renewed("ab", 7, "aa"), None)
+    standings.csr(bootstrapped("aa", 5), None)
+    standings.node(live())
+    assert of(standings, "ab").standing is OWN
+
+
+@pytest.mark.parametrize("at", [5, 10])
+def test_of_two_that_asked_nothing_tells_which_joined_also_if_the_node_is_told_first(
+    at: int,
+) -> None:
+    """As at every start of the approver. A second that is the Node's own is not later, either."""
+    standings = Standings()
+    standings.node(live(10))
+    standings.csr(bootstrapped("aa", 4), live(10))
+    standings.csr(renewed("ab", 7, "aa"), live(10))
+    standings.csr(bootstrapped("ff", at), live(10))
+    for certificate in ("aa", "ab", "ff"):
+        answer = of(standings, certificate)
+        assert (answer.standing, answer.holds) == (UNKNOWN, True), certificate
+
+
+def test_whoever_rotates_a_doubtful_one_again_and_again_is_held_still() -> None:
+    standings = Standings()
+    standings.node(live(10))
+    standings.csr(bootstrapped("aa", 4), live(10))
+    standings.csr(bootstrapped("ff", 5), live(10))
+    before = "ff"
+    for number in range(3 * MOST_CREDENTIALS):
+        after = f"f{number:02}"
+        standings.csr(renewed(after, 20 + number, before), live(10))
+        before = after
+        assert of(standings, after).holds
+
+
+def test_one_of_two_that_the_operator_has_pinned_is_the_nodes_own() -> None:
+    standings = Standings(vouched=lambda _: ("aa",))
+    standings.node(live(10))
+    standings.csr(bootstrapped("aa", 4), live(10))
+    standings.csr(bootstrapped("ff", 5), live(10))
+    standings.csr(renewed("ab", 20, "aa"), live(10))
+    assert [of(standings, each).standing for each in ("aa", "ab", "ff")] == [OWN, OWN, UNKNOWN]
+    assert of(standings, "ff").holds

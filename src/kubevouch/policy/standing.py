@@ -6,7 +6,7 @@ with it fits that node perfectly. But the way there can be seen: a client certif
 says which credential made it (since Kubernetes 1.32). So each client certificate has a standing:
 
 - asked for by somebody else (a bootstrap token) before there was a Node of that name: the node's own, since it joined
-  with it. If two were asked for, nothing tells which of them joined;
+  with it. If two were asked for, nothing tells which of them joined, whichever of them and the Node is told first;
 - asked for by somebody else when the Node was there already: borrowed;
 - asked for with another client certificate of the same node (rotation): it has the standing of that one;
 - issued before anybody watched, or by one such: unknown.
@@ -105,7 +105,7 @@ class NodeStanding(
     """Whether every client certificate of this Node was seen, from the one with which it joined."""
 
     crowded: bool = False
-    """Whether a borrowed credential is no longer listed: then one that is not listed may be that one."""
+    """Whether a borrowed or doubtful credential is no longer listed: then one that is not listed may be that one."""
 
     def listed(self, certificate: str) -> ClientCredential | None:
         """The credential with this SHA-256; None if it is not listed."""
@@ -152,14 +152,12 @@ def folded(
     )
     standing = _standing(credential, known, node, vouched)
     begins = not known.uid and not known.credentials and not csr.by_node
+    credential = msgspec.structs.replace(credential, standing=standing)
     return _trimmed(
         msgspec.structs.replace(
             known,
             whole=known.whole or begins,
-            credentials=(
-                *known.credentials,
-                msgspec.structs.replace(credential, standing=standing),
-            ),
+            credentials=_judged((*known.credentials, credential), known, vouched),
         )
     )
 
@@ -175,14 +173,53 @@ def of_node(known: NodeStanding, node: LiveNode) -> NodeStanding:
         # It may have been made after the Node, and seen before it: watches do not wait for one another.
         judged = msgspec.structs.replace(each, standing=_standing(each, joined, node, ()))
         joined = msgspec.structs.replace(joined, credentials=(*joined.credentials, judged))
-    own = [c for c in joined.credentials if c.standing is ClientStanding.OWN]
-    if sum(not each.by_node for each in own) > 1:
-        doubtful = tuple(
-            msgspec.structs.replace(each, standing=ClientStanding.UNKNOWN) if each in own else each
-            for each in joined.credentials
-        )
-        joined = msgspec.structs.replace(joined, credentials=doubtful)
-    return joined
+    return msgspec.structs.replace(joined, credentials=_judged(joined.credentials, joined, ()))
+
+
+def _judged(
+    credentials: tuple[ClientCredential, ...], known: NodeStanding, vouched: Collection[str]
+) -> tuple[ClientCredential, ...]:
+    """The credentials once more, now that one more is known: watches and lists do not go by who made whom."""
+    known = msgspec.structs.replace(known, credentials=credentials)
+    joined = [
+        each
+        for each in credentials
+        if not each.by_node and each.standing is not ClientStanding.BORROWED
+    ]
+    if known.uid and len(joined) > 1:
+        doubtful = [each for each in joined if not _is_vouched(each, known, vouched)]
+        known = _with(known, doubtful, ClientStanding.UNKNOWN)
+    for _ in credentials:
+        # A child may stand before its parent, and a grandchild before both.
+        for each in known.credentials:
+            parent = known.listed(each.parent)
+            if parent is None or _is_vouched(each, known, vouched):
+                continue
+            if each.standing not in (parent.standing, ClientStanding.BORROWED):
+                known = _with(known, [each], parent.standing)
+    return known.credentials
+
+
+def _with(
+    known: NodeStanding, which: Collection[ClientCredential], standing: ClientStanding
+) -> NodeStanding:
+    credentials = tuple(
+        msgspec.structs.replace(each, standing=standing) if each in which else each
+        for each in known.credentials
+    )
+    return msgspec.structs.replace(known, credentials=credentials)
+
+
+def _is_doubtful(credential: ClientCredential, known: NodeStanding) -> bool:
+    """Whether it is one of several that were asked for before there was a Node, or replaced one of them."""
+    found: ClientCredential | None = credential
+    for _ in known.credentials:
+        if found is None or found.standing is not ClientStanding.UNKNOWN:
+            return False
+        if not found.by_node:
+            return True
+        found = known.listed(found.parent)
+    return False
 
 
 def _standing(
@@ -222,7 +259,7 @@ def _trimmed(known: NodeStanding) -> NodeStanding:
     for each in reversed(known.credentials):
         if sum(other.standing is each.standing for other in kept) < MOST_CREDENTIALS:
             kept.append(each)
-        elif each.standing is ClientStanding.BORROWED or not known.uid:
+        elif each.standing is ClientStanding.BORROWED or not known.uid or _is_doubtful(each, known):
             crowded = True
     return msgspec.structs.replace(known, credentials=tuple(reversed(kept)), crowded=crowded)
 
@@ -259,7 +296,8 @@ def standing_of(
     return StandingAnswer(
         standing,
         why,
-        holds=standing is ClientStanding.UNKNOWN and (known.whole or known.crowded),
+        holds=standing is ClientStanding.UNKNOWN
+        and (known.whole or known.crowded or _is_doubtful(found, known)),
     )
 
 
