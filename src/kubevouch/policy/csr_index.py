@@ -10,45 +10,51 @@ from kubevouch.x509 import PublicKey
 MOST_KEYS = 16
 """Public keys that are remembered of each node, the newest. A node that shows more crowds out its own only."""
 
+_Maker = tuple[str, tuple[str, ...]]
+
 
 class CsrIndex:
-    """The newest CSR of each user, and the public keys that nodes have shown, also in CSRs that are gone by now."""
+    """The newest CSR by each credential, and the public keys that nodes have shown, also in CSRs that are gone by now.
+
+    Of each credential, and not of each user: whoever borrowed a node's identity with a bootstrap token could otherwise make
+    every CSR of its kubelet an old one.
+    """
 
     def __init__(self) -> None:
-        self._made: dict[str, dict[str, tuple[datetime, int]]] = {}
-        self._newest: dict[str, str] = {}
-        self._users: dict[str, str] = {}
+        self._made: dict[_Maker, dict[str, tuple[datetime, int]]] = {}
+        self._newest: dict[_Maker, str] = {}
+        self._makers: dict[str, _Maker] = {}
         self._numbers = count()
         self._nodes_by_key: dict[str, set[str]] = {}
         self._keys_by_node: dict[str, list[str]] = {}
 
     def put(self, csr: Csr) -> None:
         """A serving CSR is there. Of two that were made in the same second the one that is put later is newer."""
-        if csr.username is None or csr.created is None or csr.name in self._users:
+        if csr.username is None or csr.created is None or csr.name in self._makers:
             return
-        self._users[csr.name] = csr.username
-        made = self._made.setdefault(csr.username, {})
+        maker = self._makers[csr.name] = _maker_of(csr)
+        made = self._made.setdefault(maker, {})
         made[csr.name] = (csr.created, next(self._numbers))
-        newest = self._newest.get(csr.username)
+        newest = self._newest.get(maker)
         if newest is None or made[csr.name] > made[newest]:
-            self._newest[csr.username] = csr.name
+            self._newest[maker] = csr.name
         self._remember_key(csr)
 
     def remove(self, name: str) -> None:
         """The CSR is gone. One that is not there is no error."""
-        user = self._users.pop(name, None)
-        if user is None:
+        maker = self._makers.pop(name, None)
+        if maker is None:
             return
-        made = self._made[user]
+        made = self._made[maker]
         del made[name]
         if not made:
-            del self._made[user], self._newest[user]
-        elif self._newest[user] == name:
-            self._newest[user] = max(made, key=made.__getitem__)
+            del self._made[maker], self._newest[maker]
+        elif self._newest[maker] == name:
+            self._newest[maker] = max(made, key=made.__getitem__)
 
-    def newest(self, username: str | None) -> str | None:
-        """The name of a user's newest CSR; None if there is none."""
-        return self._newest.get(username or "")
+    def newest(self, csr: Csr) -> str | None:
+        """The name of the newest CSR that was made by the same user with the same credential; None if there is none."""
+        return self._newest.get(_maker_of(csr))
 
     def shown_by(self, csr: Csr) -> frozenset[str] | None:
         """The nodes that have shown this CSR's public key; None if it cannot be read."""
@@ -57,9 +63,15 @@ class CsrIndex:
         return frozenset(self._nodes_by_key.get(_key_id(csr.parsed.key), ()))
 
     def _remember_key(self, csr: Csr) -> None:
-        """Whoever asks in another's name has shown nothing: the rule about the subject holds that CSR."""
+        """Whoever asks in another's name has shown nothing (the rule about the subject holds that CSR).
+
+        Nor has whoever copied the key of another node's CSR, which every node may read, and could not sign with it: the
+        rule about the form holds that one.
+        """
         node = requestor_node(csr)
         if node is None or csr.parsed is None or csr.parsed.subject.common_name != csr.username:
+            return
+        if csr.parsed.quirks:
             return
         key = _key_id(csr.parsed.key)
         keys = self._keys_by_node.setdefault(node, [])
@@ -73,6 +85,10 @@ class CsrIndex:
             if not nodes:
                 del self._nodes_by_key[old]
         del keys[:-MOST_KEYS]
+
+
+def _maker_of(csr: Csr) -> _Maker:
+    return csr.username or "", csr.credential_ids or ()
 
 
 def _key_id(key: PublicKey) -> str:

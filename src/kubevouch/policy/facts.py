@@ -96,7 +96,7 @@ class CsrFacts(msgspec.Struct, frozen=True):
 
     reserved: ReservedNames = ReservedNames()
     newest: str | None = None
-    """Name of the newest serving CSR of the same requestor; None where that is not known."""
+    """Name of the newest serving CSR that the same credential of the requestor made; None where that is not known."""
 
     kubelet_started: datetime | None = None
     client_certificates: frozenset[str] | None = None
@@ -154,7 +154,7 @@ def csr_facts(
         if nodes is None
         else other_nodes_of(node or "", nodes, reserved.shared, pinned),
         reserved=reserved,
-        newest=newest_of(policy_evidence.csrs.or_else(()), csr.username),
+        newest=newest_of(policy_evidence.csrs.or_else(()), csr),
         kubelet_started=kubelet_started,
         client_certificates=client_certificates,
         without_credential_id=without_credential_id,

@@ -109,7 +109,7 @@ class Decider:
         if reserved is None:
             self._queue.put(name, _NAMES_AWAITED)
             return
-        if self._view.csrs.newest(waiting.csr.username) not in {None, name}:
+        if self._view.csrs.newest(waiting.csr) not in {None, name}:
             # It never passes, whatever the Node is like: whoever floods us costs no request.
             seen = self._view.nodes.get(waiting.node or "")
             self._hold(waiting, seen, self._look(waiting, seen, reserved, None), Action.HOLD)

@@ -116,7 +116,7 @@ class Telling:
 
     def _is_event(self, waiting: WaitingCsr, decision: Decision) -> bool:
         """Whether an operator should hear of it: the newest of a node, and not what the next look may show."""
-        if self._view.csrs.newest(waiting.csr.username) != waiting.name:
+        if self._view.csrs.newest(waiting.csr) != waiting.name:
             return False
         doubts = {each.reason for each in decision.held_by} == {HoldReason.NOT_IN_EVIDENCE}
         return not doubts or waiting.failures >= _DOUBTS_BEFORE_EVENT

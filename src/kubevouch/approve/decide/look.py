@@ -107,7 +107,7 @@ def _facts(
             name or "", asked, reserved.shared, view.sources.written.among(asked)
         ),
         reserved=reserved,
-        newest=view.csrs.newest(csr.username),
+        newest=view.csrs.newest(csr),
         node_seen=node_seen,
         key_shown_by=view.csrs.shown_by(csr),
         approvals_left=left,

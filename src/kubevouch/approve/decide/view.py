@@ -149,7 +149,7 @@ class ClusterView:
         self.csrs.remove(name)
         self._decided.discard(name)
         gone = self.waiting.remove(name)
-        return None if gone is None else self.waiting.get(self.csrs.newest(gone.csr.username) or "")
+        return None if gone is None else self.waiting.get(self.csrs.newest(gone.csr) or "")
 
     def put_client_csr(self, found: CertificateSigningRequest) -> str:
         """A CSR of a kubelet's client certificate. Returns the node whose standing it changes; "" if none's."""
