@@ -1,5 +1,6 @@
 """What goes to the API server, and what comes back of it when all is well."""
 
+import base64
 import gzip
 import json
 from typing import Any
@@ -9,8 +10,17 @@ import pytest
 
 from kubevouch import __version__
 from kubevouch.kube.api_call import api_call
-from kubevouch.kube.errors import Conflict, Forbidden, Gone, Invalid, NotFound, ServerError
+from kubevouch.kube.errors import (
+    Conflict,
+    Forbidden,
+    Gone,
+    Invalid,
+    NotFound,
+    ResponseTooLarge,
+    ServerError,
+)
 from kubevouch.kube.io.client import PAGE, ApiClient
+from kubevouch.kube.io.transport import ResponseLimits
 from kubevouch.kube.resources import (
     CONFIG_MAPS,
     CSRS,
@@ -58,6 +68,35 @@ async def test_a_long_list_comes_page_by_page_and_whole(
     assert [node.name for node in await api.list_all(NODES)] == names
     assert [request.query["limit"] for request in server.requests] == ["500"] * 3
     assert ["continue" in request.query for request in server.requests] == [False, True, True]
+
+
+async def test_a_page_of_large_objects_is_asked_for_again_with_fewer_of_them(
+    api: ApiClient, server: ScriptedApiServer
+) -> None:
+    """Every node may create CSRs of a MiB: seventeen of them would hide all the others."""
+    names = [f"csr-{number:02}" for number in range(30)]
+    for name in names:
+        large = base64.b64encode(b"x" * 1_000_000).decode()
+        server.store.create(
+            kinds.CSRS,
+            {"metadata": {"name": name}, "spec": {"request": large, "signerName": "s"}},
+        )
+    assert [csr.name for csr in await api.list_all(CSRS)] == names
+    limits = [request.query["limit"] for request in server.requests]
+    assert limits == ["500", "62", *["7"] * 5]
+    assert ["continue" in request.query for request in server.requests] == [False] * 3 + [True] * 4
+
+
+async def test_an_object_that_is_too_large_by_itself_ends_the_list(
+    server: ScriptedApiServer, authority: Authority
+) -> None:
+    _fill(server, 1)
+    server.faults.on("/api/v1/nodes", faults.flood(8))
+    limits = ResponseLimits(body=1024 * 1024)
+    async with client_of(access_to(server, authority), limits=limits) as api:
+        with pytest.raises(ResponseTooLarge):
+            await api.list_all(NODES)
+    assert [request.query["limit"] for request in server.requests] == ["500", "62", "7", "1"]
 
 
 async def test_a_list_whose_version_is_gone_begins_anew(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from kubevouch.kube.decode import Listed, list_of
-from kubevouch.kube.errors import BadResponse, Conflict, Gone
+from kubevouch.kube.errors import BadResponse, Conflict, Gone, ResponseTooLarge
 from kubevouch.kube.io.http_client import ATTEMPTS, JSON, HttpClient
 from kubevouch.kube.io.transport import ResponseLimits
 from kubevouch.kube.raw import RawObject
@@ -33,6 +33,9 @@ PAGE: Final = 500
 """Objects in a page of a list, as with client-go and kubectl."""
 
 _MOST_PAGES: Final = 10_000
+_MOST_PAGE_BYTES: Final = 16 * 1024 * 1024
+_FEWER: Final = 8
+"""500 objects, 62, 7: so many of the largest that etcd keeps (1.5 MiB) are within the limit."""
 _MERGE_PATCH: Final = "application/merge-patch+json"
 
 
@@ -59,15 +62,28 @@ class ApiClient(HttpClient):
         label_selector: str = "",
         field_selector: str = "",
     ) -> AsyncIterator[Listed[T]]:
-        """A list, page by page. If a later page raises Gone, list again from the start."""
+        """A list, page by page. If a later page raises Gone, list again from the start.
+
+        A page with more bytes than are read is asked for again with fewer objects: whoever may create large objects must
+        not be able to keep others from reading the list.
+        """
         path = resource.path(namespace)
         query = {"limit": str(PAGE)}
         if label_selector:
             query["labelSelector"] = label_selector
         if field_selector:
             query["fieldSelector"] = field_selector
+        objects = PAGE
+        limits = replace(self._limits, body=min(self._limits.body, _MOST_PAGE_BYTES))
         for _ in range(_MOST_PAGES):
-            page = await self.read(list_of(kind), "GET", path, query=query)
+            try:
+                page = await self.read(list_of(kind), "GET", path, query=query, limits=limits)
+            except ResponseTooLarge:
+                if objects == 1:
+                    raise
+                objects = max(1, objects // _FEWER)
+                query["limit"] = str(objects)
+                continue
             yield page
             if not page.metadata.continue_:
                 return

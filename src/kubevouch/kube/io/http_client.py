@@ -161,10 +161,17 @@ class HttpClient:
         body: JSON = None,
         content_type: str = _JSON,
         accept: str = _JSON,
+        limits: ResponseLimits | None = None,
     ) -> T:
         """As request, with the answer decoded as `kind`."""
         answer = await self.request(
-            method, path, query=query, body=body, content_type=content_type, accept=accept
+            method,
+            path,
+            query=query,
+            body=body,
+            content_type=content_type,
+            accept=accept,
+            limits=limits,
         )
         if not answer.headers.get("content-type", "").startswith(_JSON):
             raise web_page(self.access.server, answer.headers)
