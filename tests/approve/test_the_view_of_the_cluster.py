@@ -24,8 +24,11 @@ from kubevouch.kube.resources import (
 from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.kube.resources.nodes import NodeSpec, NodeStatus
+from kubevouch.outcome import Outcome
+from kubevouch.policy import form
 from kubevouch.policy.claims import AskedNames, Claim, NameSource
 from kubevouch.policy.csr import csr_of
+from kubevouch.policy.facts import CsrFacts
 from kubevouch.policy.sources.pinned import PinnedNode
 from kubevouch.policy.sources.stored import Unreadable, shard_of
 from tests.support.requests import request
@@ -100,9 +103,9 @@ def test_of_a_node_only_what_a_decision_looks_at_is_kept() -> None:
 def test_a_csr_is_parsed_once_whatever_becomes_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed = []
 
-    def count(found: CertificateSigningRequest) -> object:
+    def count(found: CertificateSigningRequest, *, most: int) -> object:
         parsed.append(found.name)
-        return csr_of(found)
+        return csr_of(found, most=most)
 
     monkeypatch.setattr("kubevouch.approve.decide.view.csr_of", count)
     view, waits = ClusterView(), csr("c1", "n1", "192.0.2.1")
@@ -122,6 +125,29 @@ def test_a_csr_is_parsed_once_whatever_becomes_of_it(monkeypatch: pytest.MonkeyP
     assert not again.by_others
     assert parsed == ["c1"]
     assert len(view.waiting) == 0
+
+
+def test_of_what_anybody_may_write_of_any_size_nothing_is_kept() -> None:
+    """Every node may create CSRs of a MiB, and write its own status."""
+    view = ClusterView()
+    large = csr("c1", "n1", *(f"10.1.{number // 250}.{number % 250}" for number in range(2000)))
+    large = msgspec.structs.replace(
+        large,
+        metadata=ManagedMetadata(
+            name="c1", uid="u", creation_timestamp=NOW, annotations={"a": "x" * 10_000}
+        ),
+    )
+    size = len(large.spec.request)
+    kept = view.put_serving_csr(large)
+    assert isinstance(kept, WaitingCsr)
+    assert len(msgspec.json.encode((kept.found, kept.csr.pem))) < 1_000
+    assert kept.csr.parsed is None
+    assert kept.csr.size == size
+    refused = form.size(CsrFacts(csr=kept.csr, at=NOW, node_exists=True, allowed=None))
+    assert refused.outcome is Outcome.REFUSE
+    assert refused.seen == f"{size} bytes"
+    view.put_node(node("n1", *(f"10.1.{number // 250}.{number % 250}" for number in range(2000))))
+    assert len(view.nodes["n1"].status.addresses) == 256
 
 
 def test_approvals_by_our_reason_count_for_the_budget() -> None:

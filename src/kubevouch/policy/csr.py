@@ -40,13 +40,27 @@ class Csr(msgspec.Struct, frozen=True):
     conditions: tuple[str, ...] = ()
     """Types of its conditions: Approved, Denied, Failed."""
 
+    dropped: int = 0
+    """Bytes of the request where it was so large that it was neither read nor kept; else 0."""
 
-def csr_of(found: CertificateSigningRequest) -> Csr:
-    """A CSR from the API server, parsed as far as possible."""
-    parsed, unreadable = parsed_of(found.spec.request, found.name)
+    @property
+    def size(self) -> int:
+        """Bytes of the request."""
+        return self.dropped or len(self.pem)
+
+
+def csr_of(found: CertificateSigningRequest, *, most: int | None = None) -> Csr:
+    """A CSR from the API server, parsed as far as possible. most: bytes of a request that are read at all; None: any number."""
+    pem, dropped = found.spec.request, 0
+    if most is not None and len(pem) > most:
+        pem, dropped = b"", len(pem)
+        parsed, unreadable = None, f"{found.name}: {dropped} bytes; at most {most} are read"
+    else:
+        parsed, unreadable = parsed_of(pem, found.name)
     return Csr(
         name=found.name,
-        pem=found.spec.request,
+        pem=pem,
+        dropped=dropped,
         parsed=parsed,
         unreadable=unreadable,
         username=found.spec.username,

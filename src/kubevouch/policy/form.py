@@ -10,7 +10,7 @@ _USAGES_WITH_ENCIPHERMENT = _USAGES | {"key encipherment"}
 
 def size(facts: CsrFacts) -> RuleResult:
     """The CSR is not larger than a kubelet's, which has about 500 bytes."""
-    seen, allowed = len(facts.csr.pem), facts.limits.pem_bytes
+    seen, allowed = facts.csr.size, facts.limits.pem_bytes
     if seen > allowed:
         return refuses(
             "size",

@@ -16,9 +16,11 @@ from kubevouch.evidence.approvers import BY_US
 from kubevouch.evidence.names import ClusterNames, with_more
 from kubevouch.evidence.snapshot import CONTROL_PLANE_LABEL
 from kubevouch.kube.resources import CertificateSigningRequest, Metadata, Node
+from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.kube.resources.nodes import NodeAddress, NodeInfo, NodeStatus
 from kubevouch.policy.csr import NODE_USER, csr_of
 from kubevouch.policy.csr_index import CsrIndex
+from kubevouch.policy.facts import CsrLimits
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.policy.sources.configuration import ApproverConfiguration
@@ -27,6 +29,15 @@ from kubevouch.policy.standings import Standings
 
 _RESERVED_AGAIN: Final = 1.0
 """Seconds between two looks at all Nodes for their networks of pods, however many join."""
+
+
+_MOST_BYTES: Final = CsrLimits().pem_bytes
+"""Of a CSR's request. Every node may create any number of larger ones, which no rule has to read."""
+
+_MOST_ADDRESSES: Final = 256
+"""Of a Node's status that are looked at. A node may write any number of them, and a kubelet writes a few."""
+
+_LONGEST_ID: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +131,12 @@ class ClusterView:
         if not found.status.conditions:
             if known is None:
                 return self._waits(found)
-            known.found = found  # its spec never changes
+            known.found = _slim_csr(found)  # its spec never changes
             return known
         self.waiting.remove(found.name)
         csr = known.csr if known else None
         if csr is None and found.name not in self._decided:
-            csr = csr_of(found)
+            csr = csr_of(found, most=_MOST_BYTES)
             self.csrs.put(csr)
         self._decided.add(found.name)
         approved = found.condition("Approved")
@@ -138,9 +149,9 @@ class ClusterView:
         return DecidedCsr(found, by_others=by_others, by_us=by_us)
 
     def _waits(self, found: CertificateSigningRequest) -> WaitingCsr:
-        csr = csr_of(found)
+        csr = csr_of(found, most=_MOST_BYTES)
         self.csrs.put(csr)
-        waiting = WaitingCsr(found, csr)
+        waiting = WaitingCsr(_slim_csr(found), csr)
         self.waiting.add(waiting)
         return waiting
 
@@ -207,11 +218,26 @@ def _slim(node: Node) -> Node:
         status=NodeStatus(
             addresses=tuple(
                 NodeAddress(type=intern(each.type), address=intern(each.address))
-                for each in status.addresses
+                for each in status.addresses[:_MOST_ADDRESSES]
             ),
-            node_info=NodeInfo(machine_id=status.node_info.machine_id),
+            node_info=NodeInfo(machine_id=status.node_info.machine_id[:_LONGEST_ID]),
             daemon_endpoints=status.daemon_endpoints,
         ),
+    )
+
+
+def _slim_csr(found: CertificateSigningRequest) -> CertificateSigningRequest:
+    """The CSR without what was read of it already, and without what anybody may write of any size."""
+    metadata, spec = found.metadata, found.spec
+    return msgspec.structs.replace(
+        found,
+        metadata=ManagedMetadata(
+            name=metadata.name,
+            uid=metadata.uid,
+            resource_version=metadata.resource_version,
+            creation_timestamp=metadata.creation_timestamp,
+        ),
+        spec=msgspec.structs.replace(spec, request=b""),
     )
 
 
