@@ -8,11 +8,13 @@ from kubevouch.kube.resources import Node, NodeAddress
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.resources.nodes import NodeStatus
 from kubevouch.policy.claims import (
+    AllowedNames,
     Claim,
     ClaimedBy,
     NameSource,
     allowed_names_of,
     claims_value,
+    confirmed,
     other_nodes_of,
     with_said,
 )
@@ -58,6 +60,43 @@ def test_what_the_operator_says_besides_is_added_once() -> None:
     )
     assert allowed.names == (Claim("w1", NameSource.NODE_NAME), Claim("alias", SAID))
     assert allowed.addresses == (Claim("10.0.0.9", SAID),)
+
+
+def test_the_operators_word_is_added_to_what_the_node_has_and_no_earlier_word_is_lost() -> None:
+    allowed = AllowedNames(
+        "w1",
+        (Claim("w1", NameSource.NODE_NAME), Claim("shop", NameSource.PIN), Claim("alias", CLAIMED)),
+        (
+            Claim("10.0.0.1", PROVEN),
+            Claim("10.0.0.2", CLAIMED),
+            Claim("10.0.0.3", SAID),
+            Claim("10.0.0.4", CLAIMED),
+            Claim("10.0.0.5", PROVEN, confirmed=True),
+            Claim("fd00::1", PROVEN),
+        ),
+        control_plane=True,
+        listed="by alice",
+    )
+    said = ["shop", "alias", "::ffff:10.0.0.1", "10.0.0.2", "10.0.0.3", "FD00:0::1", "elsewhere"]
+    assert confirmed(allowed, said) == AllowedNames(
+        "w1",
+        (
+            Claim("w1", NameSource.NODE_NAME),
+            Claim("shop", NameSource.PIN, confirmed=True),
+            Claim("alias", SAID),
+        ),
+        (
+            Claim("10.0.0.1", PROVEN, confirmed=True),
+            Claim("10.0.0.2", SAID),
+            Claim("10.0.0.3", SAID),
+            Claim("10.0.0.4", CLAIMED),
+            Claim("10.0.0.5", PROVEN, confirmed=True),
+            Claim("fd00::1", PROVEN, confirmed=True),
+        ),
+        control_plane=True,
+        listed="by alice",
+    )
+    assert confirmed(allowed, ()) == allowed
 
 
 def test_of_two_other_nodes_the_one_that_has_proof_has_the_value_else_the_first() -> None:

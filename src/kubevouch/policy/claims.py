@@ -204,10 +204,14 @@ def with_said(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
 def confirmed(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
     """The same, with the operator's word for each of these values that it has already."""
     words = {str(as_address(value) or value) for value in said}
+
+    def word_for(claim: Claim) -> Claim:
+        return _best(claim.value, claim.source, said=claim.confirmed or claim.value in words)
+
     return msgspec.structs.replace(
         allowed,
-        names=tuple(_best(c.value, c.source, said=c.value in words) for c in allowed.names),
-        addresses=tuple(_best(c.value, c.source, said=c.value in words) for c in allowed.addresses),
+        names=tuple(map(word_for, allowed.names)),
+        addresses=tuple(map(word_for, allowed.addresses)),
     )
 
 
