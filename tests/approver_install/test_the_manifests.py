@@ -10,6 +10,7 @@ from prometheus_client import generate_latest
 
 from kubevouch.approve.act.instruments import ApproverInstruments, _Measured
 from kubevouch.cli.approver.yaml_text import yaml_lines
+from kubevouch.evidence.approvers import OUR_APPROVER
 from kubevouch.policy.sources.recorded import RECORDED
 from kubevouch.policy.sources.stored import shard_names
 from kubevouch.serve.exposition import new_registry
@@ -58,6 +59,12 @@ def test_every_role_is_bound_to_the_one_account() -> None:
         assert binding["subjects"] == [ACCOUNT]
     bound = {each["roleRef"]["name"] for each in (*_of("ClusterRoleBinding"), *_of("RoleBinding"))}
     assert {each["metadata"]["name"] for each in (*_of("ClusterRole"), *_of("Role"))} <= bound
+
+
+def test_doctor_knows_the_installed_approver_by_its_account() -> None:
+    (account,) = _of("ServiceAccount")
+    metadata = account["metadata"]
+    assert f"{metadata['namespace']}/{metadata['name']}" == OUR_APPROVER
 
 
 def test_no_right_is_wide() -> None:

@@ -30,6 +30,7 @@ async def test_doctor_finds_what_is_wrong_and_nothing_else(name: str) -> None:
     for what, words in expected.says.items():
         texts = [e.title for e in found.findings if e.code == what]
         texts += [found.cause.text] if found.cause and what == "cause" else []
+        texts += [found.cause.by_hand] if found.cause and what == "then" else []
         assert any(fnmatchcase(text, words) for text in texts), told
     verified = diagnose(evidence, VERIFY).exit_code(Severity.ERROR)
     assert verified == (expected.exit if expected.verify is None else expected.verify), told

@@ -58,7 +58,7 @@ class Request(_Said, frozen=True, kw_only=True):
 class Expected(_Said, frozen=True, kw_only=True):
     """What doctor must come to. finds: the codes, all of them. exit: its exit code.
 
-    about: by code, the subjects. says: by code (or "cause"), words of the title; with * a pattern as fnmatch has it.
+    about: by code, the subjects. says: by code (or "cause", or "then"), words of the title; with * a pattern as fnmatch has it.
     because: by code, the code that it is a symptom of.
     """
 
@@ -77,7 +77,7 @@ class Scenario(_Said, frozen=True, kw_only=True):
     """One case. state: the recording it starts from.
 
     kubelets: by short node name, or "all" for the rest. objects: merge patches (RFC 7386) by Kind/name, * allowed; null
-    deletes. add: whole objects. approver: kubelet-csr-approver with its role; down: no pod of its is ready. kubelet-config: lines put behind the ConfigMap's text. flags: words put behind a
+    deletes. add: whole objects. approver: kubelet-csr-approver with its role; down: no pod of its is ready; ours: kubevouch's own runs. kubelet-config: lines put behind the ConfigMap's text. flags: words put behind a
     program's. requests: in place of the recorded ones. metrics: age of each node's NodeMetrics, null for none.
     log: metrics-server's; "recorded" is that of a cluster with expired kubelets. denied: "verb resource" in RBAC's words, or "*".
     """
@@ -87,7 +87,7 @@ class Scenario(_Said, frozen=True, kw_only=True):
     kubelets: dict[str, Kubelet] = {}
     objects: dict[str, dict[str, Any] | None] = {}
     add: tuple[dict[str, Any], ...] = ()
-    approver: Literal["none", "runs", "down"] = "none"
+    approver: Literal["none", "runs", "down", "ours"] = "none"
     kubelet_config: str = ""
     flags: dict[Literal["metrics-server", "kube-apiserver"], tuple[str, ...]] = {}
     requests: tuple[Request, ...] | None = None

@@ -196,10 +196,12 @@ def _lease(node: str, now: datetime, skew: str) -> Object:
 
 
 def _approver(scenario: Scenario) -> list[Object]:
-    """postfinance's, as its deploy/k8s/*.yaml make it."""
+    """postfinance's, as its deploy/k8s/*.yaml make it; or ours, which has such a role, too."""
     if scenario.approver == "none":
         return []
     name, namespace = "kubelet-csr-approver", "kube-system"
+    if scenario.approver == "ours":
+        name, namespace = "kubevouch-approver", "kubevouch-system"
     signer = "kubernetes.io/kubelet-serving"
     rule = {
         "apiGroups": ["certificates.k8s.io"],
@@ -208,7 +210,7 @@ def _approver(scenario: Scenario) -> list[Object]:
         "resourceNames": [signer],
     }
     subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
-    ready = {"type": "Ready", "status": str(scenario.approver == "runs")}
+    ready = {"type": "Ready", "status": str(scenario.approver != "down")}
     return [
         {"kind": "ClusterRole", "metadata": {"name": name}, "rules": [rule]},
         {

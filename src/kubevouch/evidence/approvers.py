@@ -13,6 +13,9 @@ from kubevouch.kube.resources.rbac import Subject
 
 _GROUPS = {"certificates.k8s.io", "*"}
 _SIGNERS = {"kubernetes.io/kubelet-serving", "kubernetes.io/*"}
+OUR_APPROVER = "kubevouch-system/kubevouch-approver"
+"""Namespace and service account of the approver that this product installs."""
+
 BY_US = "KubevouchApprove"
 """Reason of the condition with which this product approves."""
 

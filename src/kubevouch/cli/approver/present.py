@@ -18,7 +18,7 @@ from kubevouch.cli.approver.installation import (
 from kubevouch.cli.approver.stored_pins import read_stored_pins
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError
-from kubevouch.evidence.approvers import lately_approved
+from kubevouch.evidence.approvers import OUR_APPROVER, lately_approved
 from kubevouch.evidence.gather.approvers import gather_approvers
 from kubevouch.evidence.gather.csrs import list_csrs
 from kubevouch.evidence.gather.inquiry import Inquiry, together
@@ -28,7 +28,6 @@ from kubevouch.kube.io.client import ApiClient, Version
 from kubevouch.kube.resources import NODES
 from kubevouch.policy.sources.configuration import CONFIGURATION
 
-OURS: Final = f"{NAMESPACE}/{DEPLOYMENT}"
 _ADMISSION_SINCE: Final = 30
 
 
@@ -48,7 +47,7 @@ class Present:
     @property
     def is_installed(self) -> bool:
         """Whether the approver's Deployment is there."""
-        return f"Deployment {OURS}" in self.live
+        return f"Deployment {NAMESPACE}/{DEPLOYMENT}" in self.live
 
     @property
     def has_configuration(self) -> bool:
@@ -101,7 +100,7 @@ async def look_around(api: ApiClient, clock: Clock) -> Present:
         for manifest, each in zip(objects, found, strict=True)
         if each is not None and is_ours(each)
     }
-    others = [each for each in approvers.or_else(()) if each.name != OURS]
+    others = [each for each in approvers.or_else(()) if each.name != OUR_APPROVER]
     if lately := lately_approved(csrs.or_else(())):
         others.append(lately)
     return Present(

@@ -104,6 +104,21 @@ DEFINITIONS = (
         do="Leave it; Kubernetes deletes it after 24 hours.",
     ),
     FindingDefinition(
+        code=Code.OUR_APPROVER_HOLDS,
+        name="OurApproverHolds",
+        severity=ERROR,
+        see="A CSR for a serving certificate stays Pending although the approver of `kubevouch approver install` runs.",
+        why="It holds every CSR whose names and addresses it cannot prove: as a rule a node that joined, or that was deleted "
+        "and came back, and that nobody has pinned since.",
+        do="`kubectl describe csr NAME` shows the Event KubeletServingHeld, which says why. If it says that no source knows "
+        "the node, and the node is yours: `kubevouch approver pin NODE`.",
+        cause_rank=55,
+        cause="{title}: {subjects}. Why is in the Events of the CSR: kubectl describe csr {csr}",
+        next=("kubevouch", "approver", "pin", "{subject}"),
+        by_hand="Pin a node only if it is yours; where the Events name another reason (kubectl describe csr {csr}), "
+        "mend what they name.",
+    ),
+    FindingDefinition(
         code=Code.ROTATION_WILL_STALL,
         name="RotationWillStall",
         severity=WARNING,

@@ -160,7 +160,8 @@ DEFINITIONS = (
         symptom_of=(*CSR_NOT_SERVED, Code.CSR_NEVER_MADE),
         cause_rank=110,
         next=CSR_LIST,
-        by_hand="Look in the kubelet's log on {subject} why it does not use the certificate that was issued.",
+        by_hand="Look there whether its CSR is pending; if one was issued, the kubelet's log on {subject} says why it does "
+        "not use that certificate.",
     ),
     FindingDefinition(
         code=Code.SIGNED_BY_OTHER_CA,

@@ -10,13 +10,16 @@ from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import api_proof, counted, days, finding, named
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.wire import is_dark
-from kubevouch.evidence.approvers import lately_approved
+from kubevouch.evidence.approvers import OUR_APPROVER, lately_approved
 from kubevouch.evidence.snapshot import Approver, Evidence
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.x509 import CertificateKind, classify
 
 _USER = "system:node:"
 _PATIENCE = timedelta(minutes=2)
+_PATIENCE_WITH_OURS = timedelta(seconds=20)
+"""Our approver decides in less than a second, and looks again after 2 s where a look could not tell."""
+
 _ISSUE_PATIENCE = timedelta(minutes=1)
 _LOOP = 3
 EARLIEST_ROTATION = 0.7
@@ -71,7 +74,7 @@ def _since_issued(evidence: Evidence) -> dict[str, list[CertificateSigningReques
     return found
 
 
-@rule(Code.PENDING_NO_APPROVER, Code.APPROVER_HOLDS)
+@rule(Code.PENDING_NO_APPROVER, Code.APPROVER_HOLDS, Code.OUR_APPROVER_HOLDS)
 def pending(evidence: Evidence) -> Iterator[Finding]:
     """CSRs that wait, with nobody to decide, or with somebody who does not."""
     newest = _newest(evidence)
@@ -91,8 +94,13 @@ def pending(evidence: Evidence) -> Iterator[Finding]:
             {"dark": _dark(evidence), "until": _until(waiting, evidence)},
         )
         return
-    late = {node: r for node, r in waiting.items() if _age(r, evidence.at) > _PATIENCE}
-    if late:
+    ours = any(e.running and e.name == OUR_APPROVER for e in evidence.approvers.or_else(()))
+    patience = _PATIENCE_WITH_OURS if ours else _PATIENCE
+    late = {node: r for node, r in waiting.items() if _age(r, evidence.at) > patience}
+    if late and ours:
+        title = f"{counted(len(late), 'CSR')} pending, although our approver runs: it holds what it cannot prove"
+        yield _about(Code.OUR_APPROVER_HOLDS, title, late, evidence)
+    elif late:
         title = f"{counted(len(late), 'CSR')} pending for more than 2 minutes, although {approver.name} approves"
         yield _about(Code.APPROVER_HOLDS, title, late, evidence, {"approver": approver.name})
 
