@@ -152,6 +152,30 @@ def test_nothing_stays_of_a_node_that_is_gone() -> None:
     assert [value for value in vars(index).values() if isinstance(value, dict) and value] == []
 
 
+def test_what_several_nodes_claim_stays_claimed_until_the_last_of_them_is_gone() -> None:
+    place = ip_address("10.0.0.1")
+    index = NodeIndex()
+    for name in ("w1", "w1", "w2", "w3"):
+        index.put(node(name, ["10.0.0.1", "10.0.0.1"]))
+
+    def claimed_by() -> ClaimedBy | None:
+        return index.others("w9", ASKED).addresses.get(place)
+
+    assert claimed_by() == ClaimedBy("w1", proven=False)
+    assert index.others("w1", ASKED).addresses == {place: ClaimedBy("w2", proven=False)}
+    index.remove("w1")
+    assert claimed_by() == ClaimedBy("w2", proven=False)
+    index.put(node("w2", ["10.0.0.2"]))
+    assert claimed_by() == ClaimedBy("w3", proven=False)
+    index.put(node("w1", ["10.0.0.1"]))
+    index.remove("w3")
+    assert claimed_by() == ClaimedBy("w1", proven=False)
+    index.remove("w1")
+    assert claimed_by() is None
+    index.remove("w2")
+    assert [value for value in vars(index).values() if isinstance(value, dict) and value] == []
+
+
 def csr(
     name: str,
     node: str = "w1",
