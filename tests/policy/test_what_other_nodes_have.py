@@ -1,11 +1,8 @@
-"""The index of nodes answers as a look at all nodes does; the index of CSRs knows the newest and who showed which key."""
+"""The index of nodes answers as a look at all nodes does."""
 
-from base64 import b64encode
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,13 +15,9 @@ from kubevouch.policy.claims import (
     OtherNodes,
     other_nodes_of,
 )
-from kubevouch.policy.csr import Csr
-from kubevouch.policy.csr_index import MOST_KEYS, CsrIndex
 from kubevouch.policy.node_index import NodeIndex
-from kubevouch.x509 import QuirkCode, read_csr, unmapped
-from tests.support.requests import request
+from kubevouch.x509 import unmapped
 
-NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 NAMES = ["w1", "w2", "w3", "10.0.0.2", "W2", "w2.example.com"]
 VALUES = [
     *NAMES,
@@ -174,134 +167,6 @@ def test_what_several_nodes_claim_stays_claimed_until_the_last_of_them_is_gone()
     assert claimed_by() is None
     index.remove("w2")
     assert [value for value in vars(index).values() if isinstance(value, dict) and value] == []
-
-
-def csr(
-    name: str,
-    node: str = "w1",
-    *,
-    after: int = 0,
-    cn: str | None = None,
-    key: ec.EllipticCurvePrivateKey | None = None,
-) -> Csr:
-    pem = request(node, [node], ["10.0.0.1"], common_name=cn, key=key)
-    return Csr(
-        name=name,
-        pem=pem,
-        parsed=read_csr(pem, name),
-        username=f"system:node:{node}",
-        created=NOW + timedelta(seconds=after),
-    )
-
-
-def test_the_newest_csr_of_a_user_is_known_whatever_comes_and_goes() -> None:
-    index = CsrIndex()
-    assert index.newest(csr("x", "w1")) is None
-    for each in (csr("a", after=5), csr("b", after=9), csr("c", after=7), csr("d", "w2", after=99)):
-        index.put(each)
-    index.put(csr("b", after=0))
-    assert index.newest(csr("x", "w1")) == "b"
-    index.remove("a")
-    assert index.newest(csr("x", "w1")) == "b"
-    index.remove("b")
-    assert index.newest(csr("x", "w1")) == "c"
-    index.remove("c")
-    index.remove("c")
-    assert index.newest(csr("x", "w1")) is None
-    assert index.newest(csr("x", "w2")) == "d"
-    assert index.newest(changed(csr("x"), username=None)) is None
-
-
-def test_of_two_in_one_second_the_later_one_is_the_newest() -> None:
-    index = CsrIndex()
-    index.put(csr("z"))
-    index.put(csr("a"))
-    assert index.newest(csr("x", "w1")) == "a"
-
-
-def test_a_flood_with_a_borrowed_credential_makes_no_csr_of_the_kubelet_an_old_one() -> None:
-    index = CsrIndex()
-    own = changed(csr("a", after=1), credential_ids=("X509SHA256=aa",))
-    index.put(own)
-    for number in range(20):
-        flood = csr(f"f{number}", after=2 + number)
-        index.put(changed(flood, credential_ids=("X509SHA256=ff",)))
-    assert index.newest(own) == "a"
-    assert index.newest(changed(own, credential_ids=("X509SHA256=ff",))) == "f19"
-    index.remove("a")
-    assert index.newest(own) is None
-
-
-def test_a_bare_csr_is_nobodys() -> None:
-    index = CsrIndex()
-    index.put(changed(csr("a"), username=None))
-    index.put(changed(csr("b"), created=None))
-    assert index.newest(csr("x", "w1")) is None
-
-
-def changed(found: Csr, **more: object) -> Csr:
-    return msgspec.structs.replace(found, **more)
-
-
-def test_who_has_shown_a_key_is_remembered_when_the_csr_is_gone() -> None:
-    index = CsrIndex()
-    key = ec.generate_private_key(ec.SECP256R1())
-    index.put(csr("a", "w1", key=key))
-    index.remove("a")
-    again = csr("b", "w2", key=key)
-    assert index.shown_by(again) == frozenset({"w1"})
-    index.put(again)
-    assert index.shown_by(again) == frozenset({"w1", "w2"})
-    assert index.shown_by(csr("c")) == frozenset()
-
-
-def test_whoever_asks_in_another_nodes_name_has_not_shown_that_key() -> None:
-    index = CsrIndex()
-    key = ec.generate_private_key(ec.SECP256R1())
-    index.put(csr("a", "w2", cn="system:node:w1", key=key))
-    index.put(changed(csr("b", "w1", key=key), username="admin"))
-    index.put(changed(csr("c", "w1", key=key), parsed=None))
-    assert index.shown_by(csr("d", "w1", key=key)) == frozenset()
-    assert index.shown_by(changed(csr("d"), parsed=None)) is None
-
-
-def test_a_node_that_shows_many_keys_crowds_out_its_own_only() -> None:
-    index = CsrIndex()
-    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(MOST_KEYS + 2)]
-    index.put(csr("other", "w2", key=keys[0]))
-    for number, key in enumerate(keys):
-        index.put(csr(f"c{number}", "w1", key=key))
-    index.put(csr("again", "w1", key=keys[-1]))
-    assert index.shown_by(csr("x", key=keys[0])) == frozenset({"w2"})
-    assert index.shown_by(csr("x", key=keys[1])) == frozenset()
-    assert index.shown_by(csr("x", key=keys[2])) == frozenset({"w1"})
-
-
-def test_whoever_copied_a_key_and_could_not_sign_with_it_has_not_shown_it() -> None:
-    """Every node may read the CSRs of the others. What it asks for in its own name must not hold theirs."""
-    index = CsrIndex()
-    honest = csr("a", "w1")
-    index.put(honest)
-    assert honest.parsed is not None
-    unsigned = csr("b", "w2").parsed
-    assert unsigned is not None
-    copied = unsigned.der.replace(unsigned.key.point, honest.parsed.key.point)
-    pem = b64encode(copied).decode()
-    text = "\n".join(pem[at : at + 64] for at in range(0, len(pem), 64))
-    label = "CERTIFICATE REQUEST"
-    data = f"-----BEGIN {label}-----\n{text}\n-----END {label}-----\n".encode()
-    parsed = read_csr(data, "b")
-    assert [each.code for each in parsed.quirks] == [QuirkCode.SIGNATURE]
-    index.put(changed(csr("b", "w2"), pem=data, parsed=parsed))
-    assert index.shown_by(honest) == frozenset({"w1"})
-
-
-def test_the_newest_is_the_newest_by_its_time_and_not_by_its_name() -> None:
-    index = CsrIndex()
-    for each in (csr("z", after=1), csr("a", after=2), csr("m", after=3)):
-        index.put(each)
-    index.remove("m")
-    assert index.newest(csr("x", "w1")) == "a"
 
 
 def test_of_several_nodes_that_claim_a_value_the_one_with_proof_is_told_else_the_first() -> None:
