@@ -9,6 +9,7 @@ import pytest
 from kubevouch.approve.act.queue import DecisionQueue
 from kubevouch.approve.decide.action import (
     _HARD,
+    _HARD_UNLESS_ALLOWED,
     Action,
     action_of,
     approval_by,
@@ -124,6 +125,7 @@ def test_an_event_is_told_once_and_again_before_it_expires() -> None:
 
 
 RESERVED = held("reserved-addresses", HoldReason.RESERVED_ADDRESS)
+NOT_ALLOWED = held("allowed-addresses", HoldReason.ADDRESS_NOT_ALLOWED)
 
 
 @pytest.mark.parametrize(
@@ -132,8 +134,20 @@ RESERVED = held("reserved-addresses", HoldReason.RESERVED_ADDRESS)
         (decision(passes("signer", "it")), DenyMode.NONE, Action.APPROVE),
         (decision(passes("signer", "it")), DenyMode.HARD, Action.APPROVE),
         (decision(RESERVED), DenyMode.NONE, Action.HOLD),
-        (decision(RESERVED), DenyMode.HARD, Action.DENY),
-        (decision(DOUBT, RESERVED), DenyMode.HARD, Action.DENY),
+        (decision(RESERVED, NOT_ALLOWED), DenyMode.HARD, Action.DENY),
+        (decision(DOUBT, RESERVED, NOT_ALLOWED), DenyMode.HARD, Action.DENY),
+        # A tenant's Service, or a new Node's network of pods, reserves what an honest node has.
+        (decision(RESERVED), DenyMode.HARD, Action.HOLD),
+        (
+            decision(RESERVED, passes("allowed-addresses", "192.0.2.1")),
+            DenyMode.HARD,
+            Action.HOLD,
+        ),
+        (
+            decision(RESERVED, held("allowed-names", HoldReason.NAME_NOT_ALLOWED)),
+            DenyMode.HARD,
+            Action.HOLD,
+        ),
         (decision(DOUBT), DenyMode.HARD, Action.CANNOT_TELL),
         (decision(held("allowed-names", HoldReason.NAME_NOT_ALLOWED)), DenyMode.HARD, Action.HOLD),
         (decision(held("newest", HoldReason.SUPERSEDED)), DenyMode.HARD, Action.HOLD),
@@ -162,7 +176,7 @@ def test_only_what_no_honest_kubelet_sends_is_denied_and_only_if_the_operator_sa
 
 def test_the_hard_rules_are_rules_of_the_policy() -> None:
     csr = CsrFacts(csr=bare_csr("c", b""), at=NOW, node_exists=None, allowed=None)
-    assert {each.rule for each in decide(csr).results} > _HARD
+    assert {each.rule for each in decide(csr).results} > _HARD | _HARD_UNLESS_ALLOWED.keys()
 
 
 def test_conditions_name_the_source_and_the_rule() -> None:
@@ -172,7 +186,7 @@ def test_conditions_name_the_source_and_the_rule() -> None:
     assert condition.message == (
         "kubevouch approver: every rule passed; names and addresses: pinned on 2026-11-01 by alice"
     )
-    denied = denial_of(decision(RESERVED, held("newest", HoldReason.SUPERSEDED)))
+    denied = denial_of(decision(RESERVED, NOT_ALLOWED, held("newest", HoldReason.SUPERSEDED)))
     assert (denied.type, denied.reason) == ("Denied", "KubevouchDeny")
     assert denied.message == "kubevouch approver: reserved-addresses (ReservedAddress): this: no"
 

@@ -186,7 +186,7 @@ def test_the_facts_about_a_csr_hold_all_that_is_known() -> None:
         node_exists=True,
         allowed=allowed,
         other_nodes=OtherNodes(
-            names={"worker-2": ClaimedBy("worker-2", proven=True)},
+            names={"worker-2": ClaimedBy("worker-2", proven=True, by_name=True)},
             addresses={
                 ip_address("192.168.88.113"): ClaimedBy("worker-2", proven=False),
                 ip_address("10.0.0.3"): ClaimedBy("worker-3", proven=True),

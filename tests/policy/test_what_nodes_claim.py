@@ -117,9 +117,9 @@ def test_of_two_other_nodes_the_one_that_has_proof_has_the_value_else_the_first(
         ip_address("10.0.0.4"): ClaimedBy("w3", proven=False),
     }
     assert others.names == {
-        "w2": ClaimedBy("w2", proven=True),
-        "w3": ClaimedBy("w3", proven=True),
-        "w4": ClaimedBy("w4", proven=True),
+        "w2": ClaimedBy("w2", proven=True, by_name=True),
+        "w3": ClaimedBy("w3", proven=True, by_name=True),
+        "w4": ClaimedBy("w4", proven=True, by_name=True),
         "shared.example.com": ClaimedBy("w2", proven=False),
     }
 

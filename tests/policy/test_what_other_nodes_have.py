@@ -189,7 +189,10 @@ def test_of_several_nodes_that_claim_a_value_the_one_with_proof_is_told_else_the
     ]
     shared = {ip_address("127.0.0.1")}
     assert index.others("w1", asked, shared, pinned) == OtherNodes(
-        names={"shared": ClaimedBy("w9", proven=False), "w2": ClaimedBy("w2", proven=True)},
+        names={
+            "shared": ClaimedBy("w9", proven=False),
+            "w2": ClaimedBy("w2", proven=True, by_name=True),
+        },
         addresses={
             ip_address("10.0.0.1"): ClaimedBy("w9", proven=False),
             ip_address("10.0.0.2"): ClaimedBy("gone", proven=True),
@@ -199,7 +202,10 @@ def test_of_several_nodes_that_claim_a_value_the_one_with_proof_is_told_else_the
         },
     )
     assert index.others("w9", asked, shared) == OtherNodes(
-        names={"shared": ClaimedBy("w2", proven=False), "w2": ClaimedBy("w2", proven=True)},
+        names={
+            "shared": ClaimedBy("w2", proven=False),
+            "w2": ClaimedBy("w2", proven=True, by_name=True),
+        },
         addresses={
             ip_address("10.0.0.1"): ClaimedBy("w2", proven=False),
             ip_address("10.0.0.2"): ClaimedBy("gone", proven=True),

@@ -123,6 +123,9 @@ class ClaimedBy(msgspec.Struct, frozen=True):
 
     node: str
     proven: bool
+    by_name: bool = False
+    """Whether the proof is only that its Node is called so. Whoever has a bootstrap token can create a Node of any name that
+    nobody has, also one that is an address: that takes nothing from a node for which the operator wrote it down."""
 
 
 class OtherNodes(msgspec.Struct, frozen=True):
@@ -228,21 +231,23 @@ def other_nodes_of(
     """
     found = tuple(nodes)
     claims = [
-        (each.name, claim.address, False) for each in found for claim in each.status.addresses
+        (ClaimedBy(each.name, proven=False), claim.address)
+        for each in found
+        for claim in each.status.addresses
     ]
-    claims += [(each.name, each.name, True) for each in found]
-    claims += [(owner, claim.value, claim.source.is_proof) for owner, claim in pinned]
+    claims += [(ClaimedBy(each.name, proven=True, by_name=True), each.name) for each in found]
+    claims += [(ClaimedBy(o, proven=claim.source.is_proof), claim.value) for o, claim in pinned]
     names: dict[str, ClaimedBy] = {}
     addresses: dict[Address, ClaimedBy] = {}
-    for owner, value, proven in claims:
-        if owner == node or not value:
+    for owner, value in claims:
+        if owner.node == node or not value:
             continue
         address = as_address(value)
         if address is None:
-            if proven or value.lower() not in names:
-                names[value.lower()] = ClaimedBy(owner, proven)
+            if owner.proven or value.lower() not in names:
+                names[value.lower()] = owner
         elif address in shared:
             continue
-        elif proven or address not in addresses:
-            addresses[address] = ClaimedBy(owner, proven)
+        elif owner.proven or address not in addresses:
+            addresses[address] = owner
     return OtherNodes(names=names, addresses=addresses)

@@ -91,7 +91,7 @@ class NodeIndex:
         if claimants:
             found = ClaimedBy(min(claimants, key=self._order.__getitem__), proven=False)
         if (named := self._named.get(value)) and named != node:
-            found = ClaimedBy(named, proven=True)
+            found = ClaimedBy(named, proven=True, by_name=True)
         writings = self._writings.get(value, {}).items()
         for owner, proven in (*writings, *((o, p) for o, pinned, p in written if pinned == value)):
             if owner != node and (proven or found is None):

@@ -24,11 +24,16 @@ _HARD: Final = frozenset(
         "lifetime",
         "count",
         "plain-names",
-        "reserved-names",
-        "reserved-addresses",
     }
 )
-"""Rules that no honest kubelet's CSR breaks, however its cluster changes: its form, who asks, what is reserved."""
+"""Rules that no honest kubelet's CSR breaks, however its cluster changes: its form, and who asks."""
+
+_HARD_UNLESS_ALLOWED: Final = {
+    "reserved-names": "allowed-names",
+    "reserved-addresses": "allowed-addresses",
+}
+"""A tenant's Service, or the networks of pods that a new Node names, can reserve what an honest node has. So these are hard
+only where a source says besides that something which is asked for is not the node's."""
 
 
 class Action(StrEnum):
@@ -48,14 +53,19 @@ def action_of(decision: Decision, mode: DenyMode) -> Action:
     """The action for this decision. mode: whether what breaks a hard rule is denied."""
     if decision.outcome is Outcome.PASS:
         return Action.APPROVE
-    if mode is DenyMode.HARD and any(map(_is_hard, decision.held_by)):
+    if mode is DenyMode.HARD and any(_is_hard(each, decision) for each in decision.held_by):
         return Action.DENY
     return Action.HOLD if decision.outcome is Outcome.REFUSE else Action.CANNOT_TELL
 
 
-def _is_hard(result: RuleResult) -> bool:
-    refuses = result.outcome is Outcome.REFUSE
-    return refuses and result.rule in _HARD and not result.operator_may_allow
+def _is_hard(result: RuleResult, decision: Decision) -> bool:
+    if result.outcome is not Outcome.REFUSE or result.operator_may_allow:
+        return False
+    if (allowed := _HARD_UNLESS_ALLOWED.get(result.rule)) is not None:
+        return any(
+            each.rule == allowed and each.outcome is Outcome.REFUSE for each in decision.results
+        )
+    return result.rule in _HARD
 
 
 def approval_by(answer: SourceAnswer) -> CsrCondition:
@@ -68,7 +78,9 @@ def approval_by(answer: SourceAnswer) -> CsrCondition:
 
 def denial_of(decision: Decision) -> CsrCondition:
     """The condition that denies. A kubelet whose CSR is denied sends another one every 32 seconds."""
-    hard = "; ".join(f"{r.rule} ({r.reason}): {r}" for r in decision.held_by if _is_hard(r))
+    hard = "; ".join(
+        f"{r.rule} ({r.reason}): {r}" for r in decision.held_by if _is_hard(r, decision)
+    )
     return CsrCondition(
         type="Denied",
         status="True",
