@@ -57,6 +57,11 @@ class Crowd:
     """Namespace of the Lease and of the pins."""
 
     members: list[Member] = field(default_factory=list)
+    _admins: list[ApiConnection] = field(init=False)
+
+    def __post_init__(self) -> None:
+        context = self.admin.context
+        self._admins = [ApiConnection(self.cluster.server, context) for _ in range(_AT_ONCE)]
 
     def grow(self, count: int, *, certificates: bool = True) -> None:
         """Node objects until there are so many, each with its pin. Without certificates they can send no CSR."""
@@ -120,7 +125,8 @@ class Crowd:
 
     def _join(self, numbered: tuple[int, Member]) -> Member:
         number, member = numbered
-        found = self.admin.post(_NODES, _node(number, member))
+        admin = self._admins[number % len(self._admins)]
+        found = admin.post(_NODES, _node(number, member))
         return Member(member.name, member.address, member.identity, found["metadata"]["uid"])
 
     def _send(self, made: tuple[Member, object]) -> None:

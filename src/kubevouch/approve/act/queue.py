@@ -2,7 +2,6 @@
 
 import asyncio
 import heapq
-from collections import deque
 from itertools import count
 from typing import Final
 
@@ -17,19 +16,19 @@ class DecisionQueue:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._ready: deque[str] = deque()
+        self._ready: asyncio.Queue[str] = asyncio.Queue()
+        """Each name wakes one worker: an Event would wake all of them, which costs as much as a decision."""
         self._due: dict[str, float] = {}
         """By name: when it is due; 0 for what is ready."""
         self._later: list[tuple[float, int, str]] = []
         self._numbers = count()
         self._busy: set[str] = set()
         self._again: set[str] = set()
-        self._news = asyncio.Event()
 
     @property
     def depth(self) -> int:
         """How many are due, or being looked at now."""
-        return len(self._ready) + len(self._busy)
+        return self._ready.qsize() + len(self._busy)
 
     def put(self, name: str, after: float = 0.0) -> None:
         """It is to be looked at in so many seconds; earlier, if that was said before."""
@@ -44,8 +43,7 @@ class DecisionQueue:
         if due:
             heapq.heappush(self._later, (due, next(self._numbers), name))
         else:
-            self._ready.append(name)
-            self._news.set()
+            self._ready.put_nowait(name)
 
     def discard(self, name: str) -> None:
         """It is not to be looked at any more."""
@@ -54,7 +52,8 @@ class DecisionQueue:
 
     def clear(self) -> None:
         """Nothing is to be looked at any more."""
-        self._ready.clear()
+        while not self._ready.empty():
+            self._ready.get_nowait()
         self._due.clear()
         self._later.clear()
         self._again.clear()
@@ -62,14 +61,11 @@ class DecisionQueue:
     async def get(self) -> str:
         """The next that is due. It is the caller's until `done`."""
         while True:
-            while self._ready:
-                name = self._ready.popleft()
-                if self._due.get(name) == 0.0 and name not in self._busy:
-                    del self._due[name]
-                    self._busy.add(name)
-                    return name
-            self._news.clear()
-            await self._news.wait()
+            name = await self._ready.get()
+            if self._due.get(name) == 0.0 and name not in self._busy:
+                del self._due[name]
+                self._busy.add(name)
+                return name
 
     def done(self, name: str) -> None:
         """The worker has finished with it."""
