@@ -3,12 +3,20 @@
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
+import msgspec
 import pytest
 import trustme
 
+from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import DialResult, Target
 from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, NameSource
 from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.sources.choice import (
+    IdentitySource,
+    IdentitySources,
+    SourceAnswer,
+    answer_for,
+)
 from kubevouch.policy.sources.renewal import RenewalEvidence, allowed_by_renewal
 from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch.x509 import Certificate, read_certificates
@@ -77,6 +85,19 @@ def by_good(
 @pytest.mark.parametrize("cp", [True, False])
 def test_only_the_nodes_own_name_is_its_own_and_all_else_is_by_the_certificate(cp: bool) -> None:
     assert allowed(at(FIRST, *GOOD), at(SECOND, *GOOD), control_plane=cp) == by_good(cp=cp)
+
+
+@pytest.mark.parametrize("cp", [True, False])
+def test_a_node_that_only_its_certificate_knows_gets_that_as_the_whole_answer(cp: bool) -> None:
+    labels = {"node-role.kubernetes.io/control-plane": ""} if cp else {}
+    node = msgspec.convert({"metadata": {"name": "w1", "labels": labels}}, Node)
+    dialled = (at(FIRST, *GOOD), at(SECOND, *GOOD))
+    evidence = RenewalEvidence(dialled, read_certificates(CA.cert_pem.bytes(), "roots"), NOW)
+    asked = AskedNames(("w1",), (ip_address(FIRST), ip_address(SECOND)))
+    answer = answer_for(node, asked, IdentitySources(), at=NOW, renewal=evidence)
+    assert answer == SourceAnswer(
+        IdentitySource.LIVE_CERTIFICATE, by_good(cp=cp), "by the certificate that it serves"
+    )
 
 
 def test_what_is_asked_for_and_not_in_the_certificate_is_listed_as_it_is_asked() -> None:
