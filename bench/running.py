@@ -103,7 +103,7 @@ class Approvals:
 
     def _follow(self, version: str) -> None:
         query = {"watch": "1", "resourceVersion": version, "timeoutSeconds": "900"}
-        with self._api.stream(CSRS, **query) as answer:
+        with self._api.stream(CSRS, **query) as (answer, _):
             while line := answer.readline():
                 if not _APPROVED.search(line):
                     continue

@@ -2,8 +2,11 @@
 
 import http.client
 import json
+import socket
 import ssl
 import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -67,14 +70,20 @@ class ApiConnection:
             raise RefusedRequest(answer.status, str(found.get("message", raw[:200])))
         return found
 
-    def stream(self, path: str, **query: str) -> http.client.HTTPResponse:
-        """An answer that goes on, on a connection of its own, to be read by lines. Raises RefusedRequest, OSError."""
+    @contextmanager
+    def stream(
+        self, path: str, **query: str
+    ) -> Iterator[tuple[http.client.HTTPResponse, socket.socket]]:
+        """An answer that goes on, to be read by lines, and its own connection. Raises RefusedRequest, OSError."""
         connection = self._connect()
-        connection.request("GET", f"{path}?{urlencode(query)}", headers=self._headers(JSON))
-        answer = connection.getresponse()
-        if answer.status >= 400:
-            raise RefusedRequest(answer.status, answer.read(300).decode(errors="replace"))
-        return answer
+        with closing(connection):
+            connection.request("GET", f"{path}?{urlencode(query)}", headers=self._headers(JSON))
+            wire = connection.sock
+            with connection.getresponse() as answer:
+                if answer.status >= 400:
+                    text = answer.read(300).decode(errors="replace")
+                    raise RefusedRequest(answer.status, text)
+                yield answer, wire
 
     def close(self) -> None:
         if self._open is not None:
@@ -89,7 +98,8 @@ class ApiConnection:
         try:
             self._open.request(method, path, text, self._headers(kind))
             return self._open.getresponse()
-        except (http.client.RemoteDisconnected, ConnectionError, BrokenPipeError):
+        except (http.client.HTTPException, OSError):
+            # An idle connection may have ended meanwhile; nothing of it was answered.
             self.close()
             if fresh:
                 raise

@@ -23,7 +23,7 @@ class Following:
         self._query = query
         self._news = threading.Condition()
         self._stop = threading.Event()
-        self._answer: http.client.HTTPResponse | None = None
+        self._wire: socket.socket | None = None
         self.objects: dict[str, Any] = {}
         """By name: what is there."""
 
@@ -51,10 +51,9 @@ class Following:
 
     def stop(self) -> None:
         self._stop.set()
-        answer = self._answer
-        if answer is not None:
-            with contextlib.suppress(OSError, AttributeError):
-                _socket_of(answer).shutdown(socket.SHUT_RDWR)
+        if self._wire is not None:
+            with contextlib.suppress(OSError):
+                self._wire.shutdown(socket.SHUT_RDWR)
         self._thread.join(timeout=30)
 
     def _follow(self) -> None:
@@ -72,8 +71,8 @@ class Following:
             self._news.notify_all()
         version = listed["metadata"]["resourceVersion"]
         watch = {"watch": "1", "resourceVersion": version, "timeoutSeconds": "300", **self._query}
-        with self._api.stream(self._path, **watch) as answer:
-            self._answer = answer
+        with self._api.stream(self._path, **watch) as (answer, wire):
+            self._wire = wire
             while not self._stop.is_set() and (line := answer.readline()):
                 if not self._take(json.loads(line)):
                     return
@@ -103,9 +102,3 @@ def following(api: ApiConnection, path: str, **query: str) -> Iterator[Following
         yield made
     finally:
         made.stop()
-
-
-def _socket_of(answer: http.client.HTTPResponse) -> socket.socket:
-    raw: Any = answer.fp
-    found: socket.socket = raw.raw._sock
-    return found

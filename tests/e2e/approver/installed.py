@@ -10,11 +10,10 @@ from typing import Any
 import yaml
 
 from real.bed import Bed, Node
-
-from .bed_cluster import BedCluster
-from .cluster import Audited, Cluster, Ran
-from .programs import CHECKOUT
-from .told import eventually
+from tests.e2e.bed_cluster import BedCluster
+from tests.e2e.cluster import Audited, Cluster, Ran
+from tests.e2e.programs import CHECKOUT
+from tests.e2e.told import eventually
 
 NAMESPACE, NAME = "kubevouch-system", "kubevouch-approver"
 USER = f"system:serviceaccount:{NAMESPACE}:{NAME}"

@@ -18,12 +18,11 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.e2e.cluster import Cluster
+from tests.e2e.hostile import client_request
 from tests.support.api_connection import ApiConnection, RefusedRequest, path_of
 from tests.support.following import Following, following
 from tests.support.requests import request
-
-from .cluster import Cluster
-from .hostile import client_request
 
 CSRS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 NODES = "/api/v1/nodes"
@@ -165,7 +164,7 @@ class Joining:
         found: dict[str, Any] = condition
         return found
 
-    def held(self, csr: str, *words: str, seconds: float = 60) -> str:
+    def held(self, csr: str, *words: str, seconds: float = 25) -> str:
         """The note of the Event that says why it is held, with these words in it. The CSR itself has no condition."""
 
         def look() -> str:
