@@ -46,14 +46,14 @@ class ApproverPod:
     def signal(self, process: str, signal: str) -> None:
         self.node.sh(f"kill -{signal} {process}")
 
-    def memory(self) -> int:
+    def memory(self, process: str) -> int:
         """Resident bytes."""
-        text = self.node.sh(f"grep VmRSS /proc/{self.process}/status").stdout
+        text = self.node.sh(f"grep VmRSS /proc/{process}/status").stdout
         return int(text.split()[1]) * 1024
 
-    def connections(self) -> int:
+    def connections(self, process: str) -> int:
         """Open sockets."""
-        return int(self.node.sh(f"ls -l /proc/{self.process}/fd | grep -c socket:").stdout)
+        return int(self.node.sh(f"ls -l /proc/{process}/fd | grep -c socket:").stdout)
 
     def log(self) -> list[dict[str, Any]]:
         """Its log from the node's disk, the container that runs now: the kubelet's port may be dark."""

@@ -1,0 +1,88 @@
+"""What is done to the control plane and to the network for the tests of this folder, and undone."""
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.e2e.cluster import Cluster
+from tests.e2e.told import eventually
+from tests.support.api_connection import ApiConnection
+
+from .installed import NAMESPACE, ApproverPod
+
+_MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+_PKI = "/etc/kubernetes/pki/etcd"
+
+
+@contextmanager
+def cut_off(cluster: Cluster, pod: ApproverPod) -> Iterator[None]:
+    """What the pod sends to the API server is lost; probes and everything else come through."""
+    words = ("get", "pod", pod.name, "-n", NAMESPACE, "-o", "jsonpath={.status.podIP}")
+    address = cluster.kubectl(*words).stdout
+    rule = f"-s {address} -p tcp --dport 6443 -j DROP"
+    for chain in ("INPUT", "FORWARD"):
+        pod.node.sh(f"iptables -w -I {chain} {rule}")
+    try:
+        yield
+    finally:
+        for chain in ("INPUT", "FORWARD"):
+            pod.node.sh(f"iptables -w -D {chain} {rule}")
+
+
+def restart_api_server(cluster: Cluster) -> None:
+    """Ends its process, and waits until another one is ready."""
+    before = _processes(cluster)
+    cluster.master.sh(f"kill {' '.join(before)}")
+    _another(cluster, before)
+
+
+@contextmanager
+def api_server_flag(cluster: Cluster, flag: str) -> Iterator[None]:
+    """The API server runs with one flag more while the block lasts."""
+    manifest = cluster.master.read(_MANIFEST)
+    added = manifest.replace(
+        b"    - kube-apiserver\n", f"    - kube-apiserver\n    - {flag}\n".encode()
+    )
+    assert added != manifest
+    before = _processes(cluster)
+    cluster.master.write(_MANIFEST, added, 0o600)
+    try:
+        _another(cluster, before)
+        yield
+    finally:
+        before = _processes(cluster)
+        cluster.master.write(_MANIFEST, manifest, 0o600)
+        _another(cluster, before)
+
+
+def compact_etcd(cluster: Cluster, folder: Path) -> int:
+    """Forgets every revision before the newest one, which is returned. By etcd's JSON gateway."""
+    ca, pair = folder / "etcd-ca.pem", folder / "etcd-client.pem"
+    read = cluster.master.read
+    ca.write_bytes(read(f"{_PKI}/ca.crt"))
+    pair.write_bytes(
+        read(f"{_PKI}/healthcheck-client.crt") + read(f"{_PKI}/healthcheck-client.key")
+    )
+    etcd = ApiConnection(f"https://{cluster.master.address}:2379", ApiConnection.trusting(ca, pair))
+    try:
+        key = base64.b64encode(b"/registry/nothing").decode()
+        revision = int(etcd.post("/v3/kv/range", {"key": key})["header"]["revision"])
+        etcd.post("/v3/kv/compaction", {"revision": revision, "physical": True})
+    finally:
+        etcd.close()
+    return revision
+
+
+def _processes(cluster: Cluster) -> list[str]:
+    return cluster.master.sh("pgrep -x kube-apiserver", check=False).stdout.split()
+
+
+def _another(cluster: Cluster, before: list[str]) -> None:
+    def ready() -> bool:
+        there = _processes(cluster)
+        if not there or set(there) & set(before):
+            return False
+        return cluster.kubectl("get", "--raw", "/readyz", check=False).stdout == "ok"
+
+    eventually(ready, "another API server", seconds=180)

@@ -1,0 +1,124 @@
+"""What takes long: a cut network, forgotten revisions, Events that expire, an hour of rotations."""
+
+import os
+import statistics
+import time
+from collections import deque
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.told import eventually
+from tests.support.api_connection import path_of
+
+from .conftest import address
+from .cuts import api_server_flag, compact_etcd, cut_off, restart_api_server
+from .installed import ApproverPod, InstalledApprover
+from .simulated import CSRS, Joining, SimulatedNode
+
+pytestmark = pytest.mark.long
+
+MINUTES = float(os.environ.get("KUBEVOUCH_SOAK_MINUTES", "60"))
+A_MINUTE = 100
+KEPT = 2 * A_MINUTE
+"""CSRs that are there at a time: older ones are deleted, as the controller-manager does after an hour."""
+
+
+@pytest.fixture
+def few(site: Joining) -> list[SimulatedNode]:
+    """Nodes whose budgets are whole."""
+    first = len(site.joined)
+    return site.join_all({f"sim-few-{first + each}.example.com": address() for each in range(5)})
+
+
+def _said(pod: ApproverPod, message: str) -> int:
+    return sum(message in str(line) for line in pod.log())
+
+
+def test_a_leader_that_is_cut_off_approves_nothing_and_afterwards_everything(
+    approver: InstalledApprover, site: Joining, few: list[SimulatedNode], now: datetime
+) -> None:
+    pod = approver.leader()
+    lost = _said(pod, "Does not lead")
+    with cut_off(approver.cluster, pod):
+        asked = [node.ask() for node in few]
+        eventually(lambda: _said(pod, "Does not lead") > lost, "that it leads no more")
+        assert approver.approvals(now) == {}
+    for name in asked:
+        site.approved(name, seconds=120)
+    assert approver.approvals(now) == dict.fromkeys(asked, 1)
+
+
+def test_revisions_that_are_gone_are_listed_anew(
+    approver: InstalledApprover,
+    site: Joining,
+    few: list[SimulatedNode],
+    tmp_path: Path,
+    now: datetime,
+) -> None:
+    """It comes back with a resourceVersion that neither the API server nor etcd has any more."""
+    pod = approver.leader()
+    with cut_off(approver.cluster, pod):
+        asked = [node.ask() for node in few]
+        compact_etcd(approver.cluster, tmp_path)
+        restart_api_server(approver.cluster)
+        site.admin.get(CSRS)
+    for name in asked:
+        site.approved(name, seconds=120)
+    gone = [each for each in approver.requests(now) if each.code == 410]
+    assert gone
+    assert {each.verb for each in gone} == {"watch"}
+    assert approver.approvals(now) == dict.fromkeys(asked, 1)
+
+
+def test_a_held_csr_explains_itself_after_its_events_have_expired(
+    approver: InstalledApprover, site: Joining
+) -> None:
+    kubectl = approver.cluster.kubectl
+    with api_server_flag(approver.cluster, "--event-ttl=2m"):
+        node = site.join("expired.example.com", address())
+        name = node.ask()
+        site.held(name, "NodeUnknown")
+        words = ("get", "events", "-A", "--field-selector", f"involvedObject.name={name}")
+        eventually(lambda: "KubeletServingHeld" not in kubectl(*words).stdout, "the end of it", 300)
+        said = approver.cluster.kubevouch("csr", "explain", name)
+        assert "no pin, inventory or record of the approver knows it" in " ".join(said.out.split())
+        held = [line for line in approver.leader().log() if line.get("csr") == name]
+        assert "NodeUnknown" in held[-1]["why"]
+
+
+def test_an_hour_of_rotations_leaves_it_as_it_was(
+    approver: InstalledApprover, site: Joining, now: datetime
+) -> None:
+    """$KUBEVOUCH_SOAK_MINUTES minutes. A node may rotate six times at once and then every ten minutes."""
+    count = max(A_MINUTE, int(MINUTES * 10))
+    nodes = site.join_all({f"sim-soak-{each}.example.com": address() for each in range(count)})
+    pod = approver.leader()
+    process, memory, sockets = pod.process, [], []
+    asked: list[str] = []
+    waiting: deque[str] = deque()
+    began = time.monotonic()
+    rotations = int(MINUTES * A_MINUTE)
+    for number in range(rotations):
+        name = nodes[number % count].ask()
+        asked.append(name)
+        waiting.append(name)
+        if len(waiting) > KEPT:
+            old = waiting.popleft()
+            site.approved(old)
+            site.admin.delete(path_of(CSRS, old))
+        if number % (A_MINUTE // 2) == 0:
+            memory.append(pod.memory(process) / 2**20)
+            sockets.append(pod.connections(process))
+        due = began + (number + 1) * 60 / A_MINUTE
+        time.sleep(max(0.0, due - time.monotonic()))
+    for name in waiting:
+        site.approved(name)
+    print(f"memory in MiB: {[round(each, 1) for each in memory]}, sockets: {sockets}")
+    assert pod.process == process
+    assert approver.approvals(now) == dict.fromkeys(asked, 1)
+    fifth = max(1, len(memory) // 5)
+    early, late = memory[fifth : 2 * fifth], memory[-fifth:]
+    assert statistics.median(late) <= statistics.median(early) * 1.05 + 4
+    assert max(sockets[-fifth:]) <= max(sockets[fifth : 2 * fifth]) + 4
