@@ -49,7 +49,7 @@ async def test_connections_that_break_in_the_middle_lose_no_csr(cluster: Cluster
         cluster.node(f"n{number}", f"192.0.2.{number}")
     cluster.list_nodes()
     async with approving(cluster):
-        await cluster.until(lambda: cluster.server.watches.open == 4)
+        await cluster.until(lambda: cluster.server.watches.open == 3)
         for number in range(1, 6):
             cluster.csr(f"csr-{number}", f"n{number}")
             await cluster.server.watches.cut()
@@ -101,7 +101,7 @@ async def test_a_watch_of_nodes_that_is_behind_holds_up_nobody(cluster: Cluster)
     cluster.list_nodes()
     async with approving(cluster) as running:
         await cluster.until(lambda: "Listed everything" in running.log)
-        await cluster.until(lambda: cluster.server.watches.open == 4)
+        await cluster.until(lambda: cluster.server.watches.open == 3)
         cluster.server.faults.on(
             "/api/v1/nodes", faults.silence(), where=lambda seen: "watch" in seen.query
         )

@@ -43,7 +43,7 @@ class WatchHandler(Protocol):
         ...
 
     def serving_csr_gone(self, name: str, uid: str) -> None:
-        """Such a CSR is gone."""
+        """Such a CSR is gone, or one of another signer, which was never told."""
         ...
 
     def client_csr(self, csr: CertificateSigningRequest) -> None:
@@ -68,7 +68,7 @@ class WatchHandler(Protocol):
 
 
 class Watches:
-    """The four watches. report: called with what is watched and each failure."""
+    """The three watches. report: called with what is watched and each failure."""
 
     def __init__(
         self,
@@ -92,14 +92,13 @@ class Watches:
     @property
     def synced(self) -> bool:
         """Whether everything has been listed once."""
-        return len(self._listed) == 4
+        return len(self._listed) == 3
 
     async def run(self) -> None:
         """Follows all of them until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._nodes())
-            tasks.create_task(self._serving())
-            tasks.create_task(self._client())
+            tasks.create_task(self._csrs())
             tasks.create_task(self._config_maps())
 
     def _watch(
@@ -108,7 +107,6 @@ class Watches:
         resource: Resource[ObjectT],
         *,
         namespace: str = "",
-        fields: str = "",
         labels: str = "",
     ) -> Watch[ObjectT]:
         return Watch(
@@ -118,12 +116,11 @@ class Watches:
             rng=self._rng,
             report=lambda error: self._failed(what, error),
             namespace=namespace,
-            field_selector=fields,
             label_selector=labels,
         )
 
     def _failed(self, what: str, error: KubevouchError) -> None:
-        if what == "client CSRs" and self._failing_since is None:
+        if what == "CSRs" and self._failing_since is None:
             self._failing_since = self._clock.monotonic()
         self._report(what, error)
 
@@ -143,25 +140,22 @@ class Watches:
                 case Synced():
                     self._is_listed("nodes")
 
-    async def _serving(self) -> None:
-        chosen = f"spec.signerName={KUBELET_SERVING}"
-        async for each in self._watch("serving CSRs", CSRS, fields=chosen).events():
+    async def _csrs(self) -> None:
+        """One watch for both signers, which shows what happened in its order.
+
+        Whoever gets a client certificate and asks for a serving certificate with it at once must not be able to come first.
+        """
+        async for each in self._watch("CSRs", CSRS).events():
+            since, self._failing_since = self._failing_since, None
             match each:
-                case Upserted(object=csr):
+                case Upserted(object=csr) if csr.spec.signer_name == KUBELET_SERVING:
                     self._handler.serving_csr(csr)
+                case Upserted(object=csr) if csr.spec.signer_name == KUBELET_CLIENT:
+                    self._handler.client_csr(csr)
                 case Deleted(key=(_, name), uid=uid):
                     self._handler.serving_csr_gone(name, uid)
                 case Synced():
-                    self._is_listed("serving CSRs")
-
-    async def _client(self) -> None:
-        chosen = f"spec.signerName={KUBELET_CLIENT}"
-        async for each in self._watch("client CSRs", CSRS, fields=chosen).events():
-            since, self._failing_since = self._failing_since, None
-            if isinstance(each, Upserted):
-                self._handler.client_csr(each.object)
-            elif isinstance(each, Synced):
-                self._is_listed("client CSRs")
+                    self._is_listed("CSRs")
             if since is not None and self._clock.monotonic() - since >= CSR_LIFE:
                 self._handler.client_csrs_missed()
 
