@@ -101,6 +101,24 @@ async def test_a_node_that_no_source_knows_is_held(cluster: Cluster) -> None:
         assert "kubevouch approver pin n1" in running.log
 
 
+async def test_why_a_node_that_no_source_knows_is_held_is_said_once_in_a_sentence(
+    cluster: Cluster,
+) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.configure("sources: [inventory, pins]")
+    async with approving(cluster):
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: len(cluster.events("KubeletServingHeld")) == 2)
+    words = (
+        "allowed-names, allowed-addresses (NodeUnknown): n1, 192.0.2.1: no source knows this node (inventory, pins). "
+        "If it is yours: kubevouch approver pin n1"
+    )
+    assert {each["note"] for each in cluster.events()} == {
+        words,
+        f"CSR csr-1 is held: {words}",
+    }
+
+
 async def test_the_nodes_own_word_counts_only_where_the_operator_says_so(cluster: Cluster) -> None:
     cluster.node("n1", "192.0.2.1")
     cluster.configure("sources: [node-status]")

@@ -52,6 +52,7 @@ async def test_without_an_approver_nothing_else_is_said(kubevouch: Program, stag
         EXPLAIN, (*EXPLAIN, "--trust-node-status"), ("csr", "list", "-o", "json")
     )
     assert (shown.code, trusting.code) == (3, 0)
+    assert "approver pin" not in shown.out
     assert "\nnames and addresses: only the node itself says so\n" in shown.out
     [found] = [each for each in json.loads(listed.out)["csrs"] if each["name"] == "csr-w9"]
     assert found["namesBy"] == {"source": "node-status", "why": "only the node itself says so"}
@@ -63,6 +64,9 @@ async def test_a_node_that_nothing_written_down_knows_is_said_to_be_so(
     put_pin(stage, OTHER, "uid-8", OTHERS_ADDRESS)
     shown, trusting = await kubevouch.several(EXPLAIN, (*EXPLAIN, "--trust-node-status"))
     assert (shown.code, trusting.code) == (3, 0)
+    assert f"\nto have the approver know the node: kubevouch approver pin {NODE}\n" in shown.out
+    assert "nobody " not in shown.out
+    assert "approver pin" not in trusting.out
     assert "only the node itself says so; no pin, inventory or record of the approver" in told(
         shown.out
     )

@@ -214,8 +214,8 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
             "budget",
             Outcome.PASS,
             HoldReason.NOT_ASKED,
-            "nobody counts the approvals of each node",
-            "not asked: nobody counts the approvals of each node",
+            "only the running approver asks this: it counts the approvals of each node",
+            "not asked: only the running approver asks this: it counts the approvals of each node",
         ),
     ),
     "the last approval": (

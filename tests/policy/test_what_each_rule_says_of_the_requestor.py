@@ -225,7 +225,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
     "a Node that nobody read again": (
         identity.same_node,
         Case,
-        unasked("same-node", "the Node is not read again for each CSR"),
+        unasked("same-node", "only the running approver asks this: it reads the Node again for each CSR"),
     ),
     "the same Node": (identity.same_node, node_seen, lets_through("same-node", "UID uid-1")),
     "a Node of an unknown age": (
@@ -274,7 +274,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
     "a key of which nobody kept count": (
         identity.own_key,
         Case,
-        unasked("own-key", "nobody keeps the public keys of earlier CSRs"),
+        unasked("own-key", "only the running approver asks this: it keeps the public keys of earlier CSRs"),
     ),
     "its own key": (
         identity.own_key,
@@ -295,7 +295,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
     "a client certificate that nobody watched": (
         identity.client_standing,
         Case,
-        unasked("client-standing", "nobody watches who gets client certificates"),
+        unasked("client-standing", "only the running approver asks this: it watches who gets client certificates"),
     ),
     "a client certificate of its own": (
         identity.client_standing,

@@ -321,17 +321,23 @@ def test_the_nodes_own_word_is_the_whole_answer_where_it_counts() -> None:
         (
             (SourceWord.INVENTORY, SourceWord.PINS),
             None,
-            f"not known to inventory, pins: {ADVICE}",
+            f"no source knows this node (inventory, pins). If it is yours: {ADVICE}",
         ),
         (
             ALL[:3],
             None,
-            f"not known to inventory, pins, renewal; renewal: nobody has looked at what it serves: {ADVICE}",
+            (
+                "no source knows this node (inventory, pins, renewal); renewal: nobody has looked at what it serves. "
+                f"If it is yours: {ADVICE}"
+            ),
         ),
         (
             (SourceWord.RENEWAL,),
             RenewalEvidence((), (), NOW),
-            f"not known to renewal; renewal: 10.0.0.1: nobody has looked at what is served there: {ADVICE}",
+            (
+                "no source knows this node (renewal); renewal: 10.0.0.1: nobody has looked at what is served there. "
+                f"If it is yours: {ADVICE}"
+            ),
         ),
     ],
 )

@@ -135,11 +135,11 @@ def test_a_node_that_no_source_knows_is_unknown_and_the_way_out_is_named() -> No
     assert answer.allowed.not_valid is HoldReason.NODE_UNKNOWN
     assert answer.allowed.names == answer.allowed.addresses == ()
     assert answer.why == (
-        "not known to inventory, pins, renewal; renewal: nobody has looked at what it serves: "
-        "kubevouch approver pin worker-1"
+        "no source knows this node (inventory, pins, renewal); renewal: nobody has looked at what it serves. "
+        "If it is yours: kubevouch approver pin worker-1"
     )
     assert answered(sources(SourceWord.PINS)).why == (
-        "not known to pins: kubevouch approver pin worker-1"
+        "no source knows this node (pins). If it is yours: kubevouch approver pin worker-1"
     )
 
 

@@ -85,8 +85,14 @@ class Decision(msgspec.Struct, frozen=True):
 
     @property
     def why(self) -> str:
-        """The rules that do not pass and what they saw, in one line; empty if all pass."""
-        return "; ".join(f"{r.rule} ({r.reason}): {r}" for r in self.held_by)
+        """The rules that do not pass and what they saw, in one line; empty if all pass.
+
+        What several rules say in the same words, as those about names and about addresses do, is said once.
+        """
+        alike: dict[tuple[HoldReason, str], list[RuleResult]] = {}
+        for each in self.held_by:
+            alike.setdefault((each.reason, each.message), []).append(each)
+        return "; ".join(map(_in_words, alike.values()))
 
     @property
     def operator_may_allow(self) -> tuple[str, ...]:
@@ -94,6 +100,13 @@ class Decision(msgspec.Struct, frozen=True):
         if not all(each.operator_may_allow for each in self.held_by):
             return ()
         return tuple(dict.fromkeys(v for each in self.held_by for v in each.operator_may_allow))
+
+
+def _in_words(results: list[RuleResult]) -> str:
+    """What rules with the same reason and message say."""
+    rules, first = ", ".join(each.rule for each in results), results[0]
+    seen = ", ".join(dict.fromkeys(each.seen for each in results if each.seen))
+    return f"{rules} ({first.reason}): {f'{seen}: ' if seen else ''}{first.message}"
 
 
 def decide(facts: CsrFacts, rules: tuple[Rule, ...] = RULES) -> Decision:

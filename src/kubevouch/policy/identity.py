@@ -112,7 +112,9 @@ def same_node(facts: CsrFacts) -> RuleResult:
     """
     rule, seen = "same-node", facts.node_seen
     if seen is None:
-        return not_asked(rule, "the Node is not read again for each CSR")
+        return not_asked(
+            rule, "only the running approver asks this: it reads the Node again for each CSR"
+        )
     if facts.csr.created is None or (seen.uid and seen.created is None):
         return cannot_tell(rule, "it is not known when the Node or the CSR was made")
     if seen.uid != seen.first_uid:
@@ -139,7 +141,9 @@ def own_key(facts: CsrFacts) -> RuleResult:
     """No other node has asked for a certificate for this public key: kubelets make a new key for every CSR."""
     rule, shown_by = "own-key", facts.key_shown_by
     if shown_by is None:
-        return not_asked(rule, "nobody keeps the public keys of earlier CSRs")
+        return not_asked(
+            rule, "only the running approver asks this: it keeps the public keys of earlier CSRs"
+        )
     others = sorted(shown_by - {requestor_node(facts.csr)})
     if others:
         return refuses(
@@ -156,7 +160,9 @@ def client_standing(facts: CsrFacts) -> RuleResult:
     """The client certificate that made the CSR was not borrowed with a bootstrap token (see policy.standing)."""
     rule, known = "client-standing", facts.standing
     if known is None:
-        return not_asked(rule, "nobody watches who gets client certificates")
+        return not_asked(
+            rule, "only the running approver asks this: it watches who gets client certificates"
+        )
     allowed = "a client certificate with which the node joined, or one that replaced it"
     node = requestor_node(facts.csr) or "NODE"
     if known.standing is ClientStanding.BORROWED:

@@ -80,7 +80,9 @@ def budget(facts: CsrFacts) -> RuleResult:
     """The node has not had more certificates lately than an honest kubelet needs. It holds this node's CSRs only."""
     rule, left = "budget", facts.approvals_left
     if left is None:
-        return not_asked(rule, "nobody counts the approvals of each node")
+        return not_asked(
+            rule, "only the running approver asks this: it counts the approvals of each node"
+        )
     if left <= 0:
         return refuses(
             rule,

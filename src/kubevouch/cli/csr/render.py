@@ -137,6 +137,8 @@ def print_decision(terminal: Terminal, judgement: CsrJudgement, node: str | None
             terminal.wrapped(f"if you know that it is so: {words}", behind)
     terminal.out()
     terminal.wrapped(judgement.names.why, "names and addresses: ")
+    if judgement.names.advice and decision.outcome is not Outcome.PASS:
+        terminal.command("to have the approver know the node: ", judgement.names.advice)
     terminal.wrapped(f"{decision.about}: {_verdict(decision)}")
 
 

@@ -66,6 +66,8 @@ class NamesAnswer:
     allowed: AllowedNames | None
     source: str
     why: str
+    advice: str = ""
+    """The command that would have the installed approver know the node, if it does not."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ class Sources:
         if not said or answer.allowed is None:
             return answer
         allowed = with_said(confirmed(answer.allowed, said), said)
-        return NamesAnswer(allowed, answer.source, f"{answer.why}; and by --allow")
+        return replace(answer, allowed=allowed, why=f"{answer.why}; and by --allow")
 
     def _by_plan(self, node: Node, evidence: PolicyEvidence, at: datetime) -> NamesAnswer | None:
         planned = self.plan.nodes if self.plan else ()
@@ -206,12 +208,13 @@ class Sources:
         """Its own word counts only if it is known that no stronger source knows the node."""
         trusts = self.trust_node_status and written.is_known
         allowed = allowed_names_of(node, said=self.allowed.get(node.name, ()), trusts_node=trusts)
-        why = "only the node itself says so"
+        why, advice = "only the node itself says so", ""
         if written.doubt is not None:
             why += f", and what is pinned in {NAMESPACE} is not known: {written.doubt.text}"
         elif written.value is not None:
             why += "; no pin, inventory or record of the approver knows it"
-        return NamesAnswer(allowed, IdentitySource.NODE_STATUS, why)
+            advice = f"kubevouch approver pin {node.name}"
+        return NamesAnswer(allowed, IdentitySource.NODE_STATUS, why, advice)
 
     def _pinned(self, csr: Csr, evidence: CsrEvidence) -> list[tuple[str, Claim]]:
         planned = self.plan.nodes if self.plan else ()

@@ -245,10 +245,10 @@ def _by_its_own_word(question: _Question) -> SourceAnswer | None:
 
 def _unknown(question: _Question) -> SourceAnswer:
     node, sources = question.node, question.sources
-    reasons = [f"not known to {', '.join(question.configuration.sources)}"]
+    why = f"no source knows this node ({', '.join(question.configuration.sources)})"
     if sources.counts(SourceWord.RENEWAL):
-        reasons.append(f"renewal: {question.served()}")
-    why = f"{'; '.join(reasons)}: kubevouch approver pin {node.name}"
+        why += f"; renewal: {question.served()}"
+    why += f". If it is yours: kubevouch approver pin {node.name}"
     return SourceAnswer(IdentitySource.NONE, not_valid_now(node, why, HoldReason.NODE_UNKNOWN), why)
 
 
