@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,26 +28,24 @@ from tests.support.api_connection import ApiConnection
 def contestants(
     space: str, python: Interpreter, peer: Sequence[str], environment: Mapping[str, str]
 ) -> list[Contestant]:
-    """The straight PUTs first."""
+    """The straight PUTs first, then those with a read before each."""
 
-    def straight(_: Path, cluster: BenchedCluster, identity: Identity) -> list[str | Path]:
-        where = urlsplit(cluster.server)
-        there = [str(where.hostname), str(where.port)]
-        return [
-            sys.executable,
-            "-m",
-            "bench.straight",
-            *there,
-            cluster.issuer.trusted,
-            identity.pair,
-        ]
+    def straight(*words: str) -> Callable[[Path, BenchedCluster, Identity], list[str | Path]]:
+        def argv(_: Path, cluster: BenchedCluster, identity: Identity) -> list[str | Path]:
+            where = urlsplit(cluster.server)
+            there = [str(where.hostname), str(where.port)]
+            files = [cluster.issuer.trusted, identity.pair]
+            return [sys.executable, "-m", "bench.straight", *there, *files, *words]
+
+        return argv
 
     def ours(kubeconfig: Path, *_: object) -> list[str | Path]:
         words = ["approver", "run", "--kubeconfig", str(kubeconfig), "--namespace", space]
         return [*python.words, *words, "--secure-port", str(_free_port())]
 
     found = [
-        Contestant("straight PUTs", straight, environment),
+        Contestant("straight PUTs", straight(), environment),
+        Contestant("the same, Nodes read", straight("read"), environment),
         Contestant("the approver", ours, {**environment, **python.environment}),
     ]
     if peer:
@@ -119,10 +117,10 @@ def main() -> None:
         run.crowd.settle()
         if "bursts" in parts:
             bursts(run, all_, names)
-        for each in all_[1:]:
+        for each in all_[2:]:
             if "steady" in parts:
                 steady(run, each, names, count=min(chosen.steady, chosen.nodes))
-        for each in all_[1:]:
+        for each in all_[2:]:
             if "size" in parts:
                 size(run, each, names, nodes=chosen.many)
 

@@ -1,9 +1,10 @@
 """The peer of `bench.approver`: approves every CSR that waits, unchecked, as fast as so many connections allow.
 
-    python -m bench.straight HOST PORT CA PAIR
+    python -m bench.straight HOST PORT CA PAIR [read]
 
 One list, then a PUT of each whole object to /approval, over bare asyncio streams: no retry, no typed values, no limits.
-It has nothing to do but these writes, so no approver that reads anything first can be faster.
+It has nothing to do but these writes, so no approver that reads anything first can be faster. With `read` it reads the
+requestor's Node before each, and looks at nothing in it: what two calls cost without any decision.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _CONDITION = {"type": "Approved", "status": "True", "reason": "Straight", "message": "unchecked"}
 
 
-async def main(host: str, port: int, ca: str, pair: str) -> None:
+async def main(host: str, port: int, ca: str, pair: str, *, read: bool) -> None:
     """Approves what waits, once."""
     context = ssl.create_default_context(cafile=ca)
     context.load_cert_chain(pair)
@@ -29,6 +30,9 @@ async def main(host: str, port: int, ca: str, pair: str) -> None:
     async def work(stream: Stream) -> None:
         while waiting:
             csr = waiting.pop()
+            if read:
+                node = csr["spec"]["username"].removeprefix("system:node:")
+                await _ask(stream, f"GET /api/v1/nodes/{node}")
             csr |= {"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest"}
             csr["status"]["conditions"] = [_CONDITION]
             path = f"{_CSRS}/{csr['metadata']['name']}/approval"
@@ -58,4 +62,4 @@ async def _ask(stream: Stream, request: str, body: bytes = b"") -> bytes:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:5]))
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:5], read="read" in sys.argv[5:]))
