@@ -130,7 +130,7 @@ async def test_names_or_all_but_not_both(
 ) -> None:
     ran = await kubevouch("csr", "approve", *words)
     assert (ran.code, ran.out) == (2, ""), ran
-    assert "names of CSRs, or --all, were expected" in ran.err
+    assert "either names of CSRs or --all was expected" in ran.err
     assert not stage.server.requests
 
 
@@ -170,8 +170,8 @@ async def test_what_is_decided_stays_as_it_is_and_the_others_are_denied(
     ran = await kubevouch("csr", "deny", *names, "--reason", "no", "--yes")
     assert ran.code == 1, ran
     said = " ".join(ran.out.split())
-    assert "csr-w8 is not denied: it is approved already (KubectlApprove), and that" in said
-    assert "csr-w9 is not denied: it is approved already (KubectlApprove), and its cert" in said
+    assert "csr-w8 stays as it is: it is approved already (KubectlApprove), and that" in said
+    assert "csr-w9 stays as it is: it is approved already (KubectlApprove), and its cert" in said
     assert writes(waiting) == ["csr-w7"]
 
 

@@ -75,7 +75,7 @@ NO_COMMAND_LINES = {
     ("probe",): "Missing argument 'TARGET'",
     ("completion",): "Error: Missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish\n",
     ("csr", "explain"): "Missing argument 'CSR'",
-    ("csr", "approve"): "csr approve: no name; names of CSRs, or --all, were expected",
+    ("csr", "approve"): "csr approve: no name; either names of CSRs or --all was expected",
     ("csr", "deny", "csr-1"): "Missing option '--reason'",
     ("fix",): "one of --plan FILE and --apply FILE was expected",
     ("explain", "KV3O4"): "there is no such code; is it KV304?",

@@ -234,7 +234,7 @@ async def _write(api: ApiClient, work: _Work, *, force: bool) -> None:
 
 def _say_how_it_ended(terminal: Terminal, hindrances: Sequence[str], wait: float) -> None:
     if not hindrances:
-        terminal.out("The approver is ready: every pod that it should have is.")
+        terminal.out("The approver is ready: all of its pods are.")
         terminal.command("NEXT  ", "kubevouch csr list")
         return
     terminal.out(f"The approver is applied, and not ready after {wait:.0f} s: {hindrances[0]}.")

@@ -25,7 +25,7 @@ class NewNodes(StrEnum):
 
 QUESTION: Final = """\
 A node that nobody has pinned asks for a certificate when it joins. What is to become of its CSR?
-  hold         it waits until somebody runs `kubevouch approver pin NODE` (an alert says so within two minutes)
+  hold         it waits until somebody runs `kubevouch approver pin NODE` (an Event on it and on its Node says so)
   rule         admitted once if its name matches a pattern, its addresses lie in networks, and not too many came this hour
   node-status  WEAK: what the node says of itself counts. Whoever has a bootstrap token gets any free name and address"""
 

@@ -41,7 +41,7 @@ def applying(function: F) -> F:
             "users",
             multiple=True,
             metavar="USER",
-            help="The same for a user.",
+            help="The admission policy lets this user decide on CSRs of kubelets. May be repeated.",
         ),
         click.option(
             "--enforce/--no-enforce",

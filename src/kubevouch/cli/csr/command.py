@@ -155,8 +155,8 @@ def approve(
     from kubevouch.cli.csr.approve_all import approve_all
 
     if all_ == bool(names):
-        seen = "beside names" if all_ else "no name"
-        raise UsageError("csr approve", seen, "names of CSRs, or --all, were expected")
+        seen = "both names and --all" if all_ else "no name"
+        raise UsageError("csr approve", seen, "either names of CSRs or --all was expected")
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
     if all_:

@@ -40,7 +40,7 @@ def deny_named(
     found, at = with_api(terminal, access, look)
     decided = [each for each in found if each.status.conditions]
     for each in decided:
-        terminal.wrapped(f"{each.name} is not denied: {_decided(each)}")
+        terminal.wrapped(f"{each.name} stays as it is: {_decided(each)}")
     codes = [ExitCode.FINDINGS for _ in decided]
     waiting = [each for each in found if not each.status.conditions]
     if not waiting:
