@@ -59,6 +59,41 @@ async def test_a_dry_run_shows_every_object_and_writes_none(lab: Bench, kubevouc
     assert re.search(r"worker-1 +new +worker-1 +192\.168\.88\.112", ran.out)
 
 
+async def test_a_dry_run_needs_no_decision_about_new_nodes(lab: Bench, kubevouch: Program) -> None:
+    before = everything(lab)
+    ran = await _ran(kubevouch, "approver", "install", "--image", IMAGE, "--dry-run", code=0)
+    assert "--new-nodes hold is shown" in ran.err
+    assert "sources: [inventory, pins, renewal]" in ran.out
+    assert everything(lab) == before
+
+
+async def test_without_an_image_it_says_where_one_comes_from(
+    lab: Bench, kubevouch: Program
+) -> None:
+    for verb in ("install", "upgrade"):
+        ran = await _ran(kubevouch, "approver", verb, code=2)
+        assert "Missing option '--image'" in ran.err
+        assert "`make image`" in ran.err
+        assert "docs/image.md" in ran.err
+
+
+@pytest.mark.parametrize("flag", ["--may-approve-user", "--may-approve-group"])
+async def test_nobody_is_no_user_and_no_group(lab: Bench, kubevouch: Program, flag: str) -> None:
+    ran = await _ran(kubevouch, *HELD, flag, "", code=2)
+    assert f"{flag}: is empty" in ran.err
+
+
+async def test_a_rule_that_cannot_be_read_is_told_by_its_flag(
+    lab: Bench, kubevouch: Program
+) -> None:
+    rule = ("--new-node-names", "w[", "--new-node-cidr", "10.0.0.0/8")
+    words = ("approver", "install", "--image", IMAGE, "--yes", *rule)
+    ran = await _ran(kubevouch, *words, code=2)
+    assert ran.err.splitlines()[-1] == (
+        "Error: --new-nodes rule: names 'w['; a lower-case pattern with * and ? and some other letter was expected"
+    )
+
+
 async def test_what_is_applied_is_exactly_the_manifests(lab: Bench, kubevouch: Program) -> None:
     before = everything(lab)
     await _ran(kubevouch, *HELD, code=4)  # nothing runs pods here

@@ -48,6 +48,35 @@ async def test_one_node_is_pinned_and_the_others_are_left(lab: Bench, kubevouch:
     assert set(stored(lab)) == {"worker-1"}
 
 
+@pytest.mark.parametrize("columns", [60, 80])
+async def test_names_and_addresses_are_whole_in_a_narrow_terminal(
+    lab: Bench, kubevouch: Program, columns: int
+) -> None:
+    long = "k8s-worker-3.internal.example.com"
+    lab.local.create(NODES, node(long, "192.168.188.114"))
+    uid = lab.local.get(NODES, long)["metadata"]["uid"]
+    ran = await kubevouch.at_a_terminal(
+        "approver", "pin", columns=columns, typed={"Go on?": b"n\n"}
+    )
+    assert ran.code == 4, ran
+    lines = [each.rstrip() for each in ran.out.splitlines()]
+    assert f"{long}   new" in lines
+    assert f"  NAMES        {long}" in lines
+    assert "  ADDRESSES    192.168.188.114" in lines
+    assert f"  UID          {uid}" in lines
+    assert f"  MACHINE-ID   machine-of-{long}" in lines
+
+
+async def test_what_changes_is_said_before_it_is_written(lab: Bench, kubevouch: Program) -> None:
+    await kubevouch(*PIN)
+    found = lab.local.get(NODES, "worker-1")
+    found["status"]["addresses"].append({"type": "ExternalIP", "address": "192.168.50.9"})
+    lab.local.update(NODES, found, "status")
+    ran = await kubevouch(*PIN)
+    assert ran.code == 0, ran
+    assert "worker-1  + 192.168.50.9" in ran.out
+
+
 async def test_what_differs_is_an_exit_code_and_nothing_is_written(
     lab: Bench, kubevouch: Program
 ) -> None:
@@ -135,6 +164,17 @@ async def test_a_node_that_is_not_there_is_an_error_with_the_nearest(
 ) -> None:
     ran = await kubevouch(*PIN, "worker-11")
     assert (ran.code, "is it worker-1?" in ran.err) == (2, True)
+
+
+async def test_ctrl_c_at_the_question_writes_nothing_and_says_so_on_lines_of_its_own(
+    lab: Bench, kubevouch: Program
+) -> None:
+    ran = await kubevouch.at_a_terminal("approver", "pin", columns=120, typed={"Go on?": b"\x03"})
+    assert (ran.code, stored(lab)) == (130, {})
+    assert [each.strip() for each in ran.out.splitlines()[-2:]] == [
+        "Nothing was changed.",
+        "Error: interrupted",
+    ]
 
 
 async def test_a_no_writes_nothing(lab: Bench, kubevouch: Program) -> None:

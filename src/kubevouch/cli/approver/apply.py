@@ -81,6 +81,9 @@ def _check(options: InstallOptions, present: Present) -> None:
     if options.upgrade and not present.is_installed:
         expected = "`kubevouch approver install` installs it"
         raise UsageError("approver upgrade", "there is no approver to upgrade", expected)
+    for flag, names in (("user", options.users), ("group", options.groups)):
+        if not all(map(str.strip, names)):
+            raise UsageError(f"--may-approve-{flag}", "is empty", "a name was expected")
     if options.enforce and not present.has_admission_policies:
         seen = "this API server has no ValidatingAdmissionPolicies"
         raise UsageError("--enforce", seen, "Kubernetes 1.30 or newer was expected")
@@ -102,7 +105,9 @@ def _say_who_else(terminal: Terminal, present: Present) -> None:
 def _settings(terminal: Terminal, options: InstallOptions, present: Present) -> Settings:
     wish = options.new_nodes
     if wish is None and not present.has_configuration and not options.upgrade:
-        wish = _asked(terminal)
+        wish = NewNodeWish(NewNodes.HOLD) if options.dry_run else _asked(terminal)
+        if options.dry_run:
+            terminal.note("What becomes of new nodes was not said: --new-nodes hold is shown.")
     if wish is not None and wish.source is NewNodes.NODE_STATUS:
         terminal.note(WEAK)
     return Settings(

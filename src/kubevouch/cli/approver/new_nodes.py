@@ -94,7 +94,8 @@ def configuration_text(wish: NewNodeWish) -> str:
     if isinstance(read, Unreadable):
         raise UsageError("--new-nodes", read.seen, read.expected)
     if read.problems:
-        raise UsageError("--new-nodes rule", read.problems[0])
+        # Behind the place in a file that is not there yet.
+        raise UsageError("--new-nodes rule", read.problems[0].partition(": ")[2])
     return text
 
 

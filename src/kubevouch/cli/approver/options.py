@@ -10,6 +10,19 @@ from kubevouch.cli.common.options import seconds
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class _Image(click.ParamType[str]):
+    """An image's name, as any text; where it is missing, the error says where an image comes from."""
+
+    name = "image"
+
+    def get_missing_message(self, *_: object, **__: object) -> str:
+        """What is said besides "Missing option"."""
+        return (
+            "There is no public image yet: `make image` in a checkout builds one (docs/image.md). Push it to a registry of "
+            "yours, and name it with its digest."
+        )
+
+
 def applying(function: F) -> F:
     """Which image, who may decide, and how it is applied."""
     for option in (
@@ -30,18 +43,18 @@ def applying(function: F) -> F:
             help="Take over fields that another manager owns.",
         ),
         click.option(
-            "--may-approve-group",
-            "groups",
-            multiple=True,
-            metavar="GROUP",
-            help="The admission policy lets this group decide on CSRs of kubelets. May be repeated.",
-        ),
-        click.option(
             "--may-approve-user",
             "users",
             multiple=True,
             metavar="USER",
             help="The admission policy lets this user decide on CSRs of kubelets. May be repeated.",
+        ),
+        click.option(
+            "--may-approve-group",
+            "groups",
+            multiple=True,
+            metavar="GROUP",
+            help="The admission policy lets this group decide on CSRs of kubelets. May be repeated.",
         ),
         click.option(
             "--enforce/--no-enforce",
@@ -50,6 +63,7 @@ def applying(function: F) -> F:
         ),
         click.option(
             "--image",
+            type=_Image(),
             required=True,
             metavar="NAME@sha256:DIGEST",
             help="The image, by its digest.",

@@ -98,7 +98,7 @@ def show(terminal: Terminal, looked: Looked, *, form: str) -> None:
         content = {"nodes": [_json(each) for each in looked.found], "gone": looked.gone}
         print_document(terminal, "kubevouch.pins/1", content)
     else:
-        terminal.table(_COLUMNS, [_row(each) for each in looked.found])
+        _print(terminal, [_row(each) for each in looked.found])
         terminal.out()
         terminal.out(
             "How we know: each Node's own status, which the node writes. Look at every line."
@@ -108,6 +108,22 @@ def show(terminal: Terminal, looked: Looked, *, form: str) -> None:
                 terminal.wrapped(text, f"{each.pin.node}  not pinned  ")
     for text in looked.problems:
         terminal.error(one_line(text))
+
+
+def _print(terminal: Terminal, rows: Sequence[tuple[str, ...]]) -> None:
+    """A table; where it would be folded, a block for each node, since no name and no address may be broken."""
+    from kubevouch.cli.common.layout import fits
+
+    shown = [tuple(map(one_line, row)) for row in rows]
+    if fits((_COLUMNS, *shown), terminal.columns(terminal.stdout)):
+        terminal.table(_COLUMNS, shown)
+        return
+    wide = max(map(len, _COLUMNS))
+    for node, state, *cells in shown:
+        terminal.out(f"{node}   {state}")
+        for heading, cell in zip(_COLUMNS[2:], cells, strict=True):
+            for number, value in enumerate(cell.split(", ")):
+                terminal.out(f"  {'' if number else heading:<{wide}}   {value}")
 
 
 def _row(found: Proposal) -> tuple[str, ...]:
@@ -155,6 +171,9 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
         text = f"{each.pin.node} is not pinned: {(*each.differs, *each.left_out)[0]}"
         terminal.error(one_line(text))
     if pins:
+        for each in looked.found:
+            for text in each.differs if each.state == "changes" else ():
+                terminal.wrapped(text, f"{each.pin.node}  ")
         what = f"pin the names and addresses of {len(pins)} node(s) in the table"
         terminal.confirm(f"{what}, on {named(access)}", yes=yes)
 

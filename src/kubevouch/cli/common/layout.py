@@ -30,6 +30,12 @@ def _wrapped(text: str, width: int) -> list[str]:
     return wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
+def fits(rows: Sequence[Sequence[str]], width: int | None) -> bool:
+    """Whether a table of these rows needs no folding. width: None for as wide as need be."""
+    widths = [max(map(_cells, column)) for column in zip(*rows, strict=True)]
+    return width is None or sum(widths) + _GAP * (len(widths) - 1) <= width
+
+
 def table_lines(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
     """Rows of equally many cells, the first row being the headings. width: None for as wide as need be.
 

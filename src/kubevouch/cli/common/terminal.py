@@ -239,7 +239,13 @@ class Terminal:
         import click
 
         self._forget_typed_ahead()
-        if not click.confirm("Go on?", err=True):
+        try:
+            agreed = click.confirm("Go on?", err=True)
+        except click.Abort:
+            # The prompt stands on the line of the cursor.
+            self.note("\nNothing was changed.")
+            raise
+        if not agreed:
             raise Declined("standard input", "the answer was no")
 
     @property
