@@ -145,6 +145,9 @@ async def test_a_client_certificate_is_taken_from_the_csr_that_it_made(
     ran = await kubevouch(*PIN, "worker-1", "--csr", "csr-1")
     assert ran.code == 0, ran
     assert stored(lab)["worker-1"].client_certificates == (digest,)
+    assert f"+ client certificate X509SHA256={digest}" in " ".join(ran.out.split())
+    ran = await kubevouch(*PIN, "worker-1", "--csr", "nosuch")
+    assert (ran.code, "there is no such CSR" in ran.err) == (2, True), ran
     ran = await kubevouch(*PIN, "worker-2", "--csr", "csr-1")
     assert ran.code == 2
     assert "a CSR of worker-2 was expected" in ran.err
@@ -175,6 +178,35 @@ async def test_ctrl_c_at_the_question_writes_nothing_and_says_so_on_lines_of_its
         "Nothing was changed.",
         "Error: interrupted",
     ]
+
+
+async def test_the_operators_word_outlives_a_plain_pin(lab: Bench, kubevouch: Program) -> None:
+    ran = await kubevouch(*PIN, "worker-1", "--allow", "worker-1=192.168.88.20")
+    assert ran.code == 0, ran
+    assert "192.168.88.20: allowed by the operator" in ran.out
+    await kubevouch(*PIN)
+    assert stored(lab)["worker-1"].addresses == ("192.168.88.112", "192.168.88.20")
+    assert (await kubevouch("approver", "pin", "--diff")).code == 0
+
+
+async def test_what_would_change_is_shown_to_the_one_who_is_asked(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await kubevouch(*PIN)
+    status = {"addresses": [{"type": "InternalIP", "address": "192.168.88.99"}]}
+    lab.local.patch(NODES, "worker-1", {"status": status}, subresource="status")
+    ran = await kubevouch(*PIN)
+    lines = ran.out.splitlines()
+    assert "worker-1  + 192.168.88.99" in lines
+    assert "worker-1  - 192.168.88.112" in lines
+
+
+async def test_a_value_that_is_refused_is_a_finding(lab: Bench, kubevouch: Program) -> None:
+    for _ in range(2):
+        ran = await kubevouch(*PIN, "worker-1", "--allow", "worker-1=10.96.0.1")
+        assert (ran.code, "Nothing to do" in ran.out) == (1, False), ran
+        assert "worker-1: 10.96.0.1 was not pinned, although --allow asks for it" in ran.err
+    assert stored(lab)["worker-1"].addresses == ("192.168.88.112",)
 
 
 async def test_a_no_writes_nothing(lab: Bench, kubevouch: Program) -> None:

@@ -126,6 +126,31 @@ def test_what_differs_from_the_live_node_is_told() -> None:
         assert word in text
 
 
+def test_what_the_operator_allowed_stays_and_is_no_difference() -> None:
+    first = proposed(live("w-1", "w-1", "10.0.0.8"), said={"w-1": ("10.0.0.20",)})["w-1"].pin
+    assert (first.addresses, first.allowed) == (("10.0.0.8", "10.0.0.20"), ("10.0.0.20",))
+    again = proposed(live("w-1", "w-1", "10.0.0.8"), pins={"w-1": first})["w-1"]
+    assert (again.state, again.differs, again.pin.allowed) == ("unchanged", (), ("10.0.0.20",))
+    moved = proposed(live("w-1", "w-1", "10.0.0.9"), pins={"w-1": first})["w-1"]
+    assert moved.pin.addresses == ("10.0.0.9", "10.0.0.20")
+    assert moved.changes == ("+ 10.0.0.9", "- 10.0.0.8")
+
+
+def test_what_two_nodes_claim_stays_with_the_one_whom_the_operator_gave_it() -> None:
+    nodes = (live("w-1", "w-1", "10.0.0.5"), live("w-2", "w-2", "10.0.0.5"))
+    first = proposed(*nodes, said={"w-1": ("10.0.0.5",)})["w-1"].pin
+    again = proposed(*nodes, pins={"w-1": first})["w-1"]
+    assert (again.state, again.pin.addresses) == ("unchanged", ("10.0.0.5",))
+
+
+def test_of_another_machine_nothing_is_known_and_the_loss_is_told() -> None:
+    first = proposed(live("w-1", "w-1"), said={"w-1": ("10.0.0.20",)})["w-1"].pin
+    for now in (live("w-1", "w-1", uid="new"), live("w-1", "w-1", machine_id="other")):
+        found = proposed(now, pins={"w-1": first})["w-1"]
+        assert (found.pin.addresses, found.pin.allowed) == ((), ())
+        assert "- 10.0.0.20: it was allowed; to keep it: --allow w-1=10.0.0.20" in found.changes
+
+
 def test_client_certificates_stay_and_another_is_added() -> None:
     before = PinnedNode("w-1", "uid-of-w-1", ("w-1",), (), client_certificates=("aa",))
     found = proposed(live("w-1", "w-1"), pins={"w-1": before}, certificates={"w-1": "bb"})["w-1"]

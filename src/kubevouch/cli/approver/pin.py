@@ -36,7 +36,8 @@ def command(
 ) -> int:
     """Pins all nodes, or those that are named: what their Nodes claim now, once you have looked at the table.
 
-    A CSR for anything else is held then. Exit code of --diff: 1 if something differs.
+    A CSR for anything else is held then. What --allow gave stays in the pin until --remove, or until the Node is
+    another. Exit code of --diff: 1 if something differs; otherwise 1 if a value of --allow was refused.
     """
     from kubevouch.cli.approver import pinning
     from kubevouch.cli.common.allow import node_values

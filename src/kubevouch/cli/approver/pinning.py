@@ -12,6 +12,7 @@ from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.cli.csr.find import serving_csr
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
 from kubevouch.evidence.gather.inquiry import Inquiry, together
@@ -19,7 +20,7 @@ from kubevouch.evidence.gather.names import gather_names
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import CSRS, NODES
+from kubevouch.kube.resources import NODES
 from kubevouch.kube.resources.reviews import SELF_SUBJECT_REVIEWS
 from kubevouch.policy.csr import csr_of, requestor_node
 from kubevouch.policy.standing import certificate_id
@@ -80,7 +81,9 @@ async def _who(api: ApiClient) -> str:
 
 async def _credential(api: ApiClient, name: str, node: str) -> str:
     """The hash of the client certificate that made a CSR of this node. Raises UsageError."""
-    csr = csr_of(await api.get(CSRS, name))
+    csr = csr_of(
+        await serving_csr(api, name, expected="the name of a CSR of the node was expected")
+    )
     if requestor_node(csr) != node:
         raise UsageError(
             f"--csr {name}", f"{csr.username} made it", f"a CSR of {node} was expected"
@@ -126,6 +129,18 @@ def _print(terminal: Terminal, rows: Sequence[tuple[str, ...]]) -> None:
                 terminal.out(f"  {'' if number else heading:<{wide}}   {value}")
 
 
+def _said_of(found: Proposal) -> tuple[str, ...]:
+    """What the table does not show of a pin that would be written."""
+    if not found.writes:
+        return ()
+    if found.now is None:
+        pin = found.pin
+        allowed = [f"{value}: allowed by the operator" for value in pin.allowed]
+        certificates = [f"+ client certificate X509SHA256={c}" for c in pin.client_certificates]
+        return (*allowed, *certificates)
+    return found.changes
+
+
 def _row(found: Proposal) -> tuple[str, ...]:
     pin = found.pin
     names, addresses = ", ".join(pin.names) or "-", ", ".join(pin.addresses) or "-"
@@ -142,7 +157,9 @@ def _json(found: Proposal) -> Mapping[str, object]:
         "addresses": pin.addresses,
         "machineId": pin.machine_id,
         "clientCertificates": pin.client_certificates,
+        "allowed": pin.allowed,
         "notPinned": found.left_out,
+        "changes": found.changes,
         "differs": found.differs,
     }
 
@@ -164,15 +181,16 @@ def say_differences(terminal: Terminal, looked: Looked, *, form: str) -> ExitCod
 
 
 def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: bool) -> ExitCode:
-    """Asks, and writes what is new or changed. 4: a node could not be pinned."""
+    """Asks, and writes what is new or changed. 4: a node could not be pinned. 1: what --allow asked for was refused."""
     pins = [each.pin for each in looked.found if each.writes]
+    refused = [(each.pin.node, value) for each in looked.found for value in each.refused]
     without = [each for each in looked.found if each.state in ("unreadable", "nothing to pin")]
     for each in without:
         text = f"{each.pin.node} is not pinned: {(*each.differs, *each.left_out)[0]}"
         terminal.error(one_line(text))
     if pins:
         for each in looked.found:
-            for text in each.differs if each.state == "changes" else ():
+            for text in _said_of(each):
                 terminal.wrapped(text, f"{each.pin.node}  ")
         what = f"pin the names and addresses of {len(pins)} node(s) in the table"
         terminal.confirm(f"{what}, on {named(access)}", yes=yes)
@@ -182,9 +200,13 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
 
         with_api(terminal, access, writing)
         terminal.out(f"{len(pins)} node(s) pinned.")
-    elif not without:
+    elif not without and not refused:
         terminal.out("Nothing to do: every one of them is pinned like this.")
-    return ExitCode.STOPPED if without else ExitCode.OK
+    for node, value in refused:
+        terminal.error(one_line(f"{node}: {value} was not pinned, although --allow asks for it"))
+    if without:
+        return ExitCode.STOPPED
+    return ExitCode.FINDINGS if refused else ExitCode.OK
 
 
 def remove(

@@ -40,6 +40,16 @@ class Proposal:
     differs: tuple[str, ...] = ()
     """What differs between the pin there is and the live Node, in words."""
 
+    refused: tuple[str, ...] = ()
+    """What --allow asked for now and the policy refuses."""
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What writing it would change of the pin there is, in words."""
+        if not self.writes or not isinstance(self.now, PinnedNode):
+            return ()
+        return _changes(self.now, self.pin)
+
     @property
     def writes(self) -> bool:
         """Whether there is something to write."""
@@ -121,7 +131,9 @@ class _Judge:
 
 def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool) -> Proposal:
     now = judge.seen.pins.get(node.name)
-    said = {str(as_address(each) or each) for each in judge.seen.said.get(node.name, ())}
+    asked = {str(as_address(each) or each) for each in judge.seen.said.get(node.name, ())}
+    said = asked | _still_allowed(now, node)
+    refused: list[str] = []
     kept: list[str] = []
     left_out: list[str] = []
     for value in dict.fromkeys([*_claims(node), *sorted(said)]):
@@ -131,6 +143,7 @@ def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool)
             left_out.append(f"{value}: {others[0]} claims it, too; if it is this node's: {hint}")
         elif why := judge.refused(node, value):
             left_out.append(f"{value}: {why}")
+            refused += [value] if value in asked else []
         else:
             kept.append(value)
     if cloned:
@@ -146,8 +159,39 @@ def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool)
         client_certificates=tuple(dict.fromkeys((*before, *([added] if added else [])))),
         pinned_at=at,
         by=by,
+        allowed=tuple(value for value in kept if value in said),
     )
-    return Proposal(pin, now, tuple(left_out), _differs(now, node))
+    return Proposal(pin, now, tuple(left_out), _differs(now, node), tuple(refused))
+
+
+def _still_allowed(now: PinnedNode | Unreadable | None, node: Node) -> set[str]:
+    """What the operator allowed this node earlier: his word is kept while it is the same Node on the same machine."""
+    if not isinstance(now, PinnedNode):
+        return set()
+    found = difference(now, node)
+    return set() if found.recreated or found.other_machine else set(now.allowed)
+
+
+def _changes(now: PinnedNode, pin: PinnedNode) -> tuple[str, ...]:
+    before, after = (*now.names, *now.addresses), (*pin.names, *pin.addresses)
+    words = [f"+ {value}" for value in after if value not in before]
+    for value in before:
+        if value not in after:
+            gone = f"- {value}"
+            if value in now.allowed:
+                gone += f": it was allowed; to keep it: --allow {pin.node}={value}"
+            words.append(gone)
+    words += [f"{v}: allowed by the operator" for v in pin.allowed if v not in now.allowed]
+    if now.uid != pin.uid:
+        words.append(f"uid {now.uid or 'any'} -> {pin.uid}")
+    if now.machine_id != pin.machine_id:
+        words.append(f"machine-id {now.machine_id or 'any'} -> {pin.machine_id or 'any'}")
+    words += [
+        f"+ client certificate X509SHA256={each}"
+        for each in pin.client_certificates
+        if each not in now.client_certificates
+    ]
+    return tuple(words)
 
 
 def _claims(node: Node) -> list[str]:

@@ -53,6 +53,9 @@ async def pins_of_plan(api: ApiClient, plan: Plan, at: datetime) -> PinsOfPlan:
                 machine_id=each.machine_id,
                 pinned_at=at,
                 by=by,
+                allowed=tuple(
+                    claim.value for claim in (*each.names, *each.addresses) if claim.by_operator
+                ),
             )
             for each in plan.nodes
             if each.node not in stored.pins

@@ -21,7 +21,7 @@ class PinDifference(msgspec.Struct, frozen=True, rename="camel"):
     """What the Node claims and the pin lacks, as the Node lists it."""
 
     not_claimed: tuple[str, ...] = ()
-    """What the pin has and the Node does not claim."""
+    """What the pin has and the Node does not claim, but for what the operator allowed."""
 
     @property
     def is_none(self) -> bool:
@@ -46,6 +46,6 @@ def difference(pin: PinnedNode, node: Node) -> PinDifference:
         not_claimed=tuple(
             each
             for each in (*pin.names, *pin.addresses)
-            if each not in claims and each != node.name
+            if each not in claims and each != node.name and each not in pin.allowed
         ),
     )

@@ -37,6 +37,8 @@ class PinnedNode(msgspec.Struct, frozen=True):
 
     pinned_at: datetime | None = None
     by: str = ""
+    allowed: tuple[str, ...] = ()
+    """Which of the names and addresses are the operator's own word (--allow), whatever the Node claims."""
 
     def __str__(self) -> str:
         when = f" on {self.pinned_at:%Y-%m-%d}" if self.pinned_at else ""
@@ -52,6 +54,7 @@ class _StoredPin(msgspec.Struct, rename="camel", omit_defaults=True, forbid_unkn
     client_certificates: list[str] = []
     pinned_at: datetime | None = None
     by: str = ""
+    allowed: list[str] = []
 
 
 def read_pins(name: str, data: Mapping[str, str]) -> Shard[PinnedNode]:
@@ -66,15 +69,21 @@ def read_pin(node: str, raw: bytes) -> PinnedNode:
         raise NotAnEntry(
             f"pinnedAt {stored.pinned_at}", "a moment with its offset from UTC was expected"
         )
+    names, addresses = checked_names(stored.names), checked_addresses(stored.addresses)
+    if strangers := set(stored.allowed) - {*names, *addresses}:
+        raise NotAnEntry(
+            f"allowed: {min(strangers)}", "one of the pinned names or addresses was expected"
+        )
     return PinnedNode(
         node=node,
         uid=checked_text(stored.uid, "uid"),
-        names=checked_names(stored.names),
-        addresses=checked_addresses(stored.addresses),
+        names=names,
+        addresses=addresses,
         machine_id=checked_text(stored.machine_id, "machineId"),
         client_certificates=checked_certificates(stored.client_certificates),
         pinned_at=stored.pinned_at,
         by=checked_text(stored.by, "by"),
+        allowed=tuple(stored.allowed),
     )
 
 
@@ -90,6 +99,7 @@ def written_pin(pin: PinnedNode) -> str:
             client_certificates=list(pin.client_certificates),
             pinned_at=pin.pinned_at,
             by=pin.by,
+            allowed=list(pin.allowed),
         )
     )
     read_pin(pin.node, text.encode())
