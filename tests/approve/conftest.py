@@ -38,6 +38,7 @@ NODE = KINDS["", "v1", "nodes"]
 CONFIG_MAP = KINDS["", "v1", "configmaps"]
 EVENT = KINDS["events.k8s.io", "v1", "events"]
 LEASE = KINDS["coordination.k8s.io", "v1", "leases"]
+NAMESPACE = KINDS["", "v1", "namespaces"]
 SPACE = "kubevouch-system"
 SERVING = "kubernetes.io/kubelet-serving"
 CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from kubevouch_lab.apiserver import status
-from tests.approve.conftest import GENEROUS, LEASE, SPACE, Cluster, approving
+from tests.approve.conftest import GENEROUS, LEASE, NAMESPACE, SPACE, Cluster, approving
 from tests.cli.program import Program
 from tests.support.authority import Pair
 from tests.support.front_proxy import NAME, Authorities, client_context
@@ -38,7 +38,7 @@ def kubeconfig(cluster: Cluster, folder: Path) -> Path:
         "kind": "Config",
         "current-context": "c",
         "contexts": [
-            {"name": "c", "context": {"cluster": "c", "user": "u", "namespace": SPACE}},
+            {"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "elsewhere"}},
         ],
         "clusters": [{"name": "c", "cluster": named}],
         "users": [{"name": "u", "user": {"token": "approver"}}],
@@ -79,6 +79,7 @@ class Process:
 
 @contextlib.asynccontextmanager
 async def started(program: Program, cluster: Cluster, *more: str) -> AsyncIterator[Process]:
+    cluster.server.store.create(NAMESPACE, {"metadata": {"name": SPACE}})
     folder = program.home / "certs"
     process = await program.started(
         "approver",
@@ -124,6 +125,38 @@ async def test_the_whole_life_of_an_approver(kubevouch: Program, cluster: Cluste
     assert spec["holderIdentity"] == ""
     for line in approver.lines:
         assert isinstance(json.loads(line), dict)
+
+
+async def test_outside_a_pod_it_works_where_the_approver_is_and_says_with_what(
+    kubevouch: Program, cluster: Cluster
+) -> None:
+    """The context's own namespace is another one."""
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with started(kubevouch, cluster) as approver:
+        await approver.told('"msg":"Listed everything"')
+        (text,) = [each for each in approver.lines if "Listed everything" in each]
+        line = json.loads(text)
+        assert (line["namespace"], line["pins"]) == (SPACE, 0)
+        assert line["sources"] == "inventory,pins,renewal"
+
+
+@pytest.mark.parametrize("name", ["nosuch", SPACE])
+async def test_a_namespace_that_is_not_there_is_an_error_at_once(
+    kubevouch: Program, cluster: Cluster, name: str
+) -> None:
+    config = kubeconfig(cluster, kubevouch.home)
+    ran = await kubevouch("approver", "run", f"--kubeconfig={config}", "-n", name)
+    assert (ran.code, "there is no such namespace" in ran.err) == (2, True), ran
+    assert not cluster.writes()
+
+
+async def test_a_dry_run_works_where_nothing_is_installed_and_says_so(
+    kubevouch: Program, cluster: Cluster
+) -> None:
+    async with started(kubevouch, cluster, "--dry-run", "-n", "nosuch") as approver:
+        await approver.told("There are neither pins nor a configuration.*no such namespace")
+        await approver.told('"msg":"Listed everything"')
 
 
 async def test_the_metrics_are_for_whom_the_api_server_allows(

@@ -141,6 +141,7 @@ class ApproverController:
             served=self._served,
             decides=self._decides,
             active=self._settings.dry_run,
+            namespace=self._settings.namespace,
         )
 
     def _make_watches(self) -> Watches:

@@ -20,7 +20,7 @@ _MOST_OWN: Final = 20_000
 
 
 class WatchReactions:
-    """A WatchHandler. decides: whether this process leads right now. active: whether it leads, as far as was said."""
+    """A WatchHandler. decides: whether this process leads right now. active: whether it leads, as far as was said. namespace: of its ConfigMaps."""
 
     def __init__(
         self,
@@ -35,6 +35,7 @@ class WatchReactions:
         served: ServedWatch,
         decides: Callable[[], bool],
         active: bool,
+        namespace: str,
     ) -> None:
         self._clock = clock
         self._log = log
@@ -45,6 +46,7 @@ class WatchReactions:
         self._telling = telling
         self._served = served
         self._decides = decides
+        self._namespace = namespace
         self.active = active
         self.begun = False
         """Whether everything has been listed once."""
@@ -70,6 +72,9 @@ class WatchReactions:
         self.begun = True
         self._log.info(
             "Listed everything",
+            namespace=self._namespace,
+            pins=len(self._view.sources.current.pins),
+            sources=",".join(self._view.sources.configuration_or_default.sources),
             nodes=len(self._view.nodes),
             pendingCSRs=len(self._view.waiting),
         )

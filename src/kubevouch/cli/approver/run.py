@@ -12,8 +12,9 @@ from kubevouch.cli.common.serving import access, listening, logging, server_flag
 if TYPE_CHECKING:
     from kubevouch.cli.common.serving import ServerFlags
     from kubevouch.cli.common.terminal import Terminal
-    from kubevouch.errors import ExitCode
+    from kubevouch.errors import ExitCode, UsageError
     from kubevouch.kube.access import ClusterAccess
+    from kubevouch.kube.io.client import ApiClient
 
 
 @click.command("run", short_help="The controller itself. Writes.")
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     "--namespace",
     default="",
     metavar="NAME",
-    help="Where its Lease and its ConfigMaps are. Default: the pod's own, or the context's.",
+    help="Where its Lease and its ConfigMaps are. Default: the pod's own; outside a pod kubevouch-system.",
 )
 @click.option(
     "--dry-run",
@@ -55,12 +56,32 @@ def command(
     What every rule passes is approved. Everything else waits, and an Event on the CSR and on its Node says why. Which
     names a node may have is told by ConfigMaps in its namespace: kubevouch-approver, kubevouch-inventory, kubevouch-pins-*.
     """
+    from kubevouch.cli.approver.installation import NAMESPACE
     from kubevouch.cli.common.connect import access_of
 
     terminal = terminal_of(ctx)
     found = access_of(terminal, kubeconfig, context)
-    where = namespace or found.namespace
+    where = namespace or (NAMESPACE if found.context else found.namespace)
     return _run(terminal, found, where, server_flags(flags), dry_run=dry_run, elects=elects)
+
+
+async def _absent(api: "ApiClient", name: str) -> "UsageError | None":
+    """The error if there is no such namespace; whatever else goes wrong, the log says later."""
+    from kubevouch.cli.approver.installation import NAMESPACE
+    from kubevouch.errors import KubevouchError, UsageError
+    from kubevouch.kube.errors import NotFound
+    from kubevouch.kube.resources import NAMESPACES
+
+    try:
+        await api.get(NAMESPACES, name)
+    except NotFound:
+        seen, expected = "there is no such namespace", "`kubevouch approver install` makes it"
+        if name != NAMESPACE:
+            expected = f"the approver's is {NAMESPACE}"
+        return UsageError(f"--namespace {name}", seen, expected)
+    except KubevouchError:
+        return None
+    return None
 
 
 def _run(
@@ -101,6 +122,10 @@ def _run(
             ) as api,
             stop_on_signals() as stop,
         ):
+            if access.context and (absent := await _absent(api, namespace)):
+                if not dry_run:
+                    raise absent
+                log.info("There are neither pins nor a configuration", error=absent)
             controller = ApproverController(
                 api,
                 clock,
