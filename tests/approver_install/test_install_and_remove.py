@@ -315,6 +315,85 @@ async def test_what_stops_on_its_way_says_so_and_how_it_is_taken_out(
         assert not [each for each in everything(lab) if SPACE in each]
 
 
+async def test_what_somebody_changed_since_it_was_shown_is_not_overwritten(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    """Another install is quicker: it comes when this one reads the Nodes for the table, behind the diff."""
+    looks = 0
+
+    def another_comes(info: RequestInfo) -> tuple[bool, str]:
+        nonlocal looks
+        if info.verb == "list" and info.resource == "nodes":
+            looks += 1
+            if looks == 2:
+                lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
+                theirs = {"metadata": {"name": "kubevouch-approver"}, "data": {"theirs": "1"}}
+                lab.local.create(CONFIG_MAPS, theirs, SPACE)
+        return True, ""
+
+    async with bench(tmp_path, authority, authorize=another_comes) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        ran = await _ran(kubevouch, *HELD, code=4)
+        assert looks == 2
+        assert "has changed since it was shown" in ran.err
+        assert "Nothing was changed." in ran.err
+        found = lab.local.get(CONFIG_MAPS, "kubevouch-approver", SPACE)
+        assert found["data"] == {"theirs": "1"}
+        assert lab.local.find(DEPLOYMENTS, "kubevouch-approver", SPACE) is None
+
+
+async def _former_policy(lab: Bench) -> None:
+    """As a version before had it: who may decide stood in a ConfigMap."""
+    policy = lab.local.get(POLICIES, "kubevouch-serving-csr-is-decided-by")
+    for each in policy["spec"]["variables"]:
+        each["expression"] = f"params.data['{each['name']}'].split('\\n')"
+    policy["spec"]["paramKind"] = {"apiVersion": "v1", "kind": "ConfigMap"}
+    lab.local.update(POLICIES, policy)
+
+
+async def test_a_former_versions_policy_is_taken_over_with_whom_it_names(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    await _former_policy(lab)
+    labels = {"app.kubernetes.io/part-of": "kubevouch", "kubevouch.dev/holds": "admission"}
+    former = {
+        "metadata": {"name": "kubevouch-admission", "labels": labels},
+        "data": {"users": "alice\n", "groups": "system:masters\nPlatform Admins\n"},
+    }
+    lab.local.create(CONFIG_MAPS, former, SPACE)
+    ran = await _ran(kubevouch, *HELD, "--force-conflicts", code=4)
+    assert "ConfigMap kubevouch-system/kubevouch-admission: will be deleted" in ran.out
+    policy = lab.local.get(POLICIES, "kubevouch-serving-csr-is-decided-by")["spec"]
+    assert {each["name"]: json.loads(each["expression"]) for each in policy["variables"]} == {
+        "users": [f"system:serviceaccount:{SPACE}:kubevouch-approver", "alice"],
+        "groups": ["kubeadm:cluster-admins", "system:masters", "Platform Admins"],
+    }
+    assert lab.local.find(CONFIG_MAPS, "kubevouch-admission", SPACE) is None
+
+
+async def test_a_policy_that_says_it_in_another_way_is_replaced_and_that_is_said(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    await _former_policy(lab)
+    ran = await _ran(kubevouch, *HELD, "--force-conflicts", code=4)
+    assert "says in another way than ours" in " ".join(ran.err.split())
+    assert "The approver is applied" in ran.out
+
+
+async def test_a_former_versions_parameters_are_removed_with_the_rest(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    labels = {"app.kubernetes.io/part-of": "kubevouch", "kubevouch.dev/holds": "admission"}
+    former = {"metadata": {"name": "kubevouch-admission", "labels": labels}}
+    lab.local.create(CONFIG_MAPS, former, SPACE)
+    await _ran(kubevouch, "approver", "remove", "--yes", code=0)
+    assert lab.local.find(CONFIG_MAPS, "kubevouch-admission", SPACE) is None
+
+
 async def test_there_must_be_something_to_upgrade(lab: Bench, kubevouch: Program) -> None:
     ran = await _ran(kubevouch, "approver", "upgrade", "--image", OTHER, "--yes", code=2)
     assert "kubevouch approver install" in ran.err

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kubevouch.cli.approver import pinning
+from kubevouch.cli.approver.as_shown import ChangedSinceShown, check_as_shown
 from kubevouch.cli.approver.changes import Change, apply_all, changes, delete
 from kubevouch.cli.approver.installation import (
+    DECIDED_BY,
     DEPLOYMENT,
     Enforcement,
     Manifest,
@@ -114,10 +116,19 @@ def _settings(terminal: Terminal, options: InstallOptions, present: Present) -> 
         image=options.image,
         replicas=2 if present.control_planes > 1 else 1,
         enforcement=_enforcement(terminal, options, present),
-        users=(*present.may_decide("users"), *options.users),
-        groups=(*present.may_decide("groups"), *options.groups),
+        users=(*_may_decide(terminal, present, "users"), *options.users),
+        groups=(*_may_decide(terminal, present, "groups"), *options.groups),
         configuration=configuration_text(wish) if wish else None,
     )
+
+
+def _may_decide(terminal: Terminal, present: Present, name: str) -> tuple[str, ...]:
+    found = present.may_decide(name)
+    if found is None:
+        text = f"Which {name} may decide, ValidatingAdmissionPolicy {DECIDED_BY} says in another way than ours:"
+        terminal.note(f"{text} it is replaced. See the diff, and --may-approve-{name[:-1]}.")
+        return ()
+    return found
 
 
 def _enforcement(terminal: Terminal, options: InstallOptions, present: Present) -> Enforcement:
@@ -200,6 +211,7 @@ def _apply(
 
     async def applying(api: ApiClient, clock: Clock) -> tuple[str, ...]:
         if not work.is_nothing:
+            await check_as_shown(api, work.changes, work.looked.found, force=options.force)
             await _write(api, work, force=options.force)
         return await wait_until_ready(api, clock, terminal, options.wait)
 
@@ -207,6 +219,10 @@ def _apply(
     stopped = f"It stopped on its way; what is there is taken out by `{terminal.hint(undo)}`."
     try:
         hindrances = with_api(terminal, access, applying)
+    except ChangedSinceShown as error:
+        terminal.error(one_line(str(error)))
+        terminal.note("Nothing was changed. The same command shows what it would change now.")
+        return ExitCode.STOPPED
     except KubevouchError as error:
         terminal.error(one_line(str(error)))
         terminal.note(stopped)

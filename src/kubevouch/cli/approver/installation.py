@@ -24,6 +24,9 @@ HOLDS: Final = "kubevouch.dev/holds"
 DECIDED_BY: Final = "kubevouch-serving-csr-is-decided-by"
 """The policy that names who may decide, in its variables `users` and `groups`."""
 
+FORMER_DECIDED_BY: Final = "kubevouch-admission"
+"""The ConfigMap in which a former version named them: a user or a group a line, in `users` and `groups`."""
+
 _IMAGE: Final = re.compile(
     r"[a-z0-9][\w.-]*(?::[0-9]+)?(?:/[a-z0-9][a-z0-9._-]*)*(?::[\w][\w.-]{0,127})?@sha256:[0-9a-f]{64}",
     re.ASCII,
@@ -121,7 +124,7 @@ def manifests(settings: Settings) -> tuple[Manifest, ...]:
 
 def no_longer_wanted(settings: Settings) -> tuple[Manifest, ...]:
     """What an install with other settings may have made, and these settings do not have; the last one first."""
-    found: list[Manifest] = []
+    found = [_former_map()]
     if settings.replicas == 1:
         found += _read(_TWO_REPLICAS)
     if settings.enforcement is Enforcement.NONE:
@@ -131,7 +134,8 @@ def no_longer_wanted(settings: Settings) -> tuple[Manifest, ...]:
 
 def everything() -> tuple[Manifest, ...]:
     """Every object that any install may have made, the last one first; the namespace is the last of all."""
-    found = [*_read(*_BASE), *_read(_TWO_REPLICAS), *_read(*_ADMISSION), configuration_map("")]
+    found = [*_read(*_BASE), *_read(_TWO_REPLICAS), *_read(*_ADMISSION)]
+    found += [configuration_map(""), _former_map()]
     return tuple(reversed(found))
 
 
@@ -147,6 +151,12 @@ def configuration_map(text: str) -> Manifest:
             "data": {CONFIGURATION_KEY: text},
         }
     )
+
+
+def _former_map() -> Manifest:
+    labels = {PART_OF: "kubevouch", HOLDS: "admission"}
+    metadata = {"name": FORMER_DECIDED_BY, "namespace": NAMESPACE, "labels": labels}
+    return _manifest({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
 
 
 def _adapted(manifest: Manifest, settings: Settings) -> Manifest:

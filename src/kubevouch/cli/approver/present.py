@@ -10,6 +10,7 @@ from kubevouch.cli.approver.changes import is_ours, look
 from kubevouch.cli.approver.installation import (
     DECIDED_BY,
     DEPLOYMENT,
+    FORMER_DECIDED_BY,
     NAMESPACE,
     Enforcement,
     Manifest,
@@ -17,7 +18,6 @@ from kubevouch.cli.approver.installation import (
 )
 from kubevouch.cli.approver.stored_pins import read_stored_pins
 from kubevouch.clock import Clock
-from kubevouch.errors import UsageError
 from kubevouch.evidence.approvers import OUR_APPROVER, lately_approved
 from kubevouch.evidence.gather.approvers import gather_approvers
 from kubevouch.evidence.gather.csrs import list_csrs
@@ -67,8 +67,9 @@ class Present:
         denies = any("Deny" in each["spec"].get("validationActions", ()) for each in bindings)
         return Enforcement.DENY if denies else Enforcement.WARN
 
-    def may_decide(self, name: str) -> tuple[str, ...]:
-        """The users or groups that the admission policy names now. Raises UsageError if it says so in another way than ours."""
+    def may_decide(self, name: str) -> tuple[str, ...] | None:
+        """The users or groups that the admission policy names now; None if it says so in another way than ours."""
+        former = self.live.get(f"ConfigMap {NAMESPACE}/{FORMER_DECIDED_BY}")
         policy = self.live.get(f"ValidatingAdmissionPolicy {DECIDED_BY}") or {"spec": {}}
         for variable in policy["spec"].get("variables") or ():
             if variable["name"] != name:
@@ -76,10 +77,10 @@ class Present:
             try:
                 return msgspec.json.decode(variable["expression"].encode(), type=tuple[str, ...])
             except msgspec.DecodeError:
-                where = f"ValidatingAdmissionPolicy {DECIDED_BY}, variable {name}"
-                raise UsageError(
-                    where, "is not a JSON list of strings", "it was expected"
-                ) from None
+                if former is None:
+                    return None
+                lines = (former.get("data") or {}).get(name, "").split("\n")
+                return tuple(filter(None, lines))
         return ()
 
 
