@@ -1,15 +1,20 @@
 """`approver pin` against the lab's API server: what is stored is what the policy reads again."""
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from kubevouch.policy.sources.pinned import PinnedNode, read_pins
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, CSRS, NAMESPACES, NODES
 from lab.tests.apiserver.bench import Bench
 from tests.approver_install.conftest import node
 from tests.cli.program import Program
+from tests.support.authority import Authority
+from tests.support.requests import request
 
 SPACE = "kubevouch-system"
 PIN = ("approver", "pin", "--yes")
@@ -151,6 +156,35 @@ async def test_a_client_certificate_is_taken_from_the_csr_that_it_made(
     ran = await kubevouch(*PIN, "worker-2", "--csr", "csr-1")
     assert ran.code == 2
     assert "a CSR of worker-2 was expected" in ran.err
+
+
+async def test_whose_client_certificate_it_is_stands_before_the_question(
+    lab: Bench, kubevouch: Program, authority: Authority
+) -> None:
+    chain = authority.client("system:node:worker-1", "system:nodes").chain
+    digest = x509.load_pem_x509_certificate(chain).fingerprint(hashes.SHA256()).hex()
+    meta = {"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest"}
+    for name, signer, user, extra in (
+        ("csr-client", "kube-apiserver-client-kubelet", "system:bootstrap:abcdef", ""),
+        ("csr-serving", "kubelet-serving", "system:node:worker-1", digest),
+    ):
+        spec = {
+            "request": b64encode(request("worker-1", ["worker-1"])).decode(),
+            "signerName": f"kubernetes.io/{signer}",
+            "usages": ["digital signature"],
+            "username": user,
+            "groups": ["system:nodes"],
+            "extra": {"authentication.kubernetes.io/credential-id": [f"X509SHA256={extra}"]},
+        }
+        named = {"name": name, "uid": name, "creationTimestamp": "2026-11-24T12:00:00Z"}
+        status = {} if extra else {"certificate": b64encode(chain).decode()}
+        lab.store.create(CSRS, {**meta, "metadata": named, "spec": spec, "status": status})
+    ran = await kubevouch(*PIN, "worker-1", "--csr", "csr-serving")
+    assert ran.code == 0, ran
+    text = " ".join(ran.out.split())
+    assert f"X509SHA256={digest}" in text
+    made = "made at 2026-11-24 12:00:00 UTC by system:bootstrap:abcdef"
+    assert f"issued for csr-client, {made}" in text
 
 
 async def test_where_no_approver_is_installed_it_says_what_to_do(

@@ -20,21 +20,25 @@ from kubevouch.evidence.gather.names import gather_names
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import NODES
+from kubevouch.kube.resources import CSRS, NODES
 from kubevouch.kube.resources.reviews import SELF_SUBJECT_REVIEWS
 from kubevouch.policy.csr import csr_of, requestor_node
-from kubevouch.policy.standing import certificate_id
+from kubevouch.policy.standing import certificate_id, client_csr_of
 
 _COLUMNS: Final = ("NODE", "STATE", "NAMES", "ADDRESSES", "UID", "MACHINE-ID")
 
 
 @dataclass(frozen=True)
 class Looked:
-    """What would be pinned, node by node; problems: of what is stored; gone: pinned, and no Node any more."""
+    """What would be pinned, node by node; problems: of what is stored; gone: pinned, and no Node any more.
+
+    issued: who got the client certificate of --csr, and when.
+    """
 
     found: Sequence[Proposal]
     problems: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
+    issued: str = ""
 
 
 class NamesNotKnown(KubevouchError):
@@ -66,7 +70,8 @@ def look(
         seen = Seen(nodes, names, stored.pins, said, certificates)
         found = proposals(seen, chosen or known, at=clock.now(), by=by)
         gone = () if chosen else tuple(sorted(stored.pins.keys() - set(known)))
-        return Looked(found, stored.problems, gone)
+        issued = await _issued(api, *certificates.values()) if csr else ""
+        return Looked(found, stored.problems, gone, issued)
 
     return with_api(terminal, access, looking)
 
@@ -93,6 +98,15 @@ async def _credential(api: ApiClient, name: str, node: str) -> str:
         seen = "the API server does not tell which client certificate made it"
         raise UsageError(f"--csr {name}", seen, "Kubernetes 1.32 or newer was expected")
     return found
+
+
+async def _issued(api: ApiClient, certificate: str) -> str:
+    """Who got this client certificate and when, by the CSRs that there are."""
+    for found in await api.list_all(CSRS):
+        if (issued := client_csr_of(found)) and issued.certificate == certificate:
+            when = f"{issued.created:%Y-%m-%d %H:%M:%S} UTC"
+            return f"issued for {found.name}, made at {when} by {found.spec.username}"
+    return "no CSR that it was issued for is there any more: who got it, and when, is not known"
 
 
 def show(terminal: Terminal, looked: Looked, *, form: str) -> None:
@@ -192,6 +206,8 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
         for each in looked.found:
             for text in _said_of(each):
                 terminal.wrapped(text, f"{each.pin.node}  ")
+        if looked.issued:
+            terminal.wrapped(f"the client certificate: {looked.issued}", f"{pins[0].node}  ")
         what = f"pin the names and addresses of {len(pins)} node(s) in the table"
         terminal.confirm(f"{what}, on {named(access)}", yes=yes)
 
