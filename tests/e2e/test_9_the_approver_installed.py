@@ -203,9 +203,10 @@ def test_fix_pins_what_its_plan_proved(cluster: Cluster, tmp_path: Path) -> None
         plan = str(tmp_path / "plan.json")
         made = cluster.kubevouch("fix", "--plan", plan, *cluster.ssh_words())
         assert made.code == 0, made
+        assert "Pins     for the approver, of each node once it is done: " in made.out
         applied = cluster.kubevouch("fix", "--apply", plan, "--yes")
         assert applied.code == 0, applied
-        assert "pin 4 node(s) for the approver" in applied.err
+        assert "pin 4 nodes for the approver" in applied.err
         differs = cluster.kubevouch("approver", "pin", "--diff")
         assert differs.code == 0, differs
         assert cluster.kubevouch("approver", "selftest").code == 0

@@ -10,6 +10,7 @@ from datetime import datetime
 from kubevouch.cli.approver.installation import DEPLOYMENT, NAMESPACE
 from kubevouch.cli.approver.stored_pins import read_stored_pins, write_pins
 from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.diagnose.make import counted
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import DEPLOYMENTS
@@ -29,7 +30,8 @@ class PinsOfPlan:
     @property
     def intent(self) -> str:
         """What will be done, for a prompt; empty for nothing."""
-        return f", pin {len(self.pins)} node(s) for the approver" if self.pins else ""
+        count = len(self.pins)
+        return f", and pin {counted(count, 'node')} for the approver" if count else ""
 
 
 async def pins_of_plan(api: ApiClient, plan: Plan, at: datetime) -> PinsOfPlan:

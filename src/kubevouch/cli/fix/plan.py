@@ -16,6 +16,7 @@ from kubevouch.cli.common.rollout import WatchedTransport
 from kubevouch.cli.common.runs import kept_run
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.fix.again import commands_of
+from kubevouch.cli.fix.approver_pins import PinsOfPlan, pins_of_plan
 from kubevouch.cli.fix.render import print_plan
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError
@@ -51,7 +52,7 @@ def make_plan(
     """The plan, in its file and on the terminal. 3: it has nothing to do, and some nodes could not be planned for."""
     access = access_of(terminal, kubeconfig, context)
 
-    async def work(api: ApiClient, clock: Clock) -> Plan:
+    async def work(api: ApiClient, clock: Clock) -> tuple[Plan, PinsOfPlan]:
         rollout = RolloutContext(
             api=api,
             transport=WatchedTransport(_transport(options, terminal), progress_of(terminal)),
@@ -70,9 +71,10 @@ def make_plan(
             accepted=options.accepted,
             word=options.word,
         )
-        return await gather_plan(asked, rollout)
+        plan = await gather_plan(asked, rollout)
+        return plan, await pins_of_plan(api, plan, clock.now())
 
-    plan = with_api(terminal, access, work)
+    plan, pins = with_api(terminal, access, work)
     replaced = _begun_before(path, terminal.environment)
     write_plan(plan, path)
     if replaced:
@@ -88,7 +90,7 @@ def make_plan(
             nodes=options.nodes,
             accepted=options.accepted,
         )
-        print_plan(terminal, plan, path, commands)
+        print_plan(terminal, plan, path, commands, [each.node for each in pins.pins])
     fine = bool(plan.nodes) or all(each.is_well for each in plan.left_out)
     return ExitCode.OK if fine else ExitCode.COULD_NOT_TELL
 

@@ -1,5 +1,6 @@
 """How a plan is shown to a person: order, change, names with their source, safety, undo."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
@@ -9,8 +10,13 @@ from kubevouch.rollout.decide.next_step import Commands, next_for_left_out
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, SeedKind, ordered
 
 
-def print_plan(terminal: Terminal, plan: Plan, path: Path, commands: Commands) -> None:
-    """The plan for a person: order, change, names with their source, safety, undo. commands: for what comes next."""
+def print_plan(
+    terminal: Terminal, plan: Plan, path: Path, commands: Commands, pinned: Sequence[str] = ()
+) -> None:
+    """The plan for a person: order, change, names with their source, safety, undo.
+
+    commands: for what comes next. pinned: the nodes that are pinned for the approver besides.
+    """
     cluster = plan.cluster
     _line(
         terminal,
@@ -30,6 +36,11 @@ def print_plan(terminal: Terminal, plan: Plan, path: Path, commands: Commands) -
     for node in nodes:
         _print_node(terminal, node)
     _print_left_out(terminal, plan, commands)
+    if pinned:
+        _apart(
+            terminal,
+            f"Pins     for the approver, of each node once it is done: {', '.join(pinned)}",
+        )
     terminal.out()
     if plan.config_map_note:
         _line(terminal, f"ConfigMap  {plan.config_map_note}")
