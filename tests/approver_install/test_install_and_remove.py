@@ -394,6 +394,16 @@ async def test_a_former_versions_parameters_are_removed_with_the_rest(
     assert lab.local.find(CONFIG_MAPS, "kubevouch-admission", SPACE) is None
 
 
+async def test_a_second_install_names_the_nodes_that_joined_since_and_are_not_pinned(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    assert "Not pinned" not in (await _ran(kubevouch, *HELD, code=4)).err
+    lab.local.create(NODES, node("worker-9", "192.168.88.119"))
+    ran = await _ran(kubevouch, *HELD, code=4)
+    assert "Not pinned, and not pinned by this: worker-9." in ran.err
+
+
 async def test_there_must_be_something_to_upgrade(lab: Bench, kubevouch: Program) -> None:
     ran = await _ran(kubevouch, "approver", "upgrade", "--image", OTHER, "--yes", code=2)
     assert "kubevouch approver install" in ran.err

@@ -71,6 +71,8 @@ def run(terminal: Terminal, access: ClusterAccess, options: InstallOptions) -> E
             terminal.error(one_line(f"{each.manifest}: {each.conflict}"))
         terminal.note("Nothing was changed. With --force-conflicts these fields are taken over.")
         return ExitCode.STOPPED
+    if present.pinned and present.not_pinned:
+        _say_who_is_not_pinned(terminal, present.not_pinned)
     looked = pinning.Looked(())
     if options.pins and not present.pinned and not options.upgrade:
         terminal.out("The nodes that are there now, and what would be pinned of them:")
@@ -102,6 +104,13 @@ def _say_who_else(terminal: Terminal, present: Present) -> None:
         )
     if present.not_known:
         terminal.note(one_line(f"Whether others approve is not known: {present.not_known}"))
+
+
+def _say_who_is_not_pinned(terminal: Terminal, nodes: Sequence[str]) -> None:
+    more = f" and {len(nodes) - 5} more" if len(nodes) > 5 else ""
+    listed = f"{', '.join(nodes[:5])}{more}"
+    hint = terminal.hint("kubevouch approver pin --diff")
+    terminal.note(one_line(f"Not pinned, and not pinned by this: {listed}. See: {hint}"))
 
 
 def _settings(terminal: Terminal, options: InstallOptions, present: Present) -> Settings:

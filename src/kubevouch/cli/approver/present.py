@@ -43,6 +43,8 @@ class Present:
     """Why it is not known who else approves; empty if it is."""
 
     pinned: int
+    not_pinned: tuple[str, ...]
+    """The Nodes without a pin."""
 
     @property
     def is_installed(self) -> bool:
@@ -111,6 +113,7 @@ async def look_around(api: ApiClient, clock: Clock) -> Present:
         others=tuple(others),
         not_known=approvers.doubt.text if approvers.doubt else "",
         pinned=len(stored.pins),
+        not_pinned=tuple(sorted(each.name for each in nodes if each.name not in stored.pins)),
     )
 
 
