@@ -2,16 +2,19 @@
 
 import json
 from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from kubevouch.policy.sources.pinned import PinnedNode, read_pins
+from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pins, written_pin
+from kubevouch.policy.sources.stored import shard_of
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, CSRS, NAMESPACES, NODES
-from lab.tests.apiserver.bench import Bench
-from tests.approver_install.conftest import node
+from kubevouch_lab.apiserver.request import RequestInfo
+from lab.tests.apiserver.bench import Bench, bench
+from tests.approver_install.conftest import fill, node
 from tests.cli.program import Program
 from tests.support.authority import Authority
 from tests.support.requests import request
@@ -185,6 +188,34 @@ async def test_whose_client_certificate_it_is_stands_before_the_question(
     assert f"X509SHA256={digest}" in text
     made = "made at 2026-11-24 12:00:00 UTC by system:bootstrap:abcdef"
     assert f"issued for csr-client, {made}" in text
+
+
+async def test_what_somebody_pinned_since_it_was_shown_is_not_overwritten(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    looks = 0
+
+    def another_pins(info: RequestInfo) -> tuple[bool, str]:
+        nonlocal looks
+        if (info.verb, info.resource, info.namespace) == ("list", "configmaps", SPACE):
+            looks += 1
+            if looks == 2:
+                metadata = {
+                    "name": shard_of(PINS, "worker-1"),
+                    "labels": {"kubevouch.dev/holds": "pins"},
+                }
+                theirs = {"worker-1": written_pin(PinnedNode("worker-1", "u", ("theirs",), ()))}
+                lab.local.create(CONFIG_MAPS, {"metadata": metadata, "data": theirs}, SPACE)
+        return True, ""
+
+    async with bench(tmp_path, authority, authorize=another_pins) as lab:
+        fill(lab)
+        lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        ran = await kubevouch(*PIN, "worker-1")
+        assert ran.code == 4, ran
+        assert "the pin of worker-1: has changed since it was shown" in ran.err
+        assert stored(lab)["worker-1"].names == ("theirs",)
 
 
 async def test_where_no_approver_is_installed_it_says_what_to_do(

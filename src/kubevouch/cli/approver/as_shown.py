@@ -21,6 +21,11 @@ async def check_as_shown(
     for before, after in zip(shown, now, strict=True):
         if after.conflict or _lines(before) != _lines(after):
             raise ChangedSinceShown(str(after.manifest), "has changed since it was shown")
+    await check_pins_as_shown(api, pins)
+
+
+async def check_pins_as_shown(api: ApiClient, pins: Sequence[Proposal]) -> None:
+    """Raises ChangedSinceShown unless each is pinned now as it was then."""
     if not pins:
         return
     stored = await read_stored_pins(api)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from kubevouch.cli.approver.as_shown import ChangedSinceShown, check_pins_as_shown
 from kubevouch.cli.approver.proposals import Proposal, Seen, proposals
 from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins, remove_pins, write_pins
 from kubevouch.cli.common.absent import no_such_node
@@ -203,18 +204,18 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
         text = f"{each.pin.node} is not pinned: {(*each.differs, *each.left_out)[0]}"
         terminal.error(one_line(text))
     if pins:
-        for each in looked.found:
-            for text in _said_of(each):
-                terminal.wrapped(text, f"{each.pin.node}  ")
-        if looked.issued:
-            terminal.wrapped(f"the client certificate: {looked.issued}", f"{pins[0].node}  ")
-        what = f"pin the names and addresses of {len(pins)} node(s) in the table"
-        terminal.confirm(f"{what}, on {named(access)}", yes=yes)
+        _ask(terminal, access, looked, yes=yes)
 
         async def writing(api: ApiClient, _: Clock) -> None:
+            await check_pins_as_shown(api, [each for each in looked.found if each.writes])
             await write_pins(api, pins)
 
-        with_api(terminal, access, writing)
+        try:
+            with_api(terminal, access, writing)
+        except ChangedSinceShown as error:
+            terminal.error(one_line(str(error)))
+            terminal.note("Nothing was changed. The same command shows what it would change now.")
+            return ExitCode.STOPPED
         terminal.out(f"{len(pins)} node(s) pinned.")
     elif not without and not refused:
         terminal.out("Nothing to do: every one of them is pinned like this.")
@@ -223,6 +224,18 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
     if without:
         return ExitCode.STOPPED
     return ExitCode.FINDINGS if refused else ExitCode.OK
+
+
+def _ask(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: bool) -> None:
+    """Says what would change, and asks."""
+    pins = [each.pin for each in looked.found if each.writes]
+    for each in looked.found:
+        for text in _said_of(each):
+            terminal.wrapped(text, f"{each.pin.node}  ")
+    if looked.issued:
+        terminal.wrapped(f"the client certificate: {looked.issued}", f"{pins[0].node}  ")
+    what = f"pin the names and addresses of {len(pins)} node(s) in the table"
+    terminal.confirm(f"{what}, on {named(access)}", yes=yes)
 
 
 def remove(
