@@ -190,6 +190,30 @@ async def test_whose_client_certificate_it_is_stands_before_the_question(
     assert f"issued for csr-client, {made}" in text
 
 
+async def test_a_client_certificate_is_pinned_also_by_one_who_may_not_list_csrs(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    def no_list(info: RequestInfo) -> tuple[bool, str]:
+        return (info.verb, info.resource) != ("list", "certificatesigningrequests"), ""
+
+    async with bench(tmp_path, authority, authorize=no_list) as lab:
+        fill(lab)
+        lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        spec = {
+            "request": "",
+            "signerName": "kubernetes.io/kubelet-serving",
+            "usages": ["server auth"],
+            "username": "system:node:worker-1",
+            "extra": {"authentication.kubernetes.io/credential-id": [f"X509SHA256={'ab' * 32}"]},
+        }
+        kind = {"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest"}
+        lab.store.create(CSRS, {**kind, "metadata": {"name": "csr-1", "uid": "u"}, "spec": spec})
+        ran = await kubevouch(*PIN, "worker-1", "--csr", "csr-1")
+        assert ran.code == 0, ran
+        assert "who got it, and when, is not known" in " ".join(ran.out.split())
+
+
 async def test_what_somebody_pinned_since_it_was_shown_is_not_overwritten(
     tmp_path: Path, authority: Authority, kubevouch: Program
 ) -> None:

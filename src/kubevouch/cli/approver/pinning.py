@@ -103,7 +103,11 @@ async def _credential(api: ApiClient, name: str, node: str) -> str:
 
 async def _issued(api: ApiClient, certificate: str) -> str:
     """Who got this client certificate and when, by the CSRs that there are."""
-    for found in await api.list_all(CSRS):
+    try:
+        listed = await api.list_all(CSRS)
+    except KubeError as error:
+        return f"who got it, and when, is not known: {error}"
+    for found in listed:
         if (issued := client_csr_of(found)) and issued.certificate == certificate:
             when = f"{issued.created:%Y-%m-%d %H:%M:%S} UTC"
             return f"issued for {found.name}, made at {when} by {found.spec.username}"
