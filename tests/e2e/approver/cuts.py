@@ -17,17 +17,18 @@ _PKI = "/etc/kubernetes/pki/etcd"
 
 @contextmanager
 def cut_off(cluster: Cluster, pod: ApproverPod) -> Iterator[None]:
-    """What the pod sends to the API server is lost; probes and everything else come through."""
+    """What the pod and the API server send to one another is lost; probes and everything else come through."""
     words = ("get", "pod", pod.name, "-n", NAMESPACE, "-o", "jsonpath={.status.podIP}")
     address = cluster.kubectl(*words).stdout
-    rule = f"-s {address} -p tcp --dport 6443 -j DROP"
-    for chain in ("INPUT", "FORWARD"):
-        pod.node.sh(f"iptables -w -I {chain} {rule}")
+    there, back = f"-s {address} -p tcp --dport 6443", f"-d {address} -p tcp --sport 6443"
+    rules = (f"INPUT {there}", f"FORWARD {there}", f"OUTPUT {back}", f"FORWARD {back}")
+    for rule in rules:
+        pod.node.sh(f"iptables -w -I {rule} -j DROP")
     try:
         yield
     finally:
-        for chain in ("INPUT", "FORWARD"):
-            pod.node.sh(f"iptables -w -D {chain} {rule}")
+        for rule in rules:
+            pod.node.sh(f"iptables -w -D {rule} -j DROP")
 
 
 def restart_api_server(cluster: Cluster) -> None:
