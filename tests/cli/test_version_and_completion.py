@@ -43,7 +43,7 @@ async def _completed(kubevouch: Program, *words: str) -> list[str]:
 
 async def test_bash_completes_verbs_flags_and_values(kubevouch: Program) -> None:
     assert await _completed(kubevouch, "ver") == ["verify", "version"]
-    assert await _completed(kubevouch, "csr", "") == ["approve", "explain", "list"]
+    assert await _completed(kubevouch, "csr", "") == ["approve", "deny", "explain", "list"]
     assert await _completed(kubevouch, "fix", "--kube") == ["--kubeconfig"]
     assert await _completed(kubevouch, "doctor", "-o", "") == ["table", "short", "json"]
 
