@@ -6,11 +6,12 @@ controllers approve and sign it, and with that certificate the node makes its No
 
 import base64
 import itertools
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,14 @@ class Joining:
             pem = client_request(name, key)
             csr = create_csr(by, f"join-{name}-{folder.name[:8]}", pem, CLIENT)
         return self.with_certificate(name, address, folder, csr, "client.key")
+
+    def wait_for_the_next_second(self, node: SimulatedNode) -> None:
+        """The API server writes times to the second: what is made after this is later than the Node by its own word."""
+        created = datetime.fromisoformat(
+            self.admin.get(path_of(NODES, node.name))["metadata"]["creationTimestamp"]
+        )
+        while (ahead := created + timedelta(seconds=1) - datetime.now(UTC)) > timedelta():
+            time.sleep(ahead.total_seconds())
 
     def renewed(self, node: SimulatedNode) -> SimulatedNode:
         """The same node with another client certificate, for which the former one has asked."""

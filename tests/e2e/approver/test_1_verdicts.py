@@ -109,6 +109,7 @@ def test_a_stolen_bootstrap_identity_gets_nothing_also_once_renewed(
     """The same name, address, usages and form as the node's own CSR: only the credential is another."""
     victim = site.join("sim-victim.example.com", address())
     site.approved(victim.ask())
+    site.wait_for_the_next_second(victim)
     thief = site.certified(victim.name, victim.address)
     site.held(thief.ask(), "BorrowedIdentity")
     renewed = site.renewed(thief)
