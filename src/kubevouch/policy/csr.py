@@ -125,8 +125,10 @@ def bootstrap_csrs_of(
     """Names of the CSRs made since then with a bootstrap token for a kubelet's client certificate of this node.
 
     kubeadm's auto-approver gives any holder of a bootstrap token a client certificate of any node name
-    (pkg/controller/certificates/approver/sarapprove.go). A CSR that cannot be read may be for any node, so it counts.
+    (pkg/controller/certificates/approver/sarapprove.go). A CSR that cannot be read may be for any node, so it counts; so
+    does one of that very second, since the API server writes no smaller part of time.
     """
+    since = since.replace(microsecond=0)
     return tuple(
         each.name
         for each in csrs

@@ -66,13 +66,18 @@ def command(
 
 
 async def _absent(api: "ApiClient", name: str) -> "UsageError | None":
-    """The error if there is no such namespace; whatever else goes wrong, the log says later."""
-    from kubevouch.cli.approver.installation import NAMESPACE
+    """The error if there is no such namespace; whatever else goes wrong, the log says later.
+
+    Its account may not read namespaces, so nobody asks for this one where what `approver install` makes lies in it.
+    """
+    from kubevouch.cli.approver.installation import NAMESPACE, PART_OF
     from kubevouch.errors import KubevouchError, UsageError
     from kubevouch.kube.errors import NotFound
-    from kubevouch.kube.resources import NAMESPACES
+    from kubevouch.kube.resources import CONFIG_MAPS, NAMESPACES
 
     try:
+        if await api.list_all(CONFIG_MAPS, name, label_selector=f"{PART_OF}=kubevouch"):
+            return None
         await api.get(NAMESPACES, name)
     except NotFound:
         seen, expected = "there is no such namespace", "`kubevouch approver install` makes it"
