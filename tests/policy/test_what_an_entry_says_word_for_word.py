@@ -122,6 +122,7 @@ WRONG_PINS: dict[str, tuple[Any, str, str]] = {
     "not a digit": ({"v": 1, "clientCertificates": ["a" * 62 + "Xa"]}, f"client certificate '{'a' * 62}Xa'", HEXADECIMAL),
     "not a digit at the end": ({"v": 1, "clientCertificates": ["a" * 63 + "X"]}, f"client certificate '{'a' * 63}X'", HEXADECIMAL),
     "hashes": ({"v": 1, "clientCertificates": [f"{i:064x}" for i in range(65)]}, "65 client certificates", "at most 64 are read"),
+    "allowed": ({"v": 1, "names": ["a"], "allowed": ["a", "b"]}, "allowed: b", "one of the pinned names or addresses was expected"),
     "moment": ({"v": 1, "pinnedAt": "2026-11-25T12:00:00"}, "pinnedAt 2026-11-25 12:00:00", OFFSET),
 }  # fmt: skip
 WRONG_RECORDS: dict[str, tuple[Any, str, str]] = {
