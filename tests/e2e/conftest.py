@@ -34,6 +34,15 @@ def cluster(
 
 
 @pytest.fixture(scope="session")
+def without_pods(cluster: Cluster) -> None:
+    """For what runs as a process beside a cluster whose pods run nothing. The bed runs it as pods (tests/e2e/approver)."""
+    from tests.e2e.bed_cluster import BedCluster
+
+    if isinstance(cluster, BedCluster):
+        pytest.skip("pods run on this cluster: tests/e2e/approver has the approver as pods")
+
+
+@pytest.fixture(scope="session")
 def built_image(cluster: Cluster) -> building.Image:
     """The container image of this checkout, built from the cache of packages and layers; for the bed's pods only."""
     from tests.e2e.bed_cluster import BedCluster

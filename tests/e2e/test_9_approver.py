@@ -22,7 +22,7 @@ SERVER = ("digital signature", "server auth")
 
 
 @pytest.fixture(scope="module")
-def installed(cluster: Cluster) -> Iterator[Cluster]:
+def installed(cluster: Cluster, without_pods: None) -> Iterator[Cluster]:
     """What `deploy/approver` has, but its pod: the program runs beside the test, with the pod's account."""
     parts = [DEPLOY / name for name in ("00-namespace.yaml", "10-rbac.yaml", "20-recorded.yaml")]
     for part in parts:

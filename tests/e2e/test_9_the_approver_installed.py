@@ -59,6 +59,7 @@ def _token(cluster: Cluster, folder: Path) -> Path:
     return cluster.kubeconfig_with(folder, "approver", f"--token={token}")
 
 
+@pytest.mark.usefixtures("without_pods")
 def test_with_its_own_rights_it_approves_what_waits_and_asks_for_nothing_else(
     installed: Cluster, tmp_path: Path
 ) -> None:
@@ -95,6 +96,7 @@ def _events(cluster: Cluster) -> str:
     return cluster.kubectl(*words).stdout
 
 
+@pytest.mark.usefixtures("without_pods")
 def test_doctor_and_verify_know_it_as_any_other_approver(installed: Cluster) -> None:
     ready = installed.kubevouch("approver", "upgrade", "--image", IMAGE, "--yes", "--wait", "0s")
     if ready.code:
@@ -103,6 +105,7 @@ def test_doctor_and_verify_know_it_as_any_other_approver(installed: Cluster) -> 
     assert not re.search(r"\bKV4(01|11)\b", told), told
 
 
+@pytest.mark.usefixtures("without_pods")
 def test_a_wrong_right_is_not_given(installed: Cluster) -> None:
     """What an approver has no business with, asked as its account."""
     for words in (
@@ -194,6 +197,7 @@ def test_enforced_policies_let_nodes_ask_and_the_listed_decide(
         installed.kubectl("delete", "csr", "kv-0", "kv-1", "kv-2", check=False)
 
 
+@pytest.mark.usefixtures("without_pods")
 def test_fix_pins_what_its_plan_proved(cluster: Cluster, tmp_path: Path) -> None:
     cluster.state("expired")
     ran = cluster.kubevouch(*INSTALL, "--no-pins", "--wait", "20s")
