@@ -150,6 +150,15 @@ def claims_value(node: Node, value: str) -> bool:
     return any(word == (as_address(each) or each) for each in (node.name, *claimed))
 
 
+def compared(text: str) -> str | Address:
+    """A name or an address in the form in which those of different nodes are compared: lower case; or its plainest form."""
+    address = as_address(text)
+    if address is not None:
+        return address
+    lower = text.lower()
+    return text if text == lower else lower  # the same object, of which there are thousands
+
+
 def allowed_names_of(
     node: Node,
     *,

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from itertools import count
 
 from kubevouch.kube.resources import Node
-from kubevouch.policy.claims import Address, AskedNames, Claim, ClaimedBy, OtherNodes, as_address
+from kubevouch.policy.claims import Address, AskedNames, Claim, ClaimedBy, OtherNodes, compared
 from kubevouch.x509 import unmapped
 
 _Value = str | Address
@@ -32,7 +32,7 @@ class NodeIndex:
         """The Node as it is now; the same name again replaces what it claimed."""
         self._forget(node.name)
         self._order.setdefault(node.name, next(self._numbers))
-        values = (_value(each.address) for each in node.status.addresses if each.address)
+        values = (compared(each.address) for each in node.status.addresses if each.address)
         self._claimed[node.name] = claims = tuple(dict.fromkeys(values))
         for value in claims:
             known = self._claimants.setdefault(value, node.name)
@@ -40,7 +40,7 @@ class NodeIndex:
                 known.add(node.name)
             elif known != node.name:
                 self._claimants[value] = {known, node.name}
-        self._named[_value(node.name)] = node.name
+        self._named[compared(node.name)] = node.name
 
     def remove(self, name: str) -> None:
         """The Node is gone. One that is not there is no error."""
@@ -50,14 +50,14 @@ class NodeIndex:
     def put_written(self, name: str, claims: tuple[Claim, ...]) -> None:
         """What is written down for a node (`sources.choice.written_claims`), whether or not the Node is there; () for nothing."""
         for claim in self._written.pop(name, ()):
-            writings = self._writings.get(_value(claim.value), {})
+            writings = self._writings.get(compared(claim.value), {})
             writings.pop(name, None)
             if not writings:
-                self._writings.pop(_value(claim.value), None)
+                self._writings.pop(compared(claim.value), None)
         if claims:
             self._written[name] = claims
         for claim in claims:
-            writings = self._writings.setdefault(_value(claim.value), {})
+            writings = self._writings.setdefault(compared(claim.value), {})
             writings[name] = writings.get(name, False) or claim.source.is_proof
 
     def others(
@@ -73,7 +73,7 @@ class NodeIndex:
         """
         names: dict[str, ClaimedBy] = {}
         addresses: dict[Address, ClaimedBy] = {}
-        written = [(owner, _value(claim.value), claim.source.is_proof) for owner, claim in pinned]
+        written = [(owner, compared(claim.value), claim.source.is_proof) for owner, claim in pinned]
         for name in {each.lower() for each in asked.names}:
             if found := self._owner(node, name, written):
                 names[name] = found
@@ -105,13 +105,5 @@ class NodeIndex:
                 claimants.discard(name)
             if not claimants or claimants == name:
                 del self._claimants[value]
-        if self._named.get(_value(name)) == name:
-            del self._named[_value(name)]
-
-
-def _value(text: str) -> _Value:
-    address = as_address(text)
-    if address is not None:
-        return address
-    lower = text.lower()
-    return text if text == lower else lower
+        if self._named.get(compared(name)) == name:
+            del self._named[compared(name)]

@@ -13,10 +13,8 @@ from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS, ConfigMap, Node
 from kubevouch.policy.sources.recorded import RECORDED, Admitted, RecordedNode, written_record
-from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, shard_of
+from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, labels_of, shard_of
 
-PART_OF: Final = "app.kubernetes.io/part-of"
-LABELS: Final = {PART_OF: "kubevouch", "kubevouch.dev/holds": "recorded"}
 _EVERY: Final = 5.0
 """Seconds between two writes of what was learned about client certificates."""
 
@@ -132,6 +130,6 @@ class RecordWriter:
             found = await self._api.patch(CONFIG_MAPS, name, {"data": entries}, self._namespace)
         except NotFound:
             data = {node: text for node, text in entries.items() if text is not None}
-            body = {"metadata": {"name": name, "labels": LABELS}, "data": data}
+            body = {"metadata": {"name": name, "labels": labels_of("recorded")}, "data": data}
             found = await self._api.create(CONFIG_MAPS, body, self._namespace)
         self._view.sources.put(found)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol, TypeVar
 
-from kubevouch.approve.act.records import PART_OF
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
@@ -20,6 +19,7 @@ from kubevouch.kube.resources import (
     Resource,
 )
 from kubevouch.policy.csr import KUBELET_CLIENT, KUBELET_SERVING
+from kubevouch.policy.sources.stored import OURS
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 
@@ -160,8 +160,7 @@ class Watches:
                 self._handler.client_csrs_missed()
 
     async def _config_maps(self) -> None:
-        chosen = f"{PART_OF}=kubevouch"
-        watch = self._watch("ConfigMaps", CONFIG_MAPS, namespace=self._namespace, labels=chosen)
+        watch = self._watch("ConfigMaps", CONFIG_MAPS, namespace=self._namespace, labels=OURS)
         async for each in watch.events():
             match each:
                 case Upserted(object=found):

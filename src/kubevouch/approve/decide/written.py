@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from kubevouch.policy.claims import Address, AskedNames, Claim, as_address
+from kubevouch.policy.claims import Address, AskedNames, Claim, compared
 from kubevouch.x509 import unmapped
 
 _Value = str | Address
@@ -20,7 +20,7 @@ class WrittenClaims:
     def put(self, node: str, claims: tuple[Claim, ...]) -> None:
         """All that is written down for a node; () if nothing is any more."""
         for claim in self._of.pop(node, ()):
-            value = _value(claim.value)
+            value = compared(claim.value)
             kept = tuple(each for each in self._by_value.get(value, ()) if each[0] != node)
             if kept:
                 self._by_value[value] = kept
@@ -31,7 +31,7 @@ class WrittenClaims:
         # A claim may be written down twice: each value has the node once for each.
         self._of[node] = claims
         for claim in claims:
-            value = _value(claim.value)
+            value = compared(claim.value)
             self._by_value[value] = (*self._by_value.get(value, ()), (node, claim))
 
     def among(self, asked: AskedNames) -> Iterator[Owned]:
@@ -40,11 +40,3 @@ class WrittenClaims:
             yield from self._by_value.get(name.lower(), ())
         for address in asked.addresses:
             yield from self._by_value.get(unmapped(address), ())
-
-
-def _value(text: str) -> _Value:
-    address = as_address(text)
-    if address is not None:
-        return address
-    lower = text.lower()
-    return text if text == lower else lower

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kubevouch.cli.approver.installation import PART_OF, Manifest
+from kubevouch.cli.approver.installation import Manifest
 from kubevouch.cli.approver.yaml_text import yaml_lines
 from kubevouch.evidence.gather.inquiry import together
 from kubevouch.kube.errors import Conflict, NotFound
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.policy.sources.stored import PART_OF
 
 MANAGER: Final = "kubevouch"
 """The manager of all fields that this product applies."""
@@ -26,7 +27,7 @@ _SERVERS_OWN: Final = (
 
 @dataclass(frozen=True)
 class Change:
-    """What would become of one object. live: None where there is none. conflict: what another manager owns."""
+    """What would become of one object. live: None where the cluster lacks it. conflict: what another manager owns."""
 
     manifest: Manifest
     live: Mapping[str, Any] | None
@@ -79,7 +80,7 @@ async def _change(api: ApiClient, manifest: Manifest, *, force: bool) -> Change:
 
 
 async def look(api: ApiClient, manifest: Manifest) -> Mapping[str, Any] | None:
-    """The live object; None if there is none."""
+    """The live object; None if the cluster lacks it."""
     try:
         found = await api.get_raw(manifest.resource, manifest.name, manifest.namespace)
     except NotFound:

@@ -16,11 +16,10 @@ from kubevouch.errors import UsageError
 from kubevouch.kube.resources import Resource
 from kubevouch.kube.resources.applied import applied_resource
 from kubevouch.policy.sources.configuration import CONFIGURATION, CONFIGURATION_KEY
+from kubevouch.policy.sources.stored import HOLDS, labels_of
 
 NAMESPACE: Final = "kubevouch-system"
 DEPLOYMENT: Final = "kubevouch-approver"
-PART_OF: Final = "app.kubernetes.io/part-of"
-HOLDS: Final = "kubevouch.dev/holds"
 DECIDED_BY: Final = "kubevouch-serving-csr-is-decided-by"
 """The policy that names who may decide, in its variables `users` and `groups`."""
 
@@ -141,7 +140,7 @@ def everything() -> tuple[Manifest, ...]:
 
 def configuration_map(text: str) -> Manifest:
     """The ConfigMap with the approver's configuration."""
-    labels = {PART_OF: "kubevouch", HOLDS: "configuration"}
+    labels = labels_of("configuration")
     metadata = {"name": CONFIGURATION, "namespace": NAMESPACE, "labels": labels}
     return _manifest(
         {
@@ -154,7 +153,7 @@ def configuration_map(text: str) -> Manifest:
 
 
 def _former_map() -> Manifest:
-    labels = {PART_OF: "kubevouch", HOLDS: "admission"}
+    labels = labels_of("admission")
     metadata = {"name": FORMER_DECIDED_BY, "namespace": NAMESPACE, "labels": labels}
     return _manifest({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
 

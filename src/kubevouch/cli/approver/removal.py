@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kubevouch.cli.approver.changes import delete
-from kubevouch.cli.approver.installation import HOLDS, NAMESPACE, PART_OF, Manifest, everything
+from kubevouch.cli.approver.installation import NAMESPACE, Manifest, everything
 from kubevouch.cli.approver.present import Present, look_around
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.rollout import named
@@ -16,6 +16,7 @@ from kubevouch.evidence.gather.inquiry import together
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS, DEPLOYMENTS, PODS, SERVICES, ConfigMap
+from kubevouch.policy.sources.stored import HOLDS, PART_OF
 
 _KEPT = ("recorded",)
 """What ConfigMaps of the manifests hold that stays with the pins."""

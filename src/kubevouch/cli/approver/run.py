@@ -70,13 +70,14 @@ async def _absent(api: "ApiClient", name: str) -> "UsageError | None":
 
     Its account may not read namespaces, so nobody asks for this one where what `approver install` makes lies in it.
     """
-    from kubevouch.cli.approver.installation import NAMESPACE, PART_OF
+    from kubevouch.cli.approver.installation import NAMESPACE
     from kubevouch.errors import KubevouchError, UsageError
     from kubevouch.kube.errors import NotFound
     from kubevouch.kube.resources import CONFIG_MAPS, NAMESPACES
+    from kubevouch.policy.sources.stored import OURS
 
     try:
-        if await api.list_all(CONFIG_MAPS, name, label_selector=f"{PART_OF}=kubevouch"):
+        if await api.list_all(CONFIG_MAPS, name, label_selector=OURS):
             return None
         await api.get(NAMESPACES, name)
     except NotFound:

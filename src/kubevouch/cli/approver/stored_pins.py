@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kubevouch.cli.approver.installation import HOLDS, NAMESPACE, PART_OF
+from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.errors import UsageError
 from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS
 from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pins, written_pin
-from kubevouch.policy.sources.stored import Unreadable, shard_of
+from kubevouch.policy.sources.stored import HOLDS, Unreadable, labels_of, shard_of
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ async def _create(api: ApiClient, name: str, data: Mapping[str, str | None]) -> 
     kept = {node: text for node, text in data.items() if text is not None}
     if not kept:
         return
-    labels = {PART_OF: "kubevouch", HOLDS: "pins"}
+    labels = labels_of("pins")
     body = {"metadata": {"name": name, "namespace": NAMESPACE, "labels": labels}, "data": kept}
     try:
         await api.create(CONFIG_MAPS, body, NAMESPACE)

@@ -1,18 +1,17 @@
 """Reads what operators and the approver wrote down in the cluster: pins, the inventory, and the approver's configuration."""
 
 from kubevouch.approve.decide.sources import WatchedSources
-from kubevouch.cli.approver.installation import NAMESPACE, PART_OF
+from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import DoubtKind, Measured
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS, NAMESPACES
+from kubevouch.policy.sources.stored import OURS
 
 
 async def gather_written(api: ApiClient, inquiry: Inquiry) -> Measured[WatchedSources]:
     """What is written down. Nothing is where there is no approver: None."""
-    found = await inquiry.ask(
-        api.list_all(CONFIG_MAPS, NAMESPACE, label_selector=f"{PART_OF}=kubevouch")
-    )
+    found = await inquiry.ask(api.list_all(CONFIG_MAPS, NAMESPACE, label_selector=OURS))
     if found.doubt is not None:
         if found.doubt.kind is DoubtKind.NOT_ALLOWED and await _is_absent(api, inquiry):
             return Measured(found.vantage, found.at)

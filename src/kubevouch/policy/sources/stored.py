@@ -16,6 +16,15 @@ from kubevouch.x509 import printable
 
 T = TypeVar("T")
 
+PART_OF = "app.kubernetes.io/part-of"
+"""The label of everything that is ours in a cluster; its value is "kubevouch"."""
+
+HOLDS = "kubevouch.dev/holds"
+"""The label that says what a ConfigMap holds: pins, recorded, configuration, inventory."""
+
+OURS = f"{PART_OF}=kubevouch"
+"""Selects what is ours."""
+
 VERSION = 1
 SHARDS = 16
 LARGEST_ENTRY = 16 * 1024
@@ -29,6 +38,11 @@ MOST_VALUES = 64
 
 _LONGEST_TEXT = 512
 _LONGEST_SEEN = 200
+
+
+def labels_of(what: str) -> dict[str, str]:
+    """The labels of a ConfigMap that holds pins, for example."""
+    return {PART_OF: "kubevouch", HOLDS: what}
 
 
 class Unreadable(msgspec.Struct, frozen=True):
