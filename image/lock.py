@@ -47,7 +47,7 @@ def read(path: Path = LOCK) -> Lock:
     """The lock.
 
     Raises:
-        ImageError: there is none, or it is not a valid lock.
+        ImageError: the lock is missing or not valid.
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=Lock)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 
 def command_line(words: Sequence[str]) -> list[str]:
-    """The words of `kubevouch` for the words that the container was given; the help if there are none."""
+    """The words of `kubevouch` for the words that the container was given; without any, the help."""
     if not words:
         return ["--help"]
     return ["metrics-server", *words] if words[0].startswith("-") else list(words)

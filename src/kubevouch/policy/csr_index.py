@@ -53,7 +53,7 @@ class CsrIndex:
             self._newest[maker] = max(made, key=made.__getitem__)
 
     def newest(self, csr: Csr) -> str | None:
-        """The name of the newest CSR that was made by the same user with the same credential; None if there is none."""
+        """The name of the newest CSR that was made by the same user with the same credential; None if they have made no CSR."""
         return self._newest.get(_maker_of(csr))
 
     def shown_by(self, csr: Csr) -> frozenset[str] | None:

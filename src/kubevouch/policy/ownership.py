@@ -98,7 +98,7 @@ def allowed_addresses(facts: NameFacts) -> RuleResult:
 
 
 def _looked_at(rule: str, facts: NameFacts, kind: Kind) -> Sequence[Value] | RuleResult:
-    """The values to be looked at one by one; or the result where there are none to read, or a flood of them."""
+    """The values to be looked at one by one; or the result where the CSR cannot be read, or asks for a flood of them."""
     if facts.asked is None:
         return unreadable(rule)
     values = kind.of(facts.asked)

@@ -139,7 +139,7 @@ _MOST_TRIED = 20
 def scene_of(
     nodes: tuple[Node, ...], sources: IdentitySources, reserved: ReservedNames, at: datetime
 ) -> Scene | None:
-    """An honest CSR of the first node that may have one, workers first; of any node if none may. None: there is no Node."""
+    """An honest CSR of the first node that may have one, workers first; of any node if no node may. None: there is no Node."""
     index = NodeIndex()
     for node in (*nodes, _node(VICTIM_NAME, str(VICTIM_ADDRESS))):
         index.put(node)

@@ -43,8 +43,8 @@ _DIAL_TIMEOUT: Final = 5.0
 class Decider:
     """Works on a queue.
 
-    active: whether this process leads, as far as was said. decides: whether it leads right now. may_write: asked right before every write. written: called with
-    each CSR as it is after our own write.
+    active: whether this process leads, as far as was said. decides: whether it leads right now. may_write: asked right
+    before every write. written: called with each CSR as it is after our own write.
     """
 
     def __init__(

@@ -101,7 +101,7 @@ class _Measured:
 
     _ABOUT: Final = {
         "pending": "Serving CSRs that wait, without those whose kubelet has asked again since.",
-        "oldest_pending_age_seconds": "Age of the oldest of them; 0 if there is none.",
+        "oldest_pending_age_seconds": "Age of the oldest of them; 0 if nothing is pending.",
         "queue_depth": "CSRs that are due for a look, or being looked at.",
         "served_mismatch": "Nodes that do not serve the certificate that was issued for them two minutes ago or earlier.",
         "source_problems": "ConfigMaps of the approver that cannot be read, wholly or in part.",

@@ -36,7 +36,7 @@ def look(
     at: datetime,
     renewal: RenewalEvidence | None = None,
 ) -> LookedAt:
-    """Asks every rule. live: the requestor's Node, read for this look; None: there is none of that name."""
+    """Asks every rule. live: the requestor's Node, read for this look; None: no Node has that name."""
     answer = _answer(view, waiting.csr, live, at, renewal)
     seen: NodeSeen | None = None
     if waiting.node is not None:

@@ -52,7 +52,7 @@ class IssuedCertificate:
 
 
 def issued_of(csr: CertificateSigningRequest, node: str) -> IssuedCertificate | None:
-    """The certificate in a CSR's status; None if there is none yet, it cannot be read, or it has no address to look at."""
+    """The certificate in a CSR's status; None if it is not issued yet, cannot be read, or has no address to look at."""
     if not csr.status.certificate:
         return None
     try:

@@ -163,7 +163,7 @@ class ClusterView:
         return None if gone is None else self.waiting.get(self.csrs.newest(gone.csr) or "")
 
     def put_client_csr(self, found: CertificateSigningRequest) -> str:
-        """A CSR of a kubelet's client certificate. Returns the node whose standing it changes; "" if none's."""
+        """A CSR of a kubelet's client certificate. Returns the node whose standing it changes; "" if it changes nothing."""
         csr = client_csr_of(found)
         if csr is None:
             return ""

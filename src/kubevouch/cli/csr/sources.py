@@ -230,12 +230,12 @@ class Sources:
 
 
 def _configuration(written: Measured[WatchedSources]) -> ApproverConfiguration:
-    """The approver's configuration; the defaults where there is none, or none that can be read."""
+    """The approver's configuration; the defaults where it is missing or cannot be read."""
     return written.value.configuration_or_default if written.value else ApproverConfiguration()
 
 
 def _standing(csr: Csr, evidence: CsrEvidence) -> StandingAnswer | None:
-    """The standing of the client certificate, by the approver's record. None: there is none of this node."""
+    """The standing of the client certificate, by the approver's record. None: nothing is recorded of this node."""
     written = evidence.written.value
     node = evidence.cluster.node(requestor_node(csr) or "")
     if written is None or node is None or csr.credential_ids is None:

@@ -39,7 +39,7 @@ async def pins_of_plan(api: ApiClient, plan: Plan, at: datetime) -> PinsOfPlan:
     try:
         await api.get(DEPLOYMENTS, DEPLOYMENT, NAMESPACE)
     except KubevouchError:
-        return PinsOfPlan()  # there is none, or it is not ours to see
+        return PinsOfPlan()  # no approver is installed, or we may not see its pins
     try:
         stored = await read_stored_pins(api)
     except KubevouchError as error:

@@ -42,7 +42,7 @@ class RecordedNode(msgspec.Struct, frozen=True):
 
     node: str
     uid: str
-    """The UID of the Node that this is about; "" while there is none."""
+    """The UID of the Node that this is about; "" while the Node does not exist."""
 
     admitted: Admitted | None = None
     """None: the rule for new nodes has not decided about it."""

@@ -9,7 +9,7 @@ from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 
 @dataclass(frozen=True)
 class NextStep:
-    """A command line, and the one after it; empty where there is none."""
+    """A command line, and the one after it; empty where nothing is to be run."""
 
     command: str
     then: str = ""

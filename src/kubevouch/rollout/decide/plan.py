@@ -101,7 +101,7 @@ class LeftOut(msgspec.Struct, frozen=True):
     reason: str
     is_well: bool = False
     armed_run: str = ""
-    """The run that is armed on it; empty if none is."""
+    """The run that is armed on it; empty if it is not armed."""
 
     seen_outside: bool = False
     """The reason shows in the API or on the wire: doctor says more about it."""
