@@ -156,7 +156,8 @@ def compared(text: str) -> str | Address:
     if address is not None:
         return address
     lower = text.lower()
-    return text if text == lower else lower  # the same object, of which there are thousands
+    # The same object where it can be: there are thousands.
+    return text if text == lower else lower
 
 
 def allowed_names_of(
