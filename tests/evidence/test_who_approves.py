@@ -7,10 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kubevouch.evidence.approvers import approving_accounts, lately_approved
+from kubevouch.approve.decide.action import approval_by
+from kubevouch.evidence.approvers import OUR_APPROVER, approving_accounts, lately_approved
 from kubevouch.evidence.gather.approvers import gather_approvers
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import DoubtKind
+from kubevouch.evidence.snapshot import Approver
 from kubevouch.kube.resources import (
     CertificateSigningRequest,
     CsrCondition,
@@ -19,8 +21,11 @@ from kubevouch.kube.resources import (
     RoleBinding,
 )
 from kubevouch.kube.resources.certificates import CsrStatus
-from kubevouch.kube.resources.meta import Metadata
+from kubevouch.kube.resources.meta import ManagedMetadata, Metadata
 from kubevouch.kube.resources.rbac import RoleRef, Subject
+from kubevouch.policy.claims import AllowedNames
+from kubevouch.policy.decide import approval
+from kubevouch.policy.sources.choice import IdentitySource, SourceAnswer
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
 from tests.support.scenario import Expected, Scenario
@@ -186,15 +191,46 @@ async def test_an_approver_whose_pods_may_not_be_seen_is_a_doubt_and_not_a_no() 
     assert found.doubt.lacking == ("list pods",)
 
 
-def approved(reason: str) -> CertificateSigningRequest:
+def approved(reason: str, message: str = "") -> CertificateSigningRequest:
     at = datetime(2026, 11, 24, 11, 59, tzinfo=UTC)
-    condition = CsrCondition(type="Approved", status="True", reason=reason, last_update_time=at)
+    condition = CsrCondition(
+        type="Approved", status="True", reason=reason, message=message, last_update_time=at
+    )
     return CertificateSigningRequest(status=CsrStatus(conditions=(condition,)))
 
 
-def test_somebody_who_approved_lately_is_one_too_but_no_person_and_not_we() -> None:
-    by_hand = [approved("KubectlApprove"), approved("KubevouchApprove")]
-    assert lately_approved([*by_hand, CertificateSigningRequest()]) is None
-    found = lately_approved([*by_hand, approved("AutoApproved by kubelet-serving-cert-approver")])
+def as_written(condition: CsrCondition) -> CertificateSigningRequest:
+    return CertificateSigningRequest(
+        metadata=ManagedMetadata(name="csr-1"), status=CsrStatus(conditions=(condition,))
+    )
+
+
+BY_HAND = [
+    approved("KubectlApprove"),
+    as_written(approval("alice", "pinned on 2026-11-25 by alice")),
+    as_written(approval("run 0123456789ab")),
+]
+BY_OUR_APPROVER = as_written(
+    approval_by(
+        SourceAnswer(IdentitySource.PIN, AllowedNames("w1"), "pinned on 2026-11-25 by alice")
+    )
+)
+
+
+def test_somebody_who_approved_lately_is_one_too_but_no_person() -> None:
+    assert lately_approved([*BY_HAND, CertificateSigningRequest()]) is None
+    found = lately_approved([*BY_HAND, approved("AutoApproved by kubelet-serving-cert-approver")])
     assert found is not None
     assert found.running
+
+
+def test_what_our_approver_approved_was_approved_by_no_person() -> None:
+    found = lately_approved([*BY_HAND, BY_OUR_APPROVER])
+    assert found == Approver(OUR_APPROVER, "it approved csr-1", running=True)
+
+
+def test_of_those_that_are_known_from_elsewhere_the_next_one_is_told() -> None:
+    assert lately_approved([BY_OUR_APPROVER], but={OUR_APPROVER}) is None
+    found = lately_approved([BY_OUR_APPROVER, approved("AutoApproved")], but={OUR_APPROVER})
+    assert found is not None
+    assert found.name == "whoever says 'AutoApproved'"

@@ -200,7 +200,7 @@ def _approver(scenario: Scenario) -> list[Object]:
     if scenario.approver == "none":
         return []
     name, namespace = "kubelet-csr-approver", "kube-system"
-    if scenario.approver == "ours":
+    if scenario.approver.startswith("ours"):
         name, namespace = "kubevouch-approver", "kubevouch-system"
     signer = "kubernetes.io/kubelet-serving"
     rule = {
@@ -210,7 +210,7 @@ def _approver(scenario: Scenario) -> list[Object]:
         "resourceNames": [signer],
     }
     subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
-    ready = {"type": "Ready", "status": str(scenario.approver != "down")}
+    ready = {"type": "Ready", "status": str(not scenario.approver.endswith("down"))}
     return [
         {"kind": "ClusterRole", "metadata": {"name": name}, "rules": [rule]},
         {

@@ -5,7 +5,7 @@ only). A role counts only if it names signers and the verb approve; cluster-admi
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from kubevouch.evidence.snapshot import Approver
 from kubevouch.kube.resources import CertificateSigningRequest, PolicyRule, Role, RoleBinding
@@ -17,7 +17,10 @@ OUR_APPROVER = "kubevouch-system/kubevouch-approver"
 """Namespace and service account of the approver that this product installs."""
 
 BY_US = "KubevouchApprove"
-"""Reason of the condition with which this product approves."""
+"""Reason of the condition with which this product approves: our approver, and a person by `csr approve` or `fix`."""
+
+APPROVER_SAYS = "kubevouch approver: "
+"""What the message of a condition begins with that our approver wrote, and no person."""
 
 DENIED_BY_US = "KubevouchDeny"
 """Reason of the condition with which this product denies."""
@@ -64,11 +67,24 @@ def _account(subject: Subject) -> tuple[str, str] | None:
     return (namespace, name) if plain else None
 
 
-def lately_approved(csrs: Iterable[CertificateSigningRequest]) -> Approver | None:
-    """The approver by whose reason a CSR was approved lately, if it was not a person; else None."""
+def lately_approved(
+    csrs: Iterable[CertificateSigningRequest], but: Collection[str] = ()
+) -> Approver | None:
+    """The approver by whose word a CSR was approved lately, if it was not a person; else None.
+
+    but: the names of those that are known from elsewhere.
+    """
     for csr in csrs:
         approved = csr.condition("Approved")
-        if approved is not None and approved.reason not in _BY_HAND:
+        if approved is None:
+            continue
+        if approved.reason == BY_US and approved.message.startswith(APPROVER_SAYS):
+            found = Approver(OUR_APPROVER, f"it approved {csr.name}", running=True)
+        elif approved.reason in _BY_HAND:
+            continue
+        else:
             text = f"{csr.name} was approved with reason {approved.reason!r}"
-            return Approver(f"whoever says {approved.reason!r}", text, running=True)
+            found = Approver(f"whoever says {approved.reason!r}", text, running=True)
+        if found.name not in but:
+            return found
     return None

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final
 
-from kubevouch.evidence.approvers import BY_US, DENIED_BY_US
+from kubevouch.evidence.approvers import APPROVER_SAYS, BY_US, DENIED_BY_US
 from kubevouch.kube.resources import CsrCondition
 from kubevouch.outcome import Outcome
 from kubevouch.policy.decide import Decision
@@ -70,7 +70,7 @@ def _is_hard(result: RuleResult, decision: Decision) -> bool:
 
 def approval_by(answer: SourceAnswer) -> CsrCondition:
     """The condition that approves. It names the source, and can never be withdrawn."""
-    message = f"kubevouch approver: every rule passed; names and addresses: {answer.why}"
+    message = f"{APPROVER_SAYS}every rule passed; names and addresses: {answer.why}"
     return CsrCondition(
         type="Approved", status="True", reason=BY_US, message=bounded(message, _LONGEST_MESSAGE)
     )
@@ -85,7 +85,7 @@ def denial_of(decision: Decision) -> CsrCondition:
         type="Denied",
         status="True",
         reason=DENIED_BY_US,
-        message=bounded(f"kubevouch approver: {hard}", _LONGEST_MESSAGE),
+        message=bounded(f"{APPROVER_SAYS}{hard}", _LONGEST_MESSAGE),
     )
 
 

@@ -104,7 +104,7 @@ async def look_around(api: ApiClient, clock: Clock) -> Present:
         if each is not None and is_ours(each)
     }
     others = [each for each in approvers.or_else(()) if each.name != OUR_APPROVER]
-    if lately := lately_approved(csrs.or_else(())):
+    if lately := lately_approved(csrs.or_else(()), but={OUR_APPROVER}):
         others.append(lately)
     return Present(
         control_planes=sum(map(is_control_plane, nodes)),

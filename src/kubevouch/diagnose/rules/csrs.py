@@ -28,10 +28,12 @@ EARLIEST_ROTATION = 0.7
 
 def running_approver(evidence: Evidence) -> Approver | None:
     """Somebody who approves CSRs for serving certificates here, as far as can be seen."""
-    for approver in evidence.approvers.or_else(()):
+    known = evidence.approvers.or_else(())
+    for approver in known:
         if approver.running:
             return approver
-    return lately_approved(evidence.csrs.or_else(()))
+    # What one approved whose pods are known not to be ready, it approved before they went.
+    return lately_approved(evidence.csrs.or_else(()), but={each.name for each in known})
 
 
 def has_no_approver(evidence: Evidence) -> bool:
@@ -94,7 +96,8 @@ def pending(evidence: Evidence) -> Iterator[Finding]:
             {"dark": _dark(evidence), "until": _until(waiting, evidence)},
         )
         return
-    ours = any(e.running and e.name == OUR_APPROVER for e in evidence.approvers.or_else(()))
+    seen = [each for each in evidence.approvers.or_else(()) if each.running]
+    ours = any(each.name == OUR_APPROVER for each in (approver, *seen))
     patience = _PATIENCE_WITH_OURS if ours else _PATIENCE
     late = {node: r for node, r in waiting.items() if _age(r, evidence.at) > patience}
     if late and ours:
