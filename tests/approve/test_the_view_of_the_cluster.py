@@ -10,7 +10,6 @@ import pytest
 from kubevouch.approve.decide.sources import EVERY_NODE, WatchedSources
 from kubevouch.approve.decide.view import ClusterView, DecidedCsr
 from kubevouch.approve.decide.waiting import WaitingCsr
-from kubevouch.approve.decide.written import WrittenClaims
 from kubevouch.evidence.names import ClusterNames, networks_of
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import (
@@ -26,7 +25,7 @@ from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.kube.resources.nodes import NodeSpec, NodeStatus
 from kubevouch.outcome import Outcome
 from kubevouch.policy import form
-from kubevouch.policy.claims import AskedNames, Claim, NameSource
+from kubevouch.policy.claims import AskedNames
 from kubevouch.policy.csr import csr_of
 from kubevouch.policy.facts import CsrFacts
 from kubevouch.policy.sources.pinned import PinnedNode
@@ -258,16 +257,3 @@ def test_the_operators_certificates_are_those_of_the_pin() -> None:
     sources.put(config_map(PINS, {"n1": text}))
     assert tuple(sources.vouched("n1")) == ("a" * 64,)
     assert tuple(sources.vouched("n2")) == ()
-
-
-def test_written_claims_are_found_by_value_and_go_with_their_node() -> None:
-    written = WrittenClaims()
-    address, name = Claim("192.0.2.1", NameSource.PIN), Claim("N1.example", NameSource.PIN)
-    written.put("n1", (address, address, name))
-    written.put("n2", (Claim("192.0.2.1", NameSource.INVENTORY),))
-    asked = AskedNames(names=("n1.EXAMPLE",), addresses=(ip_address("192.0.2.1"),))
-    assert {owner for owner, _ in written.among(asked)} == {"n1", "n2"}
-    written.put("n1", ())
-    assert [owner for owner, _ in written.among(asked)] == ["n2"]
-    written.put("n2", ())
-    assert not list(written.among(asked))

@@ -19,6 +19,7 @@ from kubevouch.policy.sources.choice import IdentitySources, answer_for, written
 from kubevouch.policy.sources.configuration import ApproverConfiguration, SourceWord
 from kubevouch.policy.sources.new_nodes import NewNodeRule
 from kubevouch.policy.sources.recorded import Admitted, RecordedNode
+from kubevouch.policy.written import WrittenClaims
 from kubevouch.x509 import read_csr
 from tests.support.requests import request
 
@@ -75,11 +76,12 @@ def test_a_recycled_address_is_nobodys_as_long_as_its_first_node_is_written_down
     )
     index = NodeIndex()
     index.put(node("w2", ADDRESS))
-    index.put_written("w1", written_claims(sources, "w1"))
+    written = WrittenClaims()
+    written.put("w1", written_claims(sources, "w1"))
     asked = AskedNames(("w2",), (ip_address(ADDRESS),))
     allowed = answer_for(node("w2", ADDRESS), asked, sources, at=NOW).allowed
     assert allowed.claim(ip_address(ADDRESS)) is None
-    found = index.others("w2", asked).addresses[ip_address(ADDRESS)]
+    found = index.others("w2", asked, (), written.among(asked)).addresses[ip_address(ADDRESS)]
     assert (found.node, found.proven) == ("w1", True)
     case = Case(addresses=(Claim(ADDRESS, NameSource.NEW_NODE_RULE),))
     case.other_addresses = {ip_address(ADDRESS): found}

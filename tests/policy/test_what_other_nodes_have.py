@@ -16,6 +16,7 @@ from kubevouch.policy.claims import (
     other_nodes_of,
 )
 from kubevouch.policy.node_index import NodeIndex
+from kubevouch.policy.written import WrittenClaims
 from kubevouch.x509 import unmapped
 
 NAMES = ["w1", "w2", "w3", "10.0.0.2", "W2", "w2.example.com"]
@@ -104,14 +105,14 @@ CLAIMS = st.builds(Claim, st.sampled_from(VALUES[:-1]), st.sampled_from(NameSour
 def test_what_is_written_down_is_found_as_if_it_were_told_each_time(
     writings: list[tuple[str, tuple[Claim, ...]]], claimed: list[str], asking: str
 ) -> None:
-    index, kept = NodeIndex(), dict[str, tuple[Claim, ...]]()
+    index, written, kept = NodeIndex(), WrittenClaims(), dict[str, tuple[Claim, ...]]()
     index.put(node("w1", claimed))
     for name, claims in writings:
-        index.put_written(name, claims)
+        written.put(name, claims)
         kept[name] = claims
     pinned = [(name, claim) for name, claims in kept.items() for claim in claims]
     whole = other_nodes_of(asking, [node("w1", claimed)], frozenset(), pinned)
-    found = index.others(asking, ASKED)
+    found = index.others(asking, ASKED, (), written.among(ASKED))
     names = {each.lower() for each in ASKED.names} & set(whole.names)
     places = {unmapped(each) for each in ASKED.addresses} & set(whole.addresses)
     assert set(found.names) == names
@@ -123,16 +124,37 @@ def test_what_is_written_down_is_found_as_if_it_were_told_each_time(
 
 
 def test_what_was_written_down_can_be_taken_back() -> None:
-    index = NodeIndex()
+    index, written = NodeIndex(), WrittenClaims()
     claim = Claim("10.0.0.1", NameSource.PIN)
-    index.put_written("w1", (claim, Claim("w1", NameSource.PIN)))
-    index.put_written("w2", (claim,))
-    index.put_written("w2", (Claim("w2", NameSource.PIN),))
-    index.put_written("w2", ())
-    assert index.others("w3", ASKED).addresses[ip_address("10.0.0.1")].node == "w1"
-    index.put_written("w1", ())
-    assert index.others("w3", ASKED) == OtherNodes()
-    assert [value for value in vars(index).values() if isinstance(value, dict) and value] == []
+    written.put("w1", (claim, Claim("w1", NameSource.PIN)))
+    written.put("w2", (claim,))
+    written.put("w2", (Claim("w2", NameSource.PIN),))
+    written.put("w2", ())
+    found = index.others("w3", ASKED, (), written.among(ASKED))
+    assert found.addresses[ip_address("10.0.0.1")].node == "w1"
+    written.put("w1", ())
+    assert index.others("w3", ASKED, (), written.among(ASKED)) == OtherNodes()
+    assert [value for value in vars(written).values() if value] == []
+
+
+def test_what_is_written_down_is_found_by_value_and_goes_with_its_node() -> None:
+    written = WrittenClaims()
+    address, name = Claim("192.0.2.1", NameSource.PIN), Claim("N1.example", NameSource.PIN)
+    also = Claim("::ffff:192.0.2.1", NameSource.INVENTORY)
+    written.put("n1", (address, address, name))
+    written.put("n2", (also,))
+    asked = AskedNames(("n1.EXAMPLE", "n2"), (ip_address("192.0.2.1"), ip_address("192.0.2.2")))
+    assert list(written.among(asked)) == [
+        ("n1", name),
+        ("n1", address),
+        ("n1", address),
+        ("n2", also),
+    ]
+    written.put("n1", ())
+    assert list(written.among(asked)) == [("n2", also)]
+    written.put("n2", ())
+    written.put("n2", ())
+    assert list(written.among(asked)) == []
 
 
 def test_nothing_stays_of_a_node_that_is_gone() -> None:
@@ -177,7 +199,8 @@ def test_of_several_nodes_that_claim_a_value_the_one_with_proof_is_told_else_the
         "w3": ["::ffff:10.0.0.1", "FD00:0::1"],
     }.items():
         index.put(node(name, addresses))
-    index.put_written("gone", (Claim("10.0.0.2", NameSource.PIN), Claim("fd00::1", NameSource.NODE_STATUS)))  # fmt: skip
+    written = WrittenClaims()
+    written.put("gone", (Claim("10.0.0.2", NameSource.PIN), Claim("fd00::1", NameSource.NODE_STATUS)))  # fmt: skip
     asked = AskedNames(
         ("SHARED", "w2", "nobody"),
         tuple(map(ip_address, ("10.0.0.1", "10.0.0.2", "fd00::1", "127.0.0.1", "10.0.0.7", "10.0.0.8"))),
@@ -188,7 +211,7 @@ def test_of_several_nodes_that_claim_a_value_the_one_with_proof_is_told_else_the
         ("w9", Claim("10.0.0.8", NameSource.OPERATOR)),
     ]
     shared = {ip_address("127.0.0.1")}
-    assert index.others("w1", asked, shared, pinned) == OtherNodes(
+    assert index.others("w1", asked, shared, [*written.among(asked), *pinned]) == OtherNodes(
         names={
             "shared": ClaimedBy("w9", proven=False),
             "w2": ClaimedBy("w2", proven=True, by_name=True),
@@ -201,7 +224,7 @@ def test_of_several_nodes_that_claim_a_value_the_one_with_proof_is_told_else_the
             ip_address("10.0.0.8"): ClaimedBy("w9", proven=True),
         },
     )
-    assert index.others("w9", asked, shared) == OtherNodes(
+    assert index.others("w9", asked, shared, written.among(asked)) == OtherNodes(
         names={
             "shared": ClaimedBy("w2", proven=False),
             "w2": ClaimedBy("w2", proven=True, by_name=True),
@@ -215,11 +238,12 @@ def test_of_several_nodes_that_claim_a_value_the_one_with_proof_is_told_else_the
 
 
 def test_what_is_written_down_twice_for_a_node_is_proven_once_and_gone_at_once() -> None:
-    index = NodeIndex()
+    index, written = NodeIndex(), WrittenClaims()
     place = ip_address("10.0.0.1")
-    index.put_written("w1", (Claim("10.0.0.1", NameSource.PIN), Claim("::ffff:10.0.0.1", NameSource.NODE_STATUS)))  # fmt: skip
-    found = index.others("w2", AskedNames((), (place,)))
+    asked = AskedNames((), (place,))
+    written.put("w1", (Claim("10.0.0.1", NameSource.PIN), Claim("::ffff:10.0.0.1", NameSource.NODE_STATUS)))  # fmt: skip
+    found = index.others("w2", asked, (), written.among(asked))
     assert found == OtherNodes(addresses={place: ClaimedBy("w1", proven=True)})
-    index.put_written("w1", ())
-    index.put_written("w1", ())
-    assert index.others("w2", AskedNames((), (place,))) == OtherNodes()
+    written.put("w1", ())
+    written.put("w1", ())
+    assert index.others("w2", asked, (), written.among(asked)) == OtherNodes()

@@ -40,6 +40,7 @@ from kubevouch.policy.sources.recorded import RECORDED, RecordedNode, read_recor
 from kubevouch.policy.sources.stored import Unreadable, shard_of
 from kubevouch.policy.standing import ClientCsr, LiveNode, client_csr_of
 from kubevouch.policy.standings import Standings
+from kubevouch.policy.written import WrittenClaims
 
 from .test_csrs_as_files import NAMES, Object, patched, recorded
 
@@ -132,11 +133,11 @@ def decided(case: Object) -> tuple[Decision, SourceAnswer]:
     at = csr.created + timedelta(seconds=1)
     asked = AskedNames(csr.parsed.dns_names, csr.parsed.ip_addresses)
     answer = answer_for(node, asked, sources, at=at)
-    index = NodeIndex()
+    index, written = NodeIndex(), WrittenClaims()
     for each in nodes.values():
         index.put(each)
     for name in {*nodes, *sources.pins, *sources.recorded, *case.get("inventory", {})}:
-        index.put_written(name, written_claims(sources, name))
+        written.put(name, written_claims(sources, name))
     balanced = dict.fromkeys(case.get("loadBalancers", []), "Service web/lb")
     pin = sources.pins.get(node.name)
     vouched = getattr(pin, "client_certificates", ())
@@ -146,7 +147,7 @@ def decided(case: Object) -> tuple[Decision, SourceAnswer]:
         at=at,
         node_exists=True,
         allowed=answer.allowed,
-        other_nodes=index.others(node.name, asked),
+        other_nodes=index.others(node.name, asked, (), written.among(asked)),
         reserved=reserved_of(replace(NAMES, load_balancers=balanced), nodes.values()),
         newest=csr.name,
         node_seen=NodeSeen(case.get("first", node.uid), node.uid, node.metadata.creation_timestamp),

@@ -24,8 +24,6 @@ class NodeIndex:
         self._claimants: dict[_Value, str | set[str]] = {}
         """One name, as almost always, without a set around it: half a kilobyte less for each node."""
         self._named: dict[_Value, str] = {}
-        self._written: dict[str, tuple[Claim, ...]] = {}
-        self._writings: dict[_Value, dict[str, bool]] = {}
         self._numbers = count()
 
     def put(self, node: Node) -> None:
@@ -47,19 +45,6 @@ class NodeIndex:
         self._forget(name)
         self._order.pop(name, None)
 
-    def put_written(self, name: str, claims: tuple[Claim, ...]) -> None:
-        """What is written down for a node (`sources.choice.written_claims`), whether or not the Node is there; () for nothing."""
-        for claim in self._written.pop(name, ()):
-            writings = self._writings.get(compared(claim.value), {})
-            writings.pop(name, None)
-            if not writings:
-                self._writings.pop(compared(claim.value), None)
-        if claims:
-            self._written[name] = claims
-        for claim in claims:
-            writings = self._writings.setdefault(compared(claim.value), {})
-            writings[name] = writings.get(name, False) or claim.source.is_proof
-
     def others(
         self,
         node: str,
@@ -67,9 +52,9 @@ class NodeIndex:
         shared: Collection[Address] = (),
         pinned: Iterable[tuple[str, Claim]] = (),
     ) -> OtherNodes:
-        """What all nodes but `node` have of what is asked for: what they claim, and what is written down for them.
+        """What all nodes but `node` have of what is asked for.
 
-        See `claims.other_nodes_of` for shared and pinned; pinned comes besides what was put by `put_written`.
+        See `claims.other_nodes_of` for shared and pinned. What is written down for nodes is kept by `WrittenClaims`.
         """
         names: dict[str, ClaimedBy] = {}
         addresses: dict[Address, ClaimedBy] = {}
@@ -92,9 +77,8 @@ class NodeIndex:
             found = ClaimedBy(min(claimants, key=self._order.__getitem__), proven=False)
         if (named := self._named.get(value)) and named != node:
             found = ClaimedBy(named, proven=True, by_name=True)
-        writings = self._writings.get(value, {}).items()
-        for owner, proven in (*writings, *((o, p) for o, pinned, p in written if pinned == value)):
-            if owner != node and (proven or found is None):
+        for owner, pinned, proven in written:
+            if pinned == value and owner != node and (proven or found is None):
                 found = ClaimedBy(owner, proven=proven)
         return found
 

@@ -25,6 +25,7 @@ from kubevouch.policy.reserved import ReservedNames
 from kubevouch.policy.sources.choice import IdentitySources, answer_for, written_claims
 from kubevouch.policy.sources.configuration import ApproverConfiguration
 from kubevouch.policy.standing import ClientStanding, StandingAnswer
+from kubevouch.policy.written import WrittenClaims
 from kubevouch.x509 import CsrTemplate, new_csr
 
 CSR_NAME = "kubevouch-selftest"
@@ -42,8 +43,9 @@ class Scene:
 
     node: Node
     index: NodeIndex
-    """All Nodes of the cluster and the victim, and what is written down for them."""
+    """All Nodes of the cluster and the victim."""
 
+    written: WrittenClaims
     sources: IdentitySources
     reserved: ReservedNames
     at: datetime
@@ -140,12 +142,14 @@ def scene_of(
     nodes: tuple[Node, ...], sources: IdentitySources, reserved: ReservedNames, at: datetime
 ) -> Scene | None:
     """An honest CSR of the first node that may have one, workers first; of any node if no node may. None: there is no Node."""
-    index = NodeIndex()
+    index, written = NodeIndex(), WrittenClaims()
     for node in (*nodes, _node(VICTIM_NAME, str(VICTIM_ADDRESS))):
         index.put(node)
-        index.put_written(node.name, written_claims(sources, node.name))
+        written.put(node.name, written_claims(sources, node.name))
     workers_first = sorted(nodes, key=is_control_plane)[:_MOST_TRIED]
-    scenes = [_honest(node, index, sources, reserved, at) for node in workers_first]
+    scenes = [
+        _honest(node, index, written, sources, reserved=reserved, at=at) for node in workers_first
+    ]
     passing = (each for each in scenes if judged(each).outcome is Outcome.PASS)
     return next(passing, scenes[0] if scenes else None)
 
@@ -153,19 +157,22 @@ def scene_of(
 def _honest(
     node: Node,
     index: NodeIndex,
+    written: WrittenClaims,
     sources: IdentitySources,
+    *,
     reserved: ReservedNames,
     at: datetime,
 ) -> Scene:
     """What its kubelet would ask for: what is written down for it, else what its Node claims."""
-    written = tuple(dict.fromkeys(claim.value for claim in written_claims(sources, node.name)))
-    values = written or tuple(each.address for each in node.status.addresses if each.address)
+    listed = tuple(dict.fromkeys(claim.value for claim in written_claims(sources, node.name)))
+    values = listed or tuple(each.address for each in node.status.addresses if each.address)
     names = tuple(each for each in values if as_address(each) is None)
     addresses = tuple(found for each in values if (found := as_address(each)) is not None)
     user = f"{NODE_USER}{node.name}"
     return Scene(
         node=node,
         index=index,
+        written=written,
         sources=sources,
         reserved=reserved,
         at=at,
@@ -210,7 +217,9 @@ def judged(scene: Scene) -> Decision:
             at=scene.at,
             node_exists=scene.node_exists,
             allowed=answer_for(scene.node, asked, scene.sources, at=scene.at).allowed,
-            other_nodes=scene.index.others(scene.node.name, asked, scene.reserved.shared),
+            other_nodes=scene.index.others(
+                scene.node.name, asked, scene.reserved.shared, scene.written.among(asked)
+            ),
             reserved=scene.reserved,
             newest=scene.newest,
             client_certificates=frozenset({CERTIFICATE}),

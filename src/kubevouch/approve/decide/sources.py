@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from kubevouch.approve.decide.written import WrittenClaims
 from kubevouch.kube.resources import ConfigMap
 from kubevouch.policy.sources.choice import IdentitySources, written_claims
 from kubevouch.policy.sources.configuration import (
@@ -17,6 +16,7 @@ from kubevouch.policy.sources.inventory import INVENTORY, INVENTORY_KEY, Invento
 from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pins
 from kubevouch.policy.sources.recorded import RECORDED, RecordedNode, read_recorded
 from kubevouch.policy.sources.stored import MOST_ENTRIES, Shard, Unreadable, shard_names
+from kubevouch.policy.written import WrittenClaims
 
 T = TypeVar("T")
 
