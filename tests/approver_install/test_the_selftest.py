@@ -1,10 +1,14 @@
 """`approver selftest`: with the pins of this cluster, and without writing anything."""
 
 import json
+from pathlib import Path
 
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, NAMESPACES, NODES
-from lab.tests.apiserver.bench import Bench
+from kubevouch_lab.apiserver.request import RequestInfo
+from lab.tests.apiserver.bench import Bench, bench
+from tests.approver_install.conftest import fill
 from tests.cli.program import Program
+from tests.support.authority import Authority
 
 SPACE = "kubevouch-system"
 
@@ -41,12 +45,23 @@ async def test_a_configuration_that_cannot_be_read_holds_everything(
 ) -> None:
     lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
     await kubevouch("approver", "pin", "--yes")
-    broken = {"metadata": {"name": "kubevouch-approver"}, "data": {"configuration.yaml": "a: b"}}
+    metadata = {"name": "kubevouch-approver", "labels": {"app.kubernetes.io/part-of": "kubevouch"}}
+    broken = {"metadata": metadata, "data": {"configuration.yaml": "a: b"}}
     lab.local.create(CONFIG_MAPS, broken, SPACE)
     ran = await kubevouch("approver", "selftest", "-o", "json")
     rows = {each["csr"]: each for each in json.loads(ran.out)["rows"]}
     assert ran.code == 1
     assert "Passes" not in rows["an honest CSR"]["got"]
+
+
+async def test_what_has_no_label_of_ours_counts_for_nothing_as_with_the_approver_itself(
+    lab: Bench, kubevouch: Program
+) -> None:
+    lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
+    await kubevouch("approver", "pin", "--yes")
+    broken = {"metadata": {"name": "kubevouch-approver"}, "data": {"configuration.yaml": "a: b"}}
+    lab.local.create(CONFIG_MAPS, broken, SPACE)
+    assert (await kubevouch("approver", "selftest")).code == 0
 
 
 async def test_without_a_node_it_could_not_tell(lab: Bench, kubevouch: Program) -> None:
@@ -55,3 +70,19 @@ async def test_without_a_node_it_could_not_tell(lab: Bench, kubevouch: Program) 
     ran = await kubevouch("approver", "selftest")
     assert ran.code == 3
     assert "there is no Node" in ran.err
+
+
+async def test_where_what_is_pinned_may_not_be_read_it_could_not_tell(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    def no_pins(info: RequestInfo) -> tuple[bool, str]:
+        return (info.resource, info.namespace) != ("configmaps", SPACE), ""
+
+    async with bench(tmp_path, authority, authorize=no_pins) as lab:
+        fill(lab)
+        lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        ran = await kubevouch("approver", "selftest")
+    assert ran.code == 3
+    assert "what is written down in the cluster: " in ran.err
+    assert "configmaps" in ran.err

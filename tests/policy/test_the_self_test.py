@@ -69,14 +69,19 @@ def wrong(rows: tuple[SelfTestRow, ...]) -> dict[str, Any]:
     return {each.attack: (each.got, each.why) for each in rows if not each.as_expected}
 
 
-ROWS = rows_of(IdentitySources(pins=PINS))
+@pytest.fixture
+def rows() -> tuple[SelfTestRow, ...]:
+    """Those of a cluster in which every node is pinned."""
+    return rows_of(IdentitySources(pins=PINS))
 
 
-def test_with_every_node_pinned_the_honest_csr_passes_and_each_attack_is_held() -> None:
-    assert wrong(ROWS) == {}
-    assert [each.got for each in ROWS if each.threat == ""] == [(HoldReason.PASSES,)]
-    assert all(each.got and HoldReason.PASSES not in each.got for each in ROWS if each.threat)
-    assert len(ROWS) == len(ATTACKS) + 1
+def test_with_every_node_pinned_the_honest_csr_passes_and_each_attack_is_held(
+    rows: tuple[SelfTestRow, ...],
+) -> None:
+    assert wrong(rows) == {}
+    assert [each.got for each in rows if each.threat == ""] == [(HoldReason.PASSES,)]
+    assert all(each.got and HoldReason.PASSES not in each.got for each in rows if each.threat)
+    assert len(rows) == len(ATTACKS) + 1
 
 
 def test_every_rule_has_an_attack_that_it_refuses() -> None:

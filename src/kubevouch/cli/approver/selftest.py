@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class NothingToTest(KubevouchError):
-    """There is no Node that a CSR could be made for, or the cluster's own names are not known."""
+    """There is no Node that a CSR could be made for; or the cluster's own names, or what is pinned, are not known."""
 
 
 @click.command("selftest", short_help="One attack a rule, put before the policy. Writes nothing.")
@@ -44,25 +44,24 @@ def command(ctx: click.Context, kubeconfig: str | None, context: str | None, out
 
 async def _tested(api: "ApiClient", clock: "Clock") -> "tuple[SelfTestRow, ...]":
     from kubevouch.approve.decide.sources import WatchedSources
-    from kubevouch.cli.approver.installation import NAMESPACE
+    from kubevouch.cli.csr.written import gather_written
     from kubevouch.evidence.gather.inquiry import Inquiry, together
     from kubevouch.evidence.gather.names import gather_names
     from kubevouch.evidence.names import with_more
-    from kubevouch.kube.resources import CONFIG_MAPS, NODES
+    from kubevouch.kube.resources import NODES
     from kubevouch.policy.reserved import reserved_of
     from kubevouch.policy.selftest import self_test
     from kubevouch.policy.selftest_attacks import ATTACKS
 
-    nodes, names, maps = await together(
-        api.list_all(NODES),
-        gather_names(api, Inquiry(clock)),
-        api.list_all(CONFIG_MAPS, NAMESPACE),
+    inquiry = Inquiry(clock)
+    nodes, names, written = await together(
+        api.list_all(NODES), gather_names(api, inquiry), gather_written(api, inquiry)
     )
     if names.doubts:
         raise NothingToTest("the cluster's own names", names.doubts[0].text)
-    sources = WatchedSources()
-    for each in maps:
-        sources.put(each)
+    if written.doubt is not None:
+        raise NothingToTest("what is written down in the cluster", written.doubt.text)
+    sources = written.or_else(WatchedSources())
     configuration = sources.configuration_or_default
     names = with_more(
         names,
