@@ -8,8 +8,6 @@ import pytest
 
 from kubevouch.approve.act.queue import DecisionQueue
 from kubevouch.approve.decide.action import (
-    _HARD,
-    _HARD_UNLESS_ALLOWED,
     Action,
     action_of,
     approval_by,
@@ -26,8 +24,7 @@ from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.outcome import combined
 from kubevouch.policy.claims import AllowedNames
 from kubevouch.policy.csr import bare_csr
-from kubevouch.policy.decide import Decision, decide
-from kubevouch.policy.facts import CsrFacts
+from kubevouch.policy.decide import Decision
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.rule import RuleResult, cannot_tell, passes, refuses
 from kubevouch.policy.sources.choice import IdentitySource, SourceAnswer
@@ -42,8 +39,8 @@ def decision(*results: RuleResult) -> Decision:
     return Decision("csr-1", combined([each.outcome for each in results]), results)
 
 
-def held(rule: str, reason: HoldReason) -> RuleResult:
-    return refuses(rule, reason, "no", seen="this", allowed="that")
+def held(rule: str, reason: HoldReason, *, hard: bool = False) -> RuleResult:
+    return refuses(rule, reason, "no", seen="this", allowed="that", hard=hard)
 
 
 DOUBT = cannot_tell("foreign-names", "the nodes could not be read")
@@ -124,7 +121,7 @@ def test_an_event_is_told_once_and_again_before_it_expires() -> None:
     assert len(memory._told) <= 10_000
 
 
-RESERVED = held("reserved-addresses", HoldReason.RESERVED_ADDRESS)
+RESERVED = held("reserved-addresses", HoldReason.RESERVED_ADDRESS, hard=True)
 NOT_ALLOWED = held("allowed-addresses", HoldReason.ADDRESS_NOT_ALLOWED)
 
 
@@ -134,49 +131,18 @@ NOT_ALLOWED = held("allowed-addresses", HoldReason.ADDRESS_NOT_ALLOWED)
         (decision(passes("signer", "it")), DenyMode.NONE, Action.APPROVE),
         (decision(passes("signer", "it")), DenyMode.HARD, Action.APPROVE),
         (decision(RESERVED), DenyMode.NONE, Action.HOLD),
-        (decision(RESERVED, NOT_ALLOWED), DenyMode.HARD, Action.DENY),
-        (decision(DOUBT, RESERVED, NOT_ALLOWED), DenyMode.HARD, Action.DENY),
-        # A tenant's Service, or a new Node's network of pods, reserves what an honest node has.
-        (decision(RESERVED), DenyMode.HARD, Action.HOLD),
-        (
-            decision(RESERVED, passes("allowed-addresses", "192.0.2.1")),
-            DenyMode.HARD,
-            Action.HOLD,
-        ),
-        (
-            decision(RESERVED, held("allowed-names", HoldReason.NAME_NOT_ALLOWED)),
-            DenyMode.HARD,
-            Action.HOLD,
-        ),
+        (decision(RESERVED), DenyMode.HARD, Action.DENY),
+        (decision(NOT_ALLOWED, RESERVED), DenyMode.HARD, Action.DENY),
+        (decision(DOUBT, RESERVED), DenyMode.HARD, Action.DENY),
+        (decision(NOT_ALLOWED), DenyMode.HARD, Action.HOLD),
         (decision(DOUBT), DenyMode.HARD, Action.CANNOT_TELL),
-        (decision(held("allowed-names", HoldReason.NAME_NOT_ALLOWED)), DenyMode.HARD, Action.HOLD),
-        (decision(held("newest", HoldReason.SUPERSEDED)), DenyMode.HARD, Action.HOLD),
-        (decision(held("live-node", HoldReason.NO_SUCH_NODE)), DenyMode.HARD, Action.HOLD),
-        (
-            decision(
-                refuses(
-                    "reserved-addresses",
-                    HoldReason.RESERVED_ADDRESS,
-                    "by pin only",
-                    seen="192.0.2.1",
-                    allowed="another one",
-                    operator_may_allow=("192.0.2.1",),
-                )
-            ),
-            DenyMode.HARD,
-            Action.HOLD,
-        ),
+        (decision(DOUBT), DenyMode.NONE, Action.CANNOT_TELL),
     ],
 )
 def test_only_what_no_honest_kubelet_sends_is_denied_and_only_if_the_operator_says_so(
     found: Decision, mode: DenyMode, action: Action
 ) -> None:
     assert action_of(found, mode) is action
-
-
-def test_the_hard_rules_are_rules_of_the_policy() -> None:
-    csr = CsrFacts(csr=bare_csr("c", b""), at=NOW, node_exists=None, allowed=None)
-    assert {each.rule for each in decide(csr).results} > _HARD | _HARD_UNLESS_ALLOWED.keys()
 
 
 def test_conditions_name_the_source_and_the_rule() -> None:

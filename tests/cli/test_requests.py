@@ -165,6 +165,7 @@ async def test_a_request_is_explained_rule_by_rule(kubevouch: Program, stage: St
         "seen",
         "allowed",
         "operatorMayAllow",
+        "hard",
     }
 
 

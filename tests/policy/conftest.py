@@ -128,10 +128,16 @@ def lets_through(rule: str, seen: str, allowed: str = "") -> RuleResult:
 
 
 def holds(
-    rule: str, reason: HoldReason, message: str, seen: str, allowed: str, *word: str
+    rule: str,
+    reason: HoldReason,
+    message: str,
+    seen: str,
+    allowed: str,
+    *word: str,
+    hard: bool = False,
 ) -> RuleResult:
     """The whole answer of a rule that refuses. word: what the operator's word may change."""
-    return RuleResult(rule, Outcome.REFUSE, reason, message, seen, allowed, word)
+    return RuleResult(rule, Outcome.REFUSE, reason, message, seen, allowed, word, hard)
 
 
 def doubts(

@@ -40,6 +40,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
             "it is larger than any kubelet's CSR",
             "8193 bytes",
             "at most 8192 bytes",
+            hard=True,
         ),
     ),
     "one reading": (form.canonical, Case, lets_through("canonical", "canonical", CANONICAL)),
@@ -52,6 +53,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
             "csr-1: no PEM block; a CERTIFICATE REQUEST block was expected",
             "unreadable",
             CANONICAL,
+            hard=True,
         ),
     ),
     "two quirks": (
@@ -63,6 +65,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
             f"text stands around the PEM block; {ADDRESS} is written as an IPv6 address",
             "pem-not-canonical, san-mapped-address",
             CANONICAL,
+            hard=True,
         ),
     ),
     "its usages": (form.usages, Case, lets_through("usages", "digital signature, server auth", USAGES)),
@@ -80,6 +83,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
             "a serving certificate is for server authentication and nothing else",
             "server auth, digital signature, server auth",
             USAGES,
+            hard=True,
         ),
     ),
     "its key": (form.key, Case, lets_through("key", "ECDSA P-256", "ECDSA P-256")),
@@ -97,6 +101,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
             "no kubelet makes a key of this kind",
             "RSA 2048",
             "ECDSA P-256",
+            hard=True,
         ),
     ),
     "no lifetime": (form.lifetime, Case, lets_through("lifetime", "unset")),
@@ -114,6 +119,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
             "it asks for a longer lifetime than allowed",
             "31622401 s",
             "at most 366 days, or unset",
+            hard=True,
         ),
     ),
     "pending": (timing.undecided, Case, lets_through("undecided", "pending")),
@@ -259,7 +265,7 @@ def test_a_bare_csr_is_of_no_known_time() -> None:
 
 def test_what_cannot_be_read_for_no_known_reason_is_held_nonetheless() -> None:
     assert form.canonical(with_csr(parsed=None)) == holds(
-        "canonical", HoldReason.UNREADABLE, "it cannot be read", "unreadable", CANONICAL
+        "canonical", HoldReason.UNREADABLE, "it cannot be read", "unreadable", CANONICAL, hard=True
     )
 
 
@@ -281,4 +287,5 @@ def test_another_lifetime_is_told_in_days_where_it_is_whole_days() -> None:
             "it asks for a longer lifetime than allowed",
             f"{hours * 3600 + 1} s",
             f"at most {words}, or unset",
+            hard=True,
         )

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 import msgspec
 import pytest
 
+from kubevouch.outcome import Outcome
 from kubevouch.policy import form, ownership
 from kubevouch.policy.claims import AllowedNames, Claim, ClaimedBy, NameSource, OtherNodes
 from kubevouch.policy.facts import EntitlementFacts
@@ -58,6 +59,7 @@ ANSWERS: dict[str, tuple[NameRule, Callable[[], Case], RuleResult]] = {
             "more names or addresses than any node has",
             "9 DNS, 1 IP",
             COUNTED,
+            hard=True,
         ),
     ),
     "an address too many": (
@@ -69,6 +71,7 @@ ANSWERS: dict[str, tuple[NameRule, Callable[[], Case], RuleResult]] = {
             "more names or addresses than any node has",
             "0 DNS, 17 IP",
             COUNTED,
+            hard=True,
         ),
     ),
     "nothing at all": (
@@ -80,6 +83,7 @@ ANSWERS: dict[str, tuple[NameRule, Callable[[], Case], RuleResult]] = {
             "kubelets ask for at least one address, unless AllowDNSOnlyNodeCSR is on",
             "0 DNS, 0 IP",
             COUNTED,
+            hard=True,
         ),
     ),
     "two names, one of them by the operator's word": (
@@ -121,6 +125,7 @@ ANSWERS: dict[str, tuple[NameRule, Callable[[], Case], RuleResult]] = {
             "no node has such a name",
             "'*.example.com' (a wildcard), 'a_b' (not an RFC 1123 name)",
             PLAIN,
+            hard=True,
         ),
     ),
     "unusual names": (
@@ -180,6 +185,7 @@ ANSWERS: dict[str, tuple[NameRule, Callable[[], Case], RuleResult]] = {
             "names of the cluster itself are never a kubelet's",
             "lb.example.com (a load balancer), shop.prod.svc (a Service)",
             "none of the cluster's own names",
+            hard=True,
         ),
     ),
     "no address of the cluster": (
@@ -196,6 +202,7 @@ ANSWERS: dict[str, tuple[NameRule, Callable[[], Case], RuleResult]] = {
             "addresses of the cluster itself are never a kubelet's",
             "10.96.0.1 (Services), 192.168.88.250 (a virtual address)",
             "none of the cluster's own addresses",
+            hard=True,
         ),
     ),
     "a Service's external address, which the node claims": (
@@ -419,3 +426,60 @@ def test_what_a_plan_said_too_long_ago_is_not_told_as_allowed() -> None:
     why = ("the plan is old", HoldReason.PIN_OUTDATED)
     assert ownership.allowed_names(facts) == doubts("allowed-names", *why, seen=NODE)
     assert ownership.allowed_addresses(facts) == doubts("allowed-addresses", *why, seen=ADDRESS)
+
+
+VIRTUAL = "192.168.88.250"
+HAS_VIRTUAL = (Claim(VIRTUAL, CLAIMED),)
+
+
+CLUSTERS_OWN: dict[str, tuple[NameRule, Callable[[], Case], bool]] = {
+    "a name that is not the node's": (
+        ownership.reserved_names,
+        lambda: seen_by("lb.example.com"),
+        True,
+    ),
+    "an address that is not the node's": (
+        ownership.reserved_addresses,
+        lambda: ask([NODE], [VIRTUAL]),
+        True,
+    ),
+    "a name that a source has": (
+        ownership.reserved_names,
+        lambda: seen_by("lb.example.com", names=(Claim("lb.example.com", CLAIMED),)),
+        False,
+    ),
+    "an address that a source has, with a name that none has": (
+        ownership.reserved_addresses,
+        lambda: ask(["stranger"], [VIRTUAL], addresses=HAS_VIRTUAL),
+        False,
+    ),
+    "an address that a source has, with one that none has": (
+        ownership.reserved_addresses,
+        lambda: ask([NODE], [VIRTUAL, "192.168.88.9"], addresses=HAS_VIRTUAL),
+        True,
+    ),
+    "of a node that nobody knows": (
+        ownership.reserved_addresses,
+        lambda: ask([NODE], [VIRTUAL], known=False),
+        False,
+    ),
+    "one for which the operator's word is enough": (
+        ownership.reserved_addresses,
+        lambda: ask(
+            [NODE],
+            [ADDRESS, "192.168.88.9"],
+            addresses=(Claim(ADDRESS, CLAIMED),),
+            external=True,
+        ),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("rule", "case", "hard"), CLUSTERS_OWN.values(), ids=CLUSTERS_OWN)
+def test_what_is_the_clusters_is_hard_only_where_a_source_says_that_something_is_not_the_nodes(
+    rule: NameRule, case: Callable[[], Case], hard: bool
+) -> None:
+    """A tenant's Service, or the networks of pods that a new Node names, can reserve what an honest node has."""
+    result = rule(case().facts())
+    assert (result.outcome, result.hard) == (Outcome.REFUSE, hard)

@@ -91,6 +91,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
             "only a kubelet may ask for a kubelet's serving certificate",
             "user kubernetes-admin, groups system:nodes",
             REQUESTOR,
+            hard=True,
         ),
     ),
     "a node's name in no group": (
@@ -102,6 +103,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
             "only a kubelet may ask for a kubelet's serving certificate",
             f"user {USER}, groups none",
             REQUESTOR,
+            hard=True,
         ),
     ),
     "no survey": (
@@ -198,6 +200,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
             "its subject is not the requestor's own name",
             SUBJECT,
             "O=system:nodes, CN=system:node:worker-2",
+            hard=True,
         ),
     ),
     "a Node that is there": (identity.live_node, Case, lets_through("live-node", NODE)),

@@ -18,6 +18,7 @@ def size(facts: CsrFacts) -> RuleResult:
             "it is larger than any kubelet's CSR",
             seen=f"{seen} bytes",
             allowed=f"at most {allowed} bytes",
+            hard=True,
         )
     return passes("size", f"{seen} bytes", f"at most {allowed} bytes")
 
@@ -37,6 +38,7 @@ def canonical(facts: CsrFacts) -> RuleResult:
             csr.unreadable or "it cannot be read",
             seen="unreadable",
             allowed=allowed,
+            hard=True,
         )
     quirks = csr.parsed.quirks
     if quirks:
@@ -46,6 +48,7 @@ def canonical(facts: CsrFacts) -> RuleResult:
             "; ".join(quirk.message for quirk in quirks),
             seen=listed([quirk.code for quirk in quirks]),
             allowed=allowed,
+            hard=True,
         )
     return passes("canonical", "canonical", allowed)
 
@@ -63,6 +66,7 @@ def usages(facts: CsrFacts) -> RuleResult:
             "a serving certificate is for server authentication and nothing else",
             seen=listed(seen),
             allowed=allowed,
+            hard=True,
         )
     return passes("usages", listed(seen), allowed)
 
@@ -79,6 +83,7 @@ def key(facts: CsrFacts) -> RuleResult:
             "no kubelet makes a key of this kind",
             seen=parsed.key_description,
             allowed=allowed,
+            hard=True,
         )
     return passes("key", parsed.key_description, allowed)
 
@@ -99,6 +104,7 @@ def lifetime(facts: CsrFacts) -> RuleResult:
             "it asks for a longer lifetime than allowed",
             seen=f"{seconds} s",
             allowed=allowed,
+            hard=True,
         )
     return passes("lifetime", "unset" if seconds is None else f"{seconds} s")
 
@@ -120,6 +126,7 @@ def count(facts: NameFacts) -> RuleResult:
             "more names or addresses than any node has",
             seen=seen,
             allowed=allowed,
+            hard=True,
         )
     said = {c.value for c in (facts.allowed.names if facts.allowed else ()) if c.by_operator}
     unsaid = tuple(name for name in asked.names if name not in said)
@@ -131,5 +138,6 @@ def count(facts: NameFacts) -> RuleResult:
             seen=seen,
             allowed=allowed,
             operator_may_allow=unsaid,
+            hard=not unsaid,
         )
     return passes("count", seen, allowed)

@@ -51,6 +51,7 @@ def requestor(facts: CsrFacts) -> RuleResult:
             "only a kubelet may ask for a kubelet's serving certificate",
             seen=seen,
             allowed=allowed,
+            hard=True,
         )
     return passes("requestor", seen, allowed)
 
@@ -80,6 +81,7 @@ def subject(facts: CsrFacts) -> RuleResult:
             "its subject is not the requestor's own name",
             seen=seen,
             allowed=allowed,
+            hard=True,
         )
     return passes("subject", seen, allowed)
 

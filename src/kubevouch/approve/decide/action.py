@@ -7,33 +7,10 @@ from kubevouch.evidence.approvers import APPROVER_SAYS, BY_US, DENIED_BY_US
 from kubevouch.kube.resources import CsrCondition
 from kubevouch.outcome import Outcome
 from kubevouch.policy.decide import Decision
-from kubevouch.policy.rule import RuleResult
 from kubevouch.policy.sources.choice import SourceAnswer
 from kubevouch.policy.sources.configuration import DenyMode
 
 _LONGEST_MESSAGE: Final = 1024
-
-_HARD: Final = frozenset(
-    {
-        "size",
-        "canonical",
-        "requestor",
-        "subject",
-        "usages",
-        "key",
-        "lifetime",
-        "count",
-        "plain-names",
-    }
-)
-"""Rules that no honest kubelet's CSR breaks, however its cluster changes: its form, and who asks."""
-
-_HARD_UNLESS_ALLOWED: Final = {
-    "reserved-names": "allowed-names",
-    "reserved-addresses": "allowed-addresses",
-}
-"""A tenant's Service, or the networks of pods that a new Node names, can reserve what an honest node has. So these are hard
-only where a source says besides that something which is asked for is not the node's."""
 
 
 class Action(StrEnum):
@@ -50,22 +27,12 @@ class Action(StrEnum):
 
 
 def action_of(decision: Decision, mode: DenyMode) -> Action:
-    """The action for this decision. mode: whether what breaks a hard rule is denied."""
+    """The action for this decision. mode: whether a hard refusal is a denial."""
     if decision.outcome is Outcome.PASS:
         return Action.APPROVE
-    if mode is DenyMode.HARD and any(_is_hard(each, decision) for each in decision.held_by):
+    if mode is DenyMode.HARD and any(each.hard for each in decision.held_by):
         return Action.DENY
     return Action.HOLD if decision.outcome is Outcome.REFUSE else Action.CANNOT_TELL
-
-
-def _is_hard(result: RuleResult, decision: Decision) -> bool:
-    if result.outcome is not Outcome.REFUSE or result.operator_may_allow:
-        return False
-    if (allowed := _HARD_UNLESS_ALLOWED.get(result.rule)) is not None:
-        return any(
-            each.rule == allowed and each.outcome is Outcome.REFUSE for each in decision.results
-        )
-    return result.rule in _HARD
 
 
 def approval_by(answer: SourceAnswer) -> CsrCondition:
@@ -78,9 +45,7 @@ def approval_by(answer: SourceAnswer) -> CsrCondition:
 
 def denial_of(decision: Decision) -> CsrCondition:
     """The condition that denies. A kubelet whose CSR is denied sends another one every 32 seconds."""
-    hard = "; ".join(
-        f"{r.rule} ({r.reason}): {r}" for r in decision.held_by if _is_hard(r, decision)
-    )
+    hard = "; ".join(f"{r.rule} ({r.reason}): {r}" for r in decision.held_by if r.hard)
     return CsrCondition(
         type="Denied",
         status="True",

@@ -1,4 +1,7 @@
-"""The rules, each a function from evidence to findings, in a file for each range of codes."""
+"""The rules, each a function from evidence to findings, in files by what they look at; `doctor.py` names the files.
+
+`wire` and `youth` have no rules but what several rules ask: how a port answers, and what has only just begun.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,5 +24,5 @@ class Rule:
 
 
 def rule(*codes: Code) -> Callable[[Callable[[Evidence], Iterable[Finding]]], Rule]:
-    """Makes a rule of a function; `doctor` finds it by being in one of the files beside this one."""
+    """Makes a rule of a function. It counts by being in one of the files that `doctor.py` names."""
     return lambda judge: Rule(frozenset(codes), judge)
