@@ -11,10 +11,11 @@ from datetime import timedelta
 
 import pytest
 
+from kubevouch.cli.common.plan_file import write_plan
 from kubevouch.cli.common.progress import Progress
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.evidence.snapshot import trusted_roots_of
-from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, write_plan
+from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding
 from kubevouch.x509 import read_certificates
 from tests.cli.program import LONGEST, Program, ended
 from tests.cli.screen import Screen

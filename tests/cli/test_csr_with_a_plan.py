@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from kubevouch.cli.common.plan_file import write_plan
 from kubevouch.evidence.snapshot import trusted_roots_of
 from kubevouch.policy.claims import Claim, NameSource
-from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, NodePlan, Plan, write_plan
+from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, NodePlan, Plan
 from kubevouch.x509 import read_certificates
 from tests.cli.program import Program
 from tests.support.requests import request

@@ -13,6 +13,7 @@ from pathlib import Path
 from re import fullmatch
 from urllib.parse import urlsplit
 
+from kubevouch.cli.common.files import bytes_in
 from kubevouch.errors import UsageError
 from kubevouch.kube.access import ClusterAccess, LoopbackKubelets
 from kubevouch.x509 import X509Error, read_certificates
@@ -84,15 +85,9 @@ def _read(path: Path) -> tuple[LoopbackKubelets, set[str]]:
     """The addresses, and the hashes of the authorities."""
     where = f"${VARIABLE}, {path}"
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-        text = data.decode()
-    except OSError as error:
-        raise UsageError(where, f"cannot be read: {error.strerror}") from None
+        text = bytes_in(path, most=_LARGEST, expected=_RIGHT, where=where).decode()
     except UnicodeDecodeError:
         raise UsageError(where, "is not text", _RIGHT) from None
-    if len(data) > _LARGEST:
-        raise UsageError(where, f"is larger than {_LARGEST} bytes", _RIGHT)
     addresses: set[IPv4Address | IPv6Address] = set()
     shared: set[IPv4Address | IPv6Address] = set()
     authorities: set[str] = set()

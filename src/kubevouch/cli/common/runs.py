@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from kubevouch.cli.common.plan_file import read_plan, write_plan
 from kubevouch.errors import UsageError, nearest
-from kubevouch.rollout.decide.plan import Plan, read_plan, write_plan
+from kubevouch.rollout.decide.plan import Plan
 
 _MOST_NAMED = 8
 

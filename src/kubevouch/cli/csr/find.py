@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from kubevouch import goyaml
+from kubevouch.cli.common.files import bytes_in
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.kube.errors import Forbidden, NotFound
@@ -65,13 +66,7 @@ async def serving_csr(api: ApiClient, name: str, *, expected: str) -> Certificat
 
 
 def _in_file(path: Path) -> Csr:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise UsageError(str(path), f"cannot be read: {error.strerror}", _RIGHT) from None
-    if len(data) > _LARGEST:
-        raise UsageError(str(path), "is larger than any CSR", _RIGHT)
+    data = bytes_in(path, most=_LARGEST, what="any CSR", expected=_RIGHT)
     if b"-----BEGIN" in data and b"kind:" not in data and b'kind"' not in data:
         return bare_csr(path.name, data)
     try:

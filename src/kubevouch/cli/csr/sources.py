@@ -13,6 +13,7 @@ import msgspec
 from kubevouch.approve.decide.sources import WatchedSources
 from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.common.allow import check_nodes, network_of, node_values
+from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.cli.csr.written import gather_written
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.evidence.gather.identity import gather_identity, gather_trust
@@ -44,7 +45,7 @@ from kubevouch.policy.sources.configuration import ApproverConfiguration
 from kubevouch.policy.sources.recorded import RecordedNode
 from kubevouch.policy.standing import LiveNode, StandingAnswer, standing_of
 from kubevouch.rollout.decide.binding import not_the_cluster
-from kubevouch.rollout.decide.plan import NodePlan, Plan, read_plan
+from kubevouch.rollout.decide.plan import NodePlan, Plan
 
 
 class PlanNotBound(KubevouchError):

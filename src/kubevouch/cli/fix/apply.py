@@ -4,6 +4,7 @@ from pathlib import Path
 
 from kubevouch.cli.common.armed_record import ArmedRecord
 from kubevouch.cli.common.connect import access_of, with_api
+from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.cli.common.rollout import (
     counted_as,
     named,
@@ -31,7 +32,6 @@ from kubevouch.rollout.decide.armed import what_is_left_armed
 from kubevouch.rollout.decide.intent import how_it_is_undone, vouched_for, what_is_to_be_done
 from kubevouch.rollout.decide.next_step import next_after
 from kubevouch.rollout.decide.operator_word import OperatorWord
-from kubevouch.rollout.decide.plan import read_plan
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 

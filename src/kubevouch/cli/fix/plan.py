@@ -11,6 +11,7 @@ import msgspec
 from kubevouch import __version__
 from kubevouch.cli.common.connect import access_of, with_api
 from kubevouch.cli.common.documents import print_document
+from kubevouch.cli.common.plan_file import read_plan, write_plan
 from kubevouch.cli.common.progress import progress_of
 from kubevouch.cli.common.rollout import WatchedTransport
 from kubevouch.cli.common.runs import kept_run
@@ -26,7 +27,7 @@ from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.rollout.act.context import NodeTransport, RolloutContext
 from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
 from kubevouch.rollout.decide.operator_word import OperatorWord
-from kubevouch.rollout.decide.plan import SCHEMA, Plan, read_plan, write_plan
+from kubevouch.rollout.decide.plan import SCHEMA, Plan
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from kubevouch.cli.common.absent import no_such_node
+from kubevouch.cli.common.files import bytes_in
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError
 from kubevouch.evidence.gather.identity import gather_trust
@@ -57,21 +58,11 @@ def trust_in(path: Path) -> TrustedRoots:
 
 
 def _certificates_in(path: Path) -> tuple[Certificate, ...]:
+    data = bytes_in(path, most=_LARGEST, expected="PEM or DER was expected")
     try:
-        return read_certificates(_bytes_of(path), str(path))
+        return read_certificates(data, str(path))
     except X509Error as error:
         raise UsageError(error.where, error.seen, error.expected) from None
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise UsageError(str(path), f"cannot be read: {error.strerror}") from None
-    if len(data) > _LARGEST:
-        raise UsageError(str(path), f"is larger than {_LARGEST} bytes", "PEM or DER was expected")
-    return data
 
 
 async def examine(

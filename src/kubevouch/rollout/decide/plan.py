@@ -9,7 +9,6 @@ import unicodedata
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -18,7 +17,7 @@ from kubevouch.errors import UsageError
 from kubevouch.policy.claims import Claim
 
 SCHEMA = "kubevouch.plan/1"
-_LARGEST = 64 * 1024 * 1024
+EXPECTED = "a file written by `kubevouch fix --plan` was expected"
 _RUN = re.compile(r"[0-9a-f]{4,32}")
 _NOT_SEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 _MACHINE = re.compile(r"[0-9A-Za-z-]{1,64}")
@@ -148,36 +147,25 @@ def ordered(nodes: tuple[NodePlan, ...]) -> tuple[NodePlan, ...]:
     return tuple(sorted(nodes, key=lambda each: each.control_plane))
 
 
-def write_plan(plan: Plan, path: Path) -> None:
-    """Writes the plan for a person and for `fix --apply`. Raises UsageError if it cannot be written."""
+def text_of(plan: Plan) -> str:
+    """The plan as JSON, for a person and for `fix --apply`."""
     text = msgspec.json.format(msgspec.json.encode(plan), indent=2).decode() + "\n"
-    shown = "".join(_escaped(each) if _hidden(each) else each for each in text)
-    try:
-        path.write_text(shown, encoding="utf-8", newline="")
-    except OSError as error:
-        raise UsageError(str(path), f"cannot be written: {error.strerror}") from None
+    return "".join(_escaped(each) if _hidden(each) else each for each in text)
 
 
-def read_plan(path: Path) -> Plan:
-    """Reads a plan. Raises UsageError if the text is not a valid plan, or of another schema."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise UsageError(str(path), f"cannot be read: {error.strerror}", _RIGHT) from None
-    if len(data) > _LARGEST:
-        raise UsageError(str(path), "is larger than any plan", _RIGHT)
+def plan_in(data: bytes, where: str) -> Plan:
+    """The plan in these bytes, which come from `where`. Raises UsageError if they are no valid plan, or one of another schema."""
     try:
         if hidden := next(filter(_hidden, data.decode()), ""):
             seen = f"holds a character that does not show, U+{ord(hidden):04X}"
-            raise UsageError(str(path), seen, _RIGHT)
+            raise UsageError(where, seen, EXPECTED)
         plan = msgspec.json.decode(data, type=Plan)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(str(path), f"is not a valid plan: {error}", _RIGHT) from None
+        raise UsageError(where, f"is not a valid plan: {error}", EXPECTED) from None
     if plan.schema != SCHEMA:
-        raise UsageError(str(path), f"has schema {plan.schema!r}", f"{SCHEMA!r} was expected")
+        raise UsageError(where, f"has schema {plan.schema!r}", f"{SCHEMA!r} was expected")
     if problem := _problem(plan):
-        raise UsageError(str(path), problem, _RIGHT)
+        raise UsageError(where, problem, EXPECTED)
     return plan
 
 
@@ -230,6 +218,3 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-_RIGHT = "a file written by `kubevouch fix --plan` was expected"
