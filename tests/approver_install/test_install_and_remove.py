@@ -296,6 +296,30 @@ async def test_an_upgrade_changes_the_image_and_nothing_else(
     assert changed == {f"Deployment {SPACE}/kubevouch-approver"}
     assert f"-        image: {IMAGE}" in ran.out
     assert f"+        image: {OTHER}" in ran.out
+    assert f"UNDO  kubevouch approver upgrade --image {IMAGE}\n" in ran.out
+    assert "approver remove" not in ran.out
+
+
+async def test_an_upgrade_that_changes_nothing_has_nothing_to_undo(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    for words in (("upgrade",), ("install", "--new-nodes", "hold")):
+        ran = await _ran(
+            kubevouch, "approver", *words, "--image", IMAGE, "--yes", "--wait", "0s", code=4
+        )
+        assert "Nothing to do" in ran.out
+        assert "UNDO" not in ran.out
+
+
+async def test_of_an_upgrade_that_changes_more_than_the_image_it_says_what_its_undo_leaves(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    words = ("approver", "upgrade", "--image", OTHER, "--enforce", "--yes", "--wait", "0s")
+    ran = await _ran(kubevouch, *words, code=4)
+    assert f"UNDO  kubevouch approver upgrade --image {IMAGE}\n" in ran.out
+    assert "the image only; 2 other changes in the diff above stay" in " ".join(ran.out.split())
 
 
 async def test_what_stops_on_its_way_says_so_and_how_it_is_taken_out(
@@ -441,10 +465,88 @@ async def test_remove_leaves_what_is_not_ours(lab: Bench, kubevouch: Program) ->
     lab.local.create(CONFIG_MAPS, {"metadata": {"name": "mine"}}, SPACE)
     lab.local.patch(DEPLOYMENTS, "kubevouch-approver", {"metadata": {"labels": None}}, SPACE)
     ran = await _ran(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
-    assert "stays: there are others' objects in it (mine, kubevouch-approver)" in ran.err
+    stays = "stays: there are others' objects in it (ConfigMap mine, Deployment kubevouch-approver)"
+    assert stays in " ".join(ran.err.split())
     assert lab.local.get(CONFIG_MAPS, "mine", SPACE)
     assert lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)
     assert "deletionTimestamp" not in lab.local.get(NAMESPACES, SPACE)["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("group", "version", "plural"),
+    [
+        ("", "v1", "secrets"),
+        ("", "v1", "serviceaccounts"),
+        ("", "v1", "persistentvolumeclaims"),
+        ("batch", "v1", "jobs"),
+        ("rbac.authorization.k8s.io", "v1", "roles"),
+        ("coordination.k8s.io", "v1", "leases"),
+    ],
+)
+async def test_the_namespace_stays_whatever_kind_of_thing_somebody_else_has_in_it(
+    lab: Bench, kubevouch: Program, group: str, version: str, plural: str
+) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    kind = KINDS[group, version, plural]
+    lab.local.create(kind, {"metadata": {"name": "theirs"}}, SPACE)
+    ran = await _ran(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
+    assert f"others' objects in it ({kind.kind} theirs)" in " ".join(ran.err.split())
+    assert lab.local.get(kind, "theirs", SPACE)
+    assert "deletionTimestamp" not in lab.local.get(NAMESPACES, SPACE)["metadata"]
+
+
+async def test_what_kubernetes_makes_in_the_namespace_is_nobodys(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """What every namespace has, what is made for an object that is there, and what is said of it; and the Lease."""
+    await _ran(kubevouch, *HELD, code=4)
+    found = lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)
+    owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "kubevouch-approver"}
+    owned = {"ownerReferences": [{**owner, "uid": found["metadata"]["uid"]}]}
+    lab.local.create(CONFIG_MAPS, {"metadata": {"name": "kube-root-ca.crt"}}, SPACE)
+    event = {"metadata": {"name": "approver.1"}, "involvedObject": {"namespace": SPACE}}
+    lab.local.create(KINDS["", "v1", "events"], event, SPACE)
+    for (group, version, plural), metadata in {
+        ("", "v1", "serviceaccounts"): {"name": "default"},
+        ("", "v1", "persistentvolumeclaims"): {"name": "of-the-deployment", **owned},
+        ("coordination.k8s.io", "v1", "leases"): {"name": "kubevouch-approver"},
+    }.items():
+        lab.local.create(KINDS[group, version, plural], {"metadata": metadata}, SPACE)
+    ran = await _ran(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
+    assert f"- Namespace {SPACE}" in ran.out
+
+
+async def test_the_namespace_stays_where_it_is_not_known_what_lies_in_it(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    def no_secrets(info: RequestInfo) -> tuple[bool, str]:
+        return info.resource != "secrets", ""
+
+    async with bench(tmp_path, authority, authorize=no_secrets) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        await _ran(kubevouch, *HELD, code=4)
+        ran = await _ran(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
+        assert 'cannot list resource "secrets"' in " ".join(ran.err.split())
+        assert f"The namespace {SPACE} stays" in ran.err
+        assert [e for e in everything(lab) if SPACE in e] == [f"Namespace /{SPACE}"]
+
+
+async def test_who_may_not_delete_is_told_which_right_lacks_and_not_to_try_again(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    async with bench(
+        tmp_path, authority, authorize=lambda info: (info.verb != "delete", "")
+    ) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        await _ran(kubevouch, *HELD, code=4)
+        before = everything(lab)
+        ran = await _ran(kubevouch, "approver", "remove", "--yes", code=4)
+        assert everything(lab) == before
+        assert "cannot delete resource" in ran.err
+        assert "It stopped after 0 of " in ran.err
+        assert "The same command goes on with it, once that is mended." in ran.err
 
 
 async def test_there_may_be_nothing_to_remove(lab: Bench, kubevouch: Program) -> None:

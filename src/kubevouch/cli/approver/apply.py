@@ -26,6 +26,7 @@ from kubevouch.cli.approver.new_nodes import (
 from kubevouch.cli.approver.present import Present, look_around
 from kubevouch.cli.approver.readiness import wait_until_ready
 from kubevouch.cli.approver.stored_pins import write_pins
+from kubevouch.cli.approver.undo import say_how_it_is_undone, say_what_a_stop_leaves
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.terminal import Terminal, one_line
@@ -224,8 +225,6 @@ def _apply(
             await _write(api, work, force=options.force)
         return await wait_until_ready(api, clock, terminal, options.wait)
 
-    undo = "kubevouch approver remove"
-    stopped = f"It stopped on its way; what is there is taken out by `{terminal.hint(undo)}`."
     try:
         hindrances = with_api(terminal, access, applying)
     except ChangedSinceShown as error:
@@ -234,13 +233,13 @@ def _apply(
         return ExitCode.STOPPED
     except KubevouchError as error:
         terminal.error(one_line(str(error)))
-        terminal.note(stopped)
+        say_what_a_stop_leaves(terminal, work.changes)
         return ExitCode.STOPPED
     except KeyboardInterrupt:
-        terminal.note(stopped)
+        say_what_a_stop_leaves(terminal, work.changes)
         raise
     _say_how_it_ended(terminal, hindrances, options.wait)
-    terminal.command("UNDO  ", undo)
+    say_how_it_is_undone(terminal, work.changes, len(work.going))
     return ExitCode.STOPPED if hindrances else ExitCode.OK
 
 

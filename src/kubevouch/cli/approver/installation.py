@@ -100,9 +100,14 @@ class Settings:
     configuration: str | None = None
 
 
+def names_an_image(reference: str) -> bool:
+    """Whether it names one image, by its digest."""
+    return _IMAGE.fullmatch(reference) is not None
+
+
 def checked_image(reference: str) -> str:
     """The same reference. Raises UsageError unless it names a digest."""
-    if not _IMAGE.fullmatch(reference):
+    if not names_an_image(reference):
         expected = "NAME@sha256:DIGEST was expected, with 64 hexadecimal digits: a tag may be moved to another image"
         raise UsageError(f"--image {reference}", "does not name one image", expected)
     return reference

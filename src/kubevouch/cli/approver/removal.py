@@ -1,8 +1,9 @@
 """What `approver remove` does: list, warn, ask, delete."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from kubevouch.approve.act.controller import LEASE
 from kubevouch.cli.approver.changes import delete
 from kubevouch.cli.approver.installation import NAMESPACE, Manifest, everything
 from kubevouch.cli.approver.present import Present, look_around
@@ -14,14 +15,17 @@ from kubevouch.diagnose.catalogue import Code
 from kubevouch.errors import ExitCode, KubevouchError
 from kubevouch.evidence.gather.inquiry import together
 from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import CONFIG_MAPS, DEPLOYMENTS, PODS, SERVICES, ConfigMap
-from kubevouch.policy.sources.stored import HOLDS, PART_OF
+from kubevouch.kube.io.discovery import Inhabitant, namespaced_kinds
+from kubevouch.kube.resources import CONFIG_MAPS, ConfigMap, Resource
+from kubevouch.policy.sources.stored import HOLDS, OURS, PART_OF
 
 _KEPT = ("recorded",)
 """What ConfigMaps of the manifests hold that stays with the pins."""
 
-_EVERY_NAMESPACE_HAS = "kube-root-ca.crt"
+_MADE_BY_KUBERNETES = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
+"""In every namespace."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,12 @@ class _Removal:
     maps: Sequence[ConfigMap]
     """ConfigMaps with pins and their like, which no manifest has."""
 
-    strangers: Sequence[str]
-    """What lies in the namespace and is not ours."""
+    namespace_stays: str
+    """Why the namespace is not deleted although all that is ours goes; empty otherwise."""
 
 
 def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> ExitCode:
-    """Deletes what is ours. Pins: with all that is known of nodes, and the namespace, unless strangers are in it."""
+    """Deletes what is ours. pins: with all that is known of nodes, and the namespace, unless others' objects are in it."""
 
     async def looking(api: ApiClient, clock: Clock) -> _Removal:
         return await _look(api, clock, pins=pins)
@@ -49,59 +53,91 @@ def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> 
         terminal.out(f"- {manifest}")
     for each in found.maps:
         terminal.out(f"- ConfigMap {each.namespace}/{each.name}: {len(each.data)} node(s)")
-    _warn(terminal, found, pins=pins)
+    _warn(terminal, found)
     count = len(found.going) + len(found.maps)
     terminal.confirm(f"delete these {count} objects, on {named(access)}", yes=yes)
 
+    gone = 0
+
     async def deleting(api: ApiClient, _: Clock) -> None:
+        nonlocal gone
         for each in found.maps:
             await api.delete(CONFIG_MAPS, each.name, each.namespace, uid=each.uid)
+            gone += 1
         for manifest in found.going:
             await delete(api, manifest)
+            gone += 1
 
     try:
         with_api(terminal, access, deleting)
     except KubevouchError as error:
         terminal.error(one_line(str(error)))
-        terminal.note("It stopped on its way: the same command goes on with it.")
+        terminal.note(
+            f"It stopped after {gone} of {count} objects. The same command goes on with it, once that is mended."
+        )
         return ExitCode.STOPPED
     terminal.out(f"{count} objects are deleted." + ("" if pins else " What was pinned stays."))
     return ExitCode.OK
 
 
 async def _look(api: ApiClient, clock: Clock, *, pins: bool) -> _Removal:
-    present, maps, *others = await together(
-        look_around(api, clock),
-        api.list_all(CONFIG_MAPS, NAMESPACE),
-        api.list_all(DEPLOYMENTS, NAMESPACE),
-        api.list_all(SERVICES, NAMESPACE),
-        api.list_all(PODS, NAMESPACE),
+    present, maps = await together(
+        look_around(api, clock), api.list_all(CONFIG_MAPS, NAMESPACE, label_selector=OURS)
     )
-    strangers = [
-        f"{each.name}"
-        for each in (*maps, *(each for found in others for each in found))
-        if each.metadata.labels.get(PART_OF) != "kubevouch" and each.name != _EVERY_NAMESPACE_HAS
-    ]
     known = {str(each) for each in everything()}
     ours = [
         each
         for each in maps
         if each.metadata.labels.get(HOLDS) and f"ConfigMap {NAMESPACE}/{each.name}" not in known
     ]
+    stays = await _why_the_namespace_stays(api) if pins else "without --pins it does"
     going = [
         each
         for each in everything()
         if str(each) in present.live
-        and (pins or (each.holds not in _KEPT and each.resource.kind != "Namespace"))
-        and not (each.resource.kind == "Namespace" and strangers)
+        and (pins or each.holds not in _KEPT)
+        and not (each.resource.kind == "Namespace" and stays)
     ]
-    return _Removal(present, going, ours if pins else (), strangers)
+    return _Removal(present, going, ours if pins else (), stays if pins else "")
 
 
-def _warn(terminal: Terminal, found: _Removal, *, pins: bool) -> None:
-    if pins and found.strangers:
-        listed = ", ".join(found.strangers[:5])
-        text = f"The namespace {NAMESPACE} stays: there are others' objects in it ({listed})."
+async def _why_the_namespace_stays(api: ApiClient) -> str:
+    """Others' objects in it, or why it is not known whether there are any; empty if it may be deleted with all in it."""
+    try:
+        kinds = await namespaced_kinds(api)
+        listed: list[tuple[Inhabitant, ...]] = await together(
+            *(api.list_all(each, NAMESPACE, only_metadata=True) for each in kinds)
+        )
+    except KubeError as error:
+        return f"whether others' objects lie in it is not known: {error}"
+    uids = {each.uid for found in listed for each in found}
+    strangers = sorted(
+        {
+            f"{kind.kind} {each.name}"
+            for kind, found in zip(kinds, listed, strict=True)
+            for each in found
+            if _is_a_strangers(kind, each, uids)
+        }
+    )
+    return f"there are others' objects in it ({', '.join(strangers[:5])})" if strangers else ""
+
+
+def _is_a_strangers(kind: Resource[Inhabitant], found: Inhabitant, uids: Collection[str]) -> bool:
+    """Not ours, and not what Kubernetes makes by itself: in every namespace, or for an object that is in this one, too.
+
+    What is not stored has no UID (usage of pods, in metrics.k8s.io).
+    """
+    made = kind.plural == "events" or (kind.kind, found.name) in _MADE_BY_KUBERNETES
+    ours = found.metadata.labels.get(PART_OF) == "kubevouch" or (
+        (kind.kind, found.name) == ("Lease", LEASE)
+    )
+    owned = any(each.uid in uids for each in found.metadata.owner_references)
+    return bool(found.uid) and not (made or ours or owned)
+
+
+def _warn(terminal: Terminal, found: _Removal) -> None:
+    if found.namespace_stays:
+        text = f"The namespace {NAMESPACE} stays: {found.namespace_stays}."
         terminal.note(one_line(text))
     others = any(each.running for each in found.present.others)
     if found.present.is_installed and not others:

@@ -81,10 +81,7 @@ async def gather_nodes(
     """Usage of the nodes, and why it is missing where it is. Raises KubeError, UsageError."""
     if options.name and options.selector:
         raise UsageError("top nodes", "NAME and a choice of several", "a NAME stands alone")
-    chosen = {
-        "label_selector": options.selector,
-        "field_selector": f"metadata.name={options.name}" if options.name else "",
-    }
+    chosen = f"metadata.name={options.name}" if options.name else ""
     if options.name:
         try:
             nodes: tuple[Node, ...] = (await api.get(NODES, options.name),)
@@ -94,7 +91,8 @@ async def gather_nodes(
         nodes = await api.list_all(NODES, label_selector=options.selector)
     metrics: tuple[NodeMetrics, ...]
     try:
-        metrics, complaint = await api.list_all(NODE_METRICS, **chosen), ""
+        found = api.list_all(NODE_METRICS, label_selector=options.selector, field_selector=chosen)
+        metrics, complaint = await found, ""
     except (NotFound, ServerError) as error:
         metrics, complaint = (), str(error)
     rows = node_rows(metrics, nodes, capacity=options.capacity, sort_by=options.sort_by)

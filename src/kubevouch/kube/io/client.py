@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from kubevouch.kube.decode import Listed, list_of
 from kubevouch.kube.errors import BadResponse, Conflict, Gone, ResponseTooLarge
-from kubevouch.kube.io.http_client import ATTEMPTS, JSON, HttpClient
+from kubevouch.kube.io.http_client import APPLICATION_JSON, ATTEMPTS, JSON, HttpClient
 from kubevouch.kube.io.transport import ResponseLimits
 from kubevouch.kube.raw import RawObject
 from kubevouch.kube.resources import (
@@ -34,6 +34,9 @@ PAGE: Final = 500
 
 _MOST_PAGES: Final = 10_000
 _MOST_PAGE_BYTES: Final = 16 * 1024 * 1024
+_METADATA: Final = (
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+)
 _FEWER: Final = 8
 """500 objects, 62, 7: so many of the largest that etcd keeps (1.5 MiB) are within the limit."""
 _MERGE_PATCH: Final = "application/merge-patch+json"
@@ -61,8 +64,11 @@ class ApiClient(HttpClient):
         *,
         label_selector: str = "",
         field_selector: str = "",
+        only_metadata: bool = False,
     ) -> AsyncIterator[Listed[T]]:
         """A list, page by page. If a later page raises Gone, list again from the start.
+
+        only_metadata: nothing else of an object is asked for, such as what a Secret holds.
 
         A page with more bytes than are read is asked for again with fewer objects: whoever may create large objects must
         not be able to keep others from reading the list.
@@ -77,7 +83,14 @@ class ApiClient(HttpClient):
         limits = replace(self._limits, body=min(self._limits.body, _MOST_PAGE_BYTES))
         for _ in range(_MOST_PAGES):
             try:
-                page = await self.read(list_of(kind), "GET", path, query=query, limits=limits)
+                page = await self.read(
+                    list_of(kind),
+                    "GET",
+                    path,
+                    query=query,
+                    limits=limits,
+                    accept=_METADATA if only_metadata else APPLICATION_JSON,
+                )
             except ResponseTooLarge:
                 if objects == 1:
                     raise
@@ -97,6 +110,7 @@ class ApiClient(HttpClient):
         *,
         label_selector: str = "",
         field_selector: str = "",
+        only_metadata: bool = False,
     ) -> tuple[ObjectT, ...]:
         """All objects in the server's order. Starts again if their version is compacted away meanwhile."""
         for attempt in range(1, ATTEMPTS + 1):
@@ -108,6 +122,7 @@ class ApiClient(HttpClient):
                     namespace,
                     label_selector=label_selector,
                     field_selector=field_selector,
+                    only_metadata=only_metadata,
                 ):
                     found += page.items
             except Gone:

@@ -26,7 +26,7 @@ JSON = Any
 
 ATTEMPTS: Final = 4
 _LONGEST_WAIT: Final = 30.0
-_JSON: Final = "application/json"
+APPLICATION_JSON: Final = "application/json"
 
 
 class RequestObserver(Protocol):
@@ -80,8 +80,8 @@ class HttpClient:
         *,
         query: Mapping[str, str] | None = None,
         body: JSON = None,
-        content_type: str = _JSON,
-        accept: str = _JSON,
+        content_type: str = APPLICATION_JSON,
+        accept: str = APPLICATION_JSON,
         limits: ResponseLimits | None = None,
     ) -> ApiResponse:
         """The only door: an answer with a code of 2xx, or an error.
@@ -159,8 +159,8 @@ class HttpClient:
         *,
         query: Mapping[str, str] | None = None,
         body: JSON = None,
-        content_type: str = _JSON,
-        accept: str = _JSON,
+        content_type: str = APPLICATION_JSON,
+        accept: str = APPLICATION_JSON,
         limits: ResponseLimits | None = None,
     ) -> T:
         """As request, with the answer decoded as `kind`."""
@@ -173,7 +173,7 @@ class HttpClient:
             accept=accept,
             limits=limits,
         )
-        if not answer.headers.get("content-type", "").startswith(_JSON):
+        if not answer.headers.get("content-type", "").startswith(APPLICATION_JSON):
             raise web_page(self.access.server, answer.headers)
         return decoded(answer.body, kind, f"{self.access.server}{path}")
 
@@ -187,7 +187,7 @@ class HttpClient:
         target = f"{path}?{urlencode(query)}"
         credential, renewed = await self._credentials.current(), False
         while True:
-            stream = self._transport.lines(target, credential, limits, headers=[("Accept", _JSON)])
+            stream = self._transport.lines(target, credential, limits, headers=[("Accept", APPLICATION_JSON)])
             async with contextlib.aclosing(stream):
                 answer = await anext(stream)
                 assert isinstance(answer, ApiResponse)
@@ -204,7 +204,7 @@ class HttpClient:
         server = self.access.server
         if answer.code != 200:
             raise refusal(server, api_call("WATCH", path), answer.code, answer.headers, answer.body)
-        if not answer.headers.get("content-type", "").startswith(_JSON):
+        if not answer.headers.get("content-type", "").startswith(APPLICATION_JSON):
             raise web_page(server, answer.headers)
 
 
