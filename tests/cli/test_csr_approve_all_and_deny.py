@@ -65,8 +65,8 @@ async def test_all_that_pass_are_approved_after_a_table_and_the_others_are_liste
     assert shown[0] == ["NAME", "AGE", "NODE", "VOUCHES FOR", "BY"]
     passing = {row[0]: row[2:] for row in shown[1:3]}
     assert passing == {
-        "csr-w9": [NODE, f"{NODE}, {ADDRESS}", "pin"],
-        "csr-w8": [OTHER, f"{OTHER}, {OTHERS_ADDRESS}", "pin"],
+        "csr-w9": [NODE, f"{NODE}, {ADDRESS}", "pins"],
+        "csr-w8": [OTHER, f"{OTHER}, {OTHERS_ADDRESS}", "pins"],
     }
     assert shown[4] == ["HELD", "AGE", "NODE", "ASKS FOR", "RULE"]
     assert shown[5][0] == "csr-w7"

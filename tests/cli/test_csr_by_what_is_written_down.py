@@ -41,7 +41,7 @@ async def test_a_pinned_node_passes_and_the_pin_is_named(kubevouch: Program, sta
     assert (shown.code, document.code) == (0, 0), shown
     assert "\nnames and addresses: pinned on 2026-11-20 by alice\n" in shown.out
     assert json.loads(document.out)["namesBy"] == {
-        "source": "pin",
+        "source": "pins",
         "why": "pinned on 2026-11-20 by alice",
     }
     assert {each.method for each in stage.server.requests} == {"GET"}

@@ -176,9 +176,9 @@ def test_the_approver_decides_as_the_file_says(name: str) -> None:
 def test_there_is_a_case_for_each_source() -> None:
     assert {case["expected"]["source"] for case in CASES.values()} == {
         "inventory",
-        "pin",
+        "pins",
         "recorded",
-        "new-node-rule",
+        "new-nodes",
         "node-status",
         "none",
     }

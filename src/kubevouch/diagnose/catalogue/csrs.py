@@ -110,13 +110,14 @@ DEFINITIONS = (
         see="A CSR for a serving certificate stays Pending although the approver of `kubevouch approver install` runs.",
         why="It holds every CSR whose names and addresses it cannot prove: as a rule a node that joined, or that was deleted "
         "and came back, and that nobody has pinned since.",
-        do="`kubectl describe csr NAME` shows the Event KubeletServingHeld, which says why. If it says that no source knows "
-        "the node, and the node is yours: `kubevouch approver pin NODE`.",
+        do="`kubevouch csr explain NAME` shows why, and so does the Event KubeletServingHeld (`kubectl describe csr NAME`). If no "
+        "source knows the node, and the node is yours: `kubevouch approver pin NODE`. If it asks for what is not its own, do "
+        "not pin it: look at the node.",
         cause_rank=55,
         cause="{title}: {subjects}. Why is in the Events of the CSR: kubectl describe csr {csr}",
-        next=("kubevouch", "approver", "pin", "{subject}"),
-        by_hand="Pin a node only if it is yours; where the Events name another reason (kubectl describe csr {csr}), "
-        "mend what they name.",
+        next=_EXPLAIN,
+        by_hand="If no source knows the node, and it is yours, pin it: `kubevouch approver pin {subject}`. Otherwise mend what "
+        "the rule names; a pin would be wrong.",
     ),
     FindingDefinition(
         code=Code.ROTATION_WILL_STALL,

@@ -57,7 +57,8 @@ DEFINITIONS = (
         why="Its kubelet has stopped reporting, or reports that something on the node does not work. Nothing can be said of "
         "its certificate, and nothing can be fixed, before it runs.",
         do="`systemctl status kubelet` and `journalctl -u kubelet` on the node. Where the log says that the client "
-        "certificate has expired, see KV606.",
+        "certificate has expired, see KV606. A node that comes back by a bootstrap token has a client certificate that nobody "
+        "vouches for: an installed approver holds its CSRs until `kubevouch approver pin NODE --csr NAME`.",
         symptom_of=(Code.NO_KUBELET_REPORTS,),
         cause_rank=195,
         next=KUBELET_LOG,

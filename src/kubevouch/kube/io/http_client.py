@@ -187,7 +187,9 @@ class HttpClient:
         target = f"{path}?{urlencode(query)}"
         credential, renewed = await self._credentials.current(), False
         while True:
-            stream = self._transport.lines(target, credential, limits, headers=[("Accept", APPLICATION_JSON)])
+            stream = self._transport.lines(
+                target, credential, limits, headers=[("Accept", APPLICATION_JSON)]
+            )
             async with contextlib.aclosing(stream):
                 answer = await anext(stream)
                 assert isinstance(answer, ApiResponse)

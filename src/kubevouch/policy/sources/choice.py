@@ -29,14 +29,14 @@ from kubevouch.policy.sources.stored import Unreadable
 
 
 class IdentitySource(StrEnum):
-    """The source that decided, as messages, Events and metrics name it."""
+    """The source that decided, as logs, metrics and `csr -o json` name it: in the configuration's word where it has one."""
 
-    INVENTORY = "inventory"
-    PIN = "pin"
+    INVENTORY = SourceWord.INVENTORY.value
+    PIN = SourceWord.PINS.value
     RECORDED = "recorded"
-    LIVE_CERTIFICATE = "live-certificate"
-    NEW_NODE_RULE = "new-node-rule"
-    NODE_STATUS = "node-status"
+    LIVE_CERTIFICATE = SourceWord.RENEWAL.value
+    NEW_NODE_RULE = SourceWord.NEW_NODES.value
+    NODE_STATUS = SourceWord.NODE_STATUS.value
     NONE = "none"
 
 
