@@ -80,6 +80,29 @@ def test_another_nodes_name_is_never_pinned() -> None:
     assert proposed(*nodes)["w-2"].pin.names == ("w-2",)
 
 
+def test_a_name_by_which_pods_call_a_tenants_service_wants_the_operators_word_once() -> None:
+    cluster = names(services={"corp.lan": "Service lan/corp", "w-1.shop": "Service shop/w-1"})
+    node = live("w-1", "192.168.88.112", "w-1", "w-1.corp.lan", "corp.lan")
+    found = proposed(node, cluster=cluster)["w-1"]
+    assert found.pin.names == ("w-1",)
+    assert found.left_out == (
+        "w-1.corp.lan: Service lan/corp is called so; if it is this node's: --allow w-1=w-1.corp.lan",
+        "corp.lan: Service lan/corp is called so; if it is this node's: --allow w-1=corp.lan",
+    )
+    said = proposed(node, cluster=cluster, said={"w-1": ("w-1.corp.lan",)})["w-1"]
+    assert said.pin.names == ("w-1", "w-1.corp.lan")
+
+
+def test_whoever_makes_a_service_takes_no_name_out_of_a_pin_that_is_written_again() -> None:
+    node = live("w-1", "192.168.88.112", "w-1.corp.lan")
+    before = proposed(node)["w-1"].pin
+    cluster = names(services={"corp.lan": "Service lan/corp"})
+    assert proposed(node, cluster=cluster, pins={"w-1": before})["w-1"].pin == before
+    another = live("w-1", "192.168.88.112", "w-1.corp.lan", uid="another")
+    found = proposed(another, cluster=cluster, pins={"w-1": before})["w-1"]
+    assert found.pin.names == ()
+
+
 def test_what_belongs_to_the_cluster_is_left_out() -> None:
     cluster = names(
         virtual={"192.168.88.100": "the control plane's endpoint", "api.example.com": "the same"},

@@ -100,7 +100,7 @@ NODES = (
 RESERVED = ReservedNames(
     names={"api.example.com": "the control plane's endpoint"},
     services={"metrics.kube-system": "Service kube-system/metrics"},
-    short_services={"metrics": "Service kube-system/metrics"},
+    system_services={"metrics": "Service kube-system/metrics"},
     suffixes={".corp.internal": "the cluster's own domain", ".lan": "the cluster's own domain"},
     addresses={ip_address("10.96.0.10"): "Service kube-system/kube-dns"},
     networks={ip_network("10.96.0.0/12"): "a Service"},
@@ -156,6 +156,14 @@ def test_a_service_in_a_namespace_of_several_labels_is_no_other_namespace() -> N
 def test_of_two_services_of_one_name_the_first_is_told() -> None:
     twice = replace(CLUSTER, services={"web.a": "Service a/web", "web.b": "Service b/web"})
     assert reserved_of(twice, ()).short_services == {"web": "Service a/web"}
+
+
+def test_a_tenant_makes_no_service_of_the_cluster_one_of_his_own() -> None:
+    services = {"dns.a": "Service a/dns", "dns.kube-system": "Service kube-system/dns"}
+    reserved = reserved_of(replace(CLUSTER, services=services), ())
+    assert reserved.system_services == {"dns": "Service kube-system/dns"}
+    pinned = AllowedNames(NODE, (Claim("dns", NameSource.PIN),))
+    assert reserved_name("dns", reserved, pinned) == Reservation("Service kube-system/dns")
 
 
 def test_where_nothing_tells_networks_and_domain_the_doubts_name_the_flags() -> None:

@@ -37,6 +37,10 @@ NODES = (
 )
 
 
+WEAK = [NameSource.NODE_STATUS, NameSource.LIVE_CERTIFICATE, NameSource.NEW_NODE_RULE]
+WRITTEN = [NameSource.OPERATOR, NameSource.PIN, NameSource.INVENTORY]
+
+
 def held_by(
     *values: str,
     cluster: ClusterNames = CLUSTER,
@@ -140,6 +144,43 @@ def test_a_services_longer_name_is_no_nodes_though_a_control_plane_is_called_so(
     assert [each.rule for each in decision.held_by] == ["reserved-names"]
 
 
+TENANTS = replace(
+    CLUSTER,
+    services={
+        **CLUSTER.services,
+        "lan.example": "Service example/lan",
+        "w1-alias.shop": "Service shop/w1-alias",
+        "dns.rack": "Service rack/dns",
+    },
+)
+CALLED_LIKE_THEIRS = ["lan.example", "w1.lan.example", "w1-alias", "w1.rack.svc.dc.example"]
+
+
+@pytest.mark.parametrize("source", WRITTEN)
+@pytest.mark.parametrize("name", CALLED_LIKE_THEIRS)
+def test_whatever_a_tenant_calls_a_service_takes_away_no_name_that_the_operator_gave(
+    name: str, source: NameSource
+) -> None:
+    """Whoever may make a Service `lan` in a namespace `example` could else hold every node called w*.lan.example."""
+    assert held_by(name, cluster=TENANTS, source=source) == {}
+
+
+@pytest.mark.parametrize("source", WEAK)
+@pytest.mark.parametrize("name", CALLED_LIKE_THEIRS)
+def test_a_tenants_service_keeps_its_name_from_every_weaker_source(
+    name: str, source: NameSource
+) -> None:
+    held = held_by(name, cluster=TENANTS, source=source)
+    assert held["reserved-names"] == (HoldReason.RESERVED_NAME, (name,))
+
+
+@pytest.mark.parametrize(
+    "name", ["w1-alias.shop.svc", "w1-alias.shop.svc.corp.internal", "x.w1-alias.shop.svc"]
+)
+def test_no_word_gives_a_tenants_service_in_a_form_of_the_clusters_domain(name: str) -> None:
+    assert held_by(name, cluster=TENANTS)["reserved-names"] == (HoldReason.RESERVED_NAME, ())
+
+
 @pytest.mark.parametrize("address", ["10.96.0.10", "10.111.2.3", "fd00:96::1"])
 def test_an_address_of_a_service_is_held_whatever_the_operator_says(address: str) -> None:
     assert held_by(address) == {"reserved-addresses": (HoldReason.RESERVED_ADDRESS, ())}
@@ -161,10 +202,6 @@ def test_an_external_address_of_a_service_wants_a_pin() -> None:
         ("192.168.88.112",),
     )
     assert held_by("192.168.88.112", source=NameSource.SSH_HOST_KEY) == {}
-
-
-WEAK = [NameSource.NODE_STATUS, NameSource.LIVE_CERTIFICATE, NameSource.NEW_NODE_RULE]
-WRITTEN = [NameSource.OPERATOR, NameSource.PIN, NameSource.INVENTORY]
 
 
 @pytest.mark.parametrize("source", [*WEAK, NameSource.SSH_HOST_KEY, NameSource.THIS_MACHINE])

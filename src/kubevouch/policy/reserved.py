@@ -1,6 +1,6 @@
 """What no kubelet may be called: the cluster's own names and addresses, and what these are reserved for."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from itertools import pairwise
 
@@ -19,6 +19,9 @@ _SUFFIXES = {
     ".svc": "a Service",
     ".cluster.local": "the cluster's own domain",
 }
+_SYSTEM_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
+"""Namespaces that every cluster has from its beginning. In others a tenant makes Services, and calls them as he likes."""
+
 # First labels by which a machine calls itself in /etc/hosts of Debian, Fedora and Red Hat: localhost.localdomain.
 _ITSELF = {"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"}
 
@@ -28,10 +31,17 @@ class ReservedNames(msgspec.Struct, frozen=True):
 
     names: dict[str, str] = {}
     services: dict[str, str] = {}
-    """NAME.NAMESPACE of every Service: with .svc and with any domain, too, and of its pods (POD.NAME.NAMESPACE)."""
+    """NAME.NAMESPACE of every Service: with .svc and with any domain, too, and of its pods (POD.NAME.NAMESPACE).
+
+    What a tenant calls his Service takes nothing from a node to which the operator gave it; in the namespaces that every
+    cluster has, no word changes it."""
 
     short_services: dict[str, str] = {}
-    """Their names alone, as pods of the same namespace call them: a node's only where the Node is called so."""
+    """Names alone of tenants' Services, as pods of the same namespace call them: a node's where the Node is called so, or
+    by the operator's word."""
+
+    system_services: dict[str, str] = {}
+    """Names alone of Services in the namespaces that every cluster has: a node's only where the Node is called so."""
 
     suffixes: dict[str, str] = {}
     """DNS suffixes with their leading dot."""
@@ -76,8 +86,10 @@ def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
     shared = cluster.loopback.shared & cluster.loopback.addresses
     services = {name.lower(): what for name, what in cluster.services.items()}
     short: dict[str, str] = {}
+    system: dict[str, str] = {}
     for name, what in services.items():
-        short.setdefault(name.partition(".")[0], what)
+        alone, _, namespace = name.partition(".")
+        (system if namespace in _SYSTEM_NAMESPACES else short).setdefault(alone, what)
     pods = [*cluster.pod_networks]
     for node in nodes:
         pods += networks_of(",".join(node.spec.pod_cidrs))
@@ -85,6 +97,7 @@ def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
         names=names,
         services=services,
         short_services=short,
+        system_services=system,
         suffixes={f".{domain}": "the cluster's own domain" for domain in cluster.domains},
         addresses=addresses,
         networks=dict.fromkeys(cluster.service_networks, "a Service"),
@@ -145,38 +158,59 @@ def reserved_name(
     """What a name is reserved for, or None.
 
     A control plane may be reached by the name of its one node: that node may have it. A Service may be called as a node
-    is: the node may have its own name (metadata.name), and the first label of that, which is its host name.
+    is: the node may have its own name (metadata.name), and the first label of that, which is its host name. What tenants
+    call their Services and load balancers holds everything but the operator's word.
     """
+    claim = allowed.claim(name) if allowed else None
     name = name.lower().rstrip(".")
+    labels = name.split(".")
+    if what := _by_the_cluster(name, labels, reserved, allowed):
+        return Reservation(what)
+    if claim is not None and claim.by_operator:
+        return None
+    what = reserved.load_balancer_names.get(name) or _service(labels, reserved)
+    if not what and not _is_itself(name, allowed):
+        what = reserved.short_services.get(name)
+    return Reservation(what, by_pin=claim is not None) if what else None
+
+
+def _is_itself(name: str, allowed: AllowedNames | None) -> bool:
+    """Whether a Node is called so, or its host is."""
+    return allowed is not None and name in (allowed.node, allowed.node.partition(".")[0])
+
+
+def _by_the_cluster(
+    name: str, labels: list[str], reserved: ReservedNames, allowed: AllowedNames | None
+) -> str | None:
+    """What a name is reserved for by what no tenant writes, so that nobody's word gives it to a node."""
     own = allowed is not None and allowed.control_plane and name == allowed.node
     if (what := (_NAMES | reserved.names).get(name)) and not own:
-        return Reservation(what)
-    claim = allowed.claim(name) if allowed else None
-    if (what := reserved.load_balancer_names.get(name)) and not (claim and claim.by_operator):
-        return Reservation(what, by_pin=claim is not None)
-    labels = name.split(".")
+        return what
     if labels[0] in _ITSELF:
-        return Reservation("every machine's own")
-    itself = allowed is not None and name in (allowed.node, allowed.node.partition(".")[0])
-    short = None if itself else reserved.short_services.get(name)
-    if what := _service(labels, reserved) or short:
-        return Reservation(what)
+        return "every machine's own"
+    what = _service(labels, reserved, _SYSTEM_NAMESPACES)
+    if what or (not _is_itself(name, allowed) and (what := reserved.system_services.get(name))):
+        return what
     for suffix, what in (_SUFFIXES | reserved.suffixes).items():
         if name.endswith(suffix) or name == suffix.removeprefix("."):
-            return Reservation(what)
+            return what
     return None
 
 
-def _service(labels: list[str], reserved: ReservedNames) -> str | None:
-    """The Service that a name with its namespace is of, or of whose pods.
+def _service(
+    labels: list[str], reserved: ReservedNames, namespaces: Set[str] | None = None
+) -> str | None:
+    """The Service that a name with its namespace is of, or of whose pods. namespaces: None for any.
 
     Pods complete such names by the search domains NAMESPACE.svc.DOMAIN, svc.DOMAIN and DOMAIN
     (pkg/kubelet/network/dns/dns.go).
     """
-    if what := reserved.services.get(".".join(labels[-2:])):
+    what = reserved.services.get(".".join(labels[-2:]))
+    if what and (namespaces is None or labels[-1] in namespaces):
         return what
     for namespace, svc in pairwise(labels[1:]):
-        if svc == "svc" and namespace in reserved.namespaces:
+        looked_at = reserved.namespaces if namespaces is None else namespaces & reserved.namespaces
+        if svc == "svc" and namespace in looked_at:
             return "a Service"
     return None
 

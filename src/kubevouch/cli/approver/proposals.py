@@ -24,7 +24,7 @@ from kubevouch.policy.claims import (
 )
 from kubevouch.policy.decide import decide_entitlement
 from kubevouch.policy.machines import MACHINE_ID, MachineIdentity, shared_identities, sharing
-from kubevouch.policy.reserved import ReservedNames, reserved_of
+from kubevouch.policy.reserved import ReservedNames, reserved_name, reserved_of
 from kubevouch.policy.sources.difference import difference
 from kubevouch.policy.sources.pinned import PinnedNode
 from kubevouch.policy.sources.stored import Unreadable
@@ -112,6 +112,14 @@ class _Judge:
         """Which other nodes claim it."""
         return [each for each in self.claimed.get(value.lower(), ()) if each != node]
 
+    def called(self, node: Node, value: str) -> str:
+        """The Service that is called so, if the operator's word would give that name to a node all the same; else empty."""
+        if as_address(value) is not None:
+            return ""
+        allowed = AllowedNames(node.name, (Claim(value, NameSource.NODE_STATUS),))
+        found = reserved_name(value, self.reserved, allowed)
+        return found.what if found and found.by_pin else ""
+
     def refused(self, node: Node, value: str) -> str:
         """Why the policy would refuse it although it is pinned; empty if it would not."""
         claim, address = Claim(value, NameSource.PIN), as_address(value)
@@ -133,6 +141,7 @@ def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool)
     now = judge.seen.pins.get(node.name)
     asked = {str(as_address(each) or each) for each in judge.seen.said.get(node.name, ())}
     said = asked | _still_allowed(now, node)
+    known = said | _still_pinned(now, node)
     refused: list[str] = []
     kept: list[str] = []
     left_out: list[str] = []
@@ -141,6 +150,9 @@ def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool)
         if others and value not in said and node.name != value:
             hint = f"--allow {node.name}={value}"
             left_out.append(f"{value}: {others[0]} claims it, too; if it is this node's: {hint}")
+        elif value not in known and (what := judge.called(node, value)):
+            hint = f"--allow {node.name}={value}"
+            left_out.append(f"{value}: {what} is called so; if it is this node's: {hint}")
         elif why := judge.refused(node, value):
             left_out.append(f"{value}: {why}")
             refused += [value] if value in asked else []
@@ -170,6 +182,11 @@ def _still_allowed(now: PinnedNode | Unreadable | None, node: Node) -> set[str]:
         return set()
     found = difference(now, node)
     return set() if found.recreated or found.other_machine else set(now.allowed)
+
+
+def _still_pinned(now: PinnedNode | Unreadable | None, node: Node) -> set[str]:
+    """The names that the same Node has by its pin: whoever makes a Service of such a name later takes none away."""
+    return set(now.names) if isinstance(now, PinnedNode) and now.uid == node.uid else set()
 
 
 def _changes(now: PinnedNode, pin: PinnedNode) -> tuple[str, ...]:
