@@ -1,6 +1,7 @@
 """What no kubelet may be called: read from what operators and controllers write, whatever they wrote."""
 
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,6 +27,8 @@ from tests.support.scripted.kinds import KINDS
 from tests.support.stage import staged
 
 CONFIG_MAPS = KINDS["", "v1", "configmaps"]
+PODS = KINDS["", "v1", "pods"]
+CLUSTER_CIDR = "--cluster-cidr=10.244.0.0/16"
 LOAD_BALANCER = {
     "kind": "Service",
     "metadata": {"name": "lb", "namespace": "web"},
@@ -38,6 +41,17 @@ SCENARIO = Scenario(
     requests=(Request(node="k8s-worker-2", age="9m"), Request(node="k8s-worker-1", age="1m")),
     expected=Expected(finds=(), exit=0),
 )
+
+
+def running(node: str, component: str, flag: str) -> dict[str, Any]:
+    """A pod of the control plane, as kubeadm labels it."""
+    return {
+        "metadata": {"name": f"{component}-0", "labels": {"component": component}},
+        "spec": {
+            "nodeName": f"{node}.internal.example.com",
+            "containers": [{"name": component, "command": [component, flag]}],
+        },
+    }
 
 
 async def test_services_endpoints_and_kubeadm_tell_the_clusters_own_names() -> None:
@@ -68,10 +82,34 @@ async def test_without_kubeadm_the_flags_of_the_api_server_and_the_joiners_confi
     clock = WoundClock(MOMENT)
     async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
         stage.server.store.delete(CONFIG_MAPS, "kubeadm-config", "kube-system")
+        stage.server.store.create(
+            PODS, running("k8s-master", "kube-controller-manager", CLUSTER_CIDR), "kube-system"
+        )
         names = await gather_names(api, Inquiry(clock))
     assert names.service_networks == (ip_network("10.96.0.0/12"),)
+    assert names.pod_networks == (ip_network("10.244.0.0/16"),)
     assert names.domains == ("cluster.local",)
     assert names.doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("component", "flag"),
+    [
+        ("kube-apiserver", "--service-cluster-ip-range"),
+        ("kube-controller-manager", "--cluster-cidr"),
+    ],
+)
+async def test_a_pod_that_a_worker_calls_an_api_server_tells_no_network(
+    component: str, flag: str
+) -> None:
+    """A node may create mirror pods of its own with any labels (NodeRestriction): else it could reserve every address there is."""
+    forged = running("k8s-worker-1", component, f"{flag}=0.0.0.0/0,::/0")
+    clock = WoundClock(MOMENT)
+    async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
+        stage.server.store.create(PODS, forged, "kube-system")
+        names = await gather_names(api, Inquiry(clock))
+    assert names.service_networks == (ip_network("10.96.0.0/12"),)
+    assert names.pod_networks == (ip_network("10.244.0.0/16"),)
 
 
 async def test_where_nothing_tells_the_networks_and_the_domain_are_empty_until_the_operator_tells() -> (
@@ -89,7 +127,9 @@ async def test_where_nothing_tells_the_networks_and_the_domain_are_empty_until_t
         names,
         domains=["Corp.Internal.", "", "corp.internal"],
         service_networks=[ip_network("10.3.0.0/16")],
+        pod_networks=[ip_network("10.4.0.0/16")],
     )
+    assert told.pod_networks == (ip_network("10.4.0.0/16"),)
     assert told.domains == ("corp.internal",)
     assert told.service_networks == (ip_network("10.3.0.0/16"),)
 

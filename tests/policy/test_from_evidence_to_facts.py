@@ -105,7 +105,7 @@ RESERVED = ReservedNames(
     addresses={ip_address("10.96.0.10"): "Service kube-system/kube-dns"},
     networks={ip_network("10.96.0.0/12"): "a Service"},
     namespaces=frozenset({"kube-system"}),
-    pod_networks=(ip_network("10.7.1.0/24"), ip_network("10.244.0.0/16")),
+    pod_networks=(ip_network("10.244.0.0/16"),),
     external_addresses={ip_address("192.168.88.112"): "Service web/shop"},
     endpoint_addresses={ip_address("192.168.88.111"): "an API server"},
     loopback=frozenset({SHARED, ALONE}),
@@ -145,6 +145,11 @@ def test_a_csr_of_a_file_has_no_requestor() -> None:
 
 def test_what_is_reserved_in_a_cluster() -> None:
     assert reserved_of(CLUSTER, NODES) == RESERVED
+
+
+def test_what_nodes_name_as_the_networks_of_their_pods_counts_where_nothing_else_tells() -> None:
+    silent = replace(CLUSTER, pod_networks=())
+    assert reserved_of(silent, NODES).pod_networks == (ip_network("10.7.1.0/24"),)
 
 
 def test_a_service_in_a_namespace_of_several_labels_is_no_other_namespace() -> None:
@@ -287,7 +292,7 @@ def test_any_other_name_is_not_reserved(name: str) -> None:
         ("10.96.0.11", Reservation("a Service")),
         ("192.168.88.112", Reservation("Service web/shop", by_pin=True)),
         ("10.244.0.7", Reservation("in a network of pods")),
-        ("10.7.1.7", Reservation("in a network of pods", by_pin=True)),
+        ("10.244.1.7", Reservation("in a network of pods", by_pin=True)),
         ("192.168.88.111", Reservation("an API server", by_pin=True)),
         ("192.168.88.113", None),
     ],
@@ -299,7 +304,7 @@ def test_a_reserved_address_says_what_for_and_whether_a_pin_would_do(
         NODE,
         addresses=tuple(
             Claim(each, NameSource.NODE_STATUS)
-            for each in ("192.168.88.111", "192.168.88.112", "10.7.1.7")
+            for each in ("192.168.88.111", "192.168.88.112", "10.244.1.7")
         ),
         control_plane=True,
     )

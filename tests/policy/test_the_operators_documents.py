@@ -154,6 +154,7 @@ def test_a_word_that_looks_like_one_of_ours_is_asked_about() -> None:
 BAD_RULES = {
     "names: '*'": "names '*'",
     "names: '*.?'": "names '*.?'",
+    "names: '*-*'": "names '*-*'",
     "names: Worker-*": "names 'Worker-*'",
     "names: '[a-z]*'": "names '[a-z]*'",
     "names: worker-*\n  perHour: 0": "perHour 0",

@@ -186,14 +186,33 @@ def test_an_address_of_a_service_is_held_whatever_the_operator_says(address: str
     assert held_by(address) == {"reserved-addresses": (HoldReason.RESERVED_ADDRESS, ())}
 
 
-@pytest.mark.parametrize("address", ["10.244.3.9", "10.7.2.9", "fd00:7::9"])
+SILENT = replace(CLUSTER, pod_networks=())
+
+
+@pytest.mark.parametrize(
+    ("address", "cluster"),
+    [("10.244.3.9", CLUSTER), ("10.7.2.9", SILENT), ("fd00:7::9", SILENT)],
+)
 def test_a_pods_address_wants_the_operators_word_even_if_its_host_key_answers_there(
-    address: str,
+    address: str, cluster: ClusterNames
 ) -> None:
-    assert held_by(address, source=NameSource.SSH_HOST_KEY) == {
+    assert held_by(address, cluster=cluster, source=NameSource.SSH_HOST_KEY) == {
         "reserved-addresses": (HoldReason.RESERVED_ADDRESS, (address,))
     }
-    assert held_by(address) == {}
+    assert held_by(address, cluster=cluster) == {}
+
+
+def test_a_node_that_names_every_network_its_pods_holds_no_other_where_the_cluster_tells() -> None:
+    """Whoever has a bootstrap token can make a Node with any spec.podCIDRs."""
+    greedy = Node(metadata=Metadata(name="w9"), spec=NodeSpec(pod_cidrs=("0.0.0.0/0", "::/0")))
+    reserved = reserved_of(CLUSTER, (*NODES, greedy))
+    assert reserved.pod_networks == (ip_network("10.244.0.0/16"),)
+    allowed = AllowedNames(
+        "w1",
+        (Claim("w1", NameSource.NODE_NAME),),
+        (Claim("192.168.90.1", NameSource.LIVE_CERTIFICATE),),
+    )
+    assert decide_entitlement(allowed, OtherNodes(), reserved).outcome is Outcome.PASS
 
 
 def test_an_external_address_of_a_service_wants_a_pin() -> None:

@@ -7,7 +7,8 @@ As in test_csrs_as_files, a case starts from what kubeadm 1.36.3 recorded and sa
     pins, recorded    entries by node, as they lie in the ConfigMaps; ${uid} is the UID of the recorded worker
     clientCsrs        client certificates that were issued while somebody watched: node, byNode, by, at, certificate
     watched           whether the client CSRs that were recorded were seen, from the beginning
-    first, loadBalancers, left, shown    the Node's first UID; Services' addresses; approvals left; who has shown the key
+    first, left, shown        the Node's first UID; approvals left; who has shown the key
+    loadBalancers, services   addresses of Services' load balancers; NAME.NAMESPACE of Services, besides those of each case
     expected          the outcome, the rules that say so, and the source
 """
 
@@ -33,7 +34,11 @@ from kubevouch.policy.sources.choice import (
     answer_for,
     written_claims,
 )
-from kubevouch.policy.sources.configuration import ApproverConfiguration, read_configuration
+from kubevouch.policy.sources.configuration import (
+    ApproverConfiguration,
+    read_configuration,
+    with_configured,
+)
 from kubevouch.policy.sources.inventory import read_inventory
 from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pins
 from kubevouch.policy.sources.recorded import RECORDED, RecordedNode, read_recorded
@@ -138,17 +143,23 @@ def decided(case: Object) -> tuple[Decision, SourceAnswer]:
         index.put(each)
     for name in {*nodes, *sources.pins, *sources.recorded, *case.get("inventory", {})}:
         written.put(name, written_claims(sources, name))
-    balanced = dict.fromkeys(case.get("loadBalancers", []), "Service web/lb")
+    configuration = sources.configuration
+    names = replace(
+        NAMES,
+        load_balancers=dict.fromkeys(case.get("loadBalancers", []), "Service web/lb"),
+        services=NAMES.services | dict.fromkeys(case.get("services", []), "a tenant's Service"),
+    )
+    if isinstance(configuration, ApproverConfiguration):
+        names = with_configured(names, configuration)
     pin = sources.pins.get(node.name)
     vouched = getattr(pin, "client_certificates", ())
-    configuration = sources.configuration
     facts = CsrFacts(
         csr=csr,
         at=at,
         node_exists=True,
         allowed=answer.allowed,
         other_nodes=index.others(node.name, asked, (), written.among(asked)),
-        reserved=reserved_of(replace(NAMES, load_balancers=balanced), nodes.values()),
+        reserved=reserved_of(names, nodes.values()),
         newest=csr.name,
         node_seen=NodeSeen(case.get("first", node.uid), node.uid, node.metadata.creation_timestamp),
         key_shown_by=frozenset(case.get("shown", [node.name])),

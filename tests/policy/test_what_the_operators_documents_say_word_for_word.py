@@ -103,6 +103,7 @@ def test_each_field_of_the_configuration_is_read() -> None:
         "newNodes: [{names: w-*, cidrs: [10.0.0.0/8, 'fd00::/64'], perHour: 5}]\n"
         "clusterDomain: .Xen.Corp.\n"
         "serviceCIDRs: [10.96.0.0/12, 'fd00:96::/112']\n"
+        "podCIDRs: [10.244.0.0/16, 'fd00:97::/56']\n"
         "deny: hard\n"
         "maxLifetime: 36h\n"
     )
@@ -111,6 +112,7 @@ def test_each_field_of_the_configuration_is_read() -> None:
         new_nodes=(NewNodeRule("w-*", (TEN, ip_network("fd00::/64")), 5),),
         cluster_domain="xen.corp",
         service_networks=(ip_network("10.96.0.0/12"), ip_network("fd00:96::/112")),
+        pod_networks=(ip_network("10.244.0.0/16"), ip_network("fd00:97::/56")),
         deny=DenyMode.HARD,
         max_lifetime=timedelta(hours=36),
         problems=(),
@@ -123,6 +125,7 @@ def test_what_the_configuration_does_not_say_is_as_without_one() -> None:
         new_nodes=(),
         cluster_domain="",
         service_networks=(),
+        pod_networks=(),
         deny=DenyMode.NONE,
         max_lifetime=timedelta(days=366),
         problems=(),
@@ -149,7 +152,7 @@ RIGHT = {
 VALID = "a configuration as docs/policy.md describes it was expected"
 LIFETIME = "hours or days such as 24h or 90d were expected"
 SOURCES = "sources: [inventory, pins, renewal] was expected, or some of them"
-KNOWN = "one of schemaVersion, sources, newNodes, clusterDomain, serviceCIDRs, deny, maxLifetime was expected"
+KNOWN = "one of schemaVersion, sources, newNodes, clusterDomain, serviceCIDRs, podCIDRs, deny, maxLifetime was expected"
 WRONG = {
     "sources: []": ("no source", SOURCES),
     "sources: [pins, dns]": ("Invalid enum value 'dns' - at `$.sources[1]`", VALID),
@@ -163,6 +166,7 @@ WRONG = {
     "zzz: 1\nyyy: 2": ("'yyy'", KNOWN),
     "serviceCIDRs: [10.96.0.1/12]": ("serviceCIDRs: 10.96.0.1/12 has host bits set", NETWORKS),
     "serviceCIDRs: [" + "10.0.0.0/8, " * 65 + "]": ("65 serviceCIDRs", "at most 64 are read"),
+    "podCIDRs: [10.244.0.1/16]": ("podCIDRs: 10.244.0.1/16 has host bits set", NETWORKS),
     "clusterDomain: '*.corp'": ("clusterDomain '*.corp' (a wildcard)", "a DNS domain was expected"),
     "clusterDomain: " + "a" * 81: (f"clusterDomain '{'a' * 80}' (not an RFC 1123 name)", "a DNS domain was expected"),
     'clusterDomain: "a\\nb"': ("clusterDomain 'a\\nb'", "one line of at most 512 characters was expected"),
@@ -204,16 +208,25 @@ def test_a_text_that_is_no_configuration_is_said_to_be_so(
     assert read_configuration(text) == Unreadable(CONFIGURATION, seen, expected)
 
 
-PATTERN = "a lower-case pattern with * and ? and some other letter was expected"
+PATTERN = "a lower-case pattern with * and ? was expected that begins with a letter or a digit, or has three of them side by side"
+ALL_THERE_ARE = "the networks of the nodes were expected, not all that there are"
 KEYS = "names, cidrs and perHour were expected"
 GOOD_RULES = {
     "{names: db-*, cidrs: [10.0.0.0/8], perHour: 1}": NewNodeRule("db-*", (TEN,), 1),
     "{names: db-*, cidrs: [10.0.0.0/8], perHour: 1000}": NewNodeRule("db-*", (TEN,), 1000),
     "{names: " + "a" * 253 + ", cidrs: [10.0.0.0/8], perHour: 2}": NewNodeRule("a" * 253, (TEN,), 2),
+    "{names: '0*', cidrs: [10.0.0.0/8], perHour: 2}": NewNodeRule("0*", (TEN,), 2),
+    "{names: '*-a9z-?', cidrs: [10.0.0.0/8], perHour: 2}": NewNodeRule("*-a9z-?", (TEN,), 2),
     "{names: 'x.?', cidrs: [" + "10.0.0.0/8, " * 64 + "], perHour: 2}": NewNodeRule("x.?", (TEN,) * 64, 2),
 }  # fmt: skip
 BAD_RULES = {
     "{names: '*.?', cidrs: [10.0.0.0/8], perHour: 1}": ("names '*.?'", PATTERN),
+    "{names: '*-*', cidrs: [10.0.0.0/8], perHour: 1}": ("names '*-*'", PATTERN),
+    "{names: '-a*', cidrs: [10.0.0.0/8], perHour: 1}": ("names '-a*'", PATTERN),
+    "{names: '?ab-cd*', cidrs: [10.0.0.0/8], perHour: 1}": ("names '?ab-cd*'", PATTERN),
+    "{names: '*1', cidrs: [10.0.0.0/8], perHour: 1}": ("names '*1'", PATTERN),
+    "{names: db-*, cidrs: [10.0.0.0/8, 0.0.0.0/0], perHour: 1}": ("cidrs: 0.0.0.0/0", ALL_THERE_ARE),
+    "{names: db-*, cidrs: ['::/0'], perHour: 1}": ("cidrs: ::/0", ALL_THERE_ARE),
     "{names: W-*, cidrs: [10.0.0.0/8], perHour: 1}": ("names 'W-*'", PATTERN),
     "{names: " + "a" * 254 + ", cidrs: [10.0.0.0/8], perHour: 1}": (f"names '{'a' * 80}'", PATTERN),
     "{names: w-*, cidrs: [10.0.0.0/8], perHour: 1}": ("names 'w-*' again", "one rule for each pattern was expected"),

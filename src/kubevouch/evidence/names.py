@@ -38,7 +38,7 @@ class ClusterNames:
     """Networks of Services; empty if no source states any."""
 
     pod_networks: tuple[Network, ...]
-    """As ClusterConfiguration has them; each Node's spec.podCIDRs are besides."""
+    """As ClusterConfiguration and kube-controller-manager's flags have them; empty if neither states any."""
 
     domains: tuple[str, ...]
     """The cluster's DNS domain by each source; empty if no source states it."""
@@ -55,13 +55,18 @@ class ClusterNames:
 
 
 def with_more(
-    names: ClusterNames, *, domains: Iterable[str] = (), service_networks: Iterable[Network] = ()
+    names: ClusterNames,
+    *,
+    domains: Iterable[str] = (),
+    service_networks: Iterable[Network] = (),
+    pod_networks: Iterable[Network] = (),
 ) -> ClusterNames:
     """The same, and what a survey of the kubelets (clusterDomain) or the operator tells besides."""
     return replace(
         names,
         domains=tuple(dict.fromkeys((*names.domains, *map(_domain, filter(None, domains))))),
         service_networks=tuple(dict.fromkeys((*names.service_networks, *service_networks))),
+        pod_networks=tuple(dict.fromkeys((*names.pod_networks, *pod_networks))),
     )
 
 

@@ -1,6 +1,6 @@
 """What no kubelet may be called: the cluster's own names and addresses, and what these are reserved for."""
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from itertools import pairwise
 
@@ -78,7 +78,13 @@ class ReservedNames(msgspec.Struct, frozen=True):
 
 
 def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
-    """The cluster's own names and addresses; nodes: for the networks of their pods (spec.podCIDRs)."""
+    """The cluster's own names and addresses.
+
+    nodes: for the networks of their pods (spec.podCIDRs), where nothing else tells these. A node can write that field itself,
+    when it makes its Node and as long as nobody has (plugin/pkg/admission/noderestriction looks at other fields): whatever
+    it names would hold all nodes that nobody has written down. kube-controller-manager gives out parts of the cluster's
+    network only, so that nothing is lost where that is known.
+    """
     names, addresses = _split(cluster.virtual)
     _, endpoints = _split(cluster.own_endpoints)
     _, external = _split(cluster.external)
@@ -90,9 +96,7 @@ def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
     for name, what in services.items():
         alone, _, namespace = name.partition(".")
         (system if namespace in _SYSTEM_NAMESPACES else short).setdefault(alone, what)
-    pods = [*cluster.pod_networks]
-    for node in nodes:
-        pods += networks_of(",".join(node.spec.pod_cidrs))
+    named = networks_of(",".join(cidr for node in nodes for cidr in node.spec.pod_cidrs))
     return ReservedNames(
         names=names,
         services=services,
@@ -102,7 +106,7 @@ def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
         addresses=addresses,
         networks=dict.fromkeys(cluster.service_networks, "a Service"),
         namespaces=frozenset(name.partition(".")[2] for name in services),
-        pod_networks=_collapsed(pods),
+        pod_networks=_collapsed(cluster.pod_networks or named),
         external_addresses=external,
         load_balancer_names=balanced_names,
         load_balancer_addresses=balanced,
@@ -198,7 +202,7 @@ def _by_the_cluster(
 
 
 def _service(
-    labels: list[str], reserved: ReservedNames, namespaces: Set[str] | None = None
+    labels: list[str], reserved: ReservedNames, namespaces: frozenset[str] | None = None
 ) -> str | None:
     """The Service that a name with its namespace is of, or of whose pods. namespaces: None for any.
 

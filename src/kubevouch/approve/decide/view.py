@@ -13,7 +13,7 @@ from kubevouch.approve.decide.budget import ApprovalBudget
 from kubevouch.approve.decide.sources import WatchedSources
 from kubevouch.approve.decide.waiting import WaitingCsr, WaitingCsrs
 from kubevouch.evidence.approvers import BY_US
-from kubevouch.evidence.names import ClusterNames, with_more
+from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import CONTROL_PLANE_LABEL
 from kubevouch.kube.resources import CertificateSigningRequest, Metadata, Node
 from kubevouch.kube.resources.meta import ManagedMetadata
@@ -23,7 +23,7 @@ from kubevouch.policy.csr_index import CsrIndex
 from kubevouch.policy.facts import CsrLimits
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames, reserved_of
-from kubevouch.policy.sources.configuration import ApproverConfiguration
+from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
 from kubevouch.policy.standing import ClientCsr, LiveNode, client_csr_of
 from kubevouch.policy.standings import Standings
 
@@ -181,11 +181,7 @@ class ClusterView:
         configuration = self.sources.configuration_or_default
         due = self._pods_changed and now - self._reserved_at >= _RESERVED_AGAIN
         if self._reserved is None or due or self._reserved_for is not configuration:
-            names = with_more(
-                self.names,
-                domains=[configuration.cluster_domain],
-                service_networks=configuration.service_networks,
-            )
+            names = with_configured(self.names, configuration)
             self._reserved = reserved_of(names, self.nodes.values())
             self._reserved_for, self._reserved_at = configuration, now
             self._pods_changed = False

@@ -47,11 +47,11 @@ async def _tested(api: "ApiClient", clock: "Clock") -> "tuple[SelfTestRow, ...]"
     from kubevouch.cli.csr.written import gather_written
     from kubevouch.evidence.gather.inquiry import Inquiry, together
     from kubevouch.evidence.gather.names import gather_names
-    from kubevouch.evidence.names import with_more
     from kubevouch.kube.resources import NODES
     from kubevouch.policy.reserved import reserved_of
     from kubevouch.policy.selftest import self_test
     from kubevouch.policy.selftest_attacks import ATTACKS
+    from kubevouch.policy.sources.configuration import with_configured
 
     inquiry = Inquiry(clock)
     nodes, names, written = await together(
@@ -62,12 +62,7 @@ async def _tested(api: "ApiClient", clock: "Clock") -> "tuple[SelfTestRow, ...]"
     if written.doubt is not None:
         raise NothingToTest("what is written down in the cluster", written.doubt.text)
     sources = written.or_else(WatchedSources())
-    configuration = sources.configuration_or_default
-    names = with_more(
-        names,
-        domains=[configuration.cluster_domain],
-        service_networks=configuration.service_networks,
-    )
+    names = with_configured(names, sources.configuration_or_default)
     rows = self_test(ATTACKS, nodes, sources.current, reserved_of(names, nodes), clock.now())
     if not rows:
         raise NothingToTest("nodes", "there is no Node", "one was expected, to make a CSR for")

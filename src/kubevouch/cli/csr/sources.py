@@ -41,7 +41,7 @@ from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.pins import Pins, allowed_by_pins
 from kubevouch.policy.sources.choice import IdentitySource, written_answer
-from kubevouch.policy.sources.configuration import ApproverConfiguration
+from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
 from kubevouch.policy.sources.recorded import RecordedNode
 from kubevouch.policy.standing import LiveNode, StandingAnswer, standing_of
 from kubevouch.rollout.decide.binding import not_the_cluster
@@ -121,11 +121,10 @@ class Sources:
         )
         if evidence.nodes.is_known:
             check_nodes(self.allowed, (node.name for node in evidence.nodes.or_else(())))
-        configured = _configuration(written)
         names = with_more(
-            evidence.names,
-            domains=(*self.domains, *filter(None, (configured.cluster_domain,))),
-            service_networks=(*self.service_networks, *configured.service_networks),
+            with_configured(evidence.names, _configuration(written)),
+            domains=self.domains,
+            service_networks=self.service_networks,
         )
         return CsrEvidence(replace(evidence, names=names), written)
 

@@ -7,44 +7,54 @@ from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.kubelet_config import gather_kubelet_config
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
 from kubevouch.evidence.names import ClusterNames, kubeadm_names, networks_of
-from kubevouch.evidence.snapshot import KubeletConfigMap, flag_value
+from kubevouch.evidence.snapshot import (
+    CONTROL_PLANE_LABEL,
+    KubeletConfigMap,
+    flag_value,
+    is_control_plane,
+)
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     CONFIG_MAPS,
     ENDPOINT_SLICES,
+    NODES,
     PODS,
     SERVICE_CIDRS,
     SERVICES,
     ConfigMap,
     EndpointSlice,
+    Node,
     Pod,
     Service,
     ServiceCidr,
 )
 
 _SERVICE_OF = "kubernetes.io/service-name"
+_TELLS_NETWORKS = "component in (kube-apiserver, kube-controller-manager)"
 
 
 async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
     """Asks for all of it at the same time.
 
-    Several sources tell the Service network and the DNS domain; that one of these cannot be read is a doubt only where
-    no other tells (`policy.reserved` says so). Without Services, endpoints or ClusterConfiguration the lists lack names.
+    Several sources tell the networks and the DNS domain; that one of these cannot be read is a doubt only where no other
+    tells (`policy.reserved` says so). Without Services, endpoints or ClusterConfiguration the lists lack names.
     """
     kubeadm: Measured[ConfigMap]
     services: Measured[tuple[Service, ...]]
     slices: Measured[tuple[EndpointSlice, ...]]
     cidrs: Measured[tuple[ServiceCidr, ...]]
-    api_servers: Measured[tuple[Pod, ...]]
+    static_pods: Measured[tuple[Pod, ...]]
+    control_planes: Measured[tuple[Node, ...]]
     kubelet_config: Measured[KubeletConfigMap]
-    kubeadm, services, slices, cidrs, api_servers, kubelet_config = await together(
+    kubeadm, services, slices, cidrs, static_pods, control_planes, kubelet_config = await together(
         inquiry.ask(api.get(CONFIG_MAPS, "kubeadm-config", "kube-system")),
         inquiry.ask(api.list_all(SERVICES)),
         inquiry.ask(
             api.list_all(ENDPOINT_SLICES, "default", label_selector=f"{_SERVICE_OF}=kubernetes")
         ),
         inquiry.ask(api.list_all(SERVICE_CIDRS)),
-        inquiry.ask(api.list_all(PODS, "kube-system", label_selector="component=kube-apiserver")),
+        inquiry.ask(api.list_all(PODS, "kube-system", label_selector=_TELLS_NETWORKS)),
+        inquiry.ask(api.list_all(NODES, label_selector=CONTROL_PLANE_LABEL)),
         gather_kubelet_config(api, inquiry),
     )
     said = kubeadm_names(kubeadm)
@@ -66,9 +76,10 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
         virtual.update(dict.fromkeys(service.addresses, what))
         balancers.update(dict.fromkeys(service.load_balancer_addresses, what))
         external.update(dict.fromkeys(service.spec.external_ips, what))
+    believed = _on_control_planes(static_pods.or_else(()), control_planes.or_else(()))
     subnets = [
         *(cidr for each in cidrs.or_else(()) for cidr in each.spec.cidrs),
-        *_flags(api_servers.or_else(()), "service-cluster-ip-range"),
+        *_flags(believed, "service-cluster-ip-range"),
     ]
     joiners = kubelet_config.value.cluster_domain if kubelet_config.value else ""
     doubts = [each.doubt for each in (kubeadm, services, slices) if each.doubt is not None]
@@ -82,12 +93,26 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
         service_networks=tuple(
             dict.fromkeys((*said.service_networks, *networks_of(",".join(subnets))))
         ),
-        pod_networks=said.pod_networks,
+        pod_networks=tuple(
+            dict.fromkeys(
+                (*said.pod_networks, *networks_of(",".join(_flags(believed, "cluster-cidr"))))
+            )
+        ),
         domains=tuple(dict.fromkeys(filter(None, (said.domain, joiners)))),
         doubts=tuple(doubts),
         loopback=api.access.loopback,
         load_balancers={name: what for name, what in balancers.items() if name not in virtual},
     )
+
+
+def _on_control_planes(pods: Iterable[Pod], nodes: Iterable[Node]) -> list[Pod]:
+    """Those of the pods that run on a control plane, by a label that no node can give itself.
+
+    Every node may create pods in kube-system that are called and labelled as an API server's, as long as they are mirror pods
+    of its own (plugin/pkg/admission/noderestriction, admitPodCreate): what stands in their flags is the node's word.
+    """
+    names = {each.name for each in nodes if is_control_plane(each)}
+    return [each for each in pods if each.spec.node_name in names]
 
 
 def _flags(pods: Iterable[Pod], name: str) -> list[str]:

@@ -10,6 +10,7 @@ import msgspec
 
 from kubevouch import goyaml
 from kubevouch.errors import nearest
+from kubevouch.evidence.names import ClusterNames, with_more
 from kubevouch.policy.claims import Network
 from kubevouch.policy.facts import CsrLimits
 from kubevouch.policy.sources.new_nodes import NewNodeRule
@@ -27,6 +28,8 @@ _MOST_PER_HOUR = 1_000
 _LARGEST = 64 * 1024
 _LIFETIME = re.compile(r"([1-9][0-9]{0,5})([hd])")
 _PATTERN = re.compile(r"[a-z0-9.*?-]{1,253}")
+_SAYS_SOMETHING = re.compile(r"[a-z0-9].*|.*[a-z0-9]{3}.*")
+"""Whoever joins a node chooses its name: *-* or *1* is a pattern for whatever he likes."""
 
 
 class SourceWord(StrEnum):
@@ -56,6 +59,7 @@ class ApproverConfiguration(msgspec.Struct, frozen=True):
     new_nodes: tuple[NewNodeRule, ...] = ()
     cluster_domain: str = ""
     service_networks: tuple[Network, ...] = ()
+    pod_networks: tuple[Network, ...] = ()
     deny: DenyMode = DenyMode.NONE
     max_lifetime: timedelta = CsrLimits().lifetime
     problems: tuple[str, ...] = ()
@@ -73,6 +77,7 @@ class _Document(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     new_nodes: list[object] = []
     cluster_domain: str = ""
     service_networks: list[str] = msgspec.field(default_factory=list, name="serviceCIDRs")
+    pod_networks: list[str] = msgspec.field(default_factory=list, name="podCIDRs")
     deny: DenyMode = DenyMode.NONE
     max_lifetime: str = ""
 
@@ -96,12 +101,23 @@ def read_configuration(text: str) -> ApproverConfiguration | Unreadable:
             new_nodes=rules,
             cluster_domain=_domain(document.cluster_domain),
             service_networks=_networks(document.service_networks, "serviceCIDRs"),
+            pod_networks=_networks(document.pod_networks, "podCIDRs"),
             deny=document.deny,
             max_lifetime=_lifetime(document.max_lifetime),
             problems=problems,
         )
     except NotAnEntry as error:
         return Unreadable(_WHERE, error.seen, error.expected)
+
+
+def with_configured(names: ClusterNames, configuration: ApproverConfiguration) -> ClusterNames:
+    """The cluster's own names, and what the configuration tells besides."""
+    return with_more(
+        names,
+        domains=[configuration.cluster_domain],
+        service_networks=configuration.service_networks,
+        pod_networks=configuration.pod_networks,
+    )
 
 
 def _document(text: str) -> _Document:
@@ -159,10 +175,11 @@ def _rule(said: object, earlier: Collection[str]) -> NewNodeRule:
         read = msgspec.convert(said, _NewNodes)
     except msgspec.ValidationError as error:
         raise NotAnEntry(str(error), "names, cidrs and perHour were expected") from None
-    if not _PATTERN.fullmatch(read.names) or not read.names.strip("*?."):
+    if not _PATTERN.fullmatch(read.names) or not _SAYS_SOMETHING.fullmatch(read.names):
         raise NotAnEntry(
             f"names {read.names[:80]!r}",
-            "a lower-case pattern with * and ? and some other letter was expected",
+            "a lower-case pattern with * and ? was expected that begins with a letter or a digit, or has three of them "
+            "side by side",
         )
     if read.names in earlier:
         raise NotAnEntry(f"names {read.names!r} again", "one rule for each pattern was expected")
@@ -171,6 +188,10 @@ def _rule(said: object, earlier: Collection[str]) -> NewNodeRule:
     networks = _networks(read.cidrs, "cidrs")
     if not networks:
         raise NotAnEntry("no cidrs", "the networks of the nodes were expected")
+    if whole := next((each for each in networks if each.prefixlen == 0), None):
+        raise NotAnEntry(
+            f"cidrs: {whole}", "the networks of the nodes were expected, not all that there are"
+        )
     return NewNodeRule(read.names, networks, read.per_hour)
 
 
