@@ -178,8 +178,12 @@ class Running:
 
     async def decided(self, name: str) -> None:
         """Until the log speaks of this CSR."""
+        await self.logged(f'"{name}"')
+
+    async def logged(self, text: str) -> None:
+        """Until the log has this text."""
         async with asyncio.timeout(GENEROUS):
-            while f'"{name}"' not in self.log:
+            while text not in self.log:
                 await asyncio.sleep(0.01)
 
 
@@ -224,7 +228,6 @@ async def approving(
     async with ApiClient(access, clock=clock, environ={}, observe=instruments.request) as api:
         controller = ApproverController(
             api,
-            clock,
             Log(lines.append, clock),
             ApproverSettings(SPACE, identity, dry_run=dry_run, elects=elects),
             registry=registry,

@@ -32,7 +32,7 @@ from kubevouch.x509.gotext import printable, unmapped
 from kubevouch.x509.issue import KeyKind, SelfSignedPair, kubelet_self_signed
 from kubevouch.x509.keys import PrivateKeyBlock, PublicKey
 from kubevouch.x509.kinds import CertificateKind, classify, node_name_of, self_signed_host
-from kubevouch.x509.lifetimes import remaining_life
+from kubevouch.x509.lifetimes import duration_text, remaining_life
 from kubevouch.x509.names import Name
 from kubevouch.x509.quirks import Quirk, QuirkCode
 from kubevouch.x509.reasons import Verdict, VerifyReason
@@ -59,6 +59,7 @@ __all__ = [
     "X509Error",
     "classify",
     "describe",
+    "duration_text",
     "key_belongs",
     "kubelet_self_signed",
     "new_csr",

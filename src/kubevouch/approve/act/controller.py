@@ -12,6 +12,7 @@ from kubevouch.approve.act.cluster_facts import ClusterFacts
 from kubevouch.approve.act.decider import Decider
 from kubevouch.approve.act.events import EventSender
 from kubevouch.approve.act.instruments import ApproverInstruments
+from kubevouch.approve.act.own_clock import OwnClockWatch
 from kubevouch.approve.act.queue import DecisionQueue
 from kubevouch.approve.act.reactions import WatchReactions
 from kubevouch.approve.act.records import RecordWriter
@@ -19,7 +20,6 @@ from kubevouch.approve.act.served import ServedWatch
 from kubevouch.approve.act.telling import Telling
 from kubevouch.approve.act.watching import CSR_LIFE, Watches
 from kubevouch.approve.decide.view import ClusterView
-from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
@@ -52,12 +52,14 @@ class ApproverSettings:
 
 
 class ApproverController:
-    """One process of the approver. instruments: in the registry. rng: returns a random number in [0, 1)."""
+    """One process of the approver. instruments: in the registry. rng: returns a random number in [0, 1).
+
+    Its time is the API server's, as `api` is told it: only the log writes this machine's.
+    """
 
     def __init__(
         self,
         api: ApiClient,
-        clock: Clock,
         log: Log,
         settings: ApproverSettings,
         *,
@@ -66,7 +68,7 @@ class ApproverController:
         rng: Callable[[], float],
     ) -> None:
         self._api = api
-        self._clock = clock
+        self._clock = clock = api.server_clock
         self._log = log
         self._settings = settings
         self._registry = registry
@@ -89,6 +91,7 @@ class ApproverController:
             changed=self._reactions.names_changed,
             report=self._reporter("Failed to read the cluster's own names or CAs"),
         )
+        self._own_clock = OwnClockWatch(clock, log)
         self._watches = self._make_watches()
         self._decider = self._make_decider()
         self._measure()
@@ -178,6 +181,7 @@ class ApproverController:
             queue_depth=lambda: self._queue.depth,
             served_mismatch=lambda: self._served.mismatches,
             source_problems=lambda: len(self._view.sources.problems),
+            clock_ahead_seconds=lambda: self._own_clock.seconds_ahead,
             synced=lambda: float(self._reactions.begun and self._facts.known),
         )
 
@@ -225,6 +229,7 @@ class ApproverController:
                 self._records,
                 self._events,
                 self._served,
+                self._own_clock,
             ):
                 tasks.create_task(part.run())
 

@@ -105,6 +105,7 @@ class _Measured:
         "queue_depth": "CSRs that are due for a look, or being looked at.",
         "served_mismatch": "Nodes that do not serve the certificate that was issued for them two minutes ago or earlier.",
         "source_problems": "ConfigMaps of the approver that cannot be read, wholly or in part.",
+        "clock_ahead_seconds": "By how much this machine's clock is ahead of the API server's at least; negative: behind it.",
         "synced": "Whether everything has been listed once.",
     }
 

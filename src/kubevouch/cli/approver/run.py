@@ -134,7 +134,6 @@ def _run(
                 log.info("There are neither pins nor a configuration", error=absent)
             controller = ApproverController(
                 api,
-                clock,
                 log,
                 settings,
                 registry=registry,

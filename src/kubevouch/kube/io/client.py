@@ -229,7 +229,7 @@ class ApiClient(HttpClient):
             raise Conflict(where, seen, code=409, reason="Conflict", message=seen)
         body = {
             "metadata": {"resourceVersion": csr.metadata.resource_version},
-            "status": {"conditions": [first_condition(condition, self._clock.now())]},
+            "status": {"conditions": [first_condition(condition, self.server_clock.now())]},
         }
         return await self.read(
             CertificateSigningRequest, "PATCH", path, body=body, content_type=_MERGE_PATCH

@@ -20,6 +20,7 @@ from kubevouch.kube.io.credentials import Credential, Credentials, fixed_or_file
 from kubevouch.kube.io.exec_plugin import ExecPlugin
 from kubevouch.kube.io.transport import ApiResponse, ResponseLimits, StreamLimits, Transport
 from kubevouch.kube.refusals import refusal, web_page
+from kubevouch.kube.server_clock import ServerClock
 
 T = TypeVar("T")
 JSON = Any
@@ -45,7 +46,8 @@ class HttpClient:
     """`async with` it.
 
     environ: what an exec plugin inherits. interactive: whether a plugin may read from our standard input. observe:
-    called for each request; the stream of a watch is not one.
+    called for each request; the stream of a watch is not one. server_clock: what the answers so far tell of the API
+    server's clock.
     Every method raises KubeError, or KubeconfigError for a credential's file that is not there.
     """
 
@@ -62,6 +64,7 @@ class HttpClient:
         self.access = access
         self._observe = observe
         self._clock = clock
+        self.server_clock = ServerClock(clock)
         self._limits = limits or ResponseLimits()
         self._credentials = _credentials(access, clock, environ, interactive=interactive)
         self._transport = Transport(access)
@@ -138,11 +141,13 @@ class HttpClient:
         limits: ResponseLimits,
     ) -> ApiResponse:
         ended, how = self._observe(method, target), "cancelled"
+        began = self._clock.monotonic()
         try:
             answer = await self._transport.send(
                 method, target, credential, limits, headers=headers, body=data
             )
             how = str(answer.code)
+            self.server_clock.answered(answer.headers.get("date", ""), began)
         except KubeError as error:
             how = error.seen
             raise

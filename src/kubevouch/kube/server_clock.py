@@ -1,0 +1,75 @@
+"""The API server's clock, as far as its answers tell it by their header Date.
+
+CSRs are dated by the API server, and kubelets wait by their own watches. So how old a CSR is can only be told by the API
+server's clock: this machine's may be hours wrong.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from kubevouch.clock import Clock
+
+_FORM: Final = "%a, %d %b %Y %H:%M:%S GMT"
+_RESOLUTION: Final = timedelta(seconds=1)
+_LONGEST: Final = 5.0
+"""Seconds. An answer that took longer tells the time too vaguely."""
+
+_YEARS: Final = range(2000, 9000)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """At the moment `heard`, by our monotonic clock, it was between `date` and so much later."""
+
+    date: datetime
+    heard: float
+    within: timedelta
+
+
+class ServerClock:
+    """A clock for decisions: this machine's, as long as the last answer of the API server leaves that possible.
+
+    Otherwise the nearest time that it does leave possible. Without an answer that tells the time it is this machine's.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._told: _Told | None = None
+
+    def answered(self, date: str, began: float) -> None:
+        """An answer has come. date: its header, "" if it has none. began: when it was asked for, by `monotonic`."""
+        heard = self.monotonic()
+        if heard - began > _LONGEST:
+            return
+        try:
+            at = datetime.strptime(date, _FORM).replace(tzinfo=UTC)
+        except ValueError:
+            return
+        if at.year in _YEARS:
+            self._told = _Told(at, heard, _RESOLUTION + timedelta(seconds=heard - began))
+
+    def now(self) -> datetime:
+        """What the API server's clock shows now; it goes on at our pace between two answers."""
+        return self._nearest(self._clock.now())
+
+    @property
+    def own_is_ahead(self) -> timedelta:
+        """By how much this machine's clock is ahead of the API server's at least; negative where it is behind."""
+        own = self._clock.now()
+        return own - self._nearest(own)
+
+    def _nearest(self, own: datetime) -> datetime:
+        told = self._told
+        if told is None:
+            return own
+        earliest = told.date + timedelta(seconds=self.monotonic() - told.heard)
+        return min(max(own, earliest), earliest + told.within)
+
+    def monotonic(self) -> float:
+        """This machine's."""
+        return self._clock.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Returns after that many seconds, or at once for zero and less."""
+        await self._clock.sleep(seconds)

@@ -1,0 +1,146 @@
+"""An approver whose machine has a wrong clock: it judges by the API server's, and says so."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kubevouch.approve.act.own_clock import OwnClockWatch
+from kubevouch.kube.server_clock import ServerClock
+from kubevouch.serve.logs import Log
+from kubevouch.system_clock import SystemClock
+from tests.approve.conftest import Cluster, ago, approving
+from tests.support.clocks import WoundClock
+from tests.support.scripted.kinds import CSRS
+
+
+class WrongClock(SystemClock):
+    """The wall clock is so much ahead; time passes as it does."""
+
+    def __init__(self, ahead: timedelta) -> None:
+        self.ahead = ahead
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+HOURS = [timedelta(hours=5), timedelta(hours=-5), timedelta(minutes=-10), timedelta(days=800)]
+
+
+@pytest.mark.parametrize("ahead", HOURS)
+async def test_a_fresh_csr_is_approved_whatever_this_machines_clock_shows(
+    cluster: Cluster, ahead: timedelta
+) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster, clock=WrongClock(ahead)) as running:
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+        await running.logged("One of two clocks is wrong")
+        assert running.metric("kubevouch_approver_clock_ahead_seconds") == pytest.approx(
+            ahead.total_seconds(), abs=5
+        )
+    (condition,) = cluster.conditions("csr-1")
+    # What is written for ever has the time at which it happened.
+    written = datetime.fromisoformat(condition["lastUpdateTime"])
+    assert abs(written - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("ahead", HOURS)
+async def test_a_csr_whose_kubelet_has_given_up_is_held_whatever_this_machines_clock_shows(
+    cluster: Cluster, ahead: timedelta
+) -> None:
+    """By a clock that is as much behind as the CSR is old, it would look as if it had just been made."""
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    made = cluster.csr("csr-1", "n1")
+    made["metadata"]["creationTimestamp"] = ago(max(1200, -ahead.total_seconds()))
+    cluster.server.store.put(CSRS, made)
+    async with approving(cluster, clock=WrongClock(ahead)) as running:
+        await running.decided("csr-1")
+        assert "TooOld" in running.log
+        await asyncio.sleep(0.2)
+    assert not cluster.conditions("csr-1")
+
+
+@pytest.mark.parametrize(
+    ("date", "words"),
+    [
+        ("07:00:00", "this machine's clock is 4 hours ahead of the API server's"),
+        ("17:00:00", "this machine's clock is 5 hours behind the API server's"),
+    ],
+)
+def test_it_is_told_at_once_again_each_hour_and_when_it_is_over(date: str, words: str) -> None:
+    lines: list[str] = []
+    own = WoundClock(NOON)
+    clock = ServerClock(own)
+    watch = OwnClockWatch(clock, Log(lines.append, own))
+    watch.look()
+    assert not lines
+    clock.answered(f"Tue, 24 Nov 2026 {date} GMT", own.monotonic())
+    for _ in range(60):
+        own.wind(timedelta(minutes=1))
+        watch.look()
+    (line,) = lines
+    assert words in line
+    own.wind(timedelta(minutes=2))
+    watch.look()
+    assert len(lines) == 2
+    clock.answered(f"{own.now():%a, %d %b %Y %H:%M:%S GMT}", own.monotonic())
+    watch.look()
+    watch.look()
+    assert len(lines) == 3
+    assert "agrees with the API server's again" in lines[2]
+
+
+async def test_a_clock_that_is_right_is_not_spoken_of(cluster: Cluster) -> None:
+    async with approving(cluster) as running:
+        await running.logged("Began to lead")
+        assert running.metric("kubevouch_approver_clock_ahead_seconds") == 0
+        assert "clock" not in running.log
+
+
+def test_between_two_answers_the_api_servers_clock_goes_on() -> None:
+    own = WoundClock(NOON)
+    clock = ServerClock(own)
+    clock.answered("Tue, 24 Nov 2026 15:00:00 GMT", own.monotonic())
+    own.wind(timedelta(minutes=2))
+    assert clock.now() == datetime(2026, 11, 24, 15, 2, tzinfo=UTC)
+    assert clock.own_is_ahead == -timedelta(hours=3)
+
+
+def test_this_machines_clock_counts_as_long_as_the_answer_leaves_it_possible() -> None:
+    """The header has whole seconds, and the answer was on its way for a while."""
+    own = WoundClock(NOON)
+    clock = ServerClock(own)
+    clock.answered("Tue, 24 Nov 2026 11:59:58 GMT", own.monotonic() - 1.5)
+    assert clock.now() == NOON
+    clock.answered("Tue, 24 Nov 2026 11:59:57 GMT", own.monotonic() - 1.5)
+    assert clock.now() == NOON - timedelta(seconds=0.5)
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "",
+        "yesterday",
+        "Tue, 24 Nov 2026 15:00:00 +0100",
+        "Tue, 24 Nov 2026 25:00:00 GMT",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Mon, 01 Jan 0001 00:00:00 GMT",
+        "2026-11-24T15:00:00Z",
+    ],
+)
+def test_a_header_that_tells_no_time_is_left_alone(date: str) -> None:
+    own = WoundClock(NOON)
+    clock = ServerClock(own)
+    clock.answered(date, own.monotonic())
+    assert clock.now() == NOON
+
+
+def test_an_answer_that_was_long_on_its_way_tells_no_time() -> None:
+    own = WoundClock(NOON)
+    clock = ServerClock(own)
+    clock.answered("Tue, 24 Nov 2026 15:00:00 GMT", own.monotonic() - 6)
+    assert clock.now() == NOON
