@@ -1,4 +1,4 @@
-"""The API server's clock, as far as its answers tell it by their header Date.
+"""The API server's clock, as its answers show it in their header Date.
 
 CSRs are dated by the API server, and kubelets wait by their own watches. So how old a CSR is can only be told by the API
 server's clock: this machine's may be hours wrong.
@@ -13,7 +13,7 @@ from kubevouch.clock import Clock
 _FORM: Final = "%a, %d %b %Y %H:%M:%S GMT"
 _RESOLUTION: Final = timedelta(seconds=1)
 _LONGEST: Final = 5.0
-"""Seconds. An answer that took longer tells the time too vaguely."""
+"""Seconds. An answer that took longer says too vaguely what time it is."""
 
 _YEARS: Final = range(2000, 9000)
 
@@ -30,7 +30,7 @@ class _Told:
 class ServerClock:
     """A clock for decisions: this machine's, as long as the last answer of the API server leaves that possible.
 
-    Otherwise the nearest time that it does leave possible. Without an answer that tells the time it is this machine's.
+    Otherwise the nearest time that it does leave possible. Before the first answer it is this machine's.
     """
 
     def __init__(self, clock: Clock) -> None:

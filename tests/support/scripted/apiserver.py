@@ -22,7 +22,7 @@ class ScriptedApiServer(Answers):
 
     context: a server's TLS context, with CERT_OPTIONAL in it if clients may show a certificate;
     None serves plain HTTP. `requests` is everything it saw, in order; `faults` are played before the truth.
-    `watches` are the open ones.
+    `watches` are the open ones. Its answers have the clock's time as their Date.
     """
 
     def __init__(self, context: ssl.SSLContext | None, clock: Clock) -> None:
@@ -55,7 +55,7 @@ class ScriptedApiServer(Answers):
 
     async def truth(self, request: web.Request) -> web.StreamResponse:
         """The true answer, for a script that only delays it."""
-        return _response(self.answer(await seen(request)))
+        return self._response(self.answer(await seen(request)))
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         looked = await seen(request)
@@ -66,15 +66,14 @@ class ScriptedApiServer(Answers):
                 return await play(request)
             if (watching := self.watching(looked)) is not None:
                 return await self.watches.serve(request, watching)
-            return _response(self.answer(looked))
+            return self._response(self.answer(looked))
         except StatusError as error:
-            return _response(refusal(error))
+            return self._response(refusal(error))
 
-
-def _response(answer: Answer) -> web.Response:
-    return web.Response(
-        status=answer.code,
-        body=answer.body,
-        content_type=answer.content_type,
-        headers=answer.headers,
-    )
+    def _response(self, answer: Answer) -> web.Response:
+        return web.Response(
+            status=answer.code,
+            body=answer.body,
+            content_type=answer.content_type,
+            headers={"Date": f"{self._clock.now():%a, %d %b %Y %H:%M:%S GMT}", **answer.headers},
+        )

@@ -54,7 +54,7 @@ class ApproverSettings:
 class ApproverController:
     """One process of the approver. instruments: in the registry. rng: returns a random number in [0, 1).
 
-    Its time is the API server's, as `api` is told it: only the log writes this machine's.
+    The time is the API server's: only the log writes this machine's.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ _AGAIN: Final = 3600.0
 
 
 class OwnClockWatch:
-    """Looks at the clock that the API server's answers have told of."""
+    """Compares this machine's clock with what the API server's answers say."""
 
     def __init__(self, clock: ServerClock, log: Log) -> None:
         self._clock = clock

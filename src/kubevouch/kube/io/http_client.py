@@ -46,8 +46,8 @@ class HttpClient:
     """`async with` it.
 
     environ: what an exec plugin inherits. interactive: whether a plugin may read from our standard input. observe:
-    called for each request; the stream of a watch is not one. server_clock: what the answers so far tell of the API
-    server's clock.
+    called for each request; the stream of a watch is not one. server_clock: the API server's, as
+    its answers show it.
     Every method raises KubeError, or KubeconfigError for a credential's file that is not there.
     """
 
