@@ -2,7 +2,7 @@
 
 import click
 
-from kubevouch.cli.approver.options import applying
+from kubevouch.cli.approver.options import applying, print_role
 from kubevouch.cli.common.options import cluster, terminal_of
 
 
@@ -33,6 +33,7 @@ from kubevouch.cli.common.options import cluster, terminal_of
 @click.option(
     "--no-pins", is_flag=True, help="Pin no node now. Where there are pins none is added."
 )
+@print_role("INSTALLER", "whoever installs, upgrades or removes")
 @click.pass_context
 def command(
     ctx: click.Context,

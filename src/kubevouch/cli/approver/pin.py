@@ -2,6 +2,7 @@
 
 import click
 
+from kubevouch.cli.approver.options import print_role
 from kubevouch.cli.common.options import allow, cluster, output, terminal_of
 from kubevouch.errors import UsageError
 
@@ -21,6 +22,7 @@ from kubevouch.errors import UsageError
 @click.option("--remove", is_flag=True, help="Remove the pins of these nodes.")
 @allow
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@print_role("PINNER", "whoever pins or runs the self-test")
 @click.pass_context
 def command(
     ctx: click.Context,

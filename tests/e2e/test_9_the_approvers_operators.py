@@ -1,0 +1,127 @@
+"""Whoever installs the approver, and whoever pins, with exactly the roles that are printed: they are enough, and no more."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.e2e.cluster import Cluster, Ran
+from tests.e2e.told import eventually, serving_requests
+from tests.support.manifests import objects
+
+SPACE = "kubevouch-system"
+IMAGE, OTHER = ("registry.example.com/kubevouch@sha256:" + each * 32 for each in ("4f", "5e"))
+
+
+def _rights(roles: list[dict[str, object]]) -> set[tuple[str, str]]:
+    """(verb, resource) of every rule."""
+    rules = [rule for role in roles for rule in role.get("rules") or []]  # type: ignore[attr-defined]
+    return {(verb, what) for rule in rules for what in rule["resources"] for verb in rule["verbs"]}
+
+
+def _asked(cluster: Cluster, user: str, since: datetime) -> tuple[set[tuple[str, str]], list[str]]:
+    """What that user asked, as rights; and what was refused."""
+    log = cluster.audit_of(user, since)
+    refused = [f"{each.verb} {each.what} {each.name}" for each in log if each.code == 403]
+    return {(each.verb, each.what) for each in log}, refused
+
+
+@pytest.fixture
+def gone_afterwards(cluster: Cluster) -> Iterator[Cluster]:
+    try:
+        yield cluster
+    finally:
+        for name in ("kubevouch-approver-installer", "kubevouch-pinner"):
+            cluster.kubectl("delete", "clusterrole", name, "--ignore-not-found")
+            for space in ("kube-system", "default"):
+                cluster.kubectl("delete", "role", name, "-n", space, "--ignore-not-found")
+        assert cluster.kubevouch("approver", "remove", "--pins", "--yes").code == 0
+        cluster.kubectl("delete", "namespace", SPACE, "--ignore-not-found", seconds=120)
+
+
+def test_the_installers_printed_role_is_enough_and_no_more(
+    gone_afterwards: Cluster, tmp_path: Path
+) -> None:
+    cluster, since = gone_afterwards, datetime.now(UTC)
+    user = f"installer-{int(since.timestamp())}"
+    kubeconfig = cluster.user(user, tmp_path)
+    role = cluster.kubevouch("approver", "install", "--print-role")
+    assert role.code == 0, role
+    cluster.bind(role.out, "kubevouch-approver-installer", user)
+
+    def does(*words: str) -> Ran:
+        ran = cluster.kubevouch("approver", *words, kubeconfig=kubeconfig)
+        assert ran.code in (0, 4), ran  # the image is nowhere: on the bed its pods are not ready
+        return ran
+
+    install = ("install", "--new-nodes", "hold", "--yes", "--wait", "1s", "--image")
+    does(*install, IMAGE, "--dry-run")
+    does(*install, IMAGE)
+    does(*install, IMAGE, "--enforce")
+    does("upgrade", "--image", OTHER, "--yes", "--wait", "1s")
+    does("remove", "--yes")
+    left = does("remove", "--pins", "--yes")
+    assert f"The namespace {SPACE} stays" in left.err
+    asked, refused = _asked(cluster, user, since)
+    # Only about what else lies in the namespace, which then stays.
+    assert {each.partition(" ")[0] for each in refused} <= {"list"}, refused
+    handed_on = _rights(list(objects("10-rbac.yaml")))  # type: ignore[arg-type]
+    unused = _rights(list(yaml.safe_load_all(role.out))) - asked - handed_on
+    # Two replicas are for two control planes; what an apply creates is a patch in the audit log.
+    one_control_plane = {(verb, "poddisruptionbudgets") for verb in ("patch", "delete")}
+    assert {each for each in unused if each[0] not in ("bind", "create")} <= one_control_plane
+
+
+def test_whoever_lacks_a_right_of_the_approvers_cannot_hand_it_on(
+    gone_afterwards: Cluster, tmp_path: Path
+) -> None:
+    """The roles hold what the approver's hold for a reason: RBAC refuses the installation without one of them."""
+    cluster = gone_afterwards
+    user = f"weak-installer-{int(datetime.now(UTC).timestamp())}"
+    kubeconfig = cluster.user(user, tmp_path)
+    printed = cluster.kubevouch("approver", "install", "--print-role").out
+    weak = printed.replace("resources: [signers]", "resources: [nothing]")
+    cluster.bind(weak, "kubevouch-approver-installer", user)
+    words = ("approver", "install", "--image", IMAGE, "--new-nodes", "hold", "--yes")
+    ran = cluster.kubevouch(*words, kubeconfig=kubeconfig)
+    assert ran.code != 0
+    assert "attempting to grant RBAC permissions not currently held" in " ".join(ran.err.split())
+    found = cluster.kubectl("get", "clusterrole", "kubevouch-approver", check=False)
+    assert found.returncode != 0
+
+
+def test_the_pinners_printed_role_is_enough_and_no_more(
+    gone_afterwards: Cluster, tmp_path: Path
+) -> None:
+    cluster, since = gone_afterwards, datetime.now(UTC)
+    cluster.state("pending")
+    eventually(lambda: len(serving_requests(cluster)) >= len(cluster.nodes), "CSRs")
+    install = ("install", "--new-nodes", "hold", "--no-pins", "--yes", "--wait", "1s", "--image")
+    installed = cluster.kubevouch("approver", *install, IMAGE)
+    assert installed.code in (0, 4), installed
+    user = f"pinner-{int(since.timestamp())}"
+    kubeconfig = cluster.user(user, tmp_path)
+    role = cluster.kubevouch("approver", "pin", "--print-role")
+    assert role.code == 0, role
+    cluster.bind(role.out, "kubevouch-pinner", user)
+    node = cluster.workers[0].name
+    (csr,) = [
+        str(each["metadata"]["name"])  # type: ignore[index]
+        for each in serving_requests(cluster)
+        if each["spec"]["username"] == f"system:node:{node}"  # type: ignore[index]
+    ][-1:]
+    codes = {
+        ("pin", "--diff"): 1,
+        ("pin", "--yes"): 0,
+        ("selftest",): 0,
+        ("pin", node, "--csr", csr, "--yes"): 0,
+        ("pin", node, "--remove", "--yes"): 0,
+    }
+    for words, code in codes.items():
+        ran = cluster.kubevouch("approver", *words, kubeconfig=kubeconfig)
+        assert ran.code == code, (words, ran)
+    asked, refused = _asked(cluster, user, since)
+    assert refused == []
+    assert _rights(list(yaml.safe_load_all(role.out))) - asked == set()
