@@ -6,6 +6,12 @@ from kubevouch.cli.approver.options import applying, print_role
 from kubevouch.cli.common.options import cluster, terminal_of
 
 
+def _roles() -> str:
+    from kubevouch.cli.approver.roles import INSTALLER
+
+    return INSTALLER
+
+
 @click.command("install", short_help="Put the approver into the cluster. Shows every change, asks.")
 @cluster
 @applying
@@ -33,7 +39,7 @@ from kubevouch.cli.common.options import cluster, terminal_of
 @click.option(
     "--no-pins", is_flag=True, help="Pin no node now. Where there are pins none is added."
 )
-@print_role("INSTALLER", "whoever installs, upgrades or removes")
+@print_role(_roles, "whoever installs, upgrades or removes")
 @click.pass_context
 def command(
     ctx: click.Context,

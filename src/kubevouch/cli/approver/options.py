@@ -23,14 +23,12 @@ class _Image(click.ParamType[str]):
         )
 
 
-def print_role(name: str, what: str) -> Callable[[F], F]:
-    """--print-role, which needs no other option. name: INSTALLER or PINNER of `roles`. what: who needs it."""
+def print_role(roles: Callable[[], str], who: str) -> Callable[[F], F]:
+    """--print-role, which needs no other option. roles: their manifest. who: who needs them."""
 
     def printed(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         if value and not ctx.resilient_parsing:
-            from kubevouch.cli.approver import roles
-
-            terminal_of(ctx).out(getattr(roles, name).rstrip())
+            terminal_of(ctx).out(roles().rstrip())
             ctx.exit()
 
     return click.option(
@@ -39,7 +37,7 @@ def print_role(name: str, what: str) -> Callable[[F], F]:
         is_eager=True,
         expose_value=False,
         callback=printed,
-        help=f"Print the roles that {what} needs, and exit.",
+        help=f"Print the roles that {who} needs, and exit.",
     )
 
 

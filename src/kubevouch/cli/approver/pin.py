@@ -7,6 +7,12 @@ from kubevouch.cli.common.options import allow, cluster, output, terminal_of
 from kubevouch.errors import UsageError
 
 
+def _roles() -> str:
+    from kubevouch.cli.approver.roles import PINNER
+
+    return PINNER
+
+
 @click.command("pin", short_help="Write down which names and addresses nodes have. Asks first.")
 @click.argument("nodes", nargs=-1, metavar="[NODE...]")
 @cluster
@@ -22,7 +28,7 @@ from kubevouch.errors import UsageError
 @click.option("--remove", is_flag=True, help="Remove the pins of these nodes.")
 @allow
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
-@print_role("PINNER", "whoever pins or runs the self-test")
+@print_role(_roles, "whoever pins or runs the self-test")
 @click.pass_context
 def command(
     ctx: click.Context,
