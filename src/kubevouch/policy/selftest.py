@@ -36,6 +36,11 @@ VICTIM_NAME = "kubevouch-selftest-victim"
 VICTIM_ADDRESS = ip_address("192.0.2.17")
 """Of a Node that is there during the test only: a cluster of one node has no other to attack (RFC 5737)."""
 
+_VICTIM = Node(
+    metadata=Metadata(name=VICTIM_NAME),
+    status=NodeStatus(addresses=(NodeAddress(type="InternalIP", address=str(VICTIM_ADDRESS)),)),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -143,7 +148,7 @@ def scene_of(
 ) -> Scene | None:
     """An honest CSR of the first node that may have one, workers first; of any node if no node may. None: there is no Node."""
     index, written = NodeIndex(), WrittenClaims()
-    for node in (*nodes, _node(VICTIM_NAME, str(VICTIM_ADDRESS))):
+    for node in (*nodes, _VICTIM):
         index.put(node)
         written.put(node.name, written_claims(sources, node.name))
     workers_first = sorted(nodes, key=is_control_plane)[:_MOST_TRIED]
@@ -178,13 +183,6 @@ def _honest(
         at=at,
         template=CsrTemplate(user, names=names, addresses=addresses),
         username=user,
-    )
-
-
-def _node(name: str, address: str) -> Node:
-    return Node(
-        metadata=Metadata(name=name, uid=name),
-        status=NodeStatus(addresses=(NodeAddress(type="InternalIP", address=address),)),
     )
 
 
