@@ -125,6 +125,23 @@ async def test_a_node_that_is_gone_is_forgotten(cluster: Cluster) -> None:
         await cluster.until(lambda: "w1" not in recorded(cluster))
 
 
+async def test_an_address_that_was_admitted_is_free_as_soon_as_its_record_is_gone(
+    cluster: Cluster,
+) -> None:
+    """The Node goes first, its record some seconds later: whoever waits for the address is looked at then, too."""
+    cluster.node("w1", "192.0.2.1")
+    cluster.configure(*RULE)
+    async with approving(cluster, clock=HurriedClock(5.0)) as running:
+        cluster.csr("csr-1", "w1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+        cluster.node("w2", "192.0.2.1")
+        cluster.csr("csr-2", "w2")
+        await running.decided("csr-2")
+        assert "ForeignAddress" in running.log
+        cluster.delete_node("w1")
+        await cluster.until(lambda: cluster.approved("csr-2"))
+
+
 async def test_what_went_while_nobody_watched_is_forgotten_later(cluster: Cluster) -> None:
     cluster.node("w1", "192.0.2.1")
     cluster.configure(*RULE)

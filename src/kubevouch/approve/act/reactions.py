@@ -138,6 +138,7 @@ class WatchReactions:
             return
         for node in nodes:
             self._look_at(self._view.waiting.of_node(node))
+        self._look_at(self._view.waiting.asking_for(self._view.sources.take_touched()))
 
     def _decided(self, news: DecidedCsr) -> None:
         found = news.found

@@ -16,7 +16,7 @@ from kubevouch.policy.sources.inventory import INVENTORY, INVENTORY_KEY, Invento
 from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pins
 from kubevouch.policy.sources.recorded import RECORDED, RecordedNode, read_recorded
 from kubevouch.policy.sources.stored import MOST_ENTRIES, Shard, Unreadable, shard_names
-from kubevouch.policy.written import WrittenClaims
+from kubevouch.policy.written import Value, WrittenClaims
 
 T = TypeVar("T")
 
@@ -79,6 +79,7 @@ class WatchedSources:
     problems: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """What is wrong with each ConfigMap."""
 
+    _touched: set[Value] = field(default_factory=set)
     current: IdentitySources = field(init=False)
 
     def __post_init__(self) -> None:
@@ -136,8 +137,13 @@ class WatchedSources:
         concerned, problems = shards.put(name, data)
         self._note(name, problems)
         for node in concerned:
-            self.written.put(node, written_claims(self.current, node))
+            self._touched |= self.written.put(node, written_claims(self.current, node))
         return concerned
+
+    def take_touched(self) -> set[Value]:
+        """Names and addresses that a pin or a record has got or lost since this was asked last: whose they are may decide."""
+        touched, self._touched = self._touched, set()
+        return touched
 
     def _put_inventory(self, text: str | None) -> None:
         found = None if text is None else read_inventory(text)

@@ -1,18 +1,18 @@
 """The serving CSRs that nobody has decided about, and which of them a change concerns."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from kubevouch.kube.resources import CertificateSigningRequest, Node
-from kubevouch.policy.claims import Address, as_address
+from kubevouch.policy.claims import as_address
 from kubevouch.policy.csr import Csr, asked_of, requestor_node
 from kubevouch.policy.rule import MOST_LOOKED_AT
+from kubevouch.policy.written import Value
 from kubevouch.x509 import unmapped
 
 K = TypeVar("K")
-_Value = str | Address
 _ASKS_AGAIN = timedelta(minutes=20)
 """A kubelet waits 15 minutes for its CSR (client-go util/certificate/certificate_manager.go)."""
 
@@ -67,7 +67,7 @@ class WaitingCsrs:
     def __init__(self) -> None:
         self._by_name: dict[str, WaitingCsr] = {}
         self._by_node: dict[str, set[str]] = {}
-        self._by_value: dict[_Value, set[str]] = {}
+        self._by_value: dict[Value, set[str]] = {}
 
     def __len__(self) -> int:
         return len(self._by_name)
@@ -99,6 +99,10 @@ class WaitingCsrs:
         """The names of those that this node asks for."""
         return tuple(self._by_node.get(node, ()))
 
+    def asking_for(self, values: Iterable[Value]) -> set[str]:
+        """The names of those that ask for one of these names and addresses."""
+        return {name for value in values for name in self._by_value.get(value, ())}
+
     def touched_by(self, *nodes: Node | None) -> set[str]:
         """The names of those that a change of a Node concerns: its own, and those that ask for what it has or had."""
         found: set[str] = set()
@@ -123,7 +127,7 @@ class WaitingCsrs:
         return [age for age, each in ages if not each.over or age < _ASKS_AGAIN]
 
 
-def _asked_values(csr: Csr) -> set[_Value]:
+def _asked_values(csr: Csr) -> set[Value]:
     """Of a flood nothing: no rule looks at it, so no change makes it pass."""
     asked = asked_of(csr)
     if asked is None or len(asked.names) + len(asked.addresses) > 2 * MOST_LOOKED_AT:
