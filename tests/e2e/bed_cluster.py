@@ -77,6 +77,23 @@ class BedCluster(Programs):
     def audit_of(self, user: str, since: datetime) -> tuple[Entry, ...]:
         return tuple(e for e in self.bed.audit(since) if e.user.username == account(user))
 
+    def where_pods_run(self, node: str) -> BedNode:
+        return self.bed.node(node)
+
+    def process_of(self, pod: str, node: str) -> str:
+        sh = self.bed.node(node).sh
+        found = sh("pgrep -f 'approver run'").stdout.split()
+        for each in found:
+            if sh(f"nsenter -t {each} -u hostname", check=False).stdout == f"{pod}\n":
+                return each
+        raise AssertionError((pod, found))
+
+    def printed_by(self, namespace: str, pod: str, node: str) -> str:
+        """From the node's disk: the kubelet's port may be dark."""
+        path = f"/var/log/pods/{namespace}_{pod}_*/*/*.log"
+        lines = self.bed.node(node).sh(f"cat {path}").stdout.splitlines()
+        return "\n".join(line.split(" ", 3)[3] for line in lines)
+
     def stop_controller_manager(self) -> None:
         self.bed.stop_controller_manager()
 

@@ -133,6 +133,14 @@ class Running(Protocol):
         ...
 
 
+class Shell(Protocol):
+    """Where a script can be run."""
+
+    def sh(
+        self, script: str, *arguments: str, check: bool = True, seconds: float = 120
+    ) -> Done: ...
+
+
 class Cluster(Protocol):
     """The whole of it: one control plane, three workers."""
 
@@ -201,6 +209,18 @@ class Cluster(Protocol):
 
     def node_kubeconfig(self, node: Node, folder: Path) -> Path:
         """A kubeconfig with the kubelet's own client certificate: what root on that node has."""
+        ...
+
+    def where_pods_run(self, node: str) -> Shell:
+        """Where the processes of that node's pods are seen, and signalled: on the node, or beside a lab."""
+        ...
+
+    def process_of(self, pod: str, node: str) -> str:
+        """The process id of the approver that this pod runs, as it is counted there."""
+        ...
+
+    def printed_by(self, namespace: str, pod: str, node: str) -> str:
+        """What the container of a pod has printed since it was started last."""
         ...
 
     def stop_controller_manager(self) -> None: ...

@@ -34,12 +34,14 @@ def cluster(
 
 
 @pytest.fixture(scope="session")
-def without_pods(cluster: Cluster) -> None:
-    """For what runs as a process beside a cluster whose pods run nothing. The bed runs it as pods (tests/e2e/approver)."""
+def control_plane_processes(cluster: Cluster) -> None:
+    """For what is done to the API server's own process, to etcd, or to packets on their way: a lab has none of these."""
     from tests.e2e.bed_cluster import BedCluster
 
-    if isinstance(cluster, BedCluster):
-        pytest.skip("pods run on this cluster: tests/e2e/approver has the approver as pods")
+    if not isinstance(cluster, BedCluster):
+        pytest.skip(
+            "a lab's API server is no process of its own, has no etcd, and nothing cuts loopback"
+        )
 
 
 @pytest.fixture(scope="session")
@@ -48,17 +50,19 @@ def built_image(cluster: Cluster) -> building.Image:
     from tests.e2e.bed_cluster import BedCluster
 
     if not isinstance(cluster, BedCluster):
-        pytest.skip("no pod runs on this cluster")
+        pytest.skip("a lab's pods run no image")
     return building.build(Folders.of(os.environ))
 
 
 @pytest.fixture(scope="session")
-def image_reference(cluster: Cluster, built_image: building.Image) -> str:
-    """The image by its digest, as a pod on any node may name it."""
+def image_reference(cluster: Cluster, request: pytest.FixtureRequest) -> str:
+    """The image by its digest, as a pod on any node may name it. A lab's pods run this checkout, whatever they name."""
     from tests.e2e.bed_cluster import BedCluster
 
-    assert isinstance(cluster, BedCluster)
-    return cluster.bed.load_image(built_image.archive)
+    if not isinstance(cluster, BedCluster):
+        return "registry.example.com/kubevouch@sha256:" + "4f" * 32
+    built: building.Image = request.getfixturevalue("built_image")
+    return cluster.bed.load_image(built.archive)
 
 
 @pytest.fixture

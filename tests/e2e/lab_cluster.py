@@ -43,6 +43,17 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class Here:
+    """This machine, on which a lab's pods are processes."""
+
+    def sh(self, script: str, *arguments: str, check: bool = True, seconds: float = 120) -> Ended:
+        words = ("sh", "-c", script, "sh", *arguments)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=seconds, check=False)
+        assert done.returncode == 0 or not check, (script, done)
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True)
 class LabNode:
     """One node. Everything here goes by the lab's own process, so it works while its ssh is cut."""
 
@@ -183,6 +194,24 @@ class LabCluster(Programs):
 
     def audit_of(self, user: str, since: datetime) -> tuple[Entry, ...]:
         return tuple(each for each in self.audit(since) if each.user.username == account(user))
+
+    def where_pods_run(self, node: str) -> Here:
+        del node
+        return Here()
+
+    def process_of(self, pod: str, node: str) -> str:
+        del node
+        wanted = f"HOSTNAME={pod}".encode()
+        for each in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words = (each / "cmdline").read_bytes()
+                if b"approver\0run" in words and wanted in (each / "environ").read_bytes():
+                    return each.name
+        raise AssertionError(pod)
+
+    def printed_by(self, namespace: str, pod: str, node: str) -> str:
+        del node
+        return self.kubectl("logs", "-n", namespace, pod).stdout
 
     def stop_controller_manager(self) -> None:
         ask(self.folder, {"do": "stop-controller-manager"})

@@ -175,6 +175,7 @@ def restricted(cluster: Cluster) -> Iterator[str]:
     cluster.kubectl("delete", "pods", "--all", "-n", NAMESPACE, "--timeout=90s", seconds=100)
 
 
+@pytest.mark.usefixtures("built_image")
 def test_pods_run_it_as_any_user_on_a_read_only_root(
     cluster: Cluster, image_reference: str, restricted: str
 ) -> None:
@@ -202,6 +203,7 @@ def test_pods_run_it_as_any_user_on_a_read_only_root(
     assert said["program"] == f"kubevouch {__version__}\n"
 
 
+@pytest.mark.usefixtures("built_image")
 def test_the_metrics_server_serves_from_a_pod_that_gives_it_flags_alone(
     cluster: Cluster, image_reference: str
 ) -> None:

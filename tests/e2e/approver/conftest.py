@@ -7,7 +7,6 @@ from itertools import count
 
 import pytest
 
-from tests.e2e.bed_cluster import BedCluster
 from tests.e2e.cluster import Cluster, Node
 from tests.e2e.told import eventually
 
@@ -47,7 +46,6 @@ def approver(
     cluster: Cluster, image_reference: str, begun: datetime
 ) -> Iterator[InstalledApprover]:
     """Installed while the CSRs of all kubelets wait; once it has approved them by the pins that `install` made."""
-    assert isinstance(cluster, BedCluster)
     clean(cluster)
     cluster.state("pending")
     with installed(cluster, image_reference) as made:

@@ -23,12 +23,12 @@ def cut_off(cluster: Cluster, pod: ApproverPod) -> Iterator[None]:
     there, back = f"-s {address} -p tcp --dport 6443", f"-d {address} -p tcp --sport 6443"
     rules = (f"INPUT {there}", f"FORWARD {there}", f"OUTPUT {back}", f"FORWARD {back}")
     for rule in rules:
-        pod.node.sh(f"iptables -w -I {rule} -j DROP")
+        pod.sh(f"iptables -w -I {rule} -j DROP")
     try:
         yield
     finally:
         for rule in rules:
-            pod.node.sh(f"iptables -w -D {rule} -j DROP")
+            pod.sh(f"iptables -w -D {rule} -j DROP")
 
 
 def restart_api_server(cluster: Cluster) -> None:

@@ -9,8 +9,6 @@ from typing import Any
 
 import yaml
 
-from real.bed import Bed, Node
-from tests.e2e.bed_cluster import BedCluster
 from tests.e2e.cluster import Audited, Cluster, Ran
 from tests.e2e.programs import CHECKOUT
 from tests.e2e.told import eventually
@@ -26,41 +24,36 @@ _READY = ("rollout", "status", f"deployment/{NAME}", "-n", NAMESPACE, "--timeout
 
 @dataclass(frozen=True)
 class ApproverPod:
-    """One pod. What is done to its process is done on its node, so that Kubernetes learns of it as of any failure."""
+    """One pod. What is done to its process is done where its node sees it, so that Kubernetes learns of it as of any failure."""
 
     name: str
-    node: Node
+    cluster: Cluster
+    node: str
 
     @property
     def process(self) -> str:
         """Its process id, as its node counts them."""
-        found = self.node.sh("pgrep -f 'approver run'").stdout.split()
-        for each in found:
-            if (
-                self.node.sh(f"nsenter -t {each} -u hostname", check=False).stdout
-                == f"{self.name}\n"
-            ):
-                return each
-        raise AssertionError((self.name, found))
+        return self.cluster.process_of(self.name, self.node)
+
+    def sh(self, script: str) -> str:
+        """What a script prints where its process is seen."""
+        return self.cluster.where_pods_run(self.node).sh(script).stdout
 
     def signal(self, process: str, signal: str) -> None:
-        self.node.sh(f"kill -{signal} {process}")
+        self.sh(f"kill -{signal} {process}")
 
     def memory(self, process: str) -> int:
         """Resident bytes."""
-        text = self.node.sh(f"grep VmRSS /proc/{process}/status").stdout
-        return int(text.split()[1]) * 1024
+        return int(self.sh(f"grep VmRSS /proc/{process}/status").split()[1]) * 1024
 
     def connections(self, process: str) -> int:
         """Open sockets."""
-        return int(self.node.sh(f"ls -l /proc/{process}/fd | grep -c socket:").stdout)
+        return int(self.sh(f"ls -l /proc/{process}/fd | grep -c socket:"))
 
     def log(self) -> list[dict[str, Any]]:
-        """Its log from the node's disk, the container that runs now: the kubelet's port may be dark."""
-        path = f"/var/log/pods/{NAMESPACE}_{self.name}_*/approver/*.log"
-        lines = self.node.sh(f"cat {path}").stdout.splitlines()
-        texts = [line.split(" ", 3)[3] for line in lines]
-        return [json.loads(text) for text in texts if text.startswith("{")]
+        """The log of the container that runs now."""
+        text = self.cluster.printed_by(NAMESPACE, self.name, self.node)
+        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
 @dataclass(frozen=True)
@@ -68,13 +61,12 @@ class InstalledApprover:
     """The Deployment, and what is asked about it."""
 
     cluster: Cluster
-    bed: Bed
 
     def pods(self) -> list[ApproverPod]:
         words = ("get", "pods", "-n", NAMESPACE, "-l", f"app.kubernetes.io/name={NAME}")
         items = json.loads(self.cluster.kubectl(*words, "-o", "json").stdout)["items"]
         return [
-            ApproverPod(each["metadata"]["name"], self.bed.node(each["spec"]["nodeName"]))
+            ApproverPod(each["metadata"]["name"], self.cluster, each["spec"]["nodeName"])
             for each in items
             if each["spec"].get("nodeName") and not each["metadata"].get("deletionTimestamp")
         ]
@@ -121,7 +113,7 @@ class InstalledApprover:
 
 @contextmanager
 def installed(
-    cluster: BedCluster, image: str, *words: str, rule: str = "sim-*"
+    cluster: Cluster, image: str, *words: str, rule: str = "sim-*"
 ) -> Iterator[InstalledApprover]:
     """Installed as an operator does it, with a rule for new nodes; removed afterwards, with all that it has written.
 
@@ -133,7 +125,7 @@ def installed(
     ran = cluster.kubevouch("approver", "install", "--image", image, "--yes", *chosen, *more)
     assert ran.code == 0, ran
     try:
-        yield InstalledApprover(cluster, cluster.bed)
+        yield InstalledApprover(cluster)
     finally:
         clean(cluster)
 

@@ -93,6 +93,7 @@ def test_a_leader_that_was_stopped_past_its_lease_writes_nothing_once_it_goes_on
     assert both.approvals(now) == dict.fromkeys(asked, 1)
 
 
+@pytest.mark.usefixtures("control_plane_processes")
 def test_an_api_server_that_starts_again_loses_no_csr(
     approver: InstalledApprover, site: Joining, crowd: list[SimulatedNode], now: datetime
 ) -> None:

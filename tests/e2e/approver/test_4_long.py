@@ -36,6 +36,7 @@ def _said(pod: ApproverPod, message: str) -> int:
     return sum(message in str(line) for line in pod.log())
 
 
+@pytest.mark.usefixtures("control_plane_processes")
 def test_a_leader_that_is_cut_off_approves_nothing_and_afterwards_everything(
     approver: InstalledApprover, site: Joining, few: list[SimulatedNode], now: datetime
 ) -> None:
@@ -50,6 +51,7 @@ def test_a_leader_that_is_cut_off_approves_nothing_and_afterwards_everything(
     assert approver.approvals(now) == dict.fromkeys(asked, 1)
 
 
+@pytest.mark.usefixtures("control_plane_processes")
 def test_revisions_that_are_gone_are_listed_anew(
     approver: InstalledApprover,
     site: Joining,
@@ -72,6 +74,7 @@ def test_revisions_that_are_gone_are_listed_anew(
     assert approver.approvals(now) == dict.fromkeys(asked, 1)
 
 
+@pytest.mark.usefixtures("control_plane_processes")
 def test_a_held_csr_explains_itself_after_its_events_have_expired(
     approver: InstalledApprover, site: Joining
 ) -> None:

@@ -29,6 +29,7 @@ from kubevouch_lab.identity.authentication import Authentication
 from kubevouch_lab.identity.authorization import Authorization
 from kubevouch_lab.identity.node_restriction import NodeRestriction
 from kubevouch_lab.identity.reviews import Reviews
+from kubevouch_lab.objects import Object, name_of, namespace_of, uid_of
 from kubevouch_lab.proxies.aggregation import Aggregation
 from kubevouch_lab.proxies.node_proxy import NodeProxy
 from kubevouch_lab.rng import Entropy, uids
@@ -119,8 +120,9 @@ class ControlPlane:
         self._site_approver = asyncio.create_task(self._kept_alive("approver", self._approver.run))
         self.start_controllers()
 
-    def token(self, namespace: str, account: str) -> str:
-        """A token of a service account, as its pods have one; good for a year. Raises StatusError."""
+    def token(self, pod: Object) -> str:
+        """The token of a pod's service account, bound to the pod as its kubelet asks for it. Raises StatusError."""
+        account = pod["spec"].get("serviceAccountName") or "default"
         info = RequestInfo(
             "create",
             "",
@@ -128,10 +130,11 @@ class ControlPlane:
             version="v1",
             resource="serviceaccounts",
             subresource="token",
-            namespace=namespace,
+            namespace=namespace_of(pod),
             name=account,
         )
-        wanted = {"spec": {"expirationSeconds": 365 * 24 * 3600}}
+        bound = {"apiVersion": "v1", "kind": "Pod", "name": name_of(pod), "uid": uid_of(pod)}
+        wanted = {"spec": {"expirationSeconds": 365 * 24 * 3600, "boundObjectRef": bound}}
         made = self.authentication.tokens.requested(info, wanted)
         return str(made["status"]["token"])
 

@@ -16,13 +16,15 @@ from kubevouch.clock import Clock
 from kubevouch_lab.apiserver.kinds import PODS
 from kubevouch_lab.cluster import seed
 from kubevouch_lab.cluster.active_faults import ActiveFaults, keep_active_faults, read_active_faults
+from kubevouch_lab.cluster.approver import ApproverProgram
 from kubevouch_lab.cluster.authorities import Authorities
 from kubevouch_lab.cluster.control_plane import ControlPlane
 from kubevouch_lab.cluster.folder import Folder, LabError, Record
 from kubevouch_lab.cluster.history import ClusterHistory
 from kubevouch_lab.cluster.machine import Machine
 from kubevouch_lab.cluster.make_folder import make
-from kubevouch_lab.cluster.metrics_server import MetricsServers
+from kubevouch_lab.cluster.metrics_server import MetricsServerProgram
+from kubevouch_lab.cluster.pod_servers import PodServers
 from kubevouch_lab.cluster.scenario import Scenario
 from kubevouch_lab.cluster.site import BLOCKS, Host, Site
 from kubevouch_lab.cluster.states import State
@@ -66,7 +68,7 @@ class Lab:
         self.machines: dict[str, Machine] = {}
         self.record: Record
         self.control_plane: ControlPlane
-        self.servers: MetricsServers
+        self.servers: PodServers
 
     @property
     def site(self) -> Site:
@@ -93,14 +95,8 @@ class Lab:
         )
         self._running.push_async_callback(self.control_plane.stop)
         await self.control_plane.start()
-        self.servers = MetricsServers(
-            self.site.api_url,
-            pki.ca.chain,
-            clock=self.clock,
-            entropy=self.entropy,
-            token=self.control_plane.token,
-            resolution=self.pace * 2,
-        )
+        self.servers = self._pod_servers(pki.ca.chain)
+        self.control_plane.authentication.tokens.ends = self.servers.ends
         self._running.push_async_callback(self.servers.stop)
         self._following = asyncio.create_task(self._follow_pods())
         self._running.callback(self._following.cancel)
@@ -112,6 +108,23 @@ class Lab:
                 await fault(self, scenario.machines(self))
 
         self._announce()
+
+    def _pod_servers(self, ca: bytes) -> PodServers:
+        metrics = MetricsServerProgram(
+            self.site.api_url,
+            ca,
+            clock=self.clock,
+            entropy=self.entropy,
+            token=self.control_plane.token,
+            resolution=self.pace * 2,
+        )
+        approver = ApproverProgram(
+            self.site,
+            ca,
+            token=self.control_plane.token,
+            loopback_addresses=self.folder.loopback_addresses,
+        )
+        return PodServers((metrics, approver), self.clock)
 
     def _announce(self) -> None:
         whole = [

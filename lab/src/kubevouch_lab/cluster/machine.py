@@ -9,8 +9,8 @@ from kubevouch_lab.clock import OffsetClock
 from kubevouch_lab.cluster.active_faults import ActiveFaults
 from kubevouch_lab.cluster.folder import Folder, LabError
 from kubevouch_lab.cluster.kubeadm import kubeadm
-from kubevouch_lab.cluster.metrics_server import MetricsServers
 from kubevouch_lab.cluster.operator_files import HOST_KEY
+from kubevouch_lab.cluster.pod_servers import PodServers
 from kubevouch_lab.cluster.runtime import NodeRuntime
 from kubevouch_lab.cluster.site import Host, Site
 from kubevouch_lab.kubelets.kubelet import Kubelet
@@ -44,7 +44,7 @@ class Machine:
         *,
         clock: Clock,
         entropy: Entropy,
-        servers: MetricsServers,
+        servers: PodServers,
         pods: Callable[[], list[Object]],
         housekeeping: float = 1.0,
     ) -> None:

@@ -1,14 +1,12 @@
-"""What runs the containers of a node: nothing, for most of them; our own metrics server for those of metrics-server."""
+"""What runs the containers of a node: nothing, for most of them; their own programs for some (`pod_servers`)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_network
 
-from kubevouch_lab.cluster.metrics_server import MetricsServers
+from kubevouch_lab.cluster.pod_servers import PodServers
 from kubevouch_lab.cluster.site import Host, Site
 from kubevouch_lab.kubelets.pods import ContainerLogLine, ContainerState
 from kubevouch_lab.objects import Object, name_of, namespace_of, status_of, uid_of
-
-_METRICS = ("k8s-app", "metrics-server")
 
 
 class NodeRuntime:
@@ -18,7 +16,7 @@ class NodeRuntime:
         self,
         site: Site,
         host: Host,
-        servers: MetricsServers,
+        servers: PodServers,
         pods: Callable[[], list[Object]],
     ) -> None:
         self._site = site
@@ -30,8 +28,8 @@ class NodeRuntime:
         """Called when a container does otherwise than before."""
 
     def state(self, pod: Object, _container: str) -> ContainerState:
-        """Every container runs; a metrics server is ready when it says so."""
-        if not _is_metrics_server(pod):
+        """Every container runs; what has a program is ready when that says so."""
+        if not self._servers.has_program(pod):
             return ContainerState()
         address = self.address(pod)
         return self._servers.state(pod, address, self.changed)
@@ -47,11 +45,11 @@ class NodeRuntime:
         return held or self._given[uid]
 
     def log(self, namespace: str, pod: str, container: str) -> Sequence[ContainerLogLine] | None:
-        """What a metrics server has logged; the others are silent."""
+        """What its program has printed; the others are silent."""
         found = next((p for p in self._pods() if _named(p) == (namespace, pod)), None)
         if found is None or container not in {c["name"] for c in found["spec"]["containers"]}:
             return None
-        return self._servers.log(uid_of(found)) if _is_metrics_server(found) else ()
+        return self._servers.log(uid_of(found))
 
     def _free(self) -> Iterator[str]:
         """Addresses of the node's network that no pod has: the first one is the gateway's."""
@@ -62,15 +60,6 @@ class NodeRuntime:
         hosts = ip_network(self._site.pod_network(self._host)).hosts()
         next(hosts)
         yield from (str(each) for each in hosts if str(each) not in taken)
-
-
-def _is_metrics_server(pod: Object) -> bool:
-    label, value = _METRICS
-    metadata = pod["metadata"]
-    return (
-        metadata["namespace"] == "kube-system"
-        and (metadata.get("labels") or {}).get(label) == value
-    )
 
 
 def _named(pod: Object) -> tuple[str, str]:
