@@ -67,7 +67,7 @@ def test_the_installers_printed_role_is_enough_and_no_more(
     asked, refused = _asked(cluster, user, since)
     # Only about what else lies in the namespace, which then stays.
     assert {each.partition(" ")[0] for each in refused} <= {"list"}, refused
-    handed_on = _rights(list(objects("10-rbac.yaml")))  # type: ignore[arg-type]
+    handed_on = _rights(list(objects("10-rbac.yaml")))
     unused = _rights(list(yaml.safe_load_all(role.out))) - asked - handed_on
     # Two replicas are for two control planes; what an apply creates is a patch in the audit log.
     one_control_plane = {(verb, "poddisruptionbudgets") for verb in ("patch", "delete")}
