@@ -77,7 +77,7 @@ class Scenario(_Said, frozen=True, kw_only=True):
     """One case. state: the recording it starts from.
 
     kubelets: by short node name, or "all" for the rest. objects: merge patches (RFC 7386) by Kind/name, * allowed; null
-    deletes. add: whole objects. approver: kubelet-csr-approver with its role; down: no pod of its is ready; ours: kubevouch's own runs; ours-down: it does not.
+    deletes. add: whole objects. approver: kubelet-csr-approver with its role; down: no pod of its is ready; ours: kubevouch's own runs; ours-down: it does not; ours-leaderless: its pods are ready and none leads.
     kubelet-config: lines put behind the ConfigMap's text. flags: words put behind a program's. requests: in place of the recorded ones. metrics: age of each node's NodeMetrics, null for none.
     log: metrics-server's; "recorded" is that of a cluster with expired kubelets. denied: "verb resource" in RBAC's words, or "*".
     """
@@ -87,7 +87,7 @@ class Scenario(_Said, frozen=True, kw_only=True):
     kubelets: dict[str, Kubelet] = {}
     objects: dict[str, dict[str, Any] | None] = {}
     add: tuple[dict[str, Any], ...] = ()
-    approver: Literal["none", "runs", "down", "ours", "ours-down"] = "none"
+    approver: Literal["none", "runs", "down", "ours", "ours-down", "ours-leaderless"] = "none"
     kubelet_config: str = ""
     flags: dict[Literal["metrics-server", "kube-apiserver"], tuple[str, ...]] = {}
     requests: tuple[Request, ...] | None = None

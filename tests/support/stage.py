@@ -161,7 +161,7 @@ def _objects(scenario: Scenario, now: datetime) -> list[Object]:
         each["status"]["nodeInfo"]["machineID"] = f"machine-of-{short(name)}"
         found.append(_lease(name, now, scenario.clocks.get(short(name), "0s")))
     found.append({"kind": "Namespace", "metadata": {"name": "kube-system", "uid": "the-cluster"}})
-    found += [_stamped(each) for each in copy.deepcopy([*scenario.add, *_approver(scenario)])]
+    found += [_stamped(each) for each in copy.deepcopy([*scenario.add, *_approver(scenario, now)])]
     for each in found:
         _with_flags(each, scenario)
         if each["metadata"]["name"] == "kubelet-config":
@@ -195,7 +195,29 @@ def _lease(node: str, now: datetime, skew: str) -> Object:
     }
 
 
-def _approver(scenario: Scenario) -> list[Object]:
+def _of_ours(scenario: Scenario, now: datetime) -> list[Object]:
+    """What our approver has besides: its Deployment, and its Lease, which whoever leads renews."""
+    place = {"name": "kubevouch-approver", "namespace": "kubevouch-system"}
+    ready = 0 if scenario.approver == "ours-down" else 1
+    written = now - timedelta(seconds=1 if scenario.approver == "ours" else 600)
+    wrote = {"manager": "kubevouch", "operation": "Update", "time": f"{written:%Y-%m-%dT%H:%M:%SZ}"}
+    template = {"spec": {"containers": [{"name": "approver", "image": "approver"}]}}
+    return [
+        {
+            "kind": "Deployment",
+            "metadata": place,
+            "spec": {"replicas": 1, "template": template},
+            "status": {"replicas": 1, "readyReplicas": ready},
+        },
+        {
+            "kind": "Lease",
+            "metadata": {**place, "managedFields": [wrote]},
+            "spec": {"holderIdentity": "somebody", "renewTime": f"{written:%Y-%m-%dT%H:%M:%S.%fZ}"},
+        },
+    ]
+
+
+def _approver(scenario: Scenario, now: datetime) -> list[Object]:
     """postfinance's, as its deploy/k8s/*.yaml make it; or ours, which has such a role, too."""
     if scenario.approver == "none":
         return []
@@ -211,7 +233,9 @@ def _approver(scenario: Scenario) -> list[Object]:
     }
     subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
     ready = {"type": "Ready", "status": str(not scenario.approver.endswith("down"))}
+    more = _of_ours(scenario, now) if namespace == "kubevouch-system" else []
     return [
+        *more,
         {"kind": "ClusterRole", "metadata": {"name": name}, "rules": [rule]},
         {
             "kind": "ClusterRoleBinding",

@@ -7,13 +7,14 @@ only). A role counts only if it names signers and the verb approve; cluster-admi
 import re
 from collections.abc import Collection, Iterable
 
+from kubevouch.evidence.our_approver import NAME, NAMESPACE, OurApprover
 from kubevouch.evidence.snapshot import Approver
 from kubevouch.kube.resources import CertificateSigningRequest, PolicyRule, Role, RoleBinding
 from kubevouch.kube.resources.rbac import Subject
 
 _GROUPS = {"certificates.k8s.io", "*"}
 _SIGNERS = {"kubernetes.io/kubelet-serving", "kubernetes.io/*"}
-OUR_APPROVER = "kubevouch-system/kubevouch-approver"
+OUR_APPROVER = f"{NAMESPACE}/{NAME}"
 """Namespace and service account of the approver that this product installs."""
 
 BY_US = "KubevouchApprove"
@@ -65,6 +66,15 @@ def _account(subject: Subject) -> tuple[str, str] | None:
     # A User may have any name; a name that no ServiceAccount can have would mean something else in a selector.
     plain = _NAME.fullmatch(namespace) and _NAME.fullmatch(name)
     return (namespace, name) if plain else None
+
+
+def with_ours(found: Iterable[Approver], ours: OurApprover | None) -> tuple[Approver, ...]:
+    """The approvers, of which ours runs if it decides: pods that are ready and do not lead decide nothing."""
+    others = tuple(each for each in found if each.name != OUR_APPROVER)
+    if ours is None:
+        return tuple(found)
+    how = ours.why_not or "it holds its Lease"
+    return (*others, Approver(OUR_APPROVER, how, running=ours.decides))
 
 
 def lately_approved(

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.names import ClusterNames
+from kubevouch.evidence.our_approver import OurApprover
 from kubevouch.kube.resources import (
     APIService,
     CertificateSigningRequest,
@@ -188,6 +189,9 @@ class Evidence:
     kubelet_config: Measured[KubeletConfigMap]
     metrics: MetricsPath
     approvers: Measured[tuple[Approver, ...]]
+    our_approver: Measured[OurApprover]
+    """What our own shows besides; the value is None where it is not installed."""
+
     api_server_flags: Measured[tuple[str, ...]]
     leases: Measured[tuple[Lease, ...]]
     """Leases of kube-node-lease, one for each node, which its kubelet renews."""

@@ -101,14 +101,16 @@ _BINDING = """\
 #   for space in kube-system kube-public kube-node-lease; do
 #     kubectl create rolebinding {name} -n $space --role={name} --user=USER
 #   done
-# Where the approver is installed, `csr` reads its pins, too:
-#   kubectl create role {name} -n kubevouch-system --verb=list --resource=configmaps
+# Where the approver is installed, its pins and its Lease count, too:
+#   kubectl create role {name} -n kubevouch-system --verb={verbs} --resource=configmaps,leases.coordination.k8s.io
 #   kubectl create rolebinding {name} -n kubevouch-system --role={name} --user=USER
 """
 
 
-def _manifest(name: str, about: str, *parts: str) -> str:
-    return about + "".join(part.replace("{name}", name) for part in (_BINDING, *parts))
+def _manifest(name: str, about: str, *parts: str, pins: str = "get,list") -> str:
+    """pins: the verbs that are needed on the approver's pins, where it is installed."""
+    binding = _BINDING.replace("{verbs}", pins)
+    return about + "".join(part.replace("{name}", name) for part in (binding, *parts))
 
 
 READER = _manifest(
@@ -130,4 +132,5 @@ FIXER = _manifest(
     _CONFIGURES,
     _PUBLIC,
     _LEASES,
+    pins="get,list,create,patch",
 )

@@ -120,6 +120,20 @@ DEFINITIONS = (
         "the rule names; a pin would be wrong.",
     ),
     FindingDefinition(
+        code=Code.OUR_APPROVER_DECIDES_NOTHING,
+        name="OurApproverDecidesNothing",
+        severity=ERROR,
+        see="The approver of `kubevouch approver install` is there. None of its pods is ready, or none of them leads.",
+        why="Of its processes the one that holds the Lease kubevouch-system/kubevouch-approver decides, and renews it every "
+        "two seconds. While nobody does, CSRs wait. What is served stays valid meanwhile.",
+        do="`kubectl -n kubevouch-system get pods,events`; where pods are ready and none leads: `kubectl -n kubevouch-system "
+        "logs deployment/kubevouch-approver`. While it is away, `kubevouch csr approve --all` asks the same policy.",
+        cause_rank=52,
+        cause="{title}.",
+        next=("kubectl", "-n", "kubevouch-system", "{look}", "{at}"),
+        by_hand="Then {mend}. Meanwhile `kubevouch csr approve --all` asks the same policy.",
+    ),
+    FindingDefinition(
         code=Code.ROTATION_WILL_STALL,
         name="RotationWillStall",
         severity=WARNING,

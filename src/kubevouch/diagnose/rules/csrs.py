@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.diagnose.finding import Finding
+from kubevouch.diagnose.finding import Finding, Proof
 from kubevouch.diagnose.make import api_proof, counted, days, finding, named
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.wire import is_dark
 from kubevouch.evidence.approvers import OUR_APPROVER, lately_approved
+from kubevouch.evidence.our_approver import OurApprover
 from kubevouch.evidence.snapshot import Approver, Evidence
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.x509 import CertificateKind, classify
@@ -55,6 +56,14 @@ def _pending(evidence: Evidence) -> dict[str, list[CertificateSigningRequest]]:
     return found
 
 
+def _waiting(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
+    """The newest CSR of each node whose newest nobody has decided about."""
+    newest = _newest(evidence)
+    return {
+        node: found[-1] for node, found in _pending(evidence).items() if newest[node] is found[-1]
+    }
+
+
 def _age(request: CertificateSigningRequest, at: datetime) -> timedelta:
     created = request.metadata.creation_timestamp
     return at - created if created else timedelta()
@@ -79,13 +88,12 @@ def _since_issued(evidence: Evidence) -> dict[str, list[CertificateSigningReques
 @rule(Code.PENDING_NO_APPROVER, Code.APPROVER_HOLDS, Code.OUR_APPROVER_HOLDS)
 def pending(evidence: Evidence) -> Iterator[Finding]:
     """CSRs that wait, with nobody to decide, or with somebody who does not."""
-    newest = _newest(evidence)
-    waiting = {
-        node: found[-1] for node, found in _pending(evidence).items() if newest[node] is found[-1]
-    }
+    waiting = _waiting(evidence)
     if not waiting or not evidence.approvers.is_known:
         return
     approver = running_approver(evidence)
+    if approver is None and evidence.our_approver.value is not None:
+        return  # that one decides nothing, and whom it keeps waiting, is a finding of its own
     if approver is None:
         title = f"{counted(len(waiting), 'CSR')} pending, and nothing on this cluster approves {'it' if len(waiting) == 1 else 'them'}"
         yield _about(
@@ -106,6 +114,44 @@ def pending(evidence: Evidence) -> Iterator[Finding]:
     elif late:
         title = f"{counted(len(late), 'CSR')} pending for more than 2 minutes, although {approver.name} approves"
         yield _about(Code.APPROVER_HOLDS, title, late, evidence, {"approver": approver.name})
+
+
+@rule(Code.OUR_APPROVER_DECIDES_NOTHING)
+def our_approver(evidence: Evidence) -> Iterator[Finding]:
+    """Our approver is installed, and nobody leads."""
+    ours = evidence.our_approver.value
+    if ours is None or ours.decides:
+        return
+    waiting = _waiting(evidence)
+    title = f"the approver is installed and decides nothing: {ours.why_not}"
+    if waiting:
+        title += f"; {counted(len(waiting), 'CSR waits', 'CSRs wait')}"
+    yield finding(
+        Code.OUR_APPROVER_DECIDES_NOTHING,
+        title,
+        subjects=sorted(waiting),
+        proofs=_proofs(waiting, evidence),
+        details=_where_to_look(ours),
+    )
+
+
+def _where_to_look(ours: OurApprover) -> dict[str, str]:
+    """The details of the command that shows more, and of what a person can do."""
+    if not ours.wanted:
+        replicas = "kubectl -n kubevouch-system scale deployment/kubevouch-approver --replicas=1"
+        return {"look": "get", "at": "deployment,pods", "mend": f"start it: `{replicas}`"}
+    if not ours.ready:
+        return {
+            "look": "get",
+            "at": "pods,events",
+            "mend": "mend what keeps its pods from running",
+        }
+    log = "deployment/kubevouch-approver"
+    return {
+        "look": "logs",
+        "at": log,
+        "mend": "mend what its log says, such as a right that lacks",
+    }
 
 
 def _dark(evidence: Evidence) -> str:
@@ -142,10 +188,7 @@ def _about(
     details: Mapping[str, str] = MappingProxyType({}),
 ) -> Finding:
     """A finding about nodes, each with the CSR that proves it."""
-    proofs = [
-        api_proof(request.name, _state(request, evidence.at), evidence.csrs)
-        for _, request in sorted(found.items())
-    ]
+    proofs = _proofs(found, evidence)
     return finding(
         code,
         title,
@@ -153,6 +196,13 @@ def _about(
         proofs=proofs,
         details={"csr": proofs[0].subject, **details},
     )
+
+
+def _proofs(found: Mapping[str, CertificateSigningRequest], evidence: Evidence) -> list[Proof]:
+    return [
+        api_proof(request.name, _state(request, evidence.at), evidence.csrs)
+        for _, request in sorted(found.items())
+    ]
 
 
 def _state(request: CertificateSigningRequest, at: datetime) -> str:

@@ -32,6 +32,7 @@ def _doubts(evidence: Evidence) -> Iterator[Doubt]:
         metrics.deployment,
         metrics.pods,
         evidence.approvers,
+        evidence.our_approver,
         evidence.api_server_flags,
         evidence.leases,
         evidence.bootstrap_tokens,

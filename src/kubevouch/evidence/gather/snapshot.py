@@ -1,8 +1,10 @@
 """Reads all evidence at the same time into one snapshot."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from kubevouch.clock import Clock
+from kubevouch.evidence.approvers import with_ours
 from kubevouch.evidence.gather.approvers import gather_approvers
 from kubevouch.evidence.gather.csrs import list_csrs
 from kubevouch.evidence.gather.identity import gather_identity, gather_trust
@@ -10,11 +12,13 @@ from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.kubelet_config import gather_kubelet_config
 from kubevouch.evidence.gather.metrics_path import gather_metrics_path
 from kubevouch.evidence.gather.names import gather_names
+from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.names import ClusterNames
+from kubevouch.evidence.our_approver import OurApprover
 from kubevouch.evidence.serving import preferred_types, targets
-from kubevouch.evidence.snapshot import Evidence, MetricsPath
+from kubevouch.evidence.snapshot import Approver, Evidence, MetricsPath
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     CONFIG_MAPS,
@@ -53,6 +57,7 @@ async def gather(
         config,
         metrics,
         approvers,
+        ours,
         flags,
         leases,
         tokens,
@@ -64,6 +69,7 @@ async def gather(
         gather_kubelet_config(api, inquiry),
         gather_metrics_path(api, inquiry),
         gather_approvers(api, inquiry),
+        gather_our_approver(api, inquiry),
         inquiry.ask(_api_server_flags(api)),
         inquiry.ask(api.list_all(LEASES, "kube-node-lease")),
         inquiry.ask(_bootstrap_tokens(api)),
@@ -83,11 +89,21 @@ async def gather(
         names=names,
         kubelet_config=config,
         metrics=metrics,
-        approvers=approvers,
+        approvers=_with_ours(approvers, ours),
+        our_approver=ours,
         api_server_flags=flags,
         leases=leases,
         bootstrap_tokens=tokens,
     )
+
+
+def _with_ours(
+    approvers: Measured[tuple[Approver, ...]], ours: Measured[OurApprover]
+) -> Measured[tuple[Approver, ...]]:
+    """What is known of ours is known whatever is not known of others: whether they approve matters only if it does not."""
+    if ours.value is None or not (approvers.is_known or ours.value.decides):
+        return approvers
+    return replace(approvers, value=with_ours(approvers.or_else(()), ours.value), doubt=None)
 
 
 async def _gather_csrs(

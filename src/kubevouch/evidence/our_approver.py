@@ -1,0 +1,48 @@
+"""The approver that this product installs: whether it decides, and why not."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+NAMESPACE: Final = "kubevouch-system"
+NAME: Final = "kubevouch-approver"
+"""Of its Deployment, its account and its Lease."""
+
+_LATELY: Final = timedelta(minutes=1)
+"""Whoever leads renews the Lease every two seconds, and after 15 another one may take it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OurApprover:
+    """What its Deployment and its Lease show. Without a Deployment it is one that was started by hand, and leads.
+
+    leader: who holds the Lease; "" for nobody. silent: since when nobody has renewed it; None if there is no Lease.
+    """
+
+    wanted: int
+    ready: int
+    leader: str
+    silent: timedelta | None
+
+    @property
+    def decides(self) -> bool:
+        """Whether one process leads. Only who leads decides, however many pods are ready."""
+        return bool(self.leader) and self.silent is not None and self.silent < _LATELY
+
+    @property
+    def why_not(self) -> str:
+        """Why it decides nothing; empty if it does."""
+        if self.decides:
+            return ""
+        if not self.wanted:
+            return "its Deployment is scaled to nothing"
+        if not self.ready:
+            pods = "its pod is not" if self.wanted == 1 else f"none of its {self.wanted} pods is"
+            return f"{pods} ready"
+        if self.silent is None:
+            return "its pods are ready, and none has ever led"
+        if not self.leader:
+            return "its pods are ready, and none leads"
+        seconds = self.silent.total_seconds()
+        since = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+        return f"its pods are ready, and none leads: the Lease was renewed {since} ago"

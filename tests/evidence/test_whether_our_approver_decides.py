@@ -1,0 +1,63 @@
+"""What a Deployment and a Lease of our approver say: whether it decides, and if not, why."""
+
+from datetime import timedelta
+
+import pytest
+
+from kubevouch.evidence.approvers import OUR_APPROVER, with_ours
+from kubevouch.evidence.our_approver import OurApprover
+from kubevouch.evidence.snapshot import Approver
+
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
+WELL = OurApprover(wanted=1, ready=1, leader="a", silent=SECOND)
+OTHER = Approver("kube-system/other", "its pods are ready", running=False)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        WELL,
+        OurApprover(wanted=2, ready=1, leader="a", silent=59 * SECOND),
+        # Started by hand: no Deployment, and it leads.
+        OurApprover(wanted=0, ready=0, leader="a", silent=SECOND),
+        # A new version rolls out, and the old one leads still.
+        OurApprover(wanted=1, ready=0, leader="a", silent=SECOND),
+        # The API server's whole seconds make it look as if it was renewed in a moment.
+        OurApprover(wanted=1, ready=1, leader="a", silent=-SECOND),
+    ],
+)
+def test_who_holds_the_lease_decides(found: OurApprover) -> None:
+    assert found.decides
+    assert found.why_not == ""
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (OurApprover(0, 0, "", None), "its Deployment is scaled to nothing"),
+        (OurApprover(1, 0, "a", HOUR), "its pod is not ready"),
+        (OurApprover(2, 0, "", SECOND), "none of its 2 pods is ready"),
+        (OurApprover(1, 1, "", None), "its pods are ready, and none has ever led"),
+        (OurApprover(1, 1, "", SECOND), "its pods are ready, and none leads"),
+        (
+            OurApprover(1, 1, "a", 60 * SECOND),
+            "its pods are ready, and none leads: the Lease was renewed 60 s ago",
+        ),
+        (
+            OurApprover(2, 2, "a", HOUR),
+            "its pods are ready, and none leads: the Lease was renewed 60 min ago",
+        ),
+    ],
+)
+def test_why_nobody_does(found: OurApprover, why: str) -> None:
+    assert not found.decides
+    assert found.why_not == why
+
+
+def test_ours_runs_if_it_decides_whatever_its_pods_say() -> None:
+    ready = Approver(OUR_APPROVER, "1 of its pods are ready", running=True)
+    down = OurApprover(1, 1, "", None)
+    assert [each.running for each in with_ours([ready, OTHER], down)] == [False, False]
+    assert [each.name for each in with_ours([OTHER], WELL)] == [OTHER.name, OUR_APPROVER]
+    assert with_ours([OTHER], WELL)[1].running
+    assert with_ours([ready, OTHER], None) == (ready, OTHER)
