@@ -52,30 +52,9 @@ def make_plan(
 ) -> int:
     """The plan, in its file and on the terminal. 3: it has nothing to do, and some nodes could not be planned for."""
     access = access_of(terminal, kubeconfig, context)
-
-    async def work(api: ApiClient, clock: Clock) -> tuple[Plan, PinsOfPlan]:
-        rollout = RolloutContext(
-            api=api,
-            transport=WatchedTransport(_transport(options, terminal), progress_of(terminal)),
-            clock=clock,
-            progress=progress_of(terminal),
-            stop=lambda: False,
-            random_serial=secrets.randbits,
-        )
-        asked = PlanOptions(
-            run=secrets.token_hex(4),
-            made_by=__version__,
-            via=options.via,
-            nodes=options.nodes,
-            ssh_config=str(Path(options.ssh_config).absolute()) if options.ssh_config else "",
-            ssh_user=options.ssh_user,
-            accepted=options.accepted,
-            word=options.word,
-        )
-        plan = await gather_plan(asked, rollout)
-        return plan, await pins_of_plan(api, plan, clock.now())
-
-    plan, pins = with_api(terminal, access, work)
+    plan, pins = with_api(
+        terminal, access, lambda api, clock: _planned(terminal, options, api, clock)
+    )
     replaced = _begun_before(path, terminal.environment)
     write_plan(plan, path)
     if replaced:
@@ -94,6 +73,31 @@ def make_plan(
         print_plan(terminal, plan, path, commands, [each.node for each in pins.pins])
     fine = bool(plan.nodes) or all(each.is_well for each in plan.left_out)
     return ExitCode.OK if fine else ExitCode.COULD_NOT_TELL
+
+
+async def _planned(
+    terminal: Terminal, options: FixOptions, api: ApiClient, clock: Clock
+) -> tuple[Plan, PinsOfPlan]:
+    rollout = RolloutContext(
+        api=api,
+        transport=WatchedTransport(_transport(options, terminal), progress_of(terminal)),
+        clock=clock,
+        progress=progress_of(terminal),
+        stop=lambda: False,
+        random_serial=secrets.randbits,
+    )
+    asked = PlanOptions(
+        run=secrets.token_hex(4),
+        made_by=__version__,
+        via=options.via,
+        nodes=options.nodes,
+        ssh_config=str(Path(options.ssh_config).absolute()) if options.ssh_config else "",
+        ssh_user=options.ssh_user,
+        accepted=options.accepted,
+        word=options.word,
+    )
+    plan = await gather_plan(asked, rollout)
+    return plan, await pins_of_plan(api, plan, clock.now())
 
 
 def _begun_before(path: Path, environment: Mapping[str, str]) -> str:

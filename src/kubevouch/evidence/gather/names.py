@@ -1,6 +1,7 @@
 """Reads the cluster's own names and addresses from the objects that hold them."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from kubevouch.evidence.gather.inquiry import Inquiry, together
@@ -58,24 +59,13 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
         gather_kubelet_config(api, inquiry),
     )
     said = kubeadm_names(kubeadm)
-    own = {
-        address: "an API server"
-        for each in slices.or_else(())
-        for point in each.endpoints
-        for address in point.addresses
-    }
+    points = (point for each in slices.or_else(()) for point in each.endpoints)
+    own = {address: "an API server" for point in points for address in point.addresses}
     virtual = dict(said.endpoints)
     if host := urlsplit(api.access.server).hostname:
         virtual[host] = "the API server, as this kubeconfig names it"
-    external: dict[str, str] = {}
-    balancers: dict[str, str] = {}
-    called: dict[str, str] = {}
-    for service in services.or_else(()):
-        what = f"Service {service.namespace}/{service.name}"
-        called[f"{service.name}.{service.namespace}"] = what
-        virtual.update(dict.fromkeys(service.addresses, what))
-        balancers.update(dict.fromkeys(service.load_balancer_addresses, what))
-        external.update(dict.fromkeys(service.spec.external_ips, what))
+    theirs = _of_services(services.or_else(()))
+    virtual |= theirs.addresses
     believed = _on_control_planes(static_pods.or_else(()), control_planes.or_else(()))
     subnets = [
         *(cidr for each in cidrs.or_else(()) for cidr in each.spec.cidrs),
@@ -88,8 +78,8 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
     return ClusterNames(
         own_endpoints=own,
         virtual={name: what for name, what in virtual.items() if name not in own},
-        external={name: what for name, what in external.items() if name not in virtual},
-        services=called,
+        external={name: what for name, what in theirs.external.items() if name not in virtual},
+        services=theirs.names,
         service_networks=tuple(
             dict.fromkeys((*said.service_networks, *networks_of(",".join(subnets))))
         ),
@@ -101,8 +91,31 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
         domains=tuple(dict.fromkeys(filter(None, (said.domain, joiners)))),
         doubts=tuple(doubts),
         loopback=api.access.loopback,
-        load_balancers={name: what for name, what in balancers.items() if name not in virtual},
+        load_balancers={
+            name: what for name, what in theirs.balancers.items() if name not in virtual
+        },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _OfServices:
+    """What is called by the Services, each with the Service that calls it so."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
+    balancers: dict[str, str] = field(default_factory=dict)
+    external: dict[str, str] = field(default_factory=dict)
+
+
+def _of_services(services: Iterable[Service]) -> _OfServices:
+    found = _OfServices()
+    for service in services:
+        what = f"Service {service.namespace}/{service.name}"
+        found.names[f"{service.name}.{service.namespace}"] = what
+        found.addresses.update(dict.fromkeys(service.addresses, what))
+        found.balancers.update(dict.fromkeys(service.load_balancer_addresses, what))
+        found.external.update(dict.fromkeys(service.spec.external_ips, what))
+    return found
 
 
 def _on_control_planes(pods: Iterable[Pod], nodes: Iterable[Node]) -> list[Pod]:

@@ -147,34 +147,13 @@ async def _prepare(
     timeouts: RolloutTimeouts,
     begun: ArmedNode | None,
 ) -> NodeRun:
-    """The node's turn: it is still the plan's and Ready; what was there before is noted; its seed is made now.
-
-    Of a node that was begun before, what it serves and which CSRs it has may come of this very run: only a CSR that is
-    older than the kubelet's process is one from before.
-    """
-    name, writes = node.plan.node, node.plan.change is ChangeKind.BOOTSTRAP
+    """The node's turn: it is still the plan's and Ready; what was there before is noted; its seed is made now."""
+    name = node.plan.node
     live = await context.api.get(NODES, name)
     if why := not_the_node(node.plan, live) or ("" if live.ready else "this Node is not Ready"):
         raise StoppedBefore(name, why)
-    started = node.survey.kubelet_started(node.surveyed)
-    since = started - _CLOCKS if started else None
-    csrs = await csrs_of(context, name)
-    known: set[str] = set()
-    if begun and since is not None:
-        known = {each.name for each in csrs if (each.metadata.creation_timestamp or since) < since}
-    elif writes and not begun:
-        known = {each.name for each in csrs}
-    observer = NodeObserver(
-        context=context,
-        inputs=checked.inputs,
-        node=node.plan,
-        known=frozenset(known),
-        leaves_before=frozenset() if begun else await leaves_of(context, node.plan),
-        lease_before=None if begun else await lease_time(context, name),
-        kubelet_started=since if begun or not writes else None,
-        client_certificates=client_certificates_of(node.survey),
-    )
-    if not writes:
+    observer = await _observer(node, checked, context, begun)
+    if node.plan.change is not ChangeKind.BOOTSTRAP:
         return NodeRun(observer, timeouts, change=None, seed=None, pid_before=node.survey.unit.pid)
     restarted = begun is not None and not restart_pending(node.survey)
     if begun:
@@ -198,6 +177,35 @@ async def _prepare(
         ),
         pid_before=0 if restarted else node.survey.unit.pid,
         begun=begun,
+    )
+
+
+async def _observer(
+    node: CheckedNode, checked: CheckedPlan, context: RolloutContext, begun: ArmedNode | None
+) -> NodeObserver:
+    """Who looks at the node from now on, with what was there before.
+
+    Of a node that was begun before, what it serves and which CSRs it has may come of this very run: only a CSR that is
+    older than the kubelet's process is one from before.
+    """
+    name, writes = node.plan.node, node.plan.change is ChangeKind.BOOTSTRAP
+    started = node.survey.kubelet_started(node.surveyed)
+    since = started - _CLOCKS if started else None
+    csrs = await csrs_of(context, name)
+    known: set[str] = set()
+    if begun and since is not None:
+        known = {each.name for each in csrs if (each.metadata.creation_timestamp or since) < since}
+    elif writes and not begun:
+        known = {each.name for each in csrs}
+    return NodeObserver(
+        context=context,
+        inputs=checked.inputs,
+        node=node.plan,
+        known=frozenset(known),
+        leaves_before=frozenset() if begun else await leaves_of(context, node.plan),
+        lease_before=None if begun else await lease_time(context, name),
+        kubelet_started=since if begun or not writes else None,
+        client_certificates=client_certificates_of(node.survey),
     )
 
 

@@ -14,7 +14,8 @@ from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import claims_value
-from kubevouch.policy.reserved import reserved_of
+from kubevouch.policy.machines import SharedIdentity
+from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.survey_node import survey_node
@@ -69,18 +70,12 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
     reserved = reserved_of(names_with_word(names, options.word, surveys), nodes)
     keys = {each.node.name: each.host_key for each in seen if isinstance(each, NodeFacts)}
     shared = shared_among(nodes, keys)
-    planned: list[NodePlan] = []
-    left_out: list[LeftOut] = []
-    for each in seen:
-        if isinstance(each, LeftOut):
-            left_out.append(each)
-            continue
-        proven = without_shared_keys(each.node.name, each.confirmed, shared)
-        answer = assess(replace(each, confirmed=proven), nodes, reserved)
-        if isinstance(answer, LeftOut):
-            left_out.append(answer)
-        else:
-            planned.append(answer)
+    answers = [
+        each if isinstance(each, LeftOut) else _assessed(each, shared, nodes, reserved)
+        for each in seen
+    ]
+    planned = [each for each in answers if isinstance(each, NodePlan)]
+    left_out = [each for each in answers if isinstance(each, LeftOut)]
     config_map, note = plan_config_map(evidence.kubelet_config, planned, left_out, nodes)
     approver = running_approver(evidence)
     return Plan(
@@ -102,6 +97,17 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
             *_notices(planned, has_approver=approver is not None),
         ),
     )
+
+
+def _assessed(
+    facts: NodeFacts,
+    shared: tuple[SharedIdentity, ...],
+    nodes: tuple[Node, ...],
+    reserved: ReservedNames,
+) -> NodePlan | LeftOut:
+    """What the node needs. What is confirmed by a key that other nodes have too is not proven."""
+    proven = without_shared_keys(facts.node.name, facts.confirmed, shared)
+    return assess(replace(facts, confirmed=proven), nodes, reserved)
 
 
 def _bound(evidence: Evidence, context: RolloutContext) -> ClusterBinding:
