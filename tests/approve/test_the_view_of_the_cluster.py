@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from kubevouch.approve.decide.sources import EVERY_NODE, WatchedSources
-from kubevouch.approve.decide.view import ClusterView, DecidedCsr
+from kubevouch.approve.decide.view import ClusterView, DecidedCsr, live_node
 from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.evidence.names import ClusterNames, networks_of
 from kubevouch.kube.access import LoopbackKubelets
@@ -30,6 +30,7 @@ from kubevouch.policy.csr import csr_of
 from kubevouch.policy.facts import CsrFacts
 from kubevouch.policy.sources.pinned import PinnedNode
 from kubevouch.policy.sources.stored import Unreadable, shard_of
+from kubevouch.policy.standing import ClientCsr, ClientStanding
 from tests.support.requests import request
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -257,3 +258,18 @@ def test_the_operators_certificates_are_those_of_the_pin() -> None:
     sources.put(config_map(PINS, {"n1": text}))
     assert tuple(sources.vouched("n1")) == ("a" * 64,)
     assert tuple(sources.vouched("n2")) == ()
+
+
+def test_what_was_recorded_of_a_node_that_is_gone_says_nothing_of_how_the_next_one_joins() -> None:
+    view = ClusterView()
+    gone = {"v": 1, "uid": "uid-0", "standing": {"uid": "uid-0", "whole": True}}
+    name = shard_of("kubevouch-recorded", "n1")
+    view.sources.put(config_map(name, {"n1": json.dumps(gone)}))
+    assert view.begin(gap=False) == {"n1"}
+    assert view.standings is not None
+    joined = ClientCsr("csr-1", "n1", by_node=False, credential_ids=(), created=NOW, certificate="aa")  # fmt: skip
+    view.standings.csr(joined, None)
+    view.put_node(node("n1", "192.0.2.1"))
+    live = live_node(view.nodes["n1"])
+    assert live is not None
+    assert view.standings.of(live, ("X509SHA256=aa",)).standing is ClientStanding.OWN

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 
+import msgspec
 import pytest
 
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
@@ -210,8 +211,18 @@ def test_the_facts_about_a_csr_hold_all_that_is_known() -> None:
         kubelet_started=NOW - timedelta(hours=1),
         client_certificates=frozenset({"00"}),
         without_credential_id=True,
+        credentials_told=True,
         bootstrap_csrs=("csr-9",),
     )
+
+
+def test_where_no_csr_names_its_client_certificate_the_api_server_does_not_tell() -> None:
+    told = csr_facts(csr_of(CSR), evidence(csrs=()), at=NOW, allowed=None)
+    assert told.credentials_told is False
+    token = {"authentication.kubernetes.io/credential-id": ("JTI=x",)}
+    by_token = msgspec.structs.replace(CSR, spec=msgspec.structs.replace(CSR.spec, extra=token))
+    told = csr_facts(csr_of(CSR), evidence(csrs=(by_token,)), at=NOW, allowed=None)
+    assert told.credentials_told is False
 
 
 def test_what_nobody_says_is_not_taken_for_granted() -> None:

@@ -171,6 +171,18 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
             "no such CSR since the plan",
         ),
     ),
+    "no credential id, accepted, and others have one": (
+        identity.credential_id,
+        lambda: surveyed(without_credential_id=True, bootstrap_csrs=(), credentials_told=True),
+        doubts(
+            "credential-id",
+            "the CSR does not say which credential made it, and others of this cluster do: somebody who may impersonate the "
+            "node made it, or an API server before Kubernetes 1.32 still answers beside newer ones",
+            HoldReason.NO_CREDENTIAL_ID,
+            seen="none",
+            allowed=BY_MINE,
+        ),
+    ),
     "no credential id, accepted": (
         identity.credential_id,
         lambda: surveyed(without_credential_id=True, bootstrap_csrs=()),

@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from kubevouch.policy.standing import (
     MOST_CREDENTIALS,
+    MOST_CROWDED_OUT,
     ClientCredential,
     ClientCsr,
     ClientStanding,
@@ -74,20 +76,65 @@ def test_where_two_may_have_joined_the_one_that_was_borrowed_stays_borrowed() ->
 
 
 @pytest.mark.parametrize(
-    ("uid", "standing", "crowded"),
-    [("uid-1", OWN, False), ("uid-1", BORROWED, True), ("", OWN, True)],
+    ("uid", "standing", "crowded_out"),
+    [("uid-1", OWN, ()), ("uid-1", BORROWED, ("aa",)), ("", OWN, ("aa",))],
 )
 def test_a_crowd_is_remembered_where_a_borrowed_one_may_be_among_those_that_were_dropped(
-    uid: str, standing: ClientStanding, crowded: bool
+    uid: str, standing: ClientStanding, crowded_out: tuple[str, ...]
 ) -> None:
     many = [listed(f"a{i}", standing, -i, by_node=True) for i in range(MOST_CREDENTIALS)]
     parent = listed("aa", standing, -99)
     known = NodeStanding(uid, (parent, *many[2:]))
     after = folded(known, asked("ff", -1, "aa", by_node=True), LIVE if uid else None)
-    assert (len(after.credentials), after.crowded) == (MOST_CREDENTIALS, False)
+    assert (len(after.credentials), after.crowded_out) == (MOST_CREDENTIALS, ())
     after = folded(after, asked("fe", -1, "ff", by_node=True), LIVE if uid else None)
-    assert (len(after.credentials), after.crowded) == (MOST_CREDENTIALS, crowded)
+    assert (len(after.credentials), after.crowded_out) == (MOST_CREDENTIALS, crowded_out)
     assert after.listed("aa") is None
+    assert not after.crowded
+
+
+def test_of_those_that_are_crowded_out_the_first_digits_are_kept_and_of_a_crowd_that_it_was_one() -> (
+    None
+):
+    known = NodeStanding("uid-1")
+    for number in range(MOST_CREDENTIALS + MOST_CROWDED_OUT):
+        known = folded(known, asked(f"{number:064}", 5), LIVE)
+    assert known.crowded_out == tuple(f"{number:064}"[:16] for number in range(MOST_CROWDED_OUT))
+    assert not known.crowded
+    known = folded(known, asked("f" * 64, 5), LIVE)
+    assert len(known.crowded_out) == MOST_CROWDED_OUT
+    assert known.crowded
+
+
+def test_what_replaced_one_that_was_crowded_out_is_no_better() -> None:
+    known = NodeStanding("uid-1", crowded_out=("f" * 16,))
+    after = folded(known, asked("ab", 5, "f" * 64, by_node=True), LIVE)
+    assert after.credentials == (listed("ab", BORROWED, 5, "f" * 64, by_node=True),)
+    doubtful = NodeStanding("uid-1", (listed("ab", UNKNOWN, 5, "f" * 64, by_node=True),))
+    assert not standing_of(doubtful, LIVE, ("X509SHA256=ab",)).holds
+    after = msgspec.structs.replace(doubtful, crowded_out=("f" * 16,))
+    assert standing_of(after, LIVE, ("X509SHA256=ab",)).holds
+
+
+def test_what_was_borrowed_of_a_node_is_borrowed_of_the_next_of_its_name() -> None:
+    known = NodeStanding(
+        "uid-1",
+        (listed("aa", OWN, -5), listed("ff", BORROWED, 5), listed("77", UNKNOWN, 6)),
+        whole=True,
+        crowded_out=("f0",),
+        crowded=True,
+    )
+    kept = NodeStanding("", (listed("ff", BORROWED, 5),), crowded_out=("f0",), crowded=True)
+    assert known.borrowed == kept
+    later = LiveNode("w1", "uid-2", NOW + timedelta(hours=1))
+    assert of_node(known, later) == msgspec.structs.replace(kept, uid="uid-2")
+    assert of_node(kept, later) == msgspec.structs.replace(kept, uid="uid-2")
+    joined = folded(kept, asked("bb", 3000), None)
+    assert joined.whole
+    assert of_node(joined, later).credentials == (
+        listed("ff", BORROWED, 5),
+        listed("bb", OWN, 3000),
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,7 +178,37 @@ def test_a_crowd_is_remembered_where_a_borrowed_one_may_be_among_those_that_were
             ),
         ),
         (
-            NodeStanding("uid-1"),
+            NodeStanding("uid-1", whole=True, crowded_out=("77",)),
+            ("X509SHA256=77",),
+            StandingAnswer(
+                UNKNOWN,
+                "a bootstrap token or a person asked for it, as for many others of this node's name",
+                holds=True,
+            ),
+        ),
+        (
+            NodeStanding("uid-1", crowded_out=("77",)),
+            (),
+            StandingAnswer(
+                UNKNOWN,
+                f"a client certificate of this node's name was borrowed (some time ago), and {OLD}",
+                holds=True,
+            ),
+        ),
+        *(
+            (
+                NodeStanding("uid-1"),
+                ids,
+                StandingAnswer(
+                    UNKNOWN,
+                    "it was made with something else than one client certificate, and kubelets have no other credential",
+                    holds=True,
+                ),
+            )
+            for ids in (("JTI=77",), ("X509SHA256=aa", "X509SHA256=bb"))
+        ),
+        (
+            NodeStanding("uid-1", crowded_out=("78",)),
             ("X509SHA256=77",),
             StandingAnswer(
                 UNKNOWN, "it was issued before anybody watched, or while nobody did"
@@ -165,3 +242,31 @@ def test_a_node_that_has_joined_does_not_wait_any_more() -> None:
         standings.csr(ClientCsr("csr", name, by_node=False, credential_ids=(), created=NOW, certificate=name), None)  # fmt: skip
         standings.node(LiveNode(name, f"uid-{number}", NOW))
     assert standings.known("another").crowded is False
+
+
+def test_a_csr_that_names_no_credential_is_held_where_others_name_theirs() -> None:
+    """Whoever may impersonate a node makes a CSR in its name, and with no credential of its own."""
+    answer = standing_of(NodeStanding("uid-1"), LIVE, (), told=True)
+    assert answer == StandingAnswer(
+        UNKNOWN,
+        "the CSR does not say which credential made it, and others of this cluster do: somebody who may impersonate the node "
+        "made it, or an API server before Kubernetes 1.32 still answers beside newer ones",
+        holds=True,
+    )
+    assert standing_of(NodeStanding("uid-1"), LIVE, None, told=True) == answer
+
+
+def test_that_others_name_their_credential_is_seen_in_any_csr_and_in_what_was_stored() -> None:
+    standings = Standings()
+    assert not standings.of(LIVE, ()).holds
+    assert standings.of(LIVE, (), told=True).holds
+    token = ClientCsr("csr", "w2", by_node=False, credential_ids=("JTI=x",), created=NOW, certificate="bb")  # fmt: skip
+    standings.csr(token, None)
+    assert not standings.of(LIVE, ()).holds
+    standings.csr(asked("ab", 5, "aa", by_node=True), LIVE)
+    standings.csr(asked("ac", 5, by_node=True), LIVE)
+    assert standings.of(LIVE, ()).holds
+    stored = {"w1": NodeStanding("uid-1", (listed("ab", UNKNOWN, 5, "aa", by_node=True),))}
+    assert Standings(stored).of(LIVE, ()).holds
+    untold = {"w1": NodeStanding("uid-1", (listed("ab", UNKNOWN, 5, by_node=True),))}
+    assert not Standings(untold).of(LIVE, ()).holds

@@ -6,6 +6,7 @@ As in test_csrs_as_files, a case starts from what kubeadm 1.36.3 recorded and sa
     inventory         the nodes of kubevouch.inventory/1
     pins, recorded    entries by node, as they lie in the ConfigMaps; ${uid} is the UID of the recorded worker
     clientCsrs        client certificates that were issued while somebody watched: node, byNode, by, at, certificate
+    told              whether other CSRs say which client certificate made them
     watched           whether the client CSRs that were recorded were seen, from the beginning
     first, left, shown        the Node's first UID; approvals left; who has shown the key
     loadBalancers, services   addresses of Services' load balancers; NAME.NAMESPACE of Services, besides those of each case
@@ -164,7 +165,9 @@ def decided(case: Object) -> tuple[Decision, SourceAnswer]:
         node_seen=NodeSeen(case.get("first", node.uid), node.uid, node.metadata.creation_timestamp),
         key_shown_by=frozenset(case.get("shown", [node.name])),
         approvals_left=case.get("left", 6),
-        standing=standings_of(case, nodes, vouched).of(live(node), csr.credential_ids),
+        standing=standings_of(case, nodes, vouched).of(
+            live(node), csr.credential_ids, told=case.get("told", False)
+        ),
         limits=configuration.limits
         if isinstance(configuration, ApproverConfiguration)
         else CsrLimits(),

@@ -140,3 +140,14 @@ def test_the_newest_is_the_newest_by_its_time_and_not_by_its_name() -> None:
         index.put(each)
     index.remove("m")
     assert index.newest(csr("x", "w1")) == "a"
+
+
+def test_whether_csrs_name_their_client_certificate_is_seen_in_any_of_them() -> None:
+    index, untold = CsrIndex(), csr("csr-1")
+    index.put(untold)
+    index.put(msgspec.structs.replace(untold, name="csr-2", credential_ids=("JTI=x",)))
+    assert not index.told
+    index.put(msgspec.structs.replace(untold, name="csr-3", credential_ids=("X509SHA256=aa",)))
+    index.remove("csr-3")
+    index.put(untold)
+    assert index.told

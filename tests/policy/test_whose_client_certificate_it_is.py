@@ -10,6 +10,7 @@ import pytest
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.standing import (
     MOST_CREDENTIALS,
+    MOST_CROWDED_OUT,
     ClientCsr,
     ClientStanding,
     LiveNode,
@@ -188,12 +189,49 @@ def test_memory_is_bounded_and_a_borrowed_one_that_is_crowded_out_is_not_forgive
     standings.csr(bootstrapped("f9", 30), live())
     known = standings.known("w1")
     assert [each.certificate for each in known.credentials] == ["f1", "f2", "f3", "f9"]
-    assert known.crowded
     answer = of(standings, "f0")
     assert (answer.standing, answer.holds) == (UNKNOWN, True)
-    assert "that this may be one of them" in answer.why
+    assert "as for many others of this node's name" in answer.why
     standings.csr(renewed("e0", 40, "f0"), live())
-    assert of(standings, "e0").holds
+    assert of(standings, "e0").standing is BORROWED
+
+
+def test_a_few_borrowed_ones_hold_no_node_whose_own_was_issued_before_anybody_watched() -> None:
+    standings = Standings()
+    standings.node(live())
+    for number in range(MOST_CREDENTIALS + MOST_CROWDED_OUT):
+        standings.csr(bootstrapped(f"f{number:02}", 20 + number), live())
+    assert not of(standings, "77").holds
+    assert all(of(standings, f"f{number:02}").standing is not OWN for number in range(68))
+    assert all(of(standings, f"f{number:02}").holds for number in range(MOST_CROWDED_OUT))
+    standings.csr(bootstrapped("ee", 200), live())
+    assert of(standings, "77").holds
+
+
+def test_a_borrowed_one_is_not_forgiven_when_the_node_is_deleted_and_comes_back() -> None:
+    standings = Standings()
+    standings.node(live())
+    standings.csr(bootstrapped("ff", 11), live())
+    standings.gone("w1")
+    again = live(100, uid="uid-2")
+    assert of(standings, "ff", again).standing is BORROWED
+    standings.node(again)
+    assert of(standings, "ff", again).standing is BORROWED
+    assert not of(standings, "77", again).holds
+    standings.gone("w1")
+    standings.csr(bootstrapped("cc", 150), None)
+    third = live(200, uid="uid-3")
+    standings.node(third)
+    assert of(standings, "cc", third).standing is OWN
+    assert of(standings, "ff", third).standing is BORROWED
+    assert of(standings, "77", third).holds
+
+
+def test_of_a_node_that_is_gone_and_of_which_nothing_was_borrowed_nothing_is_kept() -> None:
+    standings = joined()
+    standings.gone("w1")
+    assert standings.known("w1") == NodeStanding()
+    assert not vars(standings)["_waiting"]
 
 
 def test_a_flood_of_borrowed_ones_does_not_crowd_out_the_nodes_own() -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from itertools import count
 
 from kubevouch.policy.csr import Csr, requestor_node
+from kubevouch.policy.standing import certificate_id
 from kubevouch.x509 import PublicKey
 
 MOST_KEYS = 16
@@ -27,11 +28,14 @@ class CsrIndex:
         self._numbers = count()
         self._nodes_by_key: dict[str, set[str]] = {}
         self._keys_by_node: dict[str, list[str]] = {}
+        self.told = False
+        """Whether a CSR has said which client certificate made it."""
 
     def put(self, csr: Csr) -> None:
         """A serving CSR is there. Of two that were made in the same second the one that is put later is newer."""
         if csr.username is None or csr.created is None or csr.name in self._makers:
             return
+        self.told = self.told or bool(certificate_id(csr.credential_ids or ()))
         maker = self._makers[csr.name] = _maker_of(csr)
         made = self._made.setdefault(maker, {})
         made[csr.name] = (csr.created, next(self._numbers))

@@ -8,9 +8,9 @@ import msgspec
 
 from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, OtherNodes, other_nodes_of
-from kubevouch.policy.csr import Csr, asked_of, newest_of, requestor_node
+from kubevouch.policy.csr import CREDENTIAL_ID, Csr, asked_of, newest_of, requestor_node
 from kubevouch.policy.reserved import ReservedNames, reserved_of
-from kubevouch.policy.standing import StandingAnswer
+from kubevouch.policy.standing import StandingAnswer, certificate_id
 
 
 class CsrLimits(msgspec.Struct, frozen=True):
@@ -105,6 +105,9 @@ class CsrFacts(msgspec.Struct, frozen=True):
     without_credential_id: bool = False
     """The operator accepts that this API server does not tell which credential made a CSR."""
 
+    credentials_told: bool = False
+    """Whether another CSR says which client certificate made it: then it is not the API server that does not tell."""
+
     bootstrap_csrs: tuple[str, ...] | None = None
     """Names of the CSRs by which a bootstrap token asked for a client certificate of this node since the plan; None:
     not known. Looked at only where there is no credential id."""
@@ -158,5 +161,9 @@ def csr_facts(
         kubelet_started=kubelet_started,
         client_certificates=client_certificates,
         without_credential_id=without_credential_id,
+        credentials_told=any(
+            certificate_id(each.spec.extra.get(CREDENTIAL_ID, ()))
+            for each in policy_evidence.csrs.or_else(())
+        ),
         bootstrap_csrs=bootstrap_csrs,
     )

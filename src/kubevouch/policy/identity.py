@@ -223,6 +223,15 @@ _X509 = "X509SHA256="
 
 def _without_credential_id(facts: CsrFacts, allowed: str) -> RuleResult:
     rule, seen = "credential-id", "none: the API server is older than Kubernetes 1.32"
+    if facts.credentials_told:
+        return cannot_tell(
+            rule,
+            "the CSR does not say which credential made it, and others of this cluster do: somebody who may impersonate the "
+            "node made it, or an API server before Kubernetes 1.32 still answers beside newer ones",
+            HoldReason.NO_CREDENTIAL_ID,
+            seen="none",
+            allowed=allowed,
+        )
     if not facts.without_credential_id:
         return cannot_tell(
             rule,

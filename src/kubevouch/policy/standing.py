@@ -12,8 +12,9 @@ says which credential made it (since Kubernetes 1.32). So each client certificat
 - issued before anybody watched, or by one such: unknown.
 
 `NodeStanding` is what is known of one Node, a value that is stored with it; `folded` adds what one CSR tells. Memory is
-bounded: the newest few credentials of each standing are listed. A borrowed one that is crowded out is not forgiven: from
-then on no credential of that Node passes that is not listed.
+bounded: the newest few credentials of each standing are listed, and of the borrowed ones before them the first digits. Only
+where there were more than that, no credential of that Node passes that is not listed. What was borrowed of one Node stays so
+for the next of its name, since the certificate is for the name.
 """
 
 from collections.abc import Collection, Sequence
@@ -29,6 +30,11 @@ from kubevouch.x509 import X509Error, read_certificates
 MOST_CREDENTIALS = 4
 """Of each standing, for each Node. A kubelet has one client certificate, and for a moment two."""
 
+MOST_CROWDED_OUT = 64
+"""Of each Node. Whoever has a bootstrap token can get any number for any name, and that must not hold a node whose own credential
+was issued before anybody watched."""
+
+_DIGITS = 16
 _X509 = "X509SHA256="
 
 
@@ -104,12 +110,25 @@ class NodeStanding(
     whole: bool = False
     """Whether every client certificate of this Node was seen, from the one with which it joined."""
 
+    crowded_out: tuple[str, ...] = ()
+    """The first digits of each borrowed or doubtful credential that is no longer listed, oldest first."""
+
     crowded: bool = False
-    """Whether a borrowed or doubtful credential is no longer listed: then one that is not listed may be that one."""
+    """Whether there were more than these: then one that is not listed may be one of them."""
 
     def listed(self, certificate: str) -> ClientCredential | None:
         """The credential with this SHA-256; None if it is not listed."""
         return next((each for each in self.credentials if each.certificate == certificate), None)
+
+    def was_crowded_out(self, certificate: str) -> bool:
+        """Whether it is one of the borrowed or doubtful credentials that are no longer listed."""
+        return certificate[:_DIGITS] in self.crowded_out
+
+    @property
+    def borrowed(self) -> "NodeStanding":
+        """What of it is true of whatever Node has this name next: no Node of it, but which credentials are borrowed."""
+        kept = tuple(c for c in self.credentials if c.standing is ClientStanding.BORROWED)
+        return NodeStanding("", kept, crowded_out=self.crowded_out, crowded=self.crowded)
 
 
 def client_csr_of(found: CertificateSigningRequest) -> ClientCsr | None:
@@ -151,7 +170,7 @@ def folded(
         csr.certificate, ClientStanding.UNKNOWN, csr.csr, csr.created, parent, csr.by_node
     )
     standing = _standing(credential, known, node, vouched)
-    begins = not known.uid and not known.credentials and not csr.by_node
+    begins = not known.uid and known == known.borrowed and not csr.by_node
     credential = msgspec.structs.replace(credential, standing=standing)
     return _trimmed(
         msgspec.structs.replace(
@@ -163,15 +182,17 @@ def folded(
 
 
 def of_node(known: NodeStanding, node: LiveNode) -> NodeStanding:
-    """What is known of exactly this Node. What was known of an earlier Node of the same name does not count for it."""
+    """What is known of exactly this Node. Of an earlier Node of the same name only counts what was borrowed."""
     if known.uid == node.uid:
         return known
     if known.uid:
-        return NodeStanding(node.uid)
-    joined = NodeStanding(node.uid, (), known.whole, known.crowded)
+        return msgspec.structs.replace(known.borrowed, uid=node.uid)
+    joined = msgspec.structs.replace(known, uid=node.uid, credentials=())
     for each in known.credentials:
         # It may have been made after the Node, and seen before it: watches do not wait for one another.
-        judged = msgspec.structs.replace(each, standing=_standing(each, joined, node, ()))
+        was_borrowed = each.standing is ClientStanding.BORROWED
+        standing = each.standing if was_borrowed else _standing(each, joined, node, ())
+        judged = msgspec.structs.replace(each, standing=standing)
         joined = msgspec.structs.replace(joined, credentials=(*joined.credentials, judged))
     return msgspec.structs.replace(joined, credentials=_judged(joined.credentials, joined, ()))
 
@@ -216,7 +237,7 @@ def _is_doubtful(credential: ClientCredential, known: NodeStanding) -> bool:
     for _ in known.credentials:
         if found is None or found.standing is not ClientStanding.UNKNOWN:
             return False
-        if not found.by_node:
+        if not found.by_node or known.was_crowded_out(found.parent):
             return True
         found = known.listed(found.parent)
     return False
@@ -235,6 +256,8 @@ def _standing(
         there = node is not None and node.created < credential.at
         return ClientStanding.BORROWED if there else ClientStanding.OWN
     parent = known.listed(credential.parent)
+    if parent is None and known.was_crowded_out(credential.parent):
+        return ClientStanding.BORROWED
     return parent.standing if parent else ClientStanding.UNKNOWN
 
 
@@ -255,13 +278,19 @@ def _is_vouched(
 def _trimmed(known: NodeStanding) -> NodeStanding:
     """The newest credentials of each standing."""
     kept: list[ClientCredential] = []
-    crowded = known.crowded
+    crowded_out: list[str] = []
     for each in reversed(known.credentials):
         if sum(other.standing is each.standing for other in kept) < MOST_CREDENTIALS:
             kept.append(each)
         elif each.standing is ClientStanding.BORROWED or not known.uid or _is_doubtful(each, known):
-            crowded = True
-    return msgspec.structs.replace(known, credentials=tuple(reversed(kept)), crowded=crowded)
+            crowded_out.append(each.certificate[:_DIGITS])
+    digits = (*known.crowded_out, *reversed(crowded_out))
+    return msgspec.structs.replace(
+        known,
+        credentials=tuple(reversed(kept)),
+        crowded_out=digits[:MOST_CROWDED_OUT],
+        crowded=known.crowded or len(digits) > MOST_CROWDED_OUT,
+    )
 
 
 def standing_of(
@@ -269,21 +298,36 @@ def standing_of(
     node: LiveNode,
     credential_ids: Collection[str] | None,
     vouched: Collection[str] = (),
+    *,
+    told: bool = False,
 ) -> StandingAnswer:
-    """The standing of the credential that made a serving CSR of this Node."""
+    """The standing of the credential that made a serving CSR of this Node. told: whether others say which credential made them."""
     known = of_node(known, node)
-    if not credential_ids:
-        borrowed = [c for c in known.credentials if c.standing is ClientStanding.BORROWED]
-        if borrowed or known.crowded:
-            why = f"a client certificate of this node's name was borrowed ({_csrs(borrowed)}), and {_OLD}"
-            return StandingAnswer(ClientStanding.UNKNOWN, why, holds=True)
-        return StandingAnswer(ClientStanding.UNKNOWN, _OLD)
-    certificate = certificate_id(credential_ids)
+    certificate = certificate_id(credential_ids or ())
+    if not certificate:
+        return _without_certificate(known, told=told, said=bool(credential_ids))
     if certificate in vouched:
         return StandingAnswer(ClientStanding.OWN, "the operator has pinned it")
     found = known.listed(certificate)
-    if found is None:
-        return _not_listed(known)
+    return _not_listed(known, certificate) if found is None else _of_listed(found, known, vouched)
+
+
+def _without_certificate(known: NodeStanding, *, told: bool, said: bool) -> StandingAnswer:
+    """The standing where the CSR names no client certificate. said: whether it names another credential."""
+    if said or told:
+        why = _NO_CERTIFICATE if said else _IMPERSONATED
+        return StandingAnswer(ClientStanding.UNKNOWN, why, holds=True)
+    borrowed = known.borrowed
+    if borrowed == NodeStanding():
+        return StandingAnswer(ClientStanding.UNKNOWN, _OLD)
+    csrs = _csrs(borrowed.credentials)
+    why = f"a client certificate of this node's name was borrowed ({csrs}), and {_OLD}"
+    return StandingAnswer(ClientStanding.UNKNOWN, why, holds=True)
+
+
+def _of_listed(
+    found: ClientCredential, known: NodeStanding, vouched: Collection[str]
+) -> StandingAnswer:
     standing = ClientStanding.OWN if _is_vouched(found, known, vouched) else found.standing
     if standing is ClientStanding.BORROWED:
         why = f"issued by {found.csr}, which a bootstrap token or a person asked for when the Node was there already"
@@ -302,16 +346,25 @@ def standing_of(
 
 
 _OLD = "the CSR does not say which credential made it (API servers before Kubernetes 1.32)"
+_IMPERSONATED = (
+    "the CSR does not say which credential made it, and others of this cluster do: somebody who may impersonate the node made "
+    "it, or an API server before Kubernetes 1.32 still answers beside newer ones"
+)
+_NO_CERTIFICATE = "it was made with something else than one client certificate, and kubelets have no other credential"
 
 
-def _not_listed(known: NodeStanding) -> StandingAnswer:
-    if known.whole:
+def _not_listed(known: NodeStanding, certificate: str) -> StandingAnswer:
+    crowded_out = known.was_crowded_out(certificate)
+    if crowded_out:
+        why = "a bootstrap token or a person asked for it, as for many others of this node's name"
+    elif known.whole:
         why = "every client certificate of this node has been seen, and this is not one of them"
     elif known.crowded:
         why = "so many client certificates of this node's name were borrowed that this may be one of them"
     else:
         why = "it was issued before anybody watched, or while nobody did"
-    return StandingAnswer(ClientStanding.UNKNOWN, why, holds=known.whole or known.crowded)
+    holds = crowded_out or known.whole or known.crowded
+    return StandingAnswer(ClientStanding.UNKNOWN, why, holds=holds)
 
 
 def _csrs(credentials: Sequence[ClientCredential]) -> str:

@@ -9,6 +9,7 @@ from kubevouch.policy.standing import (
     LiveNode,
     NodeStanding,
     StandingAnswer,
+    certificate_id,
     folded,
     of_node,
     standing_of,
@@ -38,11 +39,17 @@ class Standings:
         self._waiting: dict[str, NodeStanding] = {}
         self._vouched = vouched
         self._overflowed = False
+        self._told = any(
+            each.parent for standing in (known or {}).values() for each in standing.credentials
+        )
+        """Whether a CSR has said which client certificate made it: the API server does so of every one, then (since 1.32)."""
+
         for name, standing in (known or {}).items():
             self._keep(name, standing)
 
     def csr(self, csr: ClientCsr, node: LiveNode | None) -> bool:
         """A client certificate was issued. node: the Node of its name, if there is one. Whether that is news."""
+        self._told = self._told or bool(certificate_id(csr.credential_ids))
         before = self._of(csr.node)
         after = folded(before, csr, node, self._vouched(csr.node))
         self._keep(csr.node, after)
@@ -56,9 +63,11 @@ class Standings:
         return after != before
 
     def gone(self, name: str) -> None:
-        """The Node is gone: its client certificates say nothing about the next one of that name."""
-        self._known.pop(name, None)
-        self._waiting.pop(name, None)
+        """The Node is gone. Its client certificates say nothing about the next one of that name, but for what was borrowed."""
+        borrowed = self._of(name).borrowed
+        self._forget(name)
+        if borrowed.credentials or borrowed.crowded_out:
+            self._keep(name, borrowed)
 
     def gap(self) -> None:
         """Somebody may have got a client certificate while nobody watched."""
@@ -66,9 +75,12 @@ class Standings:
             for name, known in kept.items():
                 kept[name] = msgspec.structs.replace(known, whole=False)
 
-    def of(self, node: LiveNode, credential_ids: Collection[str] | None) -> StandingAnswer:
-        """The standing of the credential that made a serving CSR of this Node."""
-        return standing_of(self._of(node.name), node, credential_ids, self._vouched(node.name))
+    def of(
+        self, node: LiveNode, credential_ids: Collection[str] | None, *, told: bool = False
+    ) -> StandingAnswer:
+        """The standing of the credential that made a serving CSR of this Node. told: see `policy.standing.standing_of`."""
+        known, vouched = self._of(node.name), self._vouched(node.name)
+        return standing_of(known, node, credential_ids, vouched, told=told or self._told)
 
     def known(self, name: str) -> NodeStanding:
         """What is to be stored of a node."""
@@ -79,9 +91,13 @@ class Standings:
         return found or NodeStanding(crowded=self._overflowed)
 
     def _keep(self, name: str, known: NodeStanding) -> None:
-        self.gone(name)
+        self._forget(name)
         (self._known if known.uid else self._waiting)[name] = known
         if len(self._waiting) > MOST_WAITING:
             # The next Node of that name cannot be told from one whose name was borrowed before it joined.
             del self._waiting[next(iter(self._waiting))]
             self._overflowed = True
+
+    def _forget(self, name: str) -> None:
+        self._known.pop(name, None)
+        self._waiting.pop(name, None)

@@ -93,7 +93,7 @@ def _facts(
 ) -> CsrFacts:
     asked, live = asked_of(csr) or AskedNames(), live_node(node) if node else None
     standing = (
-        view.standings.of(live, csr.credential_ids)
+        view.standings.of(live, csr.credential_ids, told=view.csrs.told)
         if view.standings is not None and live is not None
         else None
     )

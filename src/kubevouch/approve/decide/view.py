@@ -87,6 +87,8 @@ class ClusterView:
             if (live := live_node(node)) is not None:
                 self.standings.node(live)
         changed = known.keys() - self.nodes.keys()
+        for name in changed:
+            self.standings.gone(name)
         for csr in sorted(self._client_csrs, key=lambda each: (each.created, each.csr)):
             if self.standings.csr(csr, self._live(csr.node)):
                 changed.add(csr.node)

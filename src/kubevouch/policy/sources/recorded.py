@@ -18,6 +18,7 @@ from kubevouch.policy.sources.stored import (
 )
 from kubevouch.policy.standing import (
     MOST_CREDENTIALS,
+    MOST_CROWDED_OUT,
     ClientCredential,
     ClientStanding,
     NodeStanding,
@@ -78,6 +79,11 @@ def read_record(node: str, raw: bytes) -> RecordedNode:
             f"{len(stored.standing.credentials)} credentials",
             f"at most {MOST_CREDENTIALS * len(ClientStanding)} are kept",
         )
+    if len(stored.standing.crowded_out) > MOST_CROWDED_OUT:
+        seen = f"{len(stored.standing.crowded_out)} credentials that are crowded out"
+        raise NotAnEntry(seen, f"at most {MOST_CROWDED_OUT} are kept")
+    for digits in stored.standing.crowded_out:
+        checked_text(digits, "certificate")
     for each in stored.standing.credentials:
         _check_credential(each)
     return RecordedNode(node, checked_text(stored.uid, "uid"), stored.admitted, stored.standing)
