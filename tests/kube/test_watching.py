@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.backoff import FIRST, LONGEST, Backoff
+from kubevouch.kube.backoff import FIRST, LONGEST, LONGEST_UNREACHED, Backoff
 from kubevouch.kube.errors import (
     Forbidden,
     Gone,
@@ -230,6 +230,24 @@ async def test_410_leads_to_a_new_list_that_tells_what_is_gone(
         await follower.until(lambda: follower.syncs >= 2 and follower.holds(server))
     assert sorted(follower.story) == ["+b", "-b", "-c"]
     assert any(isinstance(trouble, Gone) for trouble in follower.troubles)
+
+
+async def test_a_server_that_is_back_is_found_at_once_and_listed_no_second_time(
+    api: ApiClient, server: ScriptedApiServer
+) -> None:
+    create(server, "a")
+    clock = WoundClock()
+    async with following(api, clock=clock) as follower:
+        await opened(server)
+        await server.end()
+        create(server, "b")
+        await follower.until(lambda: len(follower.troubles) > 3 * LIST_AFTER)
+        told, wound = len(follower.troubles), clock.monotonic()
+        await server.listen()
+        await follower.until(lambda: follower.holds(server))
+        more = len(follower.troubles) - told
+        assert clock.monotonic() - wound <= (more + 1) * LONGEST_UNREACHED
+    assert follower.syncs == 1
 
 
 async def test_a_silent_server_is_dialled_again(api: ApiClient, server: ScriptedApiServer) -> None:
@@ -489,3 +507,13 @@ def test_waiting_doubles_up_to_its_bound_and_differs() -> None:
     assert lowest.failed(at_least=3600) == LONGEST
     lowest.succeeded()
     assert lowest.failed() == 0.4
+
+
+def test_nobody_who_answers_is_asked_again_soon_and_makes_no_bad_answer_worse() -> None:
+    lowest, highest = Backoff(lambda: 0.0), Backoff(lambda: 1.0)
+    waits = [(lowest.unreached(), highest.unreached()) for _ in range(10)]
+    assert waits[:3] == [(0.4, 0.8), (0.8, 1.6), (1.6, 3.2)]
+    assert waits[-1] == (LONGEST_UNREACHED / 2, LONGEST_UNREACHED)
+    assert lowest.failed() == 0.4
+    lowest.succeeded()
+    assert lowest.unreached() == 0.4

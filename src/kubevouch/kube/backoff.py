@@ -6,6 +6,8 @@ from typing import Final
 FIRST: Final = 0.8
 """Seconds; client-go's reflector begins with the same (tools/cache/reflector.go)."""
 LONGEST: Final = 30.0
+LONGEST_UNREACHED: Final = 4.0
+"""Seconds between two attempts while nobody answers. They load nobody, and a server that is back is to be found soon."""
 
 
 class Backoff:
@@ -14,14 +16,25 @@ class Backoff:
     def __init__(self, rng: Callable[[], float]) -> None:
         self._rng = rng
         self._failures = 0
+        self._unreached = 0
 
     def succeeded(self) -> None:
         """Resets the wait."""
-        self._failures = 0
+        self._failures = self._unreached = 0
 
     def failed(self, at_least: float = 0.0) -> float:
         """Seconds to wait after another failure. at_least: seconds that the server asked for, granted up to 30."""
-        longest = min(LONGEST, FIRST * 2.0 ** min(self._failures, 16))
+        wait = self._spread(self._failures, LONGEST)
         self._failures += 1
+        return max(wait, min(at_least, LONGEST))
+
+    def unreached(self) -> float:
+        """Seconds to wait after nobody has answered. It does not count for what is waited after a bad answer."""
+        wait = self._spread(self._unreached, LONGEST_UNREACHED)
+        self._unreached += 1
+        return wait
+
+    def _spread(self, failures: int, most: float) -> float:
+        longest = min(most, FIRST * 2.0 ** min(failures, 16))
         # Half of the wait is fixed, half is random: many clients are spread and still slow down.
-        return max(longest * (1 + self._rng()) / 2, min(at_least, LONGEST))
+        return longest * (1 + self._rng()) / 2

@@ -40,17 +40,29 @@ class ScriptedApiServer(Answers):
         return f"{'https' if self._context else 'http'}://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
+        await self.listen()
+        return self
+
+    async def listen(self) -> None:
+        """Begins, at the port that it had before if it had one."""
         app = web.Application(client_max_size=4 * 1024 * 1024)
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1
         )
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._context).start()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._context)
+        await site.start()
         self.port = self._runner.addresses[0][1]
-        return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.end()
+
+    async def end(self) -> None:
+        """Its connections end as those of a killed process do, and nobody listens at its port. What it holds stays."""
+        for each in self._runner.server.connections if self._runner.server else ():
+            if each.transport is not None:
+                each.transport.abort()
         await self._runner.cleanup()
 
     async def truth(self, request: web.Request) -> web.StreamResponse:

@@ -24,6 +24,7 @@ from kubevouch.kube.errors import (
 )
 from kubevouch.kube.io.credentials import Credential, impersonation
 from kubevouch.kube.io.failures import failure
+from kubevouch.kube.io.sockets import watchful_socket
 from kubevouch.tls import KeyPairError, TlsError
 from kubevouch.tls.io import KeyPair, client_context
 from kubevouch.x509 import X509Error
@@ -74,7 +75,10 @@ class Transport:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=True
+            connector=aiohttp.TCPConnector(socket_factory=watchful_socket),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=True,
         )
         # aiohttp would send PUT and DELETE a second time when a connection breaks, and has no public option against it
         # (its own test client says it so, too). Held by test_a_write_is_never_sent_again.

@@ -7,7 +7,8 @@ In the manner of client-go's reflector (tools/cache/reflector.go) and kopf's nes
 - After a connection breaks, or is silent for too long, the watch starts again from the last version seen.
 - 410 Gone, as a status or among the events, leads to a new list: changed objects are reported as Upserted, missing
   ones as Deleted. The same is done if the watch cannot start for another reason.
-- Failures are reported, and followed by a wait of up to 30 seconds. Only cancelling ends a watch.
+- Failures are reported, and followed by a wait of up to 30 seconds, or of up to 4 while nobody answers. Only cancelling
+  ends a watch.
 """
 
 import contextlib
@@ -187,8 +188,11 @@ class Watch(Generic[ObjectT]):
         return [Upserted(item)]
 
     async def _wait_out(self, error: KubevouchError) -> None:
-        wait = self._backoff.failed(_retry_after(error))
-        self._stuck += bool(self._version)
+        if isinstance(error, ApiUnreachable):
+            wait = self._backoff.unreached()
+        else:
+            wait = self._backoff.failed(_retry_after(error))
+        self._stuck += bool(self._version) and not _never_came(error)
         if _needs_new_list(error) or self._stuck > LIST_AFTER:
             self._version = ""
         if isinstance(error, ApiUnreachable) and error.kind is UnreachableKind.SILENCE:
@@ -211,6 +215,14 @@ def _newer(version: str, than: str) -> bool:
 
 def _retry_after(error: KubevouchError) -> float:
     return (error.retry_after or 0.0) if isinstance(error, RetryLater) else 0.0
+
+
+def _never_came(error: KubevouchError) -> bool:
+    """Whether the request has not come to a server, so that no version can be at fault, and a list would do no better."""
+    return isinstance(error, ApiUnreachable) and error.kind not in {
+        UnreachableKind.SILENCE,
+        UnreachableKind.RESET,
+    }
 
 
 def _needs_new_list(error: KubevouchError) -> bool:
