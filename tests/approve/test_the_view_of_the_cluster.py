@@ -22,7 +22,7 @@ from kubevouch.kube.resources import (
 )
 from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata
-from kubevouch.kube.resources.nodes import NodeSpec, NodeStatus
+from kubevouch.kube.resources.nodes import NodeInfo, NodeSpec, NodeStatus
 from kubevouch.outcome import Outcome
 from kubevouch.policy import form
 from kubevouch.policy.claims import AskedNames
@@ -98,6 +98,27 @@ def test_of_a_node_only_what_a_decision_looks_at_is_kept() -> None:
     assert kept.metadata.labels == {}
     assert kept.status.capacity == {}
     assert kept.status.addresses[0].address == "192.0.2.1"
+
+
+def test_a_node_has_the_version_that_the_watch_has_shown_unless_something_of_it_was_left_out() -> (
+    None
+):
+    view = ClusterView()
+
+    def put(version: str, *addresses: str, machine_id: str = "") -> str:
+        shown = node("n1", *addresses)
+        metadata = msgspec.structs.replace(shown.metadata, resource_version=version)
+        status = msgspec.structs.replace(shown.status, node_info=NodeInfo(machine_id=machine_id))
+        view.put_node(msgspec.structs.replace(shown, metadata=metadata, status=status))
+        return view.nodes["n1"].metadata.resource_version
+
+    assert put("7", "192.0.2.1") == "7"
+    assert put("8", "192.0.2.1") == "8"  # nothing else has changed
+    many = [f"10.1.{number // 250}.{number % 250}" for number in range(257)]
+    assert put("9", *many[:256]) == "9"
+    assert put("10", *many) == ""
+    assert put("11", "192.0.2.1", machine_id="m" * 1000) == "11"
+    assert put("12", "192.0.2.1", machine_id="m" * 1001) == ""
 
 
 def test_a_csr_is_parsed_once_whatever_becomes_of_it(monkeypatch: pytest.MonkeyPatch) -> None:

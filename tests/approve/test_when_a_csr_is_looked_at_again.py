@@ -210,6 +210,34 @@ async def test_one_csr_is_looked_at_by_one_worker_at_a_time_and_again_if_somethi
     assert queue.depth == 0
 
 
+async def test_a_worker_knows_when_it_was_last_said_that_a_csr_is_due() -> None:
+    clock = SteppedClock()
+    queue = DecisionQueue(clock)
+    running = asyncio.create_task(queue.run())
+    await asyncio.sleep(0)
+    queue.put("a")
+    queue.put("late", 4)
+    await clock.wind(timedelta(seconds=1))
+    queue.put("a")
+    await clock.wind(timedelta(seconds=1))
+    assert await queue.get() == "a"
+    assert queue.said("a") == 1
+    queue.put("a")
+    queue.clear()
+    assert queue.said("a") == 1
+    queue.put("a")
+    await clock.wind(timedelta(seconds=1))
+    queue.done("a")
+    assert await queue.get() == "a"
+    assert queue.said("a") == 3
+    queue.put("late", 2)
+    await clock.wind(timedelta(seconds=3))
+    assert await queue.get() == "late"
+    assert queue.said("late") == 5
+    running.cancel()
+    await asyncio.wait([running])
+
+
 async def test_what_waits_comes_up_at_its_time_and_the_earlier_of_two_times_counts() -> None:
     clock = SteppedClock()
     queue = DecisionQueue(clock)

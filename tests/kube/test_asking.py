@@ -87,6 +87,29 @@ async def test_a_page_of_large_objects_is_asked_for_again_with_fewer_of_them(
     assert ["continue" in request.query for request in server.requests] == [False] * 3 + [True] * 4
 
 
+async def test_the_versions_of_all_objects_come_in_one_answer_without_the_objects(
+    api: ApiClient, server: ScriptedApiServer
+) -> None:
+    _fill(server, 2 * PAGE)
+    versions = await api.versions(NODES)
+    there = (each["metadata"] for each in server.store.list(kinds.KINDS["", "v1", "nodes"]))
+    assert versions == {each["name"]: (each["uid"], each["resourceVersion"]) for each in there}
+    [asked] = server.requests
+    assert asked.query == {}
+    assert asked.headers["Accept"] == (
+        "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+    )
+
+
+async def test_versions_that_are_too_large_for_one_answer_come_page_by_page(
+    api: ApiClient, server: ScriptedApiServer
+) -> None:
+    names = _fill(server, PAGE + 1)
+    server.faults.on("/api/v1/nodes", faults.flood(17), where=lambda seen: not seen.query)
+    assert list(await api.versions(NODES)) == names
+    assert [request.query.get("limit") for request in server.requests] == [None, "500", "500"]
+
+
 async def test_an_object_that_is_too_large_by_itself_ends_the_list(
     server: ScriptedApiServer, authority: Authority
 ) -> None:

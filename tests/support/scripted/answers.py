@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from kubevouch.clock import Clock
-from kubevouch_lab.apiserver import listing, status
+from kubevouch_lab.apiserver import accept, listing, status
 from kubevouch_lab.apiserver import request as requests
 from kubevouch_lab.apiserver.forms import Form
 from kubevouch_lab.apiserver.patches import json_patched, merge_patched
@@ -150,7 +150,10 @@ class Answers:
     def _list(self, wanted: Asked, request: Seen) -> Answer:
         form = Form(wanted.kind, wanted.kind)
         page = listing.page(self.store.kept, form, wanted.namespace, request.query)
-        return _json(page.body(wanted.kind))
+        body = page.body(wanted.kind)
+        if accept.wanted(request.headers.get("Accept", "")).form == "PartialObjectMetadataList":
+            body |= {"items": [{"metadata": each["metadata"]} for each in body["items"]]}
+        return _json(body)
 
     def _create(self, wanted: Asked, request: Seen) -> Answer:
         return _json(self.store.create(wanted.kind, _decoded(request), wanted.namespace), 201)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from kubevouch.approve.act.cluster_facts import ClusterFacts
+from kubevouch.approve.act.live_nodes import NodeRead, NodeReader
 from kubevouch.approve.act.queue import DecisionQueue
 from kubevouch.approve.act.records import RecordWriter
 from kubevouch.approve.act.telling import Telling
@@ -17,7 +18,7 @@ from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import Conflict, NotFound
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import NODES, CertificateSigningRequest, CsrCondition, Node
+from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition, Node
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.dial import dial_all
 from kubevouch.outcome import Outcome
@@ -26,8 +27,8 @@ from kubevouch.policy.reserved import ReservedNames
 from kubevouch.policy.sources.choice import SourceAnswer, wants_renewal
 from kubevouch.policy.sources.renewal import RenewalEvidence
 
-AT_ONCE: Final = 16
-"""Nodes that are read, and decisions that are written, at the same time. Reads go on while writes are waited for."""
+WRITTEN_AT_ONCE: Final = 16
+"""Decisions that are written at the same time. Reads go on while writes are waited for."""
 
 _WORKERS: Final = 64
 """More than that, since a worker may wait for a handshake with a node that does not answer."""
@@ -77,8 +78,8 @@ class Decider:
         self._dry_run = dry_run
         self._written = written
         self._rng = rng
-        self._reading = asyncio.Semaphore(AT_ONCE)
-        self._writing = asyncio.Semaphore(AT_ONCE)
+        self._nodes = NodeReader(api, clock, view, depth=lambda: queue.depth)
+        self._writing = asyncio.Semaphore(WRITTEN_AT_ONCE)
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -126,13 +127,12 @@ class Decider:
         renewal: RenewalEvidence | None,
     ) -> None:
         try:
-            async with self._reading:
-                began = self._clock.monotonic()
-                live = await self._live(waiting)
+            read = await self._live(waiting)
         except KubevouchError as error:
             self._again(waiting, None)
             self._telling.node_not_read(waiting, error)
             return
+        live = read.node
         looked = self._look(waiting, live, reserved, renewal)
         if looked.answer is not None and looked.answer.admits is not None and live is not None:
             async with self._records.admitting:
@@ -141,21 +141,16 @@ class Decider:
                 if not await self._admitted(looked, live):
                     self._again(waiting, None)
                     return
-        await self._act(waiting, live, looked, began)
+        await self._act(waiting, live, looked, read.began)
 
-    async def _live(self, waiting: WaitingCsr) -> Node | None:
+    async def _live(self, waiting: WaitingCsr) -> NodeRead:
         """The requestor's Node, from the API server and from no cache. Raises KubevouchError."""
         if not waiting.node:
-            return None
-        try:
-            live = await self._api.get(NODES, waiting.node)
-        except NotFound:
-            return None
-        if live.name != waiting.node:
-            return None  # a name that leads to another path
-        if not waiting.first_uid:
-            waiting.first_uid = live.uid
-        return live
+            return NodeRead(None, self._clock.monotonic())
+        read = await self._nodes.read(waiting.node, self._queue.said(waiting.name))
+        if read.node is not None and not waiting.first_uid:
+            waiting.first_uid = read.node.uid
+        return read
 
     async def _renewal(
         self, waiting: WaitingCsr, reserved: ReservedNames

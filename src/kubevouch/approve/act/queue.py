@@ -22,6 +22,8 @@ class DecisionQueue:
         """By name: when it is due; 0 for what is ready."""
         self._later: list[tuple[float, int, str]] = []
         self._numbers = count()
+        self._said: dict[str, float] = {}
+        """By name: when it was last said that it is due. Of what a worker has: when it was said before he took it."""
         self._busy: set[str] = set()
         self._again: set[str] = set()
 
@@ -35,7 +37,10 @@ class DecisionQueue:
         if after <= 0 and name in self._busy:
             self._again.add(name)
             return
-        due = 0.0 if after <= 0 else self._clock.monotonic() + after
+        now = self._clock.monotonic()
+        due = 0.0 if after <= 0 else now + after
+        if not due:
+            self._said[name] = now
         known = self._due.get(name)
         if known is not None and known <= due:
             return
@@ -49,6 +54,7 @@ class DecisionQueue:
         """It is not to be looked at any more."""
         self._due.pop(name, None)
         self._again.discard(name)
+        self._forget(name)
 
     def clear(self) -> None:
         """Nothing is to be looked at any more."""
@@ -57,6 +63,7 @@ class DecisionQueue:
         self._due.clear()
         self._later.clear()
         self._again.clear()
+        self._said = {name: at for name, at in self._said.items() if name in self._busy}
 
     async def get(self) -> str:
         """The next that is due. It is the caller's until `done`."""
@@ -67,12 +74,21 @@ class DecisionQueue:
                 self._busy.add(name)
                 return name
 
+    def said(self, name: str) -> float:
+        """When it was said that this one, which a worker has, is to be looked at, by the monotonic clock."""
+        return self._said[name]
+
     def done(self, name: str) -> None:
         """The worker has finished with it."""
         self._busy.discard(name)
+        self._forget(name)
         if name in self._again:
             self._again.discard(name)
             self.put(name)
+
+    def _forget(self, name: str) -> None:
+        if name not in self._busy and self._due.get(name) != 0.0:
+            self._said.pop(name, None)
 
     async def run(self) -> None:
         """Brings up what has waited long enough, until cancelled."""

@@ -100,9 +100,9 @@ class ClusterView:
     def put_node(self, node: Node) -> set[str]:
         """The Node as it is now. Returns the names of the waiting CSRs that it concerns, if a decision looks at the change."""
         node, before = _slim(node), self.nodes.get(node.name)
+        self.nodes[node.name] = node
         if before is not None and _looked_at(before) == _looked_at(node):
             return set()
-        self.nodes[node.name] = node
         self.index.put(node)
         self._pods_changed |= before is None or before.spec.pod_cidrs != node.spec.pod_cidrs
         if self.standings is not None and (live := live_node(node)) is not None:
@@ -202,14 +202,17 @@ def live_node(node: Node) -> LiveNode | None:
 
 
 def _slim(node: Node) -> Node:
-    """The Node without what no decision looks at."""
+    """The Node without what no decision looks at; and without its version if more than that was left out."""
     metadata, status = node.metadata, node.status
+    machine_id = status.node_info.machine_id
+    is_cut = len(status.addresses) > _MOST_ADDRESSES or len(machine_id) > _LONGEST_ID
     labels = {CONTROL_PLANE_LABEL: ""} if CONTROL_PLANE_LABEL in metadata.labels else {}
     return msgspec.structs.replace(
         node,
         metadata=Metadata(
             name=intern(metadata.name),
             uid=metadata.uid,
+            resource_version="" if is_cut else metadata.resource_version,
             creation_timestamp=metadata.creation_timestamp,
             labels=labels,
         ),
@@ -218,7 +221,7 @@ def _slim(node: Node) -> Node:
                 NodeAddress(type=intern(each.type), address=intern(each.address))
                 for each in status.addresses[:_MOST_ADDRESSES]
             ),
-            node_info=NodeInfo(machine_id=status.node_info.machine_id[:_LONGEST_ID]),
+            node_info=NodeInfo(machine_id=machine_id[:_LONGEST_ID]),
             daemon_endpoints=status.daemon_endpoints,
         ),
     )

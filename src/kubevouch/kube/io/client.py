@@ -24,6 +24,7 @@ from kubevouch.kube.resources import (
     ResourceAttributes,
     first_condition,
 )
+from kubevouch.kube.resources.meta import VersionOnly
 from kubevouch.kube.resources.reviews import ReviewStatus
 
 T = TypeVar("T")
@@ -65,8 +66,9 @@ class ApiClient(HttpClient):
         label_selector: str = "",
         field_selector: str = "",
         only_metadata: bool = False,
+        objects: int = PAGE,
     ) -> AsyncIterator[Listed[T]]:
-        """A list, page by page. If a later page raises Gone, list again from the start.
+        """A list, page by page. If a later page raises Gone, list again from the start. objects: of a page; 0: all in one.
 
         only_metadata: nothing else of an object is asked for, such as what a Secret holds.
 
@@ -74,12 +76,11 @@ class ApiClient(HttpClient):
         not be able to keep others from reading the list.
         """
         path = resource.path(namespace)
-        query = {"limit": str(PAGE)}
+        query = {"limit": str(objects)} if objects else {}
         if label_selector:
             query["labelSelector"] = label_selector
         if field_selector:
             query["fieldSelector"] = field_selector
-        objects = PAGE
         limits = replace(self._limits, body=min(self._limits.body, _MOST_PAGE_BYTES))
         for _ in range(_MOST_PAGES):
             try:
@@ -94,7 +95,7 @@ class ApiClient(HttpClient):
             except ResponseTooLarge:
                 if objects == 1:
                     raise
-                objects = max(1, objects // _FEWER)
+                objects = max(1, objects // _FEWER) if objects else PAGE
                 query["limit"] = str(objects)
                 continue
             yield page
@@ -131,6 +132,19 @@ class ApiClient(HttpClient):
                 continue
             return tuple(found)
         raise AssertionError
+
+    async def versions(self, resource: Resource[Any]) -> dict[str, tuple[str, str]]:
+        """UID and resourceVersion of all objects as they are now, by name; of a resource without namespaces.
+
+        In one answer, if it is not too large: recent API servers have that in memory, and ask etcd only whether it is the
+        newest (KEP-2340); a page is read from etcd.
+        """
+        pages = self.pages(resource, VersionOnly, only_metadata=True, objects=0)
+        return {
+            each.metadata.name: (each.metadata.uid, each.metadata.resource_version)
+            async for page in pages
+            for each in page.items
+        }
 
     async def get(self, resource: Resource[ObjectT], name: str, namespace: str = "") -> ObjectT:
         """The object with this name."""

@@ -29,6 +29,18 @@ class Metadata(Narrow, frozen=True, kw_only=True):
     annotations: dict[str, str] = msgspec.field(default_factory=dict)
 
 
+class _VersionMetadata(Narrow, frozen=True, kw_only=True):
+    name: str = ""
+    uid: str = ""
+    resource_version: str = ""
+
+
+class VersionOnly(Narrow, frozen=True, kw_only=True):
+    """Of an object nothing but which one it is, and in which version."""
+
+    metadata: _VersionMetadata = _VersionMetadata()
+
+
 class FieldsManager(Narrow, frozen=True, kw_only=True):
     """A client that wrote the object: when it last changed something, by the API server's clock, to the second."""
 
