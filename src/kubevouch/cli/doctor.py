@@ -2,8 +2,20 @@
 
 import click
 
-from kubevouch.cli.common.options import cluster, fail_on, handshake_timeout, output, terminal_of
-from kubevouch.errors import ExitCode
+from kubevouch.cli.common.options import (
+    cluster,
+    fail_on,
+    handshake_timeout,
+    output,
+    print_role,
+    terminal_of,
+)
+
+
+def _roles() -> str:
+    from kubevouch.cli.common.roles import READER
+
+    return READER
 
 
 @click.command("doctor", short_help="What is wrong, and the one cause. Reads only.")
@@ -11,11 +23,7 @@ from kubevouch.errors import ExitCode
 @output("table", "short", "json")
 @fail_on
 @handshake_timeout
-@click.option(
-    "--print-role",
-    is_flag=True,
-    help="Print the roles that the reading verbs need, and exit.",
-)
+@print_role(_roles, "the reading verbs need")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -24,27 +32,20 @@ def command(
     output: str,
     fail_on: str,
     timeout: float,
-    print_role: bool,
 ) -> int:
     """Looks at the whole way from `kubectl top` to each kubelet, and names the one cause.
 
     Reads from the API server and dials each kubelet with a bare TLS handshake: no credential is sent to a kubelet,
     and nothing is written anywhere.
     """
-    from kubevouch.cli.common.diagnosis import print_diagnosis
-    from kubevouch.diagnose.catalogue import Severity
-
-    terminal = terminal_of(ctx)
-    if print_role:
-        from kubevouch.cli.common.roles import READER
-
-        terminal.out(READER.rstrip())
-        return ExitCode.OK
     from kubevouch.cli.common.armed_record import with_unfinished_runs
     from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.cli.common.diagnosis import print_diagnosis
+    from kubevouch.diagnose.catalogue import Severity
     from kubevouch.diagnose.doctor import diagnose
     from kubevouch.evidence.gather.snapshot import gather
 
+    terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
     evidence = with_api(
         terminal,

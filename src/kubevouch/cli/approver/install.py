@@ -2,8 +2,8 @@
 
 import click
 
-from kubevouch.cli.approver.options import applying, print_role
-from kubevouch.cli.common.options import cluster, terminal_of
+from kubevouch.cli.approver.options import applying
+from kubevouch.cli.common.options import cluster, print_role, terminal_of
 
 
 def _roles() -> str:
@@ -39,7 +39,7 @@ def _roles() -> str:
 @click.option(
     "--no-pins", is_flag=True, help="Pin no node now. Where there are pins none is added."
 )
-@print_role(_roles, "whoever installs, upgrades or removes")
+@print_role(_roles, "whoever installs, upgrades or removes needs")
 @click.pass_context
 def command(
     ctx: click.Context,

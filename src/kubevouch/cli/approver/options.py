@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from kubevouch.cli.common.options import seconds, terminal_of
+from kubevouch.cli.common.options import seconds
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -21,24 +21,6 @@ class _Image(click.ParamType[str]):
             "There is no public image yet: `make image` in a checkout builds one (docs/image.md). Push it to a registry of "
             "yours, and name it with its digest."
         )
-
-
-def print_role(roles: Callable[[], str], who: str) -> Callable[[F], F]:
-    """--print-role, which needs no other option. roles: their manifest. who: who needs them."""
-
-    def printed(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-        if value and not ctx.resilient_parsing:
-            terminal_of(ctx).out(roles().rstrip())
-            ctx.exit()
-
-    return click.option(
-        "--print-role",
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=printed,
-        help=f"Print the roles that {who} needs, and exit.",
-    )
 
 
 def applying(function: F) -> F:

@@ -2,8 +2,7 @@
 
 import click
 
-from kubevouch.cli.approver.options import print_role
-from kubevouch.cli.common.options import allow, cluster, output, terminal_of
+from kubevouch.cli.common.options import allow, cluster, output, print_role, terminal_of
 from kubevouch.errors import UsageError
 
 
@@ -28,7 +27,7 @@ def _roles() -> str:
 @click.option("--remove", is_flag=True, help="Remove the pins of these nodes.")
 @allow
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
-@print_role(_roles, "whoever pins or runs the self-test")
+@print_role(_roles, "whoever pins or runs the self-test needs")
 @click.pass_context
 def command(
     ctx: click.Context,

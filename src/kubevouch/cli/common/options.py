@@ -132,3 +132,21 @@ def handshake_timeout(function: F) -> F:
         metavar="DURATION",
         help="How long to wait for a kubelet's handshake.",
     )(function)
+
+
+def print_role(roles: Callable[[], str], who: str) -> Callable[[F], F]:
+    """--print-role, which needs no other option. roles: their manifest. who: "whoever installs needs"."""
+
+    def printed(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            terminal_of(ctx).out(roles().rstrip())
+            ctx.exit()
+
+    return click.option(
+        "--print-role",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=printed,
+        help=f"Print the roles that {who}, and exit.",
+    )

@@ -13,7 +13,7 @@ from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import Conflict, NotFound
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition
 from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import csr_of, requestor_node
 from kubevouch.policy.decide import Decision, approval
@@ -113,14 +113,21 @@ def approve_judged(
             if again.decision.outcome is not Outcome.PASS:
                 print_decision(terminal, again, each.node)
                 continue
-            try:
-                condition = approval(found.spec.username, again.names.why)
-                await api.patch_approval(found, condition)
-            except (Conflict, NotFound) as error:
-                terminal.error(str(error))
-                codes.append(error.exit_code)
-                continue
-            terminal.out(f"{found.name} approved")
+            condition = approval(found.spec.username, again.names.why)
+            codes.append(await decided(terminal, api, found, condition))
         return combined_exit_code(codes)
 
     return with_api(terminal, access, work)
+
+
+async def decided(
+    terminal: Terminal, api: ApiClient, found: CertificateSigningRequest, condition: CsrCondition
+) -> ExitCode:
+    """Writes the condition, at the version of the CSR that was read, and says so; or that somebody else was faster."""
+    try:
+        await api.patch_approval(found, condition)
+    except (Conflict, NotFound) as error:
+        terminal.error(str(error))
+        return error.exit_code
+    terminal.out(f"{found.name} {condition.type.lower()}")
+    return ExitCode.OK

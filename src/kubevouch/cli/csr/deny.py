@@ -4,13 +4,12 @@ from datetime import datetime
 
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.csr.approve import where
+from kubevouch.cli.csr.approve import decided, where
 from kubevouch.cli.csr.find import serving_csr
 from kubevouch.cli.csr.render import COLUMNS, undecided_row
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError, combined_exit_code
 from kubevouch.kube.access import ClusterAccess
-from kubevouch.kube.errors import Conflict, NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.decide import denial
@@ -38,10 +37,10 @@ def deny_named(
         return found, clock.now()
 
     found, at = with_api(terminal, access, look)
-    decided = [each for each in found if each.status.conditions]
-    for each in decided:
+    settled = [each for each in found if each.status.conditions]
+    for each in settled:
         terminal.wrapped(f"{each.name} stays as it is: {_decided(each)}")
-    codes = [ExitCode.FINDINGS for _ in decided]
+    codes = [ExitCode.FINDINGS for _ in settled]
     waiting = [each for each in found if not each.status.conditions]
     if not waiting:
         return combined_exit_code(codes)
@@ -62,15 +61,7 @@ def _deny(
     reason: str,
 ) -> ExitCode:
     async def work(api: ApiClient, _: Clock) -> ExitCode:
-        codes = []
-        for each in waiting:
-            try:
-                await api.patch_approval(each, denial(reason))
-            except (Conflict, NotFound) as error:
-                terminal.error(str(error))
-                codes.append(error.exit_code)
-                continue
-            terminal.out(f"{each.name} denied")
+        codes = [await decided(terminal, api, each, denial(reason)) for each in waiting]
         return combined_exit_code(codes)
 
     return with_api(terminal, access, work)

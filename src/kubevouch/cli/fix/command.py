@@ -9,12 +9,19 @@ from kubevouch.cli.common.options import (
     cluster,
     cluster_domain,
     output,
+    print_role,
     seconds,
     service_cidr,
     terminal_of,
 )
 from kubevouch.errors import UsageError
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+
+
+def _roles() -> str:
+    from kubevouch.cli.common.roles import FIXER
+
+    return FIXER
 
 
 @click.command("fix", short_help="serverTLSBootstrap on every node, without the port going dark.")
@@ -69,7 +76,7 @@ from kubevouch.rollout.decide.timeouts import RolloutTimeouts
     help="A node that has not passed every gate by then is undone.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
-@click.option("--print-role", is_flag=True, help="Print the roles that --apply needs, and exit.")
+@print_role(_roles, "--apply needs")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -88,7 +95,6 @@ def command(
     without_credential_id: bool,
     gate_timeout: float,
     yes: bool,
-    print_role: bool,
 ) -> int:
     """Turns serverTLSBootstrap on, has each kubelet's CSR approved by the policy, and proves the result on the wire.
 
@@ -102,11 +108,6 @@ def command(
 
     terminal = terminal_of(ctx)
     terminal.tells_waits = True
-    if print_role:
-        from kubevouch.cli.common.roles import FIXER
-
-        terminal.out(FIXER.rstrip())
-        return 0
     if (plan_file is None) == (apply_file is None):
         raise UsageError("fix", "one of --plan FILE and --apply FILE was expected")
     from kubevouch.rollout.decide.operator_word import OperatorWord
