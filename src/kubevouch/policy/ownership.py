@@ -19,14 +19,12 @@ from kubevouch.policy.facts import NameFacts
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import reserved_address, reserved_name
 from kubevouch.policy.rule import (
-    MOST_LOOKED_AT,
     RuleResult,
     cannot_tell,
     listed,
+    looked_at,
     passes,
     refuses,
-    unlooked,
-    unreadable,
 )
 from kubevouch.x509 import unmapped
 
@@ -42,8 +40,10 @@ class Kind:
     foreign: HoldReason
     not_allowed: HoldReason
 
-    def of(self, asked: AskedNames) -> Sequence[Value]:
-        """Those of this kind."""
+    def of(self, asked: AskedNames | None) -> Sequence[Value] | None:
+        """Those of this kind; None where the CSR cannot be read."""
+        if asked is None:
+            return None
         return asked.names if self is NAMES else asked.addresses
 
 
@@ -98,20 +98,12 @@ def allowed_addresses(facts: NameFacts) -> RuleResult:
     return _allowed("allowed-addresses", facts, ADDRESSES)
 
 
-def _looked_at(rule: str, facts: NameFacts, kind: Kind) -> Sequence[Value] | RuleResult:
-    """The values to be looked at one by one; or the result where the CSR cannot be read, or asks for a flood of them."""
-    if facts.asked is None:
-        return unreadable(rule)
-    values = kind.of(facts.asked)
-    return unlooked(rule, values) if len(values) > MOST_LOOKED_AT else values
-
-
 def _reserved(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
     """Hard only where a source says besides that something which is asked for is not the node's.
 
     A tenant's Service, or the networks of pods that a new Node names, can reserve what an honest node has.
     """
-    values = _looked_at(rule, facts, kind)
+    values = looked_at(rule, kind.of(facts.asked))
     if isinstance(values, RuleResult):
         return values
     found = {
@@ -142,7 +134,7 @@ def _reserved(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
 
 
 def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
-    values = _looked_at(rule, facts, kind)
+    values = looked_at(rule, kind.of(facts.asked))
     if isinstance(values, RuleResult):
         return values
     if facts.other_nodes is None:
@@ -193,7 +185,7 @@ def _of(values: dict[Value, ClaimedBy]) -> str:
 
 
 def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
-    values = _looked_at(rule, facts, kind)
+    values = looked_at(rule, kind.of(facts.asked))
     if isinstance(values, RuleResult):
         return values
     if facts.allowed is None:

@@ -1,6 +1,7 @@
 """The result of a rule about a CSR, in one form for `explain`, `approve`, `fix`, logs and JSON."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -28,6 +29,7 @@ class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
         return f"{self.seen}: {self.message}" if self.seen else self.message
 
 
+T = TypeVar("T")
 Rule = Callable[[CsrFacts], RuleResult]
 NameRule = Callable[[NameFacts], RuleResult]
 
@@ -88,6 +90,13 @@ def unlooked(rule: str, values: Sequence[object]) -> RuleResult:
         HoldReason.TOO_MANY_NAMES,
         seen=listed(values),
     )
+
+
+def looked_at(rule: str, values: Sequence[T] | None) -> Sequence[T] | RuleResult:
+    """The values to be looked at one by one; or the result where the CSR cannot be read (None), or asks for a flood of them."""
+    if values is None:
+        return unreadable(rule)
+    return unlooked(rule, values) if len(values) > MOST_LOOKED_AT else values
 
 
 MOST_LISTED = 24

@@ -8,13 +8,11 @@ from kubevouch.policy.facts import NameFacts
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.policy.rule import (
-    MOST_LOOKED_AT,
     RuleResult,
     listed,
+    looked_at,
     passes,
     refuses,
-    unlooked,
-    unreadable,
 )
 
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
@@ -79,12 +77,11 @@ def plain_names(facts: NameFacts) -> RuleResult:
     Lower-case RFC 1123 names pass. A well-formed name in an unusual form passes if the operator says that it is this
     node's.
     """
-    if facts.asked is None:
-        return unreadable("plain-names")
-    if len(facts.asked.names) > MOST_LOOKED_AT:
-        return unlooked("plain-names", facts.asked.names)
-    seen, allowed = listed(facts.asked.names), "lower-case RFC 1123 names"
-    bad = {name: why for name in facts.asked.names if (why := malformed(name))}
+    names = looked_at("plain-names", None if facts.asked is None else facts.asked.names)
+    if isinstance(names, RuleResult):
+        return names
+    seen, allowed = listed(names), "lower-case RFC 1123 names"
+    bad = {name: why for name in names if (why := malformed(name))}
     if bad:
         return refuses(
             "plain-names",
@@ -97,7 +94,7 @@ def plain_names(facts: NameFacts) -> RuleResult:
     known = {each.value: each for each in (facts.allowed.names if facts.allowed else ())}
     odd = {
         name: why
-        for name in facts.asked.names
+        for name in names
         if (why := unusual(name)) and not (name in known and known[name].by_operator)
     }
     if odd:
@@ -117,12 +114,13 @@ def usable_addresses(facts: NameFacts) -> RuleResult:
 
     A loopback address passes only where the operator lists that very one (docs/lab.md).
     """
-    if facts.asked is None:
-        return unreadable("usable-addresses")
-    if len(facts.asked.addresses) > MOST_LOOKED_AT:
-        return unlooked("usable-addresses", facts.asked.addresses)
-    seen = listed(facts.asked.addresses)
-    bad = {a: why for a in facts.asked.addresses if (why := unusable(a, facts.reserved))}
+    addresses = looked_at(
+        "usable-addresses", None if facts.asked is None else facts.asked.addresses
+    )
+    if isinstance(addresses, RuleResult):
+        return addresses
+    seen = listed(addresses)
+    bad = {a: why for a in addresses if (why := unusable(a, facts.reserved))}
     if bad:
         return refuses(
             "usable-addresses",

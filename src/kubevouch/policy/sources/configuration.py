@@ -8,11 +8,11 @@ from ipaddress import ip_network
 
 import msgspec
 
-from kubevouch import goyaml
 from kubevouch.errors import nearest
 from kubevouch.evidence.names import ClusterNames, with_more
 from kubevouch.policy.claims import Network
 from kubevouch.policy.facts import CsrLimits
+from kubevouch.policy.sources.document import document_in
 from kubevouch.policy.sources.new_nodes import NewNodeRule
 from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, checked_text
 from kubevouch.policy.usable import malformed
@@ -123,13 +123,7 @@ def with_configured(names: ClusterNames, configuration: ApproverConfiguration) -
 def _document(text: str) -> _Document:
     if len(text) > _LARGEST:
         raise NotAnEntry(f"{len(text)} characters", f"at most {_LARGEST} are read")
-    try:
-        said = goyaml.read(text.encode())
-    except (goyaml.UnreadableYaml, UnicodeError) as error:
-        raise NotAnEntry(str(error), "YAML was expected") from None
-    version = said.get("schemaVersion") if isinstance(said, dict) else None
-    if version != CONFIGURATION_SCHEMA:
-        raise NotAnEntry(f"schemaVersion {version!r}", f"{CONFIGURATION_SCHEMA} was expected")
+    said = document_in(text, CONFIGURATION_SCHEMA)
     known = [field.encode_name for field in msgspec.structs.fields(_Document)]
     if strange := sorted(set(said) - set(known)):
         right = nearest(strange[0], known, otherwise=f"one of {', '.join(known)} was expected")

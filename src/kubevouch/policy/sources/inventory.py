@@ -3,6 +3,7 @@
 import msgspec
 
 from kubevouch import goyaml
+from kubevouch.policy.sources.document import document_in
 from kubevouch.policy.sources.stored import (
     NotAnEntry,
     Unreadable,
@@ -61,13 +62,7 @@ def read_inventory(text: str) -> Inventory | Unreadable:
 
 
 def _nodes_in(text: str) -> dict[str, goyaml.Value]:
-    try:
-        said = goyaml.read(text.encode())
-    except (goyaml.UnreadableYaml, UnicodeError) as error:
-        raise NotAnEntry(str(error), "YAML was expected") from None
-    if not isinstance(said, dict) or said.get("schemaVersion") != INVENTORY_SCHEMA:
-        version = said.get("schemaVersion") if isinstance(said, dict) else None
-        raise NotAnEntry(f"schemaVersion {version!r}", f"{INVENTORY_SCHEMA} was expected")
+    said = document_in(text, INVENTORY_SCHEMA)
     if strange := sorted(set(said) - {"schemaVersion", "nodes"}):
         raise NotAnEntry(f"{strange[0]!r}", "only schemaVersion and nodes were expected")
     nodes = said.get("nodes")
