@@ -24,6 +24,7 @@ from kubevouch_lab.disconnect import disconnect
 from kubevouch_lab.kubelets.api import NO_CHECK_TIME
 from kubevouch_lab.kubelets.key_pairs import Current, ServingPair, load_into
 from kubevouch_lab.kubelets.log import Log
+from kubevouch_lab.listening import listening_socket
 
 _PATIENCE: Final = 10.0
 """Real seconds for a handshake; after an alert so long for the peer to leave."""
@@ -84,15 +85,7 @@ class KubeletPort:
     async def open(self, address: str, port: int) -> int:
         """Binds and accepts from now on; returns the port. Raises OSError."""
         _thrifty()
-        listening = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind((address, port))
-            listening.listen(1024)
-        except OSError:
-            listening.close()
-            raise
-        listening.setblocking(False)  # noqa: FBT003 - its only argument
+        listening = listening_socket(address, port, 1024)
         self._socket = listening
         asyncio.get_running_loop().add_reader(listening, self._arrived, listening)
         bound: int = listening.getsockname()[1]

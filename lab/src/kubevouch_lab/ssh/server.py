@@ -12,6 +12,7 @@ from typing import Final
 
 import asyncssh
 
+from kubevouch_lab.listening import listening_socket
 from kubevouch_lab.nodes.system import System
 from kubevouch_lab.ssh.session import Session
 
@@ -55,15 +56,7 @@ class NodeSsh:
 
     async def start(self, address: str, port: int) -> None:
         """Listens; port 0 takes a free one. Raises OSError."""
-        listening = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind((address, port))
-            listening.listen(128)
-        except OSError:
-            listening.close()
-            raise
-        listening.setblocking(False)  # noqa: FBT003 - its only argument
+        listening = listening_socket(address, port, 128)
         self._socket = listening
         self.address, self.port = address, listening.getsockname()[1]
         asyncio.get_running_loop().add_reader(listening, self._arrived, listening)
