@@ -1,25 +1,19 @@
 """What README, docs and the program advise can be done from a checkout, before anything is released."""
 
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-TEXTS = [".md", ".py", ".toml", ".yaml", ".sh"]
+from tests.house.tracked import ROOT, tracked
+
+PLACES = ("README.md", "CONTRIBUTING.md", "docs", "src", "lab", "deploy")
+TEXTS = (".md", ".py", ".toml", ".yaml", ".sh")
 
 
 def _texts() -> dict[str, str]:
     """Every text of the project that somebody reads, by its path."""
-    listed = subprocess.run(
-        ["git", "ls-files", "README.md", "CONTRIBUTING.md", "docs", "src", "lab", "deploy"],
-        cwd=ROOT, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    paths = [each for each in listed.stdout.split() if Path(each).suffix in TEXTS]
-    return {
-        each: (ROOT / each).read_text(encoding="utf-8") for each in paths if (ROOT / each).exists()
-    }
+    found = tracked(*PLACES, suffixes=TEXTS)
+    return {str(each.relative_to(ROOT)): each.read_text(encoding="utf-8") for each in found}
 
 
 INSTALL = re.compile(r"\b(?:pip|pipx|uv tool|uv pip) (?:install|inject|run)\b([^\n`#|]*)")

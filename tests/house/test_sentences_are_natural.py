@@ -2,13 +2,12 @@
 
 import ast
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-TEXTS = ("*.py", "*.md", "*.sh")
+from tests.house.tracked import ROOT, tracked
+
+TEXTS = (".py", ".md", ".sh")
 PLACES = ("src", "lab/src", "docs", "README.md", "CONTRIBUTING.md")
 
 # Each with what to write instead.
@@ -23,26 +22,12 @@ PHRASES = {
 }
 
 
-def tracked(*patterns: str) -> list[Path]:
-    """The files of git in the places that are looked at."""
-    names = subprocess.run(
-        ["git", "ls-files", "--", *PLACES],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split("\n")
-    found = [ROOT / name for name in names if any(Path(name).match(each) for each in patterns)]
-    assert len(found) > 100
-    return found
-
-
 @pytest.mark.parametrize("phrase", PHRASES)
 def test_a_phrase_that_nobody_says_does_not_come_back(phrase: str) -> None:
     pattern = re.compile(phrase, re.IGNORECASE)
     seen = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
-        for path in tracked(*TEXTS)
+        for path in tracked(*PLACES, suffixes=TEXTS)
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
         if pattern.search(line)
     ]
@@ -52,7 +37,7 @@ def test_a_phrase_that_nobody_says_does_not_come_back(phrase: str) -> None:
 def test_a_docstring_says_more_than_a_word() -> None:
     short = [
         f"{path.relative_to(ROOT)}: {node.name}: {text}"
-        for path in tracked("*.py")
+        for path in tracked(*PLACES, suffixes=(".py",))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         if (text := ast.get_docstring(node)) and len(text.split()) < 2
