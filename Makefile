@@ -96,14 +96,15 @@ demo: $(READY) ## tell the story on a lab of its own, in about a minute [FAST=1]
 picture: $(READY) ## draw the README's picture of the story anew
 	$(BIN)/python -m demo.picture docs/demo.svg
 
-story: $(READY) ## boot the bed and tell the story on it: from 0/3 to kubectl top [FAST=1]
+story: image ## boot the bed and tell the story on it: from 0/3 to kubectl top [FAST=1]
 	$(BIN)/python -m real story $(if $(FAST),--fast)
 
 # The bed: a real kubeadm cluster of four machines on this one. Root, Linux and Go; see docs/bed.md.
-real: $(READY) ## boot the bed, run the e2e tests inside its network, take it down
+# The image is built before: inside the bed's network nothing can be fetched.
+real: image ## boot the bed, run the e2e tests inside its network, take it down
 	$(BIN)/python -m real run --kubernetes $(K8S)
 
-real-long: $(READY) ## the same, with the long tests too
+real-long: image ## the same, with the long tests too
 	$(BIN)/python -m pytest -m long tests/policy
 	$(BIN)/python -m real run --kubernetes $(K8S) --long
 
