@@ -11,6 +11,8 @@ K8S    ?= 1.36.3
 JOBS   ?= 2
 APART  := -n $(JOBS) --dist worksteal
 BY_FILE := -n $(JOBS) --dist loadfile
+# What runs on the bed needs the container image before, where it can be built: inside the bed's network nothing can be fetched.
+IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
 .PHONY: image image-lock lab-e2e demo picture docs story bench bench-approver help test coverage mutation check format locks clean oracle real real-long real-up real-state real-down
@@ -96,15 +98,14 @@ demo: $(READY) ## tell the story on a lab of its own, in about a minute [FAST=1]
 picture: $(READY) ## draw the README's picture of the story anew
 	$(BIN)/python -m demo.picture docs/demo.svg
 
-story: image ## boot the bed and tell the story on it: from 0/3 to kubectl top [FAST=1]
+story: $(READY) $(IMAGE_BEFORE) ## boot the bed and tell the story on it: from 0/3 to kubectl top [FAST=1]
 	$(BIN)/python -m real story $(if $(FAST),--fast)
 
 # The bed: a real kubeadm cluster of four machines on this one. Root, Linux and Go; see docs/bed.md.
-# The image is built before: inside the bed's network nothing can be fetched.
-real: image ## boot the bed, run the e2e tests inside its network, take it down
+real: $(READY) $(IMAGE_BEFORE) ## boot the bed, run the e2e tests inside its network, take it down
 	$(BIN)/python -m real run --kubernetes $(K8S)
 
-real-long: image ## the same, with the long tests too
+real-long: $(READY) $(IMAGE_BEFORE) ## the same, with the long tests too
 	$(BIN)/python -m pytest -m long tests/policy
 	$(BIN)/python -m real run --kubernetes $(K8S) --long
 
