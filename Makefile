@@ -92,13 +92,13 @@ docs: $(READY) ## write docs/findings from the catalogue
 oracle: $(READY) ## judge the corpus anew with Go and record its answers
 	$(BIN)/python -m real.oracle.corpus
 
-demo: $(READY) ## tell the story on a lab of its own, in about a minute [FAST=1] [BED=1: on the bed]
+demo: $(READY) $(if $(BED),$(IMAGE_BEFORE)) ## tell the story on a lab of its own, in about a minute [FAST=1] [BED=1: on the bed]
 	$(if $(BED),$(BIN)/python -m real story $(if $(FAST),--fast),FAST=$(FAST) $(BIN)/python -m demo)
 
 picture: $(READY) ## draw the README's picture of the story anew
 	$(BIN)/python -m demo.picture docs/demo.svg
 
-story: $(READY) $(IMAGE_BEFORE) ## boot the bed and tell the story on it: from 0/3 to kubectl top [FAST=1]
+story: $(READY) $(IMAGE_BEFORE) ## boot the bed and tell the story on it: from 0/3 to a rotation that the approver approves [FAST=1]
 	$(BIN)/python -m real story $(if $(FAST),--fast)
 
 # The bed: a real kubeadm cluster of four machines on this one. Root, Linux and Go; see docs/bed.md.

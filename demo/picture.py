@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from demo.__main__ import lab
-from demo.telling import STEPS, WIDTH, NotAsTold, run
+from demo.telling import WIDTH, NotAsTold, run, steps
 
 LINE, LETTER, MARGIN = 17, 8.4, 14
 _STYLE = """\
@@ -24,6 +24,9 @@ _SHOWN: dict[str, tuple[str, ...]] = {
     "kubectl top nodes": (),
     "kubevouch doctor": (r"^  (critical|error) ", r"^CAUSE", r"^ {7}\S", r"^NEXT"),
     "kubevouch fix --apply": (r"^  \d:\d\d  .* (seeded|approved|serves|done)", r"^Run "),
+    "kubevouch approver install": (r"^\d+ objects new", r"^The approver is ready"),
+    "kubevouch lab age": (),
+    "timeout 10 kubectl get csr": (r"^CSR ", r"worker-1"),
     "kubevouch verify": (r"^OK", r"^ {7}\S"),
 }
 
@@ -34,14 +37,14 @@ def told() -> list[tuple[str, str]]:
     with tempfile.TemporaryDirectory(prefix="kubevouch-") as name:
         desk = Path(name, "desk")
         desk.mkdir()
-        with lab(Path(name, "lab"), os.environ) as cluster:
+        with lab(desk, os.environ) as cluster:
             (desk / "ssh_config").symlink_to(cluster.ssh_config)
-            for step in STEPS:
-                done = run(step.typed, desk, cluster.environment, kept=True)
+            for step in steps(cluster):
+                done = run(step.typed, desk, cluster, kept=True)
                 if done.returncode not in step.codes:
                     raise NotAsTold(f"{step.typed}: {done.stdout}")
                 if (patterns := _patterns(step.typed)) is not None:
-                    lines += [("typed", f"$ {step.typed}")]
+                    lines += [("typed", line) for line in f"$ {step.typed}".splitlines()]
                     lines += [(_class(line), line) for line in _chosen(done.stdout, patterns)]
                     lines += [("said", "")]
     return lines[:-1]
@@ -75,7 +78,7 @@ def picture(lines: list[tuple[str, str]]) -> str:
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" role="img" '
-        'aria-label="kubevouch: from metrics-server 0/3 to kubectl top">\n'
+        'aria-label="kubevouch: from metrics-server 0/3 to a rotation that the approver approves">\n'
         f"<style>\n{_STYLE}</style>\n"
         f'<rect width="{width}" height="{height}" rx="8" fill="#0d1117"/>\n{rows}\n</svg>\n'
     )

@@ -3,9 +3,12 @@
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from real.errors import BedError
+from real.prober import probing, read
 
 WIDTH = 80
 _CHECKOUT = Path(__file__).parent.parent
@@ -29,14 +32,18 @@ class Cluster:
     """Where the story is told.
 
     environment: of the commands; KUBECONFIG in it. ssh_config: at hand on the desk under that name.
+    kubelets: their addresses. image: what `approver install` is to name, as $IMAGE. months: what is typed so that eleven pass.
     """
 
     name: str
     environment: Mapping[str, str]
     ssh_config: Path
+    kubelets: Sequence[str]
+    image: str
+    months: str
 
 
-STEPS = (
+_REPAIR = (
     Step(
         "A cluster that kubeadm made a year ago. Somebody has installed metrics-server:",
         "kubectl get deployment metrics-server -n kube-system",
@@ -70,6 +77,42 @@ STEPS = (
 )
 
 
+def steps(cluster: Cluster) -> tuple[Step, ...]:
+    """The story, in the words that are typed on that cluster."""
+    return (
+        *_REPAIR,
+        Step(
+            "In a year each kubelet needs its next certificate. An approver in the cluster\n"
+            "# approves it, for the names and addresses that you pin now:",
+            "kubevouch approver install --image $IMAGE --new-nodes hold --yes 2>&1 |\n"
+            "    sed -n '/objects new/,$p' | fold -s -w 80",
+        ),
+        Step("", "kubectl get pods -n kubevouch-system"),
+        Step(
+            "Eleven months later. (Clocks stay: certificates get the dates that they would\n"
+            "# have then, and kubelets start again.)",
+            cluster.months,
+        ),
+        Step(
+            "Each kubelet asks for its next certificate, and nobody has to be there:",
+            "timeout 10 kubectl get csr --watch -o custom-columns=\\\n"
+            "CSR:.metadata.name,NODE:.spec.username,IS:.status.conditions[*].type",
+            (124,),
+        ),
+        Step(
+            "",
+            "kubectl get events --field-selector reason=KubeletServingApproved \\\n"
+            "    -o custom-columns=CSR:.involvedObject.name,WHY:.message | fold -s -w 80",
+        ),
+        Step(
+            "What a kubelet serves now:",
+            "kubevouch probe k8s-worker-1.internal.example.com | sed -n '/^leaf/,/life/p'",
+        ),
+        Step("", "kubevouch verify --wait 2m"),
+        Step("", "kubectl top nodes"),
+    )
+
+
 @dataclass(frozen=True)
 class Pace:
     """How long a person is given: seconds before a line is typed, a letter, and after an answer."""
@@ -83,14 +126,33 @@ class Pace:
 FAST = Pace(0.0, 0.0, 0.0, 0.0)
 
 
-def tell(cluster: Cluster, desk: Path, pace: Pace, steps: tuple[Step, ...] = STEPS) -> None:
-    """Tells it. desk: an empty folder, where a person would stand.
+def tell(cluster: Cluster, desk: Path, pace: Pace) -> None:
+    """Tells it. desk: a folder where a person would stand.
 
     Raises:
-        NotAsTold: a step did not end as the story says.
+        NotAsTold: a step did not end as the story says, or a kubelet's port went dark meanwhile.
     """
     (desk / "ssh_config").symlink_to(cluster.ssh_config)
-    for step in steps:
+    log = desk / "handshakes"
+    try:
+        with probing(sys.executable, log, cluster.kubelets):
+            _tell_steps(cluster, desk, pace)
+    except BedError as error:
+        raise NotAsTold(str(error)) from None
+    outcomes = [each.outcome for each in read(log)]
+    dark = sum(outcome.startswith("alert") for outcome in outcomes)
+    _show(
+        f"\n# Meanwhile another process has dialled every kubelet ten times a second: {len(outcomes):,}\n"
+        f"# handshakes, {dark} TLS alerts; {outcomes.count('refused')} connections refused while kubelets restarted.\n"
+    )
+    if dark:
+        raise NotAsTold(
+            f"{dark} handshakes ended with an alert; a port that is never dark was expected"
+        )
+
+
+def _tell_steps(cluster: Cluster, desk: Path, pace: Pace) -> None:
+    for step in steps(cluster):
         if step.said:
             _show(f"\n# {step.said}\n")
             time.sleep(pace.said)
@@ -100,7 +162,7 @@ def tell(cluster: Cluster, desk: Path, pace: Pace, steps: tuple[Step, ...] = STE
             time.sleep(pace.letter)
         time.sleep(pace.typed)
         _show("\n")
-        code = run(step.typed, desk, cluster.environment).returncode
+        code = run(step.typed, desk, cluster).returncode
         if code not in step.codes:
             raise NotAsTold(f"{step.typed}: ended with {code}; {step.codes[0]} was expected")
         time.sleep(pace.read)
@@ -112,12 +174,13 @@ def _show(text: str) -> None:
 
 
 def run(
-    typed: str, desk: Path, environment: Mapping[str, str], *, kept: bool = False
+    typed: str, desk: Path, cluster: Cluster, *, kept: bool = False
 ) -> "subprocess.CompletedProcess[str]":
     """Runs it in a shell with pipefail off, both streams in their order: shown as it comes, or kept."""
-    tools = f"{Path(sys.executable).parent}:{environment.get('PATH', '')}"
+    tools = f"{Path(sys.executable).parent}:{cluster.environment.get('PATH', '')}"
     given = {
-        **environment,
+        **cluster.environment,
+        "IMAGE": cluster.image,
         "PATH": tools,
         "XDG_STATE_HOME": str(desk),
         "COLUMNS": str(WIDTH),

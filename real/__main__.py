@@ -1,4 +1,4 @@
-"""The verbs of the bed: `python -m real up|state|down|run|story|exec`. `docs/bed.md` tells what they do; the Makefile calls them."""
+"""The verbs of the bed: `python -m real up|state|age|down|run|story|exec`. `docs/bed.md` tells what they do; the Makefile calls them."""
 
 import argparse
 import fcntl
@@ -7,8 +7,10 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
-from real import e2e, needs, network, operator_place, progress, story
+from real import aging, e2e, needs, network, operator_place, progress, story
+from real.bed import Bed
 from real.boot import Boot
 from real.cluster import machines_of
 from real.errors import BedError, MissingNeed, NotRunning
@@ -17,6 +19,8 @@ from real.running import Record
 from real.states import State
 from real.sweep import sweep
 from real.switching import Switch
+
+_IMAGE = Path(__file__).parent.parent / "dist" / "kubevouch-image.tar"
 
 
 def main() -> int:
@@ -42,13 +46,19 @@ def main() -> int:
 def _verb(chosen: argparse.Namespace, folders: Folders, environment: Mapping[str, str]) -> int:
     if chosen.verb == "exec":
         return _exec(folders, environment, chosen.command)
+    if chosen.verb == "age":
+        # The story types it, while it holds the lock itself.
+        network.enter()
+        aging.age(Bed.running(environment), chosen.days)
+        progress.say(f"certificates that kubelets serve are {chosen.days} days older")
+        return 0
     if chosen.verb == "run":
         needs.require(folders)
         with _held(folders, "run"):
             return _run(folders, environment, chosen)
     with _held(folders, chosen.verb):
         if chosen.verb == "story":
-            _story(folders, environment, fast=chosen.fast)
+            _story(folders, environment, chosen.image, fast=chosen.fast)
         elif chosen.verb == "up":
             needs.require(folders)
             _up(folders, State(chosen.state), chosen.kubernetes)
@@ -97,12 +107,15 @@ def _down(folders: Folders) -> None:
         sweep(folders)
 
 
-def _story(folders: Folders, environment: Mapping[str, str], *, fast: bool) -> None:
-    """Boots a bed if none is up, and tells the story on it."""
+def _story(folders: Folders, environment: Mapping[str, str], image: Path, *, fast: bool) -> None:
+    """Boots a bed if none is up, gives it the image, and tells the story on it."""
     needs.require(folders)
+    if not image.is_file():
+        raise BedError(str(image), "there is no container image", "`make image` builds it")
     _up(folders, State.EXPIRED, KUBERNETES_VERSIONS[0])
     network.enter()
-    story.tell(folders, operator_place.environment(folders, environment), fast=fast)
+    reference = Bed.running(environment).load_image(image)
+    story.tell(folders, operator_place.environment(folders, environment), reference, fast=fast)
     print("\n# The bed is still up. `make real-down` takes it down; until then:\n")
     print(operator_place.lines(folders))
 
@@ -180,6 +193,11 @@ def _parser() -> argparse.ArgumentParser:
             "--kubernetes", choices=KUBERNETES_VERSIONS, default=KUBERNETES_VERSIONS[0]
         )
     told = verbs.add_parser("story", help="boot a bed if none is up, and tell the story on it")
+    told.add_argument(
+        "--image", type=Path, default=_IMAGE, help="what the approver's pods run, an OCI archive"
+    )
+    aged = verbs.add_parser("age", help="make what kubelets serve so many days older: 335d, say")
+    aged.add_argument("days", type=lambda text: int(text.removesuffix("d")))
     told.add_argument("--fast", action="store_true", help="without pauses")
     run.add_argument("--long", action="store_true", help="also the tests marked long")
     run.add_argument("pytest", nargs="*", help="more words for pytest, after --")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from real.aging import age
 from real.audit import Entry
 from real.bed import Bed, State
 from real.node import Node as BedNode
@@ -76,6 +77,9 @@ class BedCluster(Programs):
 
     def audit_of(self, user: str, since: datetime) -> tuple[Entry, ...]:
         return tuple(e for e in self.bed.audit(since) if e.user.username == account(user))
+
+    def pass_time(self, days: int) -> None:
+        age(self.bed, days)
 
     def where_pods_run(self, node: str) -> BedNode:
         return self.bed.node(node)

@@ -211,6 +211,10 @@ class Cluster(Protocol):
         """A kubeconfig with the kubelet's own client certificate: what root on that node has."""
         ...
 
+    def pass_time(self, days: int) -> None:
+        """The certificates that kubelets serve become so many days older, and kubelets start anew."""
+        ...
+
     def where_pods_run(self, node: str) -> Shell:
         """Where the processes of that node's pods are seen, and signalled: on the node, or beside a lab."""
         ...

@@ -1,14 +1,17 @@
-"""From metrics-server 0/3 to `kubectl top`, over ssh, on a cluster whose kubelets' certificates have expired."""
+"""From metrics-server 0/3 to `kubectl top`, on a cluster whose kubelets' certificates have expired; and eleven months later."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.x509 import load_der_x509_certificate
 
 from real.prober import read
 
-from .cluster import Cluster
+from .approver.installed import InstalledApprover
+from .cluster import Cluster, Node
 from .told import (
     KUBELET,
     config_map,
@@ -25,7 +28,7 @@ from .told import (
 
 
 def test_from_0_of_3_to_kubectl_top_without_a_dark_handshake(
-    cluster: Cluster, tmp_path: Path
+    cluster: Cluster, image_reference: str, tmp_path: Path
 ) -> None:
     cluster.state("expired")
     now = datetime.now(UTC)
@@ -55,9 +58,7 @@ def test_from_0_of_3_to_kubectl_top_without_a_dark_handshake(
         seconds=100,
     )
     assert ready_metrics_servers(cluster) == "3/3"
-    top = cluster.kubectl("top", "nodes", "--no-headers").stdout
-    assert sorted(line.split()[0] for line in top.splitlines()) == names(cluster.nodes)
-    assert "<unknown>" not in top
+    _assert_top_shows_every_node(cluster)
 
     # The port: never dark; away only while the unit is between its stop and its first accept.
     assert dark_moments(probes) == []
@@ -71,6 +72,59 @@ def test_from_0_of_3_to_kubectl_top_without_a_dark_handshake(
     approved = [each["status"]["conditions"][0] for each in serving_requests(cluster)]  # type: ignore[index]
     assert [each["reason"] for each in approved] == ["KubevouchApprove"] * 4
     assert "no approver runs" in applied.out
+
+    try:
+        _the_next_certificates_are_approved(cluster, image_reference, tmp_path / "later")
+    finally:
+        removed = cluster.kubevouch("approver", "remove", "--pins", "--yes")
+    assert removed.code == 0, removed
+
+
+def _the_next_certificates_are_approved(cluster: Cluster, image: str, probes: Path) -> None:
+    """The end of the story: eleven months after `fix`, while nobody is there but the approver."""
+    since = datetime.now(UTC)
+    before = _csrs(cluster)
+    installed = cluster.kubevouch(
+        *("approver", "install", "--image", image, "--new-nodes", "hold", "--yes")
+    )
+    assert installed.code == 0, installed
+    with cluster.probed(probes):
+        cluster.pass_time(335)
+        eventually(lambda: all(map(_begins_anew, cluster.nodes)), "the next certificates")
+        verified = cluster.kubevouch("verify", "--wait", "2m")
+    assert verified.code == 0, verified
+    assert dark_moments(probes) == []
+    assert {each.outcome for each in read(probes)} <= {"ok", "refused", "reset"}
+    _assert_top_shows_every_node(cluster)
+    asked = {name: each for name, each in _csrs(cluster).items() if name not in before}
+    users = sorted(each["spec"]["username"] for each in asked.values())
+    assert users == [f"system:node:{name}" for name in names(cluster.nodes)]
+    by_pin = r"kubevouch approver: every rule passed; names and addresses: pinned on .*"
+    for each in asked.values():
+        assert re.fullmatch(by_pin, each["status"]["conditions"][0]["message"]), each
+    assert InstalledApprover(cluster).approvals(since) == dict.fromkeys(asked, 1)
+    assert not re.search(r"\bKV4\d\d\b", cluster.kubevouch("doctor").out)
+
+
+def _csrs(cluster: Cluster) -> dict[str, Any]:
+    """By name."""
+    found: list[Any] = list(serving_requests(cluster))
+    return {each["metadata"]["name"]: each for each in found}
+
+
+def _assert_top_shows_every_node(cluster: Cluster) -> None:
+    top = cluster.kubectl("top", "nodes", "--no-headers").stdout
+    assert sorted(line.split()[0] for line in top.splitlines()) == names(cluster.nodes)
+    assert "<unknown>" not in top
+
+
+def _begins_anew(node: Node) -> bool:
+    """Whether what it serves was issued within this hour; the one before is eleven months old."""
+    seen = node.handshake()
+    if seen.outcome != "ok":
+        return False
+    begins = load_der_x509_certificate(seen.leaf).not_valid_before_utc
+    return datetime.now(UTC) - begins < timedelta(hours=1)
 
 
 def _scrape_failure(cluster: Cluster) -> str:

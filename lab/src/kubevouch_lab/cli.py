@@ -266,16 +266,24 @@ def repair(ctx: click.Context, scenario: str, directory: Path | None) -> int:
 
 @command.command("age", short_help="Make what exists so much older.")
 @click.argument("time", metavar="DAYS")
+@click.option(
+    "--serving",
+    is_flag=True,
+    help="Only what kubelets serve: they have renewed their client certificates meanwhile.",
+)
 @_dir
 @_nodes
 @click.pass_context
-def age(ctx: click.Context, time: str, directory: Path | None, nodes: tuple[str, ...]) -> int:
+def age(
+    ctx: click.Context, time: str, directory: Path | None, nodes: tuple[str, ...], *, serving: bool
+) -> int:
     """Makes the certificates on the nodes again with dates that lie DAYS earlier, such as 300d."""
     terminal = terminal_of(ctx)
     text = time.removesuffix("d")
     if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= 3650:
         raise UsageError(time, "is not a number of days", "300d, say")
-    found = _ask(_folder(terminal, directory), "age", days=int(text), nodes=list(nodes))
+    folder, days = _folder(terminal, directory), int(text)
+    found = _ask(folder, "age", days=days, nodes=list(nodes), serving=serving)
     terminal.note(f"{found['certificates']} certificates are {text} days older")
     return ExitCode.OK
 

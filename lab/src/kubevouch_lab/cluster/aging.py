@@ -23,20 +23,30 @@ if TYPE_CHECKING:
     from kubevouch_lab.cluster.machine import Machine
 
 _HOUR = timedelta(hours=1)
+_CLIENT = ("kubelet-client-",)
 
 
-async def age(lab: "Lab", machines: "Sequence[Machine]", by: timedelta) -> int:
-    """Makes what these kubelets have so much older, and restarts them. Returns how many certificates that were."""
+async def age(
+    lab: "Lab", machines: "Sequence[Machine]", by: timedelta, *, serving: bool = False
+) -> int:
+    """Makes what these kubelets have so much older, and restarts them. Returns how many certificates that were.
+
+    serving: only what they serve; kubelets that run for so long renew their client certificates by themselves.
+    """
     ca = Authorities.read(lab.folder.node(lab.site.hosts[0].name)).ca
-    counts = await asyncio.gather(*(_aged(lab, machine, ca, by) for machine in machines))
+    left = _CLIENT if serving else ()
+    counts = await asyncio.gather(*(_aged(lab, each, ca, by, left) for each in machines))
     return sum(counts)
 
 
-async def _aged(lab: "Lab", machine: "Machine", ca: KeyPair, by: timedelta) -> int:
+async def _aged(
+    lab: "Lab", machine: "Machine", ca: KeyPair, by: timedelta, left: tuple[str, ...]
+) -> int:
+    """left: how the names of the files begin that stay as they are."""
     await machine.stop_kubelet()
     count = 0
     for path in sorted(machine.files.path(PKI).iterdir()):
-        if path.is_symlink() or path.suffix not in {".crt", ".pem"}:
+        if path.is_symlink() or path.suffix not in {".crt", ".pem"} or path.name.startswith(left):
             continue
         certificates = x509.load_pem_x509_certificates(path.read_bytes())
         if _is_of(certificates[0], ca):

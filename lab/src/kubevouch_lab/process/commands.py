@@ -83,7 +83,8 @@ class Commands:
 
     async def _age(self, message: Message) -> Message:
         machines = self._machines(message.get("nodes", ()))
-        return {"certificates": await age(self._lab, machines, timedelta(days=message["days"]))}
+        by, serving = timedelta(days=message["days"]), bool(message.get("serving"))
+        return {"certificates": await age(self._lab, machines, by, serving=serving)}
 
     async def _cut_ssh(self, message: Message) -> Message:
         [machine] = self._machines([message["node"]])

@@ -1,0 +1,29 @@
+"""Time passes for what kubelets serve: `python -m real age 335d`. Programs keep the real clock, so certificates get earlier dates."""
+
+from datetime import timedelta
+
+from real import clock
+from real.bed import Bed, Node
+from real.pairs import Pair, kubelet_serving
+from real.processes import at_once
+from real.states import CURRENT, PKI, rotated_files
+
+
+def age(bed: Bed, days: int) -> None:
+    """Every kubelet serves what the cluster's CA would have issued so many days ago, and starts anew.
+
+    A kubelet that runs for so long renews its client certificate by itself, so that one stays as it is.
+
+    Raises:
+        BedError: a kubelet has no certificate of the cluster's CA, or did not start.
+    """
+    ca, issued = bed.ca, timedelta(days=days)
+    at_once(lambda node: _aged(node, ca, issued), bed.nodes)
+
+
+def _aged(node: Node, ca: Pair, by: timedelta) -> None:
+    node.sh(f"test -L {CURRENT} && systemctl stop kubelet && rm -f {PKI}/kubelet-server-*")
+    issued = clock.now() - by
+    pair = kubelet_serving(ca, node.name, node.address, issued)
+    node.machine.place(rotated_files(pair, issued))
+    node.sh("systemctl start kubelet")
