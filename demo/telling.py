@@ -1,5 +1,6 @@
 """One storyteller for two clusters: each step is the command a person would type, and its real output."""
 
+import re
 import subprocess
 import sys
 import time
@@ -20,11 +21,12 @@ class NotAsTold(Exception):
 
 @dataclass(frozen=True)
 class Step:
-    """What is said, what is typed, and how the command may end."""
+    """What is said, what is typed, and how the command may end. shows: a regular expression for what it prints, if it matters."""
 
     said: str
     typed: str
     codes: tuple[int, ...] = (0,)
+    shows: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def steps(cluster: Cluster) -> tuple[Step, ...]:
             "",
             "kubectl get events --field-selector reason=KubeletServingApproved \\\n"
             "    -o custom-columns=CSR:.involvedObject.name,WHY:.message | fold -s -w 80",
+            shows="(?s)" + r"csr-\S+ +every rule passed.*?" * len(cluster.kubelets),
         ),
         Step(
             "What a kubelet serves now:",
@@ -162,9 +165,13 @@ def _tell_steps(cluster: Cluster, desk: Path, pace: Pace) -> None:
             time.sleep(pace.letter)
         time.sleep(pace.typed)
         _show("\n")
-        code = run(step.typed, desk, cluster).returncode
-        if code not in step.codes:
-            raise NotAsTold(f"{step.typed}: ended with {code}; {step.codes[0]} was expected")
+        done = run(step.typed, desk, cluster, kept=bool(step.shows))
+        _show(done.stdout or "")
+        if done.returncode not in step.codes:
+            expected = f"{step.codes[0]} was expected"
+            raise NotAsTold(f"{step.typed}: ended with {done.returncode}; {expected}")
+        if not re.search(step.shows, done.stdout or ""):
+            raise NotAsTold(f"{step.typed}: does not show {step.shows}")
         time.sleep(pace.read)
 
 
