@@ -19,7 +19,7 @@ IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 .DELETE_ON_ERROR:
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # From nothing but Python, venv and make: the locked packages, each checked by its hash.
 $(PACKAGES): locks/dev.txt locks/old-kubectl.txt

@@ -1,6 +1,7 @@
 """What README, docs and the program advise can be done from a checkout, before anything is released."""
 
 import re
+import subprocess
 
 import pytest
 
@@ -49,6 +50,27 @@ def test_the_readme_begins_with_how_to_get_it() -> None:
 
 
 EXIT_CODE = re.compile(r"\b(130|[0-5]) ([a-z][^·;.\d]*)")
+
+
+MAKE = re.compile(r"^make ([a-z][a-z0-9-]*)|`make ([a-z][a-z0-9-]*)[^`]*`", re.MULTILINE)
+
+
+def test_make_help_lists_every_target_and_pages_speak_of_these_only() -> None:
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    targets = re.findall(r"^  make (\S+) +\S", listed.stdout, re.MULTILINE)
+    declared = re.search(
+        r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert declared is not None
+    assert sorted(targets) == sorted(declared[1].split())
+    spoken = {
+        found[1] or found[2]: path
+        for path, text in _texts().items()
+        if path.endswith(".md")
+        for found in MAKE.finditer(text)
+    }
+    assert len(spoken) > 10
+    assert {name: path for name, path in spoken.items() if name not in targets} == {}
 
 
 def test_readme_and_help_say_the_same_of_exit_codes() -> None:
