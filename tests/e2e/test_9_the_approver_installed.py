@@ -12,7 +12,7 @@ import pytest
 from kubevouch.x509 import CsrTemplate, new_csr
 from tests.e2e.approver.installed import InstalledApprover
 from tests.e2e.cluster import Cluster
-from tests.e2e.told import eventually
+from tests.e2e.told import eventually, serving_requests
 from tests.support.manifests import objects
 
 SPACE = "kubevouch-system"
@@ -186,23 +186,70 @@ def test_enforced_policies_let_nodes_ask_and_the_listed_decide(
         installed.kubectl("delete", "csr", "kv-0", "kv-1", "kv-2", check=False)
 
 
-def test_fix_pins_what_its_plan_proved(
-    cluster: Cluster, image_reference: str, tmp_path: Path
-) -> None:
+def _serving_since(cluster: Cluster, since: datetime) -> list[tuple[str, str]]:
+    """(reason, message) of what was decided about CSRs that were made since then."""
+    stamp = f"{since:%Y-%m-%dT%H:%M:%SZ}"
+    return [
+        (each["reason"], each["message"])
+        for csr in serving_requests(cluster)
+        if str(csr["metadata"]["creationTimestamp"]) >= stamp  # type: ignore[index]
+        for each in csr["status"].get("conditions", [])  # type: ignore[attr-defined]
+    ]
+
+
+@pytest.fixture
+def nobody_pinned(cluster: Cluster, image_reference: str) -> Iterator[Cluster]:
+    """Kubelets sign their own certificates, the approver runs as pods, and no node is pinned."""
     cluster.state("expired")
     ran = cluster.kubevouch(*INSTALL, image_reference, "--no-pins")
     assert ran.code == 0, ran
     try:
-        assert cluster.kubevouch("approver", "pin", "--diff").code == 1
-        plan = str(tmp_path / "plan.json")
-        made = cluster.kubevouch("fix", "--plan", plan, *cluster.ssh_words())
-        assert made.code == 0, made
-        assert "Pins     for the approver, of each node once it is done: " in made.out
-        applied = cluster.kubevouch("fix", "--apply", plan, "--yes")
-        assert applied.code == 0, applied
-        assert "pin 4 nodes for the approver" in applied.err
-        differs = cluster.kubevouch("approver", "pin", "--diff")
-        assert differs.code == 0, differs
-        assert cluster.kubevouch("approver", "selftest").code == 0
+        yield cluster
     finally:
         cluster.kubevouch("approver", "remove", "--pins", "--yes")
+
+
+def test_fix_pins_what_its_plan_proved_and_the_approver_approves(
+    nobody_pinned: Cluster, tmp_path: Path, now: datetime
+) -> None:
+    cluster = nobody_pinned
+    assert cluster.kubevouch("approver", "pin", "--diff").code == 1
+    plan = str(tmp_path / "plan.json")
+    made = cluster.kubevouch("fix", "--plan", plan, *cluster.ssh_words())
+    assert made.code == 0, made
+    assert "Pins     for the approver, before a kubelet asks: " in made.out
+    assert "Notice   no approver runs here" not in made.out
+    applied = cluster.kubevouch("fix", "--apply", plan, "--yes")
+    assert applied.code == 0, applied
+    assert "pin 4 nodes for the approver" in applied.err
+    assert "The approver runs: each CSR is left to it for 20 s" in applied.err
+    assert "had not decided" not in applied.err, applied
+    assert not re.search(r"\bKV4(09|11)\b", applied.out), applied
+    decided = _serving_since(cluster, now)
+    assert len(decided) >= 4
+    for reason, message in decided:
+        assert reason == "KubevouchApprove"
+        assert message.startswith("kubevouch approver: every rule passed; "), decided
+    differs = cluster.kubevouch("approver", "pin", "--diff")
+    assert differs.code == 0, differs
+    assert cluster.kubevouch("approver", "selftest").code == 0
+
+
+def test_where_the_approver_holds_what_fix_has_proven_fix_waits_and_says_so(
+    nobody_pinned: Cluster, tmp_path: Path
+) -> None:
+    """Somebody pinned another address: that stays as it is, so the approver holds the CSR."""
+    cluster, node = nobody_pinned, nobody_pinned.workers[0]
+    assert cluster.kubevouch("approver", "pin", node.name, "--yes").code == 0
+    words = ("get", "configmaps", "-n", SPACE, "-l", "kubevouch.dev/holds=pins", "-o", "json")
+    pins = cluster.kubectl(*words).stdout
+    assert node.address in pins
+    cluster.kubectl("replace", "-f", "-", stdin=pins.replace(node.address, "192.0.2.99"))
+    plan = str(tmp_path / "plan.json")
+    made = cluster.kubevouch("fix", "--plan", plan, "--nodes", node.name, *cluster.ssh_words())
+    assert made.code == 0, made
+    applied = cluster.kubevouch("fix", "--apply", plan, "--yes")
+    assert applied.code == 0, applied
+    assert "pinned for the approver" not in applied.err
+    assert "approved by this run: the approver had not decided within 20 s" in applied.err
+    assert node.handshake().outcome == "ok"

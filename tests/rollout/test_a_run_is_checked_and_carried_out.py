@@ -34,6 +34,7 @@ from .acting import (
     Acting,
     a_signer,
     acting,
+    an_approver,
     answered,
     made_with,
     serve,
@@ -256,6 +257,50 @@ async def test_what_waits_is_approved_signed_and_served() -> None:
         assert all("transaction" not in name for _, name in here.machines.ran)
         again = await check(plan, here.context)
         assert set(again.found.values()) == {FoundState.WELL}
+
+
+WITH_APPROVER = msgspec.structs.replace(DARK, approver="ours")
+
+
+def _approvals(here: Acting) -> int:
+    return sum(each.path.endswith("/approval") for each in here.stage.server.requests)
+
+
+async def test_where_the_approver_leads_it_approves_and_the_run_does_not() -> None:
+    async with acting(WITH_APPROVER, "pending-worker") as here, a_signer(here):
+        checked = await check(await here.plan(), here.context)
+        assert checked.inputs.approver_decides
+        async with an_approver(here):
+            result = await apply(checked, here.context, QUICK)
+        assert {each.outcome for each in result.nodes} == {NodeOutcome.DONE}
+        assert all(len(each.csrs) == 1 for each in result.nodes)
+        assert _approvals(here) == 0
+        assert sum(
+            each.endswith(" approved by the approver; every rule passes")
+            for each in here.progress.lines
+        ) == len(result.nodes)
+
+
+async def test_what_the_approver_does_not_decide_in_time_the_run_approves_and_says_so() -> None:
+    async with acting(WITH_APPROVER, "pending-worker") as here, a_signer(here):
+        checked = await check(await here.plan(WORKER), here.context)
+        began = here.context.clock.monotonic()
+        [node] = (await apply(checked, here.context, QUICK)).nodes
+        assert node.outcome is NodeOutcome.DONE
+        assert here.context.clock.monotonic() - began >= QUICK.approvers_turn == 2
+        assert _approvals(here) == 1
+        told = "approved by this run: the approver had not decided within 2 s"
+        assert any(told in each for each in here.progress.lines), here.progress.lines
+
+
+async def test_pods_that_are_ready_and_do_not_lead_are_not_waited_for() -> None:
+    leaderless = msgspec.structs.replace(DARK, approver="ours-leaderless")
+    async with acting(leaderless, "pending-worker") as here, a_signer(here):
+        checked = await check(await here.plan(WORKER), here.context)
+        assert not checked.inputs.approver_decides
+        [node] = (await apply(checked, here.context, QUICK)).nodes
+        assert node.outcome is NodeOutcome.DONE
+        assert not any("the approver" in each for each in here.progress.lines)
 
 
 async def test_a_csr_that_was_made_with_another_credential_is_not_approved() -> None:

@@ -123,16 +123,13 @@ async def _why_the_namespace_stays(api: ApiClient) -> str:
 
 
 def _is_a_strangers(kind: Resource[Inhabitant], found: Inhabitant, uids: Collection[str]) -> bool:
-    """Not ours, and not what Kubernetes makes by itself: in every namespace, or for an object that is in this one, too.
-
-    What is not stored has no UID (usage of pods, in metrics.k8s.io).
-    """
+    """Not ours, and not what Kubernetes makes by itself: in every namespace, or for an object that is in this one, too."""
     made = kind.plural == "events" or (kind.kind, found.name) in _MADE_BY_KUBERNETES
     ours = found.metadata.labels.get(PART_OF) == "kubevouch" or (
         (kind.kind, found.name) == ("Lease", LEASE)
     )
     owned = any(each.uid in uids for each in found.metadata.owner_references)
-    return bool(found.uid) and not (made or ours or owned)
+    return not (made or ours or owned)
 
 
 def _warn(terminal: Terminal, found: _Removal) -> None:

@@ -18,13 +18,9 @@ from kubevouch.cli.common.ssh_choice import with_ssh_config
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.fix.again import commands_of
 from kubevouch.cli.fix.approver_pins import PinsOfPlan, pins_of_plan, write_pins_of
+from kubevouch.cli.fix.ending import tell_who_approves
 from kubevouch.clock import Clock
-from kubevouch.diagnose.catalogue import Code
-from kubevouch.diagnose.doctor import diagnose
-from kubevouch.diagnose.rules import csrs
 from kubevouch.errors import ExitCode
-from kubevouch.evidence.gather.snapshot import gather
-from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import CheckedPlan, check
@@ -32,6 +28,7 @@ from kubevouch.rollout.decide.armed import what_is_left_armed
 from kubevouch.rollout.decide.intent import how_it_is_undone, vouched_for, what_is_to_be_done
 from kubevouch.rollout.decide.next_step import next_after
 from kubevouch.rollout.decide.operator_word import OperatorWord
+from kubevouch.rollout.decide.recheck import FoundState
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
@@ -58,11 +55,12 @@ def apply_plan(
     async def checking(api: ApiClient, clock: Clock) -> tuple[CheckedPlan, PinsOfPlan]:
         rollout = rollout_context(api, clock, plan, terminal, lambda: False)
         checked = await check(plan, rollout, word)
-        return checked, await pins_of_plan(api, plan, clock.now())
+        left = {name for name, state in checked.found.items() if state is not FoundState.WELL}
+        return checked, await pins_of_plan(api, plan, clock, left)
 
     checked, pins = with_api(terminal, access, checking)
     if what := what_is_to_be_done(plan, checked.found, writes_config_map=checked.writes_config_map):
-        _ask(terminal, checked, f"{what}{pins.intent}, on {named(access)}", yes=yes)
+        _ask(terminal, checked, f"{what}{pins.intent}, on {named(access)}", timeouts, yes=yes)
         keep_run(plan, terminal.environment)
 
     commands = commands_of(plan, path, word, terminal.environment)
@@ -76,44 +74,32 @@ def apply_plan(
 
         with stopping(terminal, left) as stop:
             context = rollout_context(api, clock, plan, terminal, stop, armed)
-            result = await apply(checked, context, timeouts)
-        await write_pins_of(api, terminal, pins, result)
-        return result
+            if what:
+                await write_pins_of(api, terminal, pins)
+            return await apply(checked, context, timeouts)
 
     result = with_api(terminal, access, changing)
     lead = "" if what or checked.config_map_kept or result.left_out else "Nothing was left to do."
     so_far = counted_as(result, [NodeOutcome.DONE], "done")
     print_result(terminal, result, form, lead=lead, so_far=so_far)
     if result.exit_code in (ExitCode.OK, ExitCode.COULD_NOT_TELL) and form != "json":
-        _tell_the_fuse(terminal, with_api(terminal, access, _fuse))
+        tell_who_approves(terminal, access)
     print_next(terminal, next_after(result, commands), form)
     return result.exit_code
 
 
-def _ask(terminal: Terminal, checked: CheckedPlan, what: str, *, yes: bool) -> None:
+def _ask(
+    terminal: Terminal, checked: CheckedPlan, what: str, timeouts: RolloutTimeouts, *, yes: bool
+) -> None:
     """What will be vouched for, what will be left as it is, and how it is undone; then the question."""
     for line in vouched_for(checked.plan, checked.found):
         terminal.note(one_line(line))
     if checked.config_map_kept:
         kept = f"ConfigMap {checked.plan.config_map.name if checked.plan.config_map else ''}"
         terminal.note(one_line(f"{kept} will be left as it is: {checked.config_map_kept}"))
+    if checked.inputs.approver_decides:
+        terminal.note(
+            f"The approver runs: each CSR is left to it for {timeouts.approvers_turn:.0f} s; then this run approves what passes."
+        )
     undo = how_it_is_undone(checked.plan, checked.found)
     terminal.confirm(what + (f"; undo with `{terminal.hint(undo)}`" if undo else ""), yes=yes)
-
-
-async def _fuse(api: ApiClient, clock: Clock) -> str:
-    """What happens if no approver runs; empty where one does."""
-    try:
-        found = diagnose(await gather(api, clock=clock), (csrs.rotation_will_stall,)).findings
-    except KubeError:
-        return ""
-    return found[0].title if found else ""
-
-
-def _tell_the_fuse(terminal: Terminal, text: str) -> None:
-    if text:
-        terminal.long_line(f"{Code.ROTATION_WILL_STALL}  {text}", hang=7)
-        by_hand = terminal.hint("kubevouch csr list")
-        install = terminal.hint("kubevouch approver install")
-        then = f"       Run an approver before then ({install}), or approve by hand: {by_hand}"
-        terminal.long_line(then, hang=7)

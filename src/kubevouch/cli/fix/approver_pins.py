@@ -1,23 +1,23 @@
-"""Where an approver is installed, `fix --apply` pins what its plan proved: its next CSRs are decided by that.
+"""Where an approver is installed, `fix --apply` pins what its plan proved, before a kubelet asks: by that the approver decides.
 
-Only nodes that nobody has pinned: what an operator pinned stays as it is.
+Only nodes that nobody has pinned: what an operator pinned stays as it is. Of a node that is put back the pin stays, too: what
+is proven of it has not changed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
-from kubevouch.cli.approver.installation import DEPLOYMENT, NAMESPACE
 from kubevouch.cli.approver.stored_pins import read_stored_pins, write_pins
 from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.clock import Clock
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import KubevouchError
+from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import DEPLOYMENTS
 from kubevouch.policy.claims import Claim
 from kubevouch.policy.sources.pinned import PinnedNode
 from kubevouch.rollout.decide.plan import Plan
-from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,16 @@ class PinsOfPlan:
         return f", and pin {counted(count, 'node')} for the approver" if count else ""
 
 
-async def pins_of_plan(api: ApiClient, plan: Plan, at: datetime) -> PinsOfPlan:
-    """Reads whether an approver is installed, and what it has pinned. Never raises: the plan is carried out anyway."""
+async def pins_of_plan(
+    api: ApiClient, plan: Plan, clock: Clock, left: Collection[str]
+) -> PinsOfPlan:
+    """Reads whether an approver is installed, and what it has pinned. Never raises: the plan is carried out anyway.
+
+    left: the nodes on which something is left to do, and which are proven.
+    """
     try:
-        await api.get(DEPLOYMENTS, DEPLOYMENT, NAMESPACE)
-    except KubevouchError:
-        return PinsOfPlan()  # no approver is installed, or we may not see its pins
-    try:
+        if (await gather_our_approver(api, Inquiry(clock))).value is None:
+            return PinsOfPlan()  # there is no approver, or we may not see it
         stored = await read_stored_pins(api)
     except KubevouchError as error:
         return PinsOfPlan(problem=str(error))
@@ -53,14 +56,14 @@ async def pins_of_plan(api: ApiClient, plan: Plan, at: datetime) -> PinsOfPlan:
                 names=_proven(each.names),
                 addresses=_proven(each.addresses),
                 machine_id=each.machine_id,
-                pinned_at=at,
+                pinned_at=clock.now(),
                 by=by,
                 allowed=tuple(
                     claim.value for claim in (*each.names, *each.addresses) if claim.by_operator
                 ),
             )
             for each in plan.nodes
-            if each.node not in stored.pins
+            if each.node in left and each.node not in stored.pins
         )
     )
 
@@ -69,17 +72,13 @@ def _proven(claims: Iterable[Claim]) -> tuple[str, ...]:
     return tuple(each.value for each in claims if each.source.is_proof or each.by_operator)
 
 
-async def write_pins_of(
-    api: ApiClient, terminal: Terminal, wanted: PinsOfPlan, result: RunResult
-) -> None:
-    """Pins those nodes that the run is through with. What fails is said; the run is what it is."""
-    done = {each.node for each in result.nodes if each.outcome is NodeOutcome.DONE}
-    pins: Sequence[PinnedNode] = [each for each in wanted.pins if each.node in done]
+async def write_pins_of(api: ApiClient, terminal: Terminal, wanted: PinsOfPlan) -> None:
+    """Pins these nodes. What fails is said; the run goes on, and approves what the approver holds then."""
     problem = wanted.problem
-    if pins:
+    if wanted.pins:
         try:
-            await write_pins(api, pins)
-            terminal.note(f"{len(pins)} node(s) pinned for the approver")
+            await write_pins(api, wanted.pins)
+            terminal.note(f"{counted(len(wanted.pins), 'node')} pinned for the approver")
         except KubevouchError as error:
             problem = str(error)
     if problem:

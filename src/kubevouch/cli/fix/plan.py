@@ -97,7 +97,8 @@ async def _planned(
         word=options.word,
     )
     plan = await gather_plan(asked, rollout)
-    return plan, await pins_of_plan(api, plan, clock.now())
+    planned = {each.node for each in plan.nodes}
+    return plan, await pins_of_plan(api, plan, clock, planned)
 
 
 def _begun_before(path: Path, environment: Mapping[str, str]) -> str:

@@ -39,7 +39,7 @@ def print_plan(
     if pinned:
         _apart(
             terminal,
-            f"Pins     for the approver, of each node once it is done: {', '.join(pinned)}",
+            f"Pins     for the approver, before a kubelet asks: {', '.join(pinned)}",
         )
     terminal.out()
     if plan.config_map_note:

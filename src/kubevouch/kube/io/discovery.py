@@ -1,5 +1,7 @@
 """What can lie in a namespace, of whatever kind: also of kinds that this product knows nothing of."""
 
+from typing import Final
+
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import Metadata, Narrow, Object, Resource
 
@@ -46,13 +48,20 @@ class _Groups(Narrow, frozen=True, kw_only=True):
     groups: tuple[_Group, ...] = ()
 
 
+_MEASUREMENTS: Final = {"metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io"}
+"""Groups in which nothing is stored. Their server may be the very one that does not answer."""
+
+
 async def namespaced_kinds(api: ApiClient) -> tuple[Resource[Inhabitant], ...]:
     """Every kind whose objects lie in namespaces and can be listed, each in the first version of its group that has it.
+
+    Without measurements, which are no objects.
 
     Raises:
         KubeError: some group could not be asked, such as one of an aggregated API whose server does not answer.
     """
-    groups = (await api.read(_Groups, "GET", "/apis")).groups
+    listed = (await api.read(_Groups, "GET", "/apis")).groups
+    groups = [each for each in listed if each.name not in _MEASUREMENTS]
     core = _Group(versions=(_GroupVersion(version="v1"),))
     found: dict[tuple[str, str], Resource[Inhabitant]] = {}
     for group, version in ((g.name, v.version) for g in (core, *groups) for v in g.versions):

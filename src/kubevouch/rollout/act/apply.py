@@ -152,7 +152,7 @@ async def _prepare(
     live = await context.api.get(NODES, name)
     if why := not_the_node(node.plan, live) or ("" if live.ready else "this Node is not Ready"):
         raise StoppedBefore(name, why)
-    observer = await _observer(node, checked, context, begun)
+    observer = await _observer(node, checked, context, begun, timeouts.approvers_turn)
     if node.plan.change is not ChangeKind.BOOTSTRAP:
         return NodeRun(observer, timeouts, change=None, seed=None, pid_before=node.survey.unit.pid)
     restarted = begun is not None and not restart_pending(node.survey)
@@ -181,9 +181,13 @@ async def _prepare(
 
 
 async def _observer(
-    node: CheckedNode, checked: CheckedPlan, context: RolloutContext, begun: ArmedNode | None
+    node: CheckedNode,
+    checked: CheckedPlan,
+    context: RolloutContext,
+    begun: ArmedNode | None,
+    approvers_turn: float,
 ) -> NodeObserver:
-    """Who looks at the node from now on, with what was there before.
+    """Who looks at the node from now on, with what was there before. approvers_turn: where an approver leads.
 
     Of a node that was begun before, what it serves and which CSRs it has may come of this very run: only a CSR that is
     older than the kubelet's process is one from before.
@@ -206,6 +210,7 @@ async def _observer(
         lease_before=None if begun else await lease_time(context, name),
         kubelet_started=since if begun or not writes else None,
         client_certificates=client_certificates_of(node.survey),
+        approvers_turn=approvers_turn if checked.inputs.approver_decides else 0.0,
     )
 
 

@@ -9,6 +9,7 @@ from kubevouch.evidence.gather.csrs import list_csrs
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.metrics_path import gather_metrics_path
 from kubevouch.evidence.gather.names import gather_names
+from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.serving import preferred_types, targets
 from kubevouch.evidence.snapshot import Served, TrustedRoots
@@ -110,10 +111,11 @@ async def check(plan: Plan, context: RolloutContext, word: OperatorWord = NO_WOR
     await check_rights(context, config_map=plan.config_map is not None)
     served = await check_vantage(plan.nodes, trust, context)
     inquiry = Inquiry(context.clock)
-    names, metrics, csrs = await together(
+    names, metrics, csrs, ours = await together(
         gather_names(context.api, inquiry),
         gather_metrics_path(context.api, inquiry),
         list_csrs(context.api),
+        gather_our_approver(context.api, inquiry),
     )
     checker = _Checker(context, plan, trust, nodes, served, waiting_nodes(csrs), metrics.flags)
     surveyed = await checker.surveyed()
@@ -123,7 +125,14 @@ async def check(plan: Plan, context: RolloutContext, word: OperatorWord = NO_WOR
     not_well = await checker.not_well()
     running = any(pod.status.phase == "Running" for pod in metrics.pods.or_else(()))
     wanted = running and metrics.api_service.value is not None
-    inputs = RunInputs(plan, trust, names, metrics_wanted=wanted, word=word)
+    inputs = RunInputs(
+        plan,
+        trust,
+        names,
+        metrics_wanted=wanted,
+        word=word,
+        approver_decides=ours.value is not None and ours.value.decides,
+    )
     return CheckedPlan(inputs, checked, well, writes, kept, not_well)
 
 

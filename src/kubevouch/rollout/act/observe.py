@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from kubevouch.diagnose.rules.wire import code_of
 from kubevouch.errors import KubevouchError
-from kubevouch.evidence.approvers import BY_US
+from kubevouch.evidence.approvers import APPROVER_SAYS, BY_US
 from kubevouch.evidence.gather.csrs import list_csrs
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.serving import gather_served
@@ -21,6 +21,7 @@ from kubevouch.kube.resources import (
     NODE_METRICS,
     NODES,
     CertificateSigningRequest,
+    CsrCondition,
 )
 from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import KUBELET_CLIENT, NODE_USER, Csr, bootstrap_csrs_of, csr_of
@@ -58,6 +59,8 @@ class RunInputs:
     names: ClusterNames
     metrics_wanted: bool
     word: OperatorWord = NO_WORD
+    approver_decides: bool = False
+    """Whether our approver leads on the cluster, so that it is to decide first."""
 
 
 @dataclass
@@ -78,11 +81,18 @@ class NodeObserver:
     client_certificates: frozenset[str]
     """Fingerprints of the kubelet's client certificates, read on the node itself: what its own CSRs are made with."""
 
+    approvers_turn: float = 0.0
+    """Seconds for which a CSR that passes is left to the approver. It decides by one patch of the version that it judged, as
+    we do: whoever is second changes nothing."""
+
     reread: float | None = None
     """When the node's client certificate was last read again, by the monotonic clock."""
 
     new_process: bool | None = None
     approved: set[str] = field(default_factory=set)
+    passed_since: dict[str, float] = field(default_factory=dict)
+    """By name: since when a CSR has passed and waited for the approver, by the monotonic clock."""
+
     served_since: datetime | None = None
     metrics_before: datetime | None = None
 
@@ -145,8 +155,10 @@ class NodeObserver:
         decided = found.condition("Approved")
         if why := await self._held(found, csrs):
             return f"approved by {decided.reason!r}, but held by us: {why}" if decided else why
-        if decided:  # another approver was first, and every rule passes
-            self._approved(name, f"approved by {decided.reason!r}; every rule passes")
+        if decided:  # an approver was first, and every rule passes
+            self._approved(name, f"approved by {_who(decided)}; every rule passes")
+        elif self._is_the_approvers_turn(name):
+            return ""
         elif len(self.approved) >= _MOST_APPROVALS:
             return f"this run has approved {len(self.approved)} CSRs of this node already"
         else:
@@ -154,8 +166,19 @@ class NodeObserver:
                 await api.patch_approval(found, approval(f"run {self.inputs.plan.run}"))
             except Conflict:
                 return "it changed while it was judged"
-            self._approved(name, "approved")
+            self._approved(name, self._how())
         return ""
+
+    def _is_the_approvers_turn(self, name: str) -> bool:
+        """Whether this CSR, which passes, is left to the approver for now."""
+        now = self.context.clock.monotonic()
+        return now - self.passed_since.setdefault(name, now) < self.approvers_turn
+
+    def _how(self) -> str:
+        if not self.approvers_turn:
+            return "approved"
+        waited = f"the approver had not decided within {self.approvers_turn:.0f} s"
+        return f"approved by this run: {waited} (`kubectl describe csr` says why)"
 
     async def _held(
         self, found: CertificateSigningRequest, csrs: tuple[CertificateSigningRequest, ...]
@@ -272,6 +295,11 @@ class NodeObserver:
             return (await self.context.api.get(NODE_METRICS, self.node.node)).timestamp
         except KubeError:
             return None  # not there yet, or no metrics-server is ready yet: the gate waits
+
+
+def _who(decided: CsrCondition) -> str:
+    by_our_approver = decided.reason == BY_US and decided.message.startswith(APPROVER_SAYS)
+    return "the approver" if by_our_approver else repr(decided.reason)
 
 
 def _ours(csr: CertificateSigningRequest, run: str) -> bool:

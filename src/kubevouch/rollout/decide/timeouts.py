@@ -23,6 +23,14 @@ class RolloutTimeouts:
         return int(self.gates + min(60.0, max(20.0, self.gates / 3)))
 
     @property
+    def approvers_turn(self) -> float:
+        """For how long a CSR that passes is left to the approver, where one leads: 20 s, and no more than a third of the gates.
+
+        The approver needs less than a second for what it passes, and looks again after two where it could not tell.
+        """
+        return min(20.0, self.gates / 3)
+
+    @property
     def seed_life(self) -> timedelta:
         """How long a seed must be good for, from the moment at which it is put in place."""
         return timedelta(seconds=self.switch) + SEED_RESERVE
