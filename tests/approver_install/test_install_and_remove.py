@@ -24,7 +24,6 @@ SPACE = "kubevouch-system"
 ADMISSION = "admissionregistration.k8s.io"
 POLICIES = KINDS[ADMISSION, "v1", "validatingadmissionpolicies"]
 BINDINGS = KINDS[ADMISSION, "v1", "validatingadmissionpolicybindings"]
-API_SERVICES = KINDS["apiregistration.k8s.io", "v1", "apiservices"]
 BUDGETS = KINDS["policy", "v1", "poddisruptionbudgets"]
 
 
@@ -516,21 +515,6 @@ async def test_what_kubernetes_makes_in_the_namespace_is_nobodys(
         lab.local.create(KINDS[group, version, plural], {"metadata": metadata}, SPACE)
     ran = await _ran(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
     assert f"- Namespace {SPACE}" in ran.out
-
-
-async def test_a_metrics_api_that_does_not_answer_does_not_keep_the_namespace(
-    lab: Bench, kubevouch: Program
-) -> None:
-    """Nothing is stored in it; it is often away on the very clusters that this product is for."""
-    await _ran(kubevouch, *HELD, code=4)
-    service = {"name": "metrics-server", "namespace": "kube-system"}
-    spec = {"group": "metrics.k8s.io", "version": "v1beta1", "service": service}
-    more = {"groupPriorityMinimum": 100, "versionPriority": 100, "insecureSkipTLSVerify": True}
-    name = {"name": "v1beta1.metrics.k8s.io"}
-    lab.local.create(API_SERVICES, {"metadata": name, "spec": {**spec, **more}})
-    assert "metrics.k8s.io" in json.dumps((await lab.ask("GET", "/apis"))[1])
-    ran = await _ran(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
-    assert f"- Namespace {SPACE}" in ran.out, ran
 
 
 async def test_the_namespace_stays_where_it_is_not_known_what_lies_in_it(
