@@ -55,7 +55,7 @@ _MEASUREMENTS: Final = {"metrics.k8s.io", "custom.metrics.k8s.io", "external.met
 async def namespaced_kinds(api: ApiClient) -> tuple[Resource[Inhabitant], ...]:
     """Every kind whose objects lie in namespaces and can be listed, each in the first version of its group that has it.
 
-    Without measurements, which are no objects.
+    Measurements are left out: nothing is stored there.
 
     Raises:
         KubeError: some group could not be asked, such as one of an aggregated API whose server does not answer.
