@@ -253,7 +253,7 @@ async def test_a_server_that_is_back_is_found_at_once_and_listed_no_second_time(
 async def test_a_silent_server_is_dialled_again(api: ApiClient, server: ScriptedApiServer) -> None:
     create(server, "a")
     server.faults.on(PATH, faults.lines(then="hold"), times=2, where=a_watch)
-    async with following(api, silence=0.05) as follower:
+    async with following(api, silence=0.3) as follower:
         await opened(server)
         create(server, "b")
         await follower.until(lambda: follower.holds(server))

@@ -1,5 +1,6 @@
 """Names and addresses of nodes, each with how we know: what a node claims, what is proven, what other nodes have."""
 
+import functools
 from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -107,7 +108,7 @@ class AllowedNames(msgspec.Struct, frozen=True):
         """The claim for a name in exactly this spelling, or for this address."""
         if isinstance(value, str):
             return next((each for each in self.names if each.value == value), None)
-        return next((each for each in self.addresses if ip_address(each.value) == value), None)
+        return next((each for each in self.addresses if _address(each.value) == value), None)
 
     @property
     def asked(self) -> AskedNames:
@@ -138,9 +139,21 @@ class OtherNodes(msgspec.Struct, frozen=True):
 def as_address(text: str) -> Address | None:
     """The address in its plainest form; None if the text is a name."""
     try:
-        return unmapped(ip_address(text))
+        return unmapped(_address(text))
     except ValueError:
         return None
+
+
+_LONGEST_KEPT = 64
+"""Characters: no address without a zone has more than 45."""
+
+
+def _address(text: str) -> Address:
+    """ip_address, which one decision asks about the same few texts again and again. Raises ValueError."""
+    return _kept(text) if len(text) <= _LONGEST_KEPT else ip_address(text)
+
+
+_kept = functools.lru_cache(maxsize=256)(ip_address)
 
 
 def claims_value(node: Node, value: str) -> bool:

@@ -5,6 +5,7 @@ internal/serialize/keyvalues.go and textlogger); JSON as component-base's logs/j
 v unless it is an error. Tools that read metrics-server's log can read ours.
 """
 
+import functools
 import sys
 from collections.abc import Callable
 from datetime import UTC
@@ -84,7 +85,13 @@ _OUR_FRAMES: Final = 3
 def _caller() -> str:
     """The file and line that call the log."""
     frame = sys._getframe(_OUR_FRAMES)  # noqa: SLF001 - inspect.stack reads the sources
-    return f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
+    return f"{_name(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+@functools.cache
+def _name(path: str) -> str:
+    """The last part of a source file's path: there are few, and every line names one."""
+    return PurePath(path).name
 
 
 def _shown(value: Value) -> str:

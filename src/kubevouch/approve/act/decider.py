@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from kubevouch.approve.act.cluster_facts import ClusterFacts
-from kubevouch.approve.act.live_nodes import NodeRead, NodeReader
+from kubevouch.approve.act.live_nodes import A_CROWD, NodeRead, NodeReader
 from kubevouch.approve.act.queue import DecisionQueue
 from kubevouch.approve.act.records import RecordWriter
 from kubevouch.approve.act.telling import Telling
@@ -35,6 +35,10 @@ _WORKERS: Final = 64
 
 OLDEST_FACTS: Final = 5.0
 """Seconds: what was read longer ago is read again before anything is written by it."""
+
+_BEAT: Final = 0.01
+"""Seconds. In a crowd decisions are made one after the other, and their writes go out together: what has just run costs less to
+run again than after the API server has used the processor. A seventh of our CPU for a burst."""
 
 _NAMES_AWAITED: Final = 1.0
 _LEASE_AWAITED: Final = 1.0
@@ -80,6 +84,7 @@ class Decider:
         self._rng = rng
         self._nodes = NodeReader(api, clock, view, depth=lambda: queue.depth)
         self._writing = asyncio.Semaphore(WRITTEN_AT_ONCE)
+        self._beat: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -97,6 +102,15 @@ class Decider:
                 self._queue.put(name, HELD)
             finally:
                 self._queue.done(name)
+            await self._next_beat()
+
+    async def _next_beat(self) -> None:
+        """Where a crowd waits, returns to all workers that are free at the same moment."""
+        if self._queue.depth <= A_CROWD:
+            return
+        if self._beat is None or self._beat.done():
+            self._beat = asyncio.create_task(self._clock.sleep(_BEAT))
+        await asyncio.wait([self._beat])
 
     async def _look_at(self, name: str) -> None:
         waiting = self._view.waiting.get(name)

@@ -82,9 +82,7 @@ class Telling:
         self._memory.forget(found.uid)
         node = found.spec.username.removeprefix(NODE_USER)
         approved = action is Action.APPROVE
-        why = looked.decision.why
-        if approved and looked.answer is not None:
-            why = looked.answer.why
+        why = looked.answer.why if approved and looked.answer else looked.decision.why
         source = _source(looked)
         message = "Approved" if approved else "Denied"
         self._log.info(message, csr=found.name, node=node, source=source, why=why)

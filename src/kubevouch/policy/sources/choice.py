@@ -137,17 +137,18 @@ def _by_pin(node: Node, sources: IdentitySources) -> SourceAnswer | None:
         return None
     if isinstance(found, Unreadable):
         return _unreadable(node, IdentitySource.PIN, found)
+    words, advice = str(found), f"kubevouch approver pin {node.name} --diff"
     outdated = another_machine(node, found.machine_id, "the pin")
     if found.uid and found.uid != node.uid:
-        outdated = f"the Node has been recreated since it was {found}: kubevouch approver pin {node.name} --diff"
+        outdated = f"the Node has been recreated since it was {words}: {advice}"
     allowed = allowed_by(
         node,
         (found.names, found.addresses),
         NameSource.PIN,
         outdated=outdated,
-        listed=f"changed since it was {found}: kubevouch approver pin {node.name} --diff",
+        listed=f"changed since it was {words}: {advice}",
     )
-    return SourceAnswer(IdentitySource.PIN, allowed, str(found))
+    return SourceAnswer(IdentitySource.PIN, allowed, words)
 
 
 def _by_record(node: Node, sources: IdentitySources) -> SourceAnswer | None:
