@@ -98,6 +98,7 @@ async def test_what_differs_is_an_exit_code_and_nothing_is_written(
     assert ran.code == 1
     for text in ("recreated", "+ 192.168.88.99", "- 192.168.88.112", "no such Node any more"):
         assert text in " ".join(ran.out.split())
+    assert ran.out.endswith("NEXT  kubevouch approver pin worker-1\n")
     assert stored(lab) == before
     as_json = await kubevouch("approver", "pin", "--diff", "-o", "json")
     found = json.loads(as_json.out)

@@ -163,7 +163,7 @@ async def test_a_plan_that_does_not_hold_any_more_holds_the_csr(
     )
     assert ran.code == 3, ran
     assert text in " ".join(ran.out.split())
-    assert "csr-w9: in doubt by allowed-names, allowed-addresses" in ran.out
+    assert "csr-w9: cannot be told: allowed-names, allowed-addresses" in ran.out
 
 
 async def test_the_question_shows_what_will_be_vouched_for(

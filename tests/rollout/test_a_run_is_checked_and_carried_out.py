@@ -293,6 +293,23 @@ async def test_what_the_approver_does_not_decide_in_time_the_run_approves_and_sa
         assert any(told in each for each in here.progress.lines), here.progress.lines
 
 
+async def test_a_plan_says_what_is_wrong_with_an_approver_that_decides_nothing() -> None:
+    for approver, says in (
+        ("ours", ""),
+        (
+            "ours-down",
+            "the approver is installed and decides nothing: its pod is not ready (KV409). ",
+        ),
+        ("none", "no approver runs here: "),
+    ):
+        scenario = msgspec.structs.replace(DARK, approver=approver)
+        async with acting(scenario, "pending-worker") as here:
+            notices = [each for each in (await here.plan(WORKER)).notices if "KV411" in each]
+        assert len(notices) == bool(says), notices
+        assert all(each.startswith(says) for each in notices), notices
+        assert any("approver install" in each for each in notices) is (approver == "none")
+
+
 async def test_pods_that_are_ready_and_do_not_lead_are_not_waited_for() -> None:
     leaderless = msgspec.structs.replace(DARK, approver="ours-leaderless")
     async with acting(leaderless, "pending-worker") as here, a_signer(here):

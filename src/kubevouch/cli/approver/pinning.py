@@ -194,8 +194,13 @@ def say_differences(terminal: Terminal, looked: Looked, *, form: str) -> ExitCod
             hint = terminal.hint(f"kubevouch approver pin {node} --remove")
             terminal.wrapped(f"there is no such Node any more: {hint}", f"{node}  ")
     differs = any(each.differs for each in looked.found) or bool(looked.gone)
-    if not differs and form != "json":
-        terminal.out("Every pin is as its Node is.")
+    if form != "json":
+        if not differs:
+            terminal.out("Every pin is as its Node is.")
+        elif any(each.writes for each in looked.found):
+            wanted = " ".join(each.pin.node for each in looked.found if each.writes)
+            terminal.out("If these are yours, and what the table says of them is so:")
+            terminal.command("NEXT  ", f"kubevouch approver pin {wanted}")
     return ExitCode.FINDINGS if differs else ExitCode.OK
 
 

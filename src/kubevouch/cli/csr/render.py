@@ -162,5 +162,5 @@ def _verdict(decision: Decision) -> str:
     refused = [r.rule for r in decision.held_by if r.outcome is Outcome.REFUSE]
     doubted = [r.rule for r in decision.held_by if r.outcome is Outcome.CANNOT_TELL]
     parts = [f"held by {', '.join(refused)}"] if refused else []
-    parts += [f"in doubt by {', '.join(doubted)}"] if doubted else []
+    parts += [f"cannot be told: {', '.join(doubted)}"] if doubted else []
     return "; ".join(parts)

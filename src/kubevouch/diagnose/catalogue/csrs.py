@@ -131,7 +131,7 @@ DEFINITIONS = (
         cause_rank=52,
         cause="{title}.",
         next=("kubectl", "-n", "kubevouch-system", "{look}", "{at}"),
-        by_hand="Then {mend}. Meanwhile `kubevouch csr approve --all` asks the same policy.",
+        by_hand="To mend it, {mend}. Meanwhile `kubevouch csr approve --all` asks the same policy.",
     ),
     FindingDefinition(
         code=Code.ROTATION_WILL_STALL,

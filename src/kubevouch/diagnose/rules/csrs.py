@@ -139,18 +139,18 @@ def _where_to_look(ours: OurApprover) -> dict[str, str]:
     """The details of the command that shows more, and of what a person can do."""
     if not ours.wanted:
         replicas = "kubectl -n kubevouch-system scale deployment/kubevouch-approver --replicas=1"
-        return {"look": "get", "at": "deployment,pods", "mend": f"start it: `{replicas}`"}
+        return {"look": "get", "at": "deployment,pods", "mend": f"scale it up: `{replicas}`"}
     if not ours.ready:
         return {
             "look": "get",
             "at": "pods,events",
-            "mend": "mend what keeps its pods from running",
+            "mend": "look there for what keeps its pods from running",
         }
     log = "deployment/kubevouch-approver"
     return {
         "look": "logs",
         "at": log,
-        "mend": "mend what its log says, such as a right that lacks",
+        "mend": "look there for what its log says, such as a right that lacks",
     }
 
 

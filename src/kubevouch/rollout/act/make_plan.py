@@ -94,7 +94,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
         notices=(
             *_of_this_machine(names),
             *(str(each) for each in shared),
-            *_notices(planned, has_approver=approver is not None),
+            *_notices(planned, nobody=_why_nobody_approves(evidence) if approver is None else ""),
         ),
     )
 
@@ -199,13 +199,21 @@ def _of_this_machine(names: ClusterNames) -> tuple[str, ...]:
     return (f"{what} may be kubelets' here, as you say: a cluster on this machine",)
 
 
-def _notices(planned: list[NodePlan], *, has_approver: bool) -> tuple[str, ...]:
-    notices = []
-    if planned and not has_approver:
-        notices.append(
-            "no approver runs here: later rotations stall at 70 to 90 % of a certificate's life, and at its end "
-            f"the port goes dark ({Code.ROTATION_WILL_STALL}). Run an approver before then: `kubevouch approver install`"
-        )
+def _why_nobody_approves(evidence: Evidence) -> str:
+    """What comes of it that nobody approves, and what is to be done: install an approver, or mend the one that is there."""
+    stalls = (
+        "later rotations stall at 70 to 90 % of a certificate's life, and at its end the port goes dark "
+        f"({Code.ROTATION_WILL_STALL})"
+    )
+    if ours := evidence.our_approver.value:
+        code = Code.OUR_APPROVER_DECIDES_NOTHING
+        return f"the approver is installed and decides nothing: {ours.why_not} ({code}). Until it does, {stalls}"
+    return f"no approver runs here: {stalls}. Run an approver before then: `kubevouch approver install`"
+
+
+def _notices(planned: list[NodePlan], *, nobody: str) -> tuple[str, ...]:
+    """nobody: what comes of it that nobody approves; empty where somebody does."""
+    notices = [nobody] if planned and nobody else []
     old = sorted(
         {
             n.kubelet_version
