@@ -3,11 +3,9 @@
 import asyncio
 import contextlib
 import json
-import re
 import signal
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ import pytest
 from kubevouch_lab.apiserver import status
 from tests.approve.conftest import GENEROUS, LEASE, NAMESPACE, SPACE, Cluster, approving
 from tests.cli.program import Program
-from tests.support.authority import Pair
+from tests.cli.server_process import ServerProcess, serving
 from tests.support.front_proxy import NAME, Authorities, client_context
 from tests.support.reviews import Reviews
 from tests.support.scripted import faults
@@ -47,60 +45,13 @@ def kubeconfig(cluster: Cluster, folder: Path) -> Path:
     return path
 
 
-@dataclass
-class Process:
-    process: asyncio.subprocess.Process
-    folder: Path
-    lines: list[str] = field(default_factory=list)
-
-    async def follow(self) -> None:
-        assert self.process.stderr
-        async for line in self.process.stderr:
-            self.lines.append(line.decode())
-
-    async def told(self, pattern: str) -> re.Match[str]:
-        async with asyncio.timeout(GENEROUS):
-            while True:
-                for line in self.lines:
-                    if found := re.search(pattern, line):
-                        return found
-                assert self.process.returncode is None, "".join(self.lines)
-                await asyncio.sleep(0.02)
-
-    async def get(self, path: str, pair: Pair | None = None) -> tuple[int, str]:
-        port = (await self.told(r'"address":".*:(\d+)"'))[1]
-        context = client_context((self.folder / "apiserver.crt").read_bytes(), pair)
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"https://127.0.0.1:{port}{path}", ssl=context) as answer,
-        ):
-            return answer.status, await answer.text()
-
-
 @contextlib.asynccontextmanager
-async def started(program: Program, cluster: Cluster, *more: str) -> AsyncIterator[Process]:
+async def started(program: Program, cluster: Cluster, *more: str) -> AsyncIterator[ServerProcess]:
     cluster.server.store.create(NAMESPACE, {"metadata": {"name": SPACE}})
-    folder = program.home / "certs"
-    process = await program.started(
-        "approver",
-        "run",
-        f"--kubeconfig={kubeconfig(cluster, program.home)}",
-        f"--cert-dir={folder}",
-        "--bind-address=127.0.0.1",
-        "--secure-port=0",
-        "--logging-format=json",
-        "-v=2",
-        *more,
-    )
-    running = Process(process, folder)
-    following = asyncio.create_task(running.follow())
-    try:
+    named = f"--kubeconfig={kubeconfig(cluster, program.home)}"
+    words = ("approver", "run", named, "--logging-format=json", "-v=2", *more)
+    async with serving(program, program.home / "certs", *words) as running:
         yield running
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        following.cancel()
 
 
 async def test_the_whole_life_of_an_approver(kubevouch: Program, cluster: Cluster) -> None:

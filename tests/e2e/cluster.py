@@ -5,10 +5,11 @@ The tests know nothing else, so that a second kind of cluster can take them as t
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+
+from tests.cli.program import Ran
 
 
 class Done(Protocol):
@@ -87,18 +88,6 @@ class Node(Protocol):
     def mend(self) -> None: ...
     def fill(self, folder: str, size: str = "256k") -> None: ...
     def free(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Ran:
-    """kubevouch, ended."""
-
-    code: int
-    out: str
-    err: str
-
-    def __str__(self) -> str:
-        return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
 
 
 class Running(Protocol):

@@ -13,7 +13,9 @@ from typing import TextIO, cast
 
 import yaml
 
-from .cluster import Done, Node, Ran, Running
+from tests.cli.program import Ran
+
+from .cluster import Done, Node, Running
 
 CHECKOUT = Path(__file__).parents[2]
 KUBEVOUCH = [sys.executable, "-m", "kubevouch"]

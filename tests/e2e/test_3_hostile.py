@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from .cluster import Cluster, Ran
+from tests.cli.program import Ran
+
+from .cluster import Cluster
 from .hostile import Hostile, manifest
 from .told import eventually, lying, plan, serving_requests
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from .cluster import Cluster, Node, Ran
+from tests.cli.program import Ran
+
+from .cluster import Cluster, Node
 from .hostile import Hostile, manifest
 from .thief import Thief
 from .told import eventually, lying, plan, posing, serving_requests

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
-from .cluster import Cluster, Ran
+from tests.cli.program import Ran
+
+from .cluster import Cluster
 
 SCENARIOS = (
     "expired",

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.e2e.cluster import Cluster, Ran
+from tests.cli.program import Ran
+from tests.e2e.cluster import Cluster
 from tests.e2e.told import eventually, serving_requests
 from tests.support.manifests import objects
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from real.prober import Attempt, largest_gap, read
+from tests.cli.program import Ran
 
-from .cluster import Cluster, Node, Ran
+from .cluster import Cluster, Node
 
 KUBELET = "/var/lib/kubelet"
 # What a kubelet writes by itself, and our own record: all else must be as before.

@@ -6,13 +6,10 @@ import json
 import re
 import resource
 import signal
-import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import aiohttp
 import pytest
 import yaml
 
@@ -20,9 +17,9 @@ from kubevouch import __version__
 from kubevouch.serve.attributes import attributes_of
 from kubevouch.serve.messages import HttpRequest
 from tests.cli.program import LONGEST, Program
-from tests.support.authority import Authority, Pair
+from tests.cli.server_process import ServerProcess, serving
+from tests.support.authority import Authority
 from tests.support.contexts import server_context
-from tests.support.front_proxy import client_context
 from tests.support.kubectl import kubectl
 from tests.support.scripted.kubelet import SILENCE, Serve
 from tests.support.small_cluster import (
@@ -37,73 +34,22 @@ RBAC = Path(__file__).parents[2] / "deploy" / "metrics-server" / "rbac.yaml"
 ADMIN = [("X-Remote-User", "admin"), ("X-Remote-Group", "admins")]
 
 
-@dataclass
-class Running:
-    """The process, its lines so far, and how to ask it."""
-
-    process: asyncio.subprocess.Process
-    folder: Path
-    lines: list[str] = field(default_factory=list)
-    port: int = 0
-
-    async def told(self, pattern: str) -> re.Match[str]:
-        """Waits for a line."""
-        end = time.monotonic() + LONGEST
-        while True:
-            for line in self.lines:
-                if found := re.search(pattern, line):
-                    return found
-            whole = f"no line like {pattern} in\n{''.join(self.lines)}"
-            assert self.process.returncode is None, whole
-            assert time.monotonic() < end, whole
-            await asyncio.sleep(0.02)
-
-    async def follow(self) -> None:
-        assert self.process.stderr
-        async for line in self.process.stderr:
-            self.lines.append(line.decode())
-
-    @property
-    def roots(self) -> bytes:
-        return (self.folder / "apiserver.crt").read_bytes()
-
-    async def get(
-        self, path: str, pair: Pair | None = None, headers: list[tuple[str, str]] | None = None
-    ) -> tuple[int, str]:
-        context = client_context(self.roots, pair)
-        url = f"https://127.0.0.1:{self.port}{path}"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(url, headers=headers or [], ssl=context) as answer,
-        ):
-            return answer.status, await answer.text()
-
-
 @contextlib.asynccontextmanager
-async def started(program: Program, cluster: SmallCluster, *more: str) -> AsyncIterator[Running]:
-    folder = cluster.kubeconfig.parent / "certs"
-    process = await program.started(
+async def started(
+    program: Program, cluster: SmallCluster, *more: str
+) -> AsyncIterator[ServerProcess]:
+    words = (
         "metrics-server",
         f"--kubeconfig={cluster.kubeconfig}",
-        f"--cert-dir={folder}",
-        "--bind-address=127.0.0.1",
-        "--secure-port=0",
         "--kubelet-use-node-status-port=true",
         "--kubelet-insecure-tls=false",
         "--metric-resolution=10s",
         "--kubelet-request-timeout=2s",
         *more,
     )
-    running = Running(process, folder)
-    following = asyncio.create_task(running.follow())
-    try:
-        running.port = int((await running.told(r'"Serving securely" address=".*:(\d+)"'))[1])
+    async with serving(program, cluster.kubeconfig.parent / "certs", *words) as running:
+        await running.listens()
         yield running
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        following.cancel()
 
 
 @pytest.fixture
@@ -200,7 +146,7 @@ async def _add_bad_ones(stack: contextlib.AsyncExitStack, cluster: SmallCluster)
     await cluster.add(stack, "silent", SILENCE)
 
 
-async def _is_not_ready_yet(server: Running) -> None:
+async def _is_not_ready_yet(server: ServerProcess) -> None:
     code, text = await server.get("/readyz")
     assert code == 500
     assert "[-]metric-storage-ready failed: reason withheld\n" in text
@@ -211,7 +157,7 @@ async def _is_not_ready_yet(server: Running) -> None:
     await server.told(r'"Failed probe" probe="metric-storage-ready" err="no metrics to serve"')
 
 
-async def _tells_why_a_scrape_failed(server: Running, cluster: SmallCluster) -> None:
+async def _tells_why_a_scrape_failed(server: ServerProcess, cluster: SmallCluster) -> None:
     port = {name: kubelet.port for name, kubelet in cluster.kubelets.items()}
     line = await server.told(r'"Failed to scrape node" err="(.*)" node="stranger"')
     url = rf"Get \"https://127.0.0.1:{port['stranger']}/metrics/resource\": "
@@ -225,7 +171,9 @@ async def _tells_why_a_scrape_failed(server: Running, cluster: SmallCluster) -> 
     await server.told(timeout)
 
 
-async def _lets_in_whom_the_api_server_lets_in(server: Running, cluster: SmallCluster) -> None:
+async def _lets_in_whom_the_api_server_lets_in(
+    server: ServerProcess, cluster: SmallCluster
+) -> None:
     wrong = cluster.authorities.proxy.client("not-the-front-proxy")
     code, text = await server.get(f"{METRICS}/nodes", wrong, ADMIN)
     assert (code, json.loads(text)["message"]) == (401, "Unauthorized")
@@ -254,7 +202,7 @@ async def _lets_in_whom_the_api_server_lets_in(server: Running, cluster: SmallCl
     assert cluster.reviews.token_reviews[-1] == {"token": "reader"}
 
 
-async def _becomes_ready(server: Running, cluster: SmallCluster) -> None:
+async def _becomes_ready(server: ServerProcess, cluster: SmallCluster) -> None:
     """When one node and one pod have two samples; the other ones follow."""
     async with asyncio.timeout(LONGEST):
         while (await server.get("/readyz"))[0] != 200:
@@ -267,7 +215,7 @@ async def _becomes_ready(server: Running, cluster: SmallCluster) -> None:
             found = json.loads((await server.get(f"{METRICS}/nodes", front, ADMIN))[1])["items"]
 
 
-async def _is_what_kubectl_expects(server: Running, cluster: SmallCluster) -> None:
+async def _is_what_kubectl_expects(server: ServerProcess, cluster: SmallCluster) -> None:
     """Real kubectl, by way of an API server that aggregates as the real one does."""
     cluster.aggregate(server.port, server.roots)
     top = await kubectl(cluster.kubeconfig, "top", "nodes")

@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from tests.e2e.cluster import Audited, Cluster, Ran
+from tests.cli.program import Ran
+from tests.e2e.cluster import Audited, Cluster
 from tests.e2e.programs import CHECKOUT
 from tests.e2e.told import eventually
 
