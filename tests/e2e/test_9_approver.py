@@ -32,8 +32,10 @@ def approver(cluster: Cluster, image_reference: str) -> Iterator[InstalledApprov
 def away(approver: InstalledApprover) -> Iterator[Cluster]:
     """No approver runs within the block: what comes about in it waits for the one that is there afterwards."""
     approver.scale(0)
-    yield approver.cluster
-    approver.scale(1)
+    try:
+        yield approver.cluster
+    finally:
+        approver.scale(1)
 
 
 def list_in_the_inventory(cluster: Cluster, nodes: tuple[Node, ...]) -> None:
