@@ -173,7 +173,7 @@ class Joining:
         found: dict[str, Any] = condition
         return found
 
-    def held(self, csr: str, *words: str, seconds: float = 25) -> str:
+    def held(self, csr: str, *words: str, seconds: float = 60) -> str:
         """The note of the Event that says why it is held, with these words in it. The CSR itself has no condition."""
 
         def look() -> str:
