@@ -22,6 +22,7 @@ from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition, No
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.dial import dial_all
 from kubevouch.outcome import Outcome
+from kubevouch.policy.claims import AskedNames
 from kubevouch.policy.csr import asked_of
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.policy.sources.choice import SourceAnswer, wants_renewal
@@ -33,6 +34,9 @@ WRITTEN_AT_ONCE: Final = 16
 _WORKERS: Final = 64
 """More than that, since a worker may wait for a handshake with a node that does not answer."""
 
+_DIALLED_AT_ONCE: Final = 32
+"""Nodes. Fewer than workers: whoever makes Nodes that answer nobody must not keep what needs no handshake waiting."""
+
 OLDEST_FACTS: Final = 5.0
 """Seconds: what was read longer ago is read again before anything is written by it."""
 
@@ -43,6 +47,7 @@ run again than after the API server has used the processor. A seventh of our CPU
 _NAMES_AWAITED: Final = 1.0
 _LEASE_AWAITED: Final = 1.0
 _DIAL_TIMEOUT: Final = 5.0
+_DIAL_AWAITED: Final = 1.0
 
 
 class Decider:
@@ -85,6 +90,8 @@ class Decider:
         self._nodes = NodeReader(api, clock, view, depth=lambda: queue.depth)
         self._writing = asyncio.Semaphore(WRITTEN_AT_ONCE)
         self._beat: asyncio.Task[None] | None = None
+        self._dialling: set[str] = set()
+        """The nodes that are dialled now."""
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -129,7 +136,11 @@ class Decider:
             seen = self._view.nodes.get(waiting.node or "")
             self._hold(waiting, seen, self._look(waiting, seen, reserved, None), Action.HOLD)
             return
-        renewal = await self._renewal(waiting, reserved)
+        node = self._to_be_dialled(waiting, reserved)
+        if node is not None and not self._may_dial(node.name):
+            self._queue.put(name, _DIAL_AWAITED)
+            return
+        renewal = await self._renewal(waiting, node) if node else None
         began = self._clock.monotonic()
         await self._look_now(waiting, reserved, renewal)
         self._telling.took(self._clock.monotonic() - began)
@@ -166,22 +177,32 @@ class Decider:
             waiting.first_uid = read.node.uid
         return read
 
-    async def _renewal(
-        self, waiting: WaitingCsr, reserved: ReservedNames
-    ) -> RenewalEvidence | None:
-        """What the kubelet serves at the addresses in question; None if nobody needs to know, or nobody may look."""
-        asked, at = asked_of(waiting.csr), self._clock.now()
+    def _to_be_dialled(self, waiting: WaitingCsr, reserved: ReservedNames) -> Node | None:
+        """The node whose kubelet is asked what it serves; None if nobody needs to know, or nobody may look."""
         node = self._view.nodes.get(waiting.node or "")
-        if node is None or asked is None or not self._facts.roots:
+        if node is None or not self._facts.roots:
             return None
         if not wants_renewal(node, self._view.sources.current):
             return None
-        if not may_be_dialled(waiting.csr, reserved, at):
-            return None
+        at = self._clock.now()
+        return node if may_be_dialled(self._view, waiting.csr, node, reserved, at) else None
+
+    def _may_dial(self, node: str) -> bool:
+        """Whether a node may be dialled now: one CSR of it at a time, however many it makes, and not too many nodes."""
+        return node not in self._dialling and len(self._dialling) < _DIALLED_AT_ONCE
+
+    async def _renewal(self, waiting: WaitingCsr, node: Node) -> RenewalEvidence:
+        """What the node's kubelet serves at the addresses in question."""
+        asked, at = asked_of(waiting.csr), self._clock.now()
+        assert asked is not None  # else nobody may look
         targets = [
             Target(str(each), node=node.name, port=node.kubelet_port) for each in asked.addresses
         ]
-        dialled = await dial_all(targets, clock=self._clock, timeout=_DIAL_TIMEOUT)
+        self._dialling.add(node.name)
+        try:
+            dialled = await dial_all(targets, clock=self._clock, timeout=_DIAL_TIMEOUT)
+        finally:
+            self._dialling.discard(node.name)
         return RenewalEvidence(dialled, self._facts.roots, at)
 
     def _look(
@@ -192,7 +213,12 @@ class Decider:
         renewal: RenewalEvidence | None,
     ) -> LookedAt:
         at = self._clock.now()
-        return look(self._view, waiting, live, reserved, at=at, renewal=renewal)
+        looked = look(self._view, waiting, live, reserved, at=at, renewal=renewal)
+        if looked.decision.outcome is Outcome.PASS and waiting.node:
+            # Before anything is awaited: another look may ask for the same address while this one is written.
+            asked = asked_of(waiting.csr) or AskedNames()
+            self._view.approved_lately.put(waiting.node, asked, at)
+        return looked
 
     async def _admitted(self, looked: LookedAt, live: Node) -> bool:
         """Whether what the rule for new nodes admits is written down, if it is to be approved at all."""

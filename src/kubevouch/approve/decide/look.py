@@ -5,17 +5,17 @@ from datetime import datetime
 
 from kubevouch.approve.decide.view import ClusterView, live_node
 from kubevouch.approve.decide.waiting import WaitingCsr
+from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.kube.resources import Node
+from kubevouch.kubelet.dial_result import KUBELET_PORT
 from kubevouch.outcome import Outcome
-from kubevouch.policy.claims import AskedNames
+from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, NameSource
 from kubevouch.policy.csr import Csr, asked_of, requestor_node
 from kubevouch.policy.decide import EVEN_IF_DECIDED, Decision, decide
 from kubevouch.policy.facts import CsrFacts, NodeSeen
-from kubevouch.policy.ownership import reserved_addresses
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.policy.sources.choice import SourceAnswer, answer_for
+from kubevouch.policy.sources.choice import IdentitySource, SourceAnswer, answer_for
 from kubevouch.policy.sources.renewal import RenewalEvidence
-from kubevouch.policy.usable import usable_addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +60,32 @@ def look_back(
     return decide(_facts(view, csr, node, reserved, answer, at=approved_at), EVEN_IF_DECIDED)
 
 
-def may_be_dialled(csr: Csr, reserved: ReservedNames, at: datetime) -> bool:
-    """Whether every address that is asked for may be a kubelet's at all. Nothing else is ever dialled."""
-    facts = CsrFacts(csr=csr, at=at, node_exists=None, allowed=None, reserved=reserved)
-    asked = facts.asked
-    if asked is None or not 0 < len(asked.addresses) <= facts.limits.addresses:
+def may_be_dialled(
+    view: ClusterView, csr: Csr, node: Node, reserved: ReservedNames, at: datetime
+) -> bool:
+    """Whether every rule would pass if the node served a certificate with all that is asked for. Nobody else is ever dialled.
+
+    The node says itself at which port its kubelet listens, so no other than every kubelet's is dialled, save at loopback
+    addresses that the operator lists as kubelets'.
+    """
+    asked = asked_of(csr)
+    if asked is None:
         return False
-    return all(
-        rule(facts).outcome is Outcome.PASS for rule in (usable_addresses, reserved_addresses)
+    if node.kubelet_port != KUBELET_PORT and not reserved.loopback.issuperset(asked.addresses):
+        return False
+    allowed = AllowedNames(
+        node.name,
+        tuple(
+            Claim(n, NameSource.NODE_NAME if n == node.name else NameSource.LIVE_CERTIFICATE)
+            for n in asked.names
+        ),
+        tuple(Claim(str(each), NameSource.LIVE_CERTIFICATE) for each in asked.addresses),
+        control_plane=is_control_plane(node),
+    )
+    answer = SourceAnswer(IdentitySource.LIVE_CERTIFICATE, allowed, "")
+    left = view.budget.left(node.name, at)
+    return decide(_facts(view, csr, node, reserved, answer, at=at, left=left)).outcome is (
+        Outcome.PASS
     )
 
 
@@ -104,7 +122,10 @@ def _facts(
         node_exists=None if name is None else node is not None,
         allowed=answer.allowed if answer else None,
         other_nodes=view.index.others(
-            name or "", asked, reserved.shared, view.sources.written.among(asked)
+            name or "",
+            asked,
+            reserved.shared,
+            (*view.sources.written.among(asked), *view.approved_lately.among(asked, at)),
         ),
         reserved=reserved,
         newest=view.csrs.newest(csr),

@@ -4,11 +4,11 @@ It is told what the watches see, and does no I/O. Nothing in it grows with a CSR
 """
 
 from dataclasses import dataclass, field
-from sys import intern
 from typing import Final
 
 import msgspec
 
+from kubevouch.approve.decide.approved_lately import ApprovedLately
 from kubevouch.approve.decide.budget import ApprovalBudget
 from kubevouch.approve.decide.sources import WatchedSources
 from kubevouch.approve.decide.waiting import WaitingCsr, WaitingCsrs
@@ -18,7 +18,8 @@ from kubevouch.evidence.snapshot import CONTROL_PLANE_LABEL
 from kubevouch.kube.resources import CertificateSigningRequest, Metadata, Node
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.kube.resources.nodes import NodeAddress, NodeInfo, NodeStatus
-from kubevouch.policy.csr import NODE_USER, csr_of
+from kubevouch.policy.claims import AskedNames
+from kubevouch.policy.csr import NODE_USER, asked_of, csr_of
 from kubevouch.policy.csr_index import CsrIndex
 from kubevouch.policy.facts import CsrLimits
 from kubevouch.policy.node_index import NodeIndex
@@ -36,6 +37,14 @@ _MOST_BYTES: Final = CsrLimits().pem_bytes
 
 _MOST_ADDRESSES: Final = 256
 """Of a Node's status that are looked at. A node may write any number of them, and a kubelet writes a few."""
+
+_LONGEST_ADDRESS: Final = 253
+"""Characters of one of them: no name and no address is longer, so that nobody can be asked for it."""
+
+_ADDRESS_TYPES: Final = {
+    each: each for each in ("Hostname", "InternalIP", "ExternalIP", "InternalDNS", "ExternalDNS")
+}
+"""Each as one object for all Nodes. Nothing that a node writes is interned: CPython 3.12 before 3.12.7 never frees that."""
 
 _LONGEST_ID: Final = 1_000
 
@@ -61,6 +70,7 @@ class ClusterView:
     csrs: CsrIndex = field(default_factory=CsrIndex)
     budget: ApprovalBudget = field(default_factory=ApprovalBudget)
     index: NodeIndex = field(default_factory=NodeIndex)
+    approved_lately: ApprovedLately = field(default_factory=ApprovedLately)
     standings: Standings | None = None
     """None until `begin`."""
 
@@ -147,6 +157,8 @@ class ClusterView:
         node = found.spec.username.removeprefix(NODE_USER)
         if by_us and at is not None:
             self.budget.spend(node, found.uid, at)
+        if approved is not None and at is not None and csr is not None:
+            self.approved_lately.put(node, asked_of(csr) or AskedNames(), at)
         by_others = known is not None and not known.is_ours(found)
         return DecidedCsr(found, by_others=by_others, by_us=by_us)
 
@@ -202,15 +214,21 @@ def live_node(node: Node) -> LiveNode | None:
 
 
 def _slim(node: Node) -> Node:
-    """The Node without what no decision looks at; and without its version if more than that was left out."""
+    """The Node without what no decision looks at, and without what a node may write of any size.
+
+    Also without its version, if something was left out that a decision might look at.
+    """
     metadata, status = node.metadata, node.status
     machine_id = status.node_info.machine_id
-    is_cut = len(status.addresses) > _MOST_ADDRESSES or len(machine_id) > _LONGEST_ID
+    addresses = [
+        a for a in status.addresses[:_MOST_ADDRESSES] if len(a.address) <= _LONGEST_ADDRESS
+    ]
+    is_cut = len(addresses) < len(status.addresses) or len(machine_id) > _LONGEST_ID
     labels = {CONTROL_PLANE_LABEL: ""} if CONTROL_PLANE_LABEL in metadata.labels else {}
     return msgspec.structs.replace(
         node,
         metadata=Metadata(
-            name=intern(metadata.name),
+            name=metadata.name,
             uid=metadata.uid,
             resource_version="" if is_cut else metadata.resource_version,
             creation_timestamp=metadata.creation_timestamp,
@@ -218,8 +236,11 @@ def _slim(node: Node) -> Node:
         ),
         status=NodeStatus(
             addresses=tuple(
-                NodeAddress(type=intern(each.type), address=intern(each.address))
-                for each in status.addresses[:_MOST_ADDRESSES]
+                NodeAddress(
+                    type=_ADDRESS_TYPES.get(each.type, ""),
+                    address=metadata.name if each.address == metadata.name else each.address,
+                )
+                for each in addresses
             ),
             node_info=NodeInfo(machine_id=machine_id[:_LONGEST_ID]),
             daemon_endpoints=status.daemon_endpoints,
