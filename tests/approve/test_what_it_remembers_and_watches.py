@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from kubevouch.policy.sources.stored import shard_of
 from kubevouch.system_clock import SystemClock
+from kubevouch_lab.apiserver import status
 from tests.approve.conftest import (
     CLIENT,
     CONFIG_MAP,
@@ -34,6 +35,7 @@ from tests.support.scripted.kubelet import ScriptedKubelet, Serve
 from tests.support.scripted.nobody import closed_port
 from tests.support.scripted.reviews import Attributes
 
+CSR_PATH = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 RULE = (
     "sources: [inventory, pins, new-nodes]",
     "newNodes: [{names: 'w*', cidrs: [192.0.2.0/24], perHour: 2}]",
@@ -250,6 +252,48 @@ async def test_a_client_certificate_that_was_borrowed_while_the_node_was_there_g
     async with approving(cluster, identity="two") as running:
         await running.decided("csr-thief")
         assert "BorrowedIdentity" in running.log
+
+
+async def test_while_a_list_is_read_page_by_page_nothing_is_looked_at(cluster: Cluster) -> None:
+    """A list goes by names: a thief calls his serving CSR a..., and the one that shows what he borrowed comes with the last page."""
+    node = cluster.node("n1", "192.0.2.1")
+    cluster.server.store.put(
+        NODE,
+        {**node, "metadata": {**node["metadata"], "creationTimestamp": ago(3600)}},
+    )
+    cluster.list_nodes()
+    last_page = asyncio.Event()
+
+    async def late() -> None:
+        await last_page.wait()
+
+    async with approving(cluster) as running:
+        await cluster.until(lambda: cluster.server.watches.open == 3)
+        gone = status.StatusError(410, "Expired", "too old resource version")
+        script = cluster.server.faults
+        script.on(CSR_PATH, faults.refuse(gone), times=1, where=lambda r: "watch" in r.query)
+        script.on(
+            CSR_PATH,
+            answered_late(cluster.server.truth, late),
+            where=lambda r: "continue" in r.query,
+        )
+        await cluster.server.watches.cut()
+        for number in range(500):
+            unknown = {"signerName": "example.com/other", "username": "alice", "request": ""}
+            cluster.server.store.create(
+                CSRS, {"metadata": {"name": f"b-{number}"}, "spec": unknown, "status": {}}
+            )
+        stolen = client_csr(cluster, "z-client", "n1", *BOOTSTRAP)
+        cluster.csr("a-thief", "n1", credential=stolen)
+        await cluster.until(
+            lambda: any("continue" in each.query for each in cluster.server.requests)
+        )
+        await asyncio.sleep(1.0)
+        assert not cluster.conditions("a-thief")
+        last_page.set()
+        await running.decided("a-thief")
+        assert "BorrowedIdentity" in running.log
+    assert not cluster.conditions("a-thief")
 
 
 async def test_client_and_serving_csrs_come_by_one_watch_in_their_order(cluster: Cluster) -> None:

@@ -167,7 +167,7 @@ class ApproverController:
             records=self._records,
             telling=self._telling,
             active=lambda: self._reactions.active,
-            decides=self._decides,
+            decides=lambda: self._decides() and self._watches.in_order,
             may_write=self._may_write,
             dry_run=self._settings.dry_run,
             written=self._reactions.written,

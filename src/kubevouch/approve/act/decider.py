@@ -53,8 +53,8 @@ _DIAL_AWAITED: Final = 1.0
 class Decider:
     """Works on a queue.
 
-    active: whether this process leads, as far as was said. decides: whether it leads right now. may_write: asked right
-    before every write. written: called with each CSR as it is after our own write.
+    active: whether this process leads, as far as was said. decides: whether it leads right now, and has been told of all CSRs in
+    their order. may_write: asked right before every write. written: called with each CSR as it is after our own write.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Decider:
         if waiting is None or waiting.over or not self._active():
             return
         if not self._decides():
-            # The Lease is being renewed, or another process has it: then it will be said soon.
+            # The Lease is being renewed, or another process has it: then it will be said soon. Or CSRs are being listed.
             self._queue.put(name, _LEASE_AWAITED)
             return
         reserved = self._view.reserved(self._clock.monotonic())

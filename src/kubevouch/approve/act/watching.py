@@ -86,6 +86,7 @@ class Watches:
         self._namespace = namespace
         self._rng = rng
         self._report = report
+        self._csr_watch = self._watch("CSRs", CSRS)
         self._listed: set[str] = set()
         self._failing_since: float | None = None
 
@@ -93,6 +94,11 @@ class Watches:
     def synced(self) -> bool:
         """Whether everything has been listed once."""
         return len(self._listed) == 3
+
+    @property
+    def in_order(self) -> bool:
+        """Whether every CSR was told before those that were made later. While a list is read page by page none need be."""
+        return not self._csr_watch.listing
 
     async def run(self) -> None:
         """Follows all of them until cancelled."""
@@ -145,7 +151,7 @@ class Watches:
 
         Whoever gets a client certificate and asks for a serving certificate with it at once must not be able to come first.
         """
-        async for each in self._watch("CSRs", CSRS).events():
+        async for each in self._csr_watch.events():
             since, self._failing_since = self._failing_since, None
             match each:
                 case Upserted(object=csr) if csr.spec.signer_name == KUBELET_SERVING:

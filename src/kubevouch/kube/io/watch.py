@@ -99,6 +99,8 @@ class Watch(Generic[ObjectT]):
         self._version = ""
         self._stuck = 0
         """Watches in a row that failed to start from this version."""
+        self.listing = True
+        """Whether a list is being reported. It goes by names: what it has shown so far need not be what came first."""
 
     async def events(self) -> AsyncGenerator[Event[ObjectT], None]:
         """The events, without end. Cancel the task or close the iterator to stop."""
@@ -113,6 +115,7 @@ class Watch(Generic[ObjectT]):
 
     async def _list(self) -> AsyncGenerator[Event[ObjectT], None]:
         """The events of a list: changed objects, deleted objects, and Synced."""
+        self.listing = True
         on_list: set[Key] = set()
         version = ""
         pages = self._api.pages(
@@ -133,6 +136,7 @@ class Watch(Generic[ObjectT]):
             yield Deleted(key, uid)
         # A server without resourceVersions can only be watched from "0", which means any version.
         self._version, self._stuck = version or "0", 0
+        self.listing = False
         yield Synced()
 
     async def _watch(self) -> AsyncGenerator[Event[ObjectT], None]:
