@@ -9,7 +9,7 @@ from kubevouch.approve.decide.approved_lately import ApprovedLately
 from kubevouch.approve.decide.view import ClusterView
 from kubevouch.policy.claims import AskedNames
 from tests.approve.conftest import NODE, Cluster, approving
-from tests.approve.test_the_view_of_the_cluster import csr
+from tests.approve.test_the_view_of_the_cluster import csr, node
 from tests.support.scripted import faults
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -44,6 +44,16 @@ def test_what_a_node_was_approved_for_before_counts_with_what_it_was_approved_fo
     for number in range(96):
         lately.put("n1", asked(f"198.51.100.{number}"), NOW)
     assert owners(lately, NOW, "192.0.2.2", "198.51.100.0") == ["n1"]
+
+
+def test_what_was_approved_for_a_node_goes_with_it() -> None:
+    view = ClusterView()
+    view.put_node(node("n1", "192.0.2.1"))
+    view.put_serving_csr(csr("c1", "n1", "192.0.2.1", approved_by="KubevouchApprove"))
+    view.remove_node("n2")
+    assert owners(view.approved_lately, NOW, "192.0.2.1") == ["n1"]
+    view.remove_node("n1")
+    assert owners(view.approved_lately, NOW, "192.0.2.1") == []
 
 
 def test_memory_is_that_of_some_minutes() -> None:

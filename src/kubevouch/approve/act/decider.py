@@ -53,8 +53,8 @@ _DIAL_AWAITED: Final = 1.0
 class Decider:
     """Works on a queue.
 
-    active: whether this process leads, as far as was said. decides: whether it leads right now, and has been told of all CSRs in
-    their order. may_write: asked right before every write. written: called with each CSR as it is after our own write.
+    active: whether this process leads, as far as was said. decides: whether it leads right now, and has seen CSRs in their
+    order. may_write: asked right before every write. written: called with each CSR as it is after our own write.
     """
 
     def __init__(

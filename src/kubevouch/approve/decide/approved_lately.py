@@ -37,6 +37,11 @@ class ApprovedLately:
         self._claims.put(node, claims)
         self._forget(at)
 
+    def gone(self, node: str) -> None:
+        """The watch has shown that the Node is gone: it has caught up with whatever was approved for it."""
+        if self._of.pop(node, None) is not None:
+            self._claims.put(node, ())
+
     def among(self, asked: AskedNames, at: datetime) -> Iterator[Owned]:
         """What of the values that are asked for was approved lately."""
         for owner, claim in self._claims.among(asked):
@@ -46,6 +51,4 @@ class ApprovedLately:
     def _forget(self, at: datetime) -> None:
         """Those that were put first go when they are old: few are looked at each time."""
         while at - next(iter(self._of.values()))[0] >= KEPT:
-            node = next(iter(self._of))
-            del self._of[node]
-            self._claims.put(node, ())
+            self.gone(next(iter(self._of)))

@@ -127,6 +127,7 @@ class ClusterView:
         if before is None:
             return set()
         self.index.remove(name)
+        self.approved_lately.gone(name)
         if self.standings is not None:
             self.standings.gone(name)
         return self.waiting.touched_by(before)
