@@ -12,10 +12,12 @@ from kubevouch.policy.sources.configuration import (
     DenyMode,
     SourceWord,
     read_configuration,
+    with_configured,
 )
 from kubevouch.policy.sources.inventory import Inventory, InventoryNode, read_inventory
 from kubevouch.policy.sources.new_nodes import NewNodeRule
 from kubevouch.policy.sources.stored import Unreadable
+from tests.policy.kubeadm_cluster import NAMES
 from tests.support.bombs import ALIASES
 
 INVENTORY = """
@@ -183,6 +185,19 @@ def test_a_bad_rule_for_new_nodes_admits_nobody_and_the_others_count(rule: str) 
     assert len(found.problems) == 1
     assert found.problems[0].startswith("kubevouch-approver, configuration.yaml, newNodes 2: ")
     assert BAD_RULES[rule] in found.problems[0]
+
+
+def test_what_the_configuration_tells_of_the_cluster_comes_besides_its_own_names() -> None:
+    said = read_configuration(
+        "schemaVersion: kubevouch.approver/1\n"
+        "clusterDomain: corp.example\nserviceCIDRs: [10.200.0.0/16]\npodCIDRs: [10.100.0.0/16]\n"
+    )
+    assert isinstance(said, ApproverConfiguration)
+    names = with_configured(NAMES, said)
+    assert names.domains == ("cluster.local", "corp.example")
+    assert names.service_networks == (ip_network("10.96.0.0/12"), ip_network("10.200.0.0/16"))
+    assert names.pod_networks == (ip_network("10.244.0.0/16"), ip_network("10.100.0.0/16"))
+    assert with_configured(NAMES, ApproverConfiguration()) == NAMES
 
 
 @settings(max_examples=200, deadline=None)

@@ -144,6 +144,7 @@ def test_the_newest_is_the_newest_by_its_time_and_not_by_its_name() -> None:
 
 def test_whether_csrs_name_their_client_certificate_is_seen_in_any_of_them() -> None:
     index, untold = CsrIndex(), csr("csr-1")
+    assert index.told is False
     index.put(untold)
     index.put(msgspec.structs.replace(untold, name="csr-2", credential_ids=("JTI=x",)))
     assert not index.told
