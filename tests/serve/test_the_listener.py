@@ -227,6 +227,19 @@ async def test_at_the_end_what_was_asked_is_answered_and_nothing_new_is_taken(
         await ending
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has one family only")
+async def test_the_default_address_is_every_address_of_both_families(
+    slow: Slow, tls: ServerTls, clock: SteppedClock
+) -> None:
+    """As in a program of Go: the kubelet of an IPv6-only cluster probes a pod at the only address that it has."""
+    context = client_context(AUTHORITY.pem)
+    context.check_hostname = False
+    async with Listener(slow.answer, tls, clock, host="0.0.0.0", port=0) as listener:
+        for address in ("127.0.0.1", "::1"):
+            _, writer = await asyncio.open_connection(address, listener.port, ssl=context)
+            writer.transport.abort()
+
+
 async def test_a_port_that_is_taken_is_named(
     slow: Slow, tls: ServerTls, clock: SteppedClock
 ) -> None:

@@ -14,6 +14,7 @@ from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse
 from kubevouch.serve.statuses import timed_out
+from kubevouch.tls import joined
 from kubevouch.tls.io import ServerTls, client_chain
 
 MOST_CONNECTIONS: Final = 512
@@ -21,14 +22,28 @@ MOST_CONNECTIONS: Final = 512
 MOST_HANDSHAKES: Final = 128
 """Connections in the handshake, which MOST_CONNECTIONS does not count. One more ends the oldest handshake."""
 _HANDSHAKE: Final = 10.0
+_BACKLOG: Final = 512
 _LARGEST_BODY: Final = 64 * 1024
 _REQUEST_TIMEOUT: Final = 60.0
 _PAUSE: Final = 1.0
 _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
+_EVERY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - what the flag says by default
+"""Also every IPv6 address, as in every program of Go: a pod of an IPv6-only cluster is probed at its own."""
+
+
 class ListenError(KubevouchError):
     """This address or port cannot be listened on: choose another one."""
+
+
+def _at_every_address(port: int) -> socket.socket:
+    """Go's net.Listen at a wildcard address: one socket of both families (favoriteAddrFamily in ipsock_posix.go)."""
+    listening = socket.create_server(
+        ("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
+    )
+    listening.setblocking(False)  # noqa: FBT003 - its only argument
+    return listening
 
 
 class Listener:
@@ -76,7 +91,7 @@ class Listener:
             self._sockets = await self._listening()
         except OSError as error:
             await self._runner.cleanup()
-            where = f"{self._host}:{self._requested_port}"
+            where = joined(self._host, self._requested_port)
             expected = "an address of this machine and a free port were expected"
             raise ListenError(where, error.strerror or str(error), expected) from None
         self.port = self._sockets[0].getsockname()[1]
@@ -94,6 +109,8 @@ class Listener:
 
     async def _listening(self) -> list[socket.socket]:
         """The sockets that asyncio binds, one for each address of the host. asyncio would not bound the handshakes."""
+        if self._host == _EVERY_ADDRESS and socket.has_dualstack_ipv6():
+            return [_at_every_address(self._requested_port)]
         server = await asyncio.get_running_loop().create_server(
             asyncio.Protocol,
             self._host or None,
@@ -105,7 +122,7 @@ class Listener:
         server.close()
         for each in sockets:
             each.setblocking(False)  # noqa: FBT003 - its only argument
-            each.listen(512)
+            each.listen(_BACKLOG)
         return sockets
 
     async def _accept(self, listening: socket.socket) -> None:

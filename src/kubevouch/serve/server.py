@@ -15,6 +15,7 @@ from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler
 from kubevouch.serve.process import StopEvent, TlsReloader
+from kubevouch.tls import joined
 
 DRAIN: Final = 10.0
 """Seconds for requests in flight to finish at shutdown."""
@@ -66,7 +67,7 @@ async def serve_routes(
     async with Listener(
         gate.answer, tls, clock, host=options.host, port=options.port, drain=DRAIN
     ) as listener:
-        log.info("Serving securely", address=f"{options.host}:{listener.port}")
+        log.info("Serving securely", address=joined(options.host, listener.port))
         ready(listener.port)
         await _until(stop, work(), reloader.run())
         log.info("Shutting down")

@@ -8,6 +8,7 @@ from kubevouch.cli.common.rollout import print_next
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.rollout.decide.next_step import Commands, next_for_left_out
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, SeedKind, ordered
+from kubevouch.tls import joined
 
 
 def print_plan(
@@ -114,7 +115,7 @@ def _print_node(terminal: Terminal, node: NodePlan) -> None:
         _line(terminal, f"  ssh        {node.host}, whose key known_hosts has for {node.known_as}")
     for entry in (*node.names, *node.addresses):
         _line(terminal, f"  may have   {entry.value}   ({entry.source})")
-    _line(terminal, f"  proof      at {', '.join(f'{each}:{node.port}' for each in node.dial)}")
+    _line(terminal, f"  proof      at {', '.join(joined(each, node.port) for each in node.dial)}")
     if node.change is ChangeKind.BOOTSTRAP:
         seed = (
             "its own self-signed pair" if node.seed is SeedKind.COPY else "a fresh self-signed pair"
