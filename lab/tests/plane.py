@@ -147,6 +147,7 @@ async def plane(folder: Path, authority: Authority) -> AsyncIterator[Plane]:
             tokens=authentication.tokens,
             admit=restriction,
             node_proxy=node_proxy,
+            service_network="10.96.0.0/12",
             aggregation=aggregation,
         ),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from real.aging import age
@@ -11,7 +11,7 @@ from real.audit import Entry
 from real.bed import Bed, State
 from real.node import Node as BedNode
 
-from .cluster import Done
+from .cluster import Done, Node
 from .programs import Programs, account
 
 
@@ -51,6 +51,10 @@ class BedCluster(Programs):
 
     def tell_credential_ids(self, *, told: bool) -> bool:
         del told
+        return False
+
+    def set_clock(self, node: Node, ahead: timedelta) -> bool:
+        del node, ahead
         return False
 
     def repair(self, name: str) -> bool:

@@ -3,9 +3,9 @@
 The tests know nothing else, so that a second kind of cluster can take them as they are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -160,10 +160,21 @@ class Cluster(Protocol):
         """Does what only a person can do about a scenario; False where that is nothing."""
         ...
 
+    def set_clock(self, node: Node, ahead: timedelta) -> bool:
+        """The node's clock goes so much ahead, until the next state; False where all have the clock of one machine."""
+        ...
+
     def kubevouch(
-        self, *arguments: str, kubeconfig: Path | None = None, seconds: float = 600
-    ) -> Ran: ...
-    def start_kubevouch(self, *arguments: str) -> Running: ...
+        self,
+        *arguments: str,
+        kubeconfig: Path | None = None,
+        seconds: float = 600,
+        under: Sequence[str] = (),
+    ) -> Ran:
+        """under: the words of a program that runs it."""
+        ...
+
+    def start_kubevouch(self, *arguments: str, under: Sequence[str] = ()) -> Running: ...
     def kubectl(
         self,
         *arguments: str,

@@ -5,10 +5,10 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from real.node import TREE
 from real.node import Entry as TreeEntry
 from real.prober import probing
 
-from .cluster import Done, UnitEvent
+from .cluster import Done, Node, UnitEvent
 from .programs import CHECKOUT, Programs, account
 
 AUDIT_LOG = "/var/log/kubernetes/audit/audit.log"
@@ -124,15 +124,21 @@ class LabCluster(Programs):
 
     folder: Folder
     site: Site
+    network: Sequence[str] = ()
+
+    @property
+    def inside(self) -> Sequence[str]:
+        return self.network
 
     @property
     def kubeconfig(self) -> Path:
         return self.folder.kubeconfig
 
     def given(self) -> Mapping[str, str]:
+        loopback = {VARIABLE: str(self.folder.loopback_addresses)}
         return {
             "XDG_STATE_HOME": str(self.folder.root / "xdg-state"),
-            VARIABLE: str(self.folder.loopback_addresses),
+            **(loopback if self.site.on_loopback else {}),
         }
 
     @property
@@ -158,6 +164,11 @@ class LabCluster(Programs):
         ask(self.folder, {"do": "credential-ids", "told": told})
         return True
 
+    def set_clock(self, node: Node, ahead: timedelta) -> bool:
+        asked = {"do": "set-clock", "node": node.name, "ahead": ahead.total_seconds()}
+        ask(self.folder, asked)
+        return True
+
     def repair(self, name: str) -> bool:
         try:
             ask(self.folder, {"do": "repair", "scenario": name}, timeout=180)
@@ -176,7 +187,7 @@ class LabCluster(Programs):
         given = f"--kubeconfig={kubeconfig or self.kubeconfig}"
         cache = f"--cache-dir={self.folder.root / 'kubectl-cache'}"
         done = subprocess.run(
-            [_KUBECTL, given, cache, *arguments],
+            [*self.inside, _KUBECTL, given, cache, *arguments],
             input=stdin,
             capture_output=True,
             text=True,
@@ -233,19 +244,22 @@ class LabCluster(Programs):
 
 
 @contextlib.contextmanager
-def lab(root: Path, *words: str) -> Iterator[LabCluster]:
-    """A lab in that folder while it lasts. Whatever became of it, nothing of it is left."""
+def lab(root: Path, *words: str, network: Sequence[str] = ()) -> Iterator[LabCluster]:
+    """A lab in that folder while it lasts. Whatever became of it, nothing of it is left.
+
+    network: the words of a program that runs others in a network of their own.
+    """
     folder = Folder(root)
-    _lab("up", root, "--detach", *words)
+    _lab("up", root, "--detach", *words, network=network)
     try:
-        yield LabCluster(folder, folder.record().site)
+        yield LabCluster(folder, folder.record().site, network)
     finally:
         _lab("down", root)
 
 
-def _lab(verb: str, root: Path, *words: str) -> None:
+def _lab(verb: str, root: Path, *words: str, network: Sequence[str] = ()) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "kubevouch", "lab", verb, "--dir", str(root), *words],
+        [*network, sys.executable, "-m", "kubevouch", "lab", verb, "--dir", str(root), *words],
         cwd=CHECKOUT,
         env=dict(os.environ),
         stdin=subprocess.DEVNULL,

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -108,6 +108,11 @@ class Programs(ABC):
     def given(self) -> Mapping[str, str]:
         """What stands in kubevouch's environment besides the test's own."""
 
+    @property
+    def inside(self) -> Sequence[str]:
+        """The words under which a program is where this cluster is; none where that is everywhere."""
+        return ()
+
     @abstractmethod
     def kubectl(
         self,
@@ -119,10 +124,14 @@ class Programs(ABC):
     ) -> Done: ...
 
     def kubevouch(
-        self, *arguments: str, kubeconfig: Path | None = None, seconds: float = 600
+        self,
+        *arguments: str,
+        kubeconfig: Path | None = None,
+        seconds: float = 600,
+        under: Sequence[str] = (),
     ) -> Ran:
         done = subprocess.run(
-            [*KUBEVOUCH, *arguments],
+            [*self.inside, *under, *KUBEVOUCH, *arguments],
             cwd=CHECKOUT,
             env=self._environment(kubeconfig),
             stdin=subprocess.DEVNULL,
@@ -133,8 +142,9 @@ class Programs(ABC):
         )
         return Ran(done.returncode, done.stdout, done.stderr)
 
-    def start_kubevouch(self, *arguments: str) -> Running:
-        return InBackground([*KUBEVOUCH, *arguments], self._environment(None))
+    def start_kubevouch(self, *arguments: str, under: Sequence[str] = ()) -> Running:
+        words = [*self.inside, *under, *KUBEVOUCH, *arguments]
+        return InBackground(words, self._environment(None))
 
     def _environment(self, kubeconfig: Path | None) -> dict[str, str]:
         return {**os.environ, **self.given(), "KUBECONFIG": str(kubeconfig or self.kubeconfig)}

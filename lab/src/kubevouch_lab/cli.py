@@ -89,6 +89,12 @@ def _folder(terminal: "Terminal", directory: Path | None) -> "Folder":
 @click.option(
     "--nodes", "count", metavar="N", type=click.IntRange(1, 5000), help="Nodes. [default: 4]"
 )
+@click.option(
+    "--ip-family",
+    "family",
+    type=click.Choice(["ipv4", "ipv6", "dual"]),
+    help="Which addresses its nodes have. [default: ipv4]",
+)
 @click.option("--detach", is_flag=True, help="Run it in the background; `lab down` ends it.")
 @click.pass_context
 def up(
@@ -96,13 +102,14 @@ def up(
     directory: Path | None,
     scenario: str | None,
     count: int | None,
+    family: str | None,
     detach: bool,
 ) -> int:
     """Runs the lab in DIR; it goes on where it was, also after a kill -9."""
     import asyncio
 
     from kubevouch.system_clock import SystemClock
-    from kubevouch_lab.cluster.site import BLOCKS_VARIABLE, blocks_of
+    from kubevouch_lab.cluster.site import BLOCKS_VARIABLE, IpFamily, blocks_of
     from kubevouch_lab.process.background import detached
     from kubevouch_lab.process.run import LabOptions, run
     from kubevouch_lab.scenarios.catalogue import scenario_of
@@ -112,7 +119,7 @@ def up(
     terminal = terminal_of(ctx)
     folder = _folder(terminal, directory)
     blocks = blocks_of(terminal.environment.get(BLOCKS_VARIABLE, ""))
-    options = LabOptions(scenario or "", count or 0, blocks)
+    options = LabOptions(scenario or "", count or 0, blocks, IpFamily(family) if family else None)
 
     async def running(ready: "asyncio.Future[None]") -> None:
         await run(
@@ -154,9 +161,10 @@ def _exports(folder: "Folder") -> "Mapping[str, str]":
     from kubevouch.cli.common.loopback import VARIABLE
     from kubevouch.cli.common.ssh_choice import SSH_CONFIG
 
+    loopback = {VARIABLE: str(folder.loopback_addresses)}
     return {
         "KUBECONFIG": str(folder.kubeconfig),
-        VARIABLE: str(folder.loopback_addresses),
+        **(loopback if folder.record().site.on_loopback else {}),
         SSH_CONFIG: str(folder.ssh_config),
     }
 

@@ -59,3 +59,13 @@ def read_moment(text: str) -> datetime | None:
     except (TypeError, ValueError):
         return None
     return found.astimezone(UTC) if found.tzinfo else None
+
+
+def ip_family(address: str) -> str:
+    """As Services and EndpointSlices call it."""
+    return "IPv6" if ":" in address else "IPv4"
+
+
+def bracketed(host: str) -> str:
+    """An address or a name as it stands before a colon and a port."""
+    return f"[{host}]" if ":" in host else host

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from kubevouch_lab.cluster.history import ClusterHistory
 from kubevouch_lab.cluster.kubeadm import human, kubeadm
 from kubevouch_lab.cluster.make_folder import make
 from kubevouch_lab.cluster.node_disk import NodePlan, configured, kubelet_configuration
-from kubevouch_lab.cluster.site import Site
+from kubevouch_lab.cluster.site import IpFamily, Site
 from kubevouch_lab.cluster.states import State, serving_files
 from kubevouch_lab.nodes.files import NodeFiles
 from kubevouch_lab.pki import KeyPair, authority, kubelet_client, made_earlier
@@ -136,7 +137,9 @@ def test_each_state_says_whether_kubelets_ask_the_cluster(state: State, master: 
     plan = NodePlan(
         Site(23), Site(23).hosts[1], ClusterHistory(NOW), Authorities.read(master).ca, "x"
     )
-    lines = configured(kubelet_configuration(), bootstraps=state.bootstraps).splitlines()
+    lines = configured(
+        kubelet_configuration("10.96.0.10"), bootstraps=state.bootstraps
+    ).splitlines()
     assert ("serverTLSBootstrap: true" in lines) == state.bootstraps
     keys = [line for line in lines if line[:1].isalpha()]
     assert keys == sorted(keys)
@@ -190,10 +193,27 @@ def test_every_object_of_the_seed_has_a_place_of_its_own(master: Path) -> None:
     assert wanted <= bound
 
 
-def test_addresses_of_a_big_lab_do_not_meet() -> None:
-    site = Site(23, 1000)
-    assert len(set(site.addresses)) == 1000
-    assert len({site.pod_network(host) for host in site.hosts}) == 1000
+@pytest.mark.parametrize("family", IpFamily)
+def test_addresses_of_a_big_lab_do_not_meet(family: IpFamily) -> None:
+    site = Site(23, 1000, family=family)
+    each = len(family.members)
+    assert len(set(site.addresses)) == 1000 * each
+    networks = [ip_network(n) for host in site.hosts for n in site.pod_networks(host)]
+    assert len(set(networks)) == 1000 * each
+    subnets = [ip_network(n) for n in site.pod_subnets]
+    for network in networks:
+        assert any(network.version == s.version and network.subnet_of(s) for s in subnets)  # type: ignore[arg-type]
+    assert not any(ip_address(a) in subnet for a in site.addresses for subnet in subnets)
+
+
+def test_a_lab_with_ipv6_has_its_addresses_where_kubeadm_would_have_them() -> None:
+    site = Site(23, family=IpFamily.IPV6)
+    assert site.api_url == "https://[fd00:88:17::6f]:6443"
+    assert site.hosts[1].addresses == ("fd00:88:17::70",)
+    for each in (*site.service_addresses, site.dns_address):
+        assert ip_address(each) in ip_network(site.service_subnets[0])
+    both = Site(23, family=IpFamily.DUAL).hosts[1]
+    assert both.addresses == ("127.23.88.112", "fd00:88:17::70")
 
 
 def test_two_processes_cannot_run_one_lab(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ class Node:
     said: list[str] = field(default_factory=list)
 
     def configure(self, *, bootstraps: bool) -> None:
-        text = configured(kubelet_configuration(), bootstraps=bootstraps)
+        text = configured(kubelet_configuration("10.96.0.10"), bootstraps=bootstraps)
         self.files.write(CONFIG, text.encode())
 
     def seed(self) -> None:
@@ -64,7 +64,7 @@ class Node:
         async with asyncio.timeout(20):
             try:
                 _, writer = await asyncio.open_connection(
-                    self.kubelet.address, self.kubelet.port, ssl=context
+                    self.kubelet.addresses[0], self.kubelet.port, ssl=context
                 )
             except ssl.SSLError as error:
                 if error.reason != "TLSV1_ALERT_INTERNAL_ERROR":
@@ -111,7 +111,7 @@ def node_of(
         files,
         clock=clock or cluster.clock,
         entropy=os.urandom,
-        address="127.0.0.1",
+        addresses=("127.0.0.1",),
         port=0,
         say=lambda line, _: said.append(line),
         runtime=runtime,

@@ -35,7 +35,13 @@ NAME = "k8s-worker-1.internal.example.com"
 
 async def openssl(node: Node, *words: str) -> str:
     process = await asyncio.create_subprocess_exec(
-        *("openssl", "s_client", "-connect", f"{node.kubelet.address}:{node.kubelet.port}", *words),
+        *(
+            "openssl",
+            "s_client",
+            "-connect",
+            f"{node.kubelet.addresses[0]}:{node.kubelet.port}",
+            *words,
+        ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -78,7 +84,7 @@ async def get(
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session,
         session.get(
-            f"https://{node.kubelet.address}:{node.kubelet.port}{path}",
+            f"https://{node.kubelet.addresses[0]}:{node.kubelet.port}{path}",
             ssl=context,
             headers=headers,
         ) as response,

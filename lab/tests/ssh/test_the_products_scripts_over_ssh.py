@@ -68,7 +68,7 @@ class Reached:
 async def node(machine: Machine, tmp_path: Path) -> AsyncIterator[Reached]:
     host_key, key = new_key(), new_key()
     door = NodeSsh(machine.system, host_key=host_key, authorized_keys=public_of(key))
-    await door.start("127.0.0.1", 0)
+    await door.start(("127.0.0.1",), 0)
     (tmp_path / "id").touch(0o600)
     (tmp_path / "id").write_bytes(key)
     (tmp_path / "known").write_text(f"{NAME} {public_of(host_key)}\n")

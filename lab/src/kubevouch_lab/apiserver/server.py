@@ -40,6 +40,7 @@ from kubevouch_lab.apiserver.rest import Resources
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.apiserver.verbs import Verbs, is_apply, unknown_resource
 from kubevouch_lab.disconnect import disconnect
+from kubevouch_lab.objects import bracketed
 
 # X509_V_FLAG_NO_CHECK_TIME: whoever authenticates looks at the dates, by the clock of the lab.
 _NO_CHECK_TIME = 0x200000
@@ -108,7 +109,7 @@ class ApiServer:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"https://{self._host}:{self.port}"
+        return f"https://{bracketed(self._host)}:{self.port}"
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listens; port 0 takes a free one."""

@@ -111,7 +111,7 @@ class ApproverProgram:
             "HOSTNAME": name_of(pod),
             "KUBERNETES_SERVICE_HOST": self._site.api_address,
             "KUBERNETES_SERVICE_PORT": str(self._site.api_port),
-            "KUBEVOUCH_LOOPBACK_ADDRESSES": _LOOPBACK,
+            **({"KUBEVOUCH_LOOPBACK_ADDRESSES": _LOOPBACK} if self._site.on_loopback else {}),
         }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kubevouch_lab.cluster import kubeconfigs
 from kubevouch_lab.cluster.disk_files import DiskFile
 from kubevouch_lab.cluster.history import ClusterHistory
-from kubevouch_lab.cluster.site import CLUSTER_DOMAIN, SERVICE_ADDRESS, Site
+from kubevouch_lab.cluster.site import CLUSTER_DOMAIN, Site
 from kubevouch_lab.pki import (
     AnyKey,
     KeyPair,
@@ -88,12 +88,12 @@ def control_plane_files(
     """Everything kubeadm leaves under /etc/kubernetes of the control plane; kubelet.conf is the node's own business."""
     master = site.hosts[0]
     named = (master.name, *_SERVICE_NAMES)
-    reached = tuple(dict.fromkeys((SERVICE_ADDRESS, master.address, "127.0.0.1")))
+    reached = tuple(dict.fromkeys((*site.service_addresses, *master.addresses, "127.0.0.1")))
     wanted = dict(_CLIENTS)
     wanted["apiserver"] = ("ca", Subject("kube-apiserver", (), named, reached, serves=True))
     for name in ("server", "peer"):
         local = (master.name, "localhost")
-        at = tuple(dict.fromkeys((master.address, "127.0.0.1", "::1")))
+        at = tuple(dict.fromkeys((*master.addresses, "127.0.0.1", "::1")))
         wanted[f"etcd/{name}"] = ("etcd/ca", Subject(master.name, (), local, at, serves=True))
     keys = _keys((*_AUTHORITIES, *wanted, *_CONFS, "sa"))
     made, renewed = history.cluster_made, history.renewed

@@ -29,7 +29,7 @@ from kubevouch_lab.identity.authentication import Authentication
 from kubevouch_lab.identity.authorization import Authorization
 from kubevouch_lab.identity.node_restriction import NodeRestriction
 from kubevouch_lab.identity.reviews import Reviews
-from kubevouch_lab.objects import Object, name_of, namespace_of, uid_of
+from kubevouch_lab.objects import Object, bracketed, name_of, namespace_of, uid_of
 from kubevouch_lab.proxies.aggregation import Aggregation
 from kubevouch_lab.proxies.node_proxy import NodeProxy
 from kubevouch_lab.rng import Entropy, uids
@@ -115,7 +115,7 @@ class ControlPlane:
         try:
             await self.server.start(self._site.api_address, self._site.api_port)
         except OSError as error:
-            where = f"{self._site.api_address}:{self._site.api_port}"
+            where = f"{bracketed(self._site.api_address)}:{self._site.api_port}"
             raise LabError(where, error.strerror or str(error), "end what listens there") from None
         self._site_approver = asyncio.create_task(self._kept_alive("approver", self._approver.run))
         self.start_controllers()
@@ -205,4 +205,5 @@ class ControlPlane:
             admit=restriction,
             node_proxy=self._node_proxy,
             aggregation=self._aggregation,
+            service_network=self._site.service_subnets[0],
         )

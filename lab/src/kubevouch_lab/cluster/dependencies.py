@@ -2,6 +2,7 @@
 
 from kubevouch_lab.apiserver.backends import Backends
 from kubevouch_lab.apiserver.metadata import Entropy
+from kubevouch_lab.apiserver.registry.core import Services
 from kubevouch_lab.apiserver.request import Admission, Authorizer
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.identity.admission import Admissions
@@ -34,6 +35,7 @@ def backends(
     admit: Admission,
     node_proxy: NodeProxy,
     aggregation: Aggregation,
+    service_network: str,
 ) -> Backends:
     """For `ApiServer(backends=…)`. admit: NodeRestriction, which has a word in token requests."""
     return Backends(
@@ -42,7 +44,10 @@ def backends(
             ("", "nodes", "proxy"): node_proxy.proxy,
             ("", "pods", "log"): node_proxy.log,
         },
-        strategies={("certificates.k8s.io", "certificatesigningrequests"): CsrStrategy()},
+        strategies={
+            ("certificates.k8s.io", "certificatesigningrequests"): CsrStrategy(),
+            ("", "services"): Services(service_network),
+        },
         aggregated=aggregation,
         others=aggregation.others,
     )

@@ -24,7 +24,7 @@ from typing import TextIO
 import msgspec
 
 from kubevouch.errors import ExitCode, KubevouchError
-from kubevouch_lab.cluster.site import Site
+from kubevouch_lab.cluster.site import IpFamily, Site
 
 FORMAT = 1
 
@@ -51,11 +51,12 @@ class Record(msgspec.Struct, frozen=True):
     """Random: makes the machines of this lab others than those of another one."""
 
     format: int = FORMAT
+    family: IpFamily = IpFamily.IPV4
 
     @property
     def site(self) -> Site:
         """Names and addresses."""
-        return Site(self.block, self.nodes, self.base_port)
+        return Site(self.block, self.nodes, self.base_port, self.family)
 
 
 @dataclass(frozen=True)

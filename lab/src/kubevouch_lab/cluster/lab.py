@@ -26,9 +26,9 @@ from kubevouch_lab.cluster.make_folder import make
 from kubevouch_lab.cluster.metrics_server import MetricsServerProgram
 from kubevouch_lab.cluster.pod_servers import PodServers
 from kubevouch_lab.cluster.scenario import Scenario
-from kubevouch_lab.cluster.site import BLOCKS, Host, Site
+from kubevouch_lab.cluster.site import BLOCKS, IPV6_NETWORK, Host, IpFamily, Site
 from kubevouch_lab.cluster.states import State
-from kubevouch_lab.objects import name_of
+from kubevouch_lab.objects import bracketed, name_of
 from kubevouch_lab.rng import Entropy
 
 _LOG = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class LabOptions:
     scenario: str = ""
     nodes: int = 0
     blocks: range = BLOCKS
+    family: IpFamily | None = None
 
 
 class Lab:
@@ -194,7 +195,7 @@ class Lab:
         """An object of metrics-server's manifest, as somebody would create it anew."""
         return next(
             each
-            for each in seed.manifest("metrics-server.yaml")
+            for each in seed.manifest("metrics-server.yaml", self.site)
             if (each["kind"], name_of(each)) == (kind, name)
         )
 
@@ -223,8 +224,8 @@ class Lab:
             "nodes": [
                 {
                     "name": host.name,
-                    "kubelet": f"{host.address}:{host.kubelet_port}",
-                    "ssh": f"{host.address}:{host.ssh_port}",
+                    "kubelet": f"{bracketed(host.address)}:{host.kubelet_port}",
+                    "ssh": f"{bracketed(host.address)}:{host.ssh_port}",
                     "scenario": self.scenarios[host.name],
                     "state": machine.state(),
                 }
@@ -233,12 +234,14 @@ class Lab:
         }
 
     def _made(self, options: LabOptions) -> Record:
-        site = free_site(self.folder, options.nodes or 4, options.blocks)
+        family = options.family or IpFamily.IPV4
+        site = free_site(self.folder, options.nodes or 4, options.blocks, family)
         scenario = self._scenario_of(options.scenario or State.EXPIRED)
         record = Record(
             block=site.block,
             nodes=site.count,
             base_port=site.base_port,
+            family=site.family,
             scenario=scenario.name,
             made=self.clock.now().replace(microsecond=0),
             identity=self.entropy(16).hex(),
@@ -253,6 +256,7 @@ class Lab:
         for what, wanted, found in (
             ("scenario", options.scenario, present),
             ("number of nodes", options.nodes, record.nodes),
+            ("family of addresses", options.family, record.family),
         ):
             if wanted and wanted != found:
                 raise LabError(
@@ -268,24 +272,37 @@ def _scenarios(record: Record, faults: ActiveFaults) -> dict[str, str]:
     return {host.name: faults.scenarios.get(host.name, record.scenario) for host in hosts}
 
 
-def free_site(folder: Folder, nodes: int, blocks: range) -> Site:
+def free_site(folder: Folder, nodes: int, blocks: range, family: IpFamily) -> Site:
     """Addresses for a new lab: those that the name of its folder leads to first, unless something listens there.
 
     Raises:
-        LabError: there is no free block.
+        LabError: there is no free block, or this machine has no such addresses.
     """
-    if not _binds("127.250.0.1", 0):
+    if family is not IpFamily.IPV4:
+        _check_ipv6()
+    elif not _binds("127.250.0.1", 0):
         return Site(0, nodes, _free_port())
     start = int.from_bytes(hashlib.sha256(bytes(folder.root)).digest()[:4])
     for tried in range(len(blocks)):
-        site = Site(blocks[(start + tried) % len(blocks)], nodes)
+        site = Site(blocks[(start + tried) % len(blocks)], nodes, family=family)
         if all(_binds(site.api_address, port) for port in (site.api_port, 10250)):
             return site
     raise LabError(str(folder.root), "no block of loopback addresses is free", "end other labs")
 
 
+def _check_ipv6() -> None:
+    """Raises LabError where this machine has no address of labs with IPv6."""
+    if not _binds(IPV6_NETWORK.replace("/32", "1"), 0):
+        raise LabError(
+            IPV6_NETWORK,
+            "is not this machine's",
+            "a shell with a network of its own has it: unshare --map-root-user --net sh -c 'ip link set lo up; "
+            f"ip -6 route add local {IPV6_NETWORK} dev lo; echo 1 >/proc/sys/net/ipv6/ip_nonlocal_bind; exec $SHELL'",
+        )
+
+
 def _binds(address: str, port: int) -> bool:
-    with socket.socket() as trying:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as trying:
         trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trying.bind((address, port))

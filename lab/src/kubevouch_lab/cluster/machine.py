@@ -20,7 +20,7 @@ from kubevouch_lab.nodes.journal import Journal
 from kubevouch_lab.nodes.services import StartFailure
 from kubevouch_lab.nodes.system import System
 from kubevouch_lab.nodes.units import KUBELET, JobFailed
-from kubevouch_lab.objects import Object
+from kubevouch_lab.objects import Object, bracketed
 from kubevouch_lab.rng import Entropy
 from kubevouch_lab.ssh.server import NodeSsh
 
@@ -57,7 +57,7 @@ class Machine:
             self.files,
             clock=self.clock,
             entropy=entropy,
-            address=host.address,
+            addresses=host.addresses,
             say=self._log_line,
             runtime=runtime,
             rhythm=_LIGHT_RHYTHM if host.light else _RHYTHM,
@@ -99,9 +99,9 @@ class Machine:
             _LOG.warning("%s: %s", self.host.name, self.system.no_shell)
         assert self.ssh is not None
         try:
-            await self.ssh.start(self.host.address, self.host.ssh_port)
+            await self.ssh.start(self.host.addresses, self.host.ssh_port)
         except OSError as error:
-            where = f"{self.host.address}:{self.host.ssh_port}"
+            where = f"{bracketed(self.host.address)}:{self.host.ssh_port}"
             raise LabError(where, error.strerror or str(error), "end what listens there") from None
 
     async def stop(self) -> None:

@@ -32,7 +32,7 @@ authorization:
     cacheUnauthorizedTTL: 0s
 cgroupDriver: systemd
 clusterDNS:
-- 10.96.0.10
+- {dns}
 clusterDomain: cluster.local
 containerRuntimeEndpoint: {runtime}
 cpuManagerReconcilePeriod: 0s
@@ -122,10 +122,10 @@ class NodePlan:
         return sha256(f"{self.folder_id} {self.host.name}".encode()).hexdigest()[:32]
 
 
-def kubelet_configuration(*, port: int = KUBELET_PORT, runtime: str = _RUNTIME) -> str:
+def kubelet_configuration(dns: str, *, port: int = KUBELET_PORT, runtime: str = _RUNTIME) -> str:
     """A KubeletConfiguration as kubeadm writes it, keys sorted, without serverTLSBootstrap."""
     return _CONFIG.format(
-        runtime=runtime or '""', port="" if port == KUBELET_PORT else f"port: {port}\n"
+        dns=dns, runtime=runtime or '""', port="" if port == KUBELET_PORT else f"port: {port}\n"
     )
 
 
@@ -159,10 +159,12 @@ def node_files(plan: NodePlan, serials: Serials) -> tuple[DiskFile, ...]:
         "/etc/machine-id": f"{plan.machine_id}\n",
         "/etc/hosts": _hosts(plan.site),
         "/etc/os-release": _OS,
-        "/etc/default/kubelet": f"KUBELET_EXTRA_ARGS=--node-ip={host.address}\n",
+        "/etc/default/kubelet": f"KUBELET_EXTRA_ARGS=--node-ip={','.join(host.addresses)}\n",
         "/etc/systemd/system/kubelet.service": _UNIT,
         "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf": _DROP_IN,
-        f"{KUBELET}/config.yaml": kubelet_configuration(port=host.kubelet_port),
+        f"{KUBELET}/config.yaml": kubelet_configuration(
+            plan.site.dns_address, port=host.kubelet_port
+        ),
         f"{KUBELET}/instance-config.yaml": instance,
         f"{KUBELET}/kubeadm-flags.env": 'KUBELET_KUBEADM_ARGS=""\n',
     }

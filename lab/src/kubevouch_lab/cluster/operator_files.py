@@ -1,6 +1,7 @@
 """What an operator of the lab has at hand: ssh key and configuration, host keys, the word about loopback addresses."""
 
 import hashlib
+from collections.abc import Sequence
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from kubevouch_lab.cluster.folder import Folder
-from kubevouch_lab.cluster.site import Site
+from kubevouch_lab.cluster.site import Host, Site
 
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 
@@ -48,13 +49,9 @@ def write(folder: Folder, site: Site, host_keys: dict[str, bytes], ca: x509.Cert
         known += [f"{host.name} {public}"]
         aliases = [host.name, host.short]
         aliases += [] if site.shared else [host.address]
-        config += [
-            f"Host {' '.join(aliases)}",
-            f"    HostName {host.address}",
-            f"    Port {host.ssh_port}",
-            f"    HostKeyAlias {host.name}",
-            "",
-        ]
+        config += _host(host, aliases, host.address)
+        for other in host.addresses[1:]:
+            config += _host(host, [other], other)
     everyone = [
         "Host *",
         "    User root",
@@ -71,9 +68,19 @@ def write(folder: Folder, site: Site, host_keys: dict[str, bytes], ca: x509.Cert
     # As kubeadm's --discovery-token-ca-cert-hash; the key stays the same when the lab is aged.
     key = ca.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     lines = [f"authority sha256:{hashlib.sha256(key).hexdigest()}"]
-    lines += [f"{address}{shared}" for address in site.addresses]
+    lines += [f"{address}{shared}" for address in site.addresses if ":" not in address]
     head = "# Addresses that kubelets of this lab have, and no machine elsewhere."
     folder.loopback_addresses.write_text("\n".join([head, *lines, ""]))
+
+
+def _host(host: Host, aliases: Sequence[str], address: str) -> list[str]:
+    return [
+        f"Host {' '.join(aliases)}",
+        f"    HostName {address}",
+        f"    Port {host.ssh_port}",
+        f"    HostKeyAlias {host.name}",
+        "",
+    ]
 
 
 def _quoted(path: object) -> str:

@@ -18,7 +18,7 @@ from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch_lab.apiserver.status import StatusError
 from kubevouch_lab.kubelets.pods import ContainerLogLine, ContainerState
-from kubevouch_lab.objects import Object, uid_of
+from kubevouch_lab.objects import Object, bracketed, uid_of
 
 _PROBE_EVERY: Final = 0.5
 _AGAIN: Final = 5.0
@@ -171,4 +171,4 @@ def _probed(server: PodServer) -> str:
         return ""
     ports = {each.get("name"): each["containerPort"] for each in server.container.get("ports", ())}
     port = ports.get(asked["port"], asked["port"])
-    return f"https://{server.address}:{port}{asked.get('path', '/')}"
+    return f"https://{bracketed(server.address)}:{port}{asked.get('path', '/')}"

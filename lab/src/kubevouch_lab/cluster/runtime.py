@@ -57,7 +57,7 @@ class NodeRuntime:
         there = {uid_of(pod) for pod in bound}
         self._given = {uid: address for uid, address in self._given.items() if uid in there}
         taken = {status_of(pod).get("podIP") for pod in bound} | set(self._given.values())
-        hosts = ip_network(self._site.pod_network(self._host)).hosts()
+        hosts = ip_network(self._site.pod_networks(self._host)[0]).hosts()
         next(hosts)
         yield from (str(each) for each in hosts if str(each) not in taken)
 

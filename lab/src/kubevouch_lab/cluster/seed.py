@@ -17,17 +17,16 @@ from kubevouch_lab.cluster.history import ClusterHistory
 from kubevouch_lab.cluster.node_disk import configured, kubelet_configuration
 from kubevouch_lab.cluster.site import (
     CLUSTER_DOMAIN,
-    SERVICE_ADDRESS,
-    SERVICE_SUBNET,
     VERSION,
     Host,
     Site,
 )
-from kubevouch_lab.objects import Object
+from kubevouch_lab.objects import Object, ip_family
 
 Uids = Callable[[], str]
 
 _NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+_METRICS_SERVICE = {"IPv4": "10.96.234.196", "IPv6": "fd00:10:96::eac4"}
 _CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 _CLUSTER_CONFIGURATION = """\
 apiServer: {{}}
@@ -72,21 +71,21 @@ def objects(
         *(_complete(each, made, uids) for each in system),
         *(_complete(_node(site, host), history.joined(host), uids) for host in site.hosts),
         *(_complete(each, history.renewed, uids) for each in _static_pods(site, history)),
-        *(_complete(each, history.workload_made, uids) for each in manifest("burner.yaml")),
-        *(_complete(each, installed, uids) for each in manifest("metrics-server.yaml")),
+        *(_complete(each, history.workload_made, uids) for each in manifest("burner.yaml", site)),
+        *(_complete(each, installed, uids) for each in manifest("metrics-server.yaml", site)),
     ]
 
 
-def manifest(name: str) -> list[Object]:
+def manifest(name: str, site: Site) -> list[Object]:
     """The objects of a manifest, with the fields that kubectl apply and the API server's defaults would have added."""
     text = resources.files(__package__).joinpath("manifests", name).read_text()
     found = [goyaml.read(part.encode()) for part in text.split("\n---\n")]
-    return [_applied(each) for each in found if each]
+    return [_applied(each, site) for each in found if each]
 
 
-def kubelet_config_map(*, bootstraps: bool) -> Object:
+def kubelet_config_map(site: Site, *, bootstraps: bool) -> Object:
     """kube-system/kubelet-config, as kubeadm writes it, with or without serverTLSBootstrap."""
-    text = configured(kubelet_configuration(runtime=""), bootstraps=bootstraps)
+    text = configured(kubelet_configuration(site.dns_address, runtime=""), bootstraps=bootstraps)
     return _config_map("kubelet-config", {"kubelet": text})
 
 
@@ -141,10 +140,13 @@ def _config_maps(site: Site, pki: Authorities, *, bootstraps: bool) -> Iterable[
         },
     )
     configuration = _CLUSTER_CONFIGURATION.format(
-        version=VERSION, domain=CLUSTER_DOMAIN, pods=site.pod_subnet, services=SERVICE_SUBNET
+        version=VERSION,
+        domain=CLUSTER_DOMAIN,
+        pods=",".join(site.pod_subnets),
+        services=",".join(site.service_subnets),
     )
     yield _config_map("kubeadm-config", {"ClusterConfiguration": configuration})
-    yield kubelet_config_map(bootstraps=bootstraps)
+    yield kubelet_config_map(site, bootstraps=bootstraps)
     joining = kubeconfigs.discovery(site.api_url, pki.ca.chain)
     yield _config_map("cluster-info", {"kubeconfig": joining}, "kube-public")
 
@@ -157,10 +159,10 @@ def _kubernetes_service(site: Site) -> Iterable[Object]:
         "kind": "Service",
         "metadata": {"name": "kubernetes", "namespace": "default", "labels": labels},
         "spec": {
-            "clusterIP": SERVICE_ADDRESS,
-            "clusterIPs": [SERVICE_ADDRESS],
+            "clusterIP": site.service_addresses[0],
+            "clusterIPs": [site.service_addresses[0]],
             "internalTrafficPolicy": "Cluster",
-            "ipFamilies": ["IPv4"],
+            "ipFamilies": [ip_family(site.service_addresses[0])],
             "ipFamilyPolicy": "SingleStack",
             "ports": [port],
             "sessionAffinity": "None",
@@ -184,7 +186,7 @@ def _kubernetes_service(site: Site) -> Iterable[Object]:
             "namespace": "default",
             "labels": {"kubernetes.io/service-name": "kubernetes"},
         },
-        "addressType": "IPv4",
+        "addressType": ip_family(site.api_address),
         "endpoints": [{"addresses": [site.api_address], "conditions": {"ready": True}}],
         "ports": [served],
     }
@@ -235,8 +237,8 @@ def _node(site: Site, host: Host) -> Object:
         "kubernetes.io/hostname": host.name,
         "kubernetes.io/os": "linux",
     }
-    network = site.pod_network(host)
-    spec: Object = {"podCIDR": network, "podCIDRs": [network]}
+    networks = site.pod_networks(host)
+    spec: Object = {"podCIDR": networks[0], "podCIDRs": list(networks)}
     if host.control_plane:
         labels |= {
             _CONTROL_PLANE: "",
@@ -257,7 +259,7 @@ def _node(site: Site, host: Host) -> Object:
         "spec": spec,
         "status": {
             "addresses": [
-                {"address": host.address, "type": "InternalIP"},
+                *({"address": each, "type": "InternalIP"} for each in host.addresses),
                 {"address": host.name, "type": "Hostname"},
             ],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": host.kubelet_port}},
@@ -302,10 +304,10 @@ def _static_pods(site: Site, history: ClusterHistory) -> Iterable[Object]:
                 "conditions": [_true(kind, started) for kind in _POD_CONDITIONS],
                 "containerStatuses": [_running(name, image, state)],
                 "hostIP": master.address,
-                "hostIPs": [{"ip": master.address}],
+                "hostIPs": [{"ip": each} for each in master.addresses],
                 "phase": "Running",
                 "podIP": master.address,
-                "podIPs": [{"ip": master.address}],
+                "podIPs": [{"ip": each} for each in master.addresses],
                 "qosClass": "Burstable",
                 "startTime": started,
             },
@@ -349,7 +351,7 @@ def _running(name: str, image: str, state: Object) -> Object:
     }
 
 
-def _applied(thing: Object) -> Object:
+def _applied(thing: Object, site: Site) -> Object:
     """What `kubectl apply` notes, and the defaults of the kinds that our manifests hold (pkg/apis/*/v1/defaults.go)."""
     last = json.dumps(thing, separators=(",", ":"), sort_keys=True) + "\n"
     noted = {"kubectl.kubernetes.io/last-applied-configuration": last}
@@ -358,21 +360,21 @@ def _applied(thing: Object) -> Object:
     if thing["kind"] == "Deployment":
         return _deployment(settled)
     if thing["kind"] == "Service":
-        return _service(settled)
+        return _service(settled, site)
     if thing["kind"] == "APIService":
         service = {**thing["spec"]["service"], "port": 443}
         return settled | {"spec": {**thing["spec"], "service": service}}
     return settled
 
 
-def _service(thing: Object) -> Object:
-    address = "10.96.234.196"
+def _service(thing: Object, site: Site) -> Object:
+    address = _METRICS_SERVICE[ip_family(site.service_addresses[0])]
     spec = {
         **thing["spec"],
         "clusterIP": address,
         "clusterIPs": [address],
         "internalTrafficPolicy": "Cluster",
-        "ipFamilies": ["IPv4"],
+        "ipFamilies": [ip_family(address)],
         "ipFamilyPolicy": "SingleStack",
         "sessionAffinity": "None",
         "type": "ClusterIP",

@@ -3,14 +3,17 @@
 Host names are the story's. Every node has a loopback address of its own, in a block that belongs to the lab's folder,
 so that several labs run side by side: 127.<block>.88.111 is the control plane's, and its API server listens there,
 too, as on a real one. Where the system answers at 127.0.0.1 only, every node has ports of its own instead.
+With IPv6 it is fd00:88:<block>::6f; those addresses are nobody's, so whoever starts such a lab makes them this machine's.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from kubevouch.errors import UsageError
+from kubevouch_lab.objects import bracketed
 
 DOMAIN = "internal.example.com"
 VERSION = "v1.36.3"
@@ -18,13 +21,16 @@ METRICS_SERVER_VERSION = "v0.9.0"
 API_PORT = 6443
 KUBELET_PORT = 10250
 SSH_PORT = 2222
-SERVICE_SUBNET = "10.96.0.0/12"
-SERVICE_ADDRESS = "10.96.0.1"
 CLUSTER_DOMAIN = "cluster.local"
 BLOCKS = range(16, 240)
 """Second bytes of labs' addresses."""
 BLOCKS_VARIABLE = "KUBEVOUCH_LAB_BLOCKS"
 """Of the environment: which of them a new lab may take, where others are in use for something else."""
+
+_SERVICE_SUBNETS = {"ipv4": "10.96.0.0/12", "ipv6": "fd00:10:96::/112"}
+_SERVICE_BASES = {"ipv4": "10.96.0.", "ipv6": "fd00:10:96::"}
+IPV6_NETWORK = "fd00:88::/32"
+"""Where the addresses of all labs with IPv6 are."""
 
 _FIRST = 88 * 256 + 111
 _POD_NETWORKS = 128
@@ -52,13 +58,26 @@ def blocks_of(text: str) -> range:
     raise UsageError(f"${BLOCKS_VARIABLE}", f"{text!r} names no block of 127.0.0.0/8", right)
 
 
+class IpFamily(StrEnum):
+    """Which addresses the nodes of a lab have; of two the first is the one that is dialled."""
+
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+    DUAL = "dual"
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The families in it."""
+        return ("ipv4", "ipv6") if self is IpFamily.DUAL else (self.value,)
+
+
 @dataclass(frozen=True)
 class Host:
-    """A node as it is planned."""
+    """A node as it is planned. addresses: its InternalIPs."""
 
     number: int
     short: str
-    address: str
+    addresses: tuple[str, ...]
     kubelet_port: int
     ssh_port: int
     light: bool = False
@@ -68,6 +87,11 @@ class Host:
     def name(self) -> str:
         """The FQDN: its host name, and the name of its Node."""
         return f"{self.short}.{DOMAIN}"
+
+    @property
+    def address(self) -> str:
+        """The one that is dialled."""
+        return self.addresses[0]
 
     @property
     def control_plane(self) -> bool:
@@ -85,6 +109,7 @@ class Site:
     block: int
     count: int = 4
     base_port: int = 0
+    family: IpFamily = IpFamily.IPV4
 
     @property
     def api_address(self) -> str:
@@ -99,7 +124,7 @@ class Site:
     @property
     def api_url(self) -> str:
         """As it stands in kubeconfigs."""
-        return f"https://{self.api_address}:{self.api_port}"
+        return f"https://{bracketed(self.api_address)}:{self.api_port}"
 
     @cached_property
     def hosts(self) -> tuple[Host, ...]:
@@ -109,7 +134,28 @@ class Site:
     @property
     def addresses(self) -> tuple[str, ...]:
         """Every address that a kubelet of this lab has, once."""
-        return tuple(dict.fromkeys(host.address for host in self.hosts))
+        return tuple(dict.fromkeys(each for host in self.hosts for each in host.addresses))
+
+    @property
+    def on_loopback(self) -> bool:
+        """Its API server, and so all of it that is dialled first, is at a loopback address."""
+        return self.family is not IpFamily.IPV6
+
+    @property
+    def service_subnets(self) -> tuple[str, ...]:
+        """The networks of Services."""
+        return tuple(_SERVICE_SUBNETS[family] for family in self.family.members)
+
+    @property
+    def service_addresses(self) -> tuple[str, ...]:
+        """The API server's own among Services, one of each network."""
+        return tuple(f"{_SERVICE_BASES[family]}1" for family in self.family.members)
+
+    @property
+    def dns_address(self) -> str:
+        """The cluster's DNS, by kubeadm's rule the tenth of the first network. Nobody answers there."""
+        first = self.family.members[0]
+        return f"{_SERVICE_BASES[first]}{'a' if first == 'ipv6' else '10'}"
 
     @property
     def shared(self) -> bool:
@@ -120,17 +166,23 @@ class Site:
         """The host of that name or short name."""
         return next((each for each in self.hosts if name in (each.name, each.short)), None)
 
-    def pod_network(self, host: Host) -> str:
-        """The podCIDR of a node: 32 addresses of the lab's own block, so that its pods can be dialled."""
+    def pod_networks(self, host: Host) -> tuple[str, ...]:
+        """The podCIDRs of a node: 32 addresses of the lab's own block, so that its pods can be dialled."""
         first = _POD_NETWORKS * 256 + 32 * (host.number % 1024)
-        return f"{self._address(first)}/27"
+        sizes = {"ipv4": 27, "ipv6": 123}
+        return tuple(f"{self._address(f, first)}/{sizes[f]}" for f in self.family.members)
 
     @property
-    def pod_subnet(self) -> str:
+    def pod_subnets(self) -> tuple[str, ...]:
         """All pod networks together."""
-        return f"{self._address(_POD_NETWORKS * 256)}/17"
+        first, sizes = _POD_NETWORKS * 256, {"ipv4": 17, "ipv6": 113}
+        return tuple(f"{self._address(f, first)}/{sizes[f]}" for f in self.family.members)
 
-    def _address(self, offset: int) -> str:
+    def _address(self, family: str, offset: int) -> str:
+        if family == "ipv6":
+            # 6f for 88.111, so that people recognise a node.
+            number = offset - 88 * 256 if offset < _POD_NETWORKS * 256 else offset
+            return str(IPv6Address(f"fd00:88:{self.block:x}::") + number)
         return str(IPv4Address(f"127.{self.block}.0.0") + offset)
 
     def _hosts(self) -> Iterator[Host]:
@@ -138,8 +190,8 @@ class Site:
             short = f"k8s-worker-{number}" if number else "k8s-master"
             light = self.count > _MOST_WHOLE and number >= _WHOLE
             if self.block:
-                address = self._address(_FIRST + number)
-                yield Host(number, short, address, KUBELET_PORT, SSH_PORT, light)
+                addresses = tuple(self._address(f, _FIRST + number) for f in self.family.members)
+                yield Host(number, short, addresses, KUBELET_PORT, SSH_PORT, light)
             else:
                 port = self.base_port + 1 + 2 * number
-                yield Host(number, short, _LOCALHOST, port, port + 1, light)
+                yield Host(number, short, (_LOCALHOST,), port, port + 1, light)

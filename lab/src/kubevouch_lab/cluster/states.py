@@ -52,5 +52,5 @@ def serving_files(
         approved = plan.history.now - timedelta(days=56 - 3 * (host.number % 16))
     else:
         return ()
-    pair = kubelet_serving(plan.ca, host.name, [host.address], approved, serials())
+    pair = kubelet_serving(plan.ca, host.name, host.addresses, approved, serials())
     return rotated_server(pair, approved)

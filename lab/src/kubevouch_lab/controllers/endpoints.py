@@ -17,6 +17,7 @@ from kubevouch_lab.controllers.replica_sets import is_ready
 from kubevouch_lab.objects import (
     Object,
     annotations_of,
+    ip_family,
     labels_of,
     name_of,
     namespace_of,
@@ -153,7 +154,7 @@ def _slice(service: Object, ports: list[Object], endpoints: list[Object]) -> Obj
                 owner_reference({"apiVersion": "v1", "kind": "Service", **service})
             ],
         },
-        "addressType": "IPv4",
+        "addressType": ip_family(endpoints[0]["addresses"][0]) if endpoints else "IPv4",
         "endpoints": sorted(endpoints, key=lambda each: str(each["targetRef"]["name"])),
         "ports": ports,
     }

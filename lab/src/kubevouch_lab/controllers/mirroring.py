@@ -10,7 +10,7 @@ from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.controllers.endpoints import MANAGED, SERVICE
 from kubevouch_lab.controllers.loop import attempt, reconcile
 from kubevouch_lab.controllers.owners import owned, owner_reference
-from kubevouch_lab.objects import Object, name_of
+from kubevouch_lab.objects import Object, ip_family, name_of
 
 CONTROLLER = "endpointslicemirroring-controller.k8s.io"
 _SKIP = "endpointslice.kubernetes.io/skip-mirror"
@@ -64,7 +64,7 @@ def mirrors(endpoints: Object, service: Object) -> list[Object]:
                 "labels": {**labels, MANAGED: CONTROLLER, SERVICE: metadata["name"]},
                 "ownerReferences": [owner_reference(endpoints)],
             },
-            "addressType": "IPv4",
+            "addressType": _family(subset),
             "endpoints": [
                 {"addresses": [each["ip"]], "conditions": {"ready": ready}}
                 for key, ready in (("addresses", True), ("notReadyAddresses", False))
@@ -76,6 +76,12 @@ def mirrors(endpoints: Object, service: Object) -> list[Object]:
         }
         for subset in endpoints.get("subsets") or []
     ]
+
+
+def _family(subset: Object) -> str:
+    """Of its first address."""
+    listed = [*(subset.get("addresses") or []), *(subset.get("notReadyAddresses") or [])]
+    return ip_family(listed[0]["ip"]) if listed else "IPv4"
 
 
 def _same(made: Object, kept: Object) -> bool:

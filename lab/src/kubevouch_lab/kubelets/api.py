@@ -14,7 +14,7 @@ import msgspec
 from kubevouch import goyaml
 from kubevouch_lab.kubelets.key_pairs import ServingPair, load_into
 from kubevouch_lab.nodes.files import NodeFiles
-from kubevouch_lab.objects import Object
+from kubevouch_lab.objects import Object, bracketed
 
 NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
 """X509_V_FLAG_NO_CHECK_TIME: the lab's clock is not OpenSSL's; whoever cares for dates looks at them."""
@@ -197,5 +197,5 @@ def _told(method: str, url: str) -> Iterator[None]:
 
 def _go_words(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno == 111:
-        return f"dial tcp {error.host}:{error.port}: connect: connection refused"
+        return f"dial tcp {bracketed(error.host)}:{error.port}: connect: connection refused"
     return str(error) or type(error).__name__

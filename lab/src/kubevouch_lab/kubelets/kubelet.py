@@ -31,6 +31,7 @@ from kubevouch_lab.kubelets.settings import Settings, read_settings
 from kubevouch_lab.kubelets.usage import HOUSEKEEPING
 from kubevouch_lab.nodes.files import NodeFiles
 from kubevouch_lab.nodes.services import StartFailure
+from kubevouch_lab.objects import bracketed
 from kubevouch_lab.rng import Entropy
 
 ARGV: Final = (
@@ -59,7 +60,7 @@ class Kubelet:
     """The kubelet of one node.
 
     api: where the API server is if the kubeconfig does not say (it does, on a kubeadm node).
-    port: where to listen; None: the configuration's, 0: any free one. address: the node's, and where it listens.
+    port: where to listen; None: the configuration's, 0: any free one. addresses: the node's, and where it listens.
     say: takes each line of its log. pid: what it calls itself in it.
     rhythm: how often it reports. housekeeping: seconds between two samples of usage.
     """
@@ -71,7 +72,7 @@ class Kubelet:
         api: ApiEndpoint | None = None,
         clock: Clock,
         entropy: Entropy,
-        address: str,
+        addresses: Sequence[str],
         port: int | None = None,
         say: Say = lambda _line, _priority: None,
         pid: int = 1,
@@ -80,7 +81,7 @@ class Kubelet:
         housekeeping: float = HOUSEKEEPING,
     ) -> None:
         self.name = node.name
-        self.address = address
+        self.addresses = tuple(addresses)
         self.port = port or 0
         self.pid = pid
         self._wanted_port = port
@@ -168,9 +169,9 @@ class Kubelet:
         port.unresponsive = self._unresponsive
         wanted = settings.document["port"] if self._wanted_port is None else self._wanted_port
         try:
-            self.port = await port.open(self.address, wanted)
+            self.port = await port.open(self.addresses, wanted)
         except OSError as error:
-            why = f"listen tcp {self.address}:{wanted}: {error.strerror}"
+            why = f"listen tcp {bracketed(self.addresses[0])}:{wanted}: {error.strerror}"
             log.err("server.go:226", "Failed to listen and serve", err=why)
             await client.close()
             raise StartFailure(why) from None
@@ -208,7 +209,7 @@ class Kubelet:
             entropy=self._entropy,
             rhythm=self._rhythm,
             runtime=self._runtime,
-            address=settings.node_ip or self.address,
+            addresses=settings.own_addresses or self.addresses,
         )
         booted = self._booted
 
@@ -241,7 +242,10 @@ class Kubelet:
     def _machine(self, settings: Settings) -> MachineInfo:
         return MachineInfo(
             settings.host,
-            (("InternalIP", settings.node_ip or self.address), ("Hostname", settings.host)),
+            (
+                *(("InternalIP", each) for each in settings.own_addresses or self.addresses),
+                ("Hostname", settings.host),
+            ),
             self.port,
             self._files.text("/etc/machine-id").strip(),
             self._files.text("/proc/sys/kernel/random/boot_id").strip(),

@@ -14,7 +14,7 @@ import contextlib
 import socket
 import ssl
 from asyncio import sslproto
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Final
 
@@ -25,6 +25,7 @@ from kubevouch_lab.kubelets.api import NO_CHECK_TIME
 from kubevouch_lab.kubelets.key_pairs import Current, ServingPair, load_into
 from kubevouch_lab.kubelets.log import Log
 from kubevouch_lab.listening import listening_socket
+from kubevouch_lab.objects import bracketed
 
 _PATIENCE: Final = 10.0
 """Real seconds for a handshake; after an alert so long for the peer to leave."""
@@ -74,7 +75,7 @@ class KubeletPort:
         self._made: tuple[ServingPair, bytes, ssl.SSLContext] | None = None
         self._base = _plain_context()
         self._base.sni_callback = self._present
-        self._socket: socket.socket | None = None
+        self._sockets: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._open: set[asyncio.BaseTransport] = set()
         self._held: set[socket.socket] = set()
@@ -82,21 +83,26 @@ class KubeletPort:
         self.unresponsive = False
         """What comes is taken and never answered, as by a firewall that drops."""
 
-    async def open(self, address: str, port: int) -> int:
-        """Binds and accepts from now on; returns the port. Raises OSError."""
+    async def open(self, addresses: Sequence[str], port: int) -> int:
+        """Binds and accepts from now on, at each address; returns the port. Raises OSError."""
         _thrifty()
-        listening = listening_socket(address, port, 1024)
-        self._socket = listening
-        asyncio.get_running_loop().add_reader(listening, self._arrived, listening)
-        bound: int = listening.getsockname()[1]
-        return bound
+        try:
+            for address in addresses:
+                made = listening_socket(address, port, 1024)
+                self._sockets.append(made)
+                asyncio.get_running_loop().add_reader(made, self._arrived, made)
+                port = made.getsockname()[1]
+        except OSError:
+            await self.close()
+            raise
+        return port
 
     async def close(self) -> None:
         """As a process that ends: nobody is listening any more, and open connections break."""
-        listening, self._socket = self._socket, None
-        if listening is not None:
-            asyncio.get_running_loop().remove_reader(listening)
-            listening.close()
+        sockets, self._sockets = self._sockets, []
+        for each in sockets:
+            asyncio.get_running_loop().remove_reader(each)
+            each.close()
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -114,16 +120,16 @@ class KubeletPort:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _arrived(self, listening: socket.socket) -> None:
+    def _arrived(self, listener: socket.socket) -> None:
         for _ in range(_AT_ONCE):
             try:
-                accepted, peer = listening.accept()
+                accepted, peer = listener.accept()
             except OSError:  # nobody is left, or whoever came is gone
                 return
             accepted.setblocking(False)  # noqa: FBT003 - its only argument
             self._held.add(accepted)
             if not self.unresponsive:
-                self._start(self._serve(accepted, f"{peer[0]}:{peer[1]}"))
+                self._start(self._serve(accepted, f"{bracketed(peer[0])}:{peer[1]}"))
 
     async def _serve(self, accepted: socket.socket, peer: str) -> None:
         self._held.discard(accepted)

@@ -100,7 +100,7 @@ def moment(text: str) -> float:
     return datetime.fromisoformat(text).timestamp() if text else 0.0
 
 
-def pod_status(pod: Object, runtime: Runtime, now: datetime, host: str) -> Object | None:
+def pod_status(pod: Object, runtime: Runtime, now: datetime, hosts: Sequence[str]) -> Object | None:
     """The status a kubelet reports; None if it is what stands there already, or not the kubelet's to say."""
     annotations = annotations_of(pod)
     held = status_of(pod)
@@ -124,8 +124,8 @@ def pod_status(pod: Object, runtime: Runtime, now: datetime, host: str) -> Objec
     made = {
         **held,
         "phase": "Running" if started else "Pending",
-        "hostIP": host,
-        "hostIPs": [{"ip": host}],
+        "hostIP": hosts[0],
+        "hostIPs": [{"ip": each} for each in hosts],
         "startTime": held.get("startTime") or stamp,
         "qosClass": held.get("qosClass") or "Burstable",
         "containerStatuses": statuses,

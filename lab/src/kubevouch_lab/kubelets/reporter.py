@@ -1,7 +1,7 @@
 """What a kubelet reports: its Node, its Lease, its pods; and what it is told: which pods are its own."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -50,7 +50,7 @@ class Reporter:
         entropy: Entropy,
         rhythm: ReportIntervals,
         runtime: Runtime,
-        address: str,
+        addresses: Sequence[str],
     ) -> None:
         self.pods: list[Object] = []
         self._name = name
@@ -59,7 +59,7 @@ class Reporter:
         self._entropy = entropy
         self._rhythm = rhythm
         self._runtime = runtime
-        self._address = address
+        self._addresses = tuple(addresses)
         self._uid = ""
         self._reported: tuple[Object, float] | None = None
         self._look = asyncio.Event()
@@ -137,7 +137,7 @@ class Reporter:
             await self._look.wait()
             self._look.clear()
             for pod in self.pods:
-                status = pod_status(pod, self._runtime, self._clock.now(), self._address)
+                status = pod_status(pod, self._runtime, self._clock.now(), self._addresses)
                 if status is None:
                     continue
                 space, name = namespace_of(pod), name_of(pod)

@@ -30,7 +30,8 @@ class Settings:
     """The effective KubeletConfiguration."""
     host: str
     """The host name or --hostname-override, lower case; also the Node's name (no cloud provider here)."""
-    node_ip: str
+    own_addresses: tuple[str, ...]
+    """--node-ip; two of them, one of each family, on a node with both."""
     cert_dir: str
     kubeconfig: str
     bootstrap_kubeconfig: str
@@ -116,7 +117,7 @@ def read_settings(files: NodeFiles, argv: Sequence[str], hostname: str) -> Setti
         argv=tuple(argv),
         document=document,
         host=host,
-        node_ip=flags.get("node-ip", ""),
+        own_addresses=tuple(filter(None, flags.get("node-ip", "").split(","))),
         cert_dir=flags.get("cert-dir", "/var/lib/kubelet/pki"),
         kubeconfig=flags.get("kubeconfig", ""),
         bootstrap_kubeconfig=flags.get("bootstrap-kubeconfig", ""),

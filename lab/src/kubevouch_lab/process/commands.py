@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from kubevouch.errors import UsageError
 from kubevouch_lab.cluster.aging import age
 from kubevouch_lab.cluster.lab import Lab
@@ -34,6 +36,7 @@ class Commands:
             "fill": self._fill,
             "sh": self._sh,
             "credential-ids": self._credential_ids,
+            "set-clock": self._set_clock,
             "stop-controller-manager": self._stop_controllers,
             "start-controller-manager": self._start_controllers,
         }
@@ -111,6 +114,14 @@ class Commands:
     async def _credential_ids(self, message: Message) -> Message:
         """Whether new CSRs say which credential made them; an API server before Kubernetes 1.32 does not know."""
         self._lab.control_plane.authentication.tells_credentials = message["told"]
+        return {}
+
+    async def _set_clock(self, message: Message) -> Message:
+        """A node's clock goes so many seconds ahead from now on; behind, if they are negative."""
+        [machine] = self._machines([message["node"]])
+        old = self._lab.active_faults
+        ahead = old.ahead | {machine.host.name: float(message["ahead"])}
+        self._lab.set_active_faults(replace(old, ahead=ahead))
         return {}
 
     async def _stop_controllers(self, _: Message) -> Message:

@@ -26,7 +26,7 @@ from kubevouch_lab.apiserver.discovery import GroupVersion, remote
 from kubevouch_lab.apiserver.kinds import API_SERVICES, ENDPOINT_SLICES, SERVICES
 from kubevouch_lab.apiserver.request import RequestInfo, UserInfo
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.objects import Object, condition, labels_of, name_of
+from kubevouch_lab.objects import Object, bracketed, condition, labels_of, name_of
 from kubevouch_lab.proxies.dialer import client_context, session
 from kubevouch_lab.proxies.forwarding import forward
 from kubevouch_lab.proxies.go_errors import go_error_text
@@ -119,7 +119,7 @@ class Aggregation:
             raise NoBackend(f'no endpoints available for service "{name}"')
         return Backend(
             addresses[next(self._turn) % len(addresses)],
-            f"{found.get('clusterIP') or name}:{port}",
+            f"{bracketed(found.get('clusterIP') or name)}:{port}",
             f"{name}.{space}.svc",
             self._context(spec, name, space),
         )
@@ -134,7 +134,7 @@ class Aggregation:
             ports = [p["port"] for p in each.get("ports") or [] if p.get("name", "") == port_name]
             for endpoint in each.get("endpoints") or []:
                 if ports and (endpoint.get("conditions") or {}).get("ready", True):
-                    found += [f"{host}:{ports[0]}" for host in endpoint["addresses"][:1]]
+                    found += [f"{bracketed(host)}:{ports[0]}" for host in endpoint["addresses"][:1]]
         return sorted(found)
 
     async def _serve(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:

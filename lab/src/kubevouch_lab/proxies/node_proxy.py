@@ -21,7 +21,7 @@ from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.backends import Call
 from kubevouch_lab.apiserver.kinds import NODES, PODS
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.objects import Object, name_of, status_of
+from kubevouch_lab.objects import Object, bracketed, name_of, status_of
 from kubevouch_lab.proxies.dialer import client_context, session
 from kubevouch_lab.proxies.forwarding import forward, streamed
 from kubevouch_lab.proxies.go_errors import go_error_text
@@ -114,7 +114,7 @@ def address_of(node: Object) -> str:
         for each in found.get("addresses") or []:
             host = str(each.get("address") or "")
             if each.get("type") == kind and host:
-                return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+                return f"{bracketed(host)}:{port}"
     listed = " ".join(PREFERRED)
     raise status.StatusError(
         500, "", f"no preferred addresses found; known addresses: [] ({listed})"

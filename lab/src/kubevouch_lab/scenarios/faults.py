@@ -40,7 +40,7 @@ async def somebody_approves(lab: "Lab", machines: "Sequence[Machine]") -> None:
     """An approver runs, and approves whatever a node asks for."""
     del machines
     client = lab.control_plane.client
-    for thing in seed.manifest("approver.yaml"):
+    for thing in seed.manifest("approver.yaml", lab.site):
         kind = kind_of(thing["apiVersion"], thing["kind"])
         metadata = thing["metadata"]
         assert kind is not None
@@ -159,7 +159,7 @@ def undo(lab: "Lab", machines: "Sequence[Machine]") -> None:
 
 def _remove_approver(lab: "Lab") -> None:
     client = lab.control_plane.client
-    for thing in reversed(seed.manifest("approver.yaml")):
+    for thing in reversed(seed.manifest("approver.yaml", lab.site)):
         kind = kind_of(thing["apiVersion"], thing["kind"])
         metadata = thing["metadata"]
         assert kind is not None
@@ -212,5 +212,5 @@ def _serve(lab: "Lab", machine: "Machine", ca: KeyPair, age: timedelta, *, now: 
     _without(machine)
     approved = (now - age).replace(microsecond=0)
     host = machine.host
-    pair = kubelet_serving(ca, host.name, [host.address], approved, serials(lab.entropy)())
+    pair = kubelet_serving(ca, host.name, host.addresses, approved, serials(lab.entropy)())
     write_files(machine.files.root, rotated_server(pair, approved))

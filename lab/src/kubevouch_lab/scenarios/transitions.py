@@ -99,7 +99,7 @@ def configure(machine: "Machine", *, bootstraps: bool) -> None:
 def reset_config_map(lab: "Lab", *, bootstraps: bool) -> None:
     """kube-system/kubelet-config as kubeadm made it, with or without the one line."""
     client = lab.control_plane.client
-    made = seed.kubelet_config_map(bootstraps=bootstraps)
+    made = seed.kubelet_config_map(lab.site, bootstraps=bootstraps)
     found = client.find(CONFIG_MAPS, "kubelet-config", "kube-system")
     if found is None:
         client.create(CONFIG_MAPS, made)

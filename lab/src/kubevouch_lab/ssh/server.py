@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections.abc import Sequence
 from typing import Final
 
 import asyncssh
@@ -31,7 +32,7 @@ class NodeSsh:
     """Listens for one node. host_key: private, as ssh-keygen writes it. authorized_keys: of who may come in, all as root."""
 
     def __init__(self, system: System, *, host_key: bytes, authorized_keys: str) -> None:
-        self.address, self.port = "", 0
+        self.port = 0
         self._options = asyncssh.SSHServerConnectionOptions(
             server_host_keys=[asyncssh.import_private_key(host_key)],
             authorized_client_keys=asyncssh.import_authorized_keys(authorized_keys),
@@ -45,7 +46,7 @@ class NodeSsh:
             line_editor=False,
             login_timeout=60,
         )
-        self._socket: socket.socket | None = None
+        self._sockets: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: set[socket.socket] = set()
         """Nobody attends to them yet."""
@@ -54,19 +55,25 @@ class NodeSsh:
         # asyncssh's log lines about each connection are of no use.
         logging.getLogger("asyncssh").setLevel(logging.ERROR)
 
-    async def start(self, address: str, port: int) -> None:
-        """Listens; port 0 takes a free one. Raises OSError."""
-        listening = listening_socket(address, port, 128)
-        self._socket = listening
-        self.address, self.port = address, listening.getsockname()[1]
-        asyncio.get_running_loop().add_reader(listening, self._arrived, listening)
+    async def start(self, addresses: Sequence[str], port: int) -> None:
+        """Listens at each address; port 0 takes a free one. Raises OSError."""
+        try:
+            for address in addresses:
+                made = listening_socket(address, port, 128)
+                self._sockets.append(made)
+                asyncio.get_running_loop().add_reader(made, self._arrived, made)
+                port = made.getsockname()[1]
+        except OSError:
+            await self.stop()
+            raise
+        self.port = port
 
     async def stop(self) -> None:
         """Nobody is let in, and who is in is thrown out."""
-        listening, self._socket = self._socket, None
-        if listening is not None:
-            asyncio.get_running_loop().remove_reader(listening)
-            listening.close()
+        sockets, self._sockets = self._sockets, []
+        for each in sockets:
+            asyncio.get_running_loop().remove_reader(each)
+            each.close()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -88,9 +95,9 @@ class NodeSsh:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _arrived(self, listening: socket.socket) -> None:
+    def _arrived(self, listener: socket.socket) -> None:
         try:
-            accepted, _ = listening.accept()
+            accepted, _ = listener.accept()
         except OSError:  # whoever came is gone
             return
         accepted.setblocking(False)  # noqa: FBT003 - its only argument

@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 from datetime import datetime
+from ipaddress import ip_network
 
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.kinds import Kind
@@ -85,10 +86,14 @@ class Services(Strategy):
     returns_deleted = True
     creates_on_update = True
 
+    def __init__(self, network: str = "10.96.0.0/12") -> None:
+        """network: of all Services that do not say another family, as kubeadm sets it."""
+        self._network = ip_network(network)
+
     def create(self, kind: Kind, info: RequestInfo, new: Object, now: datetime) -> Object:
-        """The address follows from the uid: 10.96.0.0/12, as kubeadm sets it."""
+        """The address follows from the uid."""
         new = super().create(kind, info, new, now)
-        _default_service(below(new, "spec"), uid_of(new))
+        self._default(below(new, "spec"), uid_of(new))
         return {**new, "status": {"loadBalancer": {}}}
 
     def main(self, kind: Kind, old: Object, new: Object) -> Object:
@@ -98,7 +103,7 @@ class Services(Strategy):
             for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
                 if not spec.get(key) and key in old["spec"]:
                     spec[key] = old["spec"][key]
-        _default_service(spec, uid_of(new))
+        self._default(spec, uid_of(new))
         return super().main(kind, old, new)
 
     def causes(self, kind: Kind, old: Object | None, new: Object) -> list[Cause]:
@@ -116,24 +121,23 @@ class Services(Strategy):
             causes.append(refused("spec.clusterIPs[0]", [spec["clusterIP"]], why))
         return causes
 
+    def _default(self, spec: Object, uid: str) -> None:
+        default(spec, type="ClusterIP", sessionAffinity="None")
+        for port in items(spec, "ports"):
+            default(port, protocol="TCP", targetPort=port.get("port"))
+        if spec["type"] == "ExternalName":
+            return
+        family = f"IPv{self._network.version}"
+        default(
+            spec, internalTrafficPolicy="Cluster", ipFamilies=[family], ipFamilyPolicy="SingleStack"
+        )
+        if not spec.get("clusterIP"):
+            spec["clusterIP"] = self._address(uid)
+        default(spec, clusterIPs=[spec["clusterIP"]])
 
-def _default_service(spec: Object, uid: str) -> None:
-    default(spec, type="ClusterIP", sessionAffinity="None")
-    for port in items(spec, "ports"):
-        default(port, protocol="TCP", targetPort=port.get("port"))
-    if spec["type"] == "ExternalName":
-        return
-    default(
-        spec, internalTrafficPolicy="Cluster", ipFamilies=["IPv4"], ipFamilyPolicy="SingleStack"
-    )
-    if not spec.get("clusterIP"):
-        spec["clusterIP"] = _address(uid)
-    default(spec, clusterIPs=[spec["clusterIP"]])
-
-
-def _address(uid: str) -> str:
-    number = int(uid.replace("-", "")[:8], 16)
-    return f"10.{96 + number % 16}.{number // 16 % 256}.{number // 4096 % 254 + 1}"
+    def _address(self, uid: str) -> str:
+        number = int(uid.replace("-", "")[:8], 16)
+        return str(self._network[256 + number % (self._network.num_addresses - 512)])
 
 
 class ConfigMaps(Strategy):
