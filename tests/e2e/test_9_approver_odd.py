@@ -1,0 +1,142 @@
+"""The approver where clocks are wrong and where no name can be looked up."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from tests.support.name_server import NameServer, silent_name_server
+
+from .approver.installed import clean
+from .bed_cluster import BedCluster
+from .beside import account, approving, without_its_pods
+from .cluster import Cluster
+from .test_9_approver import list_in_the_inventory, serves
+from .told import eventually, serving_requests
+
+CLOCK = "One of two clocks is wrong"
+_HOURS = timedelta(hours=5)
+
+
+@pytest.fixture(scope="module")
+def installed(cluster: Cluster) -> Iterator[Cluster]:
+    """Where the program runs beside the cluster: its clock, or what it may ask, is changed for it alone."""
+    if isinstance(cluster, BedCluster):
+        pytest.skip("the bed's approver runs as pods: tests/e2e/approver")
+    clean(cluster)
+    with without_its_pods(cluster):
+        yield cluster
+
+
+def _approved(cluster: Cluster) -> dict[str, list[str]]:
+    """The CSRs that are approved, by the user who asked for them."""
+    found: dict[str, list[str]] = {}
+    for each in serving_requests(cluster):
+        conditions = each["status"].get("conditions", [])  # type: ignore[attr-defined]
+        if any(condition["type"] == "Approved" for condition in conditions):
+            found.setdefault(each["spec"]["username"], []).append(each["metadata"]["name"])  # type: ignore[index]
+    return found
+
+
+@pytest.mark.parametrize("ahead", [_HOURS, -_HOURS], ids=["ahead", "behind"])
+def test_an_approver_whose_clock_is_hours_wrong_approves_all_the_same_and_says_so(
+    installed: Cluster, tmp_path: Path, ahead: timedelta
+) -> None:
+    cluster = installed
+    cluster.state("pending")
+    list_in_the_inventory(cluster, cluster.nodes)
+    clock = (sys.executable, "-m", "tests.support.wrong_clock", str(ahead.total_seconds()))
+    with approving(cluster, account(cluster, tmp_path), under=clock) as approver:
+        said = approver.wait_for(CLOCK)
+        word = "ahead of" if ahead > timedelta() else "behind"
+        assert f"clock is 5 hours {word} the API server's" in said or "clock is 4 hours" in said
+        eventually(lambda: serves(cluster, cluster.nodes), "every node serves again")
+        approver.end()
+        assert "TooOld" not in approver.finish(30).err
+    ran = cluster.kubevouch("verify", "--wait", "2m")
+    assert ran.code == 0, ran
+
+
+def test_nodes_with_wrong_clocks_get_what_is_theirs_and_what_they_serve_is_told_as_it_is(
+    installed: Cluster, tmp_path: Path
+) -> None:
+    """A day ahead, a day behind, and so far ahead that to its kubelet each certificate has ended when it comes."""
+    cluster = installed
+    early, late, far = cluster.workers
+    cluster.state("pending")
+    if not cluster.set_clock(early, timedelta(days=1)):
+        pytest.skip("all nodes of this cluster have one clock")
+    cluster.set_clock(late, timedelta(days=-1))
+    cluster.set_clock(far, timedelta(days=800))
+    list_in_the_inventory(cluster, cluster.nodes)
+    try:
+        with approving(cluster, account(cluster, tmp_path), "-v=2") as approver:
+            approver.wait_for("Began to lead")
+            eventually(lambda: serves(cluster, (early, late)), "both serve")
+            for node in (early, late):
+                approver.wait_for(f'"Served" node="{node.name}"')
+            not_served = f'"Not served" err="{far.address} does not serve the certificate'
+            said = approver.wait_for(not_served, seconds=200)
+            assert CLOCK not in said
+            assert said.count('"Not served"') == 1
+            # It asks again and again, as its kubelet believes each certificate to be over.
+            assert "OverBudget" in said
+            assert 1 < len(_approved(cluster)[f"system:node:{far.name}"]) <= 6
+            assert far.handshake().outcome == "alert:internal_error"
+    finally:
+        cluster.state("pending")
+    ran = cluster.kubevouch("csr", "list")
+    assert ran.code in {0, 1}, ran
+
+
+@pytest.fixture
+def nameless(installed: Cluster, tmp_path: Path) -> Iterator[NameServer]:
+    """Where the only resolver answers nothing."""
+    address = str(ip_address(installed.master.address) + 1000)
+    folder = tmp_path / "names"
+    folder.mkdir()
+    try:
+        with silent_name_server(address, folder) as found:
+            yield found
+    except PermissionError:
+        pytest.skip("port 53 is root's on this machine")
+
+
+def test_nothing_looks_a_name_up(installed: Cluster, nameless: NameServer, tmp_path: Path) -> None:
+    """No DNS at all: the approver approves, renews its Lease and ends; doctor, verify and the plan find the same."""
+    cluster, under = installed, nameless.under
+    cluster.state("pending")
+    list_in_the_inventory(cluster, cluster.nodes)
+    before = cluster.kubevouch("doctor")
+    began = time.monotonic()
+    found = cluster.kubevouch("doctor", under=under)
+    assert (found.code, found.out.splitlines()[0]) == (before.code, before.out.splitlines()[0])
+    assert time.monotonic() - began < 60
+    path = str(tmp_path / "plan.json")
+    planned = cluster.kubevouch("fix", "--plan", path, *cluster.ssh_words(), under=under)
+    assert planned.code == 0, planned
+    with approving(cluster, account(cluster, tmp_path), "-v=2", under=under) as approver:
+        eventually(lambda: serves(cluster, cluster.nodes), "every node serves again")
+        approver.wait_for('"Served"')
+        approver.end()
+        assert approver.finish(30).code == 0
+    ran = cluster.kubevouch("verify", "--wait", "2m", under=under)
+    assert ran.code == 0, ran
+    assert nameless.asked == []
+    _looks_a_name_up(cluster, nameless)
+
+
+def _looks_a_name_up(cluster: Cluster, nameless: NameServer) -> None:
+    """Whoever does look a name up is seen: else nothing was shown."""
+    name = cluster.master.name
+    code = f"import socket; socket.getaddrinfo({name!r}, 443)"
+    done = subprocess.run(
+        [*nameless.under, sys.executable, "-c", code], check=False, capture_output=True, text=True
+    )
+    assert "gaierror" in done.stderr
+    assert any(name.split(".")[0].encode() in each for each in nameless.asked)

@@ -1,0 +1,110 @@
+"""IPv6-only and dual-stack labs, each in a network of its own: doctor, the approver, a plan and verify."""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from tests.support.own_network import own_network
+
+from .beside import account, approving, without_its_pods
+from .cluster import Cluster
+from .hostile import Hostile, manifest
+from .lab_cluster import LabCluster, lab
+from .test_9_approver import SERVER, list_in_the_inventory
+from .told import eventually, findings, serving_requests
+
+FAMILIES = ("ipv6", "dual")
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def other(
+    request: pytest.FixtureRequest, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LabCluster]:
+    """A lab of its own with that family of addresses, and what the approver needs on it."""
+    if not isinstance(cluster, LabCluster):
+        pytest.skip("the bed is IPv4: approver/test_2_two_addresses.py has a node of two addresses")
+    family: str = request.param
+    words = ("--ip-family", family)
+    try:
+        with (
+            own_network(ipv4=family == "dual") as network,
+            lab(tmp_path_factory.mktemp(family), *words, network=network) as found,
+            without_its_pods(found),
+        ):
+            yield found
+    except OSError as error:
+        pytest.skip(f"no network of its own on this machine: {error}")
+
+
+def _of_kind(cluster: LabCluster, name: str) -> list[str]:
+    """The InternalIPs of a Node."""
+    node = json.loads(cluster.kubectl("get", "node", name, "-o", "json").stdout)
+    addresses = node["status"]["addresses"]
+    return [each["address"] for each in addresses if each["type"] == "InternalIP"]
+
+
+def test_doctor_finds_what_is_wrong_with_every_kubelet(other: LabCluster) -> None:
+    ran = other.kubevouch("doctor", "-o", "json")
+    assert ran.code == 1, ran
+    assert set(findings(ran)) == {"KV103", "KV304", "KV501"}
+    assert json.loads(ran.out)["cause"]["code"] == "KV501"
+
+
+def test_the_approver_approves_all_addresses_of_a_node_and_no_other(
+    other: LabCluster, tmp_path: Path
+) -> None:
+    other.state("pending")
+    list_in_the_inventory(other, other.nodes)
+    node, victim = other.workers[:2]
+    kubeconfig = other.node_kubeconfig(node, tmp_path)
+    host = "::1" if other.site.family == "ipv6" else "127.0.0.1"
+    bind = f"--bind-address={host}"
+    with approving(other, account(other, tmp_path), bind, "-v=2") as approver:
+        for each in other.nodes:
+            approver.wait_for(f'"Served" node="{each.name}"')
+        for name, foreign in (
+            ("foreign", victim.host.addresses[-1]),
+            ("of-services", other.site.service_addresses[-1]),
+        ):
+            wanted = Hostile("", addresses=(*node.host.addresses, foreign))
+            asked = manifest(name, wanted.pem(node.name, node.address), SERVER)
+            other.kubectl("create", "-f", "-", stdin=asked, kubeconfig=kubeconfig)
+            approver.wait_for(f'"Held" csr="{name}"')
+    for csr in serving_requests(other):
+        _is_the_nodes_own(other, csr)
+    other.kubectl("delete", "csr", "foreign", "of-services")
+    eventually(lambda: other.kubevouch("verify").code == 0, "all is well")
+
+
+def _is_the_nodes_own(cluster: LabCluster, csr: dict[str, object]) -> None:
+    """What was issued has exactly the addresses of its node, of both families where it has two."""
+    certificate = csr["status"].get("certificate")  # type: ignore[attr-defined]
+    if csr["metadata"]["name"] in {"foreign", "of-services"}:  # type: ignore[index]
+        assert not certificate
+        return
+    leaf = x509.load_pem_x509_certificate(base64.b64decode(certificate))
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    node = csr["spec"]["username"].removeprefix("system:node:")  # type: ignore[index]
+    issued = [str(each) for each in names.get_values_for_type(x509.IPAddress)]
+    assert sorted(issued) == sorted(_of_kind(cluster, node))
+    assert len(issued) == len(cluster.site.family.members)
+
+
+def test_the_whole_way_from_a_plan_to_verify(other: LabCluster, tmp_path: Path) -> None:
+    other.state("expired")
+    path = str(tmp_path / "plan.json")
+    ran = other.kubevouch("fix", "--plan", path, *other.ssh_words())
+    assert ran.code == 0, ran
+    for node in other.nodes:
+        for address in node.host.addresses:
+            assert f"may have   {address}   (its ssh host key answered there)" in ran.out
+        shown = f"[{node.address}]" if ":" in node.address else node.address
+        assert f"proof      at {shown}:10250" in ran.out
+    done = other.kubevouch("fix", "--apply", path, "--yes")
+    assert done.code == 0, done
+    verified = other.kubevouch("verify", "--wait", "2m")
+    assert verified.code == 0, verified
