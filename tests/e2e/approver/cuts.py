@@ -9,7 +9,7 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.told import eventually
 from tests.support.api_connection import ApiConnection
 
-from .installed import NAMESPACE, ApproverPod
+from .installed import ApproverPod
 
 _MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 _PKI = "/etc/kubernetes/pki/etcd"
@@ -18,8 +18,7 @@ _PKI = "/etc/kubernetes/pki/etcd"
 @contextmanager
 def cut_off(cluster: Cluster, pod: ApproverPod) -> Iterator[None]:
     """What the pod and the API server send to one another is lost; probes and everything else come through."""
-    words = ("get", "pod", pod.name, "-n", NAMESPACE, "-o", "jsonpath={.status.podIP}")
-    address = cluster.kubectl(*words).stdout
+    address = pod.address(cluster)
     there, back = f"-s {address} -p tcp --dport 6443", f"-d {address} -p tcp --sport 6443"
     rules = (f"INPUT {there}", f"FORWARD {there}", f"OUTPUT {back}", f"FORWARD {back}")
     for rule in rules:

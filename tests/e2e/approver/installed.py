@@ -40,16 +40,13 @@ class ApproverPod:
         """What a script prints where its process is seen."""
         return self.cluster.where_pods_run(self.node).sh(script).stdout
 
+    def address(self, cluster: Cluster) -> str:
+        """Where it is reached from the operator's place."""
+        words = ("get", "pod", self.name, "-n", NAMESPACE, "-o", "jsonpath={.status.podIP}")
+        return cluster.kubectl(*words).stdout
+
     def signal(self, process: str, signal: str) -> None:
         self.sh(f"kill -{signal} {process}")
-
-    def memory(self, process: str) -> int:
-        """Resident bytes."""
-        return int(self.sh(f"grep VmRSS /proc/{process}/status").split()[1]) * 1024
-
-    def connections(self, process: str) -> int:
-        """Open sockets."""
-        return int(self.sh(f"ls -l /proc/{process}/fd | grep -c socket:"))
 
     def log(self) -> list[dict[str, Any]]:
         """The log of the container that runs now."""

@@ -225,7 +225,7 @@ def create_csr(api: ApiConnection, name: str, pem: bytes, signer: str) -> str:
 @contextmanager
 def joining(cluster: Cluster, folder: Path) -> Iterator[Joining]:
     """A bootstrap token and somebody who watches; afterwards no simulated node is left."""
-    server, ca, pair = _administrator(cluster.kubeconfig, folder)
+    server, ca, pair = administrator(cluster.kubeconfig, folder)
     admin = ApiConnection(server, ApiConnection.trusting(ca, pair))
     nodes = folder / "nodes"
     nodes.mkdir()
@@ -244,7 +244,7 @@ def joining(cluster: Cluster, folder: Path) -> Iterator[Joining]:
             admin.delete(path_of(SECRETS, f"bootstrap-token-{_TOKEN_ID}"))
 
 
-def _administrator(kubeconfig: Path, folder: Path) -> tuple[str, Path, Path]:
+def administrator(kubeconfig: Path, folder: Path) -> tuple[str, Path, Path]:
     """The server, and files of the CA and of the administrator's certificate with its key."""
     found = yaml.safe_load(kubeconfig.read_text())
     cluster, user = found["clusters"][0]["cluster"], found["users"][0]["user"]

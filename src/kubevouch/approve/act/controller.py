@@ -182,6 +182,7 @@ class ApproverController:
             served_mismatch=lambda: self._served.mismatches,
             source_problems=lambda: len(self._view.sources.problems),
             clock_ahead_seconds=lambda: self._own_clock.seconds_ahead,
+            tasks=lambda: len(asyncio.all_tasks()),
             synced=lambda: float(self._reactions.begun and self._facts.known),
         )
 
