@@ -7,6 +7,8 @@ READY  := $(VENV)/.ready
 COVERAGE := $(CURDIR)/$(VENV)/coverage
 STATE  ?= expired
 K8S    ?= 1.36.3
+# What the long tier runs besides: the oldest version that the bed can be made of.
+OLDEST ?= 1.34.4
 # Tests run in that many processes. Those of one file of the e2e tests stay together: they tell one story.
 JOBS   ?= 2
 APART  := -n $(JOBS) --dist worksteal
@@ -15,7 +17,7 @@ BY_FILE := -n $(JOBS) --dist loadfile
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: image image-lock lab-e2e demo picture docs story bench bench-approver help test coverage mutation check format locks clean oracle real real-long real-up real-state real-down
+.PHONY: image image-lock lab-e2e lab-soak demo picture docs story bench bench-approver help test coverage mutation check format locks clean oracle real real-long real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -105,9 +107,13 @@ story: $(READY) $(IMAGE_BEFORE) ## boot the bed and tell the story on it: from 0
 real: $(READY) $(IMAGE_BEFORE) ## boot the bed, run the e2e tests inside its network, take it down
 	$(BIN)/python -m real run --kubernetes $(K8S)
 
-real-long: $(READY) $(IMAGE_BEFORE) ## the same, with the long tests too
+real-long: $(READY) $(IMAGE_BEFORE) ## the same with the long tests too, and without them on the oldest Kubernetes
 	$(BIN)/python -m pytest -m long tests/policy
 	$(BIN)/python -m real run --kubernetes $(K8S) --long
+	$(BIN)/python -m real run --kubernetes $(OLDEST)
+
+lab-soak: $(READY) ## an hour of rotations on a lab [KUBEVOUCH_SOAK_MINUTES=60]
+	$(BIN)/python -m pytest -s --cluster=lab -m long tests/e2e/approver/test_4_long.py -k rotations
 
 real-up: $(READY) ## boot the bed [STATE=expired|no-ip-sans|pending|rotated-expired|healthy] [K8S=1.36.3]
 	$(BIN)/python -m real up --state $(STATE) --kubernetes $(K8S)

@@ -6,6 +6,7 @@ of the bed. Whoever dials the bed's addresses enters the operator's namespace fi
 
 import ctypes
 import os
+from ipaddress import ip_network
 from pathlib import Path
 
 from real.errors import BedError, NotRunning
@@ -59,6 +60,18 @@ def cut(host: Host) -> None:
 def mend(host: Host) -> None:
     """Plugs it in again."""
     _ip("-n", OURS, "link", "set", host.link, "up")
+
+
+def give(host: Host, address: str) -> None:
+    """The machine gets an IPv6 address besides its own; the operator has the first one of the same 64 bits."""
+    first = ip_network(f"{address}/64", strict=False)[1]
+    _ip("-n", OURS, "address", "replace", f"{first}/64", "dev", "br0", "nodad")
+    _ip("-n", host.namespace, "address", "replace", f"{address}/64", "dev", "eth0", "nodad")
+
+
+def take(host: Host, address: str) -> None:
+    """The machine has it no more."""
+    _ip("-n", host.namespace, "address", "delete", f"{address}/64", "dev", "eth0")
 
 
 def enter() -> None:

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from real import clock, faults
+from real import clock, faults, network
 from real.handshake import Seen, context, shake
 from real.layout import Folders, Host, Role
 from real.machine import Machine
@@ -127,6 +127,14 @@ class Node:
     def mend(self) -> None:
         """Undoes both cuts."""
         faults.mend(self.host, self.folders)
+
+    def give(self, address: str) -> None:
+        """An IPv6 address besides its own, at which the operator reaches it."""
+        network.give(self.host, address)
+
+    def take(self, address: str) -> None:
+        """Takes that address away again."""
+        network.take(self.host, address)
 
     def fill(self, folder: str, size: str = "256k") -> None:
         """Makes a folder (made if need be) a file system of its own, that small, and fills it to the last byte."""
