@@ -1,5 +1,6 @@
 """A soak: nodes rotate at an even pace for a long time, and what the approver's process holds is read all along."""
 
+import itertools
 import math
 import os
 import re
@@ -51,6 +52,8 @@ class Soaked:
 
     asked: Sequence[str]
     readings: Sequence[Reading]
+    pace: float
+    """Rotations a minute: fewer than were wanted, where the machine is too slow for all of it."""
 
     def grown(self, what: str) -> float:
         """By how much it grew after the warm-up, along the line through all readings.
@@ -68,8 +71,7 @@ class Soaked:
     def growing(self) -> dict[str, float]:
         """What is not flat, and by how much it grew."""
         grown = {what: self.grown(what) for what in _MAY_GROW}
-        took = self.readings[-1].at - self.readings[0].at
-        print(f"{len(self.asked)} rotations in {took:.0f} s")
+        print(f"{len(self.asked)} rotations, {self.pace:.0f} a minute")
         print("\n".join(map(str, self.readings)), grown, sep="\n")
         return {what: by for what, by in grown.items() if by > _MAY_GROW[what]}
 
@@ -86,12 +88,14 @@ def nodes_needed() -> int:
 
 
 def soak(site: Joining, nodes: Sequence[SimulatedNode], read: Callable[[], Reading]) -> Soaked:
-    """Rotates evenly, node after node; every CSR is approved and issued when this returns."""
+    """Rotates evenly, node after node, for that long; every CSR is approved and issued when this returns."""
     asked: list[str] = []
     readings: list[Reading] = []
     waiting: deque[str] = deque()
     began = time.monotonic()
-    for number in range(int(minutes() * A_MINUTE)):
+    for number in itertools.count():
+        if time.monotonic() - began > minutes() * 60:
+            break
         name = nodes[number % len(nodes)].ask()
         asked.append(name)
         waiting.append(name)
@@ -106,7 +110,7 @@ def soak(site: Joining, nodes: Sequence[SimulatedNode], read: Callable[[], Readi
     for name in waiting:
         site.approved(name)
     readings.append(read())
-    return Soaked(asked, readings)
+    return Soaked(asked, readings, len(asked) / minutes())
 
 
 def reading(url: str, context: SSLContext) -> Reading:

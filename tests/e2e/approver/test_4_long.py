@@ -12,7 +12,7 @@ from .conftest import address
 from .cuts import api_server_flag, compact_etcd, cut_off, restart_api_server
 from .installed import ApproverPod, InstalledApprover
 from .simulated import CSRS, Joining, SimulatedNode, administrator
-from .soak import nodes_needed, reading, soak
+from .soak import A_MINUTE, nodes_needed, reading, soak
 
 pytestmark = pytest.mark.long
 
@@ -100,3 +100,4 @@ def test_an_hour_of_rotations_leaves_it_as_it_was(
     assert pod.process == process
     assert approver.approvals(now) == dict.fromkeys(soaked.asked, 1)
     assert soaked.growing() == {}
+    assert soaked.pace > 0.8 * A_MINUTE
