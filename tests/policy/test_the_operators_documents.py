@@ -84,6 +84,27 @@ def test_an_inventory_that_is_not_readable_as_a_whole_says_why(text: str, seen: 
     assert found.where == "kubevouch-inventory, inventory.yaml"
 
 
+@pytest.mark.parametrize(
+    ("rest", "seen"),
+    [
+        ("nodes: {w1: {addresses: [10.0.0.1]}, w1: {addresses: [10.0.0.2]}}", "line 2: nodes.w1 again"),
+        ("nodes:\n  w1: {names: [a], names: [b]}", "line 3: nodes.w1.names again"),
+        ("nodes: {}\n---\nnodes: {w1: {}}", "line 3: another document"),
+    ],
+)  # fmt: skip
+def test_an_inventory_that_says_two_things_says_nothing(rest: str, seen: str) -> None:
+    found = read_inventory(f"schemaVersion: kubevouch.inventory/1\n{rest}")
+    assert isinstance(found, Unreadable)
+    assert (found.seen, found.expected) == (seen, "one document with each key once was expected")
+
+
+def test_a_configuration_that_says_two_things_says_nothing() -> None:
+    text = "schemaVersion: kubevouch.approver/1\nsources: [pins]\nsources: [node-status]\n"
+    found = read_configuration(text)
+    assert isinstance(found, Unreadable)
+    assert found.seen == "line 3: sources again"
+
+
 def test_the_configuration_says_what_counts_and_the_order_is_always_that_of_strength() -> None:
     assert read_configuration(CONFIGURATION) == ApproverConfiguration(
         sources=(SourceWord.INVENTORY, SourceWord.PINS, SourceWord.NEW_NODES),

@@ -1,8 +1,10 @@
 """The index of nodes answers as a look at all nodes does."""
 
 from ipaddress import ip_address
+from itertools import permutations
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -247,3 +249,22 @@ def test_what_is_written_down_twice_for_a_node_is_proven_once_and_gone_at_once()
     written.put("w1", ())
     written.put("w1", ())
     assert index.others("w2", asked, (), written.among(asked)) == OtherNodes()
+
+
+PINNED = Claim("10.0.0.9", NameSource.PIN)
+ADMITTED = Claim("10.0.0.9", NameSource.NEW_NODE_RULE)
+
+
+@pytest.mark.parametrize("written", list(permutations([("w2", PINNED), ("w3", ADMITTED), ("w4", ADMITTED)])))  # fmt: skip
+def test_what_an_operator_wrote_down_goes_before_what_the_rule_for_new_nodes_admitted(
+    written: tuple[tuple[str, Claim], ...],
+) -> None:
+    asked, address = AskedNames((), (ip_address("10.0.0.9"),)), ip_address("10.0.0.9")
+    index = NodeIndex()
+    pinned = ClaimedBy("w2", proven=True)
+    assert index.others("w1", asked, (), written).addresses == {address: pinned}
+    assert other_nodes_of("w1", (), frozenset(), written).addresses == {address: pinned}
+    admitted = [each for each in written if each[1] is ADMITTED]
+    last = ClaimedBy(admitted[-1][0], proven=True, by_rule=True)
+    assert index.others("w2", asked, (), written).addresses == {address: last}
+    assert other_nodes_of("w2", (), frozenset(), written).addresses == {address: last}

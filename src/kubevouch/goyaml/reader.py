@@ -99,9 +99,9 @@ Note = Callable[[Oddity, Position, str], None]
 """Called for each oddity with its position and path: of a key its dotted path, of `<<` that of its mapping."""
 
 
-def read(data: bytes) -> Value:
-    """The value of the first document; None if there is no document. Raises UnreadableYaml."""
-    node = _composed(data, _LOADER, lambda *_: None)
+def read(data: bytes, note: Note = lambda *_: None) -> Value:
+    """The value of the first document; None if there is no document. `note`: as of `compose`. Raises UnreadableYaml."""
+    node = _composed(data, _LOADER, note)
     return node.value if node else None
 
 

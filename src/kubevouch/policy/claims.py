@@ -128,6 +128,21 @@ class ClaimedBy(msgspec.Struct, frozen=True):
     """Whether the proof is only that its Node is called so. Whoever has a bootstrap token can create a Node of any name that
     nobody has, also one that is an address: that takes nothing from a node for which the operator wrote it down."""
 
+    by_rule: bool = False
+    """Whether the proof is only that the rule for new nodes admitted it. Whoever came first with it is not who the operator
+    says: that takes nothing from such a node, either."""
+
+    @property
+    def yields(self) -> bool:
+        """Whether a node for which the operator wrote it down has it all the same."""
+        return self.by_name or self.by_rule
+
+    def goes_before(self, other: "ClaimedBy | None") -> bool:
+        """Whether it is told instead of the other. Of two that are alike the later one is, of mere claims the first."""
+        if other is None:
+            return True
+        return self.proven and (not other.proven or other.yields or not self.yields)
+
 
 class OtherNodes(msgspec.Struct, frozen=True):
     """The names and addresses of other nodes, each with the node and whether it is claimed or proven."""
@@ -241,6 +256,12 @@ def confirmed(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
     )
 
 
+def written_by(owner: str, claim: Claim) -> ClaimedBy:
+    """Who has what is written down, or was proven earlier."""
+    by_rule = claim.source is NameSource.NEW_NODE_RULE
+    return ClaimedBy(owner, proven=claim.source.is_proof, by_rule=by_rule)
+
+
 def other_nodes_of(
     node: str,
     nodes: Iterable[Node],
@@ -259,7 +280,7 @@ def other_nodes_of(
         for claim in each.status.addresses
     ]
     claims += [(ClaimedBy(each.name, proven=True, by_name=True), each.name) for each in found]
-    claims += [(ClaimedBy(o, proven=claim.source.is_proof), claim.value) for o, claim in pinned]
+    claims += [(written_by(owner, claim), claim.value) for owner, claim in pinned]
     names: dict[str, ClaimedBy] = {}
     addresses: dict[Address, ClaimedBy] = {}
     for owner, value in claims:
@@ -267,10 +288,8 @@ def other_nodes_of(
             continue
         address = as_address(value)
         if address is None:
-            if owner.proven or value.lower() not in names:
+            if owner.goes_before(names.get(value.lower())):
                 names[value.lower()] = owner
-        elif address in shared:
-            continue
-        elif owner.proven or address not in addresses:
+        elif address not in shared and owner.goes_before(addresses.get(address)):
             addresses[address] = owner
     return OtherNodes(names=names, addresses=addresses)

@@ -8,7 +8,15 @@ from collections.abc import Collection, Iterable
 from itertools import count
 
 from kubevouch.kube.resources import Node
-from kubevouch.policy.claims import Address, AskedNames, Claim, ClaimedBy, OtherNodes, compared
+from kubevouch.policy.claims import (
+    Address,
+    AskedNames,
+    Claim,
+    ClaimedBy,
+    OtherNodes,
+    compared,
+    written_by,
+)
 from kubevouch.x509 import unmapped
 
 _Value = str | Address
@@ -58,7 +66,7 @@ class NodeIndex:
         """
         names: dict[str, ClaimedBy] = {}
         addresses: dict[Address, ClaimedBy] = {}
-        written = [(owner, compared(claim.value), claim.source.is_proof) for owner, claim in pinned]
+        written = [(written_by(owner, claim), compared(claim.value)) for owner, claim in pinned]
         for name in {each.lower() for each in asked.names}:
             if found := self._owner(node, name, written):
                 names[name] = found
@@ -68,7 +76,7 @@ class NodeIndex:
         return OtherNodes(names=names, addresses=addresses)
 
     def _owner(
-        self, node: str, value: _Value, written: Iterable[tuple[str, _Value, bool]]
+        self, node: str, value: _Value, written: Iterable[tuple[ClaimedBy, _Value]]
     ) -> ClaimedBy | None:
         found: ClaimedBy | None = None
         known = self._claimants.get(value, set())
@@ -77,9 +85,9 @@ class NodeIndex:
             found = ClaimedBy(min(claimants, key=self._order.__getitem__), proven=False)
         if (named := self._named.get(value)) and named != node:
             found = ClaimedBy(named, proven=True, by_name=True)
-        for owner, pinned, proven in written:
-            if pinned == value and owner != node and (proven or found is None):
-                found = ClaimedBy(owner, proven=proven)
+        for owner, pinned in written:
+            if pinned == value and owner.node != node and owner.goes_before(found):
+                found = owner
         return found
 
     def _forget(self, name: str) -> None:

@@ -143,7 +143,7 @@ def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
     for value in values:
         owner = _owner(value, facts.other_nodes)
         claim = facts.allowed.claim(value) if facts.allowed else None
-        if owner is None or (owner.by_name and claim and claim.source.is_written):
+        if owner is None or (owner.yields and claim and claim.source.is_written):
             continue
         if owner.proven or claim is None or not _holds_against_claims(claim.source):
             foreign[value] = owner
