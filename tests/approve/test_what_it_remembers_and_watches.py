@@ -254,6 +254,36 @@ async def test_a_client_certificate_that_was_borrowed_while_the_node_was_there_g
         assert "BorrowedIdentity" in running.log
 
 
+async def test_a_borrowed_one_is_remembered_of_a_node_that_was_gone_while_another_process_began(
+    cluster: Cluster,
+) -> None:
+    """The Node is deleted and the approver restarted; an hour later the CSR that shows the borrowing is gone, too."""
+    node = cluster.node("n1", "192.0.2.1")
+    cluster.server.store.put(
+        NODE, {**node, "metadata": {**node["metadata"], "creationTimestamp": ago(3600)}}
+    )
+    cluster.list_nodes()
+
+    def whose() -> list[str]:
+        return [each.get("uid", "") for each in recorded(cluster).values()]
+
+    async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
+        await cluster.until(lambda: "Listed everything" in running.log)
+        stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
+        await cluster.until(lambda: whose() == [node["metadata"]["uid"]])
+        cluster.delete_node("n1")
+        await cluster.until(lambda: whose() == [""])
+    cluster.server.store.delete(CSRS, "thief-client")
+    async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
+        await cluster.until(lambda: "Listed everything" in running.log)
+        await asyncio.sleep(1.0)  # four flushes
+        cluster.node("n1", "192.0.2.1")
+        cluster.csr("csr-thief", "n1", credential=stolen)
+        await running.decided("csr-thief")
+        assert "BorrowedIdentity" in running.log
+    assert not cluster.conditions("csr-thief")
+
+
 async def test_while_a_list_is_read_page_by_page_nothing_is_looked_at(cluster: Cluster) -> None:
     """A list goes by names: a thief calls his serving CSR a..., and the one that shows what he borrowed comes with the last page."""
     node = cluster.node("n1", "192.0.2.1")

@@ -445,6 +445,30 @@ async def test_a_path_of_the_server_goes_before_every_path(
         await api.version()
 
 
+@pytest.mark.parametrize(
+    ("path", "believed"),
+    [
+        ("/api/v1/nodes", True),
+        ("/api/v1/nodes/n1", True),
+        ("/apis/certificates.k8s.io/v1/certificatesigningrequests", True),
+        ("/apis/coordination.k8s.io/v1/namespaces/s/leases/l", True),
+        ("/api/v1/nodes/n1/proxy/healthz", False),
+        ("/api/v1/namespaces/s/services/https:metrics:443/proxy/", False),
+        ("/apis/metrics.k8s.io/v1beta1/nodes/n1", False),
+        ("/apis/anybodys.example.com/v1/things", False),
+    ],
+)
+async def test_what_the_api_server_passes_on_does_not_tell_what_its_clock_shows(
+    server: ScriptedApiServer, authority: Authority, clock: WoundClock, path: str, believed: bool
+) -> None:
+    """A kubelet's answer by way of nodes/NAME/proxy has the kubelet's Date, an aggregated API's that of its pod."""
+    date = "Tue, 24 Nov 2099 15:00:00 GMT"
+    server.faults.on(path, faults.answer(200, "ok", Content_Type="text/plain", Date=date))
+    async with client_of(access_to(server, authority), clock) as api:
+        await api.text(path)
+        assert (api.server_clock.now().year == 2099) is believed
+
+
 async def test_a_strange_name_reaches_the_server_as_it_is(
     api: ApiClient, server: ScriptedApiServer
 ) -> None:

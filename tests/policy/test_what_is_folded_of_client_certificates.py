@@ -98,12 +98,25 @@ def test_of_those_that_are_crowded_out_the_first_digits_are_kept_and_of_a_crowd_
 ):
     known = NodeStanding("uid-1")
     for number in range(MOST_CREDENTIALS + MOST_CROWDED_OUT):
-        known = folded(known, asked(f"{number:064}", 5), LIVE)
-    assert known.crowded_out == tuple(f"{number:064}"[:16] for number in range(MOST_CROWDED_OUT))
+        known = folded(known, asked(f"{number:064}"[::-1], 5), LIVE)
+    first = tuple(f"{number:064}"[::-1][:16] for number in range(MOST_CROWDED_OUT))
+    assert known.crowded_out == first
     assert not known.crowded
     known = folded(known, asked("f" * 64, 5), LIVE)
     assert len(known.crowded_out) == MOST_CROWDED_OUT
     assert known.crowded
+
+
+def test_a_crowd_is_no_larger_for_being_told_again() -> None:
+    """A process that begins is told of every CSR of the last hour again, and knows from its records what was crowded out."""
+    crowd = [asked(f"{number:064}"[::-1], 5) for number in range(3 * MOST_CREDENTIALS)]
+    known = NodeStanding("uid-1")
+    for csr in crowd:
+        known = folded(known, csr, LIVE)
+    for csr in crowd * 10:
+        assert folded(known, csr, LIVE) == known
+        known = folded(known, csr, LIVE)
+    assert not known.crowded
 
 
 def test_what_replaced_one_that_was_crowded_out_is_no_better() -> None:

@@ -15,7 +15,18 @@ _RESOLUTION: Final = timedelta(seconds=1)
 _LONGEST: Final = 5.0
 """Seconds. An answer that took longer says too vaguely what time it is."""
 
+_ITS_OWN: Final = ("/api/v1/", "/apis/certificates.k8s.io/", "/apis/coordination.k8s.io/")
+_PASSED_ON: Final = "/proxy"
+
 _YEARS: Final = range(2000, 9000)
+
+
+def is_dated_by_the_server(path: str) -> bool:
+    """Whether the API server itself dates the answer: what it passes on has the Date of whoever made it.
+
+    That may be a kubelet (nodes/NAME/proxy), or the server of an aggregated API on any node (metrics.k8s.io).
+    """
+    return path.startswith(_ITS_OWN) and _PASSED_ON not in path
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,7 @@ def folded(
     node: the Node of that name, if there is one. vouched: client certificates that the operator has pinned as its own.
     """
     known = of_node(known, node) if node else known
-    if known.listed(csr.certificate):
+    if known.listed(csr.certificate) or known.was_crowded_out(csr.certificate):
         return known
     parent = certificate_id(csr.credential_ids) if csr.by_node else ""
     credential = ClientCredential(

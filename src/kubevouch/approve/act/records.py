@@ -14,6 +14,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS, ConfigMap, Node
 from kubevouch.policy.sources.recorded import RECORDED, Admitted, RecordedNode, written_record
 from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, labels_of, shard_of
+from kubevouch.policy.standing import NodeStanding
 
 _EVERY: Final = 5.0
 """Seconds between two writes of what was learned about client certificates."""
@@ -107,20 +108,33 @@ class RecordWriter:
         return True
 
     def _standing_text(self, node: str, known: RecordedNode | None) -> str | None:
-        """The entry of a node; None if there is nothing to remember, or the Node is gone."""
+        """The entry of a node; None if there is nothing to remember.
+
+        Of a Node that is gone only what was borrowed is kept: such a certificate is for the name, and good for the next Node.
+        """
         standings, there = self._view.standings, self._view.nodes.get(node)
-        if standings is None or there is None:
+        if standings is None:
             return None
         standing = standings.known(node)
+        if there is None:
+            # Of a name that has no record there was no Node that anybody watched: whoever has a bootstrap token makes such up.
+            borrowed = standing.borrowed if known is not None else NodeStanding()
+            if not (borrowed.credentials or borrowed.crowded_out):
+                return None
+            return self._text(RecordedNode(node, "", standing=borrowed))
         if known is None and not standing.credentials:
             return None
         # What the rule admitted is bound to the Node that it admitted.
         kept = known and known.admitted and (node not in self._gone or known.uid == there.uid)
         record = known if known and kept else RecordedNode(node, there.uid)
+        return self._text(msgspec.structs.replace(record, standing=standing))
+
+    def _text(self, record: RecordedNode) -> str | None:
         try:
-            return written_record(msgspec.structs.replace(record, standing=standing))
+            return written_record(record)
         except NotAnEntry as error:
-            self._report(f"{shard_of(RECORDED, node)}, {node}: {error.seen}; {error.expected}")
+            shard = shard_of(RECORDED, record.node)
+            self._report(f"{shard}, {record.node}: {error.seen}; {error.expected}")
             return None
 
     async def _write(self, name: str, entries: dict[str, str | None]) -> None:

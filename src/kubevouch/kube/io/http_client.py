@@ -20,7 +20,7 @@ from kubevouch.kube.io.credentials import Credential, Credentials, fixed_or_file
 from kubevouch.kube.io.exec_plugin import ExecPlugin
 from kubevouch.kube.io.transport import ApiResponse, ResponseLimits, StreamLimits, Transport
 from kubevouch.kube.refusals import refusal, web_page
-from kubevouch.kube.server_clock import ServerClock
+from kubevouch.kube.server_clock import ServerClock, is_dated_by_the_server
 
 T = TypeVar("T")
 JSON = Any
@@ -147,7 +147,8 @@ class HttpClient:
                 method, target, credential, limits, headers=headers, body=data
             )
             how = str(answer.code)
-            self.server_clock.answered(answer.headers.get("date", ""), began)
+            if is_dated_by_the_server(target):
+                self.server_clock.answered(answer.headers.get("date", ""), began)
         except KubeError as error:
             how = error.seen
             raise
