@@ -550,6 +550,34 @@ async def test_who_may_not_delete_is_told_which_right_lacks_and_not_to_try_again
         assert "The same command goes on with it, once that is mended." in ran.err
 
 
+@pytest.mark.parametrize(
+    "words", [("remove", "--yes"), ("upgrade", "--image", OTHER, "--yes", "--wait", "0s")]
+)
+async def test_a_policy_that_cannot_be_read_is_not_taken_for_one_that_is_not_there(
+    tmp_path: Path, authority: Authority, kubevouch: Program, words: tuple[str, ...]
+) -> None:
+    """A removal would leave one that refuses everybody, and an upgrade would open what is closed."""
+    unread: list[str] = []
+
+    def readable(info: RequestInfo) -> tuple[bool, str]:
+        refused = info.verb == "get" and info.resource in unread
+        if refused:
+            unread.remove(info.resource)
+        return not refused, ""
+
+    async with bench(tmp_path, authority, authorize=readable) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        await _ran(kubevouch, *HELD, "--enforce", code=4)
+        before = everything(lab)
+        unread += [
+            "validatingadmissionpolicybindings"
+        ] * 2  # each is read once before anything is shown
+        ran = await _ran(kubevouch, "approver", *words, code=3)
+        assert 'cannot get resource "validatingadmissionpolicybindings"' in ran.err
+        assert everything(lab) == before
+
+
 async def test_there_may_be_nothing_to_remove(lab: Bench, kubevouch: Program) -> None:
     ran = await _ran(kubevouch, "approver", "remove", "--yes", code=0)
     assert ran.out == "There is nothing to remove: no approver is installed here.\n"

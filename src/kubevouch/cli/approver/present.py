@@ -87,7 +87,12 @@ class Present:
 
 
 async def look_around(api: ApiClient, clock: Clock) -> Present:
-    """Reads all of it at the same time."""
+    """Reads all of it at the same time.
+
+    Raises:
+        KubeError: something cannot be read. A removal would leave an admission policy that it does not see, refusing
+            everybody, and an upgrade would open it.
+    """
     inquiry = Inquiry(clock)
     objects = everything()
     version, nodes, approvers, csrs, stored, *found = await together(
@@ -98,17 +103,21 @@ async def look_around(api: ApiClient, clock: Clock) -> Present:
         read_stored_pins(api),
         *(_live(api, each) for each in objects),
     )
+    has_policies = _minor(version) >= _ADMISSION_SINCE
+    unread = next((each for each in found if isinstance(each, KubeError)), None)
+    if unread is not None and has_policies:
+        raise unread
     live = {
         str(manifest): each
         for manifest, each in zip(objects, found, strict=True)
-        if each is not None and is_ours(each)
+        if isinstance(each, Mapping) and is_ours(each)
     }
     others = [each for each in approvers.or_else(()) if each.name != OUR_APPROVER]
     if lately := lately_approved(csrs.or_else(()), but={OUR_APPROVER}):
         others.append(lately)
     return Present(
         control_planes=sum(map(is_control_plane, nodes)),
-        has_admission_policies=_minor(version) >= _ADMISSION_SINCE,
+        has_admission_policies=has_policies,
         live=live,
         others=tuple(others),
         not_known=approvers.doubt.text if approvers.doubt else "",
@@ -117,12 +126,13 @@ async def look_around(api: ApiClient, clock: Clock) -> Present:
     )
 
 
-async def _live(api: ApiClient, manifest: Manifest) -> Mapping[str, Any] | None:
+async def _live(api: ApiClient, manifest: Manifest) -> Mapping[str, Any] | KubeError | None:
+    """The live object; None if the cluster lacks it. A KubeError: of a kind that an older API server need not have."""
     if manifest.resource.group == "admissionregistration.k8s.io":
         try:
             return await look(api, manifest)
-        except KubeError:
-            return None  # not a kind of this API server, or not ours to read: the apply says so
+        except KubeError as error:
+            return error
     return await look(api, manifest)
 
 
