@@ -130,6 +130,8 @@ async def test_the_metrics_are_for_whom_the_api_server_allows(
         "kubevouch_approver_oldest_pending_age_seconds 0.0",
         "kubevouch_approver_queue_depth 0.0",
         "kubevouch_approver_served_mismatch 0.0",
+        "kubevouch_approver_clock_ahead_seconds 0.0",
+        "kubevouch_approver_tasks ",
         'kubevouch_approver_others_approved_total{verdict="refuse"} 0.0',
         "kubevouch_approver_events_dropped_total 0.0",
         "kubevouch_approver_decision_duration_seconds_count 0.0",
