@@ -111,6 +111,27 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
         lambda: Case(credential_ids=(BY_THEIRS,)),
         unasked("credential-id", "without a survey the node's client certificate is not known"),
     ),
+    "no survey, no credential id, and others have one": (
+        identity.credential_id,
+        lambda: Case(credential_ids=(), credentials_told=True),
+        doubts(
+            "credential-id",
+            "the CSR does not say which credential made it, and others of this cluster do: somebody who may impersonate the "
+            "node made it, or an API server before Kubernetes 1.32 still answers beside newer ones",
+            HoldReason.NO_CREDENTIAL_ID,
+            seen="none",
+        ),
+    ),
+    "no survey, no credential id, and nobody has one": (
+        identity.credential_id,
+        lambda: Case(credential_ids=()),
+        unasked("credential-id", "without a survey the node's client certificate is not known"),
+    ),
+    "a bare CSR, and others have a credential id": (
+        identity.credential_id,
+        lambda: Case(credential_ids=None, credentials_told=True),
+        unasked("credential-id", "without a survey the node's client certificate is not known"),
+    ),
     "a bare CSR's credential": (
         identity.credential_id,
         lambda: Case(credential_ids=None, client_certificates=frozenset({MINE})),

@@ -196,11 +196,11 @@ def credential_id(facts: CsrFacts) -> RuleResult:
     certificate for the node's name, with a bootstrap token for example, has another one.
     """
     rule, ids, known = "credential-id", facts.csr.credential_ids, facts.client_certificates
-    if known is None:
+    if known is None and not (ids == () and facts.credentials_told):
         return not_asked(rule, "without a survey the node's client certificate is not known")
     if ids is None:
         return cannot_tell(rule, "a bare CSR does not say which credential made it")
-    allowed = listed([f"{_X509}{each}" for each in sorted(known)])
+    allowed = "" if known is None else listed([f"{_X509}{each}" for each in sorted(known)])
     if not ids:
         return _without_credential_id(facts, allowed)
     if not known:
