@@ -39,7 +39,7 @@ def stored(lab: Bench) -> dict[str, Any]:
 
 async def test_every_node_is_pinned_and_the_policy_reads_it(lab: Bench, kubevouch: Program) -> None:
     ran = await kubevouch(*PIN)
-    assert (ran.code, ran.out.splitlines()[-1]) == (0, "3 node(s) pinned."), ran
+    assert (ran.code, ran.out.splitlines()[-1]) == (0, "3 nodes pinned."), ran
     found = stored(lab)
     assert set(found) == {"cp-1", "worker-1", "worker-2"}
     pin = found["worker-1"]
@@ -302,3 +302,14 @@ async def test_a_value_that_is_refused_is_a_finding(lab: Bench, kubevouch: Progr
 async def test_a_no_writes_nothing(lab: Bench, kubevouch: Program) -> None:
     ran = await kubevouch.at_a_terminal("approver", "pin", columns=120, typed={"Go on?": b"n\n"})
     assert (ran.code, stored(lab)) == (4, {})
+
+
+async def test_a_node_that_is_not_pinned_under_this_name_is_said_to_be_pinned_under_a_longer_one(
+    lab: Bench, kubevouch: Program
+) -> None:
+    assert (await kubevouch(*PIN)).code == 0
+    ran = await kubevouch(*PIN, "worker-11", "--remove")
+    assert (ran.code, ran.err.strip()) == (2, "Error: worker-11: is not pinned; is it worker-1?")
+    assert set(stored(lab)) == {"cp-1", "worker-1", "worker-2"}
+    ran = await kubevouch(*PIN, "worker-1")
+    assert ran.code == 0

@@ -26,9 +26,9 @@ def command() -> None:
     """A cluster of four nodes in one process: no root, no container, real TLS on loopback addresses.
 
     \b
-      kubevouch lab up                    runs it until Ctrl-C, and prints what to export
+      kubevouch lab up            runs it until Ctrl-C, and prints what to export
       kubevouch lab break wrong-ca --node k8s-worker-2
-      kubevouch lab age 300d              what exists becomes that much older
+      kubevouch lab age 300d      what exists becomes that much older
       kubevouch lab down
 
     What it is not is in docs/lab.md.

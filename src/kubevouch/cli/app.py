@@ -94,10 +94,10 @@ def program() -> None:
     """From metrics-server 0/3 to verified TLS on every kubelet, without the port going dark.
 
     \b
-      kubevouch doctor                             what is wrong, and the one cause (reads only)
-      kubevouch fix --plan plan.json --via ssh     every change, before it is made (reads only)
-      kubevouch fix --apply plan.json              make it, node by node, each one proven on the wire
-      kubevouch verify                             that all of it holds (reads only)
+      kubevouch doctor                 what is wrong, and its cause (reads only)
+      kubevouch fix --plan plan.json   each change, before it is made (reads only)
+      kubevouch fix --apply plan.json  make it, each node proven on the wire
+      kubevouch verify                 that all of it holds (reads only)
 
     Exit codes: 0 nothing found, all done; 1 findings; 2 usage; 3 could not tell; 4 stopped with some nodes
     done, or before anything was changed; 5 undone; 130 interrupted.

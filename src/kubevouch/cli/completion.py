@@ -13,9 +13,9 @@ def command(ctx: click.Context, shell: str) -> int:
     """What SHELL needs to complete verbs and flags of kubevouch.
 
     \b
-      bash   source <(kubevouch completion bash)           in ~/.bashrc
-      zsh    source <(kubevouch completion zsh)            in ~/.zshrc, after compinit
-      fish   kubevouch completion fish | source            in ~/.config/fish/config.fish
+      bash   source <(kubevouch completion bash)    in ~/.bashrc
+      zsh    source <(kubevouch completion zsh)     in ~/.zshrc, after compinit
+      fish   kubevouch completion fish | source     in ~/.config/fish/config.fish
     """
     from click.shell_completion import get_completion_class
 

@@ -31,6 +31,7 @@ from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
+from kubevouch.diagnose.make import counted
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
@@ -216,7 +217,9 @@ def _apply(
         verb = "upgrade" if options.upgrade else "install"
         what = f"{verb} the approver: {len(work.changes)} objects are applied"
         if work.pins:
-            what += f", the names and addresses of {work.pins} node(s) in the table are pinned"
+            what += (
+                f", the names and addresses of {counted(work.pins, 'node')} in the table are pinned"
+            )
         terminal.confirm(f"{what}, on {named(access)}", yes=options.yes)
 
     async def applying(api: ApiClient, clock: Clock) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.csr.find import serving_csr
 from kubevouch.clock import Clock
-from kubevouch.errors import ExitCode, KubevouchError, UsageError
+from kubevouch.diagnose.make import counted
+from kubevouch.errors import ExitCode, KubevouchError, UsageError, nearest
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.kube.access import ClusterAccess
@@ -225,7 +226,7 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
             terminal.error(one_line(str(error)))
             terminal.note("Nothing was changed. The same command shows what it would change now.")
             return ExitCode.STOPPED
-        terminal.out(f"{len(pins)} node(s) pinned.")
+        terminal.out(f"{counted(len(pins), 'node')} pinned.")
     elif not without and not refused:
         terminal.out("Nothing to do: every one of them is pinned like this.")
     for node, value in refused:
@@ -243,7 +244,7 @@ def _ask(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: bool
             terminal.wrapped(text, f"{each.pin.node}  ")
     if looked.issued:
         terminal.wrapped(f"the client certificate: {looked.issued}", f"{pins[0].node}  ")
-    what = f"pin the names and addresses of {len(pins)} node(s) in the table"
+    what = f"pin the names and addresses of {counted(len(pins), 'node')} in the table"
     terminal.confirm(f"{what}, on {named(access)}", yes=yes)
 
 
@@ -258,7 +259,8 @@ def remove(
     stored = with_api(terminal, access, looking)
     for node in nodes:
         if node not in stored.pins:
-            raise UsageError(node, "is not pinned")
+            known = nearest(node, stored.pins, otherwise="the name of a pinned node was expected")
+            raise UsageError(node, "is not pinned", known)
     what = f"remove the pins of {', '.join(nodes)}: their next CSRs are held unless another source knows them"
     terminal.confirm(f"{what}, on {named(access)}", yes=yes)
 

@@ -12,6 +12,7 @@ from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue import Code
+from kubevouch.diagnose.make import counted
 from kubevouch.errors import ExitCode, KubevouchError
 from kubevouch.evidence.gather.inquiry import together
 from kubevouch.kube.access import ClusterAccess
@@ -52,7 +53,7 @@ def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> 
     for manifest in found.going:
         terminal.out(f"- {manifest}")
     for each in found.maps:
-        terminal.out(f"- ConfigMap {each.namespace}/{each.name}: {len(each.data)} node(s)")
+        terminal.out(f"- ConfigMap {each.namespace}/{each.name}: {counted(len(each.data), 'node')}")
     _warn(terminal, found)
     count = len(found.going) + len(found.maps)
     terminal.confirm(f"delete these {count} objects, on {named(access)}", yes=yes)

@@ -1,6 +1,7 @@
 """Text and tables laid out for a width. Tables by rich, which counts cells and not characters: some signs are two wide."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
 
 _GAP = 3
 _NARROWEST_COLUMN = 6
+# Where a word may be broken: between the labels of a name, never inside of one, of an address or of a date.
+_JOINT = re.compile(r"(?<=\w[-.,/])(?=[^\W\d])")
 
 
 def folded(text: str, width: int, *, later: int | None = None) -> list[str]:
@@ -54,25 +57,72 @@ def _folded_table(rows: Sequence[Sequence[str]], widths: list[int], width: int) 
     from rich.table import Table
     from rich.text import Text
 
-    shared = _shared(widths, width)
+    shared = _shared(rows, widths, width)
     # With very many columns it may be wider than the terminal all the same: rich must not cut it.
     console = _console(max(width, sum(shared) + _GAP * len(shared)))
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="", expand=False)
     for heading, wide in zip(rows[0], shared, strict=True):
         table.add_column(heading, width=wide, overflow="fold")
     for row in rows[1:]:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(_jointed(*pair)) for pair in zip(row, shared, strict=True)))
     with console.capture() as captured:
         console.print(table, soft_wrap=False)
     return [line.rstrip() for line in captured.get().splitlines()]
 
 
-def _shared(widths: list[int], width: int) -> list[int]:
-    """The widest columns give way, one sign after the other, until all fit or none is wider than a short word."""
-    widths = list(widths)
-    while sum(widths) + _GAP * (len(widths) - 1) > width and max(widths) > _NARROWEST_COLUMN:
-        widths[widths.index(max(widths))] -= 1
+def _shared(rows: Sequence[Sequence[str]], widths: list[int], width: int) -> list[int]:
+    """Columns give way until all fit: first sentences, down to a quarter of the width, then words between their pieces.
+
+    What then is still too wide gives way until no column is wider than a short word.
+    """
+    sentences = [max(each, width // 4) for each in _longest(rows, str.split)]
+    for floors in (sentences, _longest(rows, _pieces), [0] * len(widths)):
+        widths = _given_way(widths, [max(each, _NARROWEST_COLUMN) for each in floors], width)
     return widths
+
+
+def _given_way(widths: Sequence[int], floors: Sequence[int], width: int) -> list[int]:
+    """The widest column gives way, one sign after the other, down to its floor."""
+    widths = list(widths)
+    while sum(widths) + _GAP * (len(widths) - 1) > width:
+        wide = [
+            each for each, pair in enumerate(zip(widths, floors, strict=True)) if pair[0] > pair[1]
+        ]
+        if not wide:
+            break
+        widths[max(wide, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _longest(rows: Sequence[Sequence[str]], parts: Callable[[str], Sequence[str]]) -> list[int]:
+    """Of each column the width of the widest part of a cell."""
+    return [
+        max((_cells(part) for cell in column for part in parts(cell)), default=0)
+        for column in zip(*rows, strict=True)
+    ]
+
+
+def _pieces(cell: str) -> list[str]:
+    """The words of a cell, each broken wherever it may be."""
+    return [piece for word in cell.split() for piece in _JOINT.split(word)]
+
+
+def _jointed(cell: str, width: int) -> str:
+    """A cell with its lines ended in those words that are wider than the column, each at a joint."""
+    return " ".join(
+        word if _cells(word) <= width else "\n".join(_filled(_JOINT.split(word), width))
+        for word in cell.split(" ")
+    )
+
+
+def _filled(pieces: Sequence[str], width: int) -> list[str]:
+    """Lines of as many pieces as fit."""
+    lines = [""]
+    for piece in pieces:
+        if lines[-1] and _cells(lines[-1] + piece) > width:
+            lines.append("")
+        lines[-1] += piece
+    return lines
 
 
 def _padded(cell: str, width: int) -> str:

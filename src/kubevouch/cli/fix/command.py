@@ -99,8 +99,8 @@ def command(
     """Turns serverTLSBootstrap on, has each kubelet's CSR approved by the policy, and proves the result on the wire.
 
     \b
-      kubevouch fix --plan plan.json --via ssh     looks only: per node the diff, names, order, undo
-      kubevouch fix --apply plan.json              does it; workers first, control planes last
+      kubevouch fix --plan plan.json   looks only: diffs, names, order, undo
+      kubevouch fix --apply plan.json  does it; workers first, control planes last
 
     A node that is not proven in time is put back to what it was, by us or by its own dead-man's switch.
     """
