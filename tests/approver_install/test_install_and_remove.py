@@ -22,6 +22,7 @@ OTHER = "registry.example.com/kubevouch@sha256:" + "5e" * 32
 HELD = ("approver", "install", "--image", IMAGE, "--new-nodes", "hold", "--yes", "--wait", "0s")
 SPACE = "kubevouch-system"
 ADMISSION = "admissionregistration.k8s.io"
+SECRETS = KINDS["", "v1", "secrets"]
 POLICIES = KINDS[ADMISSION, "v1", "validatingadmissionpolicies"]
 BINDINGS = KINDS[ADMISSION, "v1", "validatingadmissionpolicybindings"]
 BUDGETS = KINDS["policy", "v1", "poddisruptionbudgets"]
@@ -531,6 +532,32 @@ async def test_the_namespace_stays_where_it_is_not_known_what_lies_in_it(
         assert 'cannot list resource "secrets"' in " ".join(ran.err.split())
         assert f"The namespace {SPACE} stays" in ran.err
         assert [e for e in everything(lab) if SPACE in e] == [f"Namespace /{SPACE}"]
+
+
+async def test_the_namespace_stays_if_somebody_has_put_something_into_it_since_it_was_shown(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    looks = 0
+
+    def somebody_comes(info: RequestInfo) -> tuple[bool, str]:
+        nonlocal looks
+        if (info.verb, info.resource, info.namespace) == ("list", "secrets", SPACE):
+            looks += 1
+            if looks == 2:
+                lab.local.create(SECRETS, {"metadata": {"name": "theirs"}}, SPACE)
+        return True, ""
+
+    async with bench(tmp_path, authority, authorize=somebody_comes) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        await _ran(kubevouch, *HELD, code=4)
+        before = everything(lab)
+        ran = await _ran(kubevouch, "approver", "remove", "--pins", "--yes", code=4)
+        assert "others' objects in it (Secret theirs)" in " ".join(ran.err.split())
+        assert "It stopped after 0 of " in ran.err
+        assert everything(lab).keys() == before.keys() | {f"Secret {SPACE}/theirs"}
+        await _ran(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
+        assert lab.local.get(SECRETS, "theirs", SPACE)
 
 
 async def test_who_may_not_delete_is_told_which_right_lacks_and_not_to_try_again(

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from kubevouch.approve.act.controller import LEASE
+from kubevouch.cli.approver.as_shown import ChangedSinceShown
 from kubevouch.cli.approver.changes import delete
 from kubevouch.cli.approver.installation import NAMESPACE, Manifest, everything
 from kubevouch.cli.approver.present import Present, look_around
@@ -62,6 +63,8 @@ def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> 
 
     async def deleting(api: ApiClient, _: Clock) -> None:
         nonlocal gone
+        if any(each.resource.kind == "Namespace" for each in found.going):
+            await _check_that_the_namespace_may_go(api)
         for each in found.maps:
             await api.delete(CONFIG_MAPS, each.name, each.namespace, uid=each.uid)
             gone += 1
@@ -100,6 +103,12 @@ async def _look(api: ApiClient, clock: Clock, *, pins: bool) -> _Removal:
         and not (each.resource.kind == "Namespace" and stays)
     ]
     return _Removal(present, going, ours if pins else (), stays if pins else "")
+
+
+async def _check_that_the_namespace_may_go(api: ApiClient) -> None:
+    """Raises ChangedSinceShown if somebody has put something into it while the question waited: all in it would go."""
+    if why := await _why_the_namespace_stays(api):
+        raise ChangedSinceShown(f"namespace {NAMESPACE}", f"has changed since it was shown: {why}")
 
 
 async def _why_the_namespace_stays(api: ApiClient) -> str:
