@@ -6,8 +6,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 
 from kubevouch.approve.decide.action import approval_by
+from kubevouch.cli.approver.roles import INSTALLER
+from kubevouch.cli.common.roles import FIXER
 from kubevouch.evidence.approvers import OUR_APPROVER, approving_accounts, lately_approved
 from kubevouch.evidence.gather.approvers import gather_approvers
 from kubevouch.evidence.gather.inquiry import Inquiry
@@ -98,6 +101,18 @@ def test_an_approver_is_known_by_the_role_that_is_made_for_it(name: str) -> None
         roles, [*BINDINGS, bound(bound_to, account(namespace, "the-approver"))]
     )
     assert found == ((namespace, "the-approver", bound_to),)
+
+
+@pytest.mark.parametrize("printed", [FIXER, INSTALLER], ids=["fix", "approver install"])
+def test_whoever_has_the_rights_that_we_print_for_a_person_is_no_approver(printed: str) -> None:
+    """A pipeline that runs `approver install` or `fix` approves nothing when it has ended."""
+    documents = list(yaml.safe_load_all(printed))
+    [ours] = [msgspec.convert(each, Role) for each in documents if each["kind"] == "ClusterRole"]
+    renamed = msgspec.structs.replace(ours, metadata=Metadata(name="by-any-other-name"))
+    person = account("ci", "deployer")
+    found = approving_accounts([*ROLES, ours], [*BINDINGS, bound(ours.name, person)])
+    assert found == ()
+    assert approving_accounts([renamed], [bound(renamed.name, person)]), "it may approve"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,11 @@ APPROVER_SAYS = "kubevouch approver: "
 DENIED_BY_US = "KubevouchDeny"
 """Reason of the condition with which this product denies."""
 
+FIXER_ROLE = "kubevouch-fixer"
+INSTALLER_ROLE = "kubevouch-approver-installer"
+"""The roles that we print for those who run `fix` and `approver install`. They may approve, and are for people."""
+
+_FOR_PEOPLE = {FIXER_ROLE, INSTALLER_ROLE}
 _BY_HAND = {"KubectlApprove", BY_US}
 _ACCOUNT_USER = "system:serviceaccount:"
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
@@ -34,8 +39,11 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 def approving_accounts(
     roles: Iterable[Role], bindings: Iterable[RoleBinding]
 ) -> tuple[tuple[str, str, str], ...]:
-    """(namespace, service account, role) of each account bound to a role that is made for approving."""
-    made_for_it = {role.name for role in roles if any(map(_approves, role.rules))}
+    """(namespace, service account, role) of each account bound to a role that is made for approving.
+
+    The roles that we print for people do not count: a pod that installs or fixes is gone when the next CSR comes.
+    """
+    made_for_it = {role.name for role in roles if any(map(_approves, role.rules))} - _FOR_PEOPLE
     bound = {
         (*account, binding.role_ref.name)
         for binding in bindings

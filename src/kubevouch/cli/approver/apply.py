@@ -98,8 +98,12 @@ def _check(options: InstallOptions, present: Present) -> None:
 def _say_who_else(terminal: Terminal, present: Present) -> None:
     """What else uses the signer, before anything is decided."""
     for each in present.others:
-        state = "runs" if each.running else "does not run"
-        terminal.note(one_line(f"Another approver {state}: {each.name} ({each.evidence})"))
+        who = (
+            "Another approver runs"
+            if each.running
+            else "Another approver is set up, and does not run"
+        )
+        terminal.note(one_line(f"{who}: {each.name} ({each.evidence})"))
     if present.others:
         terminal.note(
             "What it approves, this approver cannot hold: docs/migrate.md says how to go over."

@@ -7,6 +7,8 @@ role is not there yet, is refused as not found.
 
 from typing import Final
 
+from kubevouch.evidence.approvers import INSTALLER_ROLE
+
 _BIND: Final = """\
 # Bind them to whoever runs it (a ServiceAccount: --serviceaccount=NAMESPACE:NAME):
 #   kubectl create clusterrolebinding {name} --clusterrole={name} --user=USER
@@ -218,5 +220,5 @@ def _roles(name: str, about: str, roles: str) -> str:
     return (about + _BIND + roles).replace("{name}", name).replace("{spaces}", spaces)
 
 
-INSTALLER: Final = _roles("kubevouch-approver-installer", _INSTALLER_ABOUT, _INSTALLER)
+INSTALLER: Final = _roles(INSTALLER_ROLE, _INSTALLER_ABOUT, _INSTALLER)
 PINNER: Final = _roles("kubevouch-pinner", _PINNER_ABOUT, _PINNER)

@@ -4,6 +4,8 @@ Rights for one namespace are granted in that namespace only: a cluster-wide righ
 reveal what applications keep there.
 """
 
+from kubevouch.evidence.approvers import FIXER_ROLE
+
 _CLUSTER = """\
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
@@ -123,7 +125,7 @@ READER = _manifest(
     _LEASES,
 )
 FIXER = _manifest(
-    "kubevouch-fixer",
+    FIXER_ROLE,
     "# What `kubevouch fix --apply`, `undo`, `csr approve` and `csr deny` need: what the reader's roles allow, the approval\n"
     "# of CSRs for serving certificates, and the change of one ConfigMap. They may be bound for the time of the run only.\n",
     _CLUSTER,
