@@ -619,3 +619,9 @@ async def test_kubectl_applies_the_same_files(lab: Bench) -> None:
         await lab.does(*words, "--dry-run=server")
         out = await lab.does(*words)
         assert "serverside-applied" in out
+
+
+async def test_a_rule_beside_another_answer_is_told_where_it_belongs(kubevouch: Program) -> None:
+    ran = await kubevouch(*HELD, "--new-node-names", "worker-*")
+    said = "Error: --new-nodes hold: has no rule; --new-node-names and --new-node-cidr belong to --new-nodes rule"
+    assert (ran.code, ran.err.strip()) == (2, said)

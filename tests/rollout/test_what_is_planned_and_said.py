@@ -316,13 +316,13 @@ def test_a_config_map_text_that_somebody_wrote_into_the_plan_is_not_its_edit() -
         (
             [(BOOTSTRAP, AS_PLANNED), (BOOTSTRAP, BEGUN), (BOOTSTRAP, WELL)],
             False,
-            "change 1 node, go on with this run, which was cut off, on 1 node and approve one CSR of each of 2 nodes",
+            "change 1 node, go on with this run, which is not finished, on 1 node and approve one CSR of each of 2 nodes",
             "kubevouch undo abcd",
         ),
         (
             [(BOOTSTRAP, BEGUN)],
             False,
-            "go on with this run, which was cut off, on 1 node and approve one CSR of its node",
+            "go on with this run, which is not finished, on 1 node and approve one CSR of its node",
             "kubevouch undo abcd",
         ),
         ([(BOOTSTRAP, WELL)], True, "change ConfigMap kubelet-config", ""),

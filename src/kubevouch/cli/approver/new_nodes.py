@@ -55,10 +55,8 @@ def wish_of(
     chosen = NewNodes(source) if source else NewNodes.RULE
     if chosen is not NewNodes.RULE:
         if ruled:
-            seen = f"--new-nodes {chosen} and a rule"
-            raise UsageError(
-                "--new-nodes", seen, "--new-node-names and --new-node-cidr are for: rule"
-            )
+            expected = "--new-node-names and --new-node-cidr belong to --new-nodes rule"
+            raise UsageError(f"--new-nodes {chosen}", "has no rule", expected)
         return NewNodeWish(chosen)
     if not (names and networks):
         expected = "--new-node-names PATTERN and --new-node-cidr CIDR were expected"

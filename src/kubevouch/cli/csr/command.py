@@ -30,7 +30,7 @@ def command() -> None:
 
 
 @command.command(
-    "list", short_help="What waits, what it asks for, and what the policy says. Reads only."
+    "list", short_help="CSRs, what they ask for, and what the policy says. Reads only."
 )
 @cluster
 @output("table", "json")

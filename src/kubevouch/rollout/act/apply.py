@@ -157,7 +157,7 @@ async def _prepare(
         return NodeRun(observer, timeouts, change=None, seed=None, pid_before=node.survey.unit.pid)
     restarted = begun is not None and not restart_pending(node.survey)
     if begun:
-        context.progress.step(name, "goes on with this run, which was cut off")
+        context.progress.step(name, "goes on with this run, which is not finished")
     return NodeRun(
         observer=observer,
         timeouts=timeouts,

@@ -28,7 +28,9 @@ def what_is_to_be_done(
     if change:
         parts.append(f"change {counted(len(change), 'node')}")
     if begun:
-        parts.append(f"go on with this run, which was cut off, on {counted(len(begun), 'node')}")
+        parts.append(
+            f"go on with this run, which is not finished, on {counted(len(begun), 'node')}"
+        )
     if left:
         each = "its node" if len(left) == 1 else f"each of {len(left)} nodes"
         parts.append(f"approve one CSR of {each}")
