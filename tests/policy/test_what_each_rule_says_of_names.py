@@ -317,7 +317,7 @@ ANSWERS: dict[str, tuple[NameRule, Callable[[], Case], RuleResult]] = {
             HoldReason.ONLY_THE_NODE_SAYS_SO,
             "alias",
             seen=f"{NODE}, alias",
-            allowed=f"{OWN_NAME}, alias (only the node itself says so)",
+            allowed=OWN_NAME,
         ),
     ),
     "its own address": (
@@ -345,7 +345,7 @@ ANSWERS: dict[str, tuple[NameRule, Callable[[], Case], RuleResult]] = {
             HoldReason.ONLY_THE_NODE_SAYS_SO,
             ADDRESS,
             seen=ADDRESS,
-            allowed=f"{ADDRESS} (only the node itself says so)",
+            allowed="none",
         ),
     ),
 }  # fmt: skip

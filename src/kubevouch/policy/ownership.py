@@ -200,7 +200,9 @@ def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
             seen=listed(values),
         )
     claims = {value: facts.allowed.claim(value) for value in values}
-    known = listed(facts.allowed.names if kind is NAMES else facts.allowed.addresses)
+    # What only the node says is no permission, unless the operator takes its word.
+    said = facts.allowed.names if kind is NAMES else facts.allowed.addresses
+    known = listed([e for e in said if e.source.is_proof or facts.allowed.trusts_node])
     strange = [value for value, claim in claims.items() if claim is None]
     if strange:
         return refuses(
