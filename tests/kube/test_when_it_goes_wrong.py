@@ -6,7 +6,7 @@ import gzip
 import re
 import socket
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -26,6 +26,7 @@ from kubevouch.kube.errors import (
     KubeError,
     NotAnApiServer,
     NotFound,
+    NotSent,
     ResponseTooLarge,
     ServerError,
     StatusError,
@@ -33,7 +34,7 @@ from kubevouch.kube.errors import (
     Unauthorized,
 )
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.transport import ResponseLimits
+from kubevouch.kube.io.transport import ResponseLimits, only_while
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kube.resources import CONFIG_MAPS, NODES
 from kubevouch_lab.apiserver import status
@@ -241,6 +242,48 @@ async def test_a_write_is_never_sent_again(
     with pytest.raises((ApiUnreachable, TooManyRequests)):
         await api.request(method, "/api/v1/namespaces/s/configmaps/c", body={})
     assert [request.method for request in server.requests] == [method]
+
+
+@contextlib.asynccontextmanager
+async def _a_way_to(url: str, accepted: Callable[[], None]) -> AsyncIterator[str]:
+    """Another address of a server. accepted: called when somebody connects to it, before a byte is passed on."""
+    host, port = url.removeprefix("https://").rsplit(":", 1)
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer), contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted()
+        there, back = await asyncio.open_connection(host, int(port))
+        await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_a_write_that_is_not_wanted_any_more_once_its_connection_is_there_is_not_sent(
+    server: ScriptedApiServer, authority: Authority
+) -> None:
+    wanted = True
+
+    def no_more() -> None:
+        nonlocal wanted
+        wanted = False
+
+    async with _a_way_to(server.url, no_more) as url:
+        access = msgspec.structs.replace(access_to(server, authority), server=url)
+        async with client_of(access) as api:
+            with only_while(lambda: wanted), pytest.raises(NotSent, match="PATCH /api/v1/n"):
+                await api.request("PATCH", "/api/v1/nodes/n", body={})
+            assert not wanted
+            assert server.requests == []
+            # Outside of the block nobody asks.
+            server.store.create(NODE, {"metadata": {"name": "n"}})
+            assert (await api.get(NODES, "n")).name == "n"
 
 
 async def test_a_server_that_does_not_answer_is_given_up(

@@ -59,6 +59,10 @@ class ApiTlsError(KubeError):
     """The TLS handshake failed: the server's certificate is not trusted, or it refused our client certificate."""
 
 
+class NotSent(KubeError):
+    """A request was not wanted any more when a connection for it was there. No byte of it was sent."""
+
+
 class NotAnApiServer(KubeError):
     """Something other than an API server answers: with plain HTTP, a web page or a redirect."""
 

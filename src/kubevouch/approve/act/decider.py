@@ -16,8 +16,9 @@ from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.errors import Conflict, NotFound
+from kubevouch.kube.errors import Conflict, NotFound, NotSent
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.transport import only_while
 from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition, Node
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.dial import dial_all
@@ -252,14 +253,18 @@ class Decider:
     async def _decide(
         self, waiting: WaitingCsr, looked: LookedAt, action: Action, began: float
     ) -> None:
-        if self._clock.monotonic() - began > OLDEST_FACTS or not self._may_write():
-            # The process was stopped meanwhile, or does not lead any more: nothing is written by old facts.
-            self._queue.put(waiting.name, 1.0)
-            return
+        def wanted() -> bool:
+            return self._clock.monotonic() - began <= OLDEST_FACTS and self._may_write()
+
         condition = _condition(looked, action)
         waiting.writing = condition.message
         try:
-            found = await self._api.patch_approval(waiting.found, condition)
+            with only_while(wanted):
+                found = await self._api.patch_approval(waiting.found, condition)
+        except NotSent:
+            # The process was stopped meanwhile, or does not lead any more: nothing is written by old facts.
+            self._queue.put(waiting.name, 1.0)
+            return
         except NotFound:
             return  # the watch tells the rest
         except Conflict:

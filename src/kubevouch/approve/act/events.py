@@ -10,6 +10,7 @@ from kubevouch.approve.decide.action import bounded
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.transport import only_while
 from kubevouch.kube.resources import EVENTS, Object, Resource, event
 
 MOST_WAITING: Final = 2_000
@@ -97,7 +98,8 @@ class EventSender:
             self._dropped()
             return
         try:
-            await self._api.create(EVENTS, body, body["metadata"]["namespace"])
+            with only_while(self._may_write):
+                await self._api.create(EVENTS, body, body["metadata"]["namespace"])
         except KubevouchError as error:
             self._dropped()
             self._report(error)

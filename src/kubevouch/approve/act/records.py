@@ -11,6 +11,7 @@ from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.transport import only_while
 from kubevouch.kube.resources import CONFIG_MAPS, ConfigMap, Node
 from kubevouch.policy.sources.recorded import RECORDED, Admitted, RecordedNode, written_record
 from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, labels_of, shard_of
@@ -140,10 +141,11 @@ class RecordWriter:
     async def _write(self, name: str, entries: dict[str, str | None]) -> None:
         """One merge patch: other entries are not touched. What was written counts at once, before the watch shows it."""
         found: ConfigMap
-        try:
-            found = await self._api.patch(CONFIG_MAPS, name, {"data": entries}, self._namespace)
-        except NotFound:
-            data = {node: text for node, text in entries.items() if text is not None}
-            body = {"metadata": {"name": name, "labels": labels_of("recorded")}, "data": data}
-            found = await self._api.create(CONFIG_MAPS, body, self._namespace)
+        with only_while(self._may_write):
+            try:
+                found = await self._api.patch(CONFIG_MAPS, name, {"data": entries}, self._namespace)
+            except NotFound:
+                data = {node: text for node, text in entries.items() if text is not None}
+                body = {"metadata": {"name": name, "labels": labels_of("recorded")}, "data": data}
+                found = await self._api.create(CONFIG_MAPS, body, self._namespace)
         self._view.sources.put(found)

@@ -6,9 +6,10 @@ is responsible for credentials, retries and status codes.
 
 import contextlib
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import aiohttp
 from yarl import URL
@@ -19,6 +20,7 @@ from kubevouch.kube.errors import (
     ApiUnreachable,
     CredentialError,
     KubeconfigError,
+    NotSent,
     ResponseTooLarge,
     UnreachableKind,
 )
@@ -58,6 +60,33 @@ class ApiResponse:
     body: bytes
 
 
+_wanted: Final[ContextVar[Callable[[], bool] | None]] = ContextVar("wanted", default=None)
+
+
+@contextlib.contextmanager
+def only_while(wanted: Callable[[], bool]) -> Iterator[None]:
+    """Within the block a request is sent only if this is true once its connection is there; otherwise NotSent is raised.
+
+    A connection takes a while, and a process may be stopped meanwhile: what was true before it says nothing about now.
+    """
+    before = _wanted.set(wanted)
+    try:
+        yield
+    finally:
+        _wanted.reset(before)
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request that looks whether it is still wanted right before its first byte."""
+
+    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        wanted = _wanted.get()
+        if wanted is not None and not wanted():
+            seen = f"{self.method} {self.url.path} was not sent, since it is not wanted any more"
+            raise NotSent(str(self.url.origin()), seen)
+        return await super().send(conn)
+
+
 class Transport:
     """Connections to one API server. Use with `async with`."""
 
@@ -76,6 +105,7 @@ class Transport:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(socket_factory=watchful_socket),
+            request_class=_Request,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=True,
