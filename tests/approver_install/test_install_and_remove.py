@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from kubevouch.cli.approver.leaving import why_it_is_still_there
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, KINDS, NAMESPACES, NODES
 from kubevouch_lab.apiserver.request import RequestInfo
 from lab.tests.apiserver.bench import Bench, bench
@@ -445,6 +446,46 @@ async def test_remove_with_pins_leaves_the_cluster_as_it_was(
     assert everything(lab) == before
     ran = await _ran(kubevouch, "approver", "pin", "--diff", code=1)
     assert "it is not pinned" in ran.out
+
+
+async def test_a_namespace_that_does_not_go_is_not_called_gone(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """It holds until a finalizer of somebody else's is gone; nothing can be made in it meanwhile."""
+    await _ran(kubevouch, *HELD, code=4)
+    kept = {"metadata": {"finalizers": ["example.com/kept"]}}
+    lab.local.patch(NAMESPACES, SPACE, kept)
+    words = ("approver", "remove", "--pins", "--yes", "--wait", "0s")
+    ran = await _ran(kubevouch, *words, code=4)
+    assert f"namespace {SPACE}: is still being deleted after 0 s" in ran.err
+    assert "objects are deleted" in ran.out
+    before = copy.deepcopy(everything(lab))
+    ran = await _ran(kubevouch, *HELD, code=4)
+    assert f"namespace {SPACE}: is being deleted, and nothing can be made in it" in ran.err
+    assert "Nothing was changed." in ran.err
+    assert everything(lab) == before
+    # Once more: only the namespace is left, and it is waited for.
+    ran = await _ran(kubevouch, *words, code=4)
+    assert "is still being deleted" in ran.err
+    lab.local.patch(NAMESPACES, SPACE, {"metadata": {"finalizers": None}})
+    await _ran(kubevouch, *HELD, code=4)
+
+
+def test_what_keeps_a_namespace_is_told_in_kubernetes_words() -> None:
+    """In the form of pkg/controller/namespace/deletion/status_condition_utils.go."""
+    seen = {
+        "type": "NamespaceDeletionDiscoveryFailure",
+        "status": "True",
+        "reason": "DiscoveryFailed",
+        "message": "Discovery failed for some groups, 1 failing: unable to retrieve the complete list of server APIs: "
+        "metrics.k8s.io/v1beta1: stale GroupVersion discovery: metrics.k8s.io/v1beta1",
+    }
+    well = {"type": "NamespaceDeletionContentFailure", "status": "False", "message": "All content"}
+    going = {"metadata": {"deletionTimestamp": "2026-11-26T02:00:00Z"}}
+    told = why_it_is_still_there({**going, "status": {"conditions": [seen, well]}})
+    assert told == f"NamespaceDeletionDiscoveryFailure: {seen['message']}"
+    assert why_it_is_still_there(going) == "Kubernetes has not said what it waits for"
+    assert why_it_is_still_there({"metadata": {}, "status": {"conditions": [seen]}}) == ""
 
 
 async def test_remove_keeps_what_is_known_of_nodes(lab: Bench, kubevouch: Program) -> None:

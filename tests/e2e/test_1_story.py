@@ -76,7 +76,7 @@ def test_from_0_of_3_to_kubectl_top_without_a_dark_handshake(
     try:
         _the_next_certificates_are_approved(cluster, image_reference, tmp_path / "later")
     finally:
-        removed = cluster.kubevouch("approver", "remove", "--pins", "--yes")
+        removed = cluster.kubevouch("approver", "remove", "--pins", "--yes", "--wait", "3m")
     assert removed.code == 0, removed
 
 

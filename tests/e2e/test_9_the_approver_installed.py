@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kubevouch.x509 import CsrTemplate, new_csr
-from tests.e2e.approver.installed import InstalledApprover
+from tests.e2e.approver.installed import InstalledApprover, clean_up
 from tests.e2e.cluster import Cluster
 from tests.e2e.told import eventually, serving_requests
 from tests.support.manifests import objects
@@ -30,8 +30,7 @@ def installed(cluster: Cluster, image_reference: str, now: datetime) -> Iterator
     try:
         yield cluster
     finally:
-        gone = cluster.kubevouch("approver", "remove", "--pins", "--yes")
-        assert gone.code == 0, gone
+        clean_up(cluster)
 
 
 def _role() -> set[tuple[str, str]]:
@@ -206,7 +205,7 @@ def nobody_pinned(cluster: Cluster, image_reference: str) -> Iterator[Cluster]:
     try:
         yield cluster
     finally:
-        cluster.kubevouch("approver", "remove", "--pins", "--yes")
+        clean_up(cluster)
 
 
 def test_fix_pins_what_its_plan_proved_and_the_approver_approves(

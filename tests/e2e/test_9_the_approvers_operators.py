@@ -38,7 +38,8 @@ def gone_afterwards(cluster: Cluster) -> Iterator[Cluster]:
             cluster.kubectl("delete", "clusterrole", name, "--ignore-not-found")
             for space in ("kube-system", "default"):
                 cluster.kubectl("delete", "role", name, "-n", space, "--ignore-not-found")
-        assert cluster.kubevouch("approver", "remove", "--pins", "--yes").code == 0
+        cluster.state("healthy")  # a namespace can go only while the metrics API answers
+        assert cluster.kubevouch("approver", "remove", "--pins", "--yes").code in (0, 4)
         cluster.kubectl("delete", "namespace", SPACE, "--ignore-not-found", seconds=120)
 
 

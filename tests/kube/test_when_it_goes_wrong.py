@@ -60,6 +60,18 @@ ANSWERS: dict[str, tuple[Play, type[KubeError], str]] = {
         Forbidden,
         'cannot get nodes "n": nodes "n" is forbidden.*a Role must allow "get" on "nodes"',
     ),
+    "refused by admission, which no Role helps against": (
+        faults.refuse(
+            status.forbidden(
+                "",
+                "nodes",
+                "n",
+                "unable to create new content in namespace s because it is being terminated",
+            )
+        ),
+        Forbidden,
+        "because it is being terminated$",
+    ),
     "no such object": (faults.refuse(status.not_found("", "nodes", "n")), NotFound, "not found"),
     "no such path": (faults.answer(404, "404 page not found\n"), NotFound, "404 page not found"),
     "expired": (faults.refuse(status.expired()), Gone, "too old"),

@@ -86,7 +86,7 @@ def refusal(
     error = kind(
         server,
         f"cannot {call.verb} {_what(call)}: {message or 'no reason given'}",
-        _advice(kind, call, code),
+        _advice(kind, call, code, message),
         code=code,
         reason=(status.reason or "") if status else "",
         message=message,
@@ -135,11 +135,14 @@ def _what(call: ApiCall) -> str:
     return one_line(f"{call.resource}{name}{space}")
 
 
-def _advice(kind: type[StatusError], call: ApiCall, code: int) -> str:
+def _advice(kind: type[StatusError], call: ApiCall, code: int, message: str) -> str:
     if kind is Unauthorized:
         return "the credential of this context is missing, unknown to the server or expired"
     if kind is Forbidden:
-        return f'a Role must allow "{call.verb}" on "{call.resource}"'
+        # What authorization refuses is told like this (ForbiddenMessage in apiserver's responsewriters/errors.go); a namespace
+        # that is being deleted, Pod Security and other admission have words of their own, and no Role would help.
+        refused = not message or " cannot " in message
+        return f'a Role must allow "{call.verb}" on "{call.resource}"' if refused else ""
     return f"HTTP {code}" if kind in (StatusError, ServerError) else ""
 
 

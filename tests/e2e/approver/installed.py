@@ -60,21 +60,26 @@ class InstalledApprover:
 
     cluster: Cluster
 
-    def pods(self) -> list[ApproverPod]:
+    def _listed(self) -> list[dict[str, Any]]:
+        """Also those that are ending."""
         words = ("get", "pods", "-n", NAMESPACE, "-l", f"app.kubernetes.io/name={NAME}")
-        items = json.loads(self.cluster.kubectl(*words, "-o", "json").stdout)["items"]
+        found = json.loads(self.cluster.kubectl(*words, "-o", "json").stdout)
+        items: list[dict[str, Any]] = found["items"]
+        return items
+
+    def pods(self) -> list[ApproverPod]:
         return [
             ApproverPod(each["metadata"]["name"], self.cluster, each["spec"]["nodeName"])
-            for each in items
+            for each in self._listed()
             if each["spec"].get("nodeName") and not each["metadata"].get("deletionTimestamp")
         ]
 
     def scale(self, replicas: int) -> None:
-        """As many pods, all of them ready."""
+        """As many pods, all of them ready, and none of those before that is still ending."""
         words = ("scale", "deployment", NAME, "-n", NAMESPACE, f"--replicas={replicas}")
         self.cluster.kubectl(*words)
         self.cluster.kubectl(*_READY, seconds=130)
-        eventually(lambda: len(self.pods()) == replicas, f"{replicas} pods")
+        eventually(lambda: len(self._listed()) == replicas, f"{replicas} pods")
 
     def holder(self) -> str:
         """Who holds the Lease."""
@@ -113,10 +118,7 @@ class InstalledApprover:
 def installed(
     cluster: Cluster, image: str, *words: str, rule: str = "sim-*"
 ) -> Iterator[InstalledApprover]:
-    """Installed as an operator does it, with a rule for new nodes; removed afterwards, with all that it has written.
-
-    The namespace is asked to go, too. It stays as long as the metrics API does not answer.
-    """
+    """Installed as an operator does it, with a rule for new nodes; removed afterwards, with all that it has written."""
     clean(cluster)
     chosen = ("--new-nodes", "rule", "--new-node-names", rule, "--new-node-cidr", NETWORK)
     more = ("--new-nodes-per-hour", "1000", *words)
@@ -129,12 +131,16 @@ def installed(
 
 
 def clean(cluster: Cluster) -> Ran:
-    """Nothing of an approver is there any more."""
-    ran = cluster.kubevouch("approver", "remove", "--pins", "--yes")
+    """Nothing of an approver is there any more. A namespace can go only while the metrics API answers."""
+    ran = cluster.kubevouch("approver", "remove", "--pins", "--yes", "--wait", "3m")
     assert ran.code == 0, ran
-    words = ("wait", f"namespace/{NAMESPACE}", "--for=delete", "--timeout=90s")
-    cluster.kubectl(*words, seconds=100)
     return ran
+
+
+def clean_up(cluster: Cluster) -> None:
+    """The same from whatever state a test has left."""
+    cluster.state("healthy")
+    clean(cluster)
 
 
 def granted(cluster: Cluster) -> set[tuple[str, str]]:

@@ -133,11 +133,13 @@ def test_a_held_csr_explains_itself(approver: InstalledApprover, site: Joining) 
     said = approver.cluster.kubevouch("csr", "explain", name)
     explained = " ".join(said.out.split())
     assert "no pin, inventory or record of the approver knows it" in explained, said.out
-    (line,) = [
+    lines = [
         each
         for each in approver.leader().log()
         if each.get("csr") == name and each["msg"] == "Held"
     ]
+    assert len(lines) == 1, lines
+    (line,) = lines
     assert line["why"].startswith(note[:200])
     assert line["node"] == node.name
 

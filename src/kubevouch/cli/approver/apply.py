@@ -9,6 +9,7 @@ from kubevouch.cli.approver.changes import Change, apply_all, changes, delete
 from kubevouch.cli.approver.installation import (
     DECIDED_BY,
     DEPLOYMENT,
+    NAMESPACE,
     Enforcement,
     Manifest,
     Settings,
@@ -55,9 +56,14 @@ class InstallOptions:
 
 
 def run(terminal: Terminal, access: ClusterAccess, options: InstallOptions) -> ExitCode:
-    """0: applied and ready. 4: declined, in conflict, or applied and not ready in time."""
+    """0: applied and ready. 4: declined, in conflict, the namespace is being deleted, or applied and not ready in time."""
     present = with_api(terminal, access, look_around)
     _check(options, present)
+    if present.leaving:
+        seen = "is being deleted, and nothing can be made in it"
+        terminal.error(f"namespace {NAMESPACE}: {seen}. What keeps it: {present.leaving}")
+        terminal.note("Nothing was changed. The same command works once it is gone.")
+        return ExitCode.STOPPED
     _say_who_else(terminal, present)
     settings = _settings(terminal, options, present)
     wanted = manifests(settings)

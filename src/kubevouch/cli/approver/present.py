@@ -16,6 +16,7 @@ from kubevouch.cli.approver.installation import (
     Manifest,
     everything,
 )
+from kubevouch.cli.approver.leaving import why_it_is_still_there
 from kubevouch.cli.approver.stored_pins import read_stored_pins
 from kubevouch.clock import Clock
 from kubevouch.evidence.approvers import OUR_APPROVER, lately_approved
@@ -50,6 +51,12 @@ class Present:
     def is_installed(self) -> bool:
         """Whether the approver's Deployment is there."""
         return f"Deployment {NAMESPACE}/{DEPLOYMENT}" in self.live
+
+    @property
+    def leaving(self) -> str:
+        """What keeps our namespace, which is being deleted; empty if it is not."""
+        namespace = self.live.get(f"Namespace {NAMESPACE}")
+        return why_it_is_still_there(namespace) if namespace else ""
 
     @property
     def has_configuration(self) -> bool:

@@ -7,6 +7,7 @@ from kubevouch.approve.act.controller import LEASE
 from kubevouch.cli.approver.as_shown import ChangedSinceShown
 from kubevouch.cli.approver.changes import delete
 from kubevouch.cli.approver.installation import NAMESPACE, Manifest, everything
+from kubevouch.cli.approver.leaving import wait_until_gone
 from kubevouch.cli.approver.present import Present, look_around
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.rollout import named
@@ -40,9 +41,21 @@ class _Removal:
     namespace_stays: str
     """Why the namespace is not deleted although all that is ours goes; empty otherwise."""
 
+    @property
+    def namespace(self) -> str:
+        """UID of our namespace, if it goes; else empty."""
+        goes = any(each.resource.kind == "Namespace" for each in self.going)
+        live = self.present.live.get(f"Namespace {NAMESPACE}") if goes else None
+        return str(live["metadata"]["uid"]) if live else ""
 
-def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> ExitCode:
-    """Deletes what is ours. pins: with all that is known of nodes, and the namespace, unless others' objects are in it."""
+
+def run(
+    terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool, wait: float
+) -> ExitCode:
+    """Deletes what is ours. pins: with all that is known of nodes, and the namespace, unless others' objects are in it.
+
+    wait: seconds until the namespace must be gone. 4: declined, stopped on the way, or it is not gone by then.
+    """
 
     async def looking(api: ApiClient, clock: Clock) -> _Removal:
         return await _look(api, clock, pins=pins)
@@ -59,9 +72,9 @@ def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> 
     count = len(found.going) + len(found.maps)
     terminal.confirm(f"delete these {count} objects, on {named(access)}", yes=yes)
 
-    gone = 0
+    gone, namespace = 0, found.namespace
 
-    async def deleting(api: ApiClient, _: Clock) -> None:
+    async def deleting(api: ApiClient, clock: Clock) -> str:
         nonlocal gone
         if any(each.resource.kind == "Namespace" for each in found.going):
             await _check_that_the_namespace_may_go(api)
@@ -71,13 +84,23 @@ def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> 
         for manifest in found.going:
             await delete(api, manifest)
             gone += 1
+        return await wait_until_gone(api, clock, terminal, wait, namespace) if namespace else ""
 
     try:
-        with_api(terminal, access, deleting)
+        keeps = with_api(terminal, access, deleting)
     except KubevouchError as error:
         terminal.error(one_line(str(error)))
         terminal.note(
             f"It stopped after {gone} of {count} objects. The same command goes on with it, once that is mended."
+        )
+        return ExitCode.STOPPED
+    if keeps:
+        terminal.out(f"{count - 1} objects are deleted.")
+        terminal.error(
+            f"namespace {NAMESPACE}: is still being deleted after {wait:.0f} s. What keeps it: {keeps}"
+        )
+        terminal.note(
+            "Kubernetes goes on with it. Until it is gone, nothing can be installed there."
         )
         return ExitCode.STOPPED
     terminal.out(f"{count} objects are deleted." + ("" if pins else " What was pinned stays."))
