@@ -64,11 +64,7 @@ def run(
     if not found.going and not found.maps:
         terminal.out("There is nothing to remove: no approver is installed here.")
         return ExitCode.OK
-    for manifest in found.going:
-        terminal.out(f"- {manifest}")
-    for each in found.maps:
-        terminal.out(f"- ConfigMap {each.namespace}/{each.name}: {counted(len(each.data), 'node')}")
-    _warn(terminal, found)
+    _show(terminal, found)
     count = len(found.going) + len(found.maps)
     terminal.confirm(f"delete these {count} objects, on {named(access)}", yes=yes)
 
@@ -76,7 +72,7 @@ def run(
 
     async def deleting(api: ApiClient, clock: Clock) -> str:
         nonlocal gone
-        if any(each.resource.kind == "Namespace" for each in found.going):
+        if namespace:
             await _check_that_the_namespace_may_go(api)
         for each in found.maps:
             await api.delete(CONFIG_MAPS, each.name, each.namespace, uid=each.uid)
@@ -105,6 +101,14 @@ def run(
         return ExitCode.STOPPED
     terminal.out(f"{count} objects are deleted." + ("" if pins else " What was pinned stays."))
     return ExitCode.OK
+
+
+def _show(terminal: Terminal, found: _Removal) -> None:
+    for manifest in found.going:
+        terminal.out(f"- {manifest}")
+    for each in found.maps:
+        terminal.out(f"- ConfigMap {each.namespace}/{each.name}: {counted(len(each.data), 'node')}")
+    _warn(terminal, found)
 
 
 async def _look(api: ApiClient, clock: Clock, *, pins: bool) -> _Removal:
