@@ -33,8 +33,11 @@ def running_approver(evidence: Evidence) -> Approver | None:
     for approver in known:
         if approver.running:
             return approver
-    # What one approved whose pods are known not to be ready, it approved before they went.
-    return lately_approved(evidence.csrs.or_else(()), but={each.name for each in known})
+    # What one approved whose pods are known not to be ready, it approved before they went; and ours, which has neither a
+    # Deployment nor a Lease that somebody holds, before it was taken out.
+    ours = evidence.our_approver
+    gone = {OUR_APPROVER} if ours.is_known and ours.value is None else set()
+    return lately_approved(evidence.csrs.or_else(()), but={*gone, *(each.name for each in known)})
 
 
 def has_no_approver(evidence: Evidence) -> bool:
