@@ -17,7 +17,12 @@ from kubevouch.cli.common.runs import keep_run
 from kubevouch.cli.common.ssh_choice import with_ssh_config
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.fix.again import commands_of
-from kubevouch.cli.fix.approver_pins import PinsOfPlan, pins_of_plan, write_pins_of
+from kubevouch.cli.fix.approver_pins import (
+    PinsOfPlan,
+    pins_of_plan,
+    say_which_are_outdated,
+    write_pins_of,
+)
 from kubevouch.cli.fix.ending import tell_who_approves
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode
@@ -59,6 +64,7 @@ def apply_plan(
         return checked, await pins_of_plan(api, plan, clock, left)
 
     checked, pins = with_api(terminal, access, checking)
+    say_which_are_outdated(terminal, pins)
     if what := what_is_to_be_done(plan, checked.found, writes_config_map=checked.writes_config_map):
         _ask(terminal, checked, f"{what}{pins.intent}, on {named(access)}", timeouts, yes=yes)
         keep_run(plan, terminal.environment)

@@ -1,0 +1,58 @@
+"""Which of the approver's pins say otherwise than a plan has proven: the approver would hold those nodes' CSRs."""
+
+import msgspec
+import pytest
+
+from kubevouch.cli.fix.approver_pins import outdated_pins
+from kubevouch.policy.claims import Claim, NameSource
+from kubevouch.policy.sources.pinned import PinnedNode
+from kubevouch.policy.sources.stored import Unreadable
+from kubevouch.rollout.decide.plan import ChangeKind, NodePlan
+
+NODE = NodePlan(
+    node="worker-1",
+    uid="uid-1",
+    machine_id="machine-1",
+    host="worker-1",
+    host_key="",
+    control_plane=False,
+    kubelet_version="v1.36.3",
+    change=ChangeKind.APPROVE,
+    dial=("192.0.2.1",),
+    port=10250,
+    names=(Claim("worker-1", NameSource.NODE_NAME),),
+    addresses=(
+        Claim("192.0.2.1", NameSource.SSH_HOST_KEY),
+        Claim("192.0.2.9", NameSource.NODE_STATUS),
+    ),
+)
+PIN = PinnedNode("worker-1", "uid-1", ("worker-1",), ("192.0.2.1",), machine_id="machine-1")
+
+
+@pytest.mark.parametrize(
+    "pin",
+    [
+        PIN,
+        msgspec.structs.replace(PIN, uid="", machine_id=""),
+        msgspec.structs.replace(PIN, addresses=("192.0.2.1", "192.0.2.7")),
+    ],
+    ids=["the same", "of any Node of the name", "more than the plan knows"],
+)
+def test_a_pin_that_has_all_that_is_proven_is_good(pin: PinnedNode) -> None:
+    assert outdated_pins([NODE], {"worker-1": pin}) == ()
+
+
+@pytest.mark.parametrize(
+    "pin",
+    [
+        msgspec.structs.replace(PIN, uid="uid-0"),
+        msgspec.structs.replace(PIN, machine_id="machine-0"),
+        msgspec.structs.replace(PIN, addresses=("192.0.2.9",)),
+        msgspec.structs.replace(PIN, names=()),
+        Unreadable("kubevouch-pins-1", "version 9", "1 was expected"),
+    ],
+    ids=["another Node", "another machine", "another address", "no name", "unreadable"],
+)
+def test_a_pin_of_something_else_is_told(pin: PinnedNode | Unreadable) -> None:
+    other = msgspec.structs.replace(NODE, node="worker-2")
+    assert outdated_pins([NODE, other], {"worker-1": pin}) == ("worker-1",)
