@@ -188,6 +188,20 @@ async def test_what_is_decided_stays_as_it_is_and_the_others_are_denied(
     assert writes(waiting) == ["csr-w7"]
 
 
+async def test_what_is_decided_stays_as_it_is_and_the_others_are_approved(
+    kubevouch: Program, waiting: Stage
+) -> None:
+    denied = waiting.server.store.get(CSRS, "csr-w8")
+    denied["status"] = {"conditions": [{"type": "Denied", "status": "True", "reason": "Nobody"}]}
+    waiting.server.store.put(CSRS, denied)
+    ran = await kubevouch("csr", "approve", "csr-w8", "csr-w9", "--yes")
+    assert ran.code == 1, ran
+    said = " ".join(ran.out.split())
+    assert "csr-w8 stays as it is: it is denied already (Nobody), and that cannot be" in said
+    assert "held by" not in said
+    assert writes(waiting) == ["csr-w9"]
+
+
 async def test_only_serving_csrs_are_denied(kubevouch: Program, waiting: Stage) -> None:
     put_csr(waiting, "csr-client", NODE, signer="kube-apiserver-client-kubelet")
     for name, told in (("csr-client", "is for the signer"), ("csr-9", "there is no such CSR")):

@@ -1,5 +1,6 @@
 """Approving CSRs: the policy first, then the operator, then one by one at the version that was judged."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kubevouch.cli.common.connect import with_api
@@ -50,19 +51,21 @@ def approve_named(
     *,
     yes: bool,
 ) -> ExitCode:
-    """Approves the CSRs of these names, each only if every rule passes."""
+    """Approves the CSRs of these names, each only if every rule passes. One that is decided about already is a finding."""
 
     async def judge(api: ApiClient, clock: Clock) -> list[Judged]:
         evidence = await sources.gather(api, Inquiry(clock))
         warn(terminal, sources.unused(evidence.cluster))
-        found = [await serving_csr(api, name, expected=_EXPECTED) for name in names]
+        found = [await serving_csr(api, name, expected=_EXPECTED) for name in dict.fromkeys(names)]
         return [judged(each, sources, evidence, clock) for each in found]
 
-    seen = with_api(terminal, access, judge)
+    found = with_api(terminal, access, judge)
+    waiting, settled = undecided(terminal, [each.found for each in found])
+    seen = [each for each in found if each.found in waiting]
     for each in seen:
         if not each.passes:
             print_decision(terminal, each.judgement, each.node)
-    codes = [EXIT[each.decision.outcome] for each in seen]
+    codes = [*settled, *(EXIT[each.decision.outcome] for each in seen)]
     passing = [each for each in seen if each.passes]
     if not passing:
         return combined_exit_code(codes)
@@ -72,6 +75,28 @@ def approve_named(
     what = f"approve on {where(access)}, which cannot be undone: {vouched}{unasked(passing)}"
     terminal.confirm(what, yes=yes)
     return combined_exit_code([*codes, approve_judged(terminal, access, passing, sources)])
+
+
+def undecided(
+    terminal: Terminal, found: Sequence[CertificateSigningRequest]
+) -> tuple[list[CertificateSigningRequest], list[ExitCode]]:
+    """Those that nobody has decided about; of each other one it is said that it stays as it is, which is a finding."""
+    settled = [each for each in found if each.status.conditions]
+    for each in settled:
+        terminal.wrapped(f"{each.name} stays as it is: {_what_was_decided(each)}")
+    return [each for each in found if not each.status.conditions], [ExitCode.FINDINGS] * len(
+        settled
+    )
+
+
+def _what_was_decided(found: CertificateSigningRequest) -> str:
+    """What somebody has decided, and what that means."""
+    condition = found.status.conditions[0]
+    words = {"Approved": "approved", "Denied": "denied", "Failed": "failed"}
+    what = f"it is {words.get(condition.type, condition.type)} already ({condition.reason})"
+    if found.condition("Approved") and found.status.certificate:
+        return f"{what}, and its certificate is good until it ends"
+    return f"{what}, and that cannot be withdrawn"
 
 
 def judged(

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.csr.approve import decided, where
+from kubevouch.cli.csr.approve import decided, undecided, where
 from kubevouch.cli.csr.find import serving_csr
 from kubevouch.cli.csr.render import COLUMNS, undecided_row
 from kubevouch.clock import Clock
@@ -37,11 +37,7 @@ def deny_named(
         return found, clock.now()
 
     found, at = with_api(terminal, access, look)
-    settled = [each for each in found if each.status.conditions]
-    for each in settled:
-        terminal.wrapped(f"{each.name} stays as it is: {_decided(each)}")
-    codes = [ExitCode.FINDINGS for _ in settled]
-    waiting = [each for each in found if not each.status.conditions]
+    waiting, codes = undecided(terminal, found)
     if not waiting:
         return combined_exit_code(codes)
     terminal.table(COLUMNS[:4], [undecided_row(each, at) for each in waiting])
@@ -65,16 +61,6 @@ def _deny(
         return combined_exit_code(codes)
 
     return with_api(terminal, access, work)
-
-
-def _decided(found: CertificateSigningRequest) -> str:
-    """What somebody has decided, and what that means."""
-    condition = found.status.conditions[0]
-    words = {"Approved": "approved", "Denied": "denied", "Failed": "failed"}
-    what = f"it is {words.get(condition.type, condition.type)} already ({condition.reason})"
-    if found.condition("Approved") and found.status.certificate:
-        return f"{what}, and its certificate is good until it ends"
-    return f"{what}, and that cannot be withdrawn"
 
 
 def _checked(reason: str) -> str:
