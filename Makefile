@@ -94,7 +94,7 @@ docs: $(READY) ## write docs/findings from the catalogue
 oracle: $(READY) ## judge the corpus anew with Go and record its answers
 	$(BIN)/python -m real.oracle.corpus
 
-demo: $(READY) $(if $(BED),$(IMAGE_BEFORE)) ## tell the story on a lab of its own, in about a minute [FAST=1] [BED=1: on the bed]
+demo: $(READY) $(if $(BED),$(IMAGE_BEFORE)) ## tell the story on a lab of its own, in some two minutes [FAST=1] [BED=1: on the bed]
 	$(if $(BED),$(BIN)/python -m real story $(if $(FAST),--fast),FAST=$(FAST) $(BIN)/python -m demo)
 
 picture: $(READY) ## draw the README's picture of the story anew
