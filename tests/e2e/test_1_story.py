@@ -1,6 +1,7 @@
 """From metrics-server 0/3 to `kubectl top`, on a cluster whose kubelets' certificates have expired; and eleven months later."""
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from cryptography.x509 import load_der_x509_certificate
 from real.prober import read
 
 from .approver.installed import InstalledApprover
+from .bed_cluster import BedCluster
 from .cluster import Cluster, Node
 from .told import (
     KUBELET,
@@ -25,6 +27,18 @@ from .told import (
     ready_metrics_servers,
     serving_requests,
 )
+
+
+@pytest.fixture(scope="session")
+def cluster(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Of labs one of its own: each stop of a kubelet is counted, also one that an earlier test would have left to come."""
+    if isinstance(cluster, BedCluster):
+        yield cluster
+        return
+    from tests.e2e.lab_cluster import lab
+
+    with lab(tmp_path_factory.mktemp("story")) as untouched:
+        yield untouched
 
 
 def test_from_0_of_3_to_kubectl_top_without_a_dark_handshake(
