@@ -108,7 +108,7 @@ def test_of_those_that_are_crowded_out_the_first_digits_are_kept_and_of_a_crowd_
 
 
 def test_a_crowd_is_no_larger_for_being_told_again() -> None:
-    """A process that begins is told of every CSR of the last hour again, and knows from its records what was crowded out."""
+    """A new process sees every CSR of the last hour again. Its records say which certificates no longer had room, so none counts twice."""
     crowd = [asked(f"{number:064}"[::-1], 5) for number in range(3 * MOST_CREDENTIALS)]
     known = NodeStanding("uid-1")
     for csr in crowd:

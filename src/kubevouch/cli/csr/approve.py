@@ -61,7 +61,8 @@ def approve_named(
 
     found = with_api(terminal, access, judge)
     waiting, settled = undecided(terminal, [each.found for each in found])
-    seen = [each for each in found if each.found in waiting]
+    undecided_names = {each.name for each in waiting}
+    seen = [each for each in found if each.found.name in undecided_names]
     for each in seen:
         if not each.passes:
             print_decision(terminal, each.judgement, each.node)

@@ -50,6 +50,7 @@ async def pins_of_plan(
     except KubevouchError as error:
         return PinsOfPlan(problem=str(error))
     by = f"fix, run {plan.run}"
+    proven = [each for each in plan.nodes if each.node in left]
     return PinsOfPlan(
         tuple(
             PinnedNode(
@@ -64,10 +65,10 @@ async def pins_of_plan(
                     claim.value for claim in (*each.names, *each.addresses) if claim.by_operator
                 ),
             )
-            for each in plan.nodes
-            if each.node in left and each.node not in stored.pins
+            for each in proven
+            if each.node not in stored.pins
         ),
-        outdated=outdated_pins((each for each in plan.nodes if each.node in left), stored.pins),
+        outdated=outdated_pins(proven, stored.pins),
     )
 
 
