@@ -9,8 +9,8 @@ STATE  ?= expired
 K8S    ?= 1.36.3
 # What the long tier runs besides: the oldest version that the bed can be made of.
 OLDEST ?= 1.34.4
-# Tests run in that many processes. Those of one file of the e2e tests stay together: they tell one story.
-JOBS   ?= 2
+# Tests run in that many processes, one more than the cores: half of their time they wait. Those of one file of the e2e tests stay together: they tell one story.
+JOBS   ?= 3
 APART  := -n $(JOBS) --dist worksteal
 BY_FILE := -n $(JOBS) --dist loadfile
 # What runs on the bed needs the container image before, where it can be built: inside the bed's network nothing can be fetched.

@@ -105,6 +105,7 @@ def test_a_run_that_never_began_is_not_undone_twice(
         assert "undone before" not in ran.out, ran
 
 
+@pytest.mark.long_on_the_bed
 def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
     expired: Cluster, worker: Node, tmp_path: Path
 ) -> None:
@@ -139,6 +140,7 @@ def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
     eventually(lambda: kubelet_files(worker) == before, "the switch", seconds=180)
 
 
+@pytest.mark.long_on_the_bed
 def test_a_finished_run_begun_again_changes_and_promises_nothing(
     expired: Cluster, tmp_path: Path
 ) -> None:
@@ -184,6 +186,7 @@ def test_a_plan_that_leaves_out_every_node_is_not_applied(
     assert "approve" not in applied.err, applied
 
 
+@pytest.mark.long_on_the_bed
 def test_nodes_that_were_left_out_are_told_at_the_end_and_by_the_exit_code(
     expired: Cluster, worker: Node, tmp_path: Path
 ) -> None:
@@ -200,6 +203,7 @@ def test_nodes_that_were_left_out_are_told_at_the_end_and_by_the_exit_code(
     assert config_map(expired) == before
 
 
+@pytest.mark.long_on_the_bed
 def test_a_node_taken_out_of_the_plan_by_hand_leaves_the_config_map_alone(
     expired: Cluster, tmp_path: Path
 ) -> None:
@@ -249,6 +253,7 @@ def test_the_prompt_names_what_will_be_vouched_for(
     assert "its ssh host key answered there" in ran.err, ran
 
 
+@pytest.mark.long_on_the_bed
 def test_a_plan_that_only_approves_promises_no_backup_and_no_undo(
     cluster: Cluster, tmp_path: Path
 ) -> None:

@@ -88,6 +88,7 @@ def _events(cluster: Cluster) -> str:
     return cluster.kubectl(*words).stdout
 
 
+@pytest.mark.long_on_the_bed
 def test_doctor_and_verify_know_it_as_any_other_approver(installed: Cluster) -> None:
     _all_serve(installed)
     for told in (installed.kubevouch("doctor").out, installed.kubevouch("verify").out):
@@ -234,6 +235,7 @@ def test_fix_pins_what_its_plan_proved_and_the_approver_approves(
     assert cluster.kubevouch("approver", "selftest").code == 0
 
 
+@pytest.mark.long_on_the_bed
 def test_where_the_approver_holds_what_fix_has_proven_fix_waits_and_says_so(
     nobody_pinned: Cluster, tmp_path: Path
 ) -> None:
