@@ -17,7 +17,7 @@ BY_FILE := -n $(JOBS) --dist loadfile
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: image image-lock lab-e2e lab-soak demo picture docs story bench bench-approver help test coverage mutation check format locks clean oracle real real-long real-up real-state real-down
+.PHONY: image image-lock lab-e2e lab-soak demo picture docs story bench bench-approver bench-metrics help test coverage mutation check format locks clean oracle real real-long real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -130,6 +130,10 @@ bench: $(READY) ## speed as ratios against named peers; doctor where a bed is up
 # On a lab; on the bed that is up: .venv/bin/python -m real exec -- .venv/bin/python -m bench.approver
 bench-approver: $(READY) ## the approver against unchecked PUTs of /approval: rate, calls, each rule, p99, memory
 	$(BIN)/python -m bench.approver
+
+# Needs Go, and no bed: `.venv/bin/python -m bench.metrics --help` tells how to run a part of it, or another server.
+bench-metrics: $(READY) ## the metrics server against the real one, before the same 4, 100, 1,000 and 5,000 simulated kubelets
+	$(BIN)/python -m bench.metrics
 
 clean: ## remove the virtual environment and what tools left here
 	rm -rf $(VENV) mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

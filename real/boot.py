@@ -39,7 +39,7 @@ class Boot:
         Raises:
             BedError: a step failed.
         """
-        built = programs.build(self.folders, self.version)
+        built = programs.build(self.folders, programs.modules(self.version))
         root = rootfs.build(self.folders)
         wanted = images.wanted(built, self.version)
         archives = images.build(self.folders, built, wanted)

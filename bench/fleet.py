@@ -1,0 +1,84 @@
+"""A cluster of simulated kubelets and its API server in one Go process (real/programs/fleet): no bed is needed."""
+
+import contextlib
+import json
+import os
+import ssl
+import subprocess
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from real.layout import Folders
+from real.programs import FLEET, METRICS_SERVER, build
+
+
+@dataclass(frozen=True)
+class Served:
+    """What one account was served: pages, compressed ones, the nodes that have served one.
+
+    longest_gap: seconds between two pages of a node since this was asked before.
+    """
+
+    pages: int
+    packed: int
+    longest_gap: float
+    nodes: int
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A fleet that runs. folder: where its certificates and kubeconfigs are."""
+
+    folder: Path
+    url: str
+    nodes: int
+    pods: int
+    """On each node."""
+
+    @property
+    def authority(self) -> Path:
+        """Of the API server and of every kubelet."""
+        return self.folder / "ca.crt"
+
+    def kubeconfig(self, account: str) -> Path:
+        """With the account's token."""
+        return self.folder / f"kubeconfig-{account}"
+
+    def served(self, account: str) -> Served:
+        """So far."""
+        request = urllib.request.Request(
+            f"{self.url}/fleet", headers={"Authorization": f"Bearer {account}"}
+        )
+        context = ssl.create_default_context(cafile=str(self.authority))
+        with urllib.request.urlopen(request, context=context) as answer:
+            return Served(**json.load(answer))
+
+
+def programs() -> tuple[Path, Path]:
+    """The fleet and the real metrics-server, built where they are not in the cache yet."""
+    built = build(Folders.of(os.environ), (FLEET, METRICS_SERVER))
+    return built.paths["fleet"], built.paths["metrics-server"]
+
+
+@contextlib.contextmanager
+def fleet(
+    program: Path, folder: Path, accounts: Sequence[str], *, nodes: int, pods: int, mix: str
+) -> Iterator[Fleet]:
+    """It runs while the block lasts. mix: percentages of kinds of nodes, see the program's help."""
+    folder.mkdir(parents=True)
+    words = [str(program), "-folder", str(folder), "-tokens", ",".join(accounts)]
+    words += ["-nodes", str(nodes), "-pods", str(pods), "-mix", mix]
+    if nodes > 1000:
+        # The pages of thousands at the usual level would take the cores from those who are measured.
+        words += ["-gzip-level", "1"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None
+        try:
+            said = process.stdout.readline().split()
+            assert said[:1] == ["ready"], f"the fleet: {said}"
+            yield Fleet(folder, said[1], nodes, pods)
+        finally:
+            process.kill()

@@ -1,0 +1,3 @@
+module kubevouch/real/programs/fleet
+
+go 1.26.0
