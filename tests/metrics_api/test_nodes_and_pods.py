@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kubevouch.metrics.running_pods import RunningPods
 from kubevouch.metrics.serving.api import MetricsApi
 from kubevouch.serve.messages import HttpRequest, HttpResponse
 from tests.support.clocks import WoundClock
@@ -15,10 +16,7 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 PREFIX = "/apis/metrics.k8s.io/v1beta1"
 FLEET = FixedFleet(
     {each.name: each for each in (node("n2"), node("n1", zone="a", tier="1"), node("n3"))},
-    {
-        (each.namespace, each.name): each
-        for each in (pod("b", "p"), pod("a", "q", app="x"), pod("a", "p", app="y"), pod("a", "new"))
-    },
+    RunningPods([pod("b", "p"), pod("a", "q", app="x"), pod("a", "p", app="y"), pod("a", "new")]),
 )
 STORE = metered(
     {"n1": (156433217, 1062510592), "n2": (2_000_000_000, 1536), "gone": (1, 1)},
@@ -204,14 +202,40 @@ async def test_a_table_is_what_kubectl_get_prints() -> None:
     assert (nothing["rows"], nothing["columnDefinitions"]) == (None, None)
 
 
+async def test_only_the_metadata_of_objects_can_be_asked_for() -> None:
+    """As clients that count or watch labels do; a list has a form of its own."""
+    partial = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+    several = partial.replace("Metadata;", "MetadataList;").replace("v1;", "v1beta1;")
+    own = {
+        "kind": "PartialObjectMetadata",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": POD["metadata"],
+    }
+    assert await told("/namespaces/a/pods/p", accept=partial) == own
+    assert await told("/namespaces/a/pods", accept=several) == {
+        "kind": "PartialObjectMetadataList",
+        "apiVersion": "meta.k8s.io/v1beta1",
+        "metadata": {},
+        "items": [{**own, "apiVersion": "meta.k8s.io/v1beta1"}],
+    }
+    for path, accept, what in (
+        ("/pods", partial, "PartialObjectMetadata, but the requested object is a list (*metrics.PodMetricsList)"),
+        ("/nodes/n1", several, "PartialObjectMetadataList, but the requested object is not a list (*metrics.NodeMetrics)"),
+    ):  # fmt: skip
+        answer = await ask(path, accept=accept)
+        assert answer.code == 406
+        assert json.loads(answer.body)["message"] == f"you requested {what}"
+
+
 FORMS = {
     "application/vnd.kubernetes.protobuf, */*": "NodeMetricsList",
     "*/*": "NodeMetricsList",
     "application/json": "NodeMetricsList",
     "application/json;q=0.5, application/json;as=Table;v=v1beta1;g=meta.k8s.io": "Table",
     "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json": (
-        "NodeMetricsList"
+        "PartialObjectMetadataList"
     ),
+    "application/json;as=Other;v=v1;g=meta.k8s.io,application/json": "NodeMetricsList",
 }
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from kubevouch.metrics.fleet import FleetNode, RunningPod
+from kubevouch.metrics.fleet import FleetNode
 from kubevouch.metrics.points import NodePoints, PodKey, Point
+from kubevouch.metrics.running_pods import RunningPod, RunningPods
 from kubevouch.metrics.store import MetricsStore
 
 AT = datetime(2026, 11, 24, 23, 3, 0, 456_000, tzinfo=UTC)
@@ -17,7 +18,7 @@ class FixedFleet:
     """Nodes and pods that the API server would have."""
 
     nodes: Mapping[str, FleetNode] = field(default_factory=dict)
-    pods: Mapping[PodKey, RunningPod] = field(default_factory=dict)
+    pods: RunningPods = field(default_factory=RunningPods)
     synced: bool = True
 
 

@@ -17,7 +17,7 @@ from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch import Deleted, Synced, Upserted, Watch
 from kubevouch.kube.resources import NODES, PODS, Narrow, Node, Object, Resource
-from kubevouch.metrics.points import PodKey
+from kubevouch.metrics.running_pods import RunningPod, RunningPods
 
 METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"
 """Annotation of a Node with the path of its kubelet's metrics (pkg/scraper/client/resource/client.go)."""
@@ -44,15 +44,6 @@ class FleetNode(msgspec.Struct, frozen=True):
     port: int
     path: str
     ready: bool
-
-
-class RunningPod(msgspec.Struct, frozen=True):
-    """A running pod: what selectors match, and the name of its node."""
-
-    namespace: str
-    name: str
-    labels: Mapping[str, str]
-    node: str
 
 
 class KubeletAddressing(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +87,7 @@ class Fleet(Protocol):
         ...
 
     @property
-    def pods(self) -> Mapping[PodKey, RunningPod]:
+    def pods(self) -> RunningPods:
         """Every running pod, by namespace and name."""
         ...
 
@@ -138,7 +129,7 @@ class WatchedFleet:
         self._addressing = addressing
         self._handler = handler
         self._nodes: dict[str, FleetNode] = {}
-        self._pods: dict[PodKey, RunningPod] = {}
+        self._pods = RunningPods()
         self._listed: set[str] = set()
         self._node_watch = Watch(
             api,
@@ -163,7 +154,7 @@ class WatchedFleet:
         return self._nodes
 
     @property
-    def pods(self) -> Mapping[PodKey, RunningPod]:
+    def pods(self) -> RunningPods:
         """Every running pod, by namespace and name."""
         return self._pods
 
@@ -199,10 +190,9 @@ class WatchedFleet:
                 case Upserted(object=pod):
                     labels = _interned(pod.metadata.labels)
                     node = intern(pod.spec.node_name)
-                    found = RunningPod(intern(pod.namespace), pod.name, labels, node)
-                    self._pods[found.namespace, found.name] = found
+                    self._pods.put(RunningPod(intern(pod.namespace), pod.name, labels, node))
                 case Deleted(key=key):
-                    self._pods.pop(key, None)
+                    self._pods.remove(key)
                 case Synced():
                     self._listed.add("pods")
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, Self
 
 from kubevouch import __version__
 from kubevouch.serve.attributes import attributes_of
 from kubevouch.serve.authentication import Authenticator, NotAuthenticated
 from kubevouch.serve.authorization import Authorizer
 from kubevouch.serve.logs import Log
-from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse, json_response
+from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse, Pieces, json_response
 from kubevouch.serve.statuses import internal_error, no_such_path, too_many_requests, unauthorized
 
 MAX_IN_FLIGHT: Final = 400
@@ -37,15 +37,26 @@ class AccessGate:
         if self._in_flight >= MAX_IN_FLIGHT:
             return too_many_requests()
         self._in_flight += 1
+        answer: HttpResponse | None = None
         try:
-            return await self._answer(request)
+            answer = await self._answer(request)
         except Exception as error:  # noqa: BLE001 - an error in one request must not end the server
-            self._log.error(
-                f"{type(error).__name__}: {error}", "Observed a panic", path=request.path
-            )
+            self.report(request, error)
             return internal_error(request.path, "the server failed while it answered")
         finally:
-            self._in_flight -= 1
+            if answer is None or answer.rest is None:
+                self.leave()
+        if answer.rest is None:
+            return answer
+        return replace(answer, rest=_InFlight(self, request, answer.rest))
+
+    def leave(self) -> None:
+        """A request is no longer in flight."""
+        self._in_flight -= 1
+
+    def report(self, request: HttpRequest, error: Exception) -> None:
+        """Logs what a handler raised."""
+        self._log.error(f"{type(error).__name__}: {error}", "Observed a panic", path=request.path)
 
     async def _answer(self, request: HttpRequest) -> HttpResponse:
         try:
@@ -79,6 +90,33 @@ class AccessGate:
             ),
             None,
         )
+
+
+class _InFlight:
+    """The rest of a body, whose request is in flight until it is closed. Its maker may not even have begun."""
+
+    def __init__(self, gate: AccessGate, request: HttpRequest, pieces: Pieces) -> None:
+        self._gate = gate
+        self._request = request
+        self._pieces = pieces
+        self._closed = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._pieces)
+        except Exception as error:
+            if not isinstance(error, StopAsyncIteration):
+                self._gate.report(self._request, error)
+            raise
+
+    async def aclose(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._gate.leave()
+            await self._pieces.aclose()
 
 
 async def version(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - a handler's signature

@@ -1,6 +1,7 @@
 """The TLS and HTTP listener: bytes become an HttpRequest, an HttpResponse becomes bytes, all within bounds."""
 
 import asyncio
+import contextlib
 import errno
 import logging
 import socket
@@ -12,7 +13,7 @@ from aiohttp import web
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse
+from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse, Pieces
 from kubevouch.serve.statuses import timed_out
 from kubevouch.tls import joined
 from kubevouch.tls.io import ServerTls, client_chain
@@ -197,7 +198,7 @@ class Listener:
                 del self._idle_since[connection]
                 _end(connection)
 
-    async def _handle(self, request: web.Request) -> web.Response:
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
         # A connection with a request in flight is not idle.
         self._idle_since.pop(request.protocol, None)
         try:
@@ -205,18 +206,52 @@ class Listener:
         finally:
             self._idle_since[request.protocol] = self._clock.monotonic()
 
-    async def _respond(self, request: web.Request) -> web.Response:
-        answer = await self._handle_in_time(_read(request))
-        body = b"" if request.method == "HEAD" else answer.body
-        headers = {"Content-Type": answer.content_type, "Cache-Control": "no-cache, private"}
-        return web.Response(status=answer.code, body=body, headers={**headers, **answer.headers})
-
-    async def _handle_in_time(self, request: HttpRequest) -> HttpResponse:
+    async def _respond(self, request: web.Request) -> web.StreamResponse:
+        begun: web.StreamResponse | None = None
         try:
             async with asyncio.timeout(_REQUEST_TIMEOUT):
-                return await self._handler(request)
-        except TimeoutError:
-            return timed_out()
+                answer = await self._handler(_read(request))
+                if answer.rest is None or request.method == "HEAD":
+                    return await _whole(request, answer)
+                begun = web.StreamResponse(status=answer.code, headers=_headers(answer))
+                await self._send(request, begun, answer.body, answer.rest)
+                return begun
+        except Exception as error:
+            if begun is None and isinstance(error, TimeoutError):
+                return await _whole(request, timed_out())
+            # The client has a part of the body already; an end without the last chunk says that it is no whole one.
+            _end(request.protocol)
+            raise
+
+    async def _send(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        body: bytes,
+        rest: Pieces,
+    ) -> None:
+        """Sends the body piece by piece. The next piece is made when the client has taken enough of those before."""
+        async with contextlib.aclosing(rest):
+            await response.prepare(request)
+            await response.write(body)
+            async for piece in rest:
+                # Writing does not wait while the client keeps up; everybody else has a turn all the same.
+                await self._clock.sleep(0)
+                if piece:
+                    await response.write(piece)
+        await response.write_eof()
+
+
+async def _whole(request: web.Request, answer: HttpResponse) -> web.Response:
+    if answer.rest is not None:
+        await answer.rest.aclose()
+    body = b"" if request.method == "HEAD" else answer.body
+    return web.Response(status=answer.code, body=body, headers=_headers(answer))
+
+
+def _headers(answer: HttpResponse) -> Mapping[str, str]:
+    common = {"Content-Type": answer.content_type, "Cache-Control": "no-cache, private"}
+    return {**common, **answer.headers}
 
 
 async def _drop_server_header(_: web.BaseRequest, answer: web.StreamResponse) -> None:

@@ -1,8 +1,8 @@
 """HTTP requests and responses as values. Handlers know these, and no HTTP library."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -48,14 +48,31 @@ class HttpRequest:
         return next(iter(self.query.get(name, ())), "")
 
 
+class Pieces(Protocol):
+    """A long body, made piece by piece while it is being sent: an asynchronous generator."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """This very object."""
+        ...
+
+    def __anext__(self) -> Awaitable[bytes]:
+        """The next piece."""
+        ...
+
+    def aclose(self) -> Awaitable[None]:
+        """Ends it, read to its end or not."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An HTTP response with its whole body."""
+    """An HTTP response with its body. rest: what follows `body`; whoever gets the response closes it in the end."""
 
     code: int
     body: bytes
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    rest: Pieces | None = None
 
 
 Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]

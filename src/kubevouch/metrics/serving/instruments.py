@@ -64,6 +64,11 @@ class Instruments:
         if reason:
             self.failures.labels(reason).inc()
 
+    def served(self, age: float, count: int) -> None:
+        """Counts measurements served. age: seconds since they were made."""
+        for _ in range(count):
+            self.freshness.observe(age)
+
     def keep_only(self, nodes: Collection[str]) -> None:
         """Removes the series of nodes that are gone."""
         for name in self._nodes - set(nodes):

@@ -1,68 +1,150 @@
-"""NodeMetrics and PodMetrics as JSON (k8s.io/metrics v1beta1/types.go), in metrics-server's forms."""
+"""NodeMetrics and PodMetrics as JSON (k8s.io/metrics v1beta1/types.go), in metrics-server's forms.
+
+They are written as text at once: a list may have 100,000 of them, and dicts between would cost as much again.
+"""
 
 import functools
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final, Protocol
 
+import msgspec
+
+from kubevouch.metrics.fleet import FleetNode
+from kubevouch.metrics.running_pods import RunningPod
 from kubevouch.metrics.store import NodeUsage, PodUsage
 from kubevouch.quantity import format_bytes, format_nanocores
-
-Object = dict[str, Any]
 
 GROUP: Final = "metrics.k8s.io"
 VERSION: Final = "v1beta1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 _SECOND: Final = 10**9
+_encode: Final = msgspec.json.Encoder().encode
 
 
-def node_metrics(name: str, labels: Mapping[str, str], used: NodeUsage, now: str) -> Object:
-    """A NodeMetrics as an item of a list. now: the time of the response, which becomes creationTimestamp."""
-    return {
-        "metadata": _metadata(name, "", labels, now),
-        "timestamp": _seconds(used.timestamp_ns // _SECOND),
-        "window": go_duration(used.window_ns),
-        "usage": _usage(used.cpu_nanocores, used.memory_bytes),
-    }
+class Item(Protocol):
+    """An object of the metrics API in pieces of JSON, from which each form of a response takes what it shows."""
+
+    @property
+    def kind(self) -> str:
+        """NodeMetrics or PodMetrics."""
+        ...
+
+    @property
+    def at_ns(self) -> int | None:
+        """When its usage was measured."""
+        ...
+
+    def metadata(self) -> str:
+        """The value of its field metadata."""
+        ...
+
+    def fields(self) -> str:
+        """Its fields after metadata."""
+        ...
+
+    def cells(self) -> str:
+        """Its cells in a table."""
+        ...
 
 
-def pod_metrics(labels: Mapping[str, str], used: PodUsage, now: str) -> Object:
-    """A PodMetrics as an item of a list. now: as in node_metrics."""
-    at = used.timestamp_ns
-    return {
-        "metadata": _metadata(used.name, used.namespace, labels, now),
-        "timestamp": None if at is None else _seconds(at // _SECOND),
-        "window": go_duration(used.window_ns),
-        "containers": [
-            {"name": each.name, "usage": _usage(each.cpu_nanocores, each.memory_bytes)}
+class NodeItem:
+    """A node. now: the time of the response, which becomes creationTimestamp."""
+
+    __slots__ = ("_node", "_now", "_used")
+    kind: Final = "NodeMetrics"
+
+    def __init__(self, node: FleetNode, used: NodeUsage, now: str) -> None:
+        self._node = node
+        self._used = used
+        self._now = now
+
+    @property
+    def at_ns(self) -> int:
+        """When its usage was measured."""
+        return self._used.timestamp_ns
+
+    def metadata(self) -> str:
+        """The value of its field metadata."""
+        return _metadata(self._node.name, "", self._node.labels, self._now)
+
+    def fields(self) -> str:
+        """Its fields after metadata."""
+        used = self._used
+        usage = _usage(used.cpu_nanocores, used.memory_bytes)
+        return f'{_times(used.timestamp_ns, used.window_ns)},"usage":{usage}'
+
+    def cells(self) -> str:
+        """Its cells in a table."""
+        used = self._used
+        return _cells(self._node.name, used.cpu_nanocores, used.memory_bytes, used.window_ns)
+
+
+class PodItem:
+    """A pod. now: as of NodeItem."""
+
+    __slots__ = ("_now", "_pod", "_used")
+    kind: Final = "PodMetrics"
+
+    def __init__(self, pod: RunningPod, used: PodUsage, now: str) -> None:
+        self._pod = pod
+        self._used = used
+        self._now = now
+
+    @property
+    def at_ns(self) -> int | None:
+        """When its usage was measured."""
+        return self._used.timestamp_ns
+
+    def metadata(self) -> str:
+        """The value of its field metadata."""
+        pod = self._pod
+        return _metadata(pod.name, pod.namespace, pod.labels, self._now)
+
+    def fields(self) -> str:
+        """Its fields after metadata."""
+        used = self._used
+        containers = ",".join([
+            f'{{"name":{_quoted(each.name)},"usage":{_usage(each.cpu_nanocores, each.memory_bytes)}}}'
             for each in used.containers
-        ],
-    }
+        ])  # fmt: skip
+        return f'{_times(used.timestamp_ns, used.window_ns)},"containers":[{containers}]'
+
+    def cells(self) -> str:
+        """Its cells in a table: what its containers use together."""
+        used = self._used
+        cpu = sum([each.cpu_nanocores for each in used.containers])
+        memory = sum([each.memory_bytes for each in used.containers])
+        return _cells(self._pod.name, cpu, memory, used.window_ns)
 
 
-def with_kind(kind: str, item: Object) -> Object:
-    """A list's item as an object of its own, with kind and apiVersion."""
-    return {"kind": kind, "apiVersion": API_VERSION, **item}
+def _metadata(name: str, namespace: str, labels: Mapping[str, str], now: str) -> str:
+    placed = f',"namespace":{_quoted(namespace)}' if namespace else ""
+    # Labels are in the order of their names, as from the API server.
+    labelled = f',"labels":{_encode(labels).decode()}' if labels else ""
+    return f'{{"name":{_encode(name).decode()}{placed},"creationTimestamp":"{now}"{labelled}}}'
 
 
-def list_object(kind: str, items: list[Object]) -> Object:
-    """A list of items. It has no resourceVersion, since nothing here can be watched."""
-    return {"kind": f"{kind}List", "apiVersion": API_VERSION, "metadata": {}, "items": items}
+def _times(at_ns: int | None, window_ns: int) -> str:
+    at = "null" if at_ns is None else f'"{_seconds(at_ns // _SECOND)}"'
+    return f'"timestamp":{at},"window":"{go_duration(window_ns)}"'
 
 
-def _metadata(name: str, namespace: str, labels: Mapping[str, str], now: str) -> Object:
-    found: Object = {"name": name}
-    if namespace:
-        found["namespace"] = namespace
-    found["creationTimestamp"] = now
-    if labels:
-        # In the order of names, as from the API server.
-        found["labels"] = labels
-    return found
+def _usage(cpu: int, memory: int) -> str:
+    return f'{{"cpu":"{format_nanocores(cpu)}","memory":"{format_bytes(memory)}"}}'
 
 
-def _usage(cpu: int, memory: int) -> dict[str, str]:
-    return {"cpu": format_nanocores(cpu), "memory": format_bytes(memory)}
+def _cells(name: str, cpu: int, memory: int, window_ns: int) -> str:
+    return (
+        f'{_encode(name).decode()},"{format_nanocores(cpu)}","{format_bytes(memory)}",'
+        f'"{go_duration(window_ns)}"'
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _quoted(text: str) -> str:
+    """The text as JSON. Kept, for namespaces and for the names of containers, which many pods share."""
+    return _encode(text).decode()
 
 
 def rfc3339(moment: datetime) -> str:

@@ -131,8 +131,7 @@ async def serve(
 
 def _routes(parts: Components, stop: StopEvent) -> dict[str, Handler]:
     fleet = parts.source.fleet
-    observe = parts.instruments.freshness.observe
-    served = MetricsApi(parts.store, fleet, parts.clock, observe)
+    served = MetricsApi(parts.store, fleet, parts.clock, parts.instruments.served)
     probes = Probes(
         checks(
             parts.store,
