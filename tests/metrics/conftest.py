@@ -11,7 +11,7 @@ from typing import Any, Self
 import pytest
 
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.io.credentials import FileCredentials
+from kubevouch.kube.io.credentials import Credentials, FileCredentials
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kubelet.io.fetch import KubeletRoots
 from kubevouch.metrics.collector import Collector
@@ -85,20 +85,29 @@ class Heard:
     duplicates: list[tuple[str, tuple[PodKey, ...]]] = field(default_factory=list)
     incompletes: list[tuple[str, bool, tuple[PodKey, ...]]] = field(default_factory=list)
     troubles: list[tuple[str, KubevouchError]] = field(default_factory=list)
+    restarts: list[tuple[str, BaseException | None]] = field(default_factory=list)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
     look: Callable[[], None] = lambda: None
     """Called the moment a scrape has ended."""
+    complaint: Exception | None = None
+    """What it raises for each scrape that it was told of."""
 
     def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
         self.look()
         self.scrapes.append((node.name, failure))
         self.stirred.set()
+        if self.complaint is not None:
+            raise self.complaint
 
     def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
         self.duplicates.append((node.name, pods))
 
     def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
         self.incompletes.append((node.name, node_itself, pods))
+
+    def restarted(self, node: FleetNode, error: BaseException | None) -> None:
+        self.restarts.append((node.name, error))
+        self.stirred.set()
 
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
         self.troubles.append((resource, error))
@@ -165,7 +174,12 @@ class Cluster:
 
     @contextlib.asynccontextmanager
     async def collecting(
-        self, *, settings: ScrapeSettings | None = None, addressing: KubeletAddressing | None = None
+        self,
+        *,
+        settings: ScrapeSettings | None = None,
+        addressing: KubeletAddressing | None = None,
+        credentials: Credentials | None = None,
+        heard: Heard | None = None,
     ) -> AsyncIterator[Collector]:
         """A collector that runs, with a clock that stands still until a round is called for."""
         user = User(where="service account", token_file=str(self.token))
@@ -173,10 +187,10 @@ class Cluster:
             collector = Collector(
                 api,
                 roots=lambda: self.roots,
-                credentials=FileCredentials(user, self.clock),
+                credentials=credentials or FileCredentials(user, self.clock),
                 clock=self.clock,
                 rng=random.Random(1).random,
-                observer=self.heard,
+                observer=heard or self.heard,
                 addressing=addressing
                 or KubeletAddressing(address_types=("InternalIP",), use_status_port=True),
                 settings=settings,
@@ -184,7 +198,7 @@ class Cluster:
             )
             task = asyncio.create_task(collector.run())
             try:
-                await self.heard.until(lambda: task.done() or collector.fleet.synced)
+                await (heard or self.heard).until(lambda: task.done() or collector.fleet.synced)
                 yield collector
             finally:
                 task.cancel()

@@ -131,19 +131,6 @@ async def test_a_slow_kubelet_delays_nobody(cluster: Cluster) -> None:
         assert [name for name, _ in cluster.heard.scrapes] == ["good"] * 4
 
 
-async def test_when_all_places_are_taken_the_others_wait(cluster: Cluster) -> None:
-    for name in ("n1", "n2", "n3", "n4"):
-        await cluster.add(name, SILENCE)
-    seen: list[int] = []
-    kubelets = cluster.kubelets
-    cluster.heard.look = lambda: seen.append(sum(len(each.seen) for each in kubelets.values()))
-    async with cluster.collecting(settings=ScrapeSettings(timeout=0.2, concurrency=2)):
-        await cluster.round()
-    # The first two end before the next two begin.
-    assert seen[0] == 2
-    assert seen[-1] == 4
-
-
 async def test_a_failed_scrape_takes_the_row_and_two_good_ones_bring_it_back(
     cluster: Cluster,
 ) -> None:
@@ -400,15 +387,6 @@ async def test_an_api_server_that_refuses_is_told_and_the_scrapes_go_on(cluster:
         told = [(name, type(error)) for name, error in cluster.heard.troubles]
         assert ("nodes", Forbidden) in told
         assert ("pods", Forbidden) not in told
-
-
-async def test_the_rounds_are_marked(cluster: Cluster) -> None:
-    async with cluster.collecting() as collector:
-        await cluster.heard.until(lambda: collector.last_round is not None)
-        first = collector.last_round
-        await cluster.clock.pass_(15)
-        await cluster.heard.until(lambda: collector.last_round != first)
-        assert collector.last_round == cluster.clock.now()
 
 
 async def test_three_collectors_live_in_one_process(cluster: Cluster) -> None:

@@ -104,7 +104,7 @@ async def test_each_serves_the_same_and_ends_when_it_is_told_to(tmp_path: Path) 
         assert [each["usage"]["memory"] for each in first] == ["123Mi", "123Mi"]
         assert all([each["metadata"]["name"] for each in other] == ["n1", "n2"] for other in others)
         assert all(not [line for line in server.lines if line[0] == "E"] for server in servers)
-        # Without rounds it is no longer alive, whoever still answers.
+        # Without scrapes it is no longer alive, whoever still answers.
         clock.jump(_longer())
         assert "[-]metric-collection-timely failed" in (await servers[0].get("/livez", front))[1]
     for task in asyncio.all_tasks() - before:
@@ -119,4 +119,5 @@ async def _nodes(server: One, pair: Pair) -> list[dict[str, dict[str, str]]]:
 
 
 def _longer() -> timedelta:
-    return timedelta(seconds=1.5 * RESOLUTION + 1)
+    """Longer than every node's next scrape was away, and one and a half rounds more."""
+    return timedelta(seconds=(1.5 + 1.5) * RESOLUTION + 1)

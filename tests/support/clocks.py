@@ -68,6 +68,11 @@ class SteppedClock:
             heapq.heappop(self._sleepers)
         return self._sleepers[0][0] if self._sleepers else None
 
+    @property
+    def asleep(self) -> int:
+        """How many sleep now."""
+        return sum(not woken.done() for _, _, woken in self._sleepers)
+
     async def wind(self, by: timedelta) -> None:
         """Moves on by that much; everybody who sleeps less long wakes at their own moment on the way."""
         end = self._at + by

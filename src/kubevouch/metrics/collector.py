@@ -47,7 +47,6 @@ class Collector:
             roots=roots,
             credentials=credentials,
             clock=clock,
-            rng=rng,
             observer=observer,
             settings=settings,
             address_types=addressing.address_types,
@@ -70,8 +69,8 @@ class Collector:
         return self._fleet
 
     @property
-    def last_round(self) -> datetime | None:
-        """When the last round of scrapes began; None before the first."""
+    def last_round(self) -> datetime:
+        """The moment up to which every node has been scraped when it was due."""
         return self._scraper.last_round
 
     def _node_of(self, pod: PodKey) -> str:

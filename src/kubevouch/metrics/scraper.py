@@ -1,43 +1,59 @@
 """Scrapes every node in a task of its own: a slow, silent or lying kubelet affects its own row only.
 
-The first scrapes are spread at random, as metrics-server spreads each round (8 ms a node, pkg/scraper). Then each node
-is scraped every `resolution` from its own start, with a little jitter. A page is stored as soon as it is read.
+A node that is new is scraped soon, from then on at its own moments (`phase`). A page is stored as soon as it is read.
+No node waits for another one: only nodes whose last scrape ran out of time share a limited number of places, so that
+they hold no more than so many sockets. A task that dies is started again.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, ParamSpec, Protocol
 
 import msgspec
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.io.credentials import Credential, Credentials
+from kubevouch.kube.io.credentials import Credentials
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.errors import AnswerError
 from kubevouch.kubelet.io.fetch import FetchFailed, KubeletRoots, VerifiedKubelet
 from kubevouch.kubelet.resource_metrics import LARGEST, read_resource_metrics
 from kubevouch.metrics.fleet import FleetNode
+from kubevouch.metrics.phase import next_moment, phase_of
 from kubevouch.metrics.points import NodePoints, PodKey, points_of
 from kubevouch.metrics.quick_points import Layout, quick_points
 from kubevouch.metrics.store import MetricsStore, ScrapeFailure
 
+P = ParamSpec("P")
+
 _DELAY_A_NODE: Final = 0.008
 _SPREAD_AT_MOST: Final = 0.8
-_JITTER: Final = 0.03
 
 
 class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """resolution: seconds between two scrapes of a node. timeout: seconds for one. concurrency: scrapes in flight."""
+    """How nodes are scraped.
+
+    resolution: seconds between two scrapes of a node. timeout: seconds for one. late_at_once: scrapes in flight of nodes
+    whose last one ran out of time.
+
+    insecure_everywhere: --kubelet-insecure-tls: a kubelet that cannot be verified is asked all the same, without any
+    credential. insecure_nodes: --kubelet-insecure-tls-nodes: these alone get one although they cannot be verified.
+    """
 
     resolution: float = 15.0
     timeout: float = 10.0
-    concurrency: int = 1000
+    late_at_once: int = 1000
+    insecure_everywhere: bool = False
+    insecure_nodes: frozenset[str] = frozenset()
 
 
 class ScrapeObserver(Protocol):
-    """Called for what happens while scraping, to write log lines and the server's own metrics."""
+    """Called for what happens while scraping, to write log lines and the server's own metrics.
+
+    What it raises is dropped: it cannot end a scrape.
+    """
 
     def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
         """A scrape ended; failure is None if it succeeded."""
@@ -49,6 +65,10 @@ class ScrapeObserver(Protocol):
 
     def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
         """A page lacks CPU or memory of the node itself, or of some pods."""
+        ...
+
+    def restarted(self, node: FleetNode, error: BaseException | None) -> None:
+        """The task of a node died and was started again. error: None if somebody cancelled it."""
         ...
 
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
@@ -71,7 +91,6 @@ class Scraper:
         roots: Callable[[], KubeletRoots],
         credentials: Credentials,
         clock: Clock,
-        rng: Callable[[], float],
         observer: ScrapeObserver,
         settings: ScrapeSettings,
         address_types: tuple[str, ...],
@@ -82,68 +101,99 @@ class Scraper:
         self._roots = roots
         self._credentials = credentials
         self._clock = clock
-        self._rng = rng
         self._observer = observer
         self._settings = settings
         self._no_address = f"no address matched types [{' '.join(address_types)}]"
         self._node_of = node_of
         self._check_time = check_time
-        self._nodes: dict[str, FleetNode] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._slots = asyncio.Semaphore(settings.concurrency)
-        self.last_round: datetime | None = None
-        """When the last round began, for metrics-server's check metric-collection-timely."""
+        self._followed: dict[str, _Followed] = {}
+        self._late_places = asyncio.Semaphore(settings.late_at_once)
+        self._ending = False
+
+    @property
+    def last_round(self) -> datetime:
+        """The moment up to which every node has been scraped when it was due: metric-collection-timely looks at its age.
+
+        A node whose last scrape ran out of time does not count: it may have to wait for a place.
+        """
+        now = self._clock.monotonic()
+        due = min((each.due for each in self._followed.values() if not each.late), default=now)
+        return self._clock.now() - timedelta(seconds=max(0.0, now - due))
 
     def put(self, node: FleetNode) -> None:
         """Adds a node, or changes how it is reached from its next scrape on."""
-        self._nodes[node.name] = node
-        if node.name not in self._tasks:
-            task = asyncio.get_running_loop().create_task(self._follow(node.name))
-            self._tasks[node.name] = task
+        if (followed := self._followed.get(node.name)) is not None:
+            followed.node = node
+            return
+        phase = phase_of(node.name)
+        # The more nodes there are, the wider their first scrapes are spread, as metrics-server spreads each round.
+        spread = min(
+            _DELAY_A_NODE * (len(self._followed) + 1), _SPREAD_AT_MOST * self._settings.resolution
+        )
+        followed = _Followed(node, phase, self._clock.monotonic() + phase * spread)
+        self._followed[node.name] = followed
+        self._start(followed)
 
     def remove(self, name: str) -> None:
         """Removes a node and its row."""
-        self._nodes.pop(name, None)
-        if task := self._tasks.pop(name, None):
-            task.cancel()
+        if (followed := self._followed.pop(name, None)) is not None and followed.task is not None:
+            followed.task.cancel()
         self._store.remove_node(name)
 
     async def run(self) -> None:
-        """Marks the rounds until cancelled; then ends every scrape and closes every connection."""
+        """Waits until cancelled; then ends every scrape and closes every connection."""
         try:
-            while True:
-                self.last_round = self._clock.now()
-                await self._clock.sleep(self._settings.resolution)
+            await asyncio.get_running_loop().create_future()
         finally:
-            tasks = tuple(self._tasks.values())
-            self._tasks.clear()
+            self._ending = True
+            tasks = [each.task for each in self._followed.values() if each.task is not None]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _follow(self, name: str) -> None:
+    def _start(self, followed: "_Followed") -> None:
+        work = self._follow(followed)
+        task = asyncio.get_running_loop().create_task(work, name=f"scrape {followed.node.name}")
+        followed.task = task
+        task.add_done_callback(lambda ended: self._ended(followed, ended))
+
+    def _ended(self, followed: "_Followed", task: "asyncio.Task[None]") -> None:
+        """Starts a task again that ended although its node is there. It goes on at the node's next moment, not at once."""
+        if self._ending or self._followed.get(followed.node.name) is not followed:
+            return
+        error = None if task.cancelled() else task.exception()
+        self._tell(self._observer.restarted, followed.node, error)
+        if followed.due <= self._clock.monotonic():
+            followed.due = self._next_due(followed)
+        self._start(followed)
+
+    async def _follow(self, followed: "_Followed") -> None:
         """Scrapes one node until cancelled."""
-        resolution = self._settings.resolution
-        # The more nodes there are, the wider their first scrapes are spread.
-        spread = min(_DELAY_A_NODE * len(self._nodes), _SPREAD_AT_MOST * resolution)
-        due = self._clock.monotonic() + self._rng() * spread
         connection = _KubeletConnection(self._clock, check_time=self._check_time)
         try:
             while True:
-                jitter = self._rng() * _JITTER * resolution
-                await self._clock.sleep(due + jitter - self._clock.monotonic())
-                async with self._slots:
-                    await self._scrape(self._nodes[name], connection)
-                late = self._clock.monotonic() - due
-                due += resolution * max(1, int(late / resolution) + 1)
+                await self._clock.sleep(followed.due - self._clock.monotonic())
+                async with self._late_places if followed.late else contextlib.nullcontext():
+                    failure = await self._scrape(followed.node, connection)
+                followed.late = failure is not None and failure.timed_out
+                followed.due = self._next_due(followed)
         finally:
             connection.close()
 
-    async def _scrape(self, node: FleetNode, connection: "_KubeletConnection") -> None:
+    def _next_due(self, followed: "_Followed") -> float:
+        """The next moment of a node, by the monotonic clock."""
+        now, wall = self._clock.monotonic(), self._clock.now().timestamp()
+        last = wall - (now - followed.due)
+        at = next_moment(followed.phase, self._settings.resolution, now=wall, last=last)
+        return now + (at - wall)
+
+    async def _scrape(
+        self, node: FleetNode, connection: "_KubeletConnection"
+    ) -> ScrapeFailure | None:
         began = self._clock.monotonic()
         failure = None
         try:
-            body, asked_at = await self._fetched(node, connection)
+            body, asked_at = await self._fetched(node, connection, began)
             self._keep(node, connection, body, asked_at)
         except FetchFailed as error:
             failure = self._failure(node, error.reason, error.text, timed_out=error.timed_out)
@@ -155,10 +205,11 @@ class Scraper:
             failure = self._failure(node, "internal", f"{type(error).__name__}: please report this")
         if failure is not None:
             self._store.record_failure(node.name, failure)
-        self._observer.scraped(node, self._clock.monotonic() - began, failure)
+        self._tell(self._observer.scraped, node, self._clock.monotonic() - began, failure)
+        return failure
 
     async def _fetched(
-        self, node: FleetNode, connection: "_KubeletConnection"
+        self, node: FleetNode, connection: "_KubeletConnection", began: float
     ) -> tuple[bytes, datetime]:
         if not node.address:
             raise FetchFailed(node.name, "no-address", self._no_address)
@@ -166,7 +217,7 @@ class Scraper:
         credential = await self._credentials.current()
         asked_at = self._clock.now()
         try:
-            return await self._page(kubelet, node, credential), asked_at
+            return await self._page(kubelet, node, credential.authorization, began), asked_at
         except FetchFailed as error:
             if error.reason != "http-401":
                 raise
@@ -174,15 +225,15 @@ class Scraper:
             newer = await self._credentials.renewed(credential)
             if newer is None:
                 raise
-        return await self._page(kubelet, node, newer), asked_at
+        return await self._page(kubelet, node, newer.authorization, began), asked_at
 
     async def _page(
-        self, kubelet: VerifiedKubelet, node: FleetNode, credential: Credential
+        self, kubelet: VerifiedKubelet, node: FleetNode, authorization: str, began: float
     ) -> bytes:
+        """The page. All that a scrape asks for shares its time."""
+        left = self._settings.timeout - (self._clock.monotonic() - began)
         # Never the key pair: a client certificate would be presented before the peer is verified.
-        return await kubelet.page(
-            node.path, credential.authorization, timeout=self._settings.timeout, most=LARGEST
-        )
+        return await kubelet.page(node.path, authorization, timeout=left, most=LARGEST)
 
     def _keep(
         self, node: FleetNode, connection: "_KubeletConnection", body: bytes, asked_at: datetime
@@ -193,15 +244,35 @@ class Scraper:
             points = points_of(page, int(asked_at.timestamp() * 1000))
         foreign = self._store.record(node.name, points, self._node_of)
         if foreign:
-            self._observer.duplicate(node, foreign)
+            self._tell(self._observer.duplicate, node, foreign)
         if points.node is None or points.incomplete:
-            self._observer.incomplete(node, node_itself=points.node is None, pods=points.incomplete)
+            lacks = points.node is None
+            self._tell(self._observer.incomplete, node, node_itself=lacks, pods=points.incomplete)
 
     def _failure(
         self, node: FleetNode, reason: str, text: str, *, timed_out: bool = False
     ) -> ScrapeFailure:
         now = self._clock.now()
         return ScrapeFailure(node.name, reason, text, now, now, timed_out)
+
+    def _tell(self, observe: Callable[P, None], *told: P.args, **named: P.kwargs) -> None:
+        """Tells the observer, whose errors are no reason to stop."""
+        with contextlib.suppress(Exception):
+            observe(*told, **named)
+
+
+class _Followed:
+    """A node and how far its task is. due: of its next scrape, or of the one that runs, by the monotonic clock.
+
+    late: whether its last scrape ran out of time.
+    """
+
+    def __init__(self, node: FleetNode, phase: float, due: float) -> None:
+        self.node = node
+        self.phase = phase
+        self.due = due
+        self.late = False
+        self.task: asyncio.Task[None] | None = None
 
 
 class _KubeletConnection:

@@ -47,6 +47,11 @@ class Instruments:
             ["reason"],
             registry=registry,
         )
+        self.restarts = Counter(
+            "kubevouch_scrape_task_restarts",
+            "Tasks of nodes that died and were started again",
+            registry=registry,
+        )
         self.freshness = Histogram(
             "metrics_server_api_metric_freshness_seconds",
             "Freshness of metrics exported",

@@ -52,6 +52,13 @@ class ScrapeLog:
             text = "Failed getting complete Pod metric"
             self._log.verbose(1, text, node=node.name, pods=_named(pods))
 
+    def restarted(self, node: FleetNode, error: BaseException | None) -> None:
+        """Logs and counts that the task of a node died and was started again."""
+        if self.instruments is not None:
+            self.instruments.restarts.inc()
+        seen = "cancelled" if error is None else f"{type(error).__name__}: {error}"
+        self._log.error(seen, "The task of a node died and was started again", node=node.name)
+
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
         """Logs that a watch failed; it will be tried again."""
         self._log.error(error, "Failed to watch", resource=resource)

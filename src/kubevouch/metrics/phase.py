@@ -1,0 +1,30 @@
+"""When a node is scraped: at moments of the wall clock that follow from its name.
+
+Replicas so read a kubelet at the same moment, and answer alike; a replica that starts again falls in with the others.
+The names spread the nodes evenly over the time from one moment to the next.
+"""
+
+from hashlib import blake2b
+
+SHORTEST_GAP = 0.5
+"""Of the resolution. A kubelet measures every 10 to 15 seconds, so two scrapes closer together find the same sample."""
+
+
+def phase_of(name: str) -> float:
+    """Where the moments of a node lie within the resolution, as a share of it: the same on every machine."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest()) / 2**64
+
+
+def next_moment(phase: float, resolution: float, *, now: float, last: float) -> float:
+    """The moment of the next scrape; all moments in seconds since 1970.
+
+    last: when the last scrape was due. The next one is after `now`, and not too soon after `last`, unless the clock was
+    set meanwhile, so that `last` says nothing.
+    """
+    earliest = now
+    if abs(now - last) < 2 * resolution:
+        earliest = max(now, last + SHORTEST_GAP * resolution)
+    offset = phase * resolution
+    passed = (earliest - offset) // resolution
+    moment = offset + passed * resolution
+    return moment if moment > now and moment >= earliest else moment + resolution

@@ -1,0 +1,131 @@
+"""Liveness looks at what was really done: a node's task that dies is started again, and one that hangs is seen."""
+
+import asyncio
+from datetime import timedelta
+
+from kubevouch.kube.io.credentials import Credential
+from kubevouch.metrics.scraper import ScrapeSettings
+from tests.metrics.conftest import Cluster
+from tests.support.scripted.kubelet import SILENCE
+
+
+class NoCredentials:
+    """Credentials that never come."""
+
+    async def current(self) -> Credential:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def renewed(self, refused: Credential) -> None:
+        return None
+
+
+def age(cluster: Cluster, of: object) -> float:
+    """Seconds since the last round, as the probe sees them."""
+    return (cluster.clock.now() - of).total_seconds()  # type: ignore[operator, no-any-return]
+
+
+async def test_while_nodes_are_scraped_the_last_round_is_never_old(cluster: Cluster) -> None:
+    await cluster.add("n1")
+    await cluster.add("n2")
+    async with cluster.collecting() as collector:
+        for _ in range(3):
+            await cluster.round()
+            await cluster.heard.until(lambda: cluster.clock.asleep == 2)
+            assert age(cluster, collector.last_round) == 0
+            await cluster.clock.pass_(1.0)
+            # The next scrapes may be due by now, but not for long.
+            assert age(cluster, collector.last_round) <= 1.0
+
+
+async def test_a_scrape_that_never_ends_makes_the_last_round_old(cluster: Cluster) -> None:
+    await cluster.add("n1")
+    async with cluster.collecting(credentials=NoCredentials()) as collector:
+        await cluster.heard.until(lambda: cluster.clock.asleep == 1)
+        await cluster.clock.pass_(1.0)
+        await cluster.heard.until(lambda: cluster.clock.asleep == 0)
+        cluster.clock.jump(timedelta(seconds=22))
+        assert age(cluster, collector.last_round) > 22
+
+
+async def test_kubelets_that_say_nothing_leave_the_last_round_young(cluster: Cluster) -> None:
+    """However many wait for a place: it would help nobody to start the server again."""
+    for name in ("n1", "n2", "n3"):
+        await cluster.add(name, SILENCE)
+    await cluster.add("good")
+    settings = ScrapeSettings(timeout=0.2, late_at_once=1)
+    async with cluster.collecting(settings=settings) as collector:
+        await cluster.round()
+        for _ in range(2):
+            await cluster.heard.until(lambda: cluster.clock.asleep == 4)
+            await cluster.round("good")
+            await cluster.heard.until(lambda: cluster.clock.asleep >= 1)
+            assert age(cluster, collector.last_round) < 16
+
+
+async def test_nodes_whose_last_scrape_ran_out_of_time_share_the_places(cluster: Cluster) -> None:
+    for name in ("n1", "n2", "n3", "n4"):
+        await cluster.add(name, SILENCE)
+    settings = ScrapeSettings(timeout=0.2, late_at_once=2)
+    async with cluster.collecting(settings=settings):
+        await cluster.round()
+        kubelets = cluster.kubelets.values()
+        assert sum(each.most_open for each in kubelets) == 4
+        await cluster.heard.until(lambda: cluster.clock.asleep == 4)
+        for each in kubelets:
+            each.most_open = 0
+        seen: list[int] = []
+        cluster.heard.look = lambda: seen.append(sum(len(each.seen) for each in kubelets))
+        await cluster.round()
+    # The first two end before the next two begin.
+    assert seen[0] == 4 + 2
+    assert seen[-1] == 4 + 4
+
+
+async def test_an_observer_that_raises_ends_nothing(cluster: Cluster) -> None:
+    await cluster.add("n1")
+    cluster.heard.complaint = ValueError("a full disk, say")
+    async with cluster.collecting() as collector:
+        for _ in range(3):
+            await cluster.round()
+        assert collector.store.node("n1") is not None
+        assert cluster.heard.restarts == []
+
+
+async def test_a_task_that_dies_is_started_again_and_told_of(cluster: Cluster) -> None:
+    await cluster.add("n1")
+    await cluster.add("n2")
+    async with cluster.collecting() as collector:
+        await cluster.round()
+        await cluster.heard.until(lambda: cluster.clock.asleep == 2)
+        [task] = [each for each in asyncio.all_tasks() if each.get_name() == "scrape n1"]
+        task.cancel("a stray cancellation")
+        await cluster.heard.until(lambda: bool(cluster.heard.restarts))
+        assert cluster.heard.restarts == [("n1", None)]
+        await cluster.round()
+        assert sorted(collector.store.nodes()) == ["n1", "n2"]
+        assert len(cluster.heard.restarts) == 1
+
+
+async def test_an_error_of_ours_in_a_nodes_task_is_told_with_its_text(cluster: Cluster) -> None:
+    """The clock stands for whatever the task does outside of a scrape."""
+    await cluster.add("n1")
+    async with cluster.collecting() as collector:
+        await cluster.round()
+        whole, calls = cluster.clock.sleep, 0
+
+        async def broken(seconds: float) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == 1:
+                raise RuntimeError("no timer")
+            await whole(seconds)
+
+        await cluster.heard.until(lambda: cluster.clock.asleep == 1)
+        cluster.clock.sleep = broken  # type: ignore[method-assign]
+        await cluster.clock.pass_(15.5)
+        await cluster.heard.until(lambda: bool(cluster.heard.restarts))
+        [(name, error)] = cluster.heard.restarts
+        assert (name, repr(error)) == ("n1", "RuntimeError('no timer')")
+        await cluster.round()
+        assert collector.store.node("n1") is not None
