@@ -1,8 +1,9 @@
 """`top`: byte for byte what real kubectl prints, and below it why what is missing is missing."""
 
 import json
-from collections.abc import Mapping
-from datetime import UTC, datetime
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,18 @@ from tests.support.stage import DOMAIN, Stage
 NODE_METRICS = KINDS["metrics.k8s.io", "v1beta1", "nodes"]
 POD_METRICS = KINDS["metrics.k8s.io", "v1beta1", "pods"]
 PODS = KINDS["", "v1", "pods"]
+MEASURED = ("cpu", "memory", "swap")
 
 
 def put_pod(
     stage: Stage,
     namespace: str,
     name: str,
-    used: Mapping[str, tuple[str, str]],
+    used: Mapping[str, tuple[str, ...]],
     node: str = "k8s-worker-1",
+    containers: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """A running pod; and, with anything used, its metrics."""
+    """A running pod; and, with anything used, its metrics: cpu, memory and, where told, swap. containers: statuses."""
     metadata = {"name": name, "namespace": namespace, "uid": f"uid-{namespace}-{name}"}
     metadata |= {"labels": {"app": name.partition("-")[0]}}  # type: ignore[dict-item]
     stage.server.store.put(
@@ -34,7 +37,7 @@ def put_pod(
         {
             "metadata": metadata,
             "spec": {"nodeName": node + DOMAIN, "containers": [{"name": c} for c in used]},
-            "status": {"phase": "Running"},
+            "status": {"phase": "Running", "containerStatuses": list(containers)},
         },
     )
     if used:
@@ -45,8 +48,8 @@ def put_pod(
                 "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
                 "window": "15s",
                 "containers": [
-                    {"name": container, "usage": {"cpu": cpu, "memory": memory}}
-                    for container, (cpu, memory) in used.items()
+                    {"name": container, "usage": dict(zip(MEASURED, amounts, strict=False))}
+                    for container, amounts in used.items()
                 ],
             },
         )
@@ -56,10 +59,13 @@ NODES = KINDS["", "v1", "nodes"]
 
 
 def sized(stage: Stage) -> None:
-    """The recording leaves out how large the nodes are."""
+    """The recording leaves out how large the nodes are. One tells of no swap, one has none."""
+    swap: dict[str, int | None] = {f"k8s-master{DOMAIN}": None, f"k8s-worker-1{DOMAIN}": 0}
     for node in stage.server.store.list(NODES):
         limits = {"cpu": "2", "memory": "32896616Ki"}
         node["status"] |= {"capacity": limits, "allocatable": {**limits, "cpu": "1900m"}}
+        has = swap.get(node["metadata"]["name"], 3 << 30)
+        node["status"]["nodeInfo"]["swap"] = {} if has is None else {"capacity": has}
         stage.server.store.put(NODES, node)
 
 
@@ -75,20 +81,23 @@ def kubeconfig(kubevouch: Program, stage: Stage) -> Path:
     for pod in stage.server.store.list(PODS):
         stage.server.store.delete(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
     usage = {
-        "": ("41607005n", "191772Ki"),
+        "": ("41607005n", "191772Ki", "1Gi"),
         "-1": ("1", "1Gi"),
-        "-2": ("1n", "1"),
+        "-2": ("1n", "1", "1500Mi"),
         "-3": ("250m", "3G"),
     }
-    for tail, (cpu, memory) in usage.items():
+    for tail, used in usage.items():
         name = f"k8s-worker{tail}{DOMAIN}" if tail else f"k8s-master{DOMAIN}"
         found = stage.server.store.get(NODE_METRICS, name)
-        found["usage"] = {"cpu": cpu, "memory": memory}
+        found["usage"] = dict(zip(MEASURED, used, strict=False))
         # metrics-server looks at the node's labels; this server at those of what it keeps.
         found["metadata"]["labels"] = stage.server.store.get(NODES, name)["metadata"]["labels"]
         stage.server.store.put(NODE_METRICS, found)
     put_pod(stage, "default", "web-1", {"b": ("1500u", "20Mi"), "a": ("156433217n", "1037608Ki")})
-    put_pod(stage, "default", "db-0", {"db": ("2", "5Gi")})
+    put_pod(stage, "default", "db-0", {"db": ("2", "5Gi", "256Mi")}, node="k8s-worker-2")
+    # Both are shown as 3m: the smaller one comes first, by its name.
+    put_pod(stage, "default", "even-a", {"c": ("2100u", "2Mi")})
+    put_pod(stage, "default", "even-b", {"c": ("2900u", "3Mi")})
     put_pod(stage, "kube-system", "a-rather-long-name-for-a-pod", {"c": ("0", "1k")})
     return Path(kubevouch.environment["KUBECONFIG"])
 
@@ -110,6 +119,16 @@ SAME = (
     "top pods -n kube-system --no-headers",
     "top pods -l app=web",
     "top pods web-1 --containers",
+    "top nodes --show-swap",
+    "top nodes --show-swap --show-capacity --sort-by=memory",
+    "top pods --show-swap",
+    "top pods -A --show-swap --containers",
+    "top pods -A --show-swap --sum",
+    "top pods -A --containers --sum --no-headers",
+    "top pods -A --sum --no-headers --show-swap",
+    "top pods --field-selector spec.nodeName=k8s-worker-2.internal.example.com",
+    "top pods -A --field-selector metadata.namespace!=default -l app=a",
+    "top pods -A -l app=even --sort-by=cpu",
 )
 
 
@@ -168,15 +187,22 @@ async def test_without_a_metrics_api_every_node_has_its_reason(
 
 async def test_json_has_exact_numbers(kubevouch: Program, kubeconfig: Path) -> None:
     document = _document(await kubevouch("top", "pods", "-A", "-o", "json"), 0)
-    assert document["pods"][1] == {
+    (web,) = [each for each in document["pods"] if each["name"] == "web-1"]
+    stamp = web.pop("timestamp")
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(stamp)) < timedelta(minutes=5)
+    assert web == {
         "namespace": "default",
         "name": "web-1",
         "cpuMillicores": 158,
         "memoryBytes": 1037608 * 1024 + (20 << 20),
+        "swapBytes": None,
+        "window": "15s",
     }
     document = _document(await kubevouch("top", "nodes", "-o", "json"), 0)
     assert document["nodes"][0]["cpuMillicores"] == 42
     assert document["nodes"][0]["window"] == "15s"
+    swap = [(each["swapBytes"], each["swapPercent"]) for each in document["nodes"]]
+    assert swap == [(1 << 30, None), (None, 0), (1500 << 20, 48), (None, 0)]
 
 
 async def test_pods_of_a_node_without_numbers_are_told_with_it(
@@ -191,6 +217,38 @@ async def test_pods_of_a_node_without_numbers_are_told_with_it(
     assert "dark" not in ran.out.partition("\n\n")[0]
     assert f"k8s-worker-3{DOMAIN} (2 pods): " in ran.out
     assert "remote error: tls: internal error" in " ".join(ran.out.split())
+
+
+async def test_a_pod_without_a_sample_has_a_reason_of_its_own(
+    kubevouch: Program, stage: Stage, kubeconfig: Path
+) -> None:
+    now = datetime.now(UTC)
+    for name, state in {
+        "young-1": {"running": {"startedAt": f"{now - timedelta(seconds=20):%Y-%m-%dT%H:%M:%SZ}"}},
+        "idle-1": {"running": {"startedAt": f"{now - timedelta(hours=2):%Y-%m-%dT%H:%M:%SZ}"}},
+        "broken-1": {"waiting": {"reason": "CrashLoopBackOff"}},
+    }.items():
+        put_pod(stage, "late", name, {}, containers=[{"name": "c", "state": state}])
+    ran = await kubevouch("top", "pods", "-n", "late")
+    assert ran.code == 1
+    told = " ".join(ran.out.split())
+    assert re.search("late/young-1: container c has run for [0-9]+ seconds?: two scrapes", told)
+    assert "late/broken-1: container c does not run: CrashLoopBackOff" in told
+    assert "late/idle-1: could not tell" in told
+    # They are there: only what is missing is missing.
+    assert "No resources found" not in ran.err
+    document = _document(await kubevouch("top", "pods", "young-1", "-n", "late", "-o", "json"), 1)
+    assert document["missing"][0]["unknown"]["known"] is True
+    assert document["pods"] == []
+    assert (await kubevouch("top", "pods", "idle-1", "-n", "late")).code == 3
+
+
+async def test_swap_that_nobody_tells_is_said_to_be_none(
+    kubevouch: Program, kubeconfig: Path
+) -> None:
+    ran = await kubevouch("top", "pods", "-n", "kube-system", "--show-swap")
+    assert ran.out.split()[-1] == "0Mi"
+    assert "the metrics API does not tell swap" in ran.err
 
 
 async def test_what_has_no_sense_is_an_error_of_the_command_line(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def _measured(*things: Node | Lease) -> Measured:  # type: ignore[type-arg]
     return Measured(Vantage.API_SERVER, NOW, things)
 
 
-def _node(name: str, ready: str = "True", **info: str) -> Node:
+def _node(name: str, ready: str = "True", **info: Any) -> Node:
     condition = Condition(type="Ready", status=ready, reason="Why")
     status = NodeStatus(conditions=(condition,), node_info=NodeInfo(**info))
     return Node(metadata=Metadata(name=name), status=status)

@@ -36,7 +36,7 @@ def test_nodes_are_shown_as_a_real_kubectl_showed_them() -> None:
     found = [metrics(name, cpu, memory) for name, cpu, _, memory, _ in shown]
     nodes = [node(name) for name, *_ in shown]
     rows = node_rows(reversed(found), nodes, capacity=False, sort_by="")
-    assert node_lines(rows, headers=True) == lines
+    assert node_lines(rows, headers=True, swap=False) == lines
 
 
 def test_pods_are_shown_as_a_real_kubectl_showed_them() -> None:
@@ -45,7 +45,9 @@ def test_pods_are_shown_as_a_real_kubectl_showed_them() -> None:
     for namespace, name, cpu, memory in (line.split() for line in lines[1:]):
         used = Usage.of({"cpu": cpu, "memory": memory})
         rows.append(PodRow(namespace, name, used))
-    shown = pod_lines(rows, headers=True, namespaces=True, containers=False, total=False)
+    shown = pod_lines(
+        rows, headers=True, namespaces=True, containers=False, total=False, swap=False
+    )
     assert shown == lines
 
 
@@ -55,7 +57,7 @@ def test_what_is_not_measured_stands_last_and_whatever_is_strange_is_shown_all_t
         found, [node("c"), node("b"), node("z"), node("a")], capacity=False, sort_by="cpu"
     )
     assert [row.name for row in rows] == ["c", "gone", "b", "a", "z"]
-    cells = [line.split() for line in node_lines(rows, headers=False)]
+    cells = [line.split() for line in node_lines(rows, headers=False, swap=False)]
     assert cells == [
         ["c", "1500m", "75%", "1024Mi", "4%"],
         ["gone", "1000m", "<unknown>", "0Mi", "<unknown>"],
@@ -63,5 +65,5 @@ def test_what_is_not_measured_stands_last_and_whatever_is_strange_is_shown_all_t
         ["a", *["<unknown>"] * 4],
         ["z", *["<unknown>"] * 4],
     ]
-    assert rows[1].percents == (None, None)
-    assert Usage(Fraction(1, 10**9), Fraction(2**20 - 1)).cells == ("1m", "0Mi")
+    assert rows[1].percents == (None, None, None)
+    assert Usage(Fraction(1, 10**9), Fraction(2**20 - 1)).cells(swap=False) == ("1m", "0Mi")

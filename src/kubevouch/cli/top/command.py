@@ -38,6 +38,9 @@ def _showing(function: F) -> F:
     for option in (
         handshake_timeout,
         output("table", "json"),
+        click.option(
+            "--show-swap", is_flag=True, help="Swap, too, where the metrics API tells it."
+        ),
         click.option("--no-headers", is_flag=True, help="Leave the line of headings out."),
         click.option(
             "--sort-by",
@@ -66,6 +69,7 @@ def nodes(
     selector: str,
     sort_by: str | None,
     no_headers: bool,
+    show_swap: bool,
     output: str,
     timeout: float,
     show_capacity: bool,
@@ -76,14 +80,16 @@ def nodes(
     from kubevouch.cli.top.render import print_nodes
 
     terminal = terminal_of(ctx)
-    options = TopNodesOptions(name or "", selector, sort_by or "", timeout, capacity=show_capacity)
+    options = TopNodesOptions(
+        name or "", selector, sort_by or "", timeout, capacity=show_capacity, swap=show_swap
+    )
 
     async def work(api: "ApiClient", clock: "Clock") -> "NodesFound":
         return await gather_nodes(terminal, api, clock, options)
 
     found = with_api(terminal, access_of(terminal, kubeconfig, context), work)
-    print_nodes(terminal, found, form=output, headers=not no_headers)
-    return exit_code(found.reasons, found.complaint)
+    print_nodes(terminal, found, options, form=output, headers=not no_headers)
+    return exit_code(found.reasons.values(), found.complaint)
 
 
 @command.command("pods", short_help="Usage of pods.")
@@ -104,6 +110,7 @@ def pods(
     field_selector: str,
     sort_by: str | None,
     no_headers: bool,
+    show_swap: bool,
     output: str,
     timeout: float,
     namespace: str | None,
@@ -127,6 +134,7 @@ def pods(
         timeout,
         containers=containers,
         total=total,
+        swap=show_swap,
     )
 
     async def work(api: "ApiClient", clock: "Clock") -> "PodsFound":

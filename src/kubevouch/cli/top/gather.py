@@ -1,12 +1,12 @@
 """What `top` asks of the API server, and why a value is missing where it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubevouch.cli.common.absent import no_such_node, no_such_pod
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.top.rows import NodeRow, PodRow, node_rows, pod_rows
-from kubevouch.cli.top.why import UnknownReason, why_unknown
+from kubevouch.cli.top.why import UnknownReason, why_unknown, why_without_sample
 from kubevouch.clock import Clock
 from kubevouch.diagnose.doctor import diagnose
 from kubevouch.errors import ExitCode, UsageError, combined_exit_code
@@ -34,6 +34,7 @@ class TopNodesOptions:
     sort_by: str
     timeout: float
     capacity: bool
+    swap: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class TopPodsOptions:
     timeout: float
     containers: bool
     total: bool
+    swap: bool
 
     def __post_init__(self) -> None:
         if self.name and (self.selector or self.fields or not self.namespace):
@@ -66,13 +68,27 @@ class NodesFound:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingPod:
+    """A running pod without usage. of_its_node: whether the reason is that its node has none either."""
+
+    pod: Pod
+    why: UnknownReason
+    of_its_node: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PodsFound:
-    """missing: by node, the running pods of which the metrics API has nothing."""
+    """missing: the running pods of which the metrics API has nothing, each with the reason."""
 
     rows: Sequence[PodRow]
-    missing: Mapping[str, Sequence[Pod]]
-    reasons: Mapping[str, UnknownReason]
+    metrics: Sequence[PodMetrics]
+    missing: Sequence[MissingPod]
     complaint: str
+
+    @property
+    def reasons(self) -> Sequence[UnknownReason]:
+        """Why pods are missing."""
+        return [each.why for each in self.missing]
 
 
 async def gather_nodes(
@@ -106,23 +122,40 @@ async def gather_pods(
     terminal: Terminal, api: ApiClient, clock: Clock, options: TopPodsOptions
 ) -> PodsFound:
     """Usage of the pods, and why it is missing where it is. Raises KubeError, UsageError."""
-    fields = f"metadata.name={options.name}" if options.name else options.fields
-    complaint = ""
     metrics: tuple[PodMetrics, ...]
     try:
-        metrics = await api.list_all(
-            POD_METRICS, options.namespace, label_selector=options.selector, field_selector=fields
-        )
+        metrics, complaint = await _pod_metrics(api, options), ""
     except (NotFound, ServerError) as error:
         metrics, complaint = (), str(error)
     rows = pod_rows(metrics, containers=options.containers, sort_by=options.sort_by)
-    missing = await _missing_pods(terminal, api, options, metrics)
-    nodes = await _unmeasured(api, missing)
+    absent = await _absent_pods(terminal, api, options, metrics)
+    nodes = await _unmeasured(api, absent)
     reasons = await _reasons(terminal, api, clock, nodes, options.timeout)
-    return PodsFound(rows, missing, reasons, complaint)
+    now = clock.now()
+    missing = [
+        MissingPod(pod, reasons[node], of_its_node=True)
+        if node in reasons
+        else MissingPod(pod, why_without_sample(pod, now), of_its_node=False)
+        for node, pods in sorted(absent.items())
+        for pod in pods
+    ]
+    return PodsFound(rows, metrics, missing, complaint)
 
 
-async def _missing_pods(
+async def _pod_metrics(api: ApiClient, options: TopPodsOptions) -> tuple[PodMetrics, ...]:
+    """The metrics API knows no field of a pod but its name and namespace: others are asked of the pods, as kubectl does."""
+    name = f"metadata.name={options.name}" if options.name else ""
+    space, labels = options.namespace, options.selector
+    found = await api.list_all(POD_METRICS, space, label_selector=labels, field_selector=name)
+    if not found or not options.fields:
+        return found
+    fields = options.fields
+    pods = await api.list_all(PODS, space, label_selector=labels, field_selector=fields)
+    chosen = {(pod.namespace, pod.name) for pod in pods}
+    return tuple(each for each in found if (each.namespace, each.name) in chosen)
+
+
+async def _absent_pods(
     terminal: Terminal, api: ApiClient, options: TopPodsOptions, metrics: Sequence[PodMetrics]
 ) -> dict[str, list[Pod]]:
     """By node, the running pods of which the metrics API has nothing."""
@@ -173,9 +206,7 @@ async def _reasons(
     return {node.name: why_unknown(node, evidence, diagnosis) for node in absent}
 
 
-def exit_code(reasons: Mapping[str, UnknownReason], complaint: str) -> ExitCode:
+def exit_code(reasons: Iterable[UnknownReason], complaint: str) -> ExitCode:
     """1 where something is missing and it is known why, 3 where it is not."""
-    codes = [
-        ExitCode.FINDINGS if why.known else ExitCode.COULD_NOT_TELL for why in reasons.values()
-    ]
+    codes = [ExitCode.FINDINGS if why.known else ExitCode.COULD_NOT_TELL for why in reasons]
     return combined_exit_code([*codes, *([ExitCode.COULD_NOT_TELL] if complaint else [])])

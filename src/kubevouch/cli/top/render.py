@@ -1,29 +1,34 @@
 """What `top` prints: kubectl's lines, the reasons below them, and the same as JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.terminal import Terminal, one_line
-from kubevouch.cli.top.gather import NodesFound, PodsFound, TopPodsOptions
-from kubevouch.cli.top.rows import UNKNOWN, node_lines, pod_lines
+from kubevouch.cli.top.gather import NodesFound, PodsFound, TopNodesOptions, TopPodsOptions
+from kubevouch.cli.top.rows import UNKNOWN, Usage, node_lines, pod_lines
 from kubevouch.cli.top.why import UnknownReason
-from kubevouch.kube.resources import Pod
+from kubevouch.diagnose.make import counted
 from kubevouch.x509.reasons import TLS_PREFIX
 
 SCHEMA = "kubevouch.top/1"
 _MOST_NAMED = 5
 
 
-def print_nodes(terminal: Terminal, found: NodesFound, *, form: str, headers: bool) -> None:
+def print_nodes(
+    terminal: Terminal, found: NodesFound, options: TopNodesOptions, *, form: str, headers: bool
+) -> None:
     """form: table or json. headers: whether the table has its line of headings."""
     if form == "json":
         print_document(terminal, SCHEMA, _nodes_json(found))
         return
     if found.complaint:
         terminal.error(found.complaint)
-    for line in node_lines(found.rows, headers=headers) if found.rows else ():
-        terminal.out(one_line(line))
-    _print_reasons(terminal, found.reasons, {})
+    if found.rows:
+        for line in node_lines(found.rows, headers=headers, swap=options.swap):
+            terminal.out(one_line(line))
+        _note_swap(terminal, [row.used for row in found.rows], wanted=options.swap)
+    _print_reasons(terminal, [(why, name, 0) for name, why in found.reasons.items()])
 
 
 def print_pods(
@@ -35,48 +40,62 @@ def print_pods(
         return
     if found.complaint:
         terminal.error(found.complaint)
-    else:
+    elif found.rows:
         _print_pod_lines(terminal, found, options, headers=headers)
-    _print_reasons(terminal, found.reasons, found.missing)
+    elif not found.missing:
+        place = f" in {options.namespace} namespace" if options.namespace else ""
+        terminal.note(f"No resources found{place}.")
+    _print_reasons(terminal, _of_pods(found))
 
 
 def _print_pod_lines(
     terminal: Terminal, found: PodsFound, options: TopPodsOptions, *, headers: bool
 ) -> None:
-    if not found.rows:
-        place = f" in {options.namespace} namespace" if options.namespace else ""
-        terminal.note(f"No resources found{place}.")
-        return
     lines = pod_lines(
         found.rows,
         headers=headers,
         namespaces=not options.namespace,
         containers=options.containers,
         total=options.total,
+        swap=options.swap,
     )
     for line in lines:
         terminal.out(one_line(line))
+    _note_swap(terminal, [row.used for row in found.rows], wanted=options.swap)
 
 
-def _print_reasons(
-    terminal: Terminal, reasons: Mapping[str, UnknownReason], missing: Mapping[str, Sequence[Pod]]
-) -> None:
-    """Below the table. Nodes with the same reason stand together."""
-    if not reasons:
+def _note_swap(terminal: Terminal, shown: Sequence[Usage | None], *, wanted: bool) -> None:
+    """Kubectl shows swap that nobody tells as 0Mi, and so do we; that it means nothing is said beside it."""
+    if wanted and all(each is None or each.swap is None for each in shown):
+        terminal.note("the metrics API does not tell swap: 0Mi stands for that, as kubectl has it")
+
+
+def _of_pods(found: PodsFound) -> list[tuple[UnknownReason, str, int]]:
+    """By reason what it is told of: a node and how many of its pods are missing, or a pod."""
+    of_nodes = Counter((m.why, m.pod.spec.node_name) for m in found.missing if m.of_its_node)
+    of_pods = [
+        (m.why, f"{m.pod.namespace}/{m.pod.name}", 0) for m in found.missing if not m.of_its_node
+    ]
+    return [*((why, node, pods) for (why, node), pods in of_nodes.items()), *of_pods]
+
+
+def _print_reasons(terminal: Terminal, told: Sequence[tuple[UnknownReason, str, int]]) -> None:
+    """Below the table. told: reason, whose it is, and how many pods of it are missing. The same reason stands once."""
+    if not told:
         return
-    groups: dict[UnknownReason, list[str]] = {}
-    for name, why in reasons.items():
-        groups.setdefault(why, []).append(name)
+    groups: dict[UnknownReason, list[tuple[str, int]]] = {}
+    for why, name, pods in told:
+        groups.setdefault(why, []).append((name, pods))
     terminal.out()
-    for why, names in groups.items():
-        shown = ", ".join(names[:_MOST_NAMED])
-        if len(names) > _MOST_NAMED:
-            shown += f" and {len(names) - _MOST_NAMED} more"
-        pods = sum(len(missing.get(name, ())) for name in names)
-        counted = f" ({pods} pods)" if pods else ""
+    for why, whose in groups.items():
+        shown = ", ".join(name for name, _ in whose[:_MOST_NAMED])
+        if len(whose) > _MOST_NAMED:
+            shown += f" and {len(whose) - _MOST_NAMED} more"
+        pods = sum(number for _, number in whose)
+        counted_pods = f" ({counted(pods, 'pod')})" if pods else ""
         code = f"{why.code}  " if why.code else ""
         text = why.text.removeprefix(TLS_PREFIX)
-        terminal.wrapped(f"{shown}{counted}: {text} [{why.vantage}]", f"{UNKNOWN}  {code}")
+        terminal.wrapped(f"{shown}{counted_pods}: {text} [{why.vantage}]", f"{UNKNOWN}  {code}")
     terminal.command("NEXT       ", "kubevouch doctor")
 
 
@@ -85,13 +104,13 @@ def _nodes_json(found: NodesFound) -> dict[str, object]:
     nodes = []
     for row in found.rows:
         at, window = times.get(row.name, (None, ""))
-        cpu, memory = row.percents
+        cpu, memory, swap = row.percents
         nodes.append({
             "name": row.name,
-            "cpuMillicores": row.used.millicores if row.used else None,
-            "memoryBytes": int(row.used.memory) if row.used else None,
+            **_numbers(row.used),
             "cpuPercent": cpu,
             "memoryPercent": memory,
+            "swapPercent": swap,
             "timestamp": at,
             "window": window or None,
             "unknown": found.reasons.get(row.name),
@@ -100,24 +119,33 @@ def _nodes_json(found: NodesFound) -> dict[str, object]:
 
 
 def _pods_json(found: PodsFound) -> dict[str, object]:
-    pods = [
-        {
+    times = {(each.namespace, each.name): (each.timestamp, each.window) for each in found.metrics}
+    pods = []
+    for row in found.rows:
+        at, window = times[row.namespace, row.pod]
+        pods.append({
             "namespace": row.namespace,
             "name": row.pod,
             **({"container": row.container} if row.container else {}),
-            "cpuMillicores": row.used.millicores,
-            "memoryBytes": int(row.used.memory),
-        }
-        for row in found.rows
-    ]
+            **_numbers(row.used),
+            "timestamp": at,
+            "window": window or None,
+        })  # fmt: skip
     missing = [
         {
-            "namespace": pod.namespace,
-            "name": pod.name,
-            "node": node,
-            "unknown": found.reasons.get(node),
+            "namespace": each.pod.namespace,
+            "name": each.pod.name,
+            "node": each.pod.spec.node_name,
+            "unknown": each.why,
         }
-        for node, absent in sorted(found.missing.items())
-        for pod in absent
+        for each in found.missing
     ]
     return {"pods": pods, "missing": missing, "error": found.complaint or None}
+
+
+def _numbers(used: Usage | None) -> dict[str, int | None]:
+    return {
+        "cpuMillicores": used.millicores if used else None,
+        "memoryBytes": int(used.memory) if used else None,
+        "swapBytes": int(used.swap) if used and used.swap is not None else None,
+    }

@@ -1,13 +1,17 @@
-"""Why a node has no numbers: what doctor's rules found about it, in one line. Nothing is asked here."""
+"""Why a node or a pod has no numbers: what doctor's rules found about the node, in one line. Nothing is asked here."""
+
+from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from kubevouch.diagnose.catalogue import Code, Section
 from kubevouch.diagnose.doctor import Diagnosis
 from kubevouch.diagnose.finding import Finding
+from kubevouch.diagnose.make import days
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.snapshot import Evidence
-from kubevouch.kube.resources import Node
+from kubevouch.kube.resources import Node, Pod
 
 # What only says again that the numbers are missing, or is about the future.
 _NO_REASON = {
@@ -69,14 +73,45 @@ def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Unknown
     if findings:
         return _of(findings[0], node.name)
     created = node.metadata.creation_timestamp
-    if created is not None and (evidence.at - created).total_seconds() < _YOUNG:
-        return UnknownReason("", "a new node: two scrapes are needed", str(Vantage.API_SERVER))
+    if _is_young(created, evidence.at):
+        return UnknownReason("", f"a new node: {_TWO}", str(Vantage.API_SERVER))
     doubt = next((each.title for each in diagnosis.findings if each.code.is_doubt), "")
     text = doubt or "its port answers well from here, and metrics-server's log shows no failure"
     return UnknownReason("", f"could not tell ({text})", str(Vantage.DIALLED), known=False)
 
 
-_YOUNG = 120.0
+def why_without_sample(pod: Pod, now: datetime) -> UnknownReason:
+    """Why the metrics API has no usage of a running pod whose node it has: it wants two samples of each container."""
+    vantage = str(Vantage.API_SERVER)
+    for each in pod.status.container_statuses:
+        if each.state.waiting is not None:
+            waits = f"container {each.name} does not run: {each.state.waiting.reason or 'waiting'}"
+            return UnknownReason("", waits, vantage)
+    started = [
+        (each.state.running.started_at, each.name)
+        for each in pod.status.container_statuses
+        if each.state.running is not None and each.state.running.started_at is not None
+    ]
+    if started:
+        newest, name = max(started)
+        if (now - newest).total_seconds() < _YOUNG:
+            age = days(newest, now)
+            return UnknownReason("", f"container {name} has run for {age}: {_TWO}", vantage)
+    elif _is_young(pod.metadata.creation_timestamp, now):
+        return UnknownReason("", f"a new pod: {_TWO}", vantage)
+    return UnknownReason("", _NO_SAMPLE, vantage, known=False)
+
+
+def _is_young(made: datetime | None, now: datetime) -> bool:
+    return made is not None and (now - made).total_seconds() < _YOUNG
+
+
+_YOUNG: Final = 120.0
+_TWO: Final = "two scrapes of it are needed"
+_NO_SAMPLE: Final = (
+    "could not tell (its node has metrics; metrics-server leaves out a pod of which any container reports "
+    "no CPU time or no memory)"
+)
 
 
 def _explains(finding: Finding, node: str) -> bool:
