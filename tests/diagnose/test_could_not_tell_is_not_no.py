@@ -38,7 +38,7 @@ def _field(name: str) -> Taking:
 def _metrics(*names: str) -> Taking:
     def take(evidence: Evidence, doubt: Doubt) -> Evidence:
         path: MetricsPath = evidence.metrics
-        gone = {name: _unread(getattr(path, name), doubt) for name in names}
+        gone: Any = {name: _unread(getattr(path, name), doubt) for name in names}
         return replace(evidence, metrics=replace(path, **gone))
 
     return take

@@ -1,6 +1,7 @@
 """metrics-server's log: the newest complaint about each node, and nothing that a log may hold breaks it."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kubevouch.diagnose.rules.wire import code_in_log
-from kubevouch.evidence.scrape_log import scrape_failures
+from kubevouch.evidence.metrics_servers import runs_ours
+from kubevouch.evidence.scrape_log import denials, scrape_failures
+from kubevouch.kube.errors import Forbidden
+from kubevouch.kube.resources import Container
+from kubevouch.metrics.fleet import FleetNode
+from kubevouch.metrics.serving.scrape_log import ScrapeLog
+from kubevouch.metrics.store import ScrapeFailure
+from kubevouch.serve.logs import Log, LogFormat
+from tests.support.clocks import WoundClock
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "story" / "expired.log"
 
@@ -46,6 +55,62 @@ def test_a_time_out_has_words_of_its_own() -> None:
         said.replace('node"', 'node, timeout to access kubelet"', 1) + ' timeout="13.5s"', "p"
     )
     assert found.text.endswith("context deadline exceeded")
+
+
+def test_lines_as_json_and_those_of_nodes_that_are_not_ready_are_read_too() -> None:
+    log = "\n".join((
+        '{"ts":1795557600000.001,"caller":"scraper/scraper.go:149","msg":"Failed to scrape node","node":"a","err":"Get: \\"x\\""}',
+        '{"ts":1795557600000.001,"caller":"scrape_log.py:50","msg":"Failed to scrape node, timeout to access kubelet","err":"late \\ud800","node":"b"}',
+        '{"ts":1795557600000.001,"caller":"x.py:1","msg":"Scraped node","note":"Failed to scrape node","err":"no","node":"z"}',
+        '{"msg":"Failed to scrape node","err":1,"node":"y"}',
+        '{"msg":"Failed to scrape node"',
+        'I1124 23:00:45.443783       1 scraper.go:140] "Failed to scrape node, node is not ready" node="c" err="dial \\"c\\""',
+    ))  # fmt: skip
+    found = {each.node: each.text for each in scrape_failures(log, "p")}
+    assert found == {"a": 'Get: "x"', "b": "late ?", "c": 'dial "c"'}
+
+
+@pytest.mark.parametrize("form", list(LogFormat))
+def test_what_our_own_metrics_server_writes_is_read(form: LogFormat) -> None:
+    lines: list[str] = []
+    clock = WoundClock(datetime(2026, 11, 24, 12, tzinfo=UTC))
+    said = 'Get "https://10.0.0.5:10250/metrics/resource": tls: failed to verify certificate: x509: certificate signed by unknown authority'
+    log = Log(lines.append, clock, form=form)
+    scraping = ScrapeLog(log, clock, 9.0)
+    node = FleetNode("w1", {}, "10.0.0.5", 10250, "/metrics/resource", ready=True)
+    now = clock.now()
+    failed = ScrapeFailure("w1", "unknown_authority", said, at=now, since=now)
+    scraping.scraped(node, 0.1, failed)
+    denied = (
+        'nodes is forbidden: User "system:serviceaccount:kube-system:kubevouch-metrics-server" cannot list resource '
+        '"nodes" in API group "" at the cluster scope'
+    )
+    scraping.watch_failed("nodes", Forbidden("GET", denied, code=403, message=denied))
+    whole = "".join(lines)
+    assert [(each.node, each.text) for each in scrape_failures(whole, "p")] == [("w1", said)]
+    assert [each.what for each in denials(whole, "p")] == ["list nodes"]
+    upstreams = Container(image="registry.k8s.io/metrics-server/metrics-server:v0.9.0")
+    assert runs_ours(upstreams, [whole])
+
+
+RUN = {
+    ("registry.k8s.io/metrics-server/metrics-server:v0.9.0", (), ("--cert-dir=/tmp",)): False,
+    ("mirror.example.com/kubevouch/metrics-server:v0.9.0", (), ("--cert-dir=/tmp",)): False,
+    ("registry.example.com:5000/metrics-server", ("/metrics-server",), ()): False,
+    ("registry.example.com:5000/kubevouch:0.1", (), ("--cert-dir=/tmp",)): True,
+    ("registry.example.com/kubevouch@sha256:4f4f", (), ("--cert-dir=/tmp",)): True,
+    ("python:3.13", ("/usr/bin/kubevouch", "metrics-server"), ()): True,
+    ("registry.example.com/anything", (), ("metrics-server", "-v=2")): True,
+}
+
+
+@pytest.mark.parametrize(("image", "command", "arguments"), RUN)
+def test_which_program_a_container_runs(
+    image: str, command: tuple[str, ...], arguments: tuple[str, ...]
+) -> None:
+    container = Container(image=image, command=command, args=arguments)
+    theirs = RECORDED.read_text(encoding="utf-8")
+    assert runs_ours(container, [theirs]) is RUN[image, command, arguments]
 
 
 @given(

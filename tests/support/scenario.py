@@ -92,6 +92,9 @@ class Scenario(_Said, frozen=True, kw_only=True):
     flags: dict[Literal["metrics-server", "kube-apiserver"], tuple[str, ...]] = {}
     requests: tuple[Request, ...] | None = None
     metrics: dict[str, str | None] = {}
+    metrics_fail: str = ""
+    """What the API server answers to whoever asks for metrics, although the APIService is available."""
+
     log: str = ""
     denied: tuple[str, ...] = ()
     ca_ends: str | None = None

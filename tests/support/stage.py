@@ -136,7 +136,7 @@ async def staged(scenario: Scenario, clock: Clock) -> AsyncIterator[Stage]:
         objects.append(_config_map("kube-root-ca.crt", {"ca.crt": bundle}))
         for each in objects:
             server.store.put(_BY_KIND[each["kind"]], each)
-        _serve_metrics(server, objects)
+        _serve_metrics(server, objects, scenario.metrics_fail)
         _serve_logs(server, scenario, objects, now)
         server.authorize = lambda asked: not _is_denied(scenario, asked)
         yield stage
@@ -384,14 +384,15 @@ def _config_map(name: str, data: dict[str, str]) -> Object:
     return {"kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
-def _serve_metrics(server: ScriptedApiServer, objects: list[Object]) -> None:
-    """The aggregator: 404 without an APIService, 503 while it is not available (kube-aggregator, handler_proxy.go)."""
+def _serve_metrics(server: ScriptedApiServer, objects: list[Object], fails: str) -> None:
+    """The aggregator: 404 without an APIService, 503 while it is not available or the request fails (kube-aggregator, handler_proxy.go)."""
     services = [each for each in objects if each["kind"] == "APIService"]
     conditions = [c for each in services for c in each["status"].get("conditions", [])]
     available = any(c["type"] == "Available" and c["status"] == "True" for c in conditions)
-    if services and available:
+    if services and available and not fails:
         return
-    code, text = (503, "service unavailable\n") if services else (404, "404 page not found\n")
+    failed = fails if available else "service unavailable"
+    code, text = (503, f"{failed}\n") if services else (404, "404 page not found\n")
     asked = Attributes("", "list", "metrics.k8s.io", "nodes")
     server.faults.on(
         _METRICS,

@@ -1,12 +1,19 @@
-"""Parses metrics-server's log: nodes that it could not scrape, and rights that its account lacks."""
+"""Parses the log of a metrics server, upstream's or ours: nodes that it could not scrape, and rights that its account lacks.
 
+Both write klog's lines, as text or as JSON (--logging-format).
+"""
+
+import json
 import re
 import sys
+from collections.abc import Iterator
 
 from kubevouch.evidence.snapshot import LoggedDenial, LoggedScrapeFailure
 
 # klog's structured lines: "Failed to scrape node" err="..." node="..." (metrics-server pkg/scraper/scraper.go).
-_FAILURE = re.compile(r'"Failed to scrape node[^"]*" err="((?:[^"\\]|\\.)*)" node="([^"]*)"')
+_FAILED = "Failed to scrape node"
+_FAILURE = re.compile(rf'"{_FAILED}[^"]*" err="((?:[^"\\]|\\.)*)" node="([^"]*)"')
+_VERBOSE_FAILURE = re.compile(rf'"{_FAILED}[^"]*" node="([^"]*)" err="((?:[^"\\]|\\.)*)"')
 # The API server's refusal inside another line, quoted or not (apiserver's responsewriters/errors.go).
 _DENIAL = re.compile(
     r'User \\*"(system:serviceaccount:[^"\\\s]{1,316})\\*" cannot ([a-z]{1,20}) resource \\*"([^"\\\s]{1,253})\\*" '
@@ -20,9 +27,35 @@ _CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "
 def scrape_failures(log: str, pod: str) -> tuple[LoggedScrapeFailure, ...]:
     """The newest failure of each node in a log, by node."""
     newest: dict[str, LoggedScrapeFailure] = {}
-    for text, node in _FAILURE.findall(log):
-        newest[node] = LoggedScrapeFailure(node, _ESCAPE.sub(_unquoted, text), pod)
+    for node, text in _failures(log):
+        newest[node] = LoggedScrapeFailure(node, text, pod)
     return tuple(newest[node] for node in sorted(newest))
+
+
+def _failures(log: str) -> Iterator[tuple[str, str]]:
+    """Node and error of each line about a failure, in order."""
+    for line in log.split("\n"):
+        if _FAILED not in line:
+            continue
+        if found := _FAILURE.search(line):
+            yield found[2], _ESCAPE.sub(_unquoted, found[1])
+        elif found := _VERBOSE_FAILURE.search(line):
+            yield found[1], _ESCAPE.sub(_unquoted, found[2])
+        elif line.startswith("{"):
+            yield from _json_failure(line)
+
+
+def _json_failure(line: str) -> Iterator[tuple[str, str]]:
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(said, dict) or not str(said.get("msg", "")).startswith(_FAILED):
+        return
+    node, text = said.get("node"), said.get("err")
+    if isinstance(node, str) and isinstance(text, str):
+        # JSON can name half of a surrogate pair, which nothing can write.
+        yield node.encode(errors="replace").decode(), text.encode(errors="replace").decode()
 
 
 def denials(log: str, pod: str) -> tuple[LoggedDenial, ...]:

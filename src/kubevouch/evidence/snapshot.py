@@ -104,6 +104,8 @@ class MetricsPath:
     """Lacking rights, from the same logs."""
 
     node_metrics: Measured[tuple[NodeMetrics, ...]]
+    is_ours: bool = False
+    """Whether `kubevouch metrics-server` serves it, in the place of upstream's; False where that cannot be told."""
 
     @property
     def place(self) -> tuple[str, dict[str, str]]:

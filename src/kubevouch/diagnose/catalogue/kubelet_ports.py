@@ -9,6 +9,7 @@ from kubevouch.diagnose.catalogue.definition import (
     ERROR,
     EVERYWHERE,
     KUBELET_LOG,
+    PLAN,
     PROBE,
     WARNING,
     FindingDefinition,
@@ -182,11 +183,13 @@ DEFINITIONS = (
         name="CNNotNodeName",
         severity=WARNING,
         see="The certificate verifies, but its CN is not `system:node:<name>`.",
-        why="Somebody made it by hand. Scrapers that check whom they talk to, and the API server once it has KEP-4872, "
-        "refuse it.",
+        why="Somebody made it by hand. Scrapers that check whom they talk to (ours does), and the API server once it has "
+        "KEP-4872, refuse it. Where ours serves the metrics API it is an error: that node has no metrics.",
         do=_PLAN_TEXT,
         related=("KEP-4872",),
         counts_in=DOCTOR_AND_VERIFY,
+        cause_rank=405,
+        next=PLAN,
     ),
     FindingDefinition(
         code=Code.SHARED_MACHINE_IDENTITY,

@@ -47,13 +47,15 @@ DEFINITIONS = (
         see="metrics-server shows READY 0/1, the APIService says MissingEndpoints, `kubectl top` says "
         "`Metrics API not available`.",
         why="A metrics-server is ready only once it has metrics of at least one node and one pod; while every kubelet is "
-        "refused it never is. This is a symptom: the finding it points to is the cause.",
+        "refused it never is. Ours waits for every Ready node while --kubelet-insecure-tls is set, and for the share of "
+        "nodes that --ready-min-nodes names. This is a symptom: the finding it points to is the cause.",
         do="Fix the cause that doctor names. Where it names none, metrics-server's log says what it waits for.",
         counts_in=DOCTOR_AND_VERIFY,
         symptom_of=(
             Code.METRICS_SERVER_SCALED_DOWN,
             Code.METRICS_SERVER_POD_BROKEN,
             *ON_THE_WIRE,
+            Code.CN_NOT_NODE_NAME,
             Code.METRICS_SERVER_FORBIDDEN,
             Code.NO_KUBELET_REPORTS,
         ),
@@ -90,9 +92,9 @@ DEFINITIONS = (
         code=Code.INSECURE_TLS_WORKAROUND,
         name="InsecureTLSWorkaround",
         severity=WARNING,
-        see="metrics-server runs with --kubelet-insecure-tls.",
-        why="It verifies no kubelet: whoever answers at a node's address can feed the autoscaler any number, and is sent "
-        "metrics-server's token.",
+        see="metrics-server runs with --kubelet-insecure-tls, or ours with --kubelet-insecure-tls-nodes.",
+        why="It does not verify kubelets (ours: those that --kubelet-insecure-tls-nodes names): whoever answers at a node's "
+        "address can feed the autoscaler any number, and is sent metrics-server's token.",
         do="Fix the kubelets' certificates first (`kubevouch fix --plan`), then remove the flag.",
         counts_in=DOCTOR_AND_VERIFY,
         cause_rank=290,
@@ -130,7 +132,7 @@ DEFINITIONS = (
         why="One node's metrics are enough for metrics-server to be Ready; those that it cannot read are simply missing.",
         do="Fix the cause of each node that is named.",
         counts_in=DOCTOR_AND_VERIFY,
-        symptom_of=(*ON_THE_WIRE, Code.METRICS_SERVER_FORBIDDEN),
+        symptom_of=(*ON_THE_WIRE, Code.CN_NOT_NODE_NAME, Code.METRICS_SERVER_FORBIDDEN),
         cause_rank=410,
         next=_LOG,
         by_hand="Read in metrics-server's log why it has no metrics of these nodes.",
@@ -162,15 +164,15 @@ DEFINITIONS = (
         "the role, or its binding, is missing or was changed.",
         do="Bind the role again: `kubectl create clusterrolebinding system:metrics-server "
         "--clusterrole=system:metrics-server --serviceaccount=NAMESPACE:ACCOUNT`. If that says AlreadyExists, apply "
-        "metrics-server's own manifest again.",
+        "metrics-server's own manifest again. Ours has a role of the name that NEXT says.",
         cause_rank=280,
         cause="{title}.",
         next=(
             "kubectl",
             "create",
             "clusterrolebinding",
-            "system:metrics-server",
-            "--clusterrole=system:metrics-server",
+            "{role}",
+            "--clusterrole={role}",
             "--serviceaccount={account}",
         ),
         by_hand="If that says AlreadyExists, apply metrics-server's own manifest again: its ClusterRole lacks the right.",
@@ -192,5 +194,48 @@ DEFINITIONS = (
             "{deployment}",
             "--replicas=1",
         ),
+    ),
+    FindingDefinition(
+        code=Code.INSECURE_FLAG_WITHOUT_EFFECT,
+        name="InsecureFlagWithoutEffect",
+        severity=WARNING,
+        see="kubevouch metrics-server runs with --kubelet-insecure-tls; it warns of that, and is not ready while kubelets are "
+        "not verified.",
+        why="The flag came with the manifest of the metrics-server that it replaces. Ours verifies every kubelet all the same: "
+        "one that is not verified gets no token, and so has no metrics. While the flag is set, a replica is ready only once it "
+        "has read every Ready node, so that a rolling update leaves the former pods serving.",
+        do="Fix the nodes that are named (`kubevouch fix --plan`), then remove the flag. A node that must be read unverified "
+        "can be named in --kubelet-insecure-tls-nodes.",
+        symptom_of=(*ON_THE_WIRE, Code.CN_NOT_NODE_NAME),
+        cause_rank=350,
+        cause="{title}.",
+        next=(
+            "kubectl",
+            "patch",
+            "deployment",
+            "-n",
+            "{namespace}",
+            "{deployment}",
+            "--type=json",
+            "-p",
+            "{patch}",
+        ),
+    ),
+    FindingDefinition(
+        code=Code.API_SERVICE_NOT_TRUSTED,
+        name="APIServiceNotTrusted",
+        severity=ERROR,
+        see="`kubectl top` says `the server is currently unable to handle the request`; `kubectl get --raw "
+        "/apis/metrics.k8s.io/v1beta1/nodes` says `x509:` and why. The APIService may say Available nevertheless: until 1.35 the "
+        "API server's own check verifies nothing.",
+        why="The API server verifies metrics-server by the caBundle of the APIService, for the name <service>.<namespace>.svc, "
+        "and the certificate that it presents does not pass.",
+        do="Put the authority of metrics-server's certificate into spec.caBundle of the APIService, or let metrics-server "
+        "present a certificate of the authority that stands there.",
+        counts_in=DOCTOR_AND_VERIFY,
+        cause_rank=315,
+        cause="{title}.",
+        next=_API_SERVICE,
+        by_hand="Make caBundle of the APIService and metrics-server's certificate agree.",
     ),
 )

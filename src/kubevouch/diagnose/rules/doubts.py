@@ -8,6 +8,7 @@ from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import counted, finding, named, wire_proof
 from kubevouch.diagnose.rules import rule
+from kubevouch.diagnose.rules.metrics_api import distrust
 from kubevouch.diagnose.rules.wire import is_ours, port_states, surely_unreachable
 from kubevouch.diagnose.rules.youth import is_new_to_metrics, only_starting
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
@@ -37,8 +38,8 @@ def _doubts(evidence: Evidence) -> Iterator[Doubt]:
         evidence.leases,
         evidence.bootstrap_tokens,
     ]
-    # An API that is known to be away says so in a finding of its own.
-    if metrics.measured_nodes is None:
+    # An API that is known to be away, or not to be trusted, says so in a finding of its own.
+    if metrics.measured_nodes is None and not distrust(metrics):
         measured.append(metrics.node_metrics)
     found = [each.doubt for each in measured if each.doubt is not None]
     found += evidence.names.doubts if evidence.names else ()

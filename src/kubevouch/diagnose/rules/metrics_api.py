@@ -1,11 +1,13 @@
 """KV1xx: the metrics API and metrics-server."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import msgspec
 
 from kubevouch.diagnose.catalogue import Code
+from kubevouch.diagnose.catalogue.codes import ON_THE_WIRE
 from kubevouch.diagnose.finding import Finding, Proof
 from kubevouch.diagnose.make import (
     api_proof,
@@ -16,15 +18,21 @@ from kubevouch.diagnose.make import (
     pods_of,
 )
 from kubevouch.diagnose.rules import rule
+from kubevouch.diagnose.rules.wire import port_states, strangers
 from kubevouch.diagnose.rules.youth import current_pods, is_new_to_metrics, is_young, only_starting
-from kubevouch.evidence.measured import Vantage
+from kubevouch.evidence.measured import DoubtKind, Vantage
 from kubevouch.evidence.snapshot import Evidence, MetricsPath
 from kubevouch.kube.resources import Pod
+from kubevouch.x509.reasons import TLS_PREFIX
 
 _STALE = timedelta(minutes=5)
 _WIRING = {"ServiceNotFound", "ServicePortError", "EndpointsNotFound"}
+_OURS = "kubevouch"
 _ACCOUNT_USER = "system:serviceaccount:"
 _INSECURE = ("--kubelet-insecure-tls", "--deprecated-kubelet-completely-insecure")
+_EXCEPTION = "--kubelet-insecure-tls-nodes"
+# Go's words for a server's certificate that does not pass (crypto/tls/common.go, crypto/x509/verify.go).
+_UNTRUSTED = re.compile(r"(?:tls: failed to verify certificate: )?x509: .*")
 
 
 @rule(Code.METRICS_API_MISSING)
@@ -55,12 +63,38 @@ def api_service_unavailable(evidence: Evidence) -> Iterator[Finding]:
     proof = api_proof(
         "v1beta1.metrics.k8s.io", f"{condition.reason}: {condition.message}", metrics.api_service
     )
+    if distrust(metrics):
+        return
     code = _why_unavailable(condition.reason, metrics)
     if code is Code.NO_READY_METRICS_SERVER and only_starting(evidence):
         return
     yield finding(
         code, _TITLES[code](condition.reason, metrics), proofs=[proof], details=pods_of(evidence)
     )
+
+
+@rule(Code.API_SERVICE_NOT_TRUSTED)
+def api_service_not_trusted(evidence: Evidence) -> Iterator[Finding]:
+    """The API server reaches metrics-server and does not take its certificate for that of the Service."""
+    metrics = evidence.metrics
+    why = distrust(metrics)
+    if why:
+        proof = api_proof("v1beta1.metrics.k8s.io", why, metrics.api_service)
+        title = f"the API server does not trust metrics-server's certificate: {why}"
+        yield finding(Code.API_SERVICE_NOT_TRUSTED, title, proofs=[proof])
+
+
+def distrust(metrics: MetricsPath) -> str:
+    """What the API server says of metrics-server's certificate; "" if it takes it.
+
+    Its own check says so from 1.36 on; before, the APIService is available and every request fails.
+    """
+    condition, doubt = metrics.available, metrics.node_metrics.doubt
+    said = condition.message if condition is not None and not condition.true else ""
+    if not said and doubt is not None and doubt.kind is DoubtKind.FAILED:
+        said = doubt.text
+    found = _UNTRUSTED.search(said)
+    return found[0].removeprefix(TLS_PREFIX) if found else ""
 
 
 def _why_unavailable(reason: str, metrics: MetricsPath) -> Code:
@@ -159,24 +193,74 @@ def forbidden(evidence: Evidence) -> Iterator[Finding]:
             Proof(each.pod, each.text, str(Vantage.SCRAPER_LOG), denials.at)
             for _, each in sorted(by_right.items())
         ],
-        details={"account": account},
+        details={"account": account, "role": _role_of(account)},
     )
+
+
+def _role_of(account: str) -> str:
+    """The ClusterRole by that account's manifests: upstream's puts `system:` before the account's name, ours nothing."""
+    name = account.partition(":")[2]
+    return name if name.startswith(_OURS) else f"system:{name}"
 
 
 @rule(Code.INSECURE_TLS_WORKAROUND)
 def insecure_flag(evidence: Evidence) -> Iterator[Finding]:
-    """The workaround that everybody copies. Subjects: pods that will not run with it, else metrics-server as such."""
+    """The workaround that everybody copies. Subjects: pods that will not run with it, else whom it is about."""
     pods = evidence.metrics.pods
     for flag in insecure_flags(evidence):
-        name = flag.partition("=")[0]
+        name, _, nodes = flag.partition("=")
         refusing = [pod.name for pod in pods.or_else(()) if name in _why_broken(pod, evidence.at)]
+        excepted = _listed(nodes) if name == _EXCEPTION else []
+        whom = f"the kubelets of {named(excepted)}" if excepted else "kubelets"
         yield finding(
             Code.INSECURE_TLS_WORKAROUND,
-            f"metrics-server does not verify kubelets ({name})",
-            subjects=refusing or ["metrics-server"],
+            f"metrics-server does not verify {whom} ({name})",
+            subjects=refusing or excepted or ["metrics-server"],
             proofs=[api_proof("metrics-server", flag, pods)],
             details={**deployment_of(evidence), "patch": _without(flag, evidence)},
         )
+
+
+@rule(Code.INSECURE_FLAG_WITHOUT_EFFECT)
+def insecure_flag_without_effect(evidence: Evidence) -> Iterator[Finding]:
+    """Ours in the place of a metrics-server that verified nothing. Subjects: the nodes that it cannot read for that."""
+    if not evidence.metrics.is_ours:
+        return
+    unverified = _unverified(evidence)
+    for flag in _insecure_words(evidence):
+        name = flag.partition("=")[0]
+        then = "it could not be told which nodes it cannot read"
+        if unverified:
+            then = (
+                f"{counted(len(unverified), 'node is', 'nodes are')} not verified and so not read"
+            )
+        elif _all_pass(evidence):
+            then = "no node needs it"
+        yield finding(
+            Code.INSECURE_FLAG_WITHOUT_EFFECT,
+            f"kubevouch metrics-server verifies kubelets in spite of {name}; {then}",
+            subjects=unverified,
+            proofs=[api_proof("metrics-server", flag, evidence.metrics.pods)],
+            details={**deployment_of(evidence), "patch": _without(flag, evidence)},
+        )
+
+
+def _unverified(evidence: Evidence) -> list[str]:
+    """Ready nodes whose kubelet does not pass, and that the operator has not excepted."""
+    excepted = {node for flag in _exceptions(evidence) for node in _listed(flag.partition("=")[2])}
+    ready = {node.name for node in evidence.nodes.or_else(()) if node.ready}
+    refused = {port.node for port in port_states(evidence) if port.code in ON_THE_WIRE}
+    return sorted((refused | strangers(evidence)) & ready - excepted)
+
+
+def _all_pass(evidence: Evidence) -> bool:
+    passing = {each.node for each in evidence.served if each.verdict and each.verdict.trusted}
+    nodes = evidence.nodes.value
+    return nodes is not None and {node.name for node in nodes if node.ready} <= passing
+
+
+def _listed(value: str) -> list[str]:
+    return [each.strip() for each in value.split(",") if each.strip()]
 
 
 def _without(flag: str, evidence: Evidence) -> str:
@@ -197,13 +281,21 @@ def _without(flag: str, evidence: Evidence) -> str:
 
 
 def insecure_flags(evidence: Evidence) -> list[str]:
-    """metrics-server's words that turn the verification of kubelets off."""
+    """metrics-server's words that turn the verification of kubelets off; of ours, only of those that they name."""
+    return _exceptions(evidence) if evidence.metrics.is_ours else _insecure_words(evidence)
+
+
+def _insecure_words(evidence: Evidence) -> list[str]:
     return [
         flag
         for flag in evidence.metrics.flags
         if flag.partition("=")[0] in _INSECURE
         and flag.partition("=")[2].lower() not in {"false", "0", "f"}
     ]
+
+
+def _exceptions(evidence: Evidence) -> list[str]:
+    return [flag for flag in evidence.metrics.flags if flag.startswith(f"{_EXCEPTION}=")]
 
 
 @rule(Code.PARTIAL_METRICS)

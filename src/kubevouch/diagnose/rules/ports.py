@@ -4,14 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from kubevouch.diagnose.catalogue import Code
+from kubevouch.diagnose.catalogue import Code, Severity
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import counted, days, finding, wire_proof
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.csrs import has_no_approver, running_approver
-from kubevouch.diagnose.rules.wire import PortState, port_states, surely_unreachable
+from kubevouch.diagnose.rules.wire import PortState, port_states, strangers, surely_unreachable
 from kubevouch.evidence.snapshot import Evidence, Served
-from kubevouch.x509 import node_name_of
 
 _OVERDUE = 0.92
 
@@ -143,15 +142,19 @@ def not_node_name(evidence: Evidence) -> Iterator[Finding]:
     """The certificate is trusted, but its CN is not that of its node."""
     strange = [
         (served, leaf)
-        for served in _trusted(evidence)
-        if (leaf := served.dialled.leaf) and node_name_of(leaf) != served.node
+        for served in evidence.served
+        if served.node in strangers(evidence) and (leaf := served.dialled.leaf)
     ]
     if strange:
         proofs = [wire_proof(served, f"subject {leaf.subject}") for served, leaf in strange]
         who = counted(len(strange), "node serves", "nodes serve")
         title = f"{who} a certificate whose CN is not the node's name"
         yield finding(
-            Code.CN_NOT_NODE_NAME, title, subjects=[s.node for s, _ in strange], proofs=proofs
+            Code.CN_NOT_NODE_NAME,
+            title,
+            subjects=[s.node for s, _ in strange],
+            proofs=proofs,
+            severity=Severity.ERROR if evidence.metrics.is_ours else None,
         )
 
 

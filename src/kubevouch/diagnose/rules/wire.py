@@ -14,7 +14,7 @@ from kubevouch.diagnose.make import wire_proof
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.snapshot import Evidence, LoggedScrapeFailure, Served
 from kubevouch.tls.failure import FailureKind
-from kubevouch.x509 import Certificate, CertificateKind, VerifyReason, classify
+from kubevouch.x509 import Certificate, CertificateKind, VerifyReason, classify, node_name_of
 
 _UNREACHABLE = {
     FailureKind.REFUSED,
@@ -141,6 +141,18 @@ def port_states(evidence: Evidence) -> tuple[PortState, ...]:
     return tuple(
         _port_state(served, evidence, logged.get(served.node)) for served in evidence.served
     )
+
+
+def strangers(evidence: Evidence) -> set[str]:
+    """Nodes that serve a trusted certificate whose CN is not theirs: upstream's reads them, ours does not."""
+    return {
+        served.node
+        for served in evidence.served
+        if served.verdict is not None
+        and served.verdict.trusted
+        and served.dialled.leaf is not None
+        and node_name_of(served.dialled.leaf) != served.node
+    }
 
 
 def _port_state(served: Served, evidence: Evidence, logged: PortState | None) -> PortState:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
+from kubevouch.evidence.metrics_servers import runs_ours
 from kubevouch.evidence.scrape_log import denials, scrape_failures
 from kubevouch.evidence.snapshot import (
     METRICS_SERVER_LABELS,
@@ -57,6 +58,9 @@ async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
         failures=_in_logs(logs, scrape_failures),
         denials=_in_logs(logs, denials),
         node_metrics=node_metrics,
+        is_ours=any(
+            runs_ours(scraper_of(pod), logs.or_else({}).values()) for pod in pods.or_else(())
+        ),
     )
 
 
