@@ -71,7 +71,7 @@ def _note_swap(terminal: Terminal, shown: Sequence[Usage | None], *, wanted: boo
 
 
 def _of_pods(found: PodsFound) -> list[tuple[UnknownReason, str, int]]:
-    """By reason what it is told of: a node and how many of its pods are missing, or a pod."""
+    """For each reason a node with the number of its missing pods, or a pod."""
     of_nodes = Counter((m.why, m.pod.spec.node_name) for m in found.missing if m.of_its_node)
     of_pods = [
         (m.why, f"{m.pod.namespace}/{m.pod.name}", 0) for m in found.missing if not m.of_its_node
@@ -80,7 +80,7 @@ def _of_pods(found: PodsFound) -> list[tuple[UnknownReason, str, int]]:
 
 
 def _print_reasons(terminal: Terminal, told: Sequence[tuple[UnknownReason, str, int]]) -> None:
-    """Below the table. told: reason, whose it is, and how many pods of it are missing. The same reason stands once."""
+    """Below the table, the same reason once. told: reason, name of a node or pod, and how many pods of the node are missing."""
     if not told:
         return
     groups: dict[UnknownReason, list[tuple[str, int]]] = {}
