@@ -27,11 +27,12 @@ from kubevouch.kube.resources.nodes import NodeInfo, NodeSpec, NodeStatus
 from kubevouch.outcome import Outcome
 from kubevouch.policy import form
 from kubevouch.policy.claims import AskedNames
+from kubevouch.policy.client_csr import ClientCsr
 from kubevouch.policy.csr import csr_of
 from kubevouch.policy.facts import CsrFacts
 from kubevouch.policy.sources.pinned import PinnedNode
 from kubevouch.policy.sources.stored import Unreadable, shard_of
-from kubevouch.policy.standing import ClientCsr, ClientStanding
+from kubevouch.policy.standing import ClientStanding
 from tests.support.requests import request
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -304,7 +305,7 @@ def test_the_operators_certificates_are_those_of_the_pin() -> None:
     assert tuple(sources.vouched("n2")) == ()
 
 
-def test_what_was_recorded_of_a_node_that_is_gone_says_nothing_of_how_the_next_one_joins() -> None:
+def test_of_a_name_whose_node_is_gone_by_the_record_nothing_tells_who_joins_next() -> None:
     view = ClusterView()
     gone = {"v": 1, "uid": "uid-0", "standing": {"uid": "uid-0", "whole": True}}
     name = shard_of("kubevouch-recorded", "n1")
@@ -316,4 +317,4 @@ def test_what_was_recorded_of_a_node_that_is_gone_says_nothing_of_how_the_next_o
     view.put_node(node("n1", "192.0.2.1"))
     live = live_node(view.nodes["n1"])
     assert live is not None
-    assert view.standings.of(live, ("X509SHA256=aa",)).standing is ClientStanding.OWN
+    assert view.standings.of(live, ("X509SHA256=aa",)).standing is ClientStanding.REPLACEMENT

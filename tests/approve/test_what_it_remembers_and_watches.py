@@ -36,6 +36,7 @@ from tests.support.scripted.nobody import closed_port
 from tests.support.scripted.reviews import Attributes
 
 CSR_PATH = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+GONE = {"v": 1, "standing": {"earlier": True}}
 RULE = (
     "sources: [inventory, pins, new-nodes]",
     "newNodes: [{names: 'w*', cidrs: [192.0.2.0/24], perHour: 2}]",
@@ -117,14 +118,16 @@ async def test_a_record_of_a_newer_kubevouch_is_not_written_over(cluster: Cluste
     assert not cluster.conditions("csr-1")
 
 
-async def test_a_node_that_is_gone_is_forgotten(cluster: Cluster) -> None:
+async def test_of_a_node_that_is_gone_only_that_it_was_there_is_remembered(
+    cluster: Cluster,
+) -> None:
     cluster.node("w1", "192.0.2.1")
     cluster.configure(*RULE)
     async with approving(cluster):
         cluster.csr("csr-1", "w1")
         await cluster.until(lambda: cluster.approved("csr-1"))
         cluster.delete_node("w1")
-        await cluster.until(lambda: "w1" not in recorded(cluster))
+        await cluster.until(lambda: recorded(cluster)["w1"] == GONE)
 
 
 async def test_an_address_that_was_admitted_is_free_as_soon_as_its_record_is_gone(
@@ -144,7 +147,7 @@ async def test_an_address_that_was_admitted_is_free_as_soon_as_its_record_is_gon
         await cluster.until(lambda: cluster.approved("csr-2"))
 
 
-async def test_what_went_while_nobody_watched_is_forgotten_later(cluster: Cluster) -> None:
+async def test_what_went_while_nobody_watched_is_noticed_later(cluster: Cluster) -> None:
     cluster.node("w1", "192.0.2.1")
     cluster.configure(*RULE)
     async with approving(cluster):
@@ -152,7 +155,7 @@ async def test_what_went_while_nobody_watched_is_forgotten_later(cluster: Cluste
         await cluster.until(lambda: cluster.approved("csr-1"))
     cluster.delete_node("w1")
     async with approving(cluster, identity="two"):
-        await cluster.until(lambda: "w1" not in recorded(cluster))
+        await cluster.until(lambda: recorded(cluster)["w1"] == GONE)
 
 
 async def test_a_node_that_is_made_again_is_a_new_one_for_the_rule(cluster: Cluster) -> None:
@@ -282,6 +285,36 @@ async def test_a_borrowed_one_is_remembered_of_a_node_that_was_gone_while_anothe
         await running.decided("csr-thief")
         assert "BorrowedIdentity" in running.log
     assert not cluster.conditions("csr-thief")
+
+
+async def test_whoever_uses_the_time_in_which_a_node_is_deleted_gets_nothing_and_its_kubelet_does(
+    cluster: Cluster,
+) -> None:
+    """By the inventory. A reinstalled machine looks the same: one command says that it is the node's own."""
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
+        await cluster.until(lambda: "Listed everything" in running.log)
+        cluster.delete_node("n1")
+        await cluster.until(lambda: recorded(cluster).get("n1") == GONE)
+        stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
+        await cluster.until(lambda: "credentials" in recorded(cluster)["n1"]["standing"])
+    cluster.server.store.delete(CSRS, "thief-client")
+    async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
+        await cluster.until(lambda: "Listed everything" in running.log)
+        again = cluster.node("n1", "192.0.2.1")
+        cluster.csr("csr-thief", "n1", credential=stolen)
+        await running.decided("csr-thief")
+        assert "IdentityGotAnew" in running.log
+        cluster.csr("csr-own", "n1", credential="a" * 64)
+        await cluster.until(lambda: cluster.approved("csr-own"))
+        assert not cluster.conditions("csr-thief")
+        await cluster.until(lambda: cluster.events("KubeletServingHeld"))
+        note = cluster.events("KubeletServingHeld")[0]["note"]
+        assert "kubevouch approver pin n1 --csr csr-thief" in note
+        pin = {"v": 1, "uid": again["metadata"]["uid"], "names": ["n1"], "addresses": ["192.0.2.1"], "clientCertificates": [stolen]}  # fmt: skip
+        cluster.config_map(shard_of("kubevouch-pins", "n1"), {"n1": json.dumps(pin)})
+        await cluster.until(lambda: cluster.approved("csr-thief"))
 
 
 async def test_while_a_list_is_read_page_by_page_nothing_is_looked_at(cluster: Cluster) -> None:

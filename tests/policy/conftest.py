@@ -12,7 +12,7 @@ from kubevouch.policy.facts import CsrFacts, NodeSeen
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.policy.rule import RuleResult
-from kubevouch.policy.standing import StandingAnswer
+from kubevouch.policy.standing_answer import StandingAnswer
 from kubevouch.x509.csr import read_csr
 from kubevouch.x509.errors import X509Error
 from tests.support.requests import request

@@ -138,7 +138,7 @@ WRONG_RECORDS: dict[str, tuple[Any, str, str]] = {
     "certificate": (credential(certificate="a\n"), "certificate 'a\\n'", LINE),
     "parent": (credential(parent="b\n"), "certificate 'b\\n'", LINE),
     "standing": (credential(standing="lent"), "Invalid enum value 'lent' - at `$.standing.credentials[0].standing`", AS_WRITTEN),
-    "many credentials": ({"v": 1, "standing": {"credentials": credential()["standing"]["credentials"] * 13}}, "13 credentials", "at most 12 are kept"),
+    "many credentials": ({"v": 1, "standing": {"credentials": credential()["standing"]["credentials"] * 17}}, "17 credentials", "at most 16 are kept"),
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ Each answer is written by hand from what docs/policy.md says of the rule.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +15,8 @@ from kubevouch.policy import identity
 from kubevouch.policy.facts import NodeSeen
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.rule import Rule, RuleResult
-from kubevouch.policy.standing import ClientStanding, StandingAnswer
+from kubevouch.policy.standing import ClientStanding
+from kubevouch.policy.standing_answer import StandingAnswer
 
 from .conftest import NODE, NOW, Case, doubts, holds, lets_through
 
@@ -41,8 +43,9 @@ def node_seen(uid: str = "uid-1", made: datetime | None = NOW - timedelta(days=1
     return Case(node_seen=NodeSeen(first_uid="uid-1", uid=uid, created=made))
 
 
-def standing(how: ClientStanding, *, holds: bool = False, username: str = USER) -> Case:
-    return Case(standing=StandingAnswer(how, "why", holds=holds), username=username)
+def standing(how: ClientStanding, *, holds: bool = False, **more: Any) -> Case:
+    ids = more.pop("credential_ids", (BY_MINE,))
+    return Case(standing=StandingAnswer(how, "why", holds=holds), credential_ids=ids, **more)
 
 
 STANDING = "a client certificate with which the node joined, or one that replaced it"
@@ -344,7 +347,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
         holds(
             "client-standing",
             HoldReason.BORROWED_IDENTITY,
-            f"why; if it is the node's own: kubevouch approver pin {NODE}",
+            f"why; if it is the node's own: kubevouch approver pin {NODE} --csr csr-1",
             "a borrowed client certificate",
             STANDING,
         ),
@@ -355,9 +358,31 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
         holds(
             "client-standing",
             HoldReason.BORROWED_IDENTITY,
-            "why; if it is the node's own: kubevouch approver pin NODE",
+            "why",
             "a borrowed client certificate",
             STANDING,
+        ),
+    ),
+    "a borrowed client certificate, and the CSR names none that could be pinned": (
+        identity.client_standing,
+        lambda: standing(ClientStanding.BORROWED, credential_ids=()),
+        holds(
+            "client-standing",
+            HoldReason.BORROWED_IDENTITY,
+            "why",
+            "a borrowed client certificate",
+            STANDING,
+        ),
+    ),
+    "a client certificate that was got anew": (
+        identity.client_standing,
+        lambda: standing(ClientStanding.REPLACEMENT, holds=True),
+        doubts(
+            "client-standing",
+            f"why; if it is the node's own: kubevouch approver pin {NODE} --csr csr-1",
+            HoldReason.IDENTITY_GOT_ANEW,
+            seen="a client certificate that was got anew",
+            allowed=STANDING,
         ),
     ),
     "an unknown client certificate of a node that is known without a gap": (
@@ -365,7 +390,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
         lambda: standing(ClientStanding.UNKNOWN, holds=True),
         doubts(
             "client-standing",
-            f"why; if it is the node's own: kubevouch approver pin {NODE}",
+            f"why; if it is the node's own: kubevouch approver pin {NODE} --csr csr-1",
             HoldReason.UNKNOWN_CREDENTIAL,
             seen="a client certificate that is not known",
             allowed=STANDING,

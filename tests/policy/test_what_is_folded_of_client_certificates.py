@@ -5,25 +5,23 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from kubevouch.policy.client_csr import ClientCsr, certificate_id
 from kubevouch.policy.standing import (
     MOST_CREDENTIALS,
     MOST_CROWDED_OUT,
     ClientCredential,
-    ClientCsr,
     ClientStanding,
     LiveNode,
     NodeStanding,
-    StandingAnswer,
-    certificate_id,
-    folded,
-    of_node,
-    standing_of,
 )
+from kubevouch.policy.standing_answer import StandingAnswer, standing_of
+from kubevouch.policy.standing_folded import folded, of_node
 from kubevouch.policy.standings import MOST_WAITING, Standings
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 LIVE = LiveNode("w1", "uid-1", NOW)
 OWN, BORROWED, UNKNOWN = ClientStanding.OWN, ClientStanding.BORROWED, ClientStanding.UNKNOWN
+REPLACEMENT = ClientStanding.REPLACEMENT
 OLD = "the CSR does not say which credential made it (API servers before Kubernetes 1.32)"
 
 
@@ -129,7 +127,7 @@ def test_what_replaced_one_that_was_crowded_out_is_no_better() -> None:
     assert standing_of(after, LIVE, ("X509SHA256=ab",)).holds
 
 
-def test_what_was_borrowed_of_a_node_is_borrowed_of_the_next_of_its_name() -> None:
+def test_what_is_known_of_a_node_is_known_of_the_next_of_its_name() -> None:
     known = NodeStanding(
         "uid-1",
         (listed("aa", OWN, -5), listed("ff", BORROWED, 5), listed("77", UNKNOWN, 6)),
@@ -137,17 +135,15 @@ def test_what_was_borrowed_of_a_node_is_borrowed_of_the_next_of_its_name() -> No
         crowded_out=("f0",),
         crowded=True,
     )
-    kept = NodeStanding("", (listed("ff", BORROWED, 5),), crowded_out=("f0",), crowded=True)
-    assert known.borrowed == kept
+    earlier = tuple(msgspec.structs.replace(each, earlier=True) for each in known.credentials)
+    kept = NodeStanding("", earlier, crowded_out=("f0",), crowded=True, earlier=True)
+    assert known.left() == kept
     later = LiveNode("w1", "uid-2", NOW + timedelta(hours=1))
     assert of_node(known, later) == msgspec.structs.replace(kept, uid="uid-2")
     assert of_node(kept, later) == msgspec.structs.replace(kept, uid="uid-2")
     joined = folded(kept, asked("bb", 3000), None)
-    assert joined.whole
-    assert of_node(joined, later).credentials == (
-        listed("ff", BORROWED, 5),
-        listed("bb", OWN, 3000),
-    )
+    assert not joined.whole
+    assert of_node(joined, later).credentials == (*earlier, listed("bb", REPLACEMENT, 3000))
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ STRANGE = {
     "admitted without an offset": {"v": 1, "admitted": {"names": [], "addresses": [], "at": "2026-11-25T12:00:00", "rule": ""}},
     "a credential without an offset": {"v": 1, "standing": {"credentials": [{"certificate": "a", "standing": "own", "csr": "c", "at": "2026-11-25T12:00:00"}]}},
     "a standing that never was": {"v": 1, "standing": {"credentials": [{"certificate": "a", "standing": "lent", "csr": "c", "at": "2026-11-25T12:00:00Z"}]}},
-    "many credentials": {"v": 1, "standing": {"credentials": [{"certificate": "a", "standing": "own", "csr": "c", "at": "2026-11-25T12:00:00Z"}] * 13}},
+    "many credentials": {"v": 1, "standing": {"credentials": [{"certificate": "a", "standing": "own", "csr": "c", "at": "2026-11-25T12:00:00Z"}] * 17}},
     "many that are crowded out": {"v": 1, "standing": {"crowdedOut": ["a"] * 65}},
     "one that is crowded out and does not print": {"v": 1, "standing": {"crowdedOut": ["\n"]}},
     "an unknown field of an admission": {"v": 1, "admitted": {"names": [], "addresses": [], "at": "2026-11-25T12:00:00Z", "rule": "", "x": 1}},

@@ -6,6 +6,7 @@ As in test_csrs_as_files, a case starts from what kubeadm 1.36.3 recorded and sa
     inventory         the nodes of kubevouch.inventory/1
     pins, recorded    entries by node, as they lie in the ConfigMaps; ${uid} is the UID of the recorded worker
     clientCsrs        client certificates that were issued while somebody watched: node, byNode, by, at, certificate
+    earlier           nodes of which there was an earlier Node, which was deleted
     told              whether other CSRs say which client certificate made them
     watched           whether the client CSRs that were recorded were seen, from the beginning
     first, left, shown        the Node's first UID; approvals left; who has shown the key
@@ -15,7 +16,7 @@ As in test_csrs_as_files, a case starts from what kubeadm 1.36.3 recorded and sa
 
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ import pytest
 
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.policy.claims import AskedNames
+from kubevouch.policy.client_csr import ClientCsr, client_csr_of
 from kubevouch.policy.csr import csr_of, requestor_node
 from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import CsrFacts, CsrLimits, NodeSeen
@@ -44,7 +46,7 @@ from kubevouch.policy.sources.inventory import read_inventory
 from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pins
 from kubevouch.policy.sources.recorded import RECORDED, RecordedNode, read_recorded
 from kubevouch.policy.sources.stored import Unreadable, shard_of
-from kubevouch.policy.standing import ClientCsr, LiveNode, client_csr_of
+from kubevouch.policy.standing import LiveNode
 from kubevouch.policy.standings import Standings
 from kubevouch.policy.written import WrittenClaims
 
@@ -92,6 +94,9 @@ def sources_of(case: Object, uid: str) -> IdentitySources:
 
 def standings_of(case: Object, nodes: dict[str, Node], vouched: tuple[str, ...]) -> Standings:
     standings = Standings(vouched=lambda _: vouched)
+    for name in case.get("earlier", []):
+        standings.node(LiveNode(name, "uid-0", datetime(2026, 1, 1, tzinfo=UTC)))
+        standings.gone(name)
     seen: list[ClientCsr] = [
         found
         for each in recorded("csr.json")
@@ -166,7 +171,10 @@ def decided(case: Object) -> tuple[Decision, SourceAnswer]:
         key_shown_by=frozenset(case.get("shown", [node.name])),
         approvals_left=case.get("left", 6),
         standing=standings_of(case, nodes, vouched).of(
-            live(node), csr.credential_ids, told=case.get("told", False)
+            live(node),
+            csr.credential_ids,
+            told=case.get("told", False),
+            admitted=answer.source.is_rule_for_new_nodes,
         ),
         limits=configuration.limits
         if isinstance(configuration, ApproverConfiguration)

@@ -11,7 +11,8 @@ from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import Claim, ClaimedBy, NameSource
 from kubevouch.policy.decide import RULES, decide
 from kubevouch.policy.facts import NodeSeen
-from kubevouch.policy.standing import ClientStanding, StandingAnswer
+from kubevouch.policy.standing import ClientStanding
+from kubevouch.policy.standing_answer import StandingAnswer
 from tests.support.requests import request
 
 from .conftest import ADDRESS, NODE, NOW, Case

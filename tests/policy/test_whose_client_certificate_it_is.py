@@ -8,22 +8,22 @@ import msgspec
 import pytest
 
 from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.policy.client_csr import ClientCsr, client_csr_of
 from kubevouch.policy.standing import (
     MOST_CREDENTIALS,
     MOST_CROWDED_OUT,
-    ClientCsr,
     ClientStanding,
     LiveNode,
     NodeStanding,
-    StandingAnswer,
-    client_csr_of,
 )
-from kubevouch.policy.standings import MOST_WAITING, Standings
+from kubevouch.policy.standing_answer import StandingAnswer
+from kubevouch.policy.standings import MOST_GONE, MOST_WAITING, Standings
 from tests.support.authority import Authority
 from tests.support.requests import request
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 OWN, BORROWED, UNKNOWN = ClientStanding.OWN, ClientStanding.BORROWED, ClientStanding.UNKNOWN
+REPLACEMENT = ClientStanding.REPLACEMENT
 
 
 def live(created: int = 10, *, uid: str = "uid-1", name: str = "w1") -> LiveNode:
@@ -45,8 +45,10 @@ def renewed(certificate: str, at: int, by: str | None) -> ClientCsr:
     )  # fmt: skip
 
 
-def of(standings: Standings, certificate: str, node: LiveNode | None = None) -> StandingAnswer:
-    return standings.of(node or live(), (f"X509SHA256={certificate}",))
+def of(
+    standings: Standings, certificate: str, node: LiveNode | None = None, *, admitted: bool = False
+) -> StandingAnswer:
+    return standings.of(node or live(), (f"X509SHA256={certificate}",), admitted=admitted)
 
 
 def joined(**more: Any) -> Standings:
@@ -146,20 +148,182 @@ def test_a_csr_that_is_seen_before_its_node_is_judged_by_when_the_node_was_made(
     assert of(standings, "ff").standing is BORROWED
 
 
-def test_a_node_that_is_recreated_begins_again() -> None:
-    standings = joined()
-    again = live(100, uid="uid-2")
-    assert of(standings, "aa", again) == StandingAnswer(
-        UNKNOWN, "it was issued before anybody watched, or while nobody did"
-    )
-    standings.node(again)
-    assert standings.known("w1") == NodeStanding("uid-2")
+AGAIN = live(100, uid="uid-2")
+GOT_ANEW = (
+    "issued by csr-bb, which a bootstrap token or a person asked for after an earlier Node of this name was gone: whoever "
+    "reinstalls a machine does so, and whoever would pass for it"
+)
+
+
+def left(**more: Any) -> Standings:
+    """w1 joined with aa, and its Node was deleted."""
+    standings = joined(**more)
     standings.gone("w1")
-    standings.csr(bootstrapped("cc", 150), None)
+    return standings
+
+
+def test_the_kubelet_of_a_node_that_was_deleted_comes_back_with_its_certificate() -> None:
+    """Nothing else was asked for meanwhile: somebody deleted the Node and restarted the kubelet."""
+    for standings in (left(), joined()):
+        answer = of(standings, "aa", AGAIN)
+        assert answer == StandingAnswer(
+            UNKNOWN, "issued by csr-aa for an earlier Node of this name"
+        )
+        standings.node(AGAIN)
+        assert of(standings, "aa", AGAIN) == answer
+        assert standings.csr(renewed("ab", 120, "aa"), AGAIN)
+        assert not of(standings, "ab", AGAIN).holds
+        assert not of(standings, "77", AGAIN).holds
+        assert not standings.csr(bootstrapped("aa", 5), AGAIN)
+
+
+@pytest.mark.parametrize("told_first", ["csr", "node"])
+def test_one_that_was_got_while_the_node_was_deleted_may_be_a_thiefs_or_of_a_reinstalled_machine(
+    told_first: str,
+) -> None:
+    standings = left()
+    if told_first == "node":
+        standings.node(AGAIN)
+    standings.csr(bootstrapped("bb", 50), AGAIN if told_first == "node" else None)
+    standings.node(AGAIN)
+    assert of(standings, "bb", AGAIN) == StandingAnswer(REPLACEMENT, GOT_ANEW, holds=True)
+    standings.csr(renewed("bc", 150, "bb"), AGAIN)
+    assert of(standings, "bc", AGAIN).standing is REPLACEMENT
+    # The kubelet that was there before is not held for that.
+    assert not of(standings, "aa", AGAIN).holds
+    assert not of(standings, "77", AGAIN).holds
+
+
+def test_it_is_not_forgiven_when_that_node_is_deleted_too() -> None:
+    standings = left()
+    standings.csr(bootstrapped("bb", 50), None)
+    standings.csr(renewed("bc", 60, "bb"), None)
+    standings.node(AGAIN)
+    standings.gone("w1")
     third = live(200, uid="uid-3")
     standings.node(third)
-    assert of(standings, "cc", third).standing is OWN
-    assert of(standings, "aa", third).holds
+    for certificate in ("bb", "bc"):
+        assert (of(standings, certificate, third).standing, of(standings, certificate, third).holds) == (REPLACEMENT, True)  # fmt: skip
+    for number in range(MOST_CREDENTIALS):
+        standings.csr(bootstrapped(f"d{number}", 150 + number), third)
+    assert of(standings, "bb", third).holds
+
+
+def test_that_there_was_a_node_is_seen_where_it_was_recreated_while_nobody_watched() -> None:
+    stored = {"w1": joined().known("w1")}
+    standings = Standings(stored)
+    standings.node(AGAIN)
+    standings.csr(bootstrapped("bb", 50), AGAIN)
+    assert of(standings, "bb", AGAIN).standing is REPLACEMENT
+
+
+def test_where_the_operator_has_pinned_what_was_got_anew_the_one_before_it_is_held() -> None:
+    pinned: dict[str, tuple[str, ...]] = {"w1": ("bb",)}
+    standings = left(vouched=lambda name: pinned.get(name, ()))
+    standings.csr(bootstrapped("bb", 50), None)
+    standings.node(AGAIN)
+    standings.csr(renewed("bc", 150, "bb"), AGAIN)
+    assert [of(standings, each, AGAIN).standing for each in ("bb", "bc")] == [OWN, OWN]
+    answer = of(standings, "aa", AGAIN)
+    assert (answer.standing, answer.holds) == (UNKNOWN, True)
+    assert answer.why == (
+        "issued by csr-aa for an earlier Node of this name; the operator has pinned this node's client certificates, and it "
+        "neither is one of them nor was seen to replace one"
+    )
+    assert of(standings, "77", AGAIN) == StandingAnswer(
+        UNKNOWN,
+        "the operator has pinned this node's client certificates, and it neither is one of them nor was seen to replace one",
+        holds=True,
+    )
+    standings.csr(renewed("78", 160, "77"), AGAIN)
+    assert of(standings, "78", AGAIN).holds
+
+
+def test_where_the_rule_for_new_nodes_admits_what_was_got_anew_the_one_before_it_is_held() -> None:
+    standings = left()
+    standings.csr(bootstrapped("bb", 50), None)
+    standings.node(AGAIN)
+    assert of(standings, "bb", AGAIN, admitted=True) == StandingAnswer(
+        OWN, "issued by csr-bb, and the rule for new nodes admits the Node"
+    )
+    instead = "the rule for new nodes has admitted a Node that joined with another one"
+    assert of(standings, "aa", AGAIN, admitted=True) == StandingAnswer(
+        UNKNOWN, f"issued by csr-aa for an earlier Node of this name; {instead}", holds=True
+    )
+    assert of(standings, "77", AGAIN, admitted=True) == StandingAnswer(UNKNOWN, instead, holds=True)
+    standings.gone("w1")
+    third = live(200, uid="uid-3")
+    standings.csr(bootstrapped("cc", 150), None)
+    standings.node(third)
+    assert of(standings, "cc", third, admitted=True).standing is OWN
+    assert of(standings, "bb", third, admitted=True).holds
+
+
+def test_one_that_was_got_anew_comes_back_after_its_node_was_deleted_if_the_rule_admits_it() -> (
+    None
+):
+    standings = left()
+    standings.csr(bootstrapped("bb", 50), None)
+    standings.node(AGAIN)
+    standings.gone("w1")
+    assert of(standings, "bb", live(200, uid="uid-3"), admitted=True).standing is OWN
+
+
+def test_of_two_that_were_got_anew_the_rule_for_new_nodes_cannot_tell_either() -> None:
+    standings = left()
+    standings.csr(bootstrapped("bb", 50), None)
+    standings.csr(bootstrapped("ff", 51), None)
+    standings.node(AGAIN)
+    for certificate in ("bb", "ff"):
+        assert of(standings, certificate, AGAIN, admitted=True).holds
+
+
+def test_a_pin_goes_before_the_rule_for_new_nodes() -> None:
+    standings = left(vouched=lambda _: ("77",))
+    standings.csr(bootstrapped("bb", 50), None)
+    standings.node(AGAIN)
+    assert of(standings, "bb", AGAIN, admitted=True).standing is REPLACEMENT
+    assert of(standings, "77", AGAIN, admitted=True).standing is OWN
+
+
+def test_where_the_api_server_does_not_say_which_one_made_a_csr_a_reinstalled_node_is_not_held() -> (
+    None
+):
+    """There would be no way out: none could be pinned. (API servers before Kubernetes 1.32.)"""
+    standings = left()
+    standings.csr(bootstrapped("bb", 50), None)
+    standings.node(AGAIN)
+    assert not standings.of(AGAIN, ()).holds
+
+
+def test_nodes_that_are_gone_are_bounded_and_the_oldest_is_forgotten() -> None:
+    standings = Standings()
+    for number in range(MOST_GONE):
+        standings.node(live(name=f"n{number}"))
+        standings.gone(f"n{number}")
+    assert not standings.take_forgotten()
+    standings.csr(bootstrapped("bb", 50, node="n0"), None)  # so that it is not the oldest any more
+    for name in ("x0", "x1"):
+        standings.node(live(name=name))
+        standings.gone(name)
+    assert standings.take_forgotten() == {"n1", "n2"}
+    assert not standings.take_forgotten()
+    assert standings.known("n1") == NodeStanding()
+    assert standings.known("n0").earlier
+
+
+def test_where_one_is_forgotten_of_which_something_was_borrowed_what_is_not_listed_is_held() -> (
+    None
+):
+    standings = Standings()
+    standings.node(live(name="n0"))
+    standings.csr(bootstrapped("ff", 50, node="n0"), live(name="n0"))
+    standings.gone("n0")
+    for number in range(1, MOST_GONE + 1):
+        standings.node(live(name=f"n{number}"))
+        standings.gone(f"n{number}")
+    assert standings.known("n0") == NodeStanding(crowded=True)
+    assert of(standings, "ff", live(200, uid="uid-3", name="n0")).holds
 
 
 def test_what_the_operator_has_pinned_is_the_nodes_own_and_so_is_what_replaced_it() -> None:
@@ -213,25 +377,31 @@ def test_a_borrowed_one_is_not_forgiven_when_the_node_is_deleted_and_comes_back(
     standings.node(live())
     standings.csr(bootstrapped("ff", 11), live())
     standings.gone("w1")
-    again = live(100, uid="uid-2")
-    assert of(standings, "ff", again).standing is BORROWED
-    standings.node(again)
-    assert of(standings, "ff", again).standing is BORROWED
-    assert not of(standings, "77", again).holds
-    standings.gone("w1")
-    standings.csr(bootstrapped("cc", 150), None)
-    third = live(200, uid="uid-3")
-    standings.node(third)
-    assert of(standings, "cc", third).standing is OWN
-    assert of(standings, "ff", third).standing is BORROWED
-    assert of(standings, "77", third).holds
+    assert of(standings, "ff", AGAIN).standing is BORROWED
+    standings.node(AGAIN)
+    assert of(standings, "ff", AGAIN).standing is BORROWED
+    assert of(standings, "ff", AGAIN, admitted=True).standing is BORROWED
+    assert not of(standings, "77", AGAIN).holds
 
 
-def test_of_a_node_that_is_gone_and_of_which_nothing_was_borrowed_nothing_is_kept() -> None:
-    standings = joined()
+def test_neither_is_one_of_several_of_which_nothing_told_which_joined() -> None:
+    standings = Standings()
+    standings.csr(bootstrapped("aa", 5), None)
+    standings.csr(bootstrapped("ff", 7), None)
+    standings.node(live())
     standings.gone("w1")
-    assert standings.known("w1") == NodeStanding()
-    assert not vars(standings)["_waiting"]
+    standings.node(AGAIN)
+    assert of(standings, "aa", AGAIN).holds
+    assert of(standings, "ff", AGAIN).holds
+
+
+def test_of_a_node_that_is_gone_is_kept_that_it_was_there() -> None:
+    standings = Standings()
+    standings.node(live())
+    standings.gone("w1")
+    assert standings.known("w1") == NodeStanding(earlier=True)
+    standings.gone("w2")
+    assert standings.known("w2") == NodeStanding()
 
 
 def test_a_flood_of_borrowed_ones_does_not_crowd_out_the_nodes_own() -> None:

@@ -4,8 +4,8 @@ import hashlib
 from datetime import datetime
 from itertools import count
 
+from kubevouch.policy.client_csr import certificate_id
 from kubevouch.policy.csr import Csr, requestor_node
-from kubevouch.policy.standing import certificate_id
 from kubevouch.x509 import PublicKey
 
 MOST_KEYS = 16

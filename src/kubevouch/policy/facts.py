@@ -8,9 +8,10 @@ import msgspec
 
 from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, OtherNodes, other_nodes_of
+from kubevouch.policy.client_csr import certificate_id
 from kubevouch.policy.csr import CREDENTIAL_ID, Csr, asked_of, newest_of, requestor_node
 from kubevouch.policy.reserved import ReservedNames, reserved_of
-from kubevouch.policy.standing import StandingAnswer, certificate_id
+from kubevouch.policy.standing_answer import StandingAnswer
 
 
 class CsrLimits(msgspec.Struct, frozen=True):

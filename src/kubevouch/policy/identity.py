@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from kubevouch.policy.client_csr import certificate_id
 from kubevouch.policy.csr import KUBELET_SERVING, NODE_USER, NODES_GROUP, requestor_node
 from kubevouch.policy.facts import CsrFacts
 from kubevouch.policy.reasons import HoldReason
@@ -166,26 +167,27 @@ def client_standing(facts: CsrFacts) -> RuleResult:
             rule, "only the running approver asks this: it watches who gets client certificates"
         )
     allowed = "a client certificate with which the node joined, or one that replaced it"
-    node = requestor_node(facts.csr) or "NODE"
-    if known.standing is ClientStanding.BORROWED:
-        return refuses(
-            rule,
-            HoldReason.BORROWED_IDENTITY,
-            f"{known.why}; if it is the node's own: kubevouch approver pin {node}",
-            seen="a borrowed client certificate",
-            allowed=allowed,
-        )
     if known.standing is ClientStanding.OWN:
         return passes(rule, known.why, allowed)
+    why = f"{known.why}{_way_out(facts)}"
+    if known.standing is ClientStanding.BORROWED:
+        seen = "a borrowed client certificate"
+        return refuses(rule, HoldReason.BORROWED_IDENTITY, why, seen=seen, allowed=allowed)
+    if known.standing is ClientStanding.REPLACEMENT:
+        seen = "a client certificate that was got anew"
+        return cannot_tell(rule, why, HoldReason.IDENTITY_GOT_ANEW, seen=seen, allowed=allowed)
     if known.holds:
-        return cannot_tell(
-            rule,
-            f"{known.why}; if it is the node's own: kubevouch approver pin {node}",
-            HoldReason.UNKNOWN_CREDENTIAL,
-            seen="a client certificate that is not known",
-            allowed=allowed,
-        )
+        seen = "a client certificate that is not known"
+        return cannot_tell(rule, why, HoldReason.UNKNOWN_CREDENTIAL, seen=seen, allowed=allowed)
     return not_asked(rule, known.why)
+
+
+def _way_out(facts: CsrFacts) -> str:
+    """The command that says that it is the node's own; "" where the CSR names no client certificate that could be pinned."""
+    node = requestor_node(facts.csr)
+    if node is None or not certificate_id(facts.csr.credential_ids or ()):
+        return ""
+    return f"; if it is the node's own: kubevouch approver pin {node} --csr {facts.csr.name}"
 
 
 def credential_id(facts: CsrFacts) -> RuleResult:

@@ -24,7 +24,8 @@ from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.policy.sources.choice import IdentitySources, answer_for, written_claims
 from kubevouch.policy.sources.configuration import ApproverConfiguration
-from kubevouch.policy.standing import ClientStanding, StandingAnswer
+from kubevouch.policy.standing import ClientStanding
+from kubevouch.policy.standing_answer import StandingAnswer
 from kubevouch.policy.written import WrittenClaims
 from kubevouch.x509 import CsrTemplate, new_csr
 

@@ -108,4 +108,5 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("T29", "an IPv4 address in IPv6 clothes", (HoldReason.ADDRESS_NOT_USABLE,), _mapped),
     Attack("T32", "a client certificate that is not on the node's disk", (HoldReason.OTHER_CREDENTIAL,), lambda s: replace(s, credential="0f" * 32)),
     Attack("T32", "a client certificate that was borrowed with a bootstrap token", (HoldReason.BORROWED_IDENTITY,), lambda s: replace(s, standing=ClientStanding.BORROWED)),
+    Attack("T43", "a client certificate that was got while the Node was deleted", (HoldReason.IDENTITY_GOT_ANEW,), lambda s: replace(s, standing=ClientStanding.REPLACEMENT)),
 )  # fmt: skip

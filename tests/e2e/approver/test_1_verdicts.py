@@ -103,6 +103,36 @@ def test_a_node_that_was_deleted_and_made_again_does_not_inherit_its_pin(
     site.approved(waits)
 
 
+def test_a_machine_that_is_reinstalled_wants_one_command(
+    approver: InstalledApprover, site: Joining
+) -> None:
+    """A thief who uses the time in which its Node is deleted looks the same. A pin of the names alone does not decide it."""
+    node = pinned(approver, site, "reinstalled.example.com")
+    site.delete_node(node.name)
+
+    def is_known_to_be_gone() -> bool:
+        words = ("get", "configmaps", "-n", "kubevouch-system", "-o", "json")
+        found = json.loads(approver.cluster.kubectl(*words).stdout)["items"]
+        entries = [each.get("data", {}).get(node.name, "") for each in found]
+        return any('"earlier":true' in each for each in entries)
+
+    eventually(is_known_to_be_gone, "a record that the Node is gone")
+    again = site.join(node.name, node.address)
+    waits = again.ask()
+    note = site.held(waits, "IdentityGotAnew")
+    assert f"kubevouch approver pin {node.name} --csr {waits}" in note
+    kubevouch = approver.cluster.kubevouch
+    ran = kubevouch("approver", "pin", node.name, "--yes")
+    assert ran.code == 0, ran
+    note = site.held(again.ask(), "IdentityGotAnew")
+    assert "PinOutdated" not in note
+    latest = again.ask()
+    ran = kubevouch("approver", "pin", node.name, "--csr", latest, "--yes")
+    assert ran.code == 0, ran
+    assert "system:bootstrap" in ran.out + ran.err, ran
+    site.approved(latest)
+
+
 def test_a_stolen_bootstrap_identity_gets_nothing_also_once_renewed(
     site: Joining,
 ) -> None:

@@ -88,6 +88,8 @@ class WatchReactions:
         """A Node is gone."""
         self._look_at(self._view.remove_node(name))
         self._records.gone(name)
+        for forgotten in self._view.take_forgotten():
+            self._records.changed(forgotten)
 
     def serving_csr(self, csr: CertificateSigningRequest) -> None:
         """A serving CSR is new or has changed."""

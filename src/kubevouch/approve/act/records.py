@@ -15,7 +15,6 @@ from kubevouch.kube.io.transport import only_while
 from kubevouch.kube.resources import CONFIG_MAPS, ConfigMap, Node
 from kubevouch.policy.sources.recorded import RECORDED, Admitted, RecordedNode, written_record
 from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, labels_of, shard_of
-from kubevouch.policy.standing import NodeStanding
 
 _EVERY: Final = 5.0
 """Seconds between two writes of what was learned about client certificates."""
@@ -111,19 +110,19 @@ class RecordWriter:
     def _standing_text(self, node: str, known: RecordedNode | None) -> str | None:
         """The entry of a node; None if there is nothing to remember.
 
-        Of a Node that is gone only what was borrowed is kept: such a certificate is for the name, and good for the next Node.
+        Of a Node that is gone what is known of its client certificates is kept: they are for the name, and good for the next
+        Node of it.
         """
         standings, there = self._view.standings, self._view.nodes.get(node)
         if standings is None:
             return None
         standing = standings.known(node)
         if there is None:
-            # Of a name that has no record there was no Node that anybody watched: whoever has a bootstrap token makes such up.
-            borrowed = standing.borrowed if known is not None else NodeStanding()
-            if not (borrowed.credentials or borrowed.crowded_out):
-                return None
-            return self._text(RecordedNode(node, "", standing=borrowed))
-        if known is None and not standing.credentials:
+            # Whoever has a bootstrap token makes up names, but no Node of them that is gone.
+            return (
+                self._text(RecordedNode(node, "", standing=standing)) if standing.earlier else None
+            )
+        if known is None and not (standing.credentials or standing.earlier):
             return None
         # What the rule admitted is bound to the Node that it admitted.
         kept = known and known.admitted and (node not in self._gone or known.uid == there.uid)

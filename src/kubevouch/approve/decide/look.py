@@ -84,9 +84,9 @@ def may_be_dialled(
     )
     answer = SourceAnswer(IdentitySource.LIVE_CERTIFICATE, allowed, "")
     left = view.budget.left(node.name, at)
-    return decide(_facts(view, csr, node, reserved, answer, at=at, left=left)).outcome is (
-        Outcome.PASS
-    )
+    # Where a Node was made anew, what is served there tells whether the kubelet of the earlier one still runs.
+    facts = _facts(view, csr, node, reserved, answer, at=at, left=left, admitted=True)
+    return decide(facts).outcome is Outcome.PASS
 
 
 def _answer(
@@ -108,10 +108,14 @@ def _facts(
     at: datetime,
     node_seen: NodeSeen | None = None,
     left: int | None = None,
+    admitted: bool | None = None,
 ) -> CsrFacts:
+    """admitted: whether the rule for new nodes admits the Node; None: if that is what the answer says."""
     asked, live = asked_of(csr) or AskedNames(), live_node(node) if node else None
+    if admitted is None:
+        admitted = answer is not None and answer.source.is_rule_for_new_nodes
     standing = (
-        view.standings.of(live, csr.credential_ids, told=view.csrs.told)
+        view.standings.of(live, csr.credential_ids, told=view.csrs.told, admitted=admitted)
         if view.standings is not None and live is not None
         else None
     )

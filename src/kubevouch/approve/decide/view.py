@@ -19,13 +19,14 @@ from kubevouch.kube.resources import CertificateSigningRequest, Metadata, Node
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.kube.resources.nodes import NodeAddress, NodeInfo, NodeStatus
 from kubevouch.policy.claims import AskedNames
+from kubevouch.policy.client_csr import ClientCsr, client_csr_of
 from kubevouch.policy.csr import NODE_USER, asked_of, csr_of
 from kubevouch.policy.csr_index import CsrIndex
 from kubevouch.policy.facts import CsrLimits
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
-from kubevouch.policy.standing import ClientCsr, LiveNode, client_csr_of
+from kubevouch.policy.standing import LiveNode
 from kubevouch.policy.standings import Standings
 
 _RESERVED_AGAIN: Final = 1.0
@@ -89,21 +90,29 @@ class ClusterView:
 
         gap: whether client certificates may have been issued that nobody saw.
         """
-        known = {name: record.standing for name, record in self.sources.records()}
+        known = {
+            # It was written before the watch had shown the Node.
+            name: msgspec.structs.replace(record.standing, uid=record.standing.uid or record.uid)
+            for name, record in self.sources.records()
+        }
         self.standings = Standings(known, self.sources.vouched)
         if gap:
             self.standings.gap()
-        for node in self.nodes.values():
-            if (live := live_node(node)) is not None:
-                self.standings.node(live)
-        changed = known.keys() - self.nodes.keys()
+        changed = set(known.keys() - self.nodes.keys())
         for name in changed:
             self.standings.gone(name)
+        for node in self.nodes.values():
+            if (live := live_node(node)) is not None and self.standings.node(live):
+                changed |= {node.name} & known.keys()
         for csr in sorted(self._client_csrs, key=lambda each: (each.created, each.csr)):
             if self.standings.csr(csr, self._live(csr.node)):
                 changed.add(csr.node)
         self._client_csrs = []
-        return changed
+        return changed | self.take_forgotten()
+
+    def take_forgotten(self) -> set[str]:
+        """The names of Nodes that are gone of which nothing is to be remembered any more."""
+        return self.standings.take_forgotten() if self.standings is not None else set()
 
     # Nodes
 

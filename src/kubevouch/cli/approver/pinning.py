@@ -24,8 +24,8 @@ from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS, NODES
 from kubevouch.kube.resources.reviews import SELF_SUBJECT_REVIEWS
+from kubevouch.policy.client_csr import certificate_id, client_csr_of
 from kubevouch.policy.csr import csr_of, requestor_node
-from kubevouch.policy.standing import certificate_id, client_csr_of
 
 _COLUMNS: Final = ("NODE", "STATE", "NAMES", "ADDRESSES", "UID", "MACHINE-ID")
 

@@ -43,7 +43,8 @@ from kubevouch.policy.pins import Pins, allowed_by_pins
 from kubevouch.policy.sources.choice import IdentitySource, written_answer
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
 from kubevouch.policy.sources.recorded import RecordedNode
-from kubevouch.policy.standing import LiveNode, StandingAnswer, standing_of
+from kubevouch.policy.standing import LiveNode
+from kubevouch.policy.standing_answer import StandingAnswer, standing_of
 from kubevouch.rollout.decide.binding import not_the_cluster
 from kubevouch.rollout.decide.plan import NodePlan, Plan
 
@@ -161,7 +162,7 @@ class Sources:
         facts = msgspec.structs.replace(
             facts,
             limits=_configuration(evidence.written).limits,
-            standing=_standing(csr, evidence),
+            standing=_standing(csr, evidence, names),
         )
         return CsrJudgement(decide(facts), names)
 
@@ -234,7 +235,7 @@ def _configuration(written: Measured[WatchedSources]) -> ApproverConfiguration:
     return written.value.configuration_or_default if written.value else ApproverConfiguration()
 
 
-def _standing(csr: Csr, evidence: CsrEvidence) -> StandingAnswer | None:
+def _standing(csr: Csr, evidence: CsrEvidence, names: NamesAnswer) -> StandingAnswer | None:
     """The standing of the client certificate, by the approver's record. None: nothing is recorded of this node."""
     written = evidence.written.value
     node = evidence.cluster.node(requestor_node(csr) or "")
@@ -246,7 +247,9 @@ def _standing(csr: Csr, evidence: CsrEvidence) -> StandingAnswer | None:
     vouched = written.vouched(node.name)
     # Whether anybody has watched since it was written is not known here.
     known = msgspec.structs.replace(record.standing, whole=False)
-    return standing_of(known, LiveNode(node.name, node.uid, created), csr.credential_ids, vouched)
+    live = LiveNode(node.name, node.uid, created)
+    admitted = names.source == IdentitySource.RECORDED
+    return standing_of(known, live, csr.credential_ids, vouched, admitted=admitted)
 
 
 def _pins(planned: NodePlan, made_at: datetime) -> Pins:

@@ -39,6 +39,11 @@ class IdentitySource(StrEnum):
     NODE_STATUS = SourceWord.NODE_STATUS.value
     NONE = "none"
 
+    @property
+    def is_rule_for_new_nodes(self) -> bool:
+        """Whether the operator's rule for new nodes has the node, now or as it was written down."""
+        return self in (IdentitySource.NEW_NODE_RULE, IdentitySource.RECORDED)
+
 
 class IdentitySources(msgspec.Struct, frozen=True):
     """All that the sources say, as it was read last."""

@@ -1,0 +1,60 @@
+"""CSRs for kubelets' client certificates, as those of standings: which node, who asked, and with which certificate."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+import msgspec
+
+from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.policy.csr import CREDENTIAL_ID, KUBELET_CLIENT, NODE_USER, NODES_GROUP, parsed_of
+from kubevouch.x509 import X509Error, read_certificates
+
+_X509 = "X509SHA256="
+
+
+class ClientCsr(msgspec.Struct, frozen=True):
+    """A CSR for a kubelet's client certificate that has been issued."""
+
+    csr: str
+    node: str
+    """The node of its common name: the requestor may be somebody else."""
+
+    by_node: bool
+    """Whether a credential of that node made it. If not, a bootstrap token or a person did."""
+
+    credential_ids: tuple[str, ...]
+    created: datetime
+    certificate: str
+    """SHA-256 of the certificate's DER in lower-case hexadecimal."""
+
+
+def client_csr_of(found: CertificateSigningRequest) -> ClientCsr | None:
+    """The CSR if it is one for a kubelet's client certificate and has been issued; else None."""
+    if found.spec.signer_name != KUBELET_CLIENT or not found.status.certificate:
+        return None
+    parsed, _ = parsed_of(found.spec.request, found.name)
+    created = found.metadata.creation_timestamp
+    user = parsed.subject.common_name if parsed else ""
+    node = user.removeprefix(NODE_USER)
+    if created is None or not node or node == user:
+        return None
+    try:
+        certificate = read_certificates(found.status.certificate, found.name)[0]
+    except X509Error:
+        return None
+    return ClientCsr(
+        csr=found.name,
+        node=node,
+        by_node=found.spec.username == user and NODES_GROUP in found.spec.groups,
+        credential_ids=found.spec.extra.get(CREDENTIAL_ID, ()),
+        created=created,
+        certificate=certificate.fingerprint,
+    )
+
+
+def certificate_id(credential_ids: Collection[str]) -> str:
+    """The SHA-256 in a CSR's credential ids; "" if it was not made with one client certificate."""
+    ids = tuple(credential_ids)
+    if len(ids) != 1 or not ids[0].startswith(_X509):
+        return ""
+    return ids[0].removeprefix(_X509).lower()
