@@ -1,4 +1,4 @@
-"""What CSRs for client certificates, and Nodes, tell of a node's standing: one value after the other, whatever is told first."""
+"""What CSRs for client certificates, and Nodes, say about a node's standing: one value after the other, whichever comes first."""
 
 from collections.abc import Collection
 

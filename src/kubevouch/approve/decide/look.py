@@ -84,7 +84,7 @@ def may_be_dialled(
     )
     answer = SourceAnswer(IdentitySource.LIVE_CERTIFICATE, allowed, "")
     left = view.budget.left(node.name, at)
-    # Where a Node was made anew, what is served there tells whether the kubelet of the earlier one still runs.
+    # Where a Node was recreated, what is served there shows whether the kubelet of the earlier one still runs.
     facts = _facts(view, csr, node, reserved, answer, at=at, left=left, admitted=True)
     return decide(facts).outcome is Outcome.PASS
 
