@@ -5,6 +5,7 @@ import contextlib
 import json
 import re
 import resource
+import shutil
 import signal
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
@@ -78,6 +79,32 @@ async def test_the_whole_life_of_a_metrics_server(
         await server.told('"Shutting down"')
         assert "Traceback" not in "".join(server.lines)
         _asks_for_nothing_that_its_role_lacks(cluster)
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="asks with curl")
+async def test_after_sigterm_it_is_not_ready_but_serves_whoever_comes_until_its_delay_is_over(
+    kubevouch: Program, cluster: SmallCluster
+) -> None:
+    """Seen with curl; a second signal ends it at once, as it ends every server of Kubernetes."""
+    async with started(kubevouch, cluster, "--shutdown-delay-duration=1h") as server:
+        server.process.send_signal(signal.SIGTERM)
+        await server.told('"Shutting down"')
+        url = f"https://127.0.0.1:{server.port}"
+        for page, code, shown in (
+            ("readyz", 500, "[-]shutdown failed: reason withheld"),
+            ("livez", 200, "[+]ping ok"),
+        ):
+            words = ("-sik", "--max-time", "30", f"{url}/{page}?verbose")
+            asked = await asyncio.create_subprocess_exec(
+                "curl", *words, stdout=asyncio.subprocess.PIPE
+            )
+            answer = (await asked.communicate())[0].decode()
+            assert answer.startswith(f"HTTP/1.1 {code} "), answer
+            assert "\r\nConnection: close\r\n" in answer
+            assert shown in answer
+        assert server.process.returncode is None
+        server.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(server.process.wait(), LONGEST) == -signal.SIGTERM
 
 
 @contextlib.contextmanager

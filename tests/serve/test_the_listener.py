@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -228,16 +230,36 @@ async def test_at_the_end_what_was_asked_is_answered_and_nothing_new_is_taken(
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has one family only")
-async def test_the_default_address_is_every_address_of_both_families(
-    slow: Slow, tls: ServerTls, clock: SteppedClock
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
+async def test_every_address_is_that_of_both_families(
+    slow: Slow, tls: ServerTls, clock: SteppedClock, host: str
 ) -> None:
     """As in a program of Go: the kubelet of an IPv6-only cluster probes a pod at the only address that it has."""
     context = client_context(AUTHORITY.pem)
     context.check_hostname = False
-    async with Listener(slow.answer, tls, clock, host="0.0.0.0", port=0) as listener:
+    async with Listener(slow.answer, tls, clock, host=host, port=0) as listener:
         for address in ("127.0.0.1", "::1"):
             _, writer = await asyncio.open_connection(address, listener.port, ssl=context)
             writer.transport.abort()
+
+
+async def test_where_there_is_no_ipv6_every_address_is_that_of_ipv4(
+    slow: Slow, tls: ServerTls, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel with ipv6.disable=1, which a test cannot boot, has no such sockets."""
+    create = socket.create_server
+
+    def without_ipv6(address: object, *, family: int = socket.AF_INET, **more: Any) -> object:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        return create(address, family=family, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "create_server", without_ipv6)
+    async with Listener(slow.answer, tls, clock, host="0.0.0.0", port=0) as listener:
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1", listener.port, ssl=client_context(AUTHORITY.pem)
+        )
+        writer.transport.abort()
 
 
 async def test_a_port_that_is_taken_is_named(

@@ -30,8 +30,9 @@ _PAUSE: Final = 1.0
 _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
-_EVERY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - what the flag says by default
-"""Also every IPv6 address, as in every program of Go: a pod of an IPv6-only cluster is probed at its own."""
+_EVERY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - what the flag says by default
+"""Each means every address of both families, as in every program of Go: an IPv6-only pod is probed at its own."""
+_NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL})
 
 
 class ListenError(KubevouchError):
@@ -39,10 +40,19 @@ class ListenError(KubevouchError):
 
 
 def _at_every_address(port: int) -> socket.socket:
-    """Go's net.Listen at a wildcard address: one socket of both families (favoriteAddrFamily in ipsock_posix.go)."""
-    listening = socket.create_server(
-        ("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
-    )
+    """Go's net.Listen at a wildcard address: one socket of both families (favoriteAddrFamily in ipsock_posix.go).
+
+    Where the machine has no IPv6, one of IPv4.
+    """
+    try:
+        listening = socket.create_server(
+            ("::", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
+        )
+    except (OSError, ValueError) as error:
+        # ValueError: Python was told at its compilation, or by the system, that there are no such sockets.
+        if isinstance(error, OSError) and error.errno not in _NO_IPV6:
+            raise
+        listening = socket.create_server(("0.0.0.0", port), backlog=_BACKLOG)  # noqa: S104
     listening.setblocking(False)  # noqa: FBT003 - its only argument
     return listening
 
@@ -75,11 +85,13 @@ class Listener:
         self._handshaking: dict[asyncio.Task[None], web.RequestHandler] = {}
         self.port = 0
         """The port it listens on; if port 0 was asked for, the one that the system chose."""
+        self.leaving = False
+        """Whether every answer ends its connection, so that clients that keep theirs go elsewhere."""
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_route("*", "/{path:.*}", self._handle)
-        app.on_response_prepare.append(_drop_server_header)
+        app.on_response_prepare.append(self._prepare)
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -110,11 +122,11 @@ class Listener:
 
     async def _listening(self) -> list[socket.socket]:
         """The sockets that asyncio binds, one for each address of the host. asyncio would not bound the handshakes."""
-        if self._host == _EVERY_ADDRESS and socket.has_dualstack_ipv6():
+        if self._host in _EVERY_ADDRESS:
             return [_at_every_address(self._requested_port)]
         server = await asyncio.get_running_loop().create_server(
             asyncio.Protocol,
-            self._host or None,
+            self._host,
             self._requested_port,
             reuse_address=True,
             start_serving=False,
@@ -206,6 +218,13 @@ class Listener:
         finally:
             self._idle_since[request.protocol] = self._clock.monotonic()
 
+    async def _prepare(self, _: web.BaseRequest, answer: web.StreamResponse) -> None:
+        """Removes the header that names the HTTP library and its version, and ends the connection where that is due."""
+        answer.headers.pop("Server", None)
+        if self.leaving or answer.headers.get("Connection") == "close":
+            answer.headers["Connection"] = "close"
+            answer.force_close()
+
     async def _respond(self, request: web.Request) -> web.StreamResponse:
         begun: web.StreamResponse | None = None
         try:
@@ -252,11 +271,6 @@ async def _whole(request: web.Request, answer: HttpResponse) -> web.Response:
 def _headers(answer: HttpResponse) -> Mapping[str, str]:
     common = {"Content-Type": answer.content_type, "Cache-Control": "no-cache, private"}
     return {**common, **answer.headers}
-
-
-async def _drop_server_header(_: web.BaseRequest, answer: web.StreamResponse) -> None:
-    """Removes the header that names the HTTP library and its version."""
-    answer.headers.pop("Server", None)
 
 
 def _silenced_logger() -> logging.Logger:

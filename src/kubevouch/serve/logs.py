@@ -59,6 +59,10 @@ class Log:
         if self.shows(level):
             self._line("I", message, values, level)
 
+    def warning(self, message: str, /, **values: Value) -> None:
+        """Writes a warning at any verbosity."""
+        self._line("W", message, values, 0)
+
     def error(self, error: Exception | str, message: str, /, **values: Value) -> None:
         """Writes an error line; its first value is `err`."""
         self._line("E", message, {"err": error, **values}, 0)
@@ -75,7 +79,7 @@ class Log:
             for name, value in values.items()
         }
         line = {"ts": round(at.timestamp() * 1000, 3), "caller": caller, "msg": message}
-        shown = {"v": level} if letter == "I" else {}
+        shown = {} if letter == "E" else {"v": level}
         self._write(msgspec.json.encode({**line, **shown, **plain}).decode(errors="replace") + "\n")
 
 

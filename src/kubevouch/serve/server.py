@@ -19,6 +19,8 @@ from kubevouch.tls import joined
 
 DRAIN: Final = 10.0
 """Seconds for requests in flight to finish at shutdown."""
+_EVENT: Final = "[graceful-termination] shutdown event"
+"""With -v=1, as apiserver's pkg/server/genericapiserver.go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class ServingOptions:
 
     source: the serving certificate. flag_trust: authorities from flags. use_published: also trust what the API server
     publishes. tolerate_missing: start without it if it cannot be read. always_allowed: paths open to everybody.
+    shutdown_delay: seconds to go on serving after shutdown is requested, until nobody is sent here any more.
     """
 
     host: str
@@ -36,6 +39,7 @@ class ServingOptions:
     use_published: bool = True
     tolerate_missing: bool = False
     always_allowed: tuple[str, ...] = ALWAYS_ALLOWED
+    shutdown_delay: float = 0.0
 
 
 async def serve_routes(
@@ -49,7 +53,7 @@ async def serve_routes(
     stop: StopEvent,
     ready: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Serves and works until stop is requested; then the work is cancelled, and requests in flight are answered.
+    """Serves and works until stop is requested and the delay is over; then what is being asked is still answered.
 
     work: made once the server listens. ready: called with the port. Raises KubevouchError, OSError.
     """
@@ -69,16 +73,25 @@ async def serve_routes(
     ) as listener:
         log.info("Serving securely", address=joined(options.host, listener.port))
         ready(listener.port)
-        await _until(stop, work(), reloader.run())
-        log.info("Shutting down")
+
+        async def end() -> None:
+            await stop.wait()
+            log.info("Shutting down")
+            log.verbose(1, _EVENT, name="ShutdownInitiated")
+            listener.leaving = True
+            await clock.sleep(options.shutdown_delay)
+            log.verbose(1, _EVENT, name="AfterShutdownDelayDuration")
+
+        await _until(end(), work(), reloader.run())
+    log.verbose(1, _EVENT, name="HTTPServerStoppedListening")
 
 
-async def _until(stop: StopEvent, *work: Coroutine[Any, Any, None]) -> None:
-    """Runs the coroutines until stop is requested, then cancels them. The first error is raised as it is."""
+async def _until(end: Coroutine[Any, Any, None], *work: Coroutine[Any, Any, None]) -> None:
+    """Runs the coroutines until `end` returns, then cancels them. The first error is raised as it is."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(each) for each in work]
-            await stop.wait()
+            await end
             for task in tasks:
                 task.cancel()
     except BaseExceptionGroup as errors:

@@ -56,7 +56,8 @@ def server_flags(flags: Mapping[str, object]) -> ServerFlags:
     assert isinstance(port, int)
     assert isinstance(verbosity, int)
     return ServerFlags(
-        host=str(flags["host"]),
+        # Written as in a URL, too.
+        host=str(flags["host"]).removeprefix("[").removesuffix("]"),
         port=port,
         cert_dir=str(flags["cert_dir"]),
         cert_file=str(flags["cert_file"]),

@@ -1,33 +1,17 @@
 """`metrics-server`: serves the metrics API from kubelets that were verified before anything was sent to them."""
 
-from collections.abc import Callable
-
 import click
 
-from kubevouch.cli.common.options import F, seconds, terminal_of
+from kubevouch.cli.common.options import F, terminal_of
+from kubevouch.cli.common.pflag import PflagCommand, boolean_option, duration, list_option
 from kubevouch.cli.common.serving import access, listening, logging
-
-
-def _flag(name: str, value: str, *, help: str = "", hidden: bool = False) -> Callable[[F], F]:  # noqa: A002
-    """A bool as Go's flags take it: --name, --name=true or --name=false."""
-    return click.option(
-        name,
-        value,
-        is_flag=False,
-        flag_value="true",
-        default="false",
-        type=bool,
-        metavar="",
-        help=help,
-        hidden=hidden,
-    )
 
 
 def _kubelets(function: F) -> F:
     """Flags about kubelets, by metrics-server's names."""
     for option in (
-        _flag("--deprecated-kubelet-completely-insecure", "insecure_http", hidden=True),
-        _flag(
+        boolean_option("--deprecated-kubelet-completely-insecure", "insecure_http", hidden=True),
+        boolean_option(
             "--kubelet-insecure-tls",
             "insecure",
             help="Refused here, with what to do instead.",
@@ -35,7 +19,7 @@ def _kubelets(function: F) -> F:
         click.option(
             "--kubelet-request-timeout",
             "request_timeout",
-            type=seconds,
+            type=duration,
             default="10s",
             show_default=True,
             help="For one kubelet; at most nine tenths of the resolution.",
@@ -54,18 +38,17 @@ def _kubelets(function: F) -> F:
             metavar="FILE",
             help="Authorities of kubelets, in place of the cluster's own.",
         ),
-        click.option(
+        list_option(
             "--kubelet-preferred-address-types",
             "address_types",
             default="Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP",
-            show_default=True,
             metavar="TYPES",
             help="The first of these that a node has is dialled.",
         ),
         click.option(
             "--kubelet-port", type=click.IntRange(1, 65535), default=10250, show_default=True
         ),
-        _flag(
+        boolean_option(
             "--kubelet-use-node-status-port",
             "status_port",
             help="The port in the node's status comes before --kubelet-port.",
@@ -73,7 +56,7 @@ def _kubelets(function: F) -> F:
         click.option(
             "--metric-resolution",
             "resolution",
-            type=seconds,
+            type=duration,
             default="15s",
             show_default=True,
             help="Each kubelet is read once in this time; at least 10s.",
@@ -86,32 +69,31 @@ def _kubelets(function: F) -> F:
 def _delegating(function: F) -> F:
     """Flags about who asks, by the names that every extension API server has for them."""
     for option in (
-        click.option(
+        list_option(
             "--authorization-always-allow-paths",
             "always_allowed",
             default="/healthz,/readyz,/livez",
-            show_default=True,
             metavar="PATHS",
         ),
-        _flag(
+        boolean_option(
             "--authentication-tolerate-lookup-failure",
             "tolerate",
             help="Start although the ConfigMap extension-apiserver-authentication cannot be read.",
         ),
-        _flag(
+        boolean_option(
             "--authentication-skip-lookup",
             "skip_lookup",
             help="Do not read it at all: the flags say everything.",
         ),
-        click.option(
+        list_option(
             "--requestheader-extra-headers-prefix", "extra_headers", default="x-remote-extra-"
         ),
-        click.option("--requestheader-group-headers", "group_headers", default="x-remote-group"),
-        click.option("--requestheader-username-headers", "user_headers", default="x-remote-user"),
-        click.option(
+        list_option("--requestheader-uid-headers", "uid_headers"),
+        list_option("--requestheader-group-headers", "group_headers", default="x-remote-group"),
+        list_option("--requestheader-username-headers", "user_headers", default="x-remote-user"),
+        list_option(
             "--requestheader-allowed-names",
             "allowed_names",
-            default="",
             metavar="NAMES",
             help="Names of the front proxy; empty allows every one that its authority signed.",
         ),
@@ -133,13 +115,27 @@ def _delegating(function: F) -> F:
     return function
 
 
+def _ending(function: F) -> F:
+    """--shutdown-delay-duration, by the name that every API server of Kubernetes has for it."""
+    return click.option(
+        "--shutdown-delay-duration",
+        "shutdown_delay",
+        type=duration,
+        default="0s",
+        show_default=True,
+        help="How long it serves on after SIGTERM, while /readyz fails already.",
+    )(function)
+
+
 @click.command(
     "metrics-server",
+    cls=PflagCommand,
     short_help="Serves the metrics API, from verified kubelets only.",
 )
 @access
 @_kubelets
 @listening(10250)
+@_ending
 @_delegating
 @logging("2 each scrape, 3 each request")
 @click.pass_context

@@ -77,4 +77,5 @@ def _serving(settings: MetricsServerSettings, clock: Clock) -> ServingOptions:
         settings.follow,
         settings.tolerate,
         settings.always_allowed,
+        settings.shutdown_delay,
     )

@@ -33,6 +33,7 @@ class MetricsServerSettings:
     tolerate: bool
     always_allowed: tuple[str, ...]
     node_selector: str
+    shutdown_delay: float
 
 
 def settings_of(flags: Mapping[str, object]) -> MetricsServerSettings:
@@ -66,7 +67,15 @@ def settings_of(flags: Mapping[str, object]) -> MetricsServerSettings:
         tolerate=bool(flags["tolerate"]),
         always_allowed=_list(flags, "always_allowed"),
         node_selector=str(flags["node_selector"]),
+        shutdown_delay=_delay(flags),
     )
+
+
+def _delay(flags: Mapping[str, object]) -> float:
+    delay = _number(flags, "shutdown_delay")
+    if delay < 0:
+        raise UsageError("--shutdown-delay-duration", f"{delay:g}s", "none below 0s was expected")
+    return delay
 
 
 def _number(flags: Mapping[str, object], name: str) -> float:
@@ -76,7 +85,9 @@ def _number(flags: Mapping[str, object], name: str) -> float:
 
 
 def _list(flags: Mapping[str, object], name: str) -> tuple[str, ...]:
-    return tuple(filter(None, (each.strip() for each in str(flags[name]).split(","))))
+    found = flags[name]
+    assert isinstance(found, tuple)
+    return found
 
 
 def _trust(flags: Mapping[str, object]) -> ClientTrust:
@@ -88,6 +99,7 @@ def _trust(flags: Mapping[str, object]) -> ClientTrust:
             _list(flags, "user_headers"),
             _list(flags, "group_headers"),
             _list(flags, "extra_headers"),
+            _list(flags, "uid_headers"),
         ),
     )
 
