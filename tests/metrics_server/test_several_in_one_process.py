@@ -3,86 +3,13 @@
 import asyncio
 import contextlib
 import json
-import random
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import aiohttp
-
-from kubevouch.kube.access import cluster_access
-from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.credentials import fixed_or_files
-from kubevouch.kubelet.io.fetch import KubeletRoots
-from kubevouch.metrics.fleet import KubeletAddressing
-from kubevouch.metrics.scraper import ScrapeSettings
-from kubevouch.metrics.serving.server import build_components, serve
-from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
-from kubevouch.serve.logs import Log
-from kubevouch.serve.process import StopEvent
-from kubevouch.serve.server import ServingOptions
 from tests.support.authority import Pair
 from tests.support.clocks import SteppedClock
-from tests.support.front_proxy import client_context
-from tests.support.small_cluster import METRICS, SmallCluster, small_cluster
-
-ADMIN = [("X-Remote-User", "admin")]
-RESOLUTION = 15.0
-
-
-@dataclass
-class One:
-    """A server of several."""
-
-    source: KeyPairSource
-    stop: StopEvent = field(default_factory=StopEvent)
-    lines: list[str] = field(default_factory=list)
-    port: int = 0
-
-    async def get(self, path: str, pair: Pair) -> tuple[int, str]:
-        context = client_context(self.source.read().chain, pair)
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(
-                f"https://127.0.0.1:{self.port}{path}", headers=ADMIN, ssl=context
-            ) as answer,
-        ):
-            return answer.status, await answer.text()
-
-
-@contextlib.asynccontextmanager
-async def running(cluster: SmallCluster, clock: SteppedClock) -> AsyncIterator[One]:
-    access = cluster_access({}, kubeconfig=str(cluster.kubeconfig))
-    numbers = random.Random(cluster.server.port)
-    source = key_pair_source("", "", "", now=clock.now(), random_serial=numbers.getrandbits)
-    one, listens = One(source), asyncio.Event()
-    roots = KubeletRoots(cluster.authorities.cluster.pem)
-
-    def ready(port: int) -> None:
-        one.port = port
-        listens.set()
-
-    async with ApiClient(access, clock=clock, environ={}) as api:
-        parts = build_components(
-            api,
-            clock,
-            Log(one.lines.append, clock),
-            roots=lambda: roots,
-            credentials=fixed_or_files(access.user, clock),
-            rng=lambda: 0.0,
-            addressing=KubeletAddressing(use_status_port=True),
-            settings=ScrapeSettings(resolution=RESOLUTION),
-            check_time=False,
-        )
-        serving = ServingOptions("127.0.0.1", 0, source)
-        task = asyncio.create_task(serve(parts, serving, one.stop, ready))
-        try:
-            await listens.wait()
-            yield one
-        finally:
-            one.stop.request()
-            await task
+from tests.support.server_in_loop import RESOLUTION, ServerInLoop, server_in_loop
+from tests.support.small_cluster import METRICS, small_cluster
 
 
 async def test_each_serves_the_same_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
@@ -92,7 +19,9 @@ async def test_each_serves_the_same_and_ends_when_it_is_told_to(tmp_path: Path) 
         cluster = await stack.enter_async_context(
             small_cluster(tmp_path, lambda: clock.now().timestamp())
         )
-        servers = [await stack.enter_async_context(running(cluster, clock)) for _ in range(3)]
+        servers = [
+            await stack.enter_async_context(server_in_loop(cluster, clock)) for _ in range(3)
+        ]
         front = cluster.authorities.front_proxy
         for server in servers:
             while len(await _nodes(server, front)) < 2:
@@ -111,7 +40,7 @@ async def test_each_serves_the_same_and_ends_when_it_is_told_to(tmp_path: Path) 
         assert "serve" not in str(task), task
 
 
-async def _nodes(server: One, pair: Pair) -> list[dict[str, dict[str, str]]]:
+async def _nodes(server: ServerInLoop, pair: Pair) -> list[dict[str, dict[str, str]]]:
     items: list[dict[str, dict[str, str]]] = json.loads(
         (await server.get(f"{METRICS}/nodes", pair))[1]
     )["items"]
