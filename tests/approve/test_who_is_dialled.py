@@ -1,24 +1,29 @@
 """Which nodes are asked what they serve: only where that would decide, at every kubelet's port, and a few at a time."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 import msgspec
 import pytest
 
+from kubevouch.approve.act.served import ServedWatch
 from kubevouch.approve.decide.look import may_be_dialled
+from kubevouch.approve.decide.served import ServedResult
 from kubevouch.approve.decide.view import ClusterView
 from kubevouch.evidence.names import ClusterNames, networks_of
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import CertificateSigningRequest, Node
-from kubevouch.kube.resources.certificates import CsrSpec
+from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.policy.csr import Csr, csr_of
 from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.system_clock import SystemClock
-from tests.approve.conftest import Cluster, approving
+from tests.approve.conftest import GENEROUS, Cluster, HurriedClock, approving
+from tests.support.authority import Authority
+from tests.support.contexts import server_context
 from tests.support.requests import request
-from tests.support.scripted.kubelet import SILENCE, ScriptedKubelet
+from tests.support.scripted.kubelet import SILENCE, ScriptedKubelet, Serve
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 ADDRESS, LOOPBACK = "192.0.2.1", "127.0.0.2"
@@ -53,6 +58,7 @@ def seen(*nodes: Node, loopback: str = "") -> tuple[ClusterView, ReservedNames]:
         {}, {}, {}, {}, networks_of("10.96.0.0/12"), (), ("cluster.local",), (), listed
     )
     view = ClusterView()
+    view.set_names(names)
     for each in nodes:
         view.put_node(each)
     return view, reserved_of(names, nodes)
@@ -96,6 +102,36 @@ def test_nobody_is_dialled_where_another_rule_holds_the_csr_whatever_is_served()
     for number in range(6):
         view.budget.spend("n1", f"uid-{number}", NOW)
     assert not may_be_dialled(view, made, asking, reserved, NOW)
+
+
+@pytest.mark.parametrize(
+    ("loopback", "expected"), [("", ServedResult.UNREACHABLE), (LOOPBACK, ServedResult.SERVED)]
+)
+async def test_whether_a_certificate_is_served_is_not_asked_at_a_port_that_only_the_node_names(
+    authority: Authority, loopback: str, expected: ServedResult
+) -> None:
+    """It has its certificate by then: but we must knock at no port of its choice."""
+    issued = authority.serving("n1", LOOPBACK, node="n1")
+    behaviour = Serve(server_context(issued))
+    async with ScriptedKubelet(behaviour, SystemClock(), host=LOOPBACK) as kubelet:
+        view, _ = seen(node("n1", LOOPBACK, port=kubelet.port), loopback=loopback)
+        results = asyncio.Queue[ServedResult]()
+        watch = ServedWatch(
+            HurriedClock(60.0),
+            view,
+            looks=lambda: True,
+            checked=lambda _, found: results.put_nowait(found),
+        )
+        found = CertificateSigningRequest(
+            metadata=ManagedMetadata(name="c1", uid="uid-c1", creation_timestamp=NOW),
+            spec=CsrSpec(request=b"", username="system:node:n1", signer_name=""),
+            status=CsrStatus(certificate=issued.chain),
+        )
+        watch.put(found)
+        task = asyncio.create_task(watch.run())
+        assert await asyncio.wait_for(results.get(), GENEROUS) is expected
+        task.cancel()
+        assert bool(kubelet.seen) is bool(loopback)
 
 
 async def test_however_many_csrs_a_node_makes_it_is_dialled_once_at_a_time(

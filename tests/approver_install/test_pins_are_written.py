@@ -313,3 +313,19 @@ async def test_a_node_that_is_not_pinned_under_this_name_is_said_to_be_pinned_un
     assert set(stored(lab)) == {"cp-1", "worker-1", "worker-2"}
     ran = await kubevouch(*PIN, "worker-1")
     assert ran.code == 0
+
+
+async def test_what_the_approvers_configuration_calls_the_clusters_own_is_not_pinned(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """The approver would hold it: a pin gives no node what is the cluster's own."""
+    said = "schemaVersion: kubevouch.approver/1\nserviceCIDRs: [192.168.88.112/31]\nclusterDomain: corp"
+    metadata = {"name": "kubevouch-approver", "labels": {"app.kubernetes.io/part-of": "kubevouch"}}
+    configuration = {"metadata": metadata, "data": {"configuration.yaml": said}}
+    lab.local.create(CONFIG_MAPS, configuration, SPACE)
+    ran = await kubevouch(*PIN, "worker-1", "--allow", "worker-1=worker-1.corp")
+    assert ran.code == 1, ran
+    assert "worker-1.corp was not pinned" in ran.err
+    assert "reserved-addresses" in ran.out
+    pin = stored(lab)["worker-1"]
+    assert (pin.names, pin.addresses) == (("worker-1",), ())

@@ -24,6 +24,7 @@ from kubevouch.policy.sources.stored import (
     NotAnEntry,
     Shard,
     Unreadable,
+    mentioned,
     shard_names,
     shard_of,
 )
@@ -258,3 +259,24 @@ def test_how_a_pin_is_called() -> None:
     assert str(PinnedNode("w", "", (), ())) == "pinned"
     assert str(PinnedNode("w", "", (), (), pinned_at=NOW)) == "pinned on 2026-11-25"
     assert str(PinnedNode("w", "", (), (), by="alice")) == "pinned by alice"
+
+
+def test_what_stands_in_an_entry_that_cannot_be_read_is_nobody_elses() -> None:
+    """A newer kubevouch may call things otherwise, or the text be cut off: addresses and names are found all the same."""
+    cut_off = '{"v":1,"uid":"u","names":["W1.example.com","w1"],"addresses":["192.0.2.1","::FFFF:192.0.2.2","2001:db8::1"],"pinnedAt":"2026-11-25T12:00:00.5Z","x":[10.96, 1.2.3'
+    found = read_pins(shard_of(PINS, "n1"), {"n1": cut_off}).entries["n1"]
+    assert isinstance(found, Unreadable)
+    assert found.mentioned == ("w1.example.com", "192.0.2.1", "192.0.2.2", "2001:db8::1")
+    stray = shard_of(PINS, "n1").replace(PINS, f"{PINS}-stray")
+    assert read_pins(stray, {"n1": '{"v":1,"addresses":["192.0.2.7"]}'}).entries[
+        "n1"
+    ].mentioned == ("192.0.2.7",)  # type: ignore[union-attr]
+    many = {f"n{number}": '{"v":1,"addresses":["192.0.2.7"]}' for number in range(MOST_ENTRIES + 1)}
+    entries = read_pins(f"{PINS}-0", many).entries.values()
+    assert {each.mentioned for each in entries if isinstance(each, Unreadable)} == {("192.0.2.7",)}
+
+
+def test_of_a_flood_the_first_few_are_kept() -> None:
+    flood = " ".join(f"10.0.{number // 250}.{number % 250}" for number in range(1000))
+    assert mentioned(flood) == tuple(f"10.0.0.{number}" for number in range(128))
+    assert len(mentioned("a.b" * 100_000)) <= 128

@@ -3,8 +3,10 @@
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final
 
+from kubevouch.approve.decide.look import is_dialled_at_its_port
 from kubevouch.approve.decide.served import (
     FIRST_LOOK,
     LATE,
@@ -16,7 +18,7 @@ from kubevouch.approve.decide.served import (
 )
 from kubevouch.approve.decide.view import ClusterView
 from kubevouch.clock import Clock
-from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.dial import dial
 from kubevouch.policy.csr import NODE_USER
@@ -85,6 +87,8 @@ class ServedWatch:
             node = self._view.nodes.get(name)
             if node is None:
                 self._by_node.pop(name, None)
+            elif not self._may_dial(node, each.issued):
+                self._judge(name, each, ServedResult.UNREACHABLE)
             else:
                 targets.append(Target(each.issued.address, node=name, port=node.kubelet_port))
         answers = dial(targets, clock=self._clock, concurrency=_AT_ONCE, timeout=5.0)
@@ -93,6 +97,13 @@ class ServedWatch:
                 name = answer.target.node
                 if self._by_node.get(name) is due[name]:
                     self._judge(name, due[name], result_of(due[name].issued, answer))
+
+    def _may_dial(self, node: Node, issued: IssuedCertificate) -> bool:
+        """Whether it is known that a kubelet listens at the port that the node names: a node must not choose what we dial."""
+        reserved = self._view.reserved(self._clock.monotonic())
+        return reserved is not None and is_dialled_at_its_port(
+            node, [ip_address(issued.address)], reserved
+        )
 
     def _judge(self, name: str, look: _Look, result: ServedResult) -> None:
         now = self._clock.monotonic()

@@ -1,5 +1,6 @@
 """The facts about one CSR at the moment of the decision, from the view and the live Node, and what the policy says."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +10,7 @@ from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import KUBELET_PORT
 from kubevouch.outcome import Outcome
-from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, NameSource
+from kubevouch.policy.claims import Address, AllowedNames, AskedNames, Claim, NameSource
 from kubevouch.policy.csr import Csr, asked_of, requestor_node
 from kubevouch.policy.decide import EVEN_IF_DECIDED, Decision, decide
 from kubevouch.policy.facts import CsrFacts, NodeSeen
@@ -71,7 +72,7 @@ def may_be_dialled(
     asked = asked_of(csr)
     if asked is None:
         return False
-    if node.kubelet_port != KUBELET_PORT and not reserved.loopback.issuperset(asked.addresses):
+    if not is_dialled_at_its_port(node, asked.addresses, reserved):
         return False
     allowed = AllowedNames(
         node.name,
@@ -87,6 +88,13 @@ def may_be_dialled(
     # Where a Node was recreated, what is served there shows whether the kubelet of the earlier one still runs.
     facts = _facts(view, csr, node, reserved, answer, at=at, left=left, admitted=True)
     return decide(facts).outcome is Outcome.PASS
+
+
+def is_dialled_at_its_port(
+    node: Node, addresses: Collection[Address], reserved: ReservedNames
+) -> bool:
+    """Whether anybody may dial a node at the port that it names: every kubelet's, or any at loopback addresses of kubelets."""
+    return node.kubelet_port == KUBELET_PORT or reserved.loopback.issuperset(addresses)
 
 
 def _answer(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from kubevouch.approve.decide.sources import WatchedSources
 from kubevouch.cli.approver.as_shown import ChangedSinceShown, check_pins_as_shown
 from kubevouch.cli.approver.proposals import Proposal, Seen, proposals
 from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins, remove_pins, write_pins
@@ -13,6 +14,7 @@ from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.cli.common.written import gather_written
 from kubevouch.cli.csr.find import serving_csr
 from kubevouch.clock import Clock
 from kubevouch.diagnose.make import counted
@@ -26,6 +28,7 @@ from kubevouch.kube.resources import CSRS, NODES
 from kubevouch.kube.resources.reviews import SELF_SUBJECT_REVIEWS
 from kubevouch.policy.client_csr import certificate_id, client_csr_of
 from kubevouch.policy.csr import csr_of, requestor_node
+from kubevouch.policy.sources.configuration import with_configured
 
 _COLUMNS: Final = ("NODE", "STATE", "NAMES", "ADDRESSES", "UID", "MACHINE-ID")
 
@@ -44,7 +47,7 @@ class Looked:
 
 
 class NamesNotKnown(KubevouchError):
-    """The cluster's own names could not be read, so that it cannot be told what must not be pinned."""
+    """The cluster's own names, or those in the approver's configuration, could not be read, so that it cannot be told what must not be pinned."""
 
 
 def look(
@@ -57,8 +60,13 @@ def look(
     """Reads the Nodes, the cluster's own names and the pins. chosen: these nodes; none: all of them."""
 
     async def looking(api: ApiClient, clock: Clock) -> Looked:
-        nodes, names, stored, by = await together(
-            api.list_all(NODES), gather_names(api, Inquiry(clock)), read_stored_pins(api), _who(api)
+        inquiry = Inquiry(clock)
+        nodes, names, stored, written, by = await together(
+            api.list_all(NODES),
+            gather_names(api, inquiry),
+            read_stored_pins(api),
+            gather_written(api, inquiry),
+            _who(api),
         )
         assert isinstance(stored, StoredPins)
         known = [node.name for node in nodes]
@@ -69,6 +77,9 @@ def look(
         if names.doubts:
             raise NamesNotKnown("the cluster's own names", names.doubts[0].text)
         certificates = {chosen[0]: await _credential(api, csr, chosen[0])} if csr else {}
+        if written.doubt is not None:
+            raise NamesNotKnown("the approver's configuration", written.doubt.text)
+        names = with_configured(names, written.or_else(WatchedSources()).configuration_or_default)
         seen = Seen(nodes, names, stored.pins, said, certificates)
         found = proposals(seen, chosen or known, at=clock.now(), by=by)
         gone = () if chosen else tuple(sorted(stored.pins.keys() - set(known)))

@@ -14,7 +14,7 @@ from kubevouch.approve.decide.sources import WatchedSources
 from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.common.allow import check_nodes, network_of, node_values
 from kubevouch.cli.common.plan_file import read_plan
-from kubevouch.cli.csr.written import gather_written
+from kubevouch.cli.common.written import gather_written
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.evidence.gather.identity import gather_identity, gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry, together

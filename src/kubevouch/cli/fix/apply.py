@@ -61,7 +61,7 @@ def apply_plan(
         rollout = rollout_context(api, clock, plan, terminal, lambda: False)
         checked = await check(plan, rollout, word)
         left = {name for name, state in checked.found.items() if state is not FoundState.WELL}
-        return checked, await pins_of_plan(api, plan, clock, left)
+        return checked, await pins_of_plan(api, plan, clock, left, checked.client_certificates)
 
     checked, pins = with_api(terminal, access, checking)
     say_which_are_outdated(terminal, pins)

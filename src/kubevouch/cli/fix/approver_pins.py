@@ -1,11 +1,13 @@
 """Where an approver is installed, `fix --apply` pins what its plan proved, before a kubelet asks: by that the approver decides.
 
 Only nodes that nobody has pinned: what an operator pinned stays as it is. Of a node that is put back the pin stays, too: what
-is proven of it has not changed.
+is proven of it has not changed. A pin of a run names the client certificate on the node's disk, so that it releases no CSR
+that somebody made with another one.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from kubevouch.cli.approver.stored_pins import read_stored_pins, write_pins
 from kubevouch.cli.common.terminal import Terminal, one_line
@@ -37,11 +39,16 @@ class PinsOfPlan:
 
 
 async def pins_of_plan(
-    api: ApiClient, plan: Plan, clock: Clock, left: Collection[str]
+    api: ApiClient,
+    plan: Plan,
+    clock: Clock,
+    left: Collection[str],
+    certificates: Mapping[str, Collection[str]],
 ) -> PinsOfPlan:
     """Reads whether an approver is installed, and what it has pinned. Never raises: the plan is carried out anyway.
 
-    left: the nodes on which something is left to do, and which are proven.
+    left: the nodes on which something is left to do, and which are proven. certificates: by node, SHA-256 of the client
+    certificates read on its disk.
     """
     try:
         if (await gather_our_approver(api, Inquiry(clock))).value is None:
@@ -53,22 +60,28 @@ async def pins_of_plan(
     proven = [each for each in plan.nodes if each.node in left]
     return PinsOfPlan(
         tuple(
-            PinnedNode(
-                node=each.node,
-                uid=each.uid,
-                names=_proven(each.names),
-                addresses=_proven(each.addresses),
-                machine_id=each.machine_id,
-                pinned_at=clock.now(),
-                by=by,
-                allowed=tuple(
-                    claim.value for claim in (*each.names, *each.addresses) if claim.by_operator
-                ),
-            )
+            proven_pin(each, certificates.get(each.node, ()), at=clock.now(), by=by)
             for each in proven
             if each.node not in stored.pins
         ),
         outdated=outdated_pins(proven, stored.pins),
+    )
+
+
+def proven_pin(
+    node: NodePlan, certificates: Collection[str], *, at: datetime, by: str
+) -> PinnedNode:
+    """The pin of what a plan has proven. certificates: the client certificates on the node's disk: no other made its CSRs."""
+    return PinnedNode(
+        node=node.node,
+        uid=node.uid,
+        names=_proven(node.names),
+        addresses=_proven(node.addresses),
+        machine_id=node.machine_id,
+        client_certificates=tuple(sorted(certificates)),
+        pinned_at=at,
+        by=by,
+        allowed=tuple(c.value for c in (*node.names, *node.addresses) if c.by_operator),
     )
 
 

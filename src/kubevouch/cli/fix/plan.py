@@ -98,7 +98,7 @@ async def _planned(
     )
     plan = await gather_plan(asked, rollout)
     planned = {each.node for each in plan.nodes}
-    return plan, await pins_of_plan(api, plan, clock, planned)
+    return plan, await pins_of_plan(api, plan, clock, planned, {})
 
 
 def _begun_before(path: Path, environment: Mapping[str, str]) -> str:

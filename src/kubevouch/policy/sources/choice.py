@@ -265,15 +265,17 @@ def _unreadable(node: Node, source: IdentitySource, found: Unreadable) -> Source
 
 
 def written_claims(sources: IdentitySources, node: str) -> tuple[Claim, ...]:
-    """What is written down for a node, whether or not it is there: no other node may have it."""
+    """What is written down for a node, whether or not it is there: no other node may have it.
+
+    Of a pin or a node of the inventory that cannot be read that is what it mentions.
+    """
     claims: list[Claim] = []
     inventory = sources.inventory
     listed = inventory.nodes.get(node) if isinstance(inventory, Inventory) else None
-    if sources.counts(SourceWord.INVENTORY) and isinstance(listed, InventoryNode):
-        claims += [Claim(v, NameSource.INVENTORY) for v in (*listed.names, *listed.addresses)]
-    pin = sources.pins.get(node)
-    if sources.counts(SourceWord.PINS) and isinstance(pin, PinnedNode):
-        claims += [Claim(v, NameSource.PIN) for v in (*pin.names, *pin.addresses)]
+    if sources.counts(SourceWord.INVENTORY):
+        claims += [Claim(value, NameSource.INVENTORY) for value in _values_of(listed, node)]
+    if sources.counts(SourceWord.PINS):
+        claims += [Claim(v, NameSource.PIN) for v in _values_of(sources.pins.get(node), node)]
     record = sources.recorded.get(node)
     if isinstance(record, RecordedNode) and record.admitted:
         admitted = record.admitted
@@ -281,3 +283,13 @@ def written_claims(sources: IdentitySources, node: str) -> tuple[Claim, ...]:
             Claim(v, NameSource.NEW_NODE_RULE) for v in (*admitted.names, *admitted.addresses)
         ]
     return tuple(claims)
+
+
+def _values_of(
+    written: InventoryNode | PinnedNode | Unreadable | None, node: str
+) -> tuple[str, ...]:
+    if written is None:
+        return ()
+    if isinstance(written, Unreadable):
+        return tuple(dict.fromkeys((node, *written.mentioned)))
+    return (*written.names, *written.addresses)

@@ -10,6 +10,7 @@ from kubevouch.policy.sources.stored import (
     checked_addresses,
     checked_names,
     checked_text,
+    mentioned,
 )
 
 INVENTORY = "kubevouch-inventory"
@@ -57,7 +58,8 @@ def read_inventory(text: str) -> Inventory | Unreadable:
         try:
             found[node] = _node(node, said)
         except NotAnEntry as error:
-            found[node] = Unreadable(f"{_WHERE}, {node}", error.seen, error.expected)
+            where, words = f"{_WHERE}, {node}", mentioned(str(said))
+            found[node] = Unreadable(where, error.seen, error.expected, words)
     return Inventory(found)
 
 

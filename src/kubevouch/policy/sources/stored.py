@@ -5,6 +5,7 @@ do not meet. Each entry has a version `v`. Ours and the one before are read; one
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
@@ -36,6 +37,8 @@ MOST_ENTRIES = 10_000
 MOST_VALUES = 64
 """Names, addresses or certificates in one entry. No CSR may have so many."""
 
+_MOST_MENTIONED = 2 * MOST_VALUES
+_WORD = re.compile(r"[0-9A-Za-z:.-]{2,253}")
 _LONGEST_TEXT = 512
 _LONGEST_SEEN = 200
 
@@ -51,6 +54,8 @@ class Unreadable(msgspec.Struct, frozen=True):
     where: str
     seen: str
     expected: str
+    mentioned: tuple[str, ...] = ()
+    """The addresses and the names with a dot that stand in it, whatever they mean: nobody else is to get them."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.seen}; {self.expected}"
@@ -95,18 +100,19 @@ def read_shard(
     entries: dict[str, T | Unreadable] = {}
     if len(data) > MOST_ENTRIES:
         # Which entries would be left out is anybody's guess, so none counts.
-        why = Unreadable(name, f"{len(data)} entries", f"at most {MOST_ENTRIES} are read")
-        return Shard(dict.fromkeys(data, why))
+        seen, right = f"{len(data)} entries", f"at most {MOST_ENTRIES} are read"
+        return Shard({n: Unreadable(name, seen, right, mentioned(t)) for n, t in data.items()})
     for node, text in data.items():
         where = f"{name}, {node}"
         right = shard_of(prefix, node)
         if right != name:
-            entries[node] = Unreadable(where, "in the wrong ConfigMap", f"{right} was expected")
+            seen, expected = "in the wrong ConfigMap", f"{right} was expected"
+            entries[node] = Unreadable(where, seen, expected, mentioned(text))
             continue
         try:
             entries[node] = read(node, _bounded_bytes(text))
         except NotAnEntry as error:
-            entries[node] = Unreadable(where, error.seen, error.expected)
+            entries[node] = Unreadable(where, error.seen, error.expected, mentioned(text))
     return Shard(entries)
 
 
@@ -115,6 +121,21 @@ def _bounded_bytes(text: str) -> bytes:
     if len(raw) > LARGEST_ENTRY:
         raise NotAnEntry(f"{len(raw)} bytes", f"at most {LARGEST_ENTRY} are read")
     return raw
+
+
+def mentioned(text: str) -> tuple[str, ...]:
+    """The addresses in a text, in their plainest form, and the names with a dot in it; the first few of a flood."""
+    found: dict[str, None] = {}
+    for each in _WORD.finditer(text):
+        word = each[0].strip(".").lower()
+        address = as_address(word)
+        if address is not None:
+            found[str(address)] = None
+        elif "." in word and not malformed(word):
+            found[word] = None
+        if len(found) == _MOST_MENTIONED:
+            break
+    return tuple(found)
 
 
 class _Versioned(msgspec.Struct):

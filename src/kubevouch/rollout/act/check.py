@@ -21,7 +21,7 @@ from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.rollout.act.config_map import is_written
 from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.node_facts import pins_of
+from kubevouch.rollout.act.node_facts import client_certificates_of, pins_of
 from kubevouch.rollout.act.observe import RunInputs
 from kubevouch.rollout.act.precheck import (
     check_cluster,
@@ -93,6 +93,11 @@ class CheckedPlan:
     def found(self) -> dict[str, FoundState]:
         """By node, what was found."""
         return {each.plan.node: each.state for each in self.nodes}
+
+    @property
+    def client_certificates(self) -> dict[str, frozenset[str]]:
+        """By node, SHA-256 of the client certificate on its disk."""
+        return {each.plan.node: client_certificates_of(each.survey) for each in self.nodes}
 
 
 async def check(plan: Plan, context: RolloutContext, word: OperatorWord = NO_WORD) -> CheckedPlan:
