@@ -7,7 +7,6 @@ kubelet can report its own pods only.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from sys import intern
 from typing import Final, Protocol
 
 import msgspec
@@ -18,6 +17,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch import Deleted, Synced, Upserted, Watch
 from kubevouch.kube.resources import NODES, PODS, Narrow, Node, Object, Resource
 from kubevouch.metrics.running_pods import RunningPod, RunningPods
+from kubevouch.metrics.texts import SharedTexts
 
 METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"
 """Annotation of a Node with the path of its kubelet's metrics (pkg/scraper/client/resource/client.go)."""
@@ -62,7 +62,7 @@ class KubeletAddressing(msgspec.Struct, frozen=True, kw_only=True):
         status_port = node.status.daemon_endpoints.kubelet_endpoint.port
         return FleetNode(
             name=node.name,
-            labels=_interned(node.metadata.labels),
+            labels=node.metadata.labels,
             address=self._address(node),
             port=status_port if self.use_status_port and status_port else self.port,
             path=node.metadata.annotations.get(METRICS_PATH) or "/metrics/resource",
@@ -130,6 +130,7 @@ class WatchedFleet:
         self._handler = handler
         self._nodes: dict[str, FleetNode] = {}
         self._pods = RunningPods()
+        self._texts = SharedTexts()
         self._listed: set[str] = set()
         self._node_watch = Watch(
             api,
@@ -174,6 +175,7 @@ class WatchedFleet:
             match event:
                 case Upserted(object=node):
                     found = self._addressing.fleet_node(node)
+                    found = msgspec.structs.replace(found, labels=self._texts.labels(found.labels))
                     before = self._nodes.get(found.name)
                     self._nodes[found.name] = found
                     if before != found:
@@ -188,15 +190,12 @@ class WatchedFleet:
         async for event in self._pod_watch.events():
             match event:
                 case Upserted(object=pod):
-                    labels = _interned(pod.metadata.labels)
-                    node = intern(pod.spec.node_name)
-                    self._pods.put(RunningPod(intern(pod.namespace), pod.name, labels, node))
+                    self._pods.put(self._running(pod))
                 case Deleted(key=key):
                     self._pods.remove(key)
                 case Synced():
                     self._listed.add("pods")
 
-
-def _interned(labels: Mapping[str, str]) -> Mapping[str, str]:
-    """The labels with interned texts: every pod of a workload has the same few."""
-    return {intern(name): intern(text) for name, text in labels.items()}
+    def _running(self, pod: _PlacedPod) -> RunningPod:
+        namespace, node = self._texts.one(pod.namespace), self._texts.one(pod.spec.node_name)
+        return RunningPod(namespace, pod.name, self._texts.labels(pod.metadata.labels), node)
