@@ -203,9 +203,9 @@ def judged(asked: list[Case]) -> list[Any]:
 
 def main() -> None:
     asked = cases()
-    RECORDED.parent.mkdir(parents=True, exist_ok=True)
+    told = judged(asked)
     with RECORDED.open("w", encoding="utf-8") as file:
-        for case, answers in zip(asked, judged(asked), strict=True):
+        for case, answers in zip(asked, told, strict=True):
             file.write(json.dumps({**case, "go": answers}, separators=(",", ":")) + "\n")
     print(f"{len(asked)} sequences of scrapes: judged")
 

@@ -150,7 +150,9 @@ class Cluster:
     async def add(
         self, name: str, behaviour: Behaviour | None = None, *, host: str = ADDRESS, **more: Any
     ) -> ScriptedKubelet:
-        """A node and its kubelet, which behaves as it should unless told otherwise."""
+        """A node, the pods that run on it, and its kubelet, which behaves as it should unless told otherwise."""
+        if behaviour is None:
+            self.pod(f"{name}-0", node=name)
         running = ScriptedKubelet(behaviour or self.serve(name), SystemClock(), host=host)
         await self._stack.enter_async_context(running)
         self.kubelets[name] = running

@@ -14,6 +14,7 @@ from kubevouch.metrics.store import MetricsStore, ScrapeFailure
 from kubevouch.metrics.windows import rate_between
 from kubevouch.quantity import format_bytes, format_nanocores, read
 from real.oracle import metrics_corpus
+from tests.support.clocks import WoundClock
 
 CASES: list[dict[str, Any]] = [
     json.loads(line)
@@ -72,7 +73,9 @@ def scrape(store: MetricsStore, page: str | None) -> bool:
 
 @pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
 def test_what_is_served_is_what_metrics_server_would_serve(case: dict[str, Any]) -> None:
-    store = MetricsStore(timedelta(seconds=case["resolution"]))
+    store = MetricsStore(
+        timedelta(seconds=case["resolution"]), clock=WoundClock(NOW), node_of=lambda _: "n1"
+    )
     for number, (page, wanted) in enumerate(zip(case["pages"], case["go"], strict=True)):
         assert scrape(store, page) == wanted.get("failed", False), number
         found = told(store)

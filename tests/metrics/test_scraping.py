@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from kubevouch.kubelet.io.fetch import KubeletRoots
 from kubevouch.metrics.fleet import ADDRESS_TYPES, KubeletAddressing
 from kubevouch.metrics.scraper import ScrapeSettings
 from kubevouch_lab.apiserver import status
-from tests.metrics.conftest import ADDRESS, NODE, PATH, Cluster, Live, Page
+from tests.metrics.conftest import ADDRESS, NODE, PATH, POD, Cluster, Live, Page
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.scripted import faults
@@ -131,7 +132,7 @@ async def test_a_slow_kubelet_delays_nobody(cluster: Cluster) -> None:
         assert [name for name, _ in cluster.heard.scrapes] == ["good"] * 4
 
 
-async def test_a_failed_scrape_takes_the_row_and_two_good_ones_bring_it_back(
+async def test_a_failed_scrape_leaves_the_row_as_it_was_until_it_is_too_old(
     cluster: Cluster,
 ) -> None:
     running = await cluster.add("n1")
@@ -140,20 +141,25 @@ async def test_a_failed_scrape_takes_the_row_and_two_good_ones_bring_it_back(
         store = collector.store
         await cluster.round()
         await cluster.round()
-        assert store.node("n1") is not None
+        node, pod = store.node("n1"), store.pod("ns", "n1-0")
+        assert node is not None
+        assert pod is not None
         # The kubelet restarts, and has no certificate for a while.
         running.behaviour = NO_CERTIFICATE
-        for connection in range(2):
+        for seconds in (15, 31, 46):
             running.cut()
             failures = await cluster.round()
-            assert store.nodes() == {}
-            assert store.pods() == {}
+            served = seconds <= 45
+            assert store.node("n1") == (node if served else None)
+            assert store.pod("ns", "n1-0") == (pod if served else None)
+            assert (store.node_ready, store.pod_ready) == (served, served)
             failure = failures["n1"]
             assert failure is not None
             assert failure.text.endswith("remote error: tls: internal error")
             kept = store.failure("n1")
             assert kept is not None
-            assert (kept.at > kept.since) == (connection == 1)
+            assert (kept.at > kept.since) == (seconds > 15)
+        assert store.absence("n1") == failure.text
         running.behaviour = good
         await cluster.round()
         assert store.nodes() == {}
@@ -161,6 +167,19 @@ async def test_a_failed_scrape_takes_the_row_and_two_good_ones_bring_it_back(
         await cluster.round()
         assert store.node("n1") is not None
         assert store.pod("ns", "n1-0") is not None
+
+
+async def test_after_a_failed_scrape_the_next_good_one_is_enough(cluster: Cluster) -> None:
+    running = await cluster.add("n1")
+    good = running.behaviour
+    async with cluster.collecting() as collector:
+        for behaviour in (good, good, NO_CERTIFICATE, good):
+            running.behaviour = behaviour
+            running.cut()
+            await cluster.round()
+        usage = collector.store.node("n1")
+    assert usage is not None
+    assert usage.timestamp.timestamp() == 1_795_000_000 + 1000 + 45
 
 
 async def test_nodes_come_and_go(cluster: Cluster) -> None:
@@ -233,12 +252,30 @@ async def test_a_node_that_tells_of_anothers_pods_does_not_take_them(cluster: Cl
         assert pod is not None
         assert pod.containers[0].cpu_nanocores == 50_000_000
         assert cluster.heard.duplicates[0] == ("n2", (("ns", "n1-0"),))
-        # Once its first node is gone, it is whose tells of it.
-        cluster.server.store.delete(NODE, "n1")
-        await cluster.heard.until(lambda: "n1" not in collector.fleet.nodes)
+
+
+async def test_a_pod_that_moved_has_its_new_nodes_numbers_at_once(cluster: Cluster) -> None:
+    """The old node's kubelet still tells of it; the new one's has told of it before the API server did."""
+    await cluster.add("n1")
+    await cluster.add("n2", Serve(cluster.serve("n2").context, Live(Page("n1", cores=9.0))))
+    async with cluster.collecting() as collector:
         for _ in range(2):
-            await cluster.round("n2")
-        assert collector.store.pod("ns", "n1-0") is not None
+            await cluster.round()
+
+        def moved(thing: dict[str, Any]) -> dict[str, Any]:
+            return {**thing, "spec": {"nodeName": "n2"}}
+
+        cluster.server.store.change(POD, ("ns", "n1-0"), moved)
+        await cluster.heard.until(lambda: collector.fleet.pods["ns", "n1-0"].node == "n2")
+        pod = collector.store.pod("ns", "n1-0")
+        assert pod is not None
+        assert pod.containers[0].cpu_nanocores == 900_000_000
+        assert collector.store.pods() == {("ns", "n1-0"): pod}
+        cluster.server.store.change(
+            POD, ("ns", "n1-0"), lambda thing: {**thing, "spec": {"nodeName": "n3"}}
+        )
+        await cluster.heard.until(lambda: collector.fleet.pods["ns", "n1-0"].node == "n3")
+        assert collector.store.pod("ns", "n1-0") is None
 
 
 async def test_a_node_that_tells_first_of_anothers_pod_does_not_have_it_either(
@@ -254,7 +291,7 @@ async def test_a_node_that_tells_first_of_anothers_pod_does_not_have_it_either(
         assert collector.store.pod("ns", "n1-0") is None
         assert collector.store.node("thief") is not None
         assert cluster.heard.duplicates[-1] == ("thief", (("ns", "n1-0"),))
-        await cluster.add("n1")
+        await cluster.add("n1", cluster.serve("n1"))
         await cluster.heard.until(lambda: "n1" in collector.fleet.nodes)
         for _ in range(2):
             await cluster.round()

@@ -8,6 +8,7 @@ from kubevouch.metrics.fleet import FleetNode
 from kubevouch.metrics.points import NodePoints, PodKey, Point
 from kubevouch.metrics.running_pods import RunningPod, RunningPods
 from kubevouch.metrics.store import MetricsStore
+from tests.support.clocks import WoundClock
 
 AT = datetime(2026, 11, 24, 23, 3, 0, 456_000, tzinfo=UTC)
 WINDOW_NS = 15_023_000_000
@@ -35,7 +36,10 @@ def metered(
     pods: Mapping[str, Mapping[PodKey, Mapping[str, tuple[int, int]]]] | None = None,
 ) -> MetricsStore:
     """Usage as (nanocores, bytes): of nodes, and of pods' containers by node. One window ends at AT."""
-    store = MetricsStore(timedelta(seconds=15))
+    home = {key: node for node, inside in (pods or {}).items() for key in inside}
+    store = MetricsStore(
+        timedelta(seconds=15), clock=WoundClock(AT), node_of=lambda key: home.get(key, "")
+    )
     for moment, share in ((_ns(AT) - WINDOW_NS, 0), (_ns(AT), 1)):
         for name, used in nodes.items():
             inside = {

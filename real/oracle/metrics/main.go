@@ -2,6 +2,9 @@
 //
 // It is the judge of kubevouch.metrics: the pages go through metrics-server's own client and storage. One JSON line of
 // a case in: pages of one node in the order of its scrapes, null for one that failed. One of answers out.
+//
+// metrics-server would store an empty batch for a scrape that failed, and so forget the node. Here nothing is stored
+// then: kubevouch keeps the rows of the scrape before, as if there had been none since.
 package main
 
 import (
@@ -87,17 +90,15 @@ func judge(asked question) ([]moment, error) {
 	store := storage.NewStorage(time.Duration(asked.Resolution) * time.Second)
 	var moments []moment
 	for _, page := range asked.Pages {
-		batch := &storage.MetricsBatch{}
 		told := moment{}
 		if page != nil {
 			served.page = *page
-			found, err := getter.GetMetrics(context.Background(), node)
+			batch, err := getter.GetMetrics(context.Background(), node)
 			if err == nil {
-				batch = found
+				store.Store(batch)
 			}
 			told.Failed = err != nil
 		}
-		store.Store(batch)
 		if err := told.fill(store, node, asked.Pods); err != nil {
 			return nil, err
 		}

@@ -3,12 +3,13 @@
 The page is in Prometheus' text format (version 0.0.4), and a kubelet always writes the same labels in the same order.
 So one pattern reads nearly every line at once. Other lines (labels in another order, escapes, NaN, a family of a newer
 kubelet) go through a slower reader of the full grammar. The bytes may be hostile: the page is bounded, and an invalid
-line is an error with its number.
+line is an error with its number. A server with other work to do reads a page in steps.
 
 Sources: pkg/kubelet/metrics/collectors/resource_metrics.go; the exposition format as in prometheus/common's expfmt.
 """
 
 import re
+from collections.abc import Generator
 from typing import Final
 
 import msgspec
@@ -20,6 +21,8 @@ LARGEST: Final = 8 << 20
 """Bytes. A node with 110 pods sends 150 KB; one with 1,000 pods of five containers each, 4 MB."""
 MOST_OTHER_LINES: Final = 10_000
 """Lines that the quick pattern does not match: comments, the node's own samples, families that we do not use."""
+MOST_SERIES: Final = 10_000
+"""Pods and containers together. Kubernetes advises 110 pods a node, and the largest nodes known have some 1,000."""
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
@@ -72,28 +75,54 @@ def read_resource_metrics(body: bytes, where: str) -> ResourceMetrics:
     Raises:
         AnswerError: the page is too long, or a line is invalid; the error names the line.
     """
+    steps = reading(body, where)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            page: ResourceMetrics = end.value
+            return page
+
+
+def reading(body: bytes, where: str) -> Generator[None, None, ResourceMetrics]:
+    """read_resource_metrics in steps of a few milliseconds, whatever the page is: between two of them others may work.
+
+    Raises:
+        AnswerError: as read_resource_metrics.
+    """
     if len(body) > LARGEST:
         raise AnswerError(_page(where), f"{len(body)} bytes", f"at most {LARGEST} are read")
     series: _Series = {}
     others = 0
-    # Inlined for speed: a metrics server spends most of its time in this loop.
-    for line in _LINE.finditer(body):
-        family, container, namespace, pod, value, at, other = line.groups()
-        try:
-            if other is None:
-                sample = Sample(float(value), int(at) if at else None)
-                try:
-                    series[namespace, pod, container][family] = sample
-                except KeyError:
-                    series[namespace, pod, container] = {family: sample}
-            else:
-                others += 1
-                _read_other(other, others, series)
-        except ValueError as error:
-            number = body.count(b"\n", 0, line.start()) + 1
-            raise _broken(where, number, line[0], str(error)) from None
+    begin = 0
+    while begin < len(body):
+        end = body.find(b"\n", begin + _A_STEP) + 1 or len(body)
+        # Inlined for speed: a metrics server spends most of its time in this loop.
+        for line in _LINE.finditer(body, begin, end):
+            family, container, namespace, pod, value, at, other = line.groups()
+            try:
+                if other is None:
+                    sample = Sample(float(value), int(at) if at else None)
+                    try:
+                        series[namespace, pod, container][family] = sample
+                    except KeyError:
+                        series[namespace, pod, container] = {family: sample}
+                else:
+                    others += 1
+                    _read_other(other, others, series)
+            except ValueError as error:
+                number = body.count(b"\n", 0, line.start()) + 1
+                raise _broken(where, number, line[0], str(error)) from None
+        if len(series) > MOST_SERIES:
+            what = f"more than {MOST_SERIES} pods and containers"
+            raise AnswerError(_page(where), what, "no node runs so many: is it a kubelet?")
+        begin = end
+        yield
     return _whole(series)
 
+
+_A_STEP: Final = 64 * 1024
+"""Bytes."""
 
 _Key = tuple[bytes | None, bytes | None, bytes | None]
 _Series = dict[_Key, dict[bytes, Sample]]

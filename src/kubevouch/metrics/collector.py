@@ -41,7 +41,7 @@ class Collector:
         check_time: bool = True,
     ) -> None:
         settings, addressing = settings or ScrapeSettings(), addressing or KubeletAddressing()
-        self.store = MetricsStore(resolution_of(settings))
+        self.store = MetricsStore(resolution_of(settings), clock=clock, node_of=self._node_of)
         self._scraper = Scraper(
             self.store,
             roots=roots,
@@ -50,7 +50,6 @@ class Collector:
             observer=observer,
             settings=settings,
             address_types=addressing.address_types,
-            node_of=self._node_of,
             check_time=check_time,
         )
         self._fleet = WatchedFleet(

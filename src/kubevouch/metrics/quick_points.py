@@ -9,7 +9,6 @@ reader finds in families that do not count, or in the kind of blank between two 
 
 import re
 from collections.abc import Iterable, Sequence
-from sys import intern
 from typing import Final, NamedTuple
 
 from kubevouch.metrics.points import NodePoints, PodKey, Point, whole_point
@@ -52,6 +51,8 @@ _LONGEST_NUMBER: Final = 32
 _LONGEST_TIME: Final = 19
 # Before a family's first line stand its HELP and TYPE.
 _COMMENTS: Final = 600
+MOST_ROWS: Final = 5_000
+"""Containers. With more of them the page is read in steps."""
 
 
 class _UnusualPage(ValueError):
@@ -109,6 +110,8 @@ def _family(body: bytes, name: bytes, *, columns: int) -> tuple[_Family, int]:
     begin, end = _region(body, name)
     if not end:
         return _Family((), (), ()), 0
+    if body.count(b"\n", begin, end) > MOST_ROWS:
+        raise _UnusualPage
     lines = body[begin:end].replace(name, b"")
     words = lines.split()
     rows = len(words) // columns
@@ -184,7 +187,8 @@ def _joined(cpu: _Family, memory: _Family, start: _Family) -> tuple[list[bytes],
 
 def _owners(labels: Sequence[bytes], layout: Layout) -> Sequence[Owner]:
     known = dict(zip(layout.labels, layout.owners, strict=True))
-    found = {each: known.get(each) or _parsed(each) for each in labels}
+    texts: dict[str, str] = {}
+    found = {each: known.get(each) or _parsed(each, texts) for each in labels}
     if len(found) != len(labels):
         raise _UnusualPage
     return list(found.values())
@@ -208,12 +212,15 @@ def _points(node: Point | None, owners: Sequence[Owner], columns: _Columns) -> N
     return NodePoints(node, pods, tuple(incomplete))
 
 
-def _parsed(labels: bytes) -> Owner:
+def _parsed(labels: bytes, texts: dict[str, str]) -> Owner:
+    """texts: those of this page, since its pods have the same few namespaces and containers.
+
+    Interned texts would never go again on some versions of Python, and a hostile kubelet could fill the memory.
+    """
     matched = _LABELS.fullmatch(labels)
     if matched is None:
         raise _UnusualPage
     container, namespace, pod = (
         text.decode(errors="backslashreplace") for text in matched.groups()
     )
-    # Every pod of a workload has the same few names.
-    return (intern(namespace), pod), intern(container)
+    return (texts.setdefault(namespace, namespace), pod), texts.setdefault(container, container)

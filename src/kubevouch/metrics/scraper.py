@@ -19,7 +19,7 @@ from kubevouch.kube.io.credentials import Credentials
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.errors import AnswerError
 from kubevouch.kubelet.io.fetch import FetchFailed, KubeletRoots, VerifiedKubelet
-from kubevouch.kubelet.resource_metrics import LARGEST, read_resource_metrics
+from kubevouch.kubelet.resource_metrics import LARGEST, ResourceMetrics, reading
 from kubevouch.metrics.fleet import FleetNode
 from kubevouch.metrics.phase import next_moment, phase_of
 from kubevouch.metrics.points import NodePoints, PodKey, points_of
@@ -60,7 +60,7 @@ class ScrapeObserver(Protocol):
         ...
 
     def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
-        """A node reported pods that run elsewhere, or that another node reported first: their samples are dropped."""
+        """A node reported pods that run on another node: what it tells of them is not served."""
         ...
 
     def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
@@ -80,7 +80,6 @@ class Scraper:
     """Scrapes the nodes that `put` adds and `remove` removes. `kubelet.io.fetch` verifies each kubelet first.
 
     roots: called before each scrape for the authorities of kubelets, so that a new bundle is used at once.
-    node_of: the name of a pod's node, as the API server has it; "" if it is not known (yet).
     check_time: see VerifiedKubelet.
     """
 
@@ -94,7 +93,6 @@ class Scraper:
         observer: ScrapeObserver,
         settings: ScrapeSettings,
         address_types: tuple[str, ...],
-        node_of: Callable[[PodKey], str],
         check_time: bool = True,
     ) -> None:
         self._store = store
@@ -104,7 +102,6 @@ class Scraper:
         self._observer = observer
         self._settings = settings
         self._no_address = f"no address matched types [{' '.join(address_types)}]"
-        self._node_of = node_of
         self._check_time = check_time
         self._followed: dict[str, _Followed] = {}
         self._late_places = asyncio.Semaphore(settings.late_at_once)
@@ -194,7 +191,7 @@ class Scraper:
         failure = None
         try:
             body, asked_at = await self._fetched(node, connection, began)
-            self._keep(node, connection, body, asked_at)
+            await self._keep(node, connection, body, asked_at)
         except FetchFailed as error:
             failure = self._failure(node, error.reason, error.text, timed_out=error.timed_out)
         except AnswerError as error:
@@ -235,19 +232,30 @@ class Scraper:
         # Never the key pair: a client certificate would be presented before the peer is verified.
         return await kubelet.page(node.path, authorization, timeout=left, most=LARGEST)
 
-    def _keep(
+    async def _keep(
         self, node: FleetNode, connection: "_KubeletConnection", body: bytes, asked_at: datetime
     ) -> None:
         points = connection.quick_points(body)
         if points is None:
-            page = read_resource_metrics(body, f"node {node.name}")
+            page = await self._read(body, node)
             points = points_of(page, int(asked_at.timestamp() * 1000))
-        foreign = self._store.record(node.name, points, self._node_of)
+        foreign = self._store.record(node.name, points)
         if foreign:
             self._tell(self._observer.duplicate, node, foreign)
         if points.node is None or points.incomplete:
             lacks = points.node is None
             self._tell(self._observer.incomplete, node, node_itself=lacks, pods=points.incomplete)
+
+    async def _read(self, body: bytes, node: FleetNode) -> ResourceMetrics:
+        """A page that needs the full reader. Other scrapes go on meanwhile: it may be long, and of hostile bytes."""
+        steps = reading(body, f"node {node.name}")
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                page: ResourceMetrics = end.value
+                return page
+            await self._clock.sleep(0)
 
     def _failure(
         self, node: FleetNode, reason: str, text: str, *, timed_out: bool = False

@@ -1,17 +1,24 @@
 """The usage of nodes and pods, and why a node has none. The scraper writes it, the metrics API reads it.
 
 Everything returned is frozen and of one moment. A successful scrape replaces the rows of the node and of its pods. A
-failed one removes them, as in metrics-server (pkg/storage); two successful scrapes bring them back.
+failed one leaves them as they were, with their own time, until they are STALE_AFTER resolutions old: metrics-server
+(pkg/storage) removes them at once. Then two successful scrapes bring them back.
+
+Whose a pod is, the API server says, at the moment of reading: what any other node tells of it is never served.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
 
+from kubevouch.clock import Clock
 from kubevouch.metrics.points import NodePoints, PodKey
 from kubevouch.metrics.windows import NodeWindow, next_window, rate_between
+
+STALE_AFTER: Final = 3
+"""Resolutions after a node's last successful scrape, its rows are no longer served."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -75,46 +82,57 @@ class ScrapeFailure(msgspec.Struct, frozen=True):
     timed_out: bool = False
 
 
-def _not_known(_pod: PodKey) -> str:
-    return ""
-
-
 class MetricsStore:
-    """The last two points of all nodes. Only the scraper writes it."""
+    """The last two points of all nodes. Only the scraper writes it.
 
-    def __init__(self, resolution: timedelta) -> None:
+    resolution: the time between two scrapes of a node. node_of: the name of a pod's node, as the API server has it; ""
+    if it knows no such pod (yet).
+    """
+
+    def __init__(
+        self, resolution: timedelta, *, clock: Clock, node_of: Callable[[PodKey], str]
+    ) -> None:
         self._resolution_ns = resolution // timedelta(microseconds=1) * 1000
-        self._pairs: dict[str, NodeWindow] = {}
-        self._owners: dict[PodKey, str] = {}
+        self._stale_after = STALE_AFTER * resolution.total_seconds()
+        self._clock = clock
+        self._node_of = node_of
+        self._windows: dict[str, NodeWindow] = {}
+        self._scraped_at: dict[str, float] = {}
         self._failures: dict[str, ScrapeFailure] = {}
 
     # ---- read by the API
 
     def node(self, name: str) -> NodeUsage | None:
-        """The usage of a node; None before its second successful scrape and after a failed one."""
-        pair = self._pairs.get(name)
-        if pair is None or pair.last is None or pair.prev is None:
+        """The usage of a node; None before its second successful scrape, and once the last one is too long ago."""
+        window = self._window(name)
+        if window is None or window.last is None or window.prev is None:
             return None
-        usage = rate_between(pair.last, pair.prev)
+        usage = rate_between(window.last, window.prev)
         if usage is None:
             return None
-        return NodeUsage(pair.last.at_ns, usage.window_ns, usage.cpu_nanocores, pair.last.memory)
+        last = window.last
+        return NodeUsage(last.at_ns, usage.window_ns, usage.cpu_nanocores, last.memory)
 
     def pod(self, namespace: str, name: str) -> PodUsage | None:
-        """The usage of a pod; None unless every container of the last scrape has two points."""
+        """The usage of a pod by its own node; None unless every container of the last scrape has two points."""
         key = (namespace, name)
-        owner = self._owners.get(key)
-        return None if owner is None else _pod_usage(key, self._pairs[owner])
+        window = self._window(self._node_of(key))
+        return None if window is None else _pod_usage(key, window)
 
     def nodes(self) -> Mapping[str, NodeUsage]:
         """The usage of every node that has one, by name."""
-        found = ((name, self.node(name)) for name in self._pairs)
+        found = ((name, self.node(name)) for name in self._windows)
         return {name: usage for name, usage in found if usage is not None}
 
     def pods(self) -> Mapping[PodKey, PodUsage]:
         """The usage of every pod that has one, by namespace and name."""
-        found = ((key, _pod_usage(key, self._pairs[owner])) for key, owner in self._owners.items())
-        return {key: usage for key, usage in found if usage is not None}
+        told = (
+            (key, self.pod(*key))
+            for name, window in self._windows.items()
+            for key in window.pods
+            if self._node_of(key) == name
+        )
+        return {key: usage for key, usage in told if usage is not None}
 
     def failure(self, name: str) -> ScrapeFailure | None:
         """Why the last scrape of a node failed; None if it succeeded or has not ended yet."""
@@ -130,62 +148,50 @@ class MetricsStore:
             return ""
         if failure := self._failures.get(name):
             return failure.text
-        pair = self._pairs.get(name)
-        if pair is None:
+        window = self._windows.get(name)
+        if window is None:
             return "not scraped yet"
-        if pair.last is None:
-            return "its kubelet reports no CPU or memory of the node"
-        if pair.prev is not None:
-            return "unexpected decrease in cumulative CPU usage value"
-        return "scraped once so far; usage needs two different samples"
+        if self._is_stale(name):
+            ago = self._clock.monotonic() - self._scraped_at[name]
+            return f"scraped {ago:.0f} seconds ago; a row is served for {self._stale_after:.0f}"
+        return _why_no_rate(window)
 
     @property
     def node_ready(self) -> bool:
         """Whether any node has two points: half of metrics-server's check metric-storage-ready (0.9)."""
-        return any(pair.prev is not None for pair in self._pairs.values())
+        return any(window.prev is not None for window in self._fresh())
 
     @property
     def pod_ready(self) -> bool:
         """Whether any container has two points: the other half of metric-storage-ready."""
-        return any(pair.has_pods for pair in self._pairs.values())
+        return any(window.has_pods for window in self._fresh())
 
     @property
     def node_points(self) -> int:
         """How many nodes have two points: metrics_server_storage_points{type="node"}."""
-        return sum(pair.prev is not None for pair in self._pairs.values())
+        return sum(window.prev is not None for window in self._fresh())
 
     @property
     def container_points(self) -> int:
         """How many containers have two points: metrics_server_storage_points{type="container"}."""
-        return sum(len(prev) for pair in self._pairs.values() for prev in pair.prev_pods.values())
+        return sum(len(prev) for window in self._fresh() for prev in window.prev_pods.values())
 
     # ---- written by the scraper
 
-    def record(
-        self, name: str, points: NodePoints, node_of: Callable[[PodKey], str] = _not_known
-    ) -> tuple[PodKey, ...]:
-        """Records a successful scrape. Returns the pods that belong to another node, whose samples were dropped.
+    def record(self, name: str, points: NodePoints) -> tuple[PodKey, ...]:
+        """Records a successful scrape. Returns the pods in it that run on another node.
 
-        node_of: the name of a pod's node, "" if it is not known (yet); then the first node that reports the pod has it.
+        They stay in the node's window, since a pod may have moved and the API server tell of it a moment later.
         """
-        old = self._pairs.get(name)
-        foreign = tuple(
-            key
-            for key in points.pods
-            if node_of(key) not in ("", name) or self._owners.get(key, name) != name
-        )
-        if foreign:
-            own = {key: value for key, value in points.pods.items() if key not in foreign}
-            points = NodePoints(points.node, own, points.incomplete)
-        new = next_window(old, points, self._resolution_ns)
-        self._own(name, old, new)
-        self._pairs[name] = new
+        self._windows[name] = next_window(self._window(name), points, self._resolution_ns)
+        self._scraped_at[name] = self._clock.monotonic()
         self._failures.pop(name, None)
-        return foreign
+        return tuple(key for key in points.pods if self._node_of(key) not in ("", name))
 
     def record_failure(self, name: str, failure: ScrapeFailure) -> None:
-        """Records a failed scrape: removes the node's rows and keeps the reason."""
-        self._drop_rows(name)
+        """Records a failed scrape: keeps the reason, and the node's rows unless they are too old."""
+        if name in self._windows and self._is_stale(name):
+            self._drop_rows(name)
         before = self._failures.get(name)
         since = failure.since if before is None else before.since
         self._failures[name] = msgspec.structs.replace(failure, since=since)
@@ -196,27 +202,36 @@ class MetricsStore:
         self._failures.pop(name, None)
 
     def _drop_rows(self, name: str) -> None:
-        old = self._pairs.pop(name, None)
-        for key in old.pods if old else ():
-            self._owners.pop(key, None)
+        self._windows.pop(name, None)
+        self._scraped_at.pop(name, None)
 
-    def _own(self, name: str, old: NodeWindow | None, new: NodeWindow) -> None:
-        if old is not None:
-            if old.pods.keys() == new.pods.keys():
-                return
-            for key in old.pods.keys() - new.pods.keys():
-                del self._owners[key]
-        for key in new.pods:
-            self._owners[key] = name
+    def _window(self, name: str) -> NodeWindow | None:
+        """The window of a node; None if there is none, or it is too old."""
+        window = self._windows.get(name)
+        return None if window is None or self._is_stale(name) else window
+
+    def _fresh(self) -> Iterator[NodeWindow]:
+        return (window for name, window in self._windows.items() if not self._is_stale(name))
+
+    def _is_stale(self, name: str) -> bool:
+        return self._clock.monotonic() - self._scraped_at[name] > self._stale_after
+
+
+def _why_no_rate(window: NodeWindow) -> str:
+    if window.last is None:
+        return "its kubelet reports no CPU or memory of the node"
+    if window.prev is not None:
+        return "unexpected decrease in cumulative CPU usage value"
+    return "scraped once so far; usage needs two different samples"
 
 
 def _moment(ns: int) -> datetime:
     return _EPOCH + timedelta(microseconds=ns // 1000)
 
 
-def _pod_usage(key: PodKey, pair: NodeWindow) -> PodUsage | None:
-    last, prev = pair.pods[key], pair.prev_pods.get(key)
-    if prev is None or len(prev) < len(last):
+def _pod_usage(key: PodKey, window: NodeWindow) -> PodUsage | None:
+    last, prev = window.pods.get(key), window.prev_pods.get(key)
+    if last is None or prev is None or len(prev) < len(last):
         return None
     used: list[ContainerUsage] = []
     at_ns: int | None = None

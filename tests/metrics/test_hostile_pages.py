@@ -1,0 +1,135 @@
+"""A kubelet that was verified may still lie: no page of it holds up the others, or costs memory that stays."""
+
+import gc
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from kubevouch.kubelet.errors import AnswerError
+from kubevouch.kubelet.resource_metrics import LARGEST, MOST_SERIES, reading
+from kubevouch.metrics.points import points_of
+from kubevouch.metrics.quick_points import Layout, quick_points
+from kubevouch.metrics.store import MetricsStore
+from tests.support.clocks import WoundClock
+
+LONGEST = 0.050
+"""Seconds of this thread's processor that one callback of the event loop may take."""
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+def page(pods: int, stem: str = "p") -> bytes:
+    """A page of pods with one container each, as a kubelet writes it."""
+    lines = []
+    for family in ("cpu_usage_seconds_total", "memory_working_set_bytes"):
+        lines.append(f"# HELP container_{family} x\n# TYPE container_{family} gauge\n")
+        lines += [
+            f'container_{family}{{container="{stem}c{i}",namespace="n",pod="{stem}{i}"}} {i + 1} 7\n'
+            for i in range(pods)
+        ]
+    node = "node_cpu_usage_seconds_total 1 7\nnode_memory_working_set_bytes 1 7\n"
+    return "".join((*lines, "# HELP node x\n", node)).encode()
+
+
+def filled(unit: bytes, most: int = LARGEST) -> bytes:
+    return unit * (most // len(unit))
+
+
+LABELS = b",".join(b'a%d="%s"' % (i, b"v" * 10) for i in range(32))
+HOSTILE = {
+    "pods of other nodes": page(45_000),
+    "as many pods as are read": page(MOST_SERIES // 2),
+    "short lines": filled(b'pod_cpu_usage_seconds_total{namespace="",pod=""} 1\n'),
+    "many labels": b"x{%s} 1\n" % LABELS * 10_000,
+    "escapes": filled(b'x{a="' + b'\\"' * 8000 + b'"} 1\n'),
+    "blanks": b" " * LARGEST,
+    "ends of lines": b"\n" * LARGEST,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_page_holds_up_the_event_loop(name: str) -> None:
+    body = HOSTILE[name]
+    assert len(body) <= LARGEST
+    # The fastest of three: the machine may be busy, and what we are asked for is our own part.
+    spent = [max(_callbacks(body)) for _ in range(3)]
+    assert min(spent) < LONGEST, spent
+
+
+def _callbacks(body: bytes) -> list[float]:
+    """What the scraper does with a page, by what it does at once: seconds of processor."""
+    store = MetricsStore(
+        timedelta(seconds=15), clock=WoundClock(NOW), node_of=lambda _: "another node"
+    )
+    spent = []
+    began = time.thread_time()
+    quick = quick_points(body, Layout())
+    if quick is not None:
+        store.record("n1", quick[0])
+        return [time.thread_time() - began]
+    steps = reading(body, "n1")
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            store.record("n1", points_of(end.value, 0))
+            return [*spent, time.thread_time() - began]
+        except AnswerError:
+            return [*spent, time.thread_time() - began]
+        spent.append(time.thread_time() - began)
+        began = time.thread_time()
+
+
+def test_a_page_of_more_pods_than_a_node_runs_is_refused() -> None:
+    with pytest.raises(
+        AnswerError, match="more than 10000 pods and containers; no node runs so many"
+    ):
+        list(reading(page(45_000), "n1"))
+
+
+def test_names_that_change_from_page_to_page_leave_no_memory_behind() -> None:
+    grown = subprocess.run(
+        [sys.executable, "-c", f"from {__name__} import churn; print(churn())"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # Kept for good, the names alone would be 30 MB.
+    assert int(grown.stdout) < 8 << 20
+
+
+def churn(pages: int = 60) -> int:
+    """How many bytes a process grows by while one kubelet makes up new names for each page."""
+    store = MetricsStore(timedelta(seconds=15), clock=WoundClock(NOW), node_of=lambda _: "n1")
+    layout = Layout()
+    numbers = count()
+
+    def scrape() -> None:
+        nonlocal layout
+        quick = quick_points(page(2_000, f"{next(numbers):x<40}"), layout)
+        assert quick is not None
+        points, layout = quick
+        store.record("n1", points)
+
+    for _ in range(10):
+        scrape()
+    gc.collect()
+    before = _resident()
+    for _ in range(pages):
+        scrape()
+    gc.collect()
+    return _resident() - before
+
+
+def _resident() -> int:
+    [line] = [
+        each
+        for each in Path("/proc/self/status").read_text().splitlines()
+        if each.startswith("VmRSS:")
+    ]
+    return int(line.split()[1]) * 1024
