@@ -65,7 +65,7 @@ def _callbacks(body: bytes) -> list[float]:
     store = MetricsStore(
         timedelta(seconds=15), clock=WoundClock(NOW), node_of=lambda _: "another node"
     )
-    spent = []
+    spent: list[float] = []
     began = time.thread_time()
     quick = quick_points(body, Layout())
     if quick is not None:
