@@ -255,7 +255,7 @@ async def test_a_node_that_tells_of_anothers_pods_does_not_take_them(cluster: Cl
 
 
 async def test_a_pod_that_moved_has_its_new_nodes_numbers_at_once(cluster: Cluster) -> None:
-    """The old node's kubelet still tells of it; the new one's has told of it before the API server did."""
+    """The old node's kubelet still reports it; the new one's reported it before the API server did."""
     await cluster.add("n1")
     await cluster.add("n2", Serve(cluster.serve("n2").context, Live(Page("n1", cores=9.0))))
     async with cluster.collecting() as collector:

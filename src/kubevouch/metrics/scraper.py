@@ -60,7 +60,7 @@ class ScrapeObserver(Protocol):
         ...
 
     def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
-        """A node reported pods that run on another node: what it tells of them is not served."""
+        """A node reported pods that run on another node: what it reports of them is not served."""
         ...
 
     def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:

@@ -4,7 +4,7 @@ Everything returned is frozen and of one moment. A successful scrape replaces th
 failed one leaves them as they were, with their own time, until they are STALE_AFTER resolutions old: metrics-server
 (pkg/storage) removes them at once. Then two successful scrapes bring them back.
 
-Whose a pod is, the API server says, at the moment of reading: what any other node tells of it is never served.
+The API server says on which node a pod runs, at the moment of reading: what any other node reports of it is never served.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -181,7 +181,7 @@ class MetricsStore:
     def record(self, name: str, points: NodePoints) -> tuple[PodKey, ...]:
         """Records a successful scrape. Returns the pods in it that run on another node.
 
-        They stay in the node's window, since a pod may have moved and the API server tell of it a moment later.
+        They stay in the node's window: a pod may have moved, and the API server reports that a moment later.
         """
         self._windows[name] = next_window(self._window(name), points, self._resolution_ns)
         self._scraped_at[name] = self._clock.monotonic()
