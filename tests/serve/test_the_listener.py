@@ -6,6 +6,7 @@ import errno
 import gc
 import socket
 import ssl
+import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,7 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from kubevouch.serve import listener as module
+from kubevouch.serve.connections import ConnectionLimits
 from kubevouch.serve.listener import Listener, ListenError
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
 from kubevouch.tls.io import KeyPair, ServerTls, server_context
@@ -30,11 +31,13 @@ class Slow:
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
+        self.slowly = asyncio.Event()
         self.go = asyncio.Event()
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         self.asked.set()
         if request.path == "/slow":
+            self.slowly.set()
             await self.go.wait()
         return text_response("done")
 
@@ -58,7 +61,13 @@ async def slow() -> Slow:
 @pytest.fixture
 async def port(slow: Slow, tls: ServerTls, clock: SteppedClock) -> AsyncIterator[int]:
     async with Listener(
-        slow.answer, tls, clock, host="127.0.0.1", port=0, drain=5.0, idle=30.0
+        slow.answer,
+        tls,
+        clock,
+        host="127.0.0.1",
+        port=0,
+        drain=5.0,
+        limits=ConnectionLimits(idle=30.0, patience=30.0),
     ) as found:
         yield found.port
 
@@ -133,66 +142,188 @@ async def test_who_is_being_answered_is_not(port: int, slow: Slow, clock: Steppe
 ASKING = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
+def limited(
+    slow: Slow, tls: ServerTls, clock: SteppedClock, **limits: float
+) -> contextlib.AbstractAsyncContextManager[Listener]:
+    return Listener(
+        slow.answer,
+        tls,
+        clock,
+        host="127.0.0.1",
+        port=0,
+        limits=ConnectionLimits(**limits),  # type: ignore[arg-type]
+    )
+
+
 async def test_one_connection_too_many_ends_the_one_that_is_quiet_for_longest(
-    port: int, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+    slow: Slow, tls: ServerTls, clock: SteppedClock
 ) -> None:
-    """Else whoever opens as many as there may be, and says nothing, keeps everybody out."""
-    monkeypatch.setattr(module, "MOST_CONNECTIONS", 2)
-    async with connected(port) as (first, _), connected(port) as (second, asking):
-        await clock.pass_(1)
-        asking.write(ASKING)
-        assert b"done" in await second.readuntil(b"done")
-        async with connected(port) as (third, more):
-            more.write(ASKING)
-            assert b"done" in await third.readuntil(b"done")
-            assert await rest(first) == b""
+    """Else whoever opens as many as there may be, and asks no more, keeps everybody out."""
+    async with limited(slow, tls, clock, known=2) as listener:
+        port = listener.port
+        async with connected(port) as (first, early), connected(port) as (second, asking):
+            early.write(ASKING)
+            assert b"done" in await first.readuntil(b"done")
+            await clock.pass_(1)
             asking.write(ASKING)
             assert b"done" in await second.readuntil(b"done")
+            async with connected(port) as (third, more):
+                more.write(ASKING)
+                assert b"done" in await third.readuntil(b"done")
+                assert await rest(first) == b""
+                asking.write(ASKING)
+                assert b"done" in await second.readuntil(b"done")
 
 
-async def test_where_all_are_being_answered_one_too_many_is_closed(
-    port: int, slow: Slow, monkeypatch: pytest.MonkeyPatch
+async def test_where_all_known_are_being_answered_one_too_many_gets_its_answer_and_the_end(
+    slow: Slow, tls: ServerTls, clock: SteppedClock
 ) -> None:
-    monkeypatch.setattr(module, "MOST_CONNECTIONS", 1)
-    async with connected(port) as (reader, writer):
+    async with (
+        limited(slow, tls, clock, known=1) as listener,
+        connected(listener.port) as (reader, writer),
+    ):
+        writer.write(ASKING)
+        assert b"done" in await reader.readuntil(b"done")
         writer.write(b"GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-        await slow.asked.wait()
-        async with connected(port) as (other, more):
+        await slow.slowly.wait()
+        async with connected(listener.port) as (other, more):
             more.write(ASKING)
-            assert await rest(other) == b""
+            assert (await rest(other)).endswith(b"done")
         slow.go.set()
         assert (await rest(reader)).endswith(b"done")
 
 
+@contextlib.asynccontextmanager
+async def silent(port: int, address: str) -> AsyncIterator[asyncio.StreamReader]:
+    """A stranger, who opens a connection from an address of this machine's, and says nothing."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+    try:
+        yield reader
+    finally:
+        writer.close()
+
+
 async def test_handshakes_that_never_end_are_few_and_keep_nobody_out(
-    port: int, monkeypatch: pytest.MonkeyPatch
+    slow: Slow, tls: ServerTls, clock: SteppedClock
 ) -> None:
-    """Each holds a third of a megabyte, and a stranger needs nothing but a socket to begin one."""
-    monkeypatch.setattr(module, "MOST_HANDSHAKES", 3)
-    async with contextlib.AsyncExitStack() as open_:
-        silent = []
-        for _ in range(6):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            open_.callback(writer.close)
-            silent.append(reader)
+    """A stranger needs nothing but a socket to begin one."""
+    async with (
+        limited(slow, tls, clock, strangers=3) as listener,
+        contextlib.AsyncExitStack() as open_,
+    ):
+        port = listener.port
+        found = [await open_.enter_async_context(silent(port, "127.0.0.1")) for _ in range(6)]
         async with connected(port) as (other, more):
             more.write(ASKING)
             assert b"done" in await other.readuntil(b"done")
-        assert [await rest(each) for each in silent[:4]] == [b""] * 4
-        assert not any(each.at_eof() for each in silent[4:])
+        assert [await rest(each) for each in found[:4]] == [b""] * 4
+        assert not any(each.at_eof() for each in found[4:])
+
+
+async def test_a_peer_with_many_connections_takes_no_other_peers_room(
+    slow: Slow, tls: ServerTls, clock: SteppedClock
+) -> None:
+    async with (
+        limited(slow, tls, clock, strangers=6, strangers_of_a_peer=4) as listener,
+        contextlib.AsyncExitStack() as open_,
+    ):
+        port = listener.port
+        few = [await open_.enter_async_context(silent(port, "127.0.0.2")) for _ in range(2)]
+        many = [await open_.enter_async_context(silent(port, "127.0.0.3")) for _ in range(9)]
+        assert [await rest(each) for each in many[:5]] == [b""] * 5
+        # A third peer: who has most gives way.
+        last = await open_.enter_async_context(silent(port, "127.0.0.4"))
+        assert await rest(many[5]) == b""
+        assert not any(each.at_eof() for each in (*few, *many[6:], last))
+
+
+async def test_whom_a_certificate_makes_known_is_not_pushed_out_by_strangers(
+    slow: Slow, clock: SteppedClock
+) -> None:
+    """The API server's aggregator: it comes with the front proxy's certificate, and keeps its connections."""
+    pair = AUTHORITY.serving("127.0.0.1")
+    made = server_context(KeyPair(pair.chain, pair.key), client_roots=AUTHORITY.pem, where="test")
+    context = client_context(AUTHORITY.pem, AUTHORITY.client("front-proxy-client"))
+    async with (
+        limited(slow, ServerTls(made), clock, strangers=4, patience=6.0) as listener,
+        contextlib.AsyncExitStack() as open_,
+    ):
+        port = listener.port
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        open_.callback(writer.transport.abort)
+        found = [
+            await open_.enter_async_context(silent(port, f"127.0.0.{10 + each}"))
+            for each in range(20)
+        ]
+        assert [await rest(each) for each in found[:16]] == [b""] * 16
+        for _ in range(4):
+            await clock.pass_(3)
+        assert [await rest(each) for each in found] == [b""] * 20
+        for _ in range(2):
+            writer.write(ASKING)
+            assert b"done" in await reader.readuntil(b"done")
+
+
+async def test_who_has_not_asked_is_waited_for_less_long_than_who_asks_again(
+    slow: Slow, tls: ServerTls, clock: SteppedClock
+) -> None:
+    async with (
+        limited(slow, tls, clock, patience=6.0, idle=60.0) as listener,
+        connected(listener.port) as (reader, writer),
+        connected(listener.port) as (other, never),
+    ):
+        writer.write(ASKING)
+        assert b"done" in await reader.readuntil(b"done")
+        never.write(ASKING[:-2])
+        for _ in range(4):
+            await clock.pass_(3)
+        assert await rest(other) == b""
+        writer.write(ASKING)
+        assert b"done" in await reader.readuntil(b"done")
+
+
+async def test_a_connection_without_a_request_takes_little_memory(
+    slow: Slow, tls: ServerTls, clock: SteppedClock
+) -> None:
+    """asyncio's own TLS takes a quarter of a megabyte for each; 512 of them made 157 MB."""
+    context, some = client_context(AUTHORITY.pem), 20
+
+    def dialled() -> list[ssl.SSLSocket]:
+        return [
+            context.wrap_socket(
+                socket.create_connection(("127.0.0.1", listener.port), 30),
+                server_hostname="127.0.0.1",
+            )
+            for _ in range(some)
+        ]
+
+    async with Listener(slow.answer, tls, clock, host="127.0.0.1", port=0) as listener:
+        for each in await asyncio.to_thread(dialled):
+            each.close()
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            opened = await asyncio.to_thread(dialled)
+            used = tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
+        assert used / some < 64 * 1024
+        for each in opened:
+            each.close()
 
 
 async def test_those_who_came_and_went_are_forgotten(
-    slow: Slow, tls: ServerTls, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+    slow: Slow, tls: ServerTls, clock: SteppedClock
 ) -> None:
-    monkeypatch.setattr(module, "MOST_CONNECTIONS", 4)
-    monkeypatch.setattr(module, "MOST_HANDSHAKES", 4)
     others = len(_handlers())  # servers of other tests, in the same process
     async with Listener(slow.answer, tls, clock, host="127.0.0.1", port=0) as listener:
-        for _ in range(60):
+        for _ in range(30):
             async with connected(listener.port):
                 pass
-        assert len(_handlers()) - others <= 24
+            async with connected(listener.port) as (reader, writer):
+                writer.write(ASKING)
+                assert b"done" in await reader.readuntil(b"done")
+        assert len(_handlers()) - others <= 2
 
 
 def _handlers() -> list[web.RequestHandler]:

@@ -272,3 +272,18 @@ async def test_however_a_path_is_written_nobody_gets_by_the_question(
     assert answer.split(b" ")[1] in {b"400", b"403", b"404"}, answer
     assert not served.seen
     assert "Observed a panic" not in "".join(served.lines)
+
+
+async def test_an_anonymous_clients_connection_ends_with_its_answer_and_nobody_elses(
+    served: Served,
+) -> None:
+    """Whom nobody knows keeps no connection; an API server does, for all whom it speaks for."""
+    nobody = [("X-Remote-User", "system:anonymous"), ("X-Remote-Group", "system:unauthenticated")]
+    front = served.authorities.front_proxy
+    assert (await served.get("/readyz")).headers["Connection"] == "close"
+    bad = [("Authorization", "Bearer bad")]
+    assert (await served.get("/readyz", headers=bad)).headers["Connection"] == "close"
+    assert "Connection" not in (await served.get("/thing", pair=front, headers=nobody)).headers
+    assert served.seen[-1].user.name == "system:anonymous"
+    served.reviews.allow = lambda _: False
+    assert "Connection" not in (await served.get("/thing", pair=front, headers=ALICE)).headers

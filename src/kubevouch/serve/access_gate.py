@@ -9,7 +9,15 @@ from kubevouch.serve.attributes import attributes_of
 from kubevouch.serve.authentication import Authenticator, NotAuthenticated
 from kubevouch.serve.authorization import Authorizer
 from kubevouch.serve.logs import Log
-from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse, Pieces, json_response
+from kubevouch.serve.messages import (
+    ANONYMOUS,
+    Handler,
+    HttpRequest,
+    HttpResponse,
+    Pieces,
+    UserInfo,
+    json_response,
+)
 from kubevouch.serve.statuses import internal_error, no_such_path, too_many_requests, unauthorized
 
 MAX_IN_FLIGHT: Final = 400
@@ -63,7 +71,12 @@ class AccessGate:
             user = await self._authentication.authenticate(request)
         except NotAuthenticated as error:
             self._log.error(error.seen, "Unable to authenticate the request")
-            return unauthorized()
+            return _ending(unauthorized())
+        answer = await self._answer_to(user, request)
+        # What a front proxy forwards for an anonymous user comes on the proxy's own connection.
+        return _ending(answer) if user is ANONYMOUS else answer
+
+    async def _answer_to(self, user: UserInfo, request: HttpRequest) -> HttpResponse:
         refusal = await self._authorization.refusal(user, attributes_of(request))
         if refusal is not None:
             return refusal
@@ -90,6 +103,14 @@ class AccessGate:
             ),
             None,
         )
+
+
+def _ending(answer: HttpResponse) -> HttpResponse:
+    """The answer for a client that nobody knows: it ends the connection, as apiserver does with HTTP/2.
+
+    (UnauthenticatedHTTP2DOSMitigation in pkg/endpoints/filters/authentication.go.)
+    """
+    return replace(answer, headers={**answer.headers, "Connection": "close"})
 
 
 class _InFlight:

@@ -13,16 +13,14 @@ from aiohttp import web
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
+from kubevouch.serve.connections import ConnectionLimits, Connections
 from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse, Pieces
 from kubevouch.serve.statuses import timed_out
 from kubevouch.tls import joined
-from kubevouch.tls.io import ServerTls, client_chain
+from kubevouch.tls.io import ServerConnection, ServerTls, client_chain
 
-MOST_CONNECTIONS: Final = 512
-"""Each may hold a third of a megabyte (docs/decisions/0004). API servers and Prometheus keep a few each."""
-MOST_HANDSHAKES: Final = 128
-"""Connections in the handshake, which MOST_CONNECTIONS does not count. One more ends the oldest handshake."""
-_HANDSHAKE: Final = 10.0
+_HANDSHAKE: Final = 10
+_LIMITS: Final = ConnectionLimits()
 _BACKLOG: Final = 512
 _LARGEST_BODY: Final = 64 * 1024
 _REQUEST_TIMEOUT: Final = 60.0
@@ -60,7 +58,7 @@ def _at_every_address(port: int) -> socket.socket:
 class Listener:
     """Use with `async with`: it listens until the block ends; requests in flight then have `drain` seconds to finish.
 
-    idle: seconds without a complete request after which a connection is closed. Entering raises ListenError.
+    limits: how many connections are kept, and for how long. Entering raises ListenError.
     """
 
     def __init__(
@@ -72,7 +70,7 @@ class Listener:
         host: str,
         port: int,
         drain: float = 10.0,
-        idle: float = 120.0,
+        limits: ConnectionLimits = _LIMITS,
     ) -> None:
         self._handler = handler
         self._tls = tls
@@ -80,9 +78,9 @@ class Listener:
         self._host = host
         self._requested_port = port
         self._drain = drain
-        self._idle = idle
-        self._idle_since: dict[web.RequestHandler, float] = {}
-        self._handshaking: dict[asyncio.Task[None], web.RequestHandler] = {}
+        self._limits = limits
+        self._connections: Connections[web.RequestHandler] = Connections(limits)
+        self._open: dict[web.RequestHandler, ServerConnection] = {}
         self.port = 0
         """The port it listens on; if port 0 was asked for, the one that the system chose."""
         self.leaving = False
@@ -113,11 +111,14 @@ class Listener:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in (*self._work, *self._handshaking):
+        for task in self._work:
             task.cancel()
-        await asyncio.gather(*self._work, *self._handshaking, return_exceptions=True)
+        await asyncio.gather(*self._work, return_exceptions=True)
         for each in self._sockets:
             each.close()
+        for made, connection in list(self._open.items()):
+            if made.transport is None:
+                connection.abort()
         await self._runner.cleanup()
 
     async def _listening(self) -> list[socket.socket]:
@@ -141,82 +142,66 @@ class Listener:
     async def _accept(self, listening: socket.socket) -> None:
         while True:
             try:
-                connection, _ = await asyncio.get_running_loop().sock_accept(listening)
+                connection, address = await asyncio.get_running_loop().sock_accept(listening)
             except OSError as error:
                 # Out of files or memory: pause, as asyncio does. Any other error: the client is gone already.
                 await self._clock.sleep(_PAUSE if error.errno in _OUT_OF_RESOURCES else 0)
                 continue
-            if len(self._handshaking) >= MOST_HANDSHAKES:
-                next(iter(self._handshaking)).cancel()
-            self._start_handshake(connection)
+            with contextlib.suppress(OSError):
+                await self._begin(connection, address[0])
             await self._clock.sleep(0)
 
-    def _start_handshake(self, connection: socket.socket) -> None:
+    async def _begin(self, accepted: socket.socket, peer: str) -> None:
+        """Begins a handshake. What goes wrong in it is a stranger's affair, and not worth a log line."""
         server = self._runner.server
         assert server is not None
         made = server()
-        if len(self._idle_since) > 2 * (MOST_CONNECTIONS + MOST_HANDSHAKES):
-            # Most of them are closed already: forget those.
-            shaking = set(self._handshaking.values())
-            for each in [each for each in self._idle_since if each.transport is None]:
-                if each not in shaking:
-                    del self._idle_since[each]
-        self._idle_since[made] = self._clock.monotonic()
-        task = asyncio.create_task(self._handshake(connection, made))
-        self._handshaking[task] = made
 
-        def ended(task: asyncio.Task[None]) -> None:
-            self._handshaking.pop(task, None)
-            if task.cancelled():
-                # The task may have been cancelled before it began.
-                connection.close()
+        def shaken() -> None:
+            if connection.client_chain():
+                self._end(self._connections.know(made))
 
-        task.add_done_callback(ended)
+        def closed() -> None:
+            self._connections.forget(made)
+            self._open.pop(made, None)
 
-    async def _handshake(self, connection: socket.socket, made: web.RequestHandler) -> None:
-        try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: made,
-                connection,
-                ssl=self._tls.context,
-                ssl_handshake_timeout=_HANDSHAKE,
-                ssl_shutdown_timeout=1.0,
-            )
-        except OSError:
-            # No TLS, too slow, or gone: what strangers do is not worth a log line.
-            connection.close()
-            return
-        server = self._runner.server
-        assert server is not None
-        if len(server.connections) > MOST_CONNECTIONS and not self._make_room():
-            _end(made)
+        connection = self._open[made] = ServerConnection(
+            made, self._tls.context, _HANDSHAKE, shaken=shaken, closed=closed
+        )
+        if (leaving := self._connections.begin(made, peer, self._clock.monotonic())) is not made:
+            self._end(leaving)
+            await connection.begin(accepted)
+        else:
+            accepted.close()
+            closed()
 
-    def _make_room(self) -> bool:
-        """Closes the connection that was idle for longest. False if every connection has a request in flight."""
-        quiet = [each for each in self._idle_since if each.transport is not None]
-        if not quiet:
-            return False
-        longest = min(quiet, key=self._idle_since.__getitem__)
-        del self._idle_since[longest]
-        _end(longest)
-        return True
+    def _end(self, made: web.RequestHandler | None) -> None:
+        """Closes a connection at once, without waiting for the peer to close it."""
+        if made is not None and made in self._open:
+            self._connections.forget(made)
+            made.force_close()
+            self._open[made].abort()
 
     async def _close_idle(self) -> None:
-        """Closes connections without a complete request for `idle` seconds, also those that send it byte by byte."""
+        """Closes connections without a complete request for too long."""
         while True:
-            await self._clock.sleep(self._idle / 3)
-            before = self._clock.monotonic() - self._idle
-            for connection in [each for each, at in self._idle_since.items() if at < before]:
-                del self._idle_since[connection]
-                _end(connection)
+            await self._clock.sleep(min(self._limits.idle, self._limits.patience) / 3)
+            for made in self._connections.overdue(self._clock.monotonic()):
+                self._end(made)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        # A connection with a request in flight is not idle.
-        self._idle_since.pop(request.protocol, None)
+        made = request.protocol
+        self._connections.ask(made)
         try:
-            return await self._respond(request)
+            answer = await self._respond(request)
         finally:
-            self._idle_since[request.protocol] = self._clock.monotonic()
+            self._connections.answer(made, self._clock.monotonic())
+        if answer.headers.get("Connection") != "close":
+            if (leaving := self._connections.know(made)) is made:
+                answer.force_close()
+            else:
+                self._end(leaving)
+        return answer
 
     async def _prepare(self, _: web.BaseRequest, answer: web.StreamResponse) -> None:
         """Removes the header that names the HTTP library and its version, and ends the connection where that is due."""
@@ -239,7 +224,7 @@ class Listener:
             if begun is None and isinstance(error, TimeoutError):
                 return await _whole(request, timed_out())
             # The client has a part of the body already; an end without the last chunk says that it is no whole one.
-            _end(request.protocol)
+            self._end(request.protocol)
             raise
 
     async def _send(
@@ -279,14 +264,6 @@ def _silenced_logger() -> logging.Logger:
     logger.propagate = False
     logger.addHandler(logging.NullHandler())
     return logger
-
-
-def _end(connection: web.RequestHandler) -> None:
-    """Closes a connection at once, without waiting for the peer to close it."""
-    transport = connection.transport
-    connection.force_close()
-    if isinstance(transport, asyncio.WriteTransport):
-        transport.abort()
 
 
 def _read(request: web.Request) -> HttpRequest:

@@ -1,7 +1,7 @@
 """The part of `tls` that uses OpenSSL.
 
 - `context`: contexts of clients that verify; `inspection_context` reads what a peer presents without trusting it
-- `server`: contexts of servers, and how they are replaced at run time
+- `server`: contexts of servers, and how they are replaced at run time; `server_connection`: one connection of a server
 - `key_pair`: loads a certificate and its key from memory into a context
 - `presented`: the chain that a peer presented, also if it cannot be verified
 - `identity`: a check that must pass before anything can be written to the peer
@@ -14,6 +14,7 @@ from kubevouch.tls.io.identity import Check, IdentityRefused, vouch_first
 from kubevouch.tls.io.key_pair import KeyPair, load_key_pair
 from kubevouch.tls.io.presented import PresentedCertificate, presented
 from kubevouch.tls.io.server import ServerTls, client_chain, server_context
+from kubevouch.tls.io.server_connection import ServerConnection
 
 __all__ = [
     "Attempt",
@@ -21,6 +22,7 @@ __all__ = [
     "IdentityRefused",
     "KeyPair",
     "PresentedCertificate",
+    "ServerConnection",
     "ServerTls",
     "client_chain",
     "client_context",
