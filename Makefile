@@ -17,7 +17,7 @@ BY_FILE := -n $(JOBS) --dist loadfile
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: image image-lock lab-e2e lab-soak demo picture docs story bench bench-approver bench-metrics help test coverage mutation check format locks clean oracle real real-long real-up real-state real-down
+.PHONY: deploy charts-check image image-lock lab-e2e lab-soak demo picture docs story bench bench-approver bench-metrics help test coverage mutation check format locks clean oracle real real-long real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -87,6 +87,13 @@ image: $(READY) ## build the container image and its bill of materials into dist
 
 image-lock: $(READY) ## resolve image/lock.json anew: Debian's newest versions, and the wheels of locks/kubevouch.txt
 	$(BIN)/python -m image lock
+
+# Real Helm and promtool, built from their modules where the cache lacks them (Go).
+deploy: $(READY) ## write deploy/ from the charts, with real Helm
+	$(BIN)/python -m real.charts
+
+charts-check: $(READY) ## lint and render the charts with real Helm, compare deploy/, try the alert rules with real promtool
+	$(BIN)/python -m pytest -q tests/charts
 
 docs: $(READY) ## write docs/findings from the catalogue
 	$(BIN)/python -m kubevouch.diagnose.pages

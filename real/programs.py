@@ -32,16 +32,18 @@ _KUBERNETES = (
 
 @dataclass(frozen=True)
 class Module:
-    """A folder of `real/programs/`, the packages to build in it (program -> package), and the version stamps."""
+    """A folder of `real/programs/`, the packages to build in it (program -> package), version stamps, and build tags."""
 
     folder: str
     packages: Mapping[str, str]
     stamps: Mapping[str, str]
+    tags: tuple[str, ...] = ()
 
     def flags(self) -> list[str]:
         """What `go build` is told, besides where to put what."""
         stamped = " ".join(f"-X {name}={value}" for name, value in sorted(self.stamps.items()))
-        return ["-trimpath", "-buildvcs=false", "-ldflags", f"-s -w {stamped}".strip()]
+        tagged = ["-tags", ",".join(self.tags)] if self.tags else []
+        return ["-trimpath", "-buildvcs=false", *tagged, "-ldflags", f"-s -w {stamped}".strip()]
 
     def key(self, compiler: str) -> str:
         """The hash of all that decides the bytes."""
@@ -83,6 +85,18 @@ METRICS_SERVER = Module(
 PAUSE = Module("pause", {"pause": "."}, {})
 BURNER = Module("burner", {"burner": "."}, {})
 FLEET = Module("fleet", {"fleet": "."}, {})
+HELM = Module(
+    "helm",
+    {"helm": "helm.sh/helm/v4/cmd/helm"},
+    {"helm.sh/helm/v4/internal/version.version": "v4.3.1"},
+)
+PROMTOOL = Module(
+    "promtool",
+    {"promtool": "github.com/prometheus/prometheus/cmd/promtool"},
+    {},
+    # Without what finds services in clouds: it makes most of the program, and rules need none of it.
+    tags=("remove_all_sd",),
+)
 
 
 def modules(version: str) -> tuple[Module, ...]:

@@ -1,0 +1,154 @@
+"""Our chart in the place of metrics-server's own (3.13.1): with the very values of its release, everything keeps name and selector."""
+
+import base64
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cryptography import x509
+
+from real.charts import METRICS_SERVER, Helm
+from tests.charts.rendering import IMAGE, Identity, only, rendered
+
+OURS_ALONE = {("Secret", "kube-system", "metrics-server")}
+"""The serving certificate: metrics-server makes one in memory, that nobody can verify."""
+
+WISHES: dict[str, dict[str, Any]] = {
+    "nothing set": {},
+    "two replicas and a budget": {
+        "replicas": 2,
+        "podDisruptionBudget": {"enabled": True, "minAvailable": 1},
+    },
+    "other names": {"fullnameOverride": "usage", "nameOverride": "usage"},
+    "an account of their own": {"serviceAccount": {"create": False, "name": "mine"}},
+    "arguments": {"args": ["--kubelet-insecure-tls"], "metrics": {"enabled": True}},
+    "no roles, no API service": {"rbac": {"create": False}, "apiService": {"create": False}},
+}
+
+
+@pytest.fixture
+def reusing(upstream_chart: Path, tmp_path: Path) -> Path:
+    """Our chart with their defaults in place of ours: that is what `helm upgrade --reuse-values` makes of it."""
+    copy = tmp_path / METRICS_SERVER.name
+    shutil.copytree(METRICS_SERVER, copy)
+    shutil.copyfile(upstream_chart / "values.yaml", copy / "values.yaml")
+    return copy
+
+
+@pytest.mark.parametrize("wishes", WISHES.values(), ids=WISHES)
+@pytest.mark.parametrize("release", ["metrics-server", "usage-of-nodes"])
+def test_every_object_keeps_its_name_and_what_cannot_be_changed(
+    helm: Helm, upstream_chart: Path, reusing: Path, tmp_path: Path, release: str, wishes: Any
+) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump(wishes))
+    theirs = rendered(helm, upstream_chart, "-f", str(values), release=release)
+    ours = rendered(helm, reusing, "-f", str(values), *IMAGE, release=release)
+    more = {each for each in set(ours) - set(theirs) if each[0] != "Secret"}
+    assert (set(theirs) - set(ours), more) == (set(), set())
+    for each, thing in theirs.items():
+        assert _fixed(each, ours[each]) == _fixed(each, thing), each
+
+
+def _fixed(which: Identity, thing: dict[str, Any]) -> object:
+    """What the API server refuses to change, or what others hold on to."""
+    match which[0]:
+        case "Deployment":
+            spec = thing["spec"]["template"]["spec"]
+            (container,) = spec["containers"]
+            return (
+                thing["spec"]["selector"],
+                thing["spec"]["template"]["metadata"]["labels"],
+                thing["spec"]["replicas"],
+                spec["serviceAccountName"],
+                (container["name"], container["ports"]),
+            )
+        case "Service":
+            return thing["spec"]
+        case "ClusterRoleBinding" | "RoleBinding":
+            return thing["roleRef"], thing["subjects"]
+        case "APIService":
+            return {
+                key: value
+                for key, value in thing["spec"].items()
+                if key not in ("caBundle", "insecureSkipTLSVerify")
+            }
+        case "PodDisruptionBudget":
+            return thing["spec"]
+    return None
+
+
+def test_it_may_do_no_more_than_theirs(helm: Helm, upstream_chart: Path, reusing: Path) -> None:
+    theirs, ours = (
+        _rights(rendered(helm, chart, *words))
+        for chart, words in ((upstream_chart, ()), (reusing, IMAGE))
+    )
+    assert ours < theirs
+    assert {what for what, _ in ours} == {
+        "nodes/metrics",
+        "nodes",
+        "pods",
+        "metrics.k8s.io nodes",
+        "metrics.k8s.io pods",
+    }
+
+
+def _rights(found: dict[Identity, Any]) -> set[tuple[str, str]]:
+    return {
+        (f"{group} {resource}".strip(), verb)
+        for thing in found.values()
+        if thing["kind"] in ("ClusterRole", "Role")
+        for rule in thing["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def test_all_of_their_values_are_known_to_the_schema(helm: Helm, reusing: Path) -> None:
+    """With a name that is not, so that it is clear that the schema is asked."""
+    rendered(helm, reusing, *IMAGE)
+    asked = helm.run(
+        "template", "metrics-server", str(reusing), *IMAGE, "--set", "tls.typo=1", check=False
+    )
+    assert "typo" in asked.stderr
+
+
+def test_the_trick_for_their_chart_names_the_same_image_in_ours(
+    helm: Helm, upstream_chart: Path, reusing: Path
+) -> None:
+    """A release of theirs that runs our image: image.repository NAME@sha256, image.tag the digits."""
+    trick = ("--set", "image.repository=registry.example.com/kubevouch@sha256")
+    digits = ("--set-string", f"image.tag={'4f' * 32}")
+    images = set()
+    for chart, words in (
+        (upstream_chart, (*trick, *digits)),
+        (reusing, (*trick, *digits)),
+        (reusing, IMAGE),
+    ):
+        spec = only(rendered(helm, chart, *words), "Deployment")["spec"]["template"]["spec"]
+        images.add(spec["containers"][0]["image"])
+    assert images == {f"registry.example.com/kubevouch@sha256:{'4f' * 32}"}
+
+
+def test_the_api_server_verifies_what_the_pods_serve(helm: Helm, reusing: Path) -> None:
+    for chart in (METRICS_SERVER, reusing):
+        found = rendered(helm, chart, *IMAGE)
+        secret, service = only(found, "Secret"), only(found, "APIService")
+        data = {key: base64.b64decode(value) for key, value in secret["data"].items()}
+        bundle = base64.b64decode(service["spec"]["caBundle"])
+        assert bundle == data["ca.crt"]
+        leaf = x509.load_pem_x509_certificate(data["tls.crt"])
+        authority = x509.load_pem_x509_certificate(data["ca.crt"])
+        leaf.verify_directly_issued_by(authority)
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        asked = service["spec"]["service"]
+        assert f"{asked['name']}.{asked['namespace']}.svc" in names.get_values_for_type(
+            x509.DNSName
+        )
+        spec = only(found, "Deployment")["spec"]["template"]["spec"]
+        (certs,) = [each for each in spec["volumes"] if each["name"] == "certs"]
+        assert certs["secret"]["secretName"] == secret["metadata"]["name"]
+        assert [each["key"] for each in certs["secret"]["items"]] == ["tls.crt", "tls.key"]

@@ -1,0 +1,118 @@
+"""Both charts by real Helm, where no cluster can be asked: linted, rendered with several value files, and equal to deploy/."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kubevouch import __version__
+from kubevouch.policy.sources.configuration import ApproverConfiguration, read_configuration
+from real.charts import APPROVER, CHECKOUT, DEPLOYED, METRICS_SERVER, Helm
+from real.charts import rendered as deployed
+from real.errors import BedError
+from tests.charts.rendering import IMAGE, only, rendered
+
+VALUES = Path(__file__).parent / "values"
+FILES = sorted(VALUES.glob("*.yaml"))
+
+
+def chart_of(values: Path) -> Path:
+    return APPROVER if values.name.startswith("approver") else METRICS_SERVER
+
+
+def test_deploy_is_what_the_charts_render(helm: Helm) -> None:
+    found = {path: deployed(helm, rendering) for path, rendering in DEPLOYED.items()}
+    written = {path: (CHECKOUT / "deploy" / path).read_text("utf-8") for path in DEPLOYED}
+    assert found == written, "run `make deploy`"
+
+
+def test_every_file_of_deploy_comes_from_a_chart_but_one() -> None:
+    deploy = CHECKOUT / "deploy"
+    files = {path.relative_to(deploy).as_posix() for path in deploy.rglob("*.yaml")}
+    assert files - set(DEPLOYED) == {"metrics-server/external.yaml"}
+
+
+@pytest.mark.parametrize("values", FILES, ids=lambda path: path.stem)
+def test_a_value_file_lints_and_renders_to_objects_in_their_places(
+    helm: Helm, values: Path
+) -> None:
+    chart = chart_of(values)
+    where = ("--namespace", "kubevouch-system" if chart is APPROVER else "kube-system")
+    linted = helm.run("lint", "--strict", str(chart), *where, *IMAGE, "-f", str(values), check=False)  # fmt: skip
+    assert linted.returncode == 0, linted.stdout
+    found = rendered(helm, chart, *IMAGE, "-f", str(values))
+    for (kind, namespace, _), thing in found.items():
+        assert thing["apiVersion"]
+        assert bool(namespace) is not (
+            kind.startswith(("Cluster", "Validating", "APIService", "Namespace"))
+        )
+        assert thing["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
+
+
+@pytest.mark.parametrize("chart", [APPROVER, METRICS_SERVER], ids=lambda path: path.name)
+def test_a_chart_has_the_products_version(chart: Path) -> None:
+    read = yaml.safe_load((chart / "Chart.yaml").read_text("utf-8"))
+    assert read["appVersion"] == __version__
+    assert read["version"] == __version__.replace(".dev", "-dev.")
+
+
+@pytest.mark.parametrize(
+    ("chart", "words", "said"),
+    [
+        (APPROVER, (), "does not name one image"),
+        (METRICS_SERVER, (), "does not name one image"),
+        (METRICS_SERVER, ("--set", "image.repository=a,image.tag=v1"), "does not name one image"),
+        (METRICS_SERVER, (*IMAGE, "--set", "image.digest=sha256:12"), "image.digest"),
+        (METRICS_SERVER, (*IMAGE, "--set", "addonResizer.enabled=true"), "no resizer"),
+        (METRICS_SERVER, (*IMAGE, "--set", "repliccas=2"), "repliccas"),
+        (METRICS_SERVER, (*IMAGE, "--set", "tls.type=none"), "tls"),
+        (METRICS_SERVER, (*IMAGE, "--set", "replicas=two"), "replicas"),
+        (
+            METRICS_SERVER,
+            (*IMAGE, "--set", "tls.type=existingSecret,tls.existingSecret.name=s"),
+            "apiService.caBundle was expected",
+        ),
+        (METRICS_SERVER, (*IMAGE, "--set", "tls.type=existingSecret"), "tls.existingSecret.name"),
+        (APPROVER, (*IMAGE, "--set", "admission.enforcement=hard"), "enforcement"),
+        (APPROVER, (*IMAGE, "--namespace", "elsewhere"), "kubevouch-system was expected"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_what_would(
+    helm: Helm, chart: Path, words: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(BedError, match=said):
+        rendered(helm, chart, *words)
+
+
+def test_the_configuration_is_one_that_the_approver_reads(helm: Helm) -> None:
+    found = rendered(helm, APPROVER, *IMAGE, "-f", str(VALUES / "approver-all-on.yaml"))
+    text = found["ConfigMap", "kubevouch-system", "kubevouch-approver"]["data"][
+        "configuration.yaml"
+    ]
+    read = read_configuration(text)
+    assert isinstance(read, ApproverConfiguration)
+    assert read.problems == ()
+    assert [rule.names for rule in read.new_nodes] == ["worker-*"]
+
+
+def test_who_may_decide_is_a_list_of_cel_whatever_the_names_are(helm: Helm) -> None:
+    found = rendered(helm, APPROVER, *IMAGE, "-f", str(VALUES / "approver-all-on.yaml"))
+    decided = found["ValidatingAdmissionPolicy", "", "kubevouch-serving-csr-is-decided-by"]
+    names = {each["name"]: json.loads(each["expression"]) for each in decided["spec"]["variables"]}
+    account = "system:serviceaccount:kubevouch-system:kubevouch-approver"
+    assert names["users"] == [account, "o'hara"]
+    assert names["groups"] == ["kubeadm:cluster-admins", "system:masters", "platform"]
+
+
+def test_no_rendering_switches_verification_off(helm: Helm) -> None:
+    for values in FILES:
+        if chart_of(values) is METRICS_SERVER:
+            more = ("--set", "apiService.insecureSkipTLSVerify=true")
+            found = rendered(helm, METRICS_SERVER, *IMAGE, "-f", str(values), *more)
+            service = only(found, "APIService")
+            assert "insecureSkipTLSVerify" not in service["spec"]
+            injected = "cert-manager.io/inject-ca-from" in service["metadata"].get(
+                "annotations", {}
+            )
+            assert injected or service["spec"]["caBundle"], values
