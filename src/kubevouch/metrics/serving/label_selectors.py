@@ -17,6 +17,7 @@ _SPECIAL: Final = frozenset("=!(),><")
 _BLANK: Final = frozenset(" \t\r\n")
 _TOKENS: Final = frozenset({")", ",", "!", "==", "=", ">", "in", "<", "!=", "notin", "("})
 _SIGNS: Final = ("in", "notin", "=", "==", "!=", ">", "<")
+_WORDS: Final = "in, notin, =, ==, !=, gt, lt"
 _IDENTIFIER: Final = "identifier"
 _END: Final = "end"
 _ERROR: Final = "error"
@@ -160,7 +161,7 @@ class _Parser:
             return lambda labels: key in labels
         sign, literal = self._take(as_value=False)
         if sign not in _SIGNS:
-            raise SelectorError(f"found '{literal}', expected: {', '.join(_SIGNS)}")
+            raise SelectorError(f"found '{literal}', expected: {_WORDS}")
         values = self._values() if sign in {"in", "notin"} else {self._exact()}
         return _compared(key, sign, values)
 

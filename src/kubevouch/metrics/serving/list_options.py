@@ -80,6 +80,9 @@ def _refused_versions(request: HttpRequest) -> list[Cause]:
 
 def _refused_for_watch(request: HttpRequest, match: str, *, sent: bool) -> list[Cause]:
     found = []
+    if not sent and not match and request.query_value("resourceVersion") in {"", "0"}:
+        # SetListOptionsDefaults: such a watch begins with what is there already.
+        sent, match = True, _NOT_OLDER
     if sent and match != _NOT_OLDER:
         text = f"sendInitialEvents requires setting resourceVersionMatch to {_NOT_OLDER}"
         found.append(_cause("resourceVersionMatch", "FieldValueForbidden", f"Forbidden: {text}"))
