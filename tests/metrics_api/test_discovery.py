@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
-from kubevouch.metrics.serving.discovery import apis
+from kubevouch.metrics.serving.discovery import Discovery
 from kubevouch.metrics.serving.openapi import openapi
+from kubevouch.metrics.serving.path_index import PathIndex
 from kubevouch.serve.messages import HttpRequest, HttpResponse
 
 # As kube-aggregator sends it (pkg/apiserver/handler_discovery.go, 1.36).
@@ -12,6 +13,10 @@ AGGREGATED = (
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
     "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json"
 )
+
+
+INDEX = PathIndex(["/livez"])
+apis = Discovery(lambda: ":10250", INDEX.missing).answer
 
 
 def request(path: str, accept: str = "", **headers: str) -> HttpRequest:
@@ -32,6 +37,8 @@ async def test_the_lists_of_old() -> None:
         "groupVersion": "metrics.k8s.io/v1beta1",
         "version": "v1beta1",
     }
+    here = [{"clientCIDR": "0.0.0.0/0", "serverAddress": ":10250"}]
+    assert group["serverAddressByClientCIDRs"] == here
     assert body(await apis(request("/apis/metrics.k8s.io")))["name"] == "metrics.k8s.io"
     # The minimum that metrics-server serves (pkg/api/install.go).
     assert body(await apis(request("/apis/metrics.k8s.io/v1beta1/", AGGREGATED))) == {
@@ -56,7 +63,8 @@ async def test_the_lists_of_old() -> None:
         ],
     }
     missing = await apis(request("/apis/other"))
-    assert (missing.code, missing.body) == (404, b"404 page not found\n")
+    assert missing.code == 404
+    assert "/apis/metrics.k8s.io/v1beta1" in json.loads(missing.body)["paths"]
     missing = await apis(request("/apis/metrics.k8s.io/v1"))
     assert json.loads(missing.body)["message"] == (
         "the server could not find the requested resource"
@@ -80,7 +88,11 @@ async def test_the_aggregated_form_and_its_tag() -> None:
     again = await apis(request("/apis", AGGREGATED, **{"if-none-match": tag}))
     assert (again.code, again.body) == (304, b"")
     older = AGGREGATED.partition(",")[2]
-    assert body(await apis(request("/apis", older)))["apiVersion"] == "apidiscovery.k8s.io/v2beta1"
+    assert body(await apis(request("/apis", older)))["kind"] == "APIGroupList"
+    refused = await apis(request("/apis", older.partition(",")[0]))
+    assert refused.code == 406
+    text = "only the following media types are accepted: application/json"
+    assert json.loads(refused.body)["message"] == text
 
 
 async def test_open_api_names_every_kind_and_leads_nowhere_else() -> None:

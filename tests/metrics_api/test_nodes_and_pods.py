@@ -247,5 +247,5 @@ async def test_the_best_form_that_both_know_is_sent(accept: str) -> None:
 async def test_a_form_that_is_not_known_is_a_406() -> None:
     answer = await ask("/nodes", accept="application/vnd.kubernetes.protobuf")
     assert answer.code == 406
-    text = "only the following media types are accepted: application/json"
+    text = "406: Not Acceptable\n\nAvailable representations: application/json"
     assert json.loads(answer.body)["message"] == text

@@ -282,7 +282,7 @@ async def _is_what_kubectl_expects(server: ServerProcess, cluster: SmallCluster)
     assert len(json.loads(direct.out)["items"]) == 2
     assert not any(each["token"] == TOKEN for each in cluster.reviews.token_reviews)
     numbers = (await server.get("/metrics", cluster.authorities.front_proxy, ADMIN))[1]
-    assert 'metrics_server_storage_points{type="node"} 2.0' in numbers
+    assert 'metrics_server_storage_points{type="node"} 2\n' in numbers
     assert re.search(r'metrics_server_kubelet_request_total\{success="false"\} [4-9]', numbers)
     assert "_created" not in numbers
 

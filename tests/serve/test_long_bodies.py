@@ -11,9 +11,11 @@ import pytest
 from kubevouch.clock import Clock
 from kubevouch.serve.access_gate import MAX_IN_FLIGHT, AccessGate
 from kubevouch.serve.listener import Listener
+from kubevouch.serve.logs import Log
 from kubevouch.serve.long_bodies import LONG, accepts_gzip, response_in_pieces
 from kubevouch.serve.messages import HttpRequest, HttpResponse
 from tests.serve.test_the_listener import clock, connected, rest, tls
+from tests.support.clocks import WoundClock
 
 __all__ = ["clock", "tls"]
 
@@ -155,9 +157,6 @@ class Everybody:
 
 @pytest.mark.parametrize("read", [True, False])
 async def test_a_request_is_in_flight_until_its_body_is_sent(*, read: bool) -> None:
-    from kubevouch.serve.logs import Log
-    from tests.support.clocks import WoundClock
-
     everybody, lines = Everybody(), list[str]()
 
     async def answer(request: HttpRequest) -> HttpResponse:
@@ -181,6 +180,30 @@ async def test_a_request_is_in_flight_until_its_body_is_sent(*, read: bool) -> N
     await one.aclose()
     assert (await gate.answer(request)).code == 200
     assert (await gate.answer(request)).code == 429
+
+
+@pytest.mark.parametrize(
+    ("given", "own"),
+    {
+        "": "made",
+        "4f0c6ae5-1": "4f0c6ae5-1",
+        "a b": "made",
+        "x" * 200: "made",
+        "\u00e4": "made",
+    }.items(),
+)
+async def test_a_request_has_an_id_that_both_servers_log(given: str, own: str) -> None:
+    everybody = Everybody()
+    gate = AccessGate(
+        everybody,  # type: ignore[arg-type]
+        everybody,  # type: ignore[arg-type]
+        {"/long": Made(10).answer},
+        Log(list[str]().append, WoundClock()),
+        audit_id=lambda: "made",
+    )
+    for path in ("/long", "/missing"):
+        answer = await gate.answer(HttpRequest("GET", path, {}, {"audit-id": (given,)}))
+        assert answer.headers["Audit-Id"] == own
 
 
 def _joined(chunked: bytes) -> bytes:

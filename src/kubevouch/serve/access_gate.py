@@ -1,6 +1,7 @@
 """In front of every handler: the limit of requests in flight, authentication, authorization, and routing."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final, Self
 
@@ -22,10 +23,15 @@ from kubevouch.serve.statuses import internal_error, no_such_path, too_many_requ
 
 MAX_IN_FLIGHT: Final = 400
 """Requests: apiserver's --max-requests-inflight."""
+_AUDIT_ID: Final = re.compile(r"[!-~]{1,128}")
+"""The API server's aggregator sends its own, so that both servers' logs can be put together."""
 
 
 class AccessGate:
-    """A Handler in front of others. routes: handlers by path, for everything below it too; the longest match answers."""
+    """A Handler in front of others. routes: handlers by path, for everything below it too; the longest match answers.
+
+    audit_id: makes the Audit-Id of a request that has none; without it, responses have none either.
+    """
 
     def __init__(
         self,
@@ -33,15 +39,26 @@ class AccessGate:
         authorization: Authorizer,
         routes: Mapping[str, Handler],
         log: Log,
+        *,
+        audit_id: Callable[[], str] | None = None,
     ) -> None:
         self._authentication = authentication
         self._authorization = authorization
         self._routes = dict(sorted(routes.items(), key=lambda each: -len(each[0])))
         self._log = log
+        self._audit_id = audit_id
         self._in_flight = 0
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a request. Never raises: what a handler raises is logged and becomes a 500."""
+        answer = await self._counted(request)
+        if self._audit_id is None:
+            return answer
+        given = request.header("audit-id")
+        own = given if _AUDIT_ID.fullmatch(given) else self._audit_id()
+        return replace(answer, headers={**answer.headers, "Audit-Id": own})
+
+    async def _counted(self, request: HttpRequest) -> HttpResponse:
         if self._in_flight >= MAX_IN_FLIGHT:
             return too_many_requests()
         self._in_flight += 1

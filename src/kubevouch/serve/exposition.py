@@ -1,14 +1,15 @@
-"""/metrics: the metrics of one registry, in Prometheus' text format (version 0.0.4)."""
+"""/metrics: a registry's metrics, and texts that are made in pieces, in Prometheus' text format (version 0.0.4)."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Metric, ProcessCollector
 from prometheus_client.exposition import generate_latest
 
+from kubevouch.serve.long_bodies import response_in_pieces
 from kubevouch.serve.messages import HttpRequest, HttpResponse
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 
 
 def new_registry() -> CollectorRegistry:
@@ -34,11 +35,19 @@ class _WithoutCreated(CollectorRegistry):
 
 
 class Exposition:
-    """Serves the metrics of a registry at /metrics."""
+    """Serves the metrics of a registry at /metrics. pages: returns more families, as text in pieces."""
 
-    def __init__(self, whole: CollectorRegistry) -> None:
+    def __init__(
+        self, whole: CollectorRegistry, pages: Callable[[], Iterable[str]] = tuple
+    ) -> None:
         self._plain = _WithoutCreated(whole)
+        self._pages = pages
 
-    async def answer(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - a handler's signature
-        """The response to a scrape."""
-        return HttpResponse(200, generate_latest(self._plain), CONTENT_TYPE)
+    async def answer(self, request: HttpRequest) -> HttpResponse:
+        """The response to a scrape. Compressed where the client accepts that, whatever its size, as by Go's handler."""
+        return await response_in_pieces(request, self._text(), CONTENT_TYPE, compress_from=0)
+
+    async def _text(self) -> AsyncGenerator[bytes, None]:
+        yield generate_latest(self._plain)
+        for piece in self._pages():
+            yield piece.encode()

@@ -52,10 +52,11 @@ async def serve_routes(
     work: Callable[[], Coroutine[Any, Any, None]],
     stop: StopEvent,
     ready: Callable[[int], None] = lambda _: None,
+    audit_id: Callable[[], str] | None = None,
 ) -> None:
     """Serves and works until stop is requested and the delay is over; then what is being asked is still answered.
 
-    work: made once the server listens. ready: called with the port. Raises KubevouchError, OSError.
+    work: made once the server listens. ready: called with the port. audit_id: see AccessGate. Raises KubevouchError, OSError.
     """
     reloader = TlsReloader(
         api,
@@ -67,7 +68,7 @@ async def serve_routes(
     )
     authentication, tls = await reloader.start(tolerate_missing=options.tolerate_missing)
     allowed = Authorizer(api, clock, log, always_allowed=options.always_allowed)
-    gate = AccessGate(authentication, allowed, routes, log)
+    gate = AccessGate(authentication, allowed, routes, log, audit_id=audit_id)
     async with Listener(
         gate.answer, tls, clock, host=options.host, port=options.port, drain=DRAIN
     ) as listener:

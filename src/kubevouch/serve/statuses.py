@@ -80,10 +80,10 @@ def invalid(group: str, kind: str, name: str, causes: list[Details]) -> HttpResp
     return status(422, "Invalid", message, details)
 
 
-def not_acceptable(accepted: tuple[str, ...]) -> HttpResponse:
-    """406: none of the accepted media types can be served (negotiation.NewNotAcceptableError)."""
-    text = f"only the following media types are accepted: {', '.join(accepted)}"
-    return status(406, "NotAcceptable", text)
+def not_acceptable(served: tuple[str, ...]) -> HttpResponse:
+    """406: none of the accepted media types is served (go-restful's router)."""
+    text = f"406: Not Acceptable\n\nAvailable representations: {', '.join(served)}"
+    return status(406, "NotAcceptable", text, {})
 
 
 def wrong_form(why: str) -> HttpResponse:

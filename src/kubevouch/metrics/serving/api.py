@@ -112,8 +112,7 @@ class MetricsApi:
             if rows:
                 yield f"{before}{','.join(rows)}".encode()
                 before = ","
-            else:
-                await self._clock.sleep(0)
+            await self._clock.sleep(0)
         yield (form.end if before == "," else form.nothing).encode()
 
     def _listed(self, attributes: Attributes) -> Iterator[FleetNode | RunningPod]:

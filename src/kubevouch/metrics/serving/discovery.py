@@ -1,29 +1,27 @@
 """Discovery (/apis and below), for kubectl and for the API server's aggregator.
 
 In both forms: the classic lists, and the aggregated one that the aggregator prefers and reads about once a minute
-(kube-aggregator's pkg/apiserver/handler_discovery.go).
+(kube-aggregator's pkg/apiserver/handler_discovery.go). What they say and leave out is what metrics-server says.
 """
 
 import hashlib
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from kubevouch.metrics.serving.objects import API_VERSION, GROUP, VERSION
 from kubevouch.serve.messages import HttpRequest, HttpResponse, json_response
-from kubevouch.serve.negotiation import accepted
+from kubevouch.serve.negotiation import accepted, not_accepted
 from kubevouch.serve.statuses import (
     no_such_method,
     no_such_path,
     no_such_resource,
-    not_acceptable,
 )
 
 _RESOURCES: Final = (("nodes", "NodeMetrics", False), ("pods", "PodMetrics", True))
 _VERBS: Final = ("get", "list")
-_AGGREGATED: Final = {
-    f"APIGroupDiscoveryList.{version}.apidiscovery.k8s.io": version for version in ("v2", "v2beta1")
-}
+_AGGREGATED: Final = "APIGroupDiscoveryList.v2.apidiscovery.k8s.io"
 _GROUP_VERSION: Final = {"groupVersion": API_VERSION, "version": VERSION}
 _GROUP: Final[dict[str, Any]] = {
     "name": GROUP,
@@ -31,7 +29,8 @@ _GROUP: Final[dict[str, Any]] = {
     "preferredVersion": _GROUP_VERSION,
 }
 _DOCUMENTS: Final[dict[str, dict[str, Any]]] = {
-    "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_GROUP]},
+    # Without apiVersion, as apiserver's.
+    "/apis": {"kind": "APIGroupList", "groups": [_GROUP]},
     f"/apis/{GROUP}": {"kind": "APIGroup", "apiVersion": "v1", **_GROUP},
     f"/apis/{API_VERSION}": {
         "kind": "APIResourceList",
@@ -51,31 +50,48 @@ _DOCUMENTS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-async def apis(request: HttpRequest) -> HttpResponse:
-    """The response for /apis, /apis/metrics.k8s.io or /apis/metrics.k8s.io/v1beta1; 404 for paths below them."""
-    path = request.path.rstrip("/")
-    document = _DOCUMENTS.get(path)
-    if document is None:
-        # Go has two routers: only below the group does the API's own one answer what does not exist.
-        return no_such_resource() if path.startswith(f"/apis/{GROUP}/") else no_such_path()
-    if request.method != "GET":
-        return no_such_method()
-    form = accepted(request, tuple(_AGGREGATED) if path == "/apis" else ())
-    if form is None:
-        return not_acceptable(("application/json",))
-    if form.converts_to:
-        return _aggregated(request, _AGGREGATED[form.converts_to])
-    return json_response(document)
+class Discovery:
+    """Serves /apis, /apis/metrics.k8s.io and /apis/metrics.k8s.io/v1beta1.
+
+    address: what clients of any network should dial, as apiserver states it. missing: returns the response for others.
+    """
+
+    def __init__(
+        self, address: Callable[[], str], missing: Callable[[], HttpResponse] = no_such_path
+    ) -> None:
+        self._address = address
+        self._missing = missing
+
+    async def answer(self, request: HttpRequest) -> HttpResponse:
+        """The response to a request."""
+        path = request.path.removesuffix("/")
+        document = _DOCUMENTS.get(path)
+        if document is None:
+            # Go has two routers: only below the group does the API's own one answer what does not exist.
+            return no_such_resource() if path.startswith(f"/apis/{GROUP}/") else self._missing()
+        if request.method != "GET":
+            return no_such_method()
+        form = accepted(request, (_AGGREGATED,) if path == "/apis" else ())
+        if form is None:
+            return not_accepted(request)
+        if form.converts_to:
+            return _aggregated(request)
+        return json_response(self._with_address() if path == "/apis" else document)
+
+    def _with_address(self) -> dict[str, Any]:
+        """The list of groups says where this server is, which the documents of one group do not."""
+        here = [{"clientCIDR": "0.0.0.0/0", "serverAddress": self._address()}]
+        return {**_DOCUMENTS["/apis"], "groups": [{**_GROUP, "serverAddressByClientCIDRs": here}]}
 
 
-def _aggregated(request: HttpRequest, version: str) -> HttpResponse:
+def _aggregated(request: HttpRequest) -> HttpResponse:
     body = msgspec.json.encode({
         "kind": "APIGroupDiscoveryList",
-        "apiVersion": f"apidiscovery.k8s.io/{version}",
+        "apiVersion": "apidiscovery.k8s.io/v2",
         "metadata": {},
         "items": [
             {
-                "metadata": {"name": GROUP, "creationTimestamp": None},
+                "metadata": {"name": GROUP},
                 "versions": [
                     {
                         "version": VERSION,
@@ -87,17 +103,17 @@ def _aggregated(request: HttpRequest, version: str) -> HttpResponse:
         ],
     })  # fmt: skip
     tag = f'"{hashlib.sha512(body).hexdigest().upper()}"'
-    headers = {"ETag": tag, "Vary": "Accept"}
+    headers = {"ETag": tag, "Vary": "Accept", "Cache-Control": "public"}
     if request.header("if-none-match") == tag:
         return HttpResponse(304, b"", headers=headers)
-    said = f"g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
+    said = "g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
     return HttpResponse(200, body + b"\n", f"application/json;{said}", headers)
 
 
 def _discovered(name: str, kind: str, namespaced: bool) -> dict[str, Any]:  # noqa: FBT001
     return {
         "resource": name,
-        "responseKind": {"group": GROUP, "version": VERSION, "kind": kind},
+        "responseKind": {"group": "", "version": "", "kind": kind},
         "scope": "Namespaced" if namespaced else "Cluster",
         "singularResource": "",
         "verbs": list(_VERBS),

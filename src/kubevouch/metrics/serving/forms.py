@@ -11,11 +11,10 @@ import msgspec
 
 from kubevouch.metrics.serving.objects import API_VERSION, Item
 from kubevouch.serve.messages import HttpRequest, HttpResponse
-from kubevouch.serve.negotiation import MediaType, accepted
-from kubevouch.serve.statuses import bad_request, not_acceptable, wrong_form
+from kubevouch.serve.negotiation import MediaType, accepted, not_accepted
+from kubevouch.serve.statuses import bad_request, wrong_form
 from kubevouch.x509.gotext import quote
 
-_MEDIA: Final = ("application/json",)
 _META: Final = "meta.k8s.io"
 _VERSIONS: Final = ("v1", "v1beta1")
 _TABLE: Final = "Table"
@@ -55,7 +54,7 @@ class Form:
 
 def negotiated(request: HttpRequest) -> MediaType | HttpResponse:
     """The form that the request prefers of those that are served, or the refusal."""
-    return accepted(request, CONVERTED) or not_acceptable(_MEDIA)
+    return accepted(request, CONVERTED) or not_accepted(request)
 
 
 def form_of(

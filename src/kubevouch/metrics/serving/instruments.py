@@ -1,46 +1,54 @@
-"""The server's own Prometheus metrics, under metrics-server's names (pkg/{api,scraper,storage}, 0.9).
+"""The server's own metrics: those of metrics-server under its names (pkg/{api,scraper,server,storage}, 0.9), ours as kubevouch_*."""
 
-metrics_server_manager_tick_duration_seconds is missing: here no round waits for its slowest kubelet.
-"""
-
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Counter
 
+from kubevouch.metrics.serving.series import Distribution, heading, in_pieces, label
 from kubevouch.metrics.store import MetricsStore
 
 _DEFAULTS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_FRESHNESS: Final = tuple(1.364**power for power in range(20))
+_GROWTH: Final = 1.364
+_FRESHNESS_BUCKETS: Final = 20
+
+_FRESHNESS: Final = "metrics_server_api_metric_freshness_seconds"
+_LAST_REQUEST: Final = "metrics_server_kubelet_last_request_time_seconds"
+_DURATION: Final = "metrics_server_kubelet_request_duration_seconds"
+_REQUESTS: Final = "metrics_server_kubelet_request_total"
+_TICKS: Final = "metrics_server_manager_tick_duration_seconds"
+_POINTS: Final = "metrics_server_storage_points"
+_SUCCESS: Final = "kubevouch_kubelet_scrape_last_success"
+_FAILURE: Final = "kubevouch_kubelet_scrape_last_failure_info"
+
+
+class _ScrapesOfNode:
+    __slots__ = ("durations", "last_request", "reason")
+
+    def __init__(self) -> None:
+        self.durations = Distribution(_DEFAULTS)
+        self.last_request = 0.0
+        self.reason = ""
 
 
 class Instruments:
-    """Counts scrapes and served measurements. nodes: returns the names of the current nodes."""
+    """Counts scrapes and served measurements. nodes: returns the names of the current nodes. resolution: seconds."""
 
     def __init__(
-        self, registry: CollectorRegistry, store: MetricsStore, nodes: Callable[[], Collection[str]]
+        self,
+        registry: CollectorRegistry,
+        store: MetricsStore,
+        nodes: Callable[[], Collection[str]],
+        resolution: float,
     ) -> None:
-        self._nodes: set[str] = set()
-        self.requests = Counter(
-            "metrics_server_kubelet_request",
-            "Number of requests sent to Kubelet API",
-            ["success"],
-            registry=registry,
-        )
-        self.duration = Histogram(
-            "metrics_server_kubelet_request_duration_seconds",
-            "Duration of requests to Kubelet API in seconds",
-            ["node"],
-            buckets=_DEFAULTS,
-            registry=registry,
-        )
-        self.last_request = Gauge(
-            "metrics_server_kubelet_last_request_time_seconds",
-            "Time of last request performed to Kubelet API since unix epoch in seconds",
-            ["node"],
-            registry=registry,
-        )
+        self._store = store
+        self._current = nodes
+        self._resolution = resolution
+        self._nodes: dict[str, _ScrapesOfNode] = {}
+        self._succeeded = self._failed = 0
+        self._round, self._slowest = 0, 0.0
+        self._ticks = Distribution(scrape_buckets(resolution))
+        self._freshness = Distribution(_exponential(_GROWTH, _FRESHNESS_BUCKETS))
         self.failures = Counter(
             "kubevouch_kubelet_failures",
             "Failed scrapes by reason",
@@ -52,49 +60,92 @@ class Instruments:
             "Tasks of nodes that died and were started again",
             registry=registry,
         )
-        self.freshness = Histogram(
-            "metrics_server_api_metric_freshness_seconds",
-            "Freshness of metrics exported",
-            buckets=_FRESHNESS,
-            registry=registry,
-        )
-        registry.register(_Points(store, lambda: self.keep_only(nodes())))
 
     def scraped(self, node: str, *, ended: float, seconds: float, reason: str = "") -> None:
         """Counts a scrape. ended: Unix time. reason: why it failed, "" if it succeeded."""
-        self._nodes.add(node)
-        self.requests.labels("false" if reason else "true").inc()
-        self.duration.labels(node).observe(seconds)
-        self.last_request.labels(node).set(ended)
+        found = self._nodes.get(node)
+        if found is None:
+            found = self._nodes[node] = _ScrapesOfNode()
+        found.durations.observe(seconds)
+        found.last_request, found.reason = ended, reason
         if reason:
+            self._failed += 1
             self.failures.labels(reason).inc()
+        else:
+            self._succeeded += 1
+        self._count_round(int(ended // self._resolution), seconds)
+
+    def _count_round(self, number: int, seconds: float) -> None:
+        """A round of metrics-server takes as long as its slowest scrape. Here no scrape waits for a round to end."""
+        if number != self._round:
+            if self._round:
+                self._ticks.observe(self._slowest)
+            self._round, self._slowest = number, 0.0
+        self._slowest = max(self._slowest, seconds)
 
     def served(self, age: float, count: int) -> None:
         """Counts measurements served. age: seconds since they were made."""
-        for _ in range(count):
-            self.freshness.observe(age)
+        self._freshness.observe(age, count)
 
-    def keep_only(self, nodes: Collection[str]) -> None:
-        """Removes the series of nodes that are gone."""
-        for name in self._nodes - set(nodes):
-            self.duration.remove(name)
-            self.last_request.remove(name)
-        self._nodes &= set(nodes)
-
-
-class _Points:
-    """How much can be served, counted when somebody asks."""
-
-    def __init__(self, store: MetricsStore, tidy: Callable[[], None]) -> None:
-        self._store = store
-        self._tidy = tidy
-
-    def collect(self) -> Iterable[Metric]:
-        """The family metrics_server_storage_points."""
-        self._tidy()
-        points = GaugeMetricFamily(
-            "metrics_server_storage_points", "Number of metrics points stored.", labels=["type"]
+    def pages(self) -> Iterator[str]:
+        """What is counted, as text in pieces. Of nodes that are gone nothing is left."""
+        current = set(self._current())
+        for name in self._nodes.keys() - current:
+            del self._nodes[name]
+        yield heading(_FRESHNESS, "histogram", "Freshness of metrics exported") + (
+            self._freshness.lines(_FRESHNESS)
         )
-        points.add_metric(["node"], self._store.node_points)
-        points.add_metric(["container"], self._store.container_points)
-        yield points
+        yield from self._of_nodes()
+        yield heading(_REQUESTS, "counter", "Number of requests sent to Kubelet API") + (
+            f'{_REQUESTS}{{success="false"}} {self._failed}\n' * bool(self._failed)
+            + f'{_REQUESTS}{{success="true"}} {self._succeeded}\n' * bool(self._succeeded)
+        )
+        text = "The total time spent collecting and storing metrics in seconds."
+        yield heading(_TICKS, "histogram", text) + self._ticks.lines(_TICKS)
+        yield heading(_POINTS, "gauge", "Number of metrics points stored.") + (
+            f'{_POINTS}{{type="container"}} {self._store.container_points}\n'
+            f'{_POINTS}{{type="node"}} {self._store.node_points}\n'
+        )
+
+    def _of_nodes(self) -> Iterator[str]:
+        nodes: Sequence[tuple[str, _ScrapesOfNode]] = [
+            (label("node", name), self._nodes[name]) for name in sorted(self._nodes)
+        ]
+        text = "Time of last request performed to Kubelet API since unix epoch in seconds"
+        yield from in_pieces(
+            heading(_LAST_REQUEST, "gauge", text),
+            (f"{_LAST_REQUEST}{{{name}}} {found.last_request!r}\n" for name, found in nodes),
+        )
+        yield from in_pieces(
+            heading(_DURATION, "histogram", "Duration of requests to Kubelet API in seconds"),
+            (found.durations.lines(_DURATION, name) for name, found in nodes),
+        )
+        yield from in_pieces(
+            heading(_SUCCESS, "gauge", "Whether the last scrape of the node succeeded"),
+            (f"{_SUCCESS}{{{name}}} {int(not found.reason)}\n" for name, found in nodes),
+        )
+        yield from in_pieces(
+            heading(_FAILURE, "gauge", "Why the last scrape of the node failed"),
+            (
+                f"{_FAILURE}{{{name},{label('reason', found.reason)}}} 1\n"
+                for name, found in nodes
+                if found.reason
+            ),
+        )
+
+
+def _exponential(growth: float, count: int) -> tuple[float, ...]:
+    """Bounds as by prometheus.ExponentialBuckets from 1: each is the one before, multiplied."""
+    bounds = [1.0]
+    while len(bounds) < count:
+        bounds.append(bounds[-1] * growth)
+    return tuple(bounds)
+
+
+def scrape_buckets(resolution: float) -> tuple[float, ...]:
+    """Bounds around the resolution (pkg/utils/monitoring.go, BucketsForScrapeDuration). It is at least 10 seconds."""
+    most = _DEFAULTS[-1]
+    if resolution <= most:
+        return _DEFAULTS
+    half = most + (resolution - most) / 2
+    return (*_DEFAULTS, half, resolution, resolution * 1.5, resolution * 2.0)

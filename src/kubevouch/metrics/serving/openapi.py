@@ -12,8 +12,8 @@ import msgspec
 from kubevouch import __version__
 from kubevouch.metrics.serving.objects import API_VERSION, GROUP, VERSION
 from kubevouch.serve.messages import HttpRequest, HttpResponse, json_response
-from kubevouch.serve.negotiation import accepted
-from kubevouch.serve.statuses import no_such_method, no_such_path, not_acceptable
+from kubevouch.serve.negotiation import accepted, not_accepted
+from kubevouch.serve.statuses import no_such_method, no_such_path
 
 Schema = dict[str, Any]
 
@@ -43,7 +43,7 @@ async def openapi(request: HttpRequest) -> HttpResponse:
     if request.method != "GET":
         return no_such_method()
     if accepted(request, ()) is None:
-        return not_acceptable(("application/json",))
+        return not_accepted(request)
     document = f"/openapi/v3/apis/{API_VERSION}"
     match request.path:
         case "/openapi/v2":

@@ -12,6 +12,17 @@ from kubevouch.serve.probes import NamedCheck
 _MAX_ROUNDS = 1.5
 
 
+def _passing() -> str | None:
+    return None
+
+
+_HOOKS = tuple(
+    NamedCheck(f"poststarthook/{name}", _passing)
+    for name in ("max-in-flight-filter", "storage-object-count-tracker-hook")
+)
+"""What apiserver starts once it listens. Here both are there from the beginning, or not needed at all."""
+
+
 def checks(
     store: MetricsStore,
     fleet: Fleet,
@@ -42,17 +53,20 @@ def checks(
         return None if fleet.synced else "cache for node informer has not synced"
 
     def metadata() -> str | None:
-        return None if fleet.synced else "1 informers not started yet: [*v1.PartialObjectMetadata]"
+        return None if fleet.synced else "1 informers not started yet: [/v1, Resource=pods]"
 
     def running() -> str | None:
         return "process is shutting down" if stopping() else None
 
+    informer = NamedCheck("metadata-informer-sync", metadata)
     return {
         "readyz": (
+            *_HOOKS,
             NamedCheck("metric-storage-ready", stored),
             NamedCheck("metric-informer-sync", synced),
+            informer,
             NamedCheck("shutdown", running),
         ),
-        "livez": (NamedCheck("metric-collection-timely", timely, log_values),),
-        "healthz": (NamedCheck("metadata-informer-sync", metadata),),
+        "livez": (*_HOOKS, NamedCheck("metric-collection-timely", timely, log_values), informer),
+        "healthz": (*_HOOKS, informer),
     }

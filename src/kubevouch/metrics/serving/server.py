@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
+from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
@@ -18,10 +19,11 @@ from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.fleet import Fleet, KubeletAddressing
 from kubevouch.metrics.scraper import ScrapeSettings
 from kubevouch.metrics.serving.api import MetricsApi
-from kubevouch.metrics.serving.discovery import apis
+from kubevouch.metrics.serving.discovery import Discovery
 from kubevouch.metrics.serving.instruments import Instruments
 from kubevouch.metrics.serving.objects import API_VERSION
 from kubevouch.metrics.serving.openapi import openapi
+from kubevouch.metrics.serving.path_index import PathIndex
 from kubevouch.metrics.serving.probes import checks
 from kubevouch.metrics.serving.scrape_log import ScrapeLog
 from kubevouch.metrics.store import MetricsStore
@@ -57,7 +59,7 @@ class MetricsSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """The parts of a metrics server. resolution: seconds between two scrapes of a node."""
+    """The parts of a metrics server. resolution: seconds between two scrapes of a node. rng: as of Collector."""
 
     api: ApiClient
     clock: Clock
@@ -67,6 +69,7 @@ class Components:
     registry: CollectorRegistry
     instruments: Instruments
     resolution: float
+    rng: Callable[[], float]
 
 
 def build_components(
@@ -97,7 +100,9 @@ def build_components(
         check_time=check_time,
     )
     numbers = new_registry()
-    scrape_log.instruments = Instruments(numbers, collector.store, lambda: collector.fleet.nodes)
+    scrape_log.instruments = Instruments(
+        numbers, collector.store, lambda: collector.fleet.nodes, settings.resolution
+    )
     return Components(
         api,
         clock,
@@ -107,6 +112,7 @@ def build_components(
         numbers,
         scrape_log.instruments,
         settings.resolution,
+        rng,
     )
 
 
@@ -117,45 +123,74 @@ async def serve(
     ready: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Serves until stop is requested. ready: called with the port once it listens. Raises KubevouchError, OSError."""
+    listens = _Port(options.port, ready)
     await serve_routes(
         parts.api,
         parts.clock,
         parts.log,
         options,
-        routes=_routes(parts, stop),
+        routes=_routes(parts, stop, listens),
         work=parts.source.run,
         stop=stop,
-        ready=ready,
+        ready=listens,
+        audit_id=lambda: _random_id(parts.rng),
     )
 
 
-def _routes(parts: Components, stop: StopEvent) -> dict[str, Handler]:
+def _random_id(rng: Callable[[], float]) -> str:
+    """A UUID, which apiserver gives to every request."""
+    bits = 0
+    for _ in range(4):
+        bits = bits << 32 | int(rng() * 2**32)
+    return str(UUID(int=bits, version=4))
+
+
+class _Port:
+    """The port that is listened on, once it is known."""
+
+    def __init__(self, port: int, ready: Callable[[int], None]) -> None:
+        self._port = port
+        self._ready = ready
+
+    def __call__(self, port: int) -> None:
+        self._port = port
+        self._ready(port)
+
+    def address(self) -> str:
+        return f":{self._port}"
+
+
+def _routes(parts: Components, stop: StopEvent, listens: _Port) -> dict[str, Handler]:
     fleet = parts.source.fleet
-    served = MetricsApi(parts.store, fleet, parts.clock, parts.instruments.served)
-    probes = Probes(
-        checks(
-            parts.store,
-            fleet,
-            parts.clock,
-            last_round=lambda: parts.source.last_round,
-            resolution=parts.resolution,
-            stopping=lambda: stop.requested,
-        ),
-        parts.log,
+    found = checks(
+        parts.store,
+        fleet,
+        parts.clock,
+        last_round=lambda: parts.source.last_round,
+        resolution=parts.resolution,
+        stopping=lambda: stop.requested,
     )
+    index = PathIndex(Probes(found, parts.log).all_paths)
+    probes = Probes(found, parts.log, index.missing)
+    served = MetricsApi(parts.store, fleet, parts.clock, parts.instruments.served)
+    exposition = Exposition(parts.registry, parts.instruments.pages)
+    discovery = Discovery(listens.address, index.missing)
     return {
-        "/apis": apis,
-        f"/apis/{API_VERSION}": _api_or_discovery(served),
+        "/": index.answer,
+        "/apis": discovery.answer,
+        f"/apis/{API_VERSION}": _api_or_discovery(served, discovery),
         "/openapi": openapi,
-        "/metrics": Exposition(parts.registry).answer,
-        "/version": version,
+        "/metrics": index.only(exposition.answer, "/metrics"),
+        "/version": index.only(version, "/version", "/version/"),
         **dict.fromkeys(probes.paths, probes.answer),
     }
 
 
-def _api_or_discovery(served: MetricsApi) -> Handler:
+def _api_or_discovery(served: MetricsApi, discovery: Discovery) -> Handler:
     """A handler: discovery for the path of the version itself, the metrics API below it."""
     own = f"/apis/{API_VERSION}"
     return lambda request: (
-        apis(request) if request.path.rstrip("/") == own else served.answer(request)
+        discovery.answer(request)
+        if request.path.removesuffix("/") == own
+        else served.answer(request)
     )

@@ -1,0 +1,67 @@
+"""Series of Prometheus' text format (version 0.0.4) for what is counted for every node.
+
+prometheus_client keeps a value with a lock of its own for each bucket, and writes a page in one piece: with 5,000 nodes
+40 MB, and half a second in which nobody else has a turn. Here a node costs some 300 bytes, and pages are made in pieces.
+"""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import islice
+from typing import Final
+
+AT_ONCE: Final = 200
+"""Nodes whose series are written before everybody else has a turn."""
+_ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
+
+
+class Distribution:
+    """A histogram: how many values there are up to each bound, and their sum."""
+
+    __slots__ = ("_bounds", "_counts", "_sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self._counts = array("Q", bytes(8 * (len(bounds) + 1)))
+        self._sum = 0.0
+
+    def observe(self, value: float, times: int = 1) -> None:
+        """Counts a value that was seen so often."""
+        self._counts[bisect_left(self._bounds, value)] += times
+        self._sum += value * times
+
+    def lines(self, name: str, labels: str = "") -> str:
+        """Its series. labels: as by `label`, or ""."""
+        before, count = f"{labels}," if labels else "", 0
+        found = []
+        for bound, here in zip(_numbers(self._bounds), self._counts, strict=True):
+            count += here
+            found.append(f'{name}_bucket{{{before}le="{bound}"}} {count}\n')
+        own = f"{{{labels}}}" if labels else ""
+        found.append(f"{name}_sum{own} {self._sum!r}\n{name}_count{own} {count}\n")
+        return "".join(found)
+
+
+@lru_cache(maxsize=16)
+def _numbers(bounds: tuple[float, ...]) -> tuple[str, ...]:
+    """The bounds as text, with the one above all others."""
+    return (*(repr(bound).removesuffix(".0") for bound in bounds), "+Inf")
+
+
+def label(name: str, value: str) -> str:
+    """A label and its value as they stand between braces."""
+    return f'{name}="{value.translate(_ESCAPES)}"'
+
+
+def heading(name: str, kind: str, text: str) -> str:
+    """The lines above a family. metrics-server's are all alpha, as Kubernetes calls metrics without a promise."""
+    return f"# HELP {name} [ALPHA] {text}\n# TYPE {name} {kind}\n"
+
+
+def in_pieces(head: str, lines: Iterable[str]) -> Iterator[str]:
+    """A family in pieces: its heading with the lines of the first nodes, then those of the next ones."""
+    left = iter(lines)
+    yield head + "".join(islice(left, AT_ONCE))
+    while piece := "".join(islice(left, AT_ONCE)):
+        yield piece

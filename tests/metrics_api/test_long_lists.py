@@ -1,0 +1,154 @@
+"""Long lists: how much is done before everybody else has a turn, and what is sent is a list all the same."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from kubevouch.metrics.points import PodKey
+from kubevouch.metrics.running_pods import RunningPod, RunningPods
+from kubevouch.metrics.serving.api import AT_ONCE, MetricsApi
+from kubevouch.metrics.store import MetricsStore
+from kubevouch.serve.messages import HttpRequest, HttpResponse
+from tests.support.clocks import WoundClock
+from tests.support.metered import AT, FixedFleet, metered, node, pod
+
+PREFIX = "/apis/metrics.k8s.io/v1beta1"
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+PARTIAL = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+NAMESPACES = {"a": 3, "big": 3000, "z": 20}
+PODS = [
+    pod(namespace, f"p{number:04}", app=f"w{number % 5}")
+    for namespace, count in NAMESPACES.items()
+    for number in reversed(range(count))
+]
+NODES = {name: node(name) for name in (f"n{number:04}" for number in range(3000))}
+STORE = metered(
+    dict.fromkeys(NODES, (5, 6)),
+    {"n0000": {(each.namespace, each.name): {"c": (1_000, 2048)} for each in PODS}},
+)
+
+
+class Turns(WoundClock):
+    """Counts how often everybody else had a turn."""
+
+    turns = 0
+
+    async def sleep(self, seconds: float) -> None:
+        self.turns += 1
+        await super().sleep(seconds)
+
+
+class Watched:
+    """The store, and how much was looked up between two turns."""
+
+    def __init__(self, clock: Turns) -> None:
+        self._clock = clock
+        self.by_turn: dict[int, int] = {}
+
+    def _seen(self) -> None:
+        self.by_turn[self._clock.turns] = self.by_turn.get(self._clock.turns, 0) + 1
+
+    def node(self, name: str) -> Any:
+        self._seen()
+        return STORE.node(name)
+
+    def pod(self, namespace: str, name: str) -> Any:
+        self._seen()
+        return STORE.pod(namespace, name)
+
+
+class LookedAt(RunningPods):
+    """Pods, and how many of them were looked at."""
+
+    seen = 0
+
+    def of(self, namespace: str) -> tuple[RunningPod, ...]:
+        found = super().of(namespace)
+        self.seen += len(found)
+        return found
+
+    def __iter__(self) -> Iterator[PodKey]:
+        for key in super().__iter__():
+            self.seen += 1
+            yield key
+
+
+async def listed(
+    path: str, *, store: MetricsStore | Watched = STORE, clock: Turns | None = None, **said: str
+) -> tuple[HttpResponse, bytes]:
+    accept, encoding = said.pop("accept", ""), said.pop("encoding", "")
+    headers = {"accept": (accept,), "accept-encoding": (encoding,)} if accept or encoding else {}
+    asked = HttpRequest("GET", PREFIX + path, {k: (v,) for k, v in said.items()}, headers)
+    api = MetricsApi(store, FixedFleet(NODES, PODS_OF), clock or Turns(AT))  # type: ignore[arg-type]
+    answer = await api.answer(asked)
+    assert answer.code == 200
+    rest = [piece async for piece in answer.rest] if answer.rest else []
+    return answer, answer.body + b"".join(rest)
+
+
+PODS_OF = LookedAt(PODS)
+FORMS = {"": "items", TABLE: "rows", PARTIAL: "items"}
+
+
+@pytest.mark.parametrize("accept", FORMS)
+@pytest.mark.parametrize("path", ["/pods", "/nodes", "/namespaces/big/pods"])
+async def test_a_long_list_is_made_step_by_step_and_whole(path: str, accept: str) -> None:
+    clock = Turns(AT)
+    store = Watched(clock)
+    answer, body = await listed(path, store=store, clock=clock, accept=accept)
+    assert answer.rest is not None
+    assert max(store.by_turn.values()) <= AT_ONCE
+    found = json.loads(body)[FORMS[accept]]
+    own = [each["object"] if accept == TABLE else each for each in found]
+    named = [(each["metadata"].get("namespace"), each["metadata"]["name"]) for each in own]
+    assert named == sorted(named)
+    assert len(set(named)) == (3023 if path == "/pods" else 3000)
+
+
+async def test_few_of_many_are_found_step_by_step() -> None:
+    clock = Turns(AT)
+    _, body = await listed("/pods", clock=clock, fieldSelector="metadata.namespace=z")
+    assert len(json.loads(body)["items"]) == 20
+    assert clock.turns >= len(PODS) // AT_ONCE
+
+
+async def test_who_asks_for_a_namespace_looks_at_no_other() -> None:
+    """An HPA asks for some twenty pods every fifteen seconds, and there may be hundreds of HPAs."""
+    PODS_OF.seen = 0
+    _, body = await listed("/namespaces/z/pods", labelSelector="app=w1")
+    assert len(json.loads(body)["items"]) == 4
+    assert PODS_OF.seen == 20
+    await listed("/namespaces/none/pods")
+    assert PODS_OF.seen == 20
+
+
+async def test_a_long_list_is_compressed_and_a_short_one_is_not() -> None:
+    plain = (await listed("/pods"))[1]
+    answer, body = await listed("/pods", encoding="gzip")
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(body) == plain
+    answer, body = await listed("/namespaces/z/pods", encoding="gzip")
+    assert "Content-Encoding" not in answer.headers
+    assert json.loads(body)
+
+
+def test_pods_come_and_go_in_order() -> None:
+    pods = RunningPods([pod("a", "c"), pod("a", "a"), pod("b", "x")])
+    assert [each.name for each in pods.of("a")] == ["a", "c"]
+    pods.put(pod("a", "b"))
+    pods.put(pod("a", "c", app="new"))
+    pods.remove(("a", "a"))
+    pods.remove(("a", "none"))
+    pods.remove(("none", "a"))
+    assert [(each.name, dict(each.labels)) for each in pods.of("a")] == [
+        ("b", {}),
+        ("c", {"app": "new"}),
+    ]
+    assert [each.name for each in pods.everywhere()] == ["b", "c", "x"]
+    assert len(pods) == len(list(pods)) == 3
+    assert (pods.get(("a", "a")), ("b", "x") in pods) == (None, True)
+    pods.remove(("b", "x"))
+    assert (pods.of("b"), len(pods)) == ((), 2)
