@@ -1,7 +1,9 @@
 """A response is read the same however it is cut into pieces, and hostile bytes end in an error, never in a wait."""
 
 import contextlib
+import gzip
 import itertools
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -46,6 +48,34 @@ def test_chunks_are_put_together(body: bytes, sizes: list[int], cuts: list[int])
     assert reader.done
     assert reader.reusable
     assert bytes(reader.body) == body
+
+
+@given(body=st.binary(max_size=MOST), sizes=SIZES, cuts=CUTS)
+def test_a_compressed_body_is_what_it_was_before(
+    body: bytes, sizes: list[int], cuts: list[int]
+) -> None:
+    head = OK + b"Content-Encoding: GZip\r\nTransfer-Encoding: chunked\r\n\r\n"
+    data = head + chunked(gzip.compress(body, mtime=0), sizes)
+    reader = read(*pieces_of(data, cuts), most=2 * MOST)
+    assert reader.done
+    assert reader.content == body
+
+
+@pytest.mark.parametrize(("size", "fits"), [(60_000, True), (60_001, False), (50_000_000, False)])
+def test_no_more_is_decompressed_than_the_caller_allows(size: int, *, fits: bool) -> None:
+    packed = gzip.compress(bytes(size))
+    head = OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+    reader = read(head + packed, most=60_000)
+    tracemalloc.start()
+    try:
+        if fits:
+            assert reader.content == bytes(size)
+        else:
+            with pytest.raises(TooLong, match="decompressed"):
+                _ = reader.content
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @given(body=st.binary(max_size=MOST), cuts=CUTS)
@@ -103,7 +133,7 @@ def test_an_announcement_is_not_the_answer() -> None:
         OK + b"No Colon\r\n\r\n",
         OK + b"Space : x\r\n\r\n",
         OK + b" Folded: x\r\n\r\n",
-        OK + b"Content-Encoding: gzip\r\nContent-Length: 0\r\n\r\n",
+        OK + b"Content-Encoding: br\r\nContent-Length: 0\r\n\r\n",
         OK + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n",
         OK + b"Transfer-Encoding: chunked\r\n\r\nfffffffff\r\n",
         OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,10 +14,11 @@ from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.fetch import (
     LONGEST_KEPT,
     FetchFailed,
-    KubeletRoots,
-    VerifiedKubelet,
+    KubeletClient,
     quoted,
 )
+from kubevouch.kubelet.io.names import NameResolver
+from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
 from kubevouch.system_clock import SystemClock
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
@@ -66,20 +68,20 @@ def door(
     address: str = "",
     clock: Clock | None = None,
     check_time: bool = True,
-) -> VerifiedKubelet:
-    return VerifiedKubelet(
+) -> KubeletClient:
+    return KubeletClient(
         Target(address or running.host, node, running.port),
-        KubeletRoots(authority.pem),
+        KubeletTrust(KubeletRoots(authority.pem), check_time=check_time),
         clock=clock or SystemClock(),
-        check_time=check_time,
+        names=NameResolver(SystemClock()),
     )
 
 
-async def ask(fetch: VerifiedKubelet, *, timeout: float = 30.0, path: str = PATH) -> bytes:
+async def ask(fetch: KubeletClient, *, timeout: float = 30.0, path: str = PATH) -> bytes:
     return await fetch.page(path, TOKEN, timeout=timeout, most=MOST)
 
 
-async def refused(fetch: VerifiedKubelet, *, timeout: float = 30.0) -> FetchFailed:
+async def refused(fetch: KubeletClient, *, timeout: float = 30.0) -> FetchFailed:
     with contextlib.closing(fetch), pytest.raises(FetchFailed) as caught:
         await ask(fetch, timeout=timeout)
     return caught.value
@@ -100,6 +102,16 @@ async def test_the_node_itself_gets_the_token_and_gives_its_page(authority: Auth
     assert lines[0] == f"GET {PATH} HTTP/1.1"
     assert f"Host: {ADDRESS}:{running.port}" in lines
     assert f"Authorization: {TOKEN}" in lines
+
+
+async def test_a_page_is_asked_for_and_read_in_gzip(authority: Authority) -> None:
+    page = b"".join(b"node_cpu_usage_seconds_total %d 7\n" % each for each in range(10_000))
+    async with kubelet(serving(authority, answers={PATH: Raw(gzipped(gzip.compress(page)))})) as it:
+        with contextlib.closing(door(it, authority)) as fetch:
+            assert await ask(fetch) == page
+            assert await ask(fetch) == page
+        assert len(it.seen) == 1
+        assert b"\r\nAccept-Encoding: gzip\r\n" in it.sent
 
 
 async def test_one_connection_serves_many_fetches_until_it_is_old(authority: Authority) -> None:
@@ -248,6 +260,11 @@ async def test_statuses_are_told_as_metrics_server_tells_them(authority: Authori
         assert len(running.seen) == 1
 
 
+def gzipped(body: bytes) -> bytes:
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    return head % len(body) + body
+
+
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 BAD_ANSWERS = {
     "half an answer": (Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nnode", then="close"), "EOF"),
@@ -267,9 +284,16 @@ BAD_ANSWERS = {
         Raw(CHUNKED, b"10000\r\n" + b"#" * 65536 + b"\r\n", 1600),
         "more than 1048576 bytes",
     ),
-    "compressed": (
-        Raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx"),
-        "compressed",
+    "compressed otherwise": (
+        Raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\nx"),
+        "compressed in a way that was not asked for",
+    ),
+    "no gzip": (Raw(gzipped(b"node_cpu_usage_seconds_total 1")), "cannot be decompressed"),
+    "half a gzip": (Raw(gzipped(gzip.compress(PAGE)[:-4])), "unexpected EOF"),
+    "a gzip and more": (Raw(gzipped(gzip.compress(PAGE) + gzip.compress(PAGE))), "more after"),
+    "a gzip bomb": (
+        Raw(gzipped(gzip.compress(bytes(100 * 1024 * 1024)))),
+        "more than 1048576 bytes when it is decompressed",
     ),
 }  # fmt: skip
 
@@ -326,8 +350,11 @@ async def test_a_port_without_tls_is_told_in_gos_words(
 
 async def test_a_closed_port_is_told_in_gos_words(authority: Authority) -> None:
     with closed_port() as port:
-        fetch = VerifiedKubelet(
-            Target(ADDRESS, "n1", port), KubeletRoots(authority.pem), clock=SystemClock()
+        fetch = KubeletClient(
+            Target(ADDRESS, "n1", port),
+            KubeletTrust(KubeletRoots(authority.pem)),
+            clock=SystemClock(),
+            names=NameResolver(SystemClock()),
         )
         failure = await refused(fetch)
     assert failure.text == (

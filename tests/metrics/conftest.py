@@ -13,10 +13,12 @@ import pytest
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.credentials import Credentials, FileCredentials
 from kubevouch.kube.kubeconfig import User
-from kubevouch.kubelet.io.fetch import KubeletRoots
+from kubevouch.kubelet.io.names import LookUp, system_look_up
+from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.fleet import FleetNode, KubeletAddressing
 from kubevouch.metrics.points import PodKey
+from kubevouch.metrics.results import ScrapeResult
 from kubevouch.metrics.scraper import ScrapeSettings
 from kubevouch.metrics.store import ScrapeFailure
 from kubevouch.system_clock import SystemClock
@@ -85,6 +87,7 @@ class Heard:
     duplicates: list[tuple[str, tuple[PodKey, ...]]] = field(default_factory=list)
     incompletes: list[tuple[str, bool, tuple[PodKey, ...]]] = field(default_factory=list)
     troubles: list[tuple[str, KubevouchError]] = field(default_factory=list)
+    changes: list[tuple[str, ScrapeResult | None, ScrapeResult]] = field(default_factory=list)
     restarts: list[tuple[str, BaseException | None]] = field(default_factory=list)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
     look: Callable[[], None] = lambda: None
@@ -104,6 +107,9 @@ class Heard:
 
     def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
         self.incompletes.append((node.name, node_itself, pods))
+
+    def changed(self, node: FleetNode, before: ScrapeResult | None, now: ScrapeResult) -> None:
+        self.changes.append((node.name, before, now))
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
         self.restarts.append((node.name, error))
@@ -142,28 +148,53 @@ class Cluster:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    def serve(self, name: str, *, node: str = "", pods: int = 1) -> Serve:
-        """A kubelet as it should be; `node`: whose certificate it has, if not its own."""
-        pair = self.authority.serving(ADDRESS, "::1", node=node or name)
+    def serve(self, name: str, *covered: str, node: str = "", pods: int = 1) -> Serve:
+        """A kubelet as it should be; `node`: whose certificate it has, if not its own. covered: by the certificate."""
+        pair = self.authority.serving(*(covered or (ADDRESS, "::1")), node=node or name)
         return Serve(server_context(pair), Live(Page(name, pods)))
 
+    def stranger(self, name: str, *covered: str) -> Serve:
+        """A kubelet whose certificate another authority signed: it answers without a token as a kubelet does."""
+        pair = Authority("another").serving(*(covered or (ADDRESS,)), node=name)
+        context = server_context(pair, client_ca=self.authority.pem)
+        return Serve(context, Live(Page(name)), authenticates=True)
+
+    def change_node(self, name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Changes a Node in the API server."""
+        self.server.store.change(NODE, ("", name), change)
+
     async def add(
-        self, name: str, behaviour: Behaviour | None = None, *, host: str = ADDRESS, **more: Any
+        self,
+        name: str,
+        behaviour: Behaviour | None = None,
+        *,
+        host: str = ADDRESS,
+        port: int = 0,
+        **more: Any,
     ) -> ScriptedKubelet:
         """A node, the pods that run on it, and its kubelet, which behaves as it should unless told otherwise."""
         if behaviour is None:
             self.pod(f"{name}-0", node=name)
         running = ScriptedKubelet(behaviour or self.serve(name), SystemClock(), host=host)
+        running.port = port
         await self._stack.enter_async_context(running)
         self.kubelets[name] = running
         self.server.store.create(NODE, self._node(name, running, **more))
         return running
 
-    def _node(self, name: str, running: ScriptedKubelet, **metadata: Any) -> dict[str, Any]:
+    def _node(
+        self,
+        name: str,
+        running: ScriptedKubelet,
+        addresses: dict[str, str] | None = None,
+        **metadata: Any,
+    ) -> dict[str, Any]:
+        """addresses: by their types; where it listens if none are given."""
+        found = addresses or {"InternalIP": running.host}
         return {
             "metadata": {"name": name, **metadata},
             "status": {
-                "addresses": [{"type": "InternalIP", "address": running.host}],
+                "addresses": [{"type": kind, "address": each} for kind, each in found.items()],
                 "daemonEndpoints": {"kubeletEndpoint": {"Port": running.port}},
                 "conditions": [{"type": "Ready", "status": "True"}],
             },
@@ -181,6 +212,8 @@ class Cluster:
         settings: ScrapeSettings | None = None,
         addressing: KubeletAddressing | None = None,
         credentials: Credentials | None = None,
+        certificate: Credentials | None = None,
+        look_up: LookUp = system_look_up,
         heard: Heard | None = None,
     ) -> AsyncIterator[Collector]:
         """A collector that runs, with a clock that stands still until a round is called for."""
@@ -190,6 +223,8 @@ class Cluster:
                 api,
                 roots=lambda: self.roots,
                 credentials=credentials or FileCredentials(user, self.clock),
+                certificate=certificate,
+                look_up=look_up,
                 clock=self.clock,
                 rng=random.Random(1).random,
                 observer=heard or self.heard,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kubevouch.kube.errors import Forbidden
-from kubevouch.kubelet.io.fetch import KubeletRoots
+from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.fleet import ADDRESS_TYPES, KubeletAddressing
 from kubevouch.metrics.scraper import ScrapeSettings
 from kubevouch_lab.apiserver import status

@@ -11,7 +11,7 @@ import aiohttp
 from kubevouch.kube.access import cluster_access
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import fixed_or_files
-from kubevouch.kubelet.io.fetch import KubeletRoots
+from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraper import ScrapeSettings
 from kubevouch.metrics.serving.server import build_components, serve

@@ -1,10 +1,12 @@
 """Reads an HTTP/1.1 response from bytes as they arrive (RFC 9112). No I/O; the bytes may be hostile and are counted.
 
 A kubelet's server (Go's net/http) sends a body with its length or in chunks. No other form is accepted, since a body
-that ends with the connection could have been cut on the way.
+that ends with the connection could have been cut on the way. The body may be compressed by gzip, and is never
+decompressed further than to the size that the caller allows.
 """
 
 import re
+import zlib
 from typing import Final
 
 MOST_HEAD: Final = 64 * 1024
@@ -15,6 +17,7 @@ _MOST_ANNOUNCED: Final = 5
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\x00]*))?")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\x00]*?)[ \t]*")
 _CHUNK: Final = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n\x00]*)?\r?\n")
+_GZIP_ONLY: Final = 16 + zlib.MAX_WBITS
 _CODINGS: Final = {b"": False, b"identity": False, b"chunked": True}
 
 
@@ -27,7 +30,7 @@ class TooLong(ResponseError):
 
 
 class ResponseReader:
-    """Reads a response: call `feed` until `done`. most: bytes of the body."""
+    """Reads a response: call `feed` until `done`. most: bytes of the body, as it was sent and decompressed."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -44,6 +47,8 @@ class ResponseReader:
         self.reason = ""
         self.headers: dict[str, str] = {}
         self.body = bytearray()
+        """As it was sent: `content` decompresses it."""
+        self._gzip = False
         self.begun = False
         """Whether any byte has arrived."""
         self.done = False
@@ -54,6 +59,24 @@ class ResponseReader:
     def said(self) -> str:
         """The status as Go's Response.Status has it: `403 Forbidden`."""
         return f"{self.status:03} {self.reason}"
+
+    @property
+    def content(self) -> bytes:
+        """The body, decompressed if it is compressed. Raises ResponseError."""
+        if not self._gzip:
+            return bytes(self.body)
+        inflating = zlib.decompressobj(_GZIP_ONLY)
+        try:
+            found = inflating.decompress(self.body, self._most + 1)
+        except zlib.error:
+            raise ResponseError("a body that should be gzip and cannot be decompressed") from None
+        if len(found) > self._most:
+            raise TooLong(f"a body of more than {self._most} bytes when it is decompressed")
+        if not inflating.eof:
+            raise ResponseError("unexpected EOF")
+        if inflating.unused_data:
+            raise ResponseError("a body with more after its gzip")
+        return found
 
     def feed(self, data: bytes) -> None:
         """Takes further bytes. Raises ResponseError."""
@@ -117,8 +140,10 @@ class ResponseReader:
         coding = headers.get(b"transfer-encoding", b"").lower()
         if coding not in _CODINGS:
             raise ResponseError("unsupported transfer encoding")
-        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            raise ResponseError("a compressed body, which was not asked for")
+        compressed = headers.get(b"content-encoding", b"identity").lower()
+        if compressed not in (b"identity", b"gzip"):
+            raise ResponseError("a body compressed in a way that was not asked for")
+        self._gzip = compressed == b"gzip"
         length = headers.get(b"content-length")
         if _CODINGS[coding]:
             if length is not None:

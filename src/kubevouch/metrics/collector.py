@@ -4,26 +4,34 @@ Several collectors can run in one process; they share nothing but the authoritie
 """
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials
-from kubevouch.kubelet.io.fetch import KubeletRoots
+from kubevouch.kubelet.io.names import LookUp, system_look_up
+from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.fleet import Fleet, KubeletAddressing, WatchedFleet
 from kubevouch.metrics.points import PodKey
+from kubevouch.metrics.results import Coverage, ScrapeResult, coverage_of
 from kubevouch.metrics.scraper import ScrapeObserver, Scraper, ScrapeSettings, resolution_of
 from kubevouch.metrics.store import MetricsStore
+
+_RECENT: Final = 3.0
+"""Resolutions within which a node must have been read to count as read: a scrape that fails once changes nothing."""
 
 
 class Collector:
     """Keeps `store` and `fleet` up to date while `run` runs.
 
     api: an open client of the cluster; its credentials are not those for kubelets. credentials: what verified kubelets
-    are sent: the bearer token of a service account, never a client certificate. roots: called before each scrape; it
-    must return the same object while nothing has changed. rng: returns a random number in [0, 1).
+    are sent: the bearer token of a service account, never a client certificate. certificate: the source of a client
+    certificate for kubelets (--kubelet-client-certificate), whose file may be replaced. roots: called before each scrape; it
+    must return the same object while nothing has changed. rng: returns a random number in [0, 1). look_up: resolves the
+    names of kubelets, in a thread.
     """
 
     def __init__(
@@ -32,6 +40,7 @@ class Collector:
         *,
         roots: Callable[[], KubeletRoots],
         credentials: Credentials,
+        certificate: Credentials | None = None,
         clock: Clock,
         rng: Callable[[], float],
         observer: ScrapeObserver,
@@ -39,18 +48,23 @@ class Collector:
         settings: ScrapeSettings | None = None,
         node_selector: str = "",
         check_time: bool = True,
+        look_up: LookUp = system_look_up,
     ) -> None:
         settings, addressing = settings or ScrapeSettings(), addressing or KubeletAddressing()
+        self._settings, self._clock = settings, clock
+        self._all_were_read = False
         self.store = MetricsStore(resolution_of(settings), clock=clock, node_of=self._node_of)
         self._scraper = Scraper(
             self.store,
             roots=roots,
             credentials=credentials,
+            certificate=certificate,
             clock=clock,
             observer=observer,
             settings=settings,
             address_types=addressing.address_types,
             check_time=check_time,
+            look_up=look_up,
         )
         self._fleet = WatchedFleet(
             api,
@@ -71,6 +85,34 @@ class Collector:
     def last_round(self) -> datetime:
         """The moment up to which every node has been scraped when it was due."""
         return self._scraper.last_round
+
+    @property
+    def results(self) -> Mapping[str, ScrapeResult]:
+        """What became of the last scrape of each node, by its name."""
+        return self._scraper.results
+
+    @property
+    def coverage(self) -> Coverage:
+        """How many nodes are ready, and which of them are not read (any more)."""
+        recent = timedelta(seconds=_RECENT * self._settings.resolution)
+        return coverage_of(self._fleet.nodes, self.results, now=self._clock.now(), recent=recent)
+
+    @property
+    def held_back(self) -> str:
+        """Why this server must not become ready although it has metrics; "" if it may.
+
+        With --kubelet-insecure-tls that is so until every ready node was read once: nodes that cannot be verified have no
+        metrics, and whoever had them from the server that this one replaces is to keep that one.
+        """
+        if not self._settings.insecure_everywhere or self._all_were_read:
+            return ""
+        if not self._fleet.synced:
+            return "nodes were not listed yet"
+        found = self.coverage
+        if found.unread:
+            return f"ready nodes that are not read: {found.unread_named}; `kubevouch fix` gets kubelets certificates"
+        self._all_were_read = True
+        return ""
 
     def _node_of(self, pod: PodKey) -> str:
         found = self._fleet.pods.get(pod)

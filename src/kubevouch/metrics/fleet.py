@@ -21,6 +21,8 @@ from kubevouch.metrics.texts import SharedTexts
 
 METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"
 """Annotation of a Node with the path of its kubelet's metrics (pkg/scraper/client/resource/client.go)."""
+_MOST_ADDRESSES: Final = 8
+"""Of a node: it writes them itself, and each may be dialled."""
 ADDRESS_TYPES: Final = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
 
 
@@ -36,7 +38,10 @@ _PODS: Final = Resource("", "v1", PODS.plural, PODS.kind, _PlacedPod, namespaced
 
 
 class FleetNode(msgspec.Struct, frozen=True):
-    """A node to scrape. address: what to dial, without port; "" if the Node has no address of the preferred types."""
+    """A node to scrape. address: what to dial, without port; "" if the Node has no address of the preferred types.
+
+    others: its other addresses of these types, most preferred first.
+    """
 
     name: str
     labels: Mapping[str, str]
@@ -44,6 +49,7 @@ class FleetNode(msgspec.Struct, frozen=True):
     port: int
     path: str
     ready: bool
+    others: tuple[str, ...] = ()
 
 
 class KubeletAddressing(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,22 +66,26 @@ class KubeletAddressing(msgspec.Struct, frozen=True, kw_only=True):
     def fleet_node(self, node: Node) -> FleetNode:
         """The node with the address, port and path to scrape."""
         status_port = node.status.daemon_endpoints.kubelet_endpoint.port
+        addresses = self._addresses(node)
         return FleetNode(
             name=node.name,
             labels=node.metadata.labels,
-            address=self._address(node),
+            address=addresses[0] if addresses else "",
+            others=addresses[1:],
             port=status_port if self.use_status_port and status_port else self.port,
             path=node.metadata.annotations.get(METRICS_PATH) or "/metrics/resource",
             ready=node.ready,
         )
 
-    def _address(self, node: Node) -> str:
-        """The first address of the most preferred type that the Node has (pkg/utils/address_resolver.go)."""
-        for wanted in self.address_types:
-            for found in node.status.addresses:
-                if found.type == wanted:
-                    return found.address
-        return ""
+    def _addresses(self, node: Node) -> tuple[str, ...]:
+        """The first is that of the most preferred type that the Node has (pkg/utils/address_resolver.go)."""
+        found = (
+            each.address
+            for wanted in self.address_types
+            for each in node.status.addresses
+            if each.type == wanted and each.address
+        )
+        return tuple(dict.fromkeys(found))[:_MOST_ADDRESSES]
 
 
 class Fleet(Protocol):

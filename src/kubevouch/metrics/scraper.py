@@ -7,7 +7,7 @@ they hold no more than so many sockets. A task that dies is started again.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final, ParamSpec, Protocol
 
@@ -16,14 +16,17 @@ import msgspec
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.credentials import Credentials
-from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.errors import AnswerError
-from kubevouch.kubelet.io.fetch import FetchFailed, KubeletRoots, VerifiedKubelet
-from kubevouch.kubelet.resource_metrics import LARGEST, ResourceMetrics, reading
+from kubevouch.kubelet.io.fetch import FetchFailed
+from kubevouch.kubelet.io.names import LookUp, NameResolver, system_look_up
+from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust, Unverified
+from kubevouch.kubelet.resource_metrics import ResourceMetrics, reading
 from kubevouch.metrics.fleet import FleetNode
+from kubevouch.metrics.kubelet_connection import KubeletConnection
 from kubevouch.metrics.phase import next_moment, phase_of
-from kubevouch.metrics.points import NodePoints, PodKey, points_of
+from kubevouch.metrics.points import PodKey, points_of
 from kubevouch.metrics.quick_points import Layout, quick_points
+from kubevouch.metrics.results import ScrapeResult
 from kubevouch.metrics.store import MetricsStore, ScrapeFailure
 
 P = ParamSpec("P")
@@ -67,6 +70,10 @@ class ScrapeObserver(Protocol):
         """A page lacks CPU or memory of the node itself, or of some pods."""
         ...
 
+    def changed(self, node: FleetNode, before: ScrapeResult | None, now: ScrapeResult) -> None:
+        """A node's scrapes fail, succeed, or reach it in another way than before (ScrapeResult.differs)."""
+        ...
+
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
         """The task of a node died and was started again. error: None if somebody cancelled it."""
         ...
@@ -80,7 +87,8 @@ class Scraper:
     """Scrapes the nodes that `put` adds and `remove` removes. `kubelet.io.fetch` verifies each kubelet first.
 
     roots: called before each scrape for the authorities of kubelets, so that a new bundle is used at once.
-    check_time: see VerifiedKubelet.
+    certificate: the source of the client certificate that kubelets are presented, if there is one.
+    check_time: see KubeletTrust. look_up: resolves the names of kubelets.
     """
 
     def __init__(
@@ -89,21 +97,27 @@ class Scraper:
         *,
         roots: Callable[[], KubeletRoots],
         credentials: Credentials,
+        certificate: Credentials | None = None,
         clock: Clock,
         observer: ScrapeObserver,
         settings: ScrapeSettings,
         address_types: tuple[str, ...],
         check_time: bool = True,
+        look_up: LookUp = system_look_up,
     ) -> None:
         self._store = store
         self._roots = roots
         self._credentials = credentials
+        self._certificate = certificate
         self._clock = clock
         self._observer = observer
         self._settings = settings
         self._no_address = f"no address matched types [{' '.join(address_types)}]"
         self._check_time = check_time
+        self._names = NameResolver(clock, look_up=look_up, time_limit=settings.timeout / 2)
+        self._trust: KubeletTrust | None = None
         self._followed: dict[str, _Followed] = {}
+        self._results: dict[str, ScrapeResult] = {}
         self._late_places = asyncio.Semaphore(settings.late_at_once)
         self._ending = False
 
@@ -116,6 +130,11 @@ class Scraper:
         now = self._clock.monotonic()
         due = min((each.due for each in self._followed.values() if not each.late), default=now)
         return self._clock.now() - timedelta(seconds=max(0.0, now - due))
+
+    @property
+    def results(self) -> Mapping[str, ScrapeResult]:
+        """What became of the last scrape of each node, by its name."""
+        return self._results
 
     def put(self, node: FleetNode) -> None:
         """Adds a node, or changes how it is reached from its next scrape on."""
@@ -135,6 +154,7 @@ class Scraper:
         """Removes a node and its row."""
         if (followed := self._followed.pop(name, None)) is not None and followed.task is not None:
             followed.task.cancel()
+        self._results.pop(name, None)
         self._store.remove_node(name)
 
     async def run(self) -> None:
@@ -166,16 +186,17 @@ class Scraper:
 
     async def _follow(self, followed: "_Followed") -> None:
         """Scrapes one node until cancelled."""
-        connection = _KubeletConnection(self._clock, check_time=self._check_time)
+        unverified = unverified_of(self._settings, followed.node.name)
+        followed.connection = KubeletConnection(self._clock, self._names, unverified)
         try:
             while True:
                 await self._clock.sleep(followed.due - self._clock.monotonic())
                 async with self._late_places if followed.late else contextlib.nullcontext():
-                    failure = await self._scrape(followed.node, connection)
+                    failure = await self._scrape(followed)
                 followed.late = failure is not None and failure.timed_out
                 followed.due = self._next_due(followed)
         finally:
-            connection.close()
+            followed.connection.close()
 
     def _next_due(self, followed: "_Followed") -> float:
         """The next moment of a node, by the monotonic clock."""
@@ -184,14 +205,12 @@ class Scraper:
         at = next_moment(followed.phase, self._settings.resolution, now=wall, last=last)
         return now + (at - wall)
 
-    async def _scrape(
-        self, node: FleetNode, connection: "_KubeletConnection"
-    ) -> ScrapeFailure | None:
+    async def _scrape(self, followed: "_Followed") -> ScrapeFailure | None:
         began = self._clock.monotonic()
-        failure = None
+        node, failure = followed.node, None
         try:
-            body, asked_at = await self._fetched(node, connection, began)
-            await self._keep(node, connection, body, asked_at)
+            body, asked_at = await self._fetched(node, followed.connection, began)
+            await self._keep(followed, body, asked_at)
         except FetchFailed as error:
             failure = self._failure(node, error.reason, error.text, timed_out=error.timed_out)
         except AnswerError as error:
@@ -203,18 +222,41 @@ class Scraper:
         if failure is not None:
             self._store.record_failure(node.name, failure)
         self._tell(self._observer.scraped, node, self._clock.monotonic() - began, failure)
+        self._note(followed, failure)
         return failure
 
+    def _note(self, followed: "_Followed", failure: ScrapeFailure | None) -> None:
+        """Keeps the result of a scrape, and reports a change."""
+        node, now = followed.node, self._clock.now()
+        before = self._results.get(node.name)
+        found = ScrapeResult(
+            reason=failure.reason if failure else "",
+            text=failure.text if failure else "",
+            at=now,
+            since=now,
+            read_at=None if failure else now,
+            reached=followed.connection.reached,
+        ).after(before)
+        self._results[node.name] = found
+        if found.differs(before):
+            self._tell(self._observer.changed, node, before, found)
+
     async def _fetched(
-        self, node: FleetNode, connection: "_KubeletConnection", began: float
+        self, node: FleetNode, connection: KubeletConnection, began: float
     ) -> tuple[bytes, datetime]:
+        """The page, and when it was asked for. All that a scrape asks for shares its time."""
         if not node.address:
             raise FetchFailed(node.name, "no-address", self._no_address)
-        kubelet = connection.to(node, self._roots())
+        trust = await self._current_trust()
         credential = await self._credentials.current()
         asked_at = self._clock.now()
+
+        async def page(authorization: str) -> bytes:
+            left = self._settings.timeout - (self._clock.monotonic() - began)
+            return await connection.page(node, trust, authorization, timeout=left)
+
         try:
-            return await self._page(kubelet, node, credential.authorization, began), asked_at
+            return await page(credential.authorization), asked_at
         except FetchFailed as error:
             if error.reason != "http-401":
                 raise
@@ -222,23 +264,27 @@ class Scraper:
             newer = await self._credentials.renewed(credential)
             if newer is None:
                 raise
-        return await self._page(kubelet, node, newer.authorization, began), asked_at
+        return await page(newer.authorization), asked_at
 
-    async def _page(
-        self, kubelet: VerifiedKubelet, node: FleetNode, authorization: str, began: float
-    ) -> bytes:
-        """The page. All that a scrape asks for shares its time."""
-        left = self._settings.timeout - (self._clock.monotonic() - began)
-        # Never the key pair: a client certificate would be presented before the peer is verified.
-        return await kubelet.page(node.path, authorization, timeout=left, most=LARGEST)
+    async def _current_trust(self) -> KubeletTrust:
+        """One for all nodes, and a new one when the authorities or the client certificate change."""
+        roots = self._roots()
+        # Never the pair of `credentials`: who runs us with a kubeconfig does not mean that for kubelets.
+        pair = (await self._certificate.current()).pair if self._certificate else None
+        kept = self._trust
+        if kept is None or kept.roots is not roots or kept.pair != pair:
+            kept = KubeletTrust(roots, pair=pair, check_time=self._check_time)
+            self._trust = kept
+        return kept
 
-    async def _keep(
-        self, node: FleetNode, connection: "_KubeletConnection", body: bytes, asked_at: datetime
-    ) -> None:
-        points = connection.quick_points(body)
-        if points is None:
+    async def _keep(self, followed: "_Followed", body: bytes, asked_at: datetime) -> None:
+        node = followed.node
+        found = quick_points(body, followed.layout)
+        if found is None:
             page = await self._read(body, node)
             points = points_of(page, int(asked_at.timestamp() * 1000))
+        else:
+            points, followed.layout = found
         foreign = self._store.record(node.name, points)
         if foreign:
             self._tell(self._observer.duplicate, node, foreign)
@@ -272,51 +318,25 @@ class Scraper:
 class _Followed:
     """A node and how far its task is. due: of its next scrape, or of the one that runs, by the monotonic clock.
 
-    late: whether its last scrape ran out of time.
+    late: whether its last scrape ran out of time. layout: of its last page, which makes the next one cheap to read.
     """
+
+    connection: KubeletConnection
 
     def __init__(self, node: FleetNode, phase: float, due: float) -> None:
         self.node = node
         self.phase = phase
         self.due = due
         self.late = False
+        self.layout = Layout()
         self.task: asyncio.Task[None] | None = None
 
 
-class _KubeletConnection:
-    """The verified connection to one node; it is replaced when the node's address or the authorities change.
-
-    It also keeps the layout of the node's last page, which makes the next page cheap to read.
-    """
-
-    def __init__(self, clock: Clock, *, check_time: bool) -> None:
-        self._clock = clock
-        self._check_time = check_time
-        self._roots: KubeletRoots | None = None
-        self._kubelet: VerifiedKubelet | None = None
-        self._layout = Layout()
-
-    def quick_points(self, body: bytes) -> NodePoints | None:
-        found = quick_points(body, self._layout)
-        if found is None:
-            return None
-        points, self._layout = found
-        return points
-
-    def to(self, node: FleetNode, roots: KubeletRoots) -> VerifiedKubelet:
-        target = Target(node.address, node.name, node.port)
-        kept = self._kubelet
-        if kept is not None and kept.target == target and self._roots is roots:
-            return kept
-        self.close()
-        made = VerifiedKubelet(target, roots, clock=self._clock, check_time=self._check_time)
-        self._kubelet, self._roots = made, roots
-        return made
-
-    def close(self) -> None:
-        if self._kubelet is not None:
-            self._kubelet.close()
-            self._kubelet = None
+def unverified_of(settings: ScrapeSettings, name: str) -> Unverified:
+    """What a node's kubelet gets if it cannot be verified."""
+    if name in settings.insecure_nodes:
+        return Unverified.CREDENTIAL
+    return Unverified.NO_CREDENTIAL if settings.insecure_everywhere else Unverified.NOTHING
 
 
 def resolution_of(settings: ScrapeSettings) -> timedelta:

@@ -39,11 +39,12 @@ class Serve:
     The map may be changed while it serves.
 
     context: a server's TLS context; ask for client certificates with CERT_OPTIONAL in it. A kubelet asks too, and
-    never requires one. What is not in the map is a 404.
+    never requires one. What is not in the map is a 404. authenticates: who has neither a token nor a certificate gets 401.
     """
 
     context: ssl.SSLContext
     answers: Mapping[str, tuple[int, bytes] | Raw] = field(default_factory=dict)
+    authenticates: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,8 @@ class Connection:
     shook_hands: bool = False
     client_certificate: bytes | None = None
     """DER, verified by the context; None if the client presented none."""
+    resumed: bool = False
+    """The client went on with a TLS session of an earlier connection."""
     said_goodbye: bool = False
     """The client ended TLS as it should (close_notify)."""
 
@@ -230,6 +233,7 @@ class _Served:
         """Shakes hands, then answers requests until the client leaves."""
         await self._shake()
         self._connection.shook_hands = True
+        self._connection.resumed = bool(self._tls.session_reused)
         self._connection.client_certificate = self._tls.getpeercert(binary_form=True)
         pending = b""
         while data := await self._read():
@@ -274,6 +278,8 @@ class _Served:
         words = head.split(b"\r\n", 1)[0].split(b" ")
         path = words[1].decode(errors="replace") if len(words) > 1 else ""
         answer = self._serve.answers.get(path, (404, b"404 page not found\n"))
+        if self._serve.authenticates and not self._known(head):
+            answer = (401, b"Unauthorized")
         if not isinstance(answer, Raw):
             status, body = answer
             start = b"HTTP/1.1 %d Scripted\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
@@ -286,6 +292,11 @@ class _Served:
         while answer.then == "hold" and await self._read():
             pass
         return answer.then == "stay"
+
+    def _known(self, head: bytes) -> bool:
+        """Whether the client has a token or a certificate that TLS has verified."""
+        presented = self._connection.client_certificate is not None
+        return presented or b"\r\nauthorization: bearer " in head.lower()
 
     async def _feed(self) -> None:
         data = await asyncio.get_running_loop().sock_recv(self._socket, _CHUNK)

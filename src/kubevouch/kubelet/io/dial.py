@@ -19,6 +19,7 @@ from typing import Final
 from kubevouch.clock import Clock
 from kubevouch.kubelet.dial_result import MOST_CERTIFICATES, DialResult, Target
 from kubevouch.kubelet.io.handshake import TlsConnector
+from kubevouch.kubelet.io.names import NameResolver
 from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch.tls.io import failure_of, inspection_context
 from kubevouch.x509 import Certificate, X509Error, printable, read_certificate_der
@@ -39,7 +40,7 @@ async def dial(
     may not open that many files. timeout: seconds of real time for a target with all its addresses. Close the iterator
     if you leave it early (contextlib.aclosing).
     """
-    context = inspection_context()
+    context, names = inspection_context(), NameResolver(clock, time_limit=timeout)
     at_once = min(concurrency, _files_to_spare())
     waiting = iter(targets)
     running: set[asyncio.Task[DialResult]] = set()
@@ -47,7 +48,7 @@ async def dial(
     try:
         while True:
             while len(running) < at_once and (target := next(waiting, None)):
-                task = asyncio.create_task(_dial_one(target, context, clock, timeout))
+                task = asyncio.create_task(_dial_one(target, context, names, clock, timeout))
                 task.add_done_callback(done.put_nowait)
                 running.add(task)
             if not running:
@@ -77,10 +78,10 @@ def _files_to_spare() -> int:
 
 
 async def _dial_one(
-    target: Target, context: ssl.SSLContext, clock: Clock, timeout: float
+    target: Target, context: ssl.SSLContext, names: NameResolver, clock: Clock, timeout: float
 ) -> DialResult:
     at, began = clock.now(), clock.monotonic()
-    connector = TlsConnector(target.address, target.port, target.server_name)
+    connector = TlsConnector(target.address, target.port, target.server_name, names)
     failure: HandshakeFailure | None = None
     try:
         async with asyncio.timeout(timeout):
@@ -93,7 +94,7 @@ async def _dial_one(
     else:
         if not connector.presented.der:
             failure = HandshakeFailure(FailureKind.BROKEN, "presented no certificate")
-    chain, unreadable = _read(connector.presented.der, str(target))
+    chain, unreadable = readable_chain(connector.presented.der, str(target))
     return DialResult(
         target=target,
         at=at,
@@ -108,7 +109,7 @@ async def _dial_one(
     )
 
 
-def _read(
+def readable_chain(
     presented: tuple[bytes, ...], where: str
 ) -> tuple[tuple[Certificate, ...], HandshakeFailure | None]:
     """The certificates before the first that cannot be read, at which Go's client gives up."""

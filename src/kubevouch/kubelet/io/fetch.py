@@ -3,16 +3,18 @@
 Three checks pass before the token or any byte of HTTP is sent: OpenSSL's verification of chain and name, our own (as
 Go does it), and that the certificate names this very node (CN `system:node:<name>`, O `system:nodes`). A kubelet with a
 certificate of the right authority for another node, even with the same address, gets nothing. No redirect is followed,
-nothing is compressed, and every length and time is bounded.
+and every length and time is bounded, also of what is decompressed.
+
+A kubelet that does not pass gets nothing either, unless `Unverified` says otherwise.
 
 A connection is kept for further fetches and belongs to one node. It is replaced, and so verified again, after ten
-minutes or when its certificate expires.
+minutes or when its certificate expires; one that was not verified after a minute.
 
 Errors have the texts of metrics-server's log where Go has one, so that operators can compare.
 """
 
 import asyncio
-from dataclasses import dataclass, field
+import contextlib
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote
@@ -22,33 +24,21 @@ from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.errors import KubeletError
-from kubevouch.kubelet.io.dial import dial_all
+from kubevouch.kubelet.io.dial import readable_chain
 from kubevouch.kubelet.io.handshake import TlsConnector
+from kubevouch.kubelet.io.names import NameResolver
+from kubevouch.kubelet.io.peer import PeerRefused, check_chain, read_chain
 from kubevouch.kubelet.io.stream import TlsStream
+from kubevouch.kubelet.io.trust import KubeletTrust, Unverified
 from kubevouch.kubelet.response import ResponseError, ResponseReader, TooLong
-from kubevouch.tls import FailureKind, HandshakeFailure, joined
-from kubevouch.tls.io import (
-    Attempt,
-    IdentityRefused,
-    PresentedCertificate,
-    client_context,
-    failure_of,
-    vouch_first,
-)
-from kubevouch.x509 import (
-    Certificate,
-    X509Error,
-    node_name_of,
-    printable,
-    read_certificate_der,
-    read_certificates,
-    verify,
-)
-from kubevouch.x509.reasons import TLS_PREFIX
+from kubevouch.tls import FailureKind, joined
+from kubevouch.tls.io import Attempt, IdentityRefused, PresentedCertificate, failure_of
+from kubevouch.x509 import Certificate, printable
 
 LONGEST_KEPT: Final = 600.0
 """Seconds for which a connection is kept."""
-_MOST_CERTIFICATES: Final = 16
+LONGEST_UNVERIFIED: Final = 60.0
+"""The same for one whose peer was not verified: it may have a better certificate by now."""
 # Characters that may stand in a path; Go's url.URL escapes all others, also line breaks.
 _SAFE: Final = "/$&+,:;=@!*'()~"
 
@@ -58,12 +48,16 @@ class FetchFailed(KubeletError):
 
     "http-401", "http-403" and so on: the status of the response. "no-answer": the connection broke during HTTP.
     "too-large": the page is too long. "deadline": the time ran out. text: as metrics-server logs it.
+    chain: what was presented by a peer that could not be verified.
     """
 
-    def __init__(self, where: str, reason: str, text: str) -> None:
+    def __init__(
+        self, where: str, reason: str, text: str, chain: tuple[Certificate, ...] = ()
+    ) -> None:
         super().__init__(where, text)
         self.reason = reason
         self.text = text
+        self.chain = chain
 
     @property
     def timed_out(self) -> bool:
@@ -71,62 +65,68 @@ class FetchFailed(KubeletError):
         return self.reason == "deadline"
 
 
-@dataclass(frozen=True)
-class KubeletRoots:
-    """The authorities of kubelets' serving certificates. Raises X509Error if `pem` contains none."""
-
-    pem: bytes
-    certificates: tuple[Certificate, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(
-            self,
-            "certificates",
-            tuple(read_certificates(self.pem, "kubelet certificate authority")),
-        )
-
-
-class VerifiedKubelet:
+class KubeletClient:
     """The kubelet of one node, with its connection, which must be closed. `target.node` must be given.
 
-    check_time: False if `clock` is not the machine's clock, which OpenSSL reads. Our own verifier always uses `clock`.
+    clock: by which certificates are verified. names: resolves the target's address if it is a name.
     """
 
     def __init__(
-        self, target: Target, roots: KubeletRoots, *, clock: Clock, check_time: bool = True
+        self, target: Target, trust: KubeletTrust, *, clock: Clock, names: NameResolver
     ) -> None:
         self.target = target
-        self._roots = roots
+        self._trust = trust
         self._clock = clock
-        self._context = client_context(roots=roots.pem, check_time=check_time)
-        vouch_first(self._context, self._check_identity)
+        self._names = names
+        self._unverified = Unverified.NOTHING
         self._host = joined(target.address, target.port)
         self._stream: TlsStream | None = None
         self._until = 0.0
         self._valid_until: datetime | None = None
+        self._presented: tuple[Certificate, ...] = ()
+        self.doubt: FetchFailed | None = None
+        """Why the peer of the open connection could not be verified; None if it was."""
 
-    async def page(self, path: str, authorization: str, *, timeout: float, most: int) -> bytes:
-        """The body of a page. authorization: the header's value. timeout: seconds in total. most: bytes. Raises FetchFailed."""
+    async def page(
+        self,
+        path: str,
+        authorization: str,
+        *,
+        timeout: float,
+        most: int,
+        unverified: Unverified = Unverified.NOTHING,
+    ) -> bytes:
+        """The body of a page. authorization: the header's value. timeout: seconds in total. most: bytes. Raises FetchFailed.
+
+        unverified: what the kubelet gets if it cannot be verified.
+        """
+        if self.doubt is not None and unverified is not self._unverified:
+            self.close()
+        self._unverified = unverified
         url = f"https://{self._host}{quoted(path)}"
-        request = self._request(quoted(path), authorization)
         try:
             async with asyncio.timeout(timeout):
-                answer = await self._exchange(url, request, timeout, most)
+                answer = await self._exchange(url, quoted(path), authorization, timeout, most)
         except TimeoutError:
             self.close()
             raise self._failed(url, "deadline", "context deadline exceeded") from None
         except BaseException:
             self.close()
             raise
+        doubt = self.doubt
         if not answer.reusable:
             self.close()
         if answer.status != 200:
-            text = f'request failed, status: "{printable(answer.said)}"'
-            raise FetchFailed(url, f"http-{answer.status}", text)
-        return bytes(answer.body)
+            raise self._refused(url, answer, doubt)
+        try:
+            return answer.content
+        except ResponseError as error:
+            self.close()
+            raise self._bad_answer(url, error) from None
 
     def close(self) -> None:
         """Closes the kept connection."""
+        self.doubt = None
         if self._stream is not None:
             self._stream.close()
             self._stream = None
@@ -137,14 +137,20 @@ class VerifiedKubelet:
             f"Host: {self._host}",
             f"User-Agent: kubevouch/{__version__}",
             "Accept: text/plain",
-            "Accept-Encoding: identity",
+            "Accept-Encoding: gzip",
         ]
-        if authorization:
+        if authorization and self._gets_token():
             lines.append(f"Authorization: {authorization}")
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
+    def _gets_token(self) -> bool:
+        """Whether the peer of the open connection is sent the token."""
+        if self.doubt is None:
+            return True
+        return self._unverified is Unverified.CREDENTIAL and self._trust.pair is None
+
     async def _exchange(
-        self, url: str, request: bytes, timeout: float, most: int
+        self, url: str, path: str, authorization: str, timeout: float, most: int
     ) -> ResponseReader:
         if self._stream is not None and not self._is_fresh():
             self.close()
@@ -153,11 +159,10 @@ class VerifiedKubelet:
             stream = self._stream or await self._connect(url, timeout)
             answer = ResponseReader(most)
             try:
+                request = self._request(path, authorization)
                 return await _asked(stream, request, answer, 1000 + most // 1024)
-            except TooLong as error:
-                raise self._failed(url, "too-large", str(error)) from None
             except ResponseError as error:
-                raise self._failed(url, "no-answer", f"net/http: {error}") from None
+                raise self._bad_answer(url, error) from None
             except OSError as error:
                 self.close()
                 if kept and not answer.begun:
@@ -165,6 +170,19 @@ class VerifiedKubelet:
                     kept = False
                     continue
                 raise self._failed(url, "no-answer", self._broken_connection(error)) from None
+
+    def _bad_answer(self, url: str, error: ResponseError) -> FetchFailed:
+        if isinstance(error, TooLong):
+            return self._failed(url, "too-large", str(error))
+        return self._failed(url, "no-answer", f"net/http: {error}")
+
+    def _refused(self, url: str, answer: ResponseReader, doubt: FetchFailed | None) -> FetchFailed:
+        """The failure for another status than 200."""
+        said = printable(answer.said)
+        if doubt is None or self._unverified is Unverified.CREDENTIAL:
+            return FetchFailed(url, f"http-{answer.status}", f'request failed, status: "{said}"')
+        text = f'{doubt.text}; asked without a token, it answered "{said}": `kubevouch fix` gets it a certificate'
+        return FetchFailed(url, doubt.reason, text, doubt.chain)
 
     def _broken_connection(self, error: OSError) -> str:
         """The failure for a connection that broke after its handshake."""
@@ -177,88 +195,88 @@ class VerifiedKubelet:
         ends = self._valid_until
         return self._clock.monotonic() < self._until and (ends is None or self._clock.now() < ends)
 
-    async def _connect(self, url: str, timeout: float) -> TlsStream:
+    def _connector(self) -> TlsConnector:
         # The address is given as the name, too: OpenSSL then checks it, and sends no SNI.
         address = self.target.address
-        connector = TlsConnector(address, self.target.port, self.target.server_name or address)
+        name = self.target.server_name or address
+        return TlsConnector(address, self.target.port, name, self._names)
+
+    async def _connect(self, url: str, timeout: float) -> TlsStream:
+        connector = self._connector()
         try:
-            stream = await connector.open(self._context, timeout)
+            stream = await connector.open(self._trust.verifying, timeout, self._check_identity)
         except TimeoutError:
             raise
+        except IdentityRefused as error:
+            cause = error.__cause__
+            refused = cause if isinstance(cause, PeerRefused) else None
+            reason = refused.reason if refused else str(FailureKind.WRONG_IDENTITY)
+            doubt = self._failed(url, reason, _words(cause or error), self._presented)
+            if self._unverified is Unverified.NOTHING:
+                raise doubt from None
         except (OSError, ValueError, OverflowError) as error:
-            raise await self._handshake_failure(
-                url, error, failure_of(error, connector.attempt)
-            ) from None
-        self._stream = stream
-        self._until = self._clock.monotonic() + LONGEST_KEPT
+            self._names.forget(self.target.address)
+            failure = failure_of(error, connector.attempt)
+            doubt = self._failed(url, str(failure.kind), failure.go_text or failure.text)
+            if failure.kind is not FailureKind.NOT_TRUSTED:
+                raise doubt from None
+        else:
+            self._keep(stream, LONGEST_KEPT)
+            return stream
+        return await self._connect_unverified(url, doubt, timeout)
+
+    async def _connect_unverified(self, url: str, doubt: FetchFailed, timeout: float) -> TlsStream:
+        """A connection to a peer that was not verified. Raises the doubt about it, unless it is to be asked all the same.
+
+        OpenSSL gives neither the chain that it does not trust nor Go's reason, so this handshake is for these, too.
+        """
+        nothing = self._unverified is Unverified.NOTHING
+        trust = self._trust
+        context = trust.inspecting if nothing else trust.accepting(self._unverified)
+        connector = self._connector()
+        try:
+            stream = await connector.open(context, timeout)
+        except (OSError, ValueError):
+            raise doubt from None
+        self._presented, _ = readable_chain(connector.presented.der, self._host)
+        if doubt.reason == FailureKind.NOT_TRUSTED and self._presented:
+            doubt = self._go_reason(url) or doubt
+        if nothing:
+            with contextlib.closing(stream):
+                await stream.end()
+            raise doubt from None
+        self._keep(stream, LONGEST_UNVERIFIED, doubt)
         return stream
 
-    async def _handshake_failure(
-        self, url: str, error: Exception, failure: HandshakeFailure
-    ) -> FetchFailed:
-        """The failure of a handshake, in Go's words."""
-        if isinstance(error, IdentityRefused):
-            cause = error.__cause__
-            reason = cause.reason if isinstance(cause, _PeerRefused) else "wrong-identity"
-            return self._failed(url, reason, _words(cause or error))
-        if failure.kind is FailureKind.NOT_TRUSTED:
-            return await self._not_trusted(url, failure)
-        return self._failed(url, str(failure.kind), failure.go_text or failure.text)
+    def _go_reason(self, url: str) -> FetchFailed | None:
+        """Why our own verifier does not trust what was presented; None if it does."""
+        try:
+            check_chain(self._presented, self.target, self._trust.roots, self._clock)
+        except PeerRefused as refused:
+            return self._failed(url, refused.reason, refused.seen, self._presented)
+        return None
 
-    async def _not_trusted(self, url: str, failure: HandshakeFailure) -> FetchFailed:
-        """The failure for an untrusted certificate. OpenSSL gives neither the chain nor Go's reason, so a bare handshake does."""
-        [seen] = await dial_all([self.target], clock=self._clock, timeout=5.0)
-        if seen.chain:
-            try:
-                self._verify_chain(seen.chain)
-            except _PeerRefused as refused:
-                return self._failed(url, refused.reason, _words(refused))
-        return self._failed(url, str(failure.kind), failure.text)
+    def _keep(self, stream: TlsStream, seconds: float, doubt: FetchFailed | None = None) -> None:
+        self._stream, self.doubt, self._presented = stream, doubt, ()
+        self._until = self._clock.monotonic() + seconds
+        if doubt is not None:
+            self._valid_until = None
 
     def _check_identity(self, peer: PresentedCertificate) -> None:
-        """Checks what OpenSSL did not, after the handshake and before anything can be written. Raises IdentityRefused."""
-        try:
-            chain = tuple(
-                read_certificate_der(der, self._host) for der in peer.der[:_MOST_CERTIFICATES]
-            )
-        except X509Error as error:
-            reason = str(FailureKind.UNREADABLE_CERTIFICATE)
-            raise _PeerRefused(self._host, reason, error.seen) from None
-        self._verify_chain(chain)
-        self._valid_until = min(found.not_after for found in chain)
+        """Checks what OpenSSL did not, after the handshake and before anything can be written. Raises PeerRefused."""
+        self._presented = ()
+        self._presented = read_chain(peer, self._host)
+        check_chain(self._presented, self.target, self._trust.roots, self._clock)
+        self._valid_until = min(found.not_after for found in self._presented)
 
-    def _verify_chain(self, chain: tuple[Certificate, ...]) -> None:
-        if not chain:
-            raise _PeerRefused(self._host, "wrong-identity", "presented no certificate")
-        verdict = verify(
-            chain[0],
-            intermediates=chain[1:],
-            roots=self._roots.certificates,
-            name=self.target.server_name or self.target.address,
-            at=self._clock.now(),
-        )
-        if not verdict.trusted:
-            raise _PeerRefused(self._host, str(verdict.reason), TLS_PREFIX + verdict.go_text)
-        found = node_name_of(chain[0])
-        if found != self.target.node:
-            whose = f"node {found}" if found else f'"{chain[0].subject.common_name}"'
-            seen = f"the certificate belongs to {whose}, not to node {self.target.node}"
-            raise _PeerRefused(self._host, "wrong-identity", seen)
-
-    def _failed(self, url: str, reason: str, text: str) -> FetchFailed:
-        return FetchFailed(url, reason, f'Get "{url}": {printable(text)}')
+    def _failed(
+        self, url: str, reason: str, text: str, presented: tuple[Certificate, ...] = ()
+    ) -> FetchFailed:
+        return FetchFailed(url, reason, f'Get "{url}": {printable(text)}', presented)
 
 
 class _Ended(OSError):
     """The connection ended before the answer did."""
-
-
-class _PeerRefused(KubeletError):
-    """The peer's certificate does not belong to the node."""
-
-    def __init__(self, where: str, reason: str, seen: str) -> None:
-        super().__init__(where, seen)
-        self.reason = reason
 
 
 def _words(error: BaseException) -> str:

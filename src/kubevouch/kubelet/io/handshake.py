@@ -10,11 +10,12 @@ import errno
 import os
 import socket
 import ssl
-from typing import Any, Final
+from typing import Final
 
+from kubevouch.kubelet.io.names import NameResolver, Place
 from kubevouch.kubelet.io.stream import TlsStream, send_all
 from kubevouch.tls import joined
-from kubevouch.tls.io import Attempt, PresentedCertificate, presented
+from kubevouch.tls.io import Attempt, Check, PresentedCertificate, presented, vouched_by
 from kubevouch.x509.gotext import parse_address
 
 MOST_BYTES: Final = 256 * 1024
@@ -24,17 +25,19 @@ _CHUNK: Final = 16 * 1024
 _KEPT: Final = 64
 _HEADER: Final = 5
 _SHORTEST_SHARE: Final = 2.0
-
-_Place = tuple[int, Any]
-"""An address family and the socket address within it, as getaddrinfo gives them."""
+_LARGEST_PORT: Final = 65535
 
 
 class TlsConnector:
-    """A connection attempt. Use it once; its attributes can be read afterwards, also if `run` or `open` raised."""
+    """A connection attempt. Use it once; its attributes can be read afterwards, also if `run` or `open` raised.
 
-    def __init__(self, host: str, port: int, server_name: str) -> None:
+    names: resolves the host if it is a name.
+    """
+
+    def __init__(self, host: str, port: int, server_name: str, names: NameResolver) -> None:
         self._host = host
         self._port = port
+        self._names = names
         # Like Go, Python sends no SNI for an address; but it does for one with a zone (fe80::1%eth0), unlike Go.
         self._server_name = server_name or ("" if ":" in host else host)
         self._connected = False
@@ -68,12 +71,19 @@ class TlsConnector:
         with contextlib.closing(await self.open(context, connect_timeout)) as stream:
             await stream.end()
 
-    async def open(self, context: ssl.SSLContext, connect_timeout: float) -> TlsStream:
-        """As run, but returns the open connection, which the caller must close. The checks of `context` have passed."""
+    async def open(
+        self, context: ssl.SSLContext, connect_timeout: float, check: Check | None = None
+    ) -> TlsStream:
+        """As run, but returns the open connection, which the caller must close. The checks of `context` have passed.
+
+        check: who the peer must be, for a context of `vouch_first`.
+        """
         connection = await self._connect(connect_timeout)
         try:
             incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
             tls = context.wrap_bio(incoming, outgoing, server_hostname=self._server_name or None)
+            if check is not None:
+                vouched_by(tls, check)
             await self._handshake(connection, tls, incoming, outgoing)
         except BaseException:
             connection.close()
@@ -140,7 +150,7 @@ class TlsConnector:
                 return connection
         raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
 
-    async def _resolved(self) -> list[_Place]:
+    async def _resolved(self) -> list[Place]:
         address = parse_address(self._host)
         if address is not None:
             family = socket.AF_INET if address.version == 4 else socket.AF_INET6
@@ -148,9 +158,9 @@ class TlsConnector:
         if not self._host:
             # Some systems cannot resolve a name of this machine.
             raise socket.gaierror(socket.EAI_NONAME, "no name")
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-        return [(family, place) for family, _, _, _, place in found]
+        if not 0 <= self._port <= _LARGEST_PORT:
+            raise OverflowError("port must be 0-65535.")
+        return await self._names.places(self._host, self._port)
 
 
 class _Records:

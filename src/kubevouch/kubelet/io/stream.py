@@ -28,6 +28,8 @@ class TlsStream:
         self._tls = tls
         self._in = incoming
         self._out = outgoing
+        self._ended = False
+        self._failed: ssl.SSLError | None = None
 
     async def send(self, data: bytes) -> None:
         """Sends all of the data. Raises OSError, also ssl.SSLError."""
@@ -35,17 +37,36 @@ class TlsStream:
         await send_all(self._connection, self._out)
 
     async def receive(self) -> bytes:
-        """Received data of at least one byte; empty at the end of the connection. Raises OSError, also ssl.SSLError."""
+        """All that has been received, at least one byte; empty at the end of the connection. Raises OSError, also ssl.SSLError."""
         loop = asyncio.get_running_loop()
         while True:
-            with contextlib.suppress(ssl.SSLWantReadError):
-                return self._tls.read(_CHUNK)
+            data = self._decrypted()
+            if data or self._ended:
+                return data
             # TLS may have to answer the peer, to a key update for example.
             await send_all(self._connection, self._out)
-            data = await loop.sock_recv(self._connection, _CHUNK)
-            if not data:
+            received = await loop.sock_recv(self._connection, _CHUNK)
+            if not received:
                 return b""
-            self._in.write(data)
+            self._in.write(received)
+
+    def _decrypted(self) -> bytes:
+        """Everything in the records that are here as a whole; empty if none is."""
+        if self._failed is not None:
+            raise self._failed
+        parts: list[bytes] = []
+        try:
+            while part := self._tls.read(_CHUNK):
+                parts.append(part)
+            self._ended = True
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as error:
+            if not parts:
+                raise
+            # What came before it counts, and is handed over first.
+            self._failed = error
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def end(self) -> None:
         """Ends TLS properly (close_notify), without waiting for the peer."""

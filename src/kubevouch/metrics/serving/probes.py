@@ -29,10 +29,14 @@ def checks(
     clock: Clock,
     *,
     last_round: Callable[[], datetime | None],
+    held_back: Callable[[], str],
     resolution: float,
     stopping: Callable[[], bool],
 ) -> dict[str, tuple[NamedCheck, ...]]:
-    """The checks by page. last_round: returns when the last round of scrapes began. resolution: seconds."""
+    """The checks by page. last_round: returns the moment up to which every node was scraped. resolution: seconds.
+
+    held_back: returns why the server must not become ready although it has metrics, "" if it may.
+    """
 
     def since_round() -> float:
         began = last_round()
@@ -47,7 +51,9 @@ def checks(
         return {name: go_duration(int(value * 1e9)) for name, value in seconds.items()}
 
     def stored() -> str | None:
-        return None if store.node_ready and store.pod_ready else "no metrics to serve"
+        if not (store.node_ready and store.pod_ready):
+            return "no metrics to serve"
+        return held_back() or None
 
     def synced() -> str | None:
         return None if fleet.synced else "cache for node informer has not synced"

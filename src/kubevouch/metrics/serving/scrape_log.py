@@ -4,6 +4,7 @@ from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.metrics.fleet import FleetNode
 from kubevouch.metrics.points import PodKey
+from kubevouch.metrics.results import ScrapeResult
 from kubevouch.metrics.serving.instruments import Instruments
 from kubevouch.metrics.serving.objects import go_duration
 from kubevouch.metrics.store import ScrapeFailure
@@ -51,6 +52,23 @@ class ScrapeLog:
         if pods:
             text = "Failed getting complete Pod metric"
             self._log.verbose(1, text, node=node.name, pods=_named(pods))
+
+    def changed(self, node: FleetNode, before: ScrapeResult | None, now: ScrapeResult) -> None:
+        """Logs that a node is reached at another address than the preferred one, or that it could not be verified."""
+        reached, earlier = now.reached, before.reached if before else None
+        if reached.instead and not now.reason:
+            text = "Scrapes the node at another of its addresses, which its certificate covers"
+            self._log.info(text, node=node.name, address=reached.address, err=reached.instead)
+        if not reached.doubt or (earlier and earlier.doubt):
+            return
+        if reached.credential:
+            text = (
+                "Gave a credential to a kubelet that is not verified (--kubelet-insecure-tls-nodes)"
+            )
+            self._log.error(reached.doubt, text, node=node.name, credential=reached.credential)
+        else:
+            text = "A kubelet is not verified, so it gets no credential; `kubevouch fix` gets it a certificate"
+            self._log.error(reached.doubt, text, node=node.name)
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
         """Logs and counts that the task of a node died and was started again."""

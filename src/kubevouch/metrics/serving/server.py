@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from kubevouch.clock import Clock
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials
-from kubevouch.kubelet.io.fetch import KubeletRoots
+from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.fleet import Fleet, KubeletAddressing
 from kubevouch.metrics.scraper import ScrapeSettings
@@ -49,7 +49,12 @@ class MetricsSource(Protocol):
 
     @property
     def last_round(self) -> datetime | None:
-        """When the last round of scrapes began."""
+        """The moment up to which every node was scraped when it was due."""
+        ...
+
+    @property
+    def held_back(self) -> str:
+        """Why the server must not become ready although it has metrics; "" if it may."""
         ...
 
     async def run(self) -> None:
@@ -167,6 +172,7 @@ def _routes(parts: Components, stop: StopEvent, listens: _Port) -> dict[str, Han
         fleet,
         parts.clock,
         last_round=lambda: parts.source.last_round,
+        held_back=lambda: parts.source.held_back,
         resolution=parts.resolution,
         stopping=lambda: stop.requested,
     )

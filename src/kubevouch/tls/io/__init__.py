@@ -10,7 +10,7 @@
 
 from kubevouch.tls.io.accidents import Attempt, failure_of
 from kubevouch.tls.io.context import client_context, inspection_context
-from kubevouch.tls.io.identity import Check, IdentityRefused, vouch_first
+from kubevouch.tls.io.identity import Check, IdentityRefused, vouch_first, vouched_by
 from kubevouch.tls.io.key_pair import KeyPair, load_key_pair
 from kubevouch.tls.io.presented import PresentedCertificate, presented
 from kubevouch.tls.io.server import ServerTls, client_chain, server_context
@@ -32,4 +32,5 @@ __all__ = [
     "presented",
     "server_context",
     "vouch_first",
+    "vouched_by",
 ]

@@ -37,22 +37,34 @@ Check = Callable[[PresentedCertificate], None]
 """Returns if the peer is the expected one; else raises IdentityRefused or another KubevouchError (the cause)."""
 
 
-def vouch_first(context: ssl.SSLContext, check: Check) -> None:
+def vouch_first(context: ssl.SSLContext, check: Check | None = None) -> None:
     """Makes every new connection of this context unusable until its peer has passed the check.
 
+    check: for each connection that is not given one of its own by `vouched_by`; without any, every peer is refused.
     Anything that the check raises refuses the peer, so that a bug of ours lets no stranger in. Works for asyncio,
     aiohttp and everything else that uses `wrap_bio`; `wrap_socket` is refused.
     """
 
     class Vouched(_VouchedObject):
-        def _check(self) -> None:
-            check(presented(self))
+        check_peer = staticmethod(check or _nobody)
 
     context.sslobject_class = Vouched
     context.sslsocket_class = _UnusableSocket
 
 
+def vouched_by(tls: ssl.SSLObject, check: Check) -> None:
+    """Gives a new connection its own check. TypeError: its context does not vouch for peers."""
+    if not isinstance(tls, _VouchedObject):
+        raise TypeError("a context of vouch_first was expected")
+    tls.check_peer = check
+
+
+def _nobody(_: PresentedCertificate) -> None:
+    raise IdentityRefused("TLS connection", "made without saying who its peer must be")
+
+
 class _VouchedObject(ssl.SSLObject):
+    check_peer: Check
     _vouched = False
 
     def do_handshake(self) -> None:
@@ -60,7 +72,7 @@ class _VouchedObject(ssl.SSLObject):
         if self._vouched:
             return
         try:
-            self._check()
+            self.check_peer(presented(self))
         except IdentityRefused:
             raise
         except KubevouchError as error:
@@ -71,9 +83,6 @@ class _VouchedObject(ssl.SSLObject):
                 "identity check", "failed itself", "please report this"
             ) from error
         self._vouched = True
-
-    def _check(self) -> None:
-        raise NotImplementedError
 
     # OpenSSL shakes hands within its first read or write if nobody did before: so these wait for the check too.
     def read(self, *arguments: Any) -> Any:  # noqa: ANN401 - bytes, or a count if a buffer is given

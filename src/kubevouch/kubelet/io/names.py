@@ -1,0 +1,132 @@
+"""Resolves names in threads of its own: a limited number, with a time limit and a memory.
+
+getaddrinfo cannot be interrupted, and asyncio runs it in a pool that everything else shares, of six threads on two
+cores. So a resolver that does not answer would stop whatever else needs that pool. Here it stops those only who wait
+for the name, and even these go on with the addresses that they had, for a while.
+"""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from kubevouch.clock import Clock
+
+Place = tuple[int, Any]
+"""An address family and the socket address within it, as getaddrinfo gives them."""
+
+LookUp = Callable[[str], Sequence[Place]]
+"""Blocks, and returns the places of a host with port 0. Raises OSError, UnicodeError."""
+
+_MOST_KEPT: Final = 20_000
+
+
+def system_look_up(host: str) -> Sequence[Place]:
+    """The machine's own resolver."""
+    found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
+    return [(family, place) for family, _, _, _, place in found]
+
+
+class NameResolver:
+    """The addresses of names. Only one lookup of a name runs at a time.
+
+    at_once: lookups, each in a thread. time_limit: seconds that a caller waits. fresh: seconds for which an answer is
+    used as it is. stale: seconds for which it is used if the resolver fails or is too slow.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        look_up: LookUp = system_look_up,
+        at_once: int = 32,
+        time_limit: float = 5.0,
+        fresh: float = 30.0,
+        stale: float = 600.0,
+    ) -> None:
+        self._clock = clock
+        self._look_up = look_up
+        self._places = asyncio.Semaphore(at_once)
+        self._time_limit = time_limit
+        self._fresh = fresh
+        self._stale = stale
+        self._kept: dict[str, tuple[float, Sequence[Place]]] = {}
+        self._running: dict[str, asyncio.Task[Sequence[Place]]] = {}
+
+    async def places(self, host: str, port: int) -> list[Place]:
+        """Where the host is, each address with this port. Raises OSError (socket.gaierror), UnicodeError."""
+        found = self._within(host, self._fresh)
+        if found is None:
+            found = await self._asked(host)
+        return [(family, (place[0], port, *place[2:])) for family, place in found]
+
+    def forget(self, host: str) -> None:
+        """Nobody answered at its addresses: they may have changed."""
+        self._kept.pop(host, None)
+
+    def _within(self, host: str, seconds: float) -> Sequence[Place] | None:
+        at, found = self._kept.get(host, (0.0, ()))
+        return found if found and self._clock.monotonic() - at < seconds else None
+
+    async def _asked(self, host: str) -> Sequence[Place]:
+        lookup = self._running.get(host)
+        if lookup is None:
+            lookup = asyncio.get_running_loop().create_task(self._resolved(host))
+            self._running[host] = lookup
+            lookup.add_done_callback(lambda ended: self._done(host, ended))
+        try:
+            async with asyncio.timeout(self._time_limit):
+                # Others may wait for the same lookup.
+                return await asyncio.shield(lookup)
+        except (OSError, UnicodeError) as error:
+            found = self._within(host, self._stale)
+            unknown = isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME
+            if found is not None and not unknown:
+                return found
+            if isinstance(error, TimeoutError):
+                seen = f"no answer within {self._time_limit:g} seconds"
+                raise socket.gaierror(socket.EAI_AGAIN, seen) from None
+            raise
+
+    async def _resolved(self, host: str) -> Sequence[Place]:
+        async with self._places:
+            # The place is taken until the thread has ended, however long nobody waits for it any more.
+            return await self._in_a_thread(host)
+
+    async def _in_a_thread(self, host: str) -> Sequence[Place]:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Sequence[Place]] = loop.create_future()
+
+        def set_answer(found: Sequence[Place] | None, error: Exception | None) -> None:
+            if answer.cancelled():
+                return
+            if error is None:
+                answer.set_result(found or ())
+            else:
+                answer.set_exception(error)
+
+        def work() -> None:
+            found: Sequence[Place] | None = None
+            failed: Exception | None = None
+            try:
+                found = self._look_up(host)
+            except Exception as error:  # noqa: BLE001 - it is raised where the answer is waited for
+                failed = error
+            # The loop may be closed by now.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(set_answer, found, failed)
+
+        # A daemon, since a process must be able to end while a resolver does not answer.
+        threading.Thread(target=work, name=f"resolve {host}", daemon=True).start()
+        return await answer
+
+    def _done(self, host: str, lookup: "asyncio.Task[Sequence[Place]]") -> None:
+        self._running.pop(host, None)
+        if lookup.cancelled() or lookup.exception() is not None:
+            return
+        self._kept.pop(host, None)
+        self._kept[host] = (self._clock.monotonic(), lookup.result())
+        if len(self._kept) > _MOST_KEPT:
+            del self._kept[next(iter(self._kept))]

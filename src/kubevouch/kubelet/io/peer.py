@@ -1,0 +1,50 @@
+"""Whether a peer is the kubelet of a certain node: our own verification, by the rules and in the words of Go."""
+
+from kubevouch.clock import Clock
+from kubevouch.kubelet.dial_result import MOST_CERTIFICATES, Target
+from kubevouch.kubelet.errors import KubeletError
+from kubevouch.kubelet.io.trust import KubeletRoots
+from kubevouch.tls import FailureKind
+from kubevouch.tls.io import PresentedCertificate
+from kubevouch.x509 import Certificate, X509Error, node_name_of, read_certificate_der, verify
+from kubevouch.x509.reasons import TLS_PREFIX
+
+
+class PeerRefused(KubeletError):
+    """The peer's certificate does not belong to the node. reason: a word of FailureKind or VerifyReason."""
+
+    def __init__(self, where: str, reason: str, seen: str) -> None:
+        super().__init__(where, seen)
+        self.reason = reason
+
+
+def read_chain(peer: PresentedCertificate, where: str) -> tuple[Certificate, ...]:
+    """What was presented. Raises PeerRefused if a certificate in it cannot be read."""
+    try:
+        return tuple(read_certificate_der(der, where) for der in peer.der[:MOST_CERTIFICATES])
+    except X509Error as error:
+        reason = str(FailureKind.UNREADABLE_CERTIFICATE)
+        raise PeerRefused(where, reason, error.seen) from None
+
+
+def check_chain(
+    chain: tuple[Certificate, ...], target: Target, roots: KubeletRoots, clock: Clock
+) -> None:
+    """Checks the chain, the address, and that the certificate is the node's. Raises PeerRefused."""
+    where = str(target)
+    if not chain:
+        raise PeerRefused(where, str(FailureKind.WRONG_IDENTITY), "presented no certificate")
+    verdict = verify(
+        chain[0],
+        intermediates=chain[1:],
+        roots=roots.certificates,
+        name=target.server_name or target.address,
+        at=clock.now(),
+    )
+    if not verdict.trusted:
+        raise PeerRefused(where, str(verdict.reason), TLS_PREFIX + verdict.go_text)
+    found = node_name_of(chain[0])
+    if found != target.node:
+        whose = f"node {found}" if found else f'"{chain[0].subject.common_name}"'
+        seen = f"the certificate belongs to {whose}, not to node {target.node}"
+        raise PeerRefused(where, str(FailureKind.WRONG_IDENTITY), seen)

@@ -1,0 +1,125 @@
+"""The kubelet of one node as the scraper asks it: at an address that its certificate covers, verified if it can be.
+
+metrics-server dials the first address of the most preferred type, and fails if the certificate is for another one of
+the node's addresses, or if that name does not resolve. Here the others of the preferred types are tried then, and each
+must prove to be the node as the first one must.
+"""
+
+from typing import Final
+
+from kubevouch.clock import Clock
+from kubevouch.kubelet.dial_result import Target
+from kubevouch.kubelet.io.fetch import LONGEST_KEPT, FetchFailed, KubeletClient
+from kubevouch.kubelet.io.names import NameResolver
+from kubevouch.kubelet.io.peer import PeerRefused, check_chain
+from kubevouch.kubelet.io.trust import KubeletTrust, Unverified
+from kubevouch.kubelet.resource_metrics import LARGEST
+from kubevouch.metrics.fleet import FleetNode
+from kubevouch.metrics.results import Reached
+from kubevouch.tls import FailureKind
+from kubevouch.x509 import VerifyReason
+
+_NOT_COVERED: Final = frozenset(
+    {
+        VerifyReason.NO_ADDRESSES,
+        VerifyReason.ADDRESS_NOT_COVERED,
+        VerifyReason.NO_NAMES,
+        VerifyReason.NAME_NOT_COVERED,
+        VerifyReason.LEGACY_COMMON_NAME,
+    }
+)
+
+
+class KubeletConnection:
+    """The connection to one node's kubelet, which must be closed; it is replaced when the address or the trust changes.
+
+    unverified: what the kubelet gets if it can be verified at none of its addresses.
+    """
+
+    def __init__(self, clock: Clock, names: NameResolver, unverified: Unverified) -> None:
+        self._clock = clock
+        self._names = names
+        self._unverified = unverified
+        self._trust: KubeletTrust | None = None
+        self._client: KubeletClient | None = None
+        self._instead = ""
+        self._other_until = 0.0
+        self.reached = Reached("")
+        """How the kubelet was reached when it was asked last."""
+
+    async def page(
+        self, node: FleetNode, trust: KubeletTrust, authorization: str, *, timeout: float
+    ) -> bytes:
+        """The node's page. timeout: seconds in total. Raises FetchFailed; of several addresses, that of the preferred one."""
+        until = self._clock.monotonic() + timeout
+
+        async def ask(address: str, unverified: Unverified, instead: str = "") -> bytes:
+            client = self._to(Target(address, node.name, node.port), trust)
+            left = until - self._clock.monotonic()
+            try:
+                return await client.page(
+                    node.path, authorization, timeout=left, most=LARGEST, unverified=unverified
+                )
+            finally:
+                self.reached = self._how(address, client.doubt, instead)
+
+        kept = self._client.target.address if self._client else ""
+        if kept in node.others and self._clock.monotonic() < self._other_until:
+            return await ask(kept, Unverified.NOTHING, self._instead)
+        is_open = self._client is not None and self._client.doubt is not None
+        # If there are others, the kubelet may be verified at one of them.
+        first = self._unverified if is_open or not node.others else Unverified.NOTHING
+        try:
+            return await ask(node.address, first)
+        except FetchFailed as error:
+            failed = error
+        for address in self._others(node, failed, trust):
+            try:
+                found = await ask(address, Unverified.NOTHING, failed.text)
+            except FetchFailed:
+                continue
+            self._instead, self._other_until = failed.text, self._clock.monotonic() + LONGEST_KEPT
+            return found
+        if failed.chain and first is not self._unverified:
+            return await ask(node.address, self._unverified)
+        raise failed
+
+    def close(self) -> None:
+        """Closes the connection, if one is open."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _to(self, target: Target, trust: KubeletTrust) -> KubeletClient:
+        kept = self._client
+        if kept is not None and kept.target == target and self._trust is trust:
+            return kept
+        self.close()
+        made = KubeletClient(target, trust, clock=self._clock, names=self._names)
+        self._client, self._trust = made, trust
+        return made
+
+    def _others(self, node: FleetNode, failed: FetchFailed, trust: KubeletTrust) -> tuple[str, ...]:
+        """The node's other addresses at which it may be verified."""
+        if failed.reason == FailureKind.NAME_UNKNOWN:
+            return node.others
+        if failed.reason not in _NOT_COVERED:
+            return ()
+
+        def passes(address: str) -> bool:
+            target = Target(address, node.name, node.port)
+            try:
+                check_chain(failed.chain, target, trust.roots, self._clock)
+            except PeerRefused:
+                return False
+            return True
+
+        return tuple(filter(passes, node.others))
+
+    def _how(self, address: str, doubt: FetchFailed | None, instead: str) -> Reached:
+        if doubt is None:
+            return Reached(address, instead)
+        given = ""
+        if self._unverified is Unverified.CREDENTIAL:
+            given = "client certificate" if self._trust and self._trust.pair else "token"
+        return Reached(address, instead, doubt.text, given)

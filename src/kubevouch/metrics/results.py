@@ -1,0 +1,92 @@
+"""What became of the last scrape of each node, and how many of the nodes that are ready are read."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import msgspec
+
+from kubevouch.metrics.fleet import FleetNode
+
+_MOST_NAMED = 10
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """How a kubelet was reached.
+
+    address: that was dialled. instead: why it is not the preferred one, "" if it is. doubt: why the kubelet could not be
+    verified, "" if it was. credential: what it was given all the same: "" for none, "client certificate" or "token".
+    """
+
+    address: str
+    instead: str = ""
+    doubt: str = ""
+    credential: str = ""
+
+
+class ScrapeResult(msgspec.Struct, frozen=True):
+    """The last scrape of a node. reason: why it failed, a word of ScrapeFailure; "" if it succeeded. text: in a line.
+
+    at: when it ended. since: the end of the first one in a row with this reason. read_at: the end of the last one that
+    succeeded; None if none has.
+    """
+
+    reason: str
+    text: str
+    at: datetime
+    since: datetime
+    read_at: datetime | None
+    reached: Reached
+
+    def after(self, before: "ScrapeResult | None") -> "ScrapeResult":
+        """This result with what the one before it tells."""
+        if before is None:
+            return self
+        since = before.since if before.reason == self.reason else self.since
+        return msgspec.structs.replace(self, since=since, read_at=self.read_at or before.read_at)
+
+    def differs(self, before: "ScrapeResult | None") -> bool:
+        """Whether an operator would want to hear of it: another reason, another address, or verified or not."""
+        if before is None:
+            return bool(self.reason or self.reached.instead or self.reached.doubt)
+        ours, theirs = self.reached, before.reached
+        return (self.reason, bool(ours.doubt), ours.credential) != (
+            before.reason,
+            bool(theirs.doubt),
+            theirs.credential,
+        ) or (not self.reason and not before.reason and ours.address != theirs.address)
+
+
+class Coverage(msgspec.Struct, frozen=True):
+    """How many nodes are ready by the API server, and the names of those among them that are not read."""
+
+    ready: int
+    unread: tuple[str, ...]
+
+    @property
+    def share(self) -> float:
+        """The share of the ready nodes that are read; 1 if none is ready."""
+        return 1.0 if not self.ready else (self.ready - len(self.unread)) / self.ready
+
+    @property
+    def unread_named(self) -> str:
+        """The names of those that are not read, or of some of them and how many more there are."""
+        shown = ", ".join(self.unread[:_MOST_NAMED])
+        more = len(self.unread) - _MOST_NAMED
+        return f"{shown} and {more} more" if more > 0 else shown
+
+
+def coverage_of(
+    nodes: Mapping[str, FleetNode],
+    results: Mapping[str, ScrapeResult],
+    *,
+    now: datetime,
+    recent: timedelta,
+) -> Coverage:
+    """A node is read if a scrape succeeded within the time that `recent` says."""
+    ready = [node.name for node in nodes.values() if node.ready]
+
+    def is_read(name: str) -> bool:
+        found = results.get(name)
+        return found is not None and found.read_at is not None and now - found.read_at <= recent
+
+    return Coverage(len(ready), tuple(sorted(name for name in ready if not is_read(name))))

@@ -1,0 +1,163 @@
+"""Names are resolved in threads of their own, so many at once, and who does not wait for one is not delayed by it."""
+
+import asyncio
+import contextlib
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from kubevouch.kubelet.io.names import NameResolver, Place
+from kubevouch.system_clock import SystemClock
+from tests.support.clocks import WoundClock
+
+
+class Resolver:
+    """The system's resolver, as far as a thread sees it: it blocks until it is let go, or says what the test says."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.let_go = threading.Event()
+        self.error: OSError | None = None
+        self.address = "192.0.2.1"
+
+    def __call__(self, host: str) -> list[Place]:
+        self.asked.append(host)
+        if host.startswith("slow"):
+            assert self.let_go.wait(60)
+        if self.error is not None:
+            raise self.error
+        return [(socket.AF_INET, (self.address, 0)), (socket.AF_INET6, ("2001:db8::1", 0, 0, 0))]
+
+
+@pytest.fixture
+def system() -> Iterator[Resolver]:
+    made = Resolver()
+    yield made
+    made.let_go.set()
+
+
+async def test_each_address_comes_with_the_port(system: Resolver) -> None:
+    found = await NameResolver(SystemClock(), look_up=system).places("n1", 10250)
+    assert found == [
+        (socket.AF_INET, ("192.0.2.1", 10250)),
+        (socket.AF_INET6, ("2001:db8::1", 10250, 0, 0)),
+    ]
+
+
+async def test_the_machines_own_resolver_is_asked() -> None:
+    found = await NameResolver(SystemClock()).places("localhost", 10250)
+    assert {place[0] for _, place in found} <= {"127.0.0.1", "::1"}
+    assert found
+    with pytest.raises(socket.gaierror):
+        await NameResolver(SystemClock()).places("no.such.name.invalid", 10250)
+    with pytest.raises(UnicodeError):
+        await NameResolver(SystemClock()).places("x" * 64 + ".example", 10250)
+
+
+async def test_asyncios_own_pool_may_be_full(system: Resolver) -> None:
+    loop = asyncio.get_running_loop()
+    full = [loop.run_in_executor(None, system.let_go.wait, 60) for _ in range(100)]
+    async with asyncio.timeout(30):
+        assert await NameResolver(SystemClock(), look_up=system).places("n1", 1)
+    system.let_go.set()
+    await asyncio.gather(*full)
+
+
+async def test_a_slow_name_ends_after_its_time_and_delays_no_other(system: Resolver) -> None:
+    names = NameResolver(SystemClock(), look_up=system, time_limit=0.05)
+    for _ in range(3):
+        with pytest.raises(socket.gaierror) as caught:
+            await names.places("slow", 1)
+        assert caught.value.errno == socket.EAI_AGAIN
+        assert await names.places("n1", 1)
+    # The first lookup still runs: a second one would wait as long.
+    assert system.asked.count("slow") == 1
+    system.let_go.set()
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(socket.gaierror):
+                assert await names.places("slow", 1)
+                break
+
+
+async def test_no_more_threads_than_allowed_wait_for_the_system(system: Resolver) -> None:
+    names = NameResolver(SystemClock(), look_up=system, at_once=3, time_limit=60)
+    before = threading.active_count()
+    asked = [asyncio.create_task(names.places(f"slow-{number}", 1)) for number in range(20)]
+    async with asyncio.timeout(30):
+        while len(system.asked) < 3:
+            await asyncio.sleep(0.001)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert len(system.asked) == 3
+    assert threading.active_count() - before <= 3
+    system.let_go.set()
+    assert len(await asyncio.gather(*asked)) == 20
+
+
+async def test_an_answer_is_used_for_a_while_and_longer_if_there_is_no_other(
+    system: Resolver,
+) -> None:
+    clock = WoundClock()
+    names = NameResolver(clock, look_up=system)
+
+    async def address() -> str:
+        [(_, place), _] = await names.places("n1", 1)
+        return str(place[0])
+
+    assert await address() == "192.0.2.1"
+    system.address = "192.0.2.2"
+    clock.wind(timedelta(seconds=29))
+    assert await address() == "192.0.2.1"
+    clock.wind(timedelta(seconds=1))
+    assert await address() == "192.0.2.2"
+    system.error = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    clock.wind(timedelta(seconds=599))
+    assert await address() == "192.0.2.2"
+    clock.wind(timedelta(seconds=1))
+    with pytest.raises(socket.gaierror):
+        await address()
+
+
+async def test_what_is_gone_is_gone_at_once(system: Resolver) -> None:
+    clock = WoundClock()
+    names = NameResolver(clock, look_up=system)
+    await names.places("n1", 1)
+    system.error = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    clock.wind(timedelta(seconds=30))
+    with pytest.raises(socket.gaierror, match="not known"):
+        await names.places("n1", 1)
+
+
+async def test_what_is_forgotten_is_asked_anew(system: Resolver) -> None:
+    names = NameResolver(WoundClock(), look_up=system)
+    await names.places("n1", 1)
+    names.forget("n1")
+    await names.places("n1", 1)
+    assert system.asked == ["n1", "n1"]
+
+
+def test_a_process_ends_although_a_resolver_does_not_answer() -> None:
+    program = """
+import asyncio, socket, threading
+from kubevouch.kubelet.io.names import NameResolver
+from kubevouch.system_clock import SystemClock
+
+async def main():
+    names = NameResolver(SystemClock(), look_up=lambda _: threading.Event().wait(), time_limit=0.01)
+    try:
+        await names.places("n1", 1)
+    except socket.gaierror:
+        print("in vain")
+
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, timeout=60, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "in vain\n", "")

@@ -1,0 +1,84 @@
+"""All nodes share a TLS context, and nothing that one of them proved counts for another, or for itself the next time."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+
+import pytest
+
+from kubevouch.kubelet.dial_result import Target
+from kubevouch.kubelet.io.fetch import FetchFailed, KubeletClient
+from kubevouch.kubelet.io.names import NameResolver
+from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
+from kubevouch.system_clock import SystemClock
+from kubevouch.tls.io import IdentityRefused
+from tests.support.authority import Authority
+from tests.support.contexts import server_context
+from tests.support.scripted.kubelet import ScriptedKubelet, Serve
+
+ADDRESS = "127.0.0.1"
+PATH = "/metrics/resource"
+TOKEN = "Bearer the-token-of-metrics-server"
+
+
+def client(trust: KubeletTrust, running: ScriptedKubelet, node: str) -> KubeletClient:
+    target = Target(ADDRESS, node, running.port)
+    return KubeletClient(target, trust, clock=SystemClock(), names=NameResolver(SystemClock()))
+
+
+async def page(asked: KubeletClient) -> bytes:
+    with contextlib.closing(asked):
+        return await asked.page(PATH, TOKEN, timeout=30, most=1024)
+
+
+async def test_each_connection_is_verified_for_its_own_node(authority: Authority) -> None:
+    """Also between connections to the very same port, whose server would go on with an earlier session."""
+    trust = KubeletTrust(KubeletRoots(authority.pem))
+    serve = Serve(server_context(authority.serving(ADDRESS, node="n1")), {PATH: (200, b"a page")})
+    async with ScriptedKubelet(serve, SystemClock()) as running:
+        for _ in range(3):
+            assert await page(client(trust, running, "n1")) == b"a page"
+            with pytest.raises(FetchFailed, match="belongs to node n1, not to node n2"):
+                await page(client(trust, running, "n2"))
+        assert len(running.seen) == 6
+        assert running.sent.count(b"Bearer") == 3
+        assert [bool(each.sent) for each in running.seen] == [True, False] * 3
+        assert not any(each.resumed for each in running.seen)
+
+
+async def test_the_server_of_this_test_would_resume_a_session(authority: Authority) -> None:
+    """Without that, the test above would show nothing."""
+    serve = Serve(server_context(authority.serving(ADDRESS, node="n1")), {PATH: (200, b"a page")})
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=authority.pem.decode())
+
+    def ask(session: ssl.SSLSession | None, port: int) -> ssl.SSLSession | None:
+        with (
+            socket.create_connection((ADDRESS, port)) as plain,
+            context.wrap_socket(plain, server_hostname=ADDRESS, session=session) as tls,
+        ):
+            tls.sendall(b"GET /metrics/resource HTTP/1.1\r\n\r\n")
+            assert tls.recv(1024)
+            return tls.session
+
+    async with ScriptedKubelet(serve, SystemClock()) as running:
+        session = await asyncio.to_thread(ask, None, running.port)
+        await asyncio.to_thread(ask, session, running.port)
+        assert [each.resumed for each in running.seen] == [False, True]
+
+
+def test_a_connection_that_nobody_said_a_node_for_is_refused(authority: Authority) -> None:
+    trust = KubeletTrust(KubeletRoots(authority.pem))
+    server = server_context(authority.serving(ADDRESS, node="n1"))
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = trust.verifying.wrap_bio(to_client, to_server, server_hostname=ADDRESS)
+    theirs = server.wrap_bio(to_server, to_client, server_side=True)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        ours.do_handshake()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        theirs.do_handshake()
+    with pytest.raises(IdentityRefused, match="without saying who its peer must be"):
+        ours.do_handshake()
+    with pytest.raises(IdentityRefused):
+        ours.write(b"GET / HTTP/1.1\r\n")

@@ -1,0 +1,82 @@
+"""How many of the ready nodes are read, and what of a node's results is news."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from kubevouch.metrics.fleet import FleetNode
+from kubevouch.metrics.results import Coverage, Reached, ScrapeResult, coverage_of
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+READ = ScrapeResult("", "", NOW, NOW, NOW, Reached("10.0.0.5"))
+FAILED = ScrapeResult("deadline", "late", NOW, NOW, None, Reached("10.0.0.5"))
+
+
+def node(name: str, *, ready: bool = True) -> FleetNode:
+    return FleetNode(name, {}, "10.0.0.5", 10250, "/metrics/resource", ready=ready)
+
+
+def test_what_was_read_not_long_ago_counts_whatever_came_since() -> None:
+    nodes = {
+        "read": node("read"),
+        "failed-since": node("failed-since"),
+        "failed-for-long": node("failed-for-long"),
+        "never": node("never"),
+        "new": node("new"),
+        "not-ready": node("not-ready", ready=False),
+    }
+    results = {
+        "read": READ,
+        "failed-since": FAILED.after(msgspec.structs.replace(READ, read_at=NOW - 45 * SECOND)),
+        "failed-for-long": FAILED.after(msgspec.structs.replace(READ, read_at=NOW - 46 * SECOND)),
+        "never": FAILED,
+        "not-ready": FAILED,
+        "gone": READ,
+    }
+    found = coverage_of(nodes, results, now=NOW, recent=45 * SECOND)
+    assert found == Coverage(5, ("failed-for-long", "never", "new"))
+    assert found.share == 0.4
+
+
+def test_without_a_ready_node_nothing_is_missing() -> None:
+    assert coverage_of({"n": node("n", ready=False)}, {}, now=NOW, recent=SECOND).share == 1.0
+
+
+def test_ten_names_are_enough() -> None:
+    names = tuple(f"n{number}" for number in range(12))
+    assert Coverage(12, names).unread_named.endswith("n9 and 2 more")
+    assert Coverage(12, names[:10]).unread_named.endswith(", n9")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "is_news"),
+    [
+        (None, READ, False),
+        (None, FAILED, True),
+        (READ, READ, False),
+        (READ, FAILED, True),
+        (FAILED, READ, True),
+        (FAILED, msgspec.structs.replace(FAILED, text="as late, in other words"), False),
+        (FAILED, msgspec.structs.replace(FAILED, reason="refused"), True),
+        (FAILED, msgspec.structs.replace(FAILED, reached=Reached("10.0.0.6")), False),
+        (READ, msgspec.structs.replace(READ, reached=Reached("10.0.0.6", "because")), True),
+        (None, msgspec.structs.replace(READ, reached=Reached("10.0.0.6", "because")), True),
+        (READ, msgspec.structs.replace(READ, reached=Reached("10.0.0.5", doubt="x509")), True),
+        (
+            msgspec.structs.replace(READ, reached=Reached("10.0.0.5", doubt="x509: at 12:00")),
+            msgspec.structs.replace(READ, reached=Reached("10.0.0.5", doubt="x509: at 12:01")),
+            False,
+        ),
+    ],
+)
+def test_what_is_news(before: ScrapeResult | None, now: ScrapeResult, *, is_news: bool) -> None:
+    assert now.differs(before) is is_news
+
+
+def test_a_result_knows_since_when_it_is_so() -> None:
+    first = msgspec.structs.replace(FAILED, since=NOW - 30 * SECOND)
+    assert FAILED.after(first).since == NOW - 30 * SECOND
+    assert msgspec.structs.replace(FAILED, reason="refused").after(first).since == NOW
+    assert FAILED.after(READ).read_at == NOW

@@ -1,0 +1,161 @@
+"""A certificate need not cover the address that is preferred: another one of the node's is used, and must prove as much."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from kubevouch.kubelet.io.names import Place
+from kubevouch.metrics.fleet import KubeletAddressing
+from kubevouch.metrics.scraper import ScrapeSettings
+from tests.metrics.conftest import PATH, Cluster
+from tests.support.scripted.kubelet import Serve
+
+BOTH = KubeletAddressing(address_types=("InternalIP", "ExternalIP"), use_status_port=True)
+ADDRESSES = {"InternalIP": "127.0.0.2", "ExternalIP": "127.0.0.1"}
+
+
+async def test_an_address_that_the_certificate_covers_is_used_and_told_of(cluster: Cluster) -> None:
+    running = await cluster.add("n1", host="0.0.0.0", addresses=ADDRESSES)
+    async with cluster.collecting(addressing=BOTH) as collector:
+        for _ in range(3):
+            assert await cluster.round() == {"n1": None}
+        assert collector.store.node("n1") is not None
+        result = collector.results["n1"]
+        assert result.reached.address == "127.0.0.1"
+        assert result.reached.instead == (
+            f'Get "https://127.0.0.2:{running.port}/metrics/resource": tls: failed to verify certificate: '
+            "x509: certificate is valid for 127.0.0.1, ::1, not 127.0.0.2"
+        )
+        [(name, before, now)] = cluster.heard.changes
+        assert (name, before, now.reached) == ("n1", None, result.reached)
+    # Looked at, and looked at again for its reason, at the preferred one; then one connection for all scrapes.
+    assert [bool(each.sent) for each in running.seen] == [False, False, True]
+    assert running.sent.count(b"Host: 127.0.0.1:") == 3
+
+
+async def test_the_preferred_address_is_used_again_once_it_is_covered(cluster: Cluster) -> None:
+    running = await cluster.add("n1", host="0.0.0.0", addresses=ADDRESSES)
+    async with cluster.collecting(addressing=BOTH) as collector:
+        await cluster.round()
+        assert collector.results["n1"].reached.address == "127.0.0.1"
+        running.behaviour = cluster.serve("n1", "127.0.0.1", "127.0.0.2")
+        await cluster.round(seconds=600)
+        assert collector.results["n1"].reached.address == "127.0.0.2"
+        assert collector.results["n1"].reached.instead == ""
+
+
+async def test_who_answers_at_the_other_address_must_be_the_node_too(cluster: Cluster) -> None:
+    """The Node says which addresses it has, and whatever it says proves nothing."""
+    wrong = await cluster.add("n1", cluster.serve("n1", "127.0.0.1"), host="127.0.0.2")
+    stranger = await cluster.add("n2", cluster.serve("n2", "127.0.0.1"), port=wrong.port)
+
+    def claims(thing: dict[str, object]) -> dict[str, object]:
+        return {**thing, "status": cluster._node("n1", wrong, addresses=ADDRESSES)["status"]}
+
+    cluster.change_node("n1", claims)
+    async with cluster.collecting(addressing=BOTH) as collector:
+        await cluster.round("n1", "n2")
+        failure = collector.store.failure("n1")
+        assert failure is not None
+        assert failure.reason == "address-not-covered"
+        assert "valid for 127.0.0.1, not 127.0.0.2" in failure.text
+        assert collector.store.failure("n2") is None
+    assert wrong.sent == b""
+    assert stranger.sent.count(b"GET ") == 1
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        {"InternalIP": "127.0.0.2", "ExternalIP": "127.0.0.3"},
+        {"InternalIP": "127.0.0.2", "InternalDNS": "127.0.0.1"},
+    ],
+    ids=["not covered either", "not of a preferred type"],
+)
+async def test_no_other_address_is_dialled(cluster: Cluster, addresses: dict[str, str]) -> None:
+    running = await cluster.add("n1", host="0.0.0.0", addresses=addresses)
+    async with cluster.collecting(addressing=BOTH) as collector:
+        await cluster.round()
+        failure = collector.store.failure("n1")
+        assert failure is not None
+        assert "not 127.0.0.2" in failure.text
+    assert len(running.seen) == 2
+    assert running.sent == b""
+
+
+async def test_a_certificate_that_is_not_trusted_is_not_tried_elsewhere(cluster: Cluster) -> None:
+    other = cluster.stranger("n1", "127.0.0.1")
+    running = await cluster.add("n1", other, host="0.0.0.0", addresses=ADDRESSES)
+    async with cluster.collecting(addressing=BOTH):
+        await cluster.round()
+    assert len(running.seen) == 2
+    assert running.sent == b""
+
+
+NAMES = KubeletAddressing(address_types=("Hostname", "InternalIP"), use_status_port=True)
+
+
+def no_such_host(_: str) -> Sequence[Place]:
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+async def test_an_address_is_used_where_the_name_is_unknown(cluster: Cluster) -> None:
+    addresses = {"Hostname": "n1.example", "InternalIP": "127.0.0.1"}
+    running = await cluster.add("n1", addresses=addresses)
+    async with cluster.collecting(addressing=NAMES, look_up=no_such_host) as collector:
+        assert await cluster.round() == {"n1": None}
+        reached = collector.results["n1"].reached
+        assert reached.address == "127.0.0.1"
+        assert reached.instead.endswith("dial tcp: lookup n1.example: no such host")
+    assert running.sent.count(b"GET ") == 1
+
+
+async def test_names_that_resolve_slowly_delay_their_own_nodes_only(cluster: Cluster) -> None:
+    """And a name that was resolved before goes on to be used."""
+    let_go, asked = threading.Event(), []
+
+    def look_up(host: str) -> Sequence[Place]:
+        asked.append(host)
+        if host.startswith("slow") or len(asked) > 50:
+            assert let_go.wait(60)
+        return [(socket.AF_INET, ("127.0.0.1", 0))]
+
+    slow = [f"slow-{number}" for number in range(40)]
+    for name in slow:
+        await cluster.add(name, addresses={"Hostname": f"{name}.example"})
+    by_name = cluster.serve("named", "named.example")
+    await cluster.add("named", by_name, addresses={"Hostname": "named.example"})
+    await cluster.add("addressed")
+    settings = ScrapeSettings(timeout=0.3)
+    with contextlib.ExitStack() as stack:
+        stack.callback(let_go.set)
+        async with cluster.collecting(
+            settings=settings, addressing=NAMES, look_up=look_up
+        ) as collector:
+            for _ in range(3):
+                await cluster.round("addressed")
+            assert collector.store.failure("addressed") is None
+            assert collector.store.node("addressed") is not None
+            await cluster.heard.until(lambda: len(collector.results) == 42)
+            assert {collector.results[name].reason for name in slow} <= {"deadline", "name-unknown"}
+            # No more than so many threads wait for the resolver, whatever else wants one.
+            assert sum(each.name.startswith("resolve slow") for each in threading.enumerate()) <= 32
+
+
+async def test_the_path_and_port_are_the_same_at_the_other_address(cluster: Cluster) -> None:
+    serve = cluster.serve("n1")
+    annotations = {"metrics.k8s.io/resource-metrics-path": "/elsewhere"}
+    answers = {"/elsewhere": (200, serve.answers.get(PATH)[1])}  # type: ignore[index]
+    running = await cluster.add(
+        "n1",
+        Serve(serve.context, answers),
+        host="0.0.0.0",
+        addresses=ADDRESSES,
+        annotations=annotations,
+    )
+    async with cluster.collecting(addressing=BOTH):
+        assert await cluster.round() == {"n1": None}
+    assert b"GET /elsewhere HTTP/1.1\r\nHost: 127.0.0.1:" in running.sent

@@ -1,0 +1,236 @@
+"""What a kubelet gets that cannot be verified: nothing; a question without a credential; or what an operator signed for.
+
+The judge is what the kubelet received.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from kubevouch.kube.io.credentials import FileCredentials
+from kubevouch.kube.kubeconfig import User
+from kubevouch.metrics.collector import Collector
+from kubevouch.metrics.fleet import KubeletAddressing
+from kubevouch.metrics.scraper import ScrapeSettings
+from tests.metrics.conftest import ADDRESS, PATH, Cluster
+from tests.support.contexts import server_context
+from tests.support.scripted.kubelet import SILENCE, Serve
+
+EVERYWHERE = ScrapeSettings(insecure_everywhere=True)
+UNTRUSTED = "tls: failed to verify certificate: x509: certificate signed by unknown authority"
+
+
+def failure_of(collector: Collector, name: str) -> tuple[str, str]:
+    failure = collector.store.failure(name)
+    assert failure is not None
+    return failure.reason, failure.text
+
+
+def client_certificate(cluster: Cluster, folder: Path) -> FileCredentials:
+    pair = cluster.authority.client("metrics-server")
+    (folder / "client.crt").write_bytes(pair.chain)
+    (folder / "client.key").write_bytes(pair.key)
+    user = User(
+        where="--kubelet-client-certificate",
+        client_certificate=str(folder / "client.crt"),
+        client_key=str(folder / "client.key"),
+    )
+    return FileCredentials(user, cluster.clock)
+
+
+async def test_an_unverified_kubelet_is_asked_without_a_token(cluster: Cluster) -> None:
+    stranger = await cluster.add("n1", cluster.stranger("n1"))
+    good = await cluster.add("n2")
+    async with cluster.collecting(settings=EVERYWHERE) as collector:
+        for _ in range(2):
+            await cluster.round()
+        reason, text = failure_of(collector, "n1")
+        assert reason == "unknown-authority"
+        assert text == (
+            f'Get "https://127.0.0.1:{stranger.port}/metrics/resource": {UNTRUSTED}; '
+            'asked without a token, it answered "401 Scripted": `kubevouch fix` gets it a certificate'
+        )
+        assert collector.store.node("n2") is not None
+        assert collector.results["n1"].reached.doubt.endswith(UNTRUSTED)
+        assert collector.results["n1"].reached.credential == ""
+    assert stranger.sent.count(b"GET /metrics/resource ") == 2
+    assert b"Authorization" not in stranger.sent
+    assert b"token" not in stranger.sent
+    assert good.sent.count(b"Authorization: Bearer first-token\r\n") == 2
+
+
+async def test_a_page_that_anybody_may_read_is_read(cluster: Cluster) -> None:
+    """With --kubelet-insecure-tls: a kubelet with anonymous authentication on."""
+    open_to_all = cluster.stranger("n1")
+    running = await cluster.add("n1", Serve(open_to_all.context, open_to_all.answers))
+    async with cluster.collecting(settings=EVERYWHERE) as collector:
+        for _ in range(2):
+            assert await cluster.round() == {"n1": None}
+        assert collector.store.node("n1") is not None
+        assert collector.results["n1"].reached.doubt
+        assert len(cluster.heard.changes) == 1
+    assert b"Authorization" not in running.sent
+
+
+@pytest.mark.parametrize("who", ["another node", "nobody's kubelet"])
+async def test_an_impostor_gets_no_token_either(cluster: Cluster, who: str) -> None:
+    if who == "another node":
+        behaviour = Serve(cluster.serve("n2").context, {PATH: (401, b"Unauthorized")})
+    else:
+        pair = cluster.authority.serving(ADDRESS)
+        behaviour = Serve(server_context(pair), {PATH: (401, b"Unauthorized")})
+    running = await cluster.add("n1", behaviour)
+    async with cluster.collecting(settings=EVERYWHERE) as collector:
+        await cluster.round()
+        reason, text = failure_of(collector, "n1")
+        assert reason == "wrong-identity"
+        assert "not to node n1; asked without a token" in text
+    assert running.sent.count(b"GET ") == 1
+    assert b"Authorization" not in running.sent
+
+
+async def test_without_the_flag_it_gets_nothing(cluster: Cluster) -> None:
+    running = await cluster.add("n1", cluster.stranger("n1"))
+    async with cluster.collecting() as collector:
+        await cluster.round()
+        assert failure_of(collector, "n1")[1].endswith(UNTRUSTED)
+        assert collector.held_back == ""
+    assert running.sent == b""
+
+
+async def test_the_server_is_held_back_until_every_ready_node_was_read_once(
+    cluster: Cluster,
+) -> None:
+    running = await cluster.add("n1", cluster.stranger("n1"))
+    await cluster.add("n2")
+    async with cluster.collecting(settings=EVERYWHERE) as collector:
+        assert collector.held_back
+        for _ in range(2):
+            await cluster.round()
+        assert collector.held_back == (
+            "ready nodes that are not read: n1; `kubevouch fix` gets kubelets certificates"
+        )
+        assert (collector.coverage.ready, collector.coverage.unread) == (2, ("n1",))
+        assert collector.coverage.share == 0.5
+        # The node is fixed: its kubelet starts again, with a certificate.
+        running.behaviour = cluster.serve("n1")
+        running.cut()
+        await cluster.round()
+        assert collector.held_back == ""
+        assert collector.results["n1"].reached.doubt == ""
+        assert running.sent.endswith(b"Authorization: Bearer first-token\r\n\r\n")
+        # A node that joins, or one that is lost, does not take the metrics of the others away again.
+        await cluster.add("n3", SILENCE)
+        await cluster.heard.until(lambda: "n3" in collector.fleet.nodes)
+        assert collector.coverage.unread == ("n3",)
+        assert collector.held_back == ""
+
+
+async def test_a_node_that_is_not_ready_holds_nothing_back(cluster: Cluster) -> None:
+    await cluster.add("n1")
+    await cluster.add("n2", SILENCE)
+
+    def lost(thing: dict[str, object]) -> dict[str, object]:
+        status = thing["status"]
+        assert isinstance(status, dict)
+        return {
+            **thing,
+            "status": {**status, "conditions": [{"type": "Ready", "status": "Unknown"}]},
+        }
+
+    cluster.change_node("n2", lost)
+    async with cluster.collecting(settings=EVERYWHERE) as collector:
+        await cluster.round("n1")
+        assert collector.held_back == ""
+
+
+async def test_a_kubelet_is_verified_anew_after_a_minute(cluster: Cluster) -> None:
+    running = await cluster.add("n1", cluster.stranger("n1"))
+    async with cluster.collecting(settings=EVERYWHERE) as collector:
+        await cluster.round()
+        # Its certificate is replaced without a start: the open connection knows nothing of that.
+        running.behaviour = cluster.serve("n1")
+        await cluster.round()
+        assert failure_of(collector, "n1")[0] == "unknown-authority"
+        await cluster.round(seconds=60)
+        assert collector.store.failure("n1") is None
+    assert running.sent.count(b"Authorization: ") == 1
+
+
+async def test_a_node_that_an_operator_signed_for_gets_the_token(cluster: Cluster) -> None:
+    signed_for = await cluster.add("n1", cluster.stranger("n1"))
+    other = await cluster.add("n2", cluster.stranger("n2"))
+    settings = ScrapeSettings(insecure_nodes=frozenset({"n1"}))
+    async with cluster.collecting(settings=settings) as collector:
+        for _ in range(2):
+            await cluster.round()
+        assert collector.store.node("n1") is not None
+        reached = collector.results["n1"].reached
+        assert (reached.credential, bool(reached.doubt)) == ("token", True)
+        [told] = [now for name, _, now in cluster.heard.changes if name == "n1"]
+        assert told.reached == reached
+        assert failure_of(collector, "n2")[1].endswith(UNTRUSTED)
+    assert signed_for.sent.count(b"Authorization: Bearer first-token\r\n") == 2
+    assert other.sent == b""
+
+
+async def test_with_a_client_certificate_no_token_goes_to_whom_is_not_verified(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    signed_for = await cluster.add("n1", cluster.stranger("n1"))
+    other = await cluster.add("n2", cluster.stranger("n2"))
+    verified = await cluster.add("n3", cluster.serve("n3"))
+    settings = ScrapeSettings(insecure_nodes=frozenset({"n1"}), insecure_everywhere=True)
+    certificate = client_certificate(cluster, tmp_path)
+    async with cluster.collecting(settings=settings, certificate=certificate) as collector:
+        for _ in range(2):
+            await cluster.round()
+        assert collector.store.node("n1") is not None
+        assert collector.results["n1"].reached.credential == "client certificate"
+        assert collector.store.node("n2") is None
+        assert collector.store.node("n3") is not None
+    assert any(each.client_certificate for each in signed_for.seen)
+    assert b"Authorization" not in signed_for.sent
+    assert not any(each.client_certificate for each in other.seen)
+    assert b"Authorization" not in other.sent
+    assert verified.sent.count(b"Authorization: Bearer first-token\r\n") == 2
+
+
+async def test_a_node_that_is_verified_gets_what_it_always_gets(cluster: Cluster) -> None:
+    running = await cluster.add("n1")
+    settings = ScrapeSettings(insecure_nodes=frozenset({"n1"}), insecure_everywhere=True)
+    async with cluster.collecting(settings=settings) as collector:
+        await cluster.round()
+        assert collector.results["n1"].reached.doubt == ""
+        assert cluster.heard.changes == []
+    assert len(running.seen) == 1
+
+
+async def test_a_new_client_certificate_is_presented_once_it_lies_in_its_file(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    running = await cluster.add("n1", cluster.stranger("n1"))
+    settings = ScrapeSettings(insecure_nodes=frozenset({"n1"}))
+    certificate = client_certificate(cluster, tmp_path)
+    async with cluster.collecting(settings=settings, certificate=certificate):
+        await cluster.round()
+        client_certificate(cluster, tmp_path)
+        await cluster.round(seconds=60)
+    presented = [each.client_certificate for each in running.seen if each.client_certificate]
+    assert len(set(presented)) == 2
+
+
+async def test_a_kubelet_that_can_be_verified_at_another_address_is(cluster: Cluster) -> None:
+    addresses = {"InternalIP": "127.0.0.2", "ExternalIP": ADDRESS}
+    addressing = KubeletAddressing(address_types=("InternalIP", "ExternalIP"), use_status_port=True)
+    good = await cluster.add("n1", host="0.0.0.0", addresses=addresses)
+    bad = await cluster.add("n2", cluster.stranger("n2"), host="0.0.0.0", addresses=addresses)
+    async with cluster.collecting(settings=EVERYWHERE, addressing=addressing) as collector:
+        for _ in range(2):
+            await cluster.round()
+        assert collector.results["n1"].reached.doubt == ""
+        assert collector.results["n1"].reached.address == ADDRESS
+        assert collector.results["n2"].reached.address == "127.0.0.2"
+    assert good.sent.count(b"Authorization: ") == good.sent.count(b"GET ") == 2
+    assert bad.sent.count(b"GET ") == 2
+    assert b"Authorization" not in bad.sent
