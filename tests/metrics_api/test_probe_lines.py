@@ -42,6 +42,7 @@ async def asked(
         FixedFleet(synced=other.get("synced", True)),
         clock,
         last_round=lambda: AT - timedelta(seconds=late),
+        held_back=lambda: "n1 is not read" if other.get("held_back") else "",
         resolution=15.0,
         stopping=lambda: other.get("stopping", False),
     )
@@ -109,3 +110,11 @@ async def test_the_index_is_at_the_root(path: str, code: int) -> None:
     answer = await index.answer(HttpRequest("POST", path))
     assert answer.code == code
     assert "/livez" in json.loads(answer.body)["paths"]
+
+
+async def test_a_server_that_is_held_back_is_alive_and_not_ready() -> None:
+    """While --kubelet-insecure-tls is set and ready nodes are not read."""
+    answer = await asked("/readyz", held_back=True)
+    assert answer.code == 500
+    assert b"[-]metric-storage-ready failed: reason withheld\n" in answer.body
+    assert (await asked("/livez", held_back=True)).code == 200
