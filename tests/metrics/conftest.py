@@ -263,4 +263,5 @@ def authority() -> Authority:
 @pytest.fixture
 async def cluster(authority: Authority, tmp_path: Path) -> AsyncIterator[Cluster]:
     async with api_server(authority) as server, Cluster(server, authority, tmp_path) as made:
+        server.prints_tables = True
         yield made

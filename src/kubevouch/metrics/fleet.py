@@ -1,8 +1,8 @@
 """The nodes and running pods of a cluster: what the scraper dials, and the names and labels of the metrics API.
 
 Both are watched (kube/io/watch). Only running pods are listed, as by metrics-server's informer (pkg/server/config.go:
-field selector status.phase=Running). That informer reads metadata only; we also read the pod's node, so that a
-kubelet can report its own pods only.
+field selector status.phase=Running). Both servers read metadata only, but here the name of the pod's node belongs to
+it, so that a kubelet can report its own pods only: pods are read as rows of a Table.
 """
 
 import asyncio
@@ -16,6 +16,8 @@ from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch import Deleted, Synced, Upserted, Watch
 from kubevouch.kube.resources import NODES, PODS, Narrow, Node, Object, Resource
+from kubevouch.kube.resources.meta import Metadata
+from kubevouch.kube.tables import RowForm
 from kubevouch.metrics.running_pods import RunningPod, RunningPods
 from kubevouch.metrics.texts import SharedTexts
 
@@ -34,7 +36,13 @@ class _PlacedPod(Object, frozen=True, kw_only=True):
     spec: _Placed = _Placed()
 
 
+def _placed(metadata: Metadata, node: str) -> _PlacedPod:
+    return _PlacedPod(metadata=metadata, spec=_Placed(node_name=node))
+
+
 _PODS: Final = Resource("", "v1", PODS.plural, PODS.kind, _PlacedPod, namespaced=True)
+# kubectl's column of `get pods -o wide` (pkg/printers/internalversion/printers.go).
+_ROWS: Final = RowForm(_PlacedPod, "Node", _placed)
 
 
 class FleetNode(msgspec.Struct, frozen=True):
@@ -157,6 +165,7 @@ class WatchedFleet:
             rng=rng,
             report=lambda error: report("pods", error),
             field_selector="status.phase=Running",
+            rows=_ROWS,
         )
 
     @property

@@ -5,7 +5,7 @@ kept as it comes: the lab's `Resources` would refuse or complete the odd, old an
 here, and its identity would want certificates and roles where a test says a word.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from kubevouch_lab.apiserver import accept, listing, status
 from kubevouch_lab.apiserver import request as requests
 from kubevouch_lab.apiserver.forms import Form
 from kubevouch_lab.apiserver.patches import json_patched, merge_patched
+from kubevouch_lab.apiserver.tables.table import table_for
 from kubevouch_lab.apiserver.watching import Stream, stream
 from kubevouch_lab.objects import Object
 from tests.support.scripted.approvals import decided
@@ -79,6 +80,8 @@ class Answers:
         self.store = Store(clock)
         self.tokens: dict[str, str] | None = None
         self.authorize: Authorize = everything
+        self.prints_tables = False
+        """Whether it prints Tables for who asks for them; else it sends the objects, which such a client takes, too."""
         self.logs: dict[tuple[str, str, str], str] = {}
         self.version: Object = {"major": "1", "minor": "36", "gitVersion": "v1.36.3"}
 
@@ -151,9 +154,49 @@ class Answers:
         form = Form(wanted.kind, wanted.kind)
         page = listing.page(self.store.kept, form, wanted.namespace, request.query)
         body = page.body(wanted.kind)
+        printed = self._printed(wanted, request)
+        if printed is not None:
+            return _json(printed(page.items, page.metadata()))
         if accept.wanted(request.headers.get("Accept", "")).form == "PartialObjectMetadataList":
             body |= {"items": [{"metadata": each["metadata"]} for each in body["items"]]}
         return _json(body)
+
+    def formed(self, request: Seen) -> Callable[[Object], Object]:
+        """In which form the objects of a watch are sent: of a Table only the first has its columns described."""
+        wanted = asked(request)
+        printed = self._printed(wanted, request) if wanted is not None else None
+        if printed is None:
+            return lambda thing: thing
+        first = True
+
+        def row(thing: Object) -> Object:
+            nonlocal first
+            if thing.get("kind") == "Status":
+                return thing
+            version = {"resourceVersion": thing["metadata"]["resourceVersion"]}
+            shown = printed([thing], version, headers=first)
+            first = False
+            return shown
+
+        return row
+
+    def _printed(self, wanted: Asked, request: Seen) -> "Callable[..., Object] | None":
+        """Prints objects as a Table, as the lab does; None if that is not asked for."""
+        form = accept.wanted(request.headers.get("Accept", "")).form
+        if form != "Table" or not self.prints_tables:
+            return None
+
+        def table(things: Sequence[Object], metadata: Object, *, headers: bool = True) -> Object:
+            return table_for(
+                wanted.kind,
+                things,
+                list_metadata=metadata,
+                include_object="Metadata",
+                now=self._clock.now(),
+                headers=headers,
+            )
+
+        return table
 
     def _create(self, wanted: Asked, request: Seen) -> Answer:
         return _json(self.store.create(wanted.kind, _decoded(request), wanted.namespace), 201)

@@ -77,7 +77,7 @@ class ScriptedApiServer(Answers):
             if play is not None:
                 return await play(request)
             if (watching := self.watching(looked)) is not None:
-                return await self.watches.serve(request, watching)
+                return await self.watches.serve(request, watching, self.formed(looked))
             return self._response(self.answer(looked))
         except StatusError as error:
             return self._response(refusal(error))

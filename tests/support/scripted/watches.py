@@ -13,13 +13,17 @@ from aiohttp import web
 
 from kubevouch_lab.apiserver.status import StatusError, expired
 from kubevouch_lab.apiserver.watching import Event, Stream
+from kubevouch_lab.objects import Object
 
 
 class _Open:
     """One answer that goes on."""
 
-    def __init__(self, request: web.Request, stream: Stream) -> None:
+    def __init__(
+        self, request: web.Request, stream: Stream, formed: Callable[[Object], Object]
+    ) -> None:
         self.request = request
+        self.formed = formed
         self.stream = stream
         self.response = _lines()
         self.stirred = asyncio.Event()
@@ -59,15 +63,20 @@ class Watches:
             if watch.request.transport is not None:
                 watch.request.transport.close()
 
-    async def serve(self, request: web.Request, opened: Callable[[], Stream]) -> web.StreamResponse:
-        """One watch, until its time is over or the client leaves."""
+    async def serve(
+        self,
+        request: web.Request,
+        opened: Callable[[], Stream],
+        formed: Callable[[Object], Object],
+    ) -> web.StreamResponse:
+        """One watch, until its time is over or the client leaves. formed: the form in which an object is sent."""
         try:
             stream = opened()
         except StatusError as error:
             if error.code != 410 or not self.gone_as_event:
                 raise
             return await _refused(request, error)
-        watch = _Open(request, stream)
+        watch = _Open(request, stream, formed)
         self._open.add(watch)
         try:
             await watch.response.prepare(request)
@@ -88,7 +97,7 @@ async def _follow(watch: _Open) -> None:
                 return await _send(watch.response, Event("ERROR", expired().body()))
             await asyncio.wait((following, marked), return_when=asyncio.FIRST_COMPLETED)
             if following.done():
-                await _send(watch.response, following.result())
+                await _tell(watch, following.result())
                 following = asyncio.ensure_future(anext(watch.stream))
                 await asyncio.sleep(0)  # what has happened already goes before a bookmark
                 continue
@@ -98,10 +107,14 @@ async def _follow(watch: _Open) -> None:
             watch.bookmark = False
             marked = asyncio.ensure_future(watch.stirred.wait())
             if watch.request.query.get("allowWatchBookmarks") in ("true", "1"):
-                await _send(watch.response, watch.stream.bookmark())
+                await _tell(watch, watch.stream.bookmark())
     finally:
         following.cancel()
         marked.cancel()
+
+
+async def _tell(watch: _Open, event: Event) -> None:
+    await _send(watch.response, Event(event.type, watch.formed(event.object)))
 
 
 async def _refused(request: web.Request, error: StatusError) -> web.StreamResponse:

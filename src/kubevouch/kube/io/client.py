@@ -26,6 +26,7 @@ from kubevouch.kube.resources import (
 )
 from kubevouch.kube.resources.meta import VersionOnly
 from kubevouch.kube.resources.reviews import ReviewStatus
+from kubevouch.kube.tables import AS_TABLE, METADATA_ONLY, RowForm, RowReader
 
 T = TypeVar("T")
 ObjectT = TypeVar("ObjectT", bound=Object)
@@ -66,11 +67,13 @@ class ApiClient(HttpClient):
         label_selector: str = "",
         field_selector: str = "",
         only_metadata: bool = False,
+        rows: RowForm[Any] | None = None,
         objects: int = PAGE,
     ) -> AsyncIterator[Listed[T]]:
         """A list, page by page. If a later page raises Gone, list again from the start. objects: of a page; 0: all in one.
 
-        only_metadata: nothing else of an object is asked for, such as what a Secret holds.
+        only_metadata: nothing else of an object is asked for, such as what a Secret holds. rows: how objects of `kind` are
+        read as rows of a Table.
 
         A page with more bytes than are read is asked for again with fewer objects: whoever may create large objects must
         not be able to keep others from reading the list.
@@ -82,16 +85,26 @@ class ApiClient(HttpClient):
         if field_selector:
             query["fieldSelector"] = field_selector
         limits = replace(self._limits, body=min(self._limits.body, _MOST_PAGE_BYTES))
+        if rows is not None:
+            query |= METADATA_ONLY
+        reader = RowReader(rows) if rows is not None else None
         for _ in range(_MOST_PAGES):
             try:
-                page = await self.read(
-                    list_of(kind),
-                    "GET",
-                    path,
-                    query=query,
-                    limits=limits,
-                    accept=_METADATA if only_metadata else APPLICATION_JSON,
-                )
+                page: Listed[T]
+                if reader is not None:
+                    answer = await self.request(
+                        "GET", path, query=query, limits=limits, accept=AS_TABLE
+                    )
+                    page = reader.page(self.json_of(answer), f"{self.access.server}{path}")
+                else:
+                    page = await self.read(
+                        list_of(kind),
+                        "GET",
+                        path,
+                        query=query,
+                        limits=limits,
+                        accept=_METADATA if only_metadata else APPLICATION_JSON,
+                    )
             except ResponseTooLarge:
                 if objects == 1:
                     raise

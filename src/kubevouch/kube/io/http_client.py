@@ -179,12 +179,21 @@ class HttpClient:
             accept=accept,
             limits=limits,
         )
+        return decoded(self.json_of(answer), kind, f"{self.access.server}{path}")
+
+    def json_of(self, answer: ApiResponse) -> bytes:
+        """The body of a response that must be JSON. Raises NotAnApiServer."""
         if not answer.headers.get("content-type", "").startswith(APPLICATION_JSON):
             raise web_page(self.access.server, answer.headers)
-        return decoded(answer.body, kind, f"{self.access.server}{path}")
+        return answer.body
 
     async def lines(
-        self, path: str, *, query: Mapping[str, str], limits: StreamLimits
+        self,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        limits: StreamLimits,
+        accept: str = APPLICATION_JSON,
     ) -> AsyncGenerator[bytes, None]:
         """The lines of a response, until it ends. The request is sent once and never repeated.
 
@@ -193,9 +202,7 @@ class HttpClient:
         target = f"{path}?{urlencode(query)}"
         credential, renewed = await self._credentials.current(), False
         while True:
-            stream = self._transport.lines(
-                target, credential, limits, headers=[("Accept", APPLICATION_JSON)]
-            )
+            stream = self._transport.lines(target, credential, limits, headers=[("Accept", accept)])
             async with contextlib.aclosing(stream):
                 answer = await anext(stream)
                 assert isinstance(answer, ApiResponse)

@@ -30,6 +30,7 @@ from kubevouch.kube.errors import (
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch_lines import WatchLine, watch_lines
 from kubevouch.kube.resources.meta import Object, Resource
+from kubevouch.kube.tables import NoSuchColumn, RowForm
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 
@@ -69,7 +70,8 @@ class Watch(Generic[ObjectT]):
     """An informer of one resource: `async for event in Watch(api, NODES, ...).events():`.
 
     report: called with each failure before the wait. rng: returns a random number in [0, 1). silence: seconds without
-    data after which a connection is considered dead.
+    data after which a connection is considered dead. rows: how objects are read as rows of a Table; if the server's
+    Tables lack the column, they are read as they are.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Watch(Generic[ObjectT]):
         field_selector: str = "",
         label_selector: str = "",
         silence: float = SILENCE,
+        rows: RowForm[ObjectT] | None = None,
     ) -> None:
         self._api = api
         self._resource = resource
@@ -93,6 +96,7 @@ class Watch(Generic[ObjectT]):
         self._namespace = namespace
         self._selectors = {"fieldSelector": field_selector, "labelSelector": label_selector}
         self._silence = silence
+        self._rows = rows
         self._backoff = Backoff(rng)
         self._known: dict[Key, tuple[str, str]] = {}
         """uid and resourceVersion of the objects reported as Upserted and not yet as Deleted."""
@@ -110,6 +114,9 @@ class Watch(Generic[ObjectT]):
                 try:
                     async for event in steps:
                         yield event
+                except NoSuchColumn as error:
+                    self._rows, self._version = None, ""
+                    self._report(error)
                 except KubevouchError as error:
                     await self._wait_out(error)
 
@@ -124,6 +131,7 @@ class Watch(Generic[ObjectT]):
             self._namespace,
             label_selector=self._selectors["labelSelector"],
             field_selector=self._selectors["fieldSelector"],
+            rows=self._rows,
         )
         async for page in pages:
             version = version or page.metadata.resource_version
@@ -150,6 +158,7 @@ class Watch(Generic[ObjectT]):
             | {"resourceVersion": self._version},
             seconds=int(SHORTEST_WATCH * (1 + self._rng())),
             silence=self._silence,
+            rows=self._rows,
         )
         async with contextlib.aclosing(stream):
             async for word in stream:

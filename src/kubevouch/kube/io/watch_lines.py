@@ -10,9 +10,11 @@ from kubevouch.kube.api_call import api_call
 from kubevouch.kube.decode import decoded
 from kubevouch.kube.errors import BadResponse
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.http_client import APPLICATION_JSON
 from kubevouch.kube.io.transport import StreamLimits
 from kubevouch.kube.refusals import refusal
 from kubevouch.kube.resources.meta import Narrow, Object, Resource
+from kubevouch.kube.tables import AS_TABLE, METADATA_ONLY, NoSuchColumn, RowForm, RowReader
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 
@@ -50,10 +52,12 @@ async def watch_lines(
     *,
     seconds: int,
     silence: float,
+    rows: RowForm[ObjectT] | None = None,
 ) -> AsyncGenerator[WatchLine[ObjectT], None]:
     """What a watch says until the server ends it, at the latest `GRACE` after it should have.
 
-    silence: seconds without a byte after which the connection is taken for dead. Raises KubeError: also for an ERROR
+    silence: seconds without a byte after which the connection is taken for dead. rows: how objects are read as rows of a
+    Table; NoSuchColumn is raised if they cannot be. Raises KubeError: also for an ERROR
     among the events, as if the request itself had been answered with it. Close the iterator if you leave it early.
     """
     where = f"{api.access.server}{path}"
@@ -64,13 +68,23 @@ async def watch_lines(
         "timeoutSeconds": str(seconds),
     }
     limits = StreamLimits(total=seconds + GRACE, silence=silence)
-    lines = api.lines(path, query=whole, limits=limits)
+    reader, accept = None, APPLICATION_JSON
+    if rows is not None:
+        reader, accept = RowReader(rows), AS_TABLE
+        whole |= METADATA_ONLY
+    lines = api.lines(path, query=whole, limits=limits, accept=accept)
     async with contextlib.aclosing(lines):
         async for line in lines:
-            yield _word(line, resource, api.access.server, where)
+            yield _word(line, resource, reader, api.access.server, where)
 
 
-def _word(line: bytes, resource: Resource[Any], server: str, where: str) -> WatchLine[Any]:
+def _word(
+    line: bytes,
+    resource: Resource[Any],
+    reader: RowReader[Any] | None,
+    server: str,
+    where: str,
+) -> WatchLine[Any]:
     event = decoded(line, _Line, where)
     if event.type == "ERROR":
         body = bytes(event.object)
@@ -80,9 +94,16 @@ def _word(line: bytes, resource: Resource[Any], server: str, where: str) -> Watc
         raise BadResponse(where, "an event of a type that no API server sends")
     if event.type == "BOOKMARK":
         bookmark = decoded(bytes(event.object), Object, where)
+        if reader is not None:
+            reader.table(bytes(event.object), where)
         return WatchLine(event.type, bookmark.metadata.resource_version)
     try:
-        found = decoded(bytes(event.object), resource.struct, where)
+        if reader is not None:
+            found = reader.one(bytes(event.object), where)
+        else:
+            found = decoded(bytes(event.object), resource.struct, where)
+    except NoSuchColumn:
+        raise
     except BadResponse as error:
         return WatchLine("", "", None, error)
     return WatchLine(event.type, found.metadata.resource_version, found)

@@ -1,0 +1,244 @@
+"""Pods are read as rows of a Table: what a watch ends in is the same as with whole pods, for fewer bytes."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pytest
+
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.errors import BadResponse
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.watch import Deleted, Synced, Upserted, Watch
+from kubevouch.kube.resources import PODS, Pod
+from kubevouch.kube.resources.meta import Metadata
+from kubevouch.kube.resources.pods import PodSpec
+from kubevouch.kube.tables import NoSuchColumn, RowForm, RowReader
+from tests.support.apiservers import access_to, api_server, client_of
+from tests.support.authority import Authority
+from tests.support.clocks import WoundClock
+from tests.support.scripted import faults, kinds
+from tests.support.scripted.apiserver import ScriptedApiServer
+
+POD = kinds.KINDS["", "v1", "pods"]
+PATH = "/api/v1/pods"
+
+
+def placed(metadata: Metadata, node: str) -> Pod:
+    return Pod(metadata=metadata, spec=PodSpec(node_name=node))
+
+
+ROWS = RowForm(Pod, "Node", placed)
+
+
+@dataclass
+class Kept:
+    """What a consumer of the watch keeps."""
+
+    pods: dict[tuple[str, str], tuple[str, dict[str, str]]] = field(default_factory=dict)
+    troubles: list[KubevouchError] = field(default_factory=list)
+    synced: int = 0
+
+    async def until_nodes(self, **nodes: str) -> None:
+        async with asyncio.timeout(30):
+            while {name: node for (_, name), (node, _) in self.pods.items()} != nodes:
+                await asyncio.sleep(0.002)
+
+
+@contextlib.asynccontextmanager
+async def following(api: ApiClient, rows: RowForm[Pod] | None = ROWS) -> AsyncIterator[Kept]:
+    kept = Kept()
+    watch: Watch[Pod] = Watch(
+        api,
+        PODS,
+        clock=WoundClock(),
+        rng=random.Random(4).random,
+        report=kept.troubles.append,
+        field_selector="status.phase=Running",
+        rows=rows,
+    )
+
+    async def follow() -> None:
+        async for event in watch.events():
+            match event:
+                case Upserted(object=pod):
+                    kept.pods[pod.namespace, pod.name] = (pod.spec.node_name, pod.metadata.labels)
+                case Deleted(key=key):
+                    del kept.pods[key]
+                case Synced():
+                    kept.synced += 1
+
+    task = asyncio.create_task(follow())
+    try:
+        async with asyncio.timeout(30):
+            while not kept.synced:
+                await asyncio.sleep(0.002)
+        yield kept
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@pytest.fixture
+async def server(authority: Authority) -> AsyncIterator[ScriptedApiServer]:
+    async with api_server(authority) as made:
+        made.prints_tables = True
+        yield made
+
+
+@pytest.fixture
+async def api(server: ScriptedApiServer, authority: Authority) -> AsyncIterator[ApiClient]:
+    async with client_of(access_to(server, authority)) as made:
+        yield made
+
+
+def put(server: ScriptedApiServer, name: str, node: str, phase: str = "Running") -> None:
+    metadata = {"name": name, "labels": {"app": name}}
+    spec = {
+        "nodeName": node,
+        "containers": [{"name": "c", "env": [{"name": "X", "value": "y" * 5000}]}],
+    }
+    thing = {"metadata": metadata, "spec": spec, "status": {"phase": phase}}
+    server.store.create(POD, thing, "ns")
+
+
+def ends(server: ScriptedApiServer, name: str) -> None:
+    server.store.change(POD, ("ns", name), lambda pod: {**pod, "status": {"phase": "Succeeded"}})
+
+
+async def test_a_list_and_its_watch_come_as_rows(server: ScriptedApiServer, api: ApiClient) -> None:
+    put(server, "a", "n1")
+    put(server, "waits", "")
+    put(server, "done", "n1", "Succeeded")
+    async with following(api) as kept:
+        await kept.until_nodes(a="n1", waits="")
+        assert kept.pods["ns", "a"] == ("n1", {"app": "a"})
+        put(server, "b", "n2")
+        await kept.until_nodes(a="n1", waits="", b="n2")
+        ends(server, "a")
+        await kept.until_nodes(waits="", b="n2")
+        # A second event of the same watch has no columns described.
+        put(server, "c", "n3")
+        await kept.until_nodes(waits="", b="n2", c="n3")
+    assert kept.troubles == []
+    asked = [each for each in server.requests if each.path == PATH]
+    assert [each.headers["Accept"] for each in asked] == [
+        "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+    ] * 2
+    assert [each.query["includeObject"] for each in asked] == ["Metadata"] * 2
+
+
+async def test_columns_may_be_described_by_a_bookmark(
+    server: ScriptedApiServer, api: ApiClient
+) -> None:
+    """The first event of a watch describes them, whatever it is."""
+    async with following(api) as kept:
+        async with asyncio.timeout(30):
+            while not server.watches.open:
+                await asyncio.sleep(0.002)
+        server.watches.bookmark()
+        await asyncio.sleep(0)
+        put(server, "a", "n1")
+        await kept.until_nodes(a="n1")
+        put(server, "b", "n1")
+        await kept.until_nodes(a="n1", b="n1")
+    assert kept.troubles == []
+
+
+async def test_after_a_break_and_after_410_the_rows_go_on(
+    server: ScriptedApiServer, api: ApiClient
+) -> None:
+    put(server, "a", "n1")
+    async with following(api) as kept:
+        await kept.until_nodes(a="n1")
+        await server.watches.cut()
+        put(server, "b", "n2")
+        await kept.until_nodes(a="n1", b="n2")
+        server.watches.expire()
+        ends(server, "a")
+        await kept.until_nodes(b="n2")
+
+
+async def test_many_pages_of_rows_are_one_list(server: ScriptedApiServer, api: ApiClient) -> None:
+    for number in range(1100):
+        put(server, f"p{number}", f"n{number % 7}")
+    async with following(api) as kept:
+        assert len(kept.pods) == 1100
+        assert kept.pods["ns", "p1099"] == ("n0", {"app": "p1099"})
+    lists = [each for each in server.requests if each.path == PATH and "watch" not in each.query]
+    assert len(lists) == 3
+
+
+async def test_a_server_that_prints_no_tables_is_read_all_the_same(
+    server: ScriptedApiServer, api: ApiClient
+) -> None:
+    server.prints_tables = False
+    put(server, "a", "n1")
+    async with following(api) as kept:
+        await kept.until_nodes(a="n1")
+        put(server, "b", "n2")
+        await kept.until_nodes(a="n1", b="n2")
+    assert kept.troubles == []
+
+
+async def test_tables_without_the_column_lead_to_whole_objects_and_are_told_once(
+    server: ScriptedApiServer, api: ApiClient
+) -> None:
+    put(server, "a", "n1")
+    async with following(api, RowForm(Pod, "Machine", placed)) as kept:
+        await kept.until_nodes(a="n1")
+        put(server, "b", "n2")
+        await kept.until_nodes(a="n1", b="n2")
+    [trouble] = kept.troubles
+    assert isinstance(trouble, NoSuchColumn)
+    assert "a Table without the column Machine" in str(trouble)
+    assert server.requests[-1].headers["Accept"] == "application/json"
+
+
+async def test_an_event_that_could_not_be_printed_is_the_object(
+    server: ScriptedApiServer, api: ApiClient
+) -> None:
+    pod = (
+        '{"metadata":{"name":"a","namespace":"ns","resourceVersion":"999999999"},"spec":{"nodeName":"n1"}}'
+    )
+    line = f'{{"type":"ADDED","object":{pod}}}\n'
+    server.faults.on(
+        PATH, faults.lines(line, then="hold"), where=lambda each: "watch" in each.query
+    )
+    async with following(api) as kept:
+        await kept.until_nodes(a="n1")
+    assert kept.troubles == []
+
+
+ROW: dict[str, Any] = {"cells": ["a", "n1"], "object": {"metadata": {"name": "a"}}}
+COLUMNS = [{"name": "Name"}, {"name": "Node"}]
+
+
+@pytest.mark.parametrize(
+    ("table", "error"),
+    [
+        ({"rows": [ROW]}, NoSuchColumn),
+        ({"columnDefinitions": COLUMNS, "rows": [{**ROW, "cells": ["a"]}]}, NoSuchColumn),
+        ({"columnDefinitions": COLUMNS, "rows": [ROW, ROW]}, BadResponse),
+        ({"columnDefinitions": COLUMNS, "rows": []}, BadResponse),
+        ({"columnDefinitions": 7, "rows": []}, BadResponse),
+        ({"columnDefinitions": COLUMNS, "rows": [{**ROW, "object": "a"}]}, BadResponse),
+    ],
+)
+def test_a_table_that_is_none_is_an_error(table: dict[str, Any], error: type[Exception]) -> None:
+    body = msgspec.json.encode({"kind": "Table", "metadata": {"resourceVersion": "7"}, **table})
+    with pytest.raises(error):
+        RowReader(ROWS).one(body, "https://server/api/v1/pods")
+
+
+@pytest.mark.parametrize(
+    ("cell", "node"), [("n1", "n1"), ("<none>", ""), ("", ""), (None, ""), (7, "")]
+)
+def test_a_cell_is_the_nodes_name_or_nothing(cell: object, node: str) -> None:
+    row = {**ROW, "cells": ["a", cell]}
+    body = msgspec.json.encode({"kind": "Table", "columnDefinitions": COLUMNS, "rows": [row]})
+    assert RowReader(ROWS).one(body, "here").spec.node_name == node
