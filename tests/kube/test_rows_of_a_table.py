@@ -202,9 +202,7 @@ async def test_tables_without_the_column_lead_to_whole_objects_and_are_told_once
 async def test_an_event_that_could_not_be_printed_is_the_object(
     server: ScriptedApiServer, api: ApiClient
 ) -> None:
-    pod = (
-        '{"metadata":{"name":"a","namespace":"ns","resourceVersion":"999999999"},"spec":{"nodeName":"n1"}}'
-    )
+    pod = '{"metadata":{"name":"a","namespace":"ns","resourceVersion":"999999999"},"spec":{"nodeName":"n1"}}'
     line = f'{{"type":"ADDED","object":{pod}}}\n'
     server.faults.on(
         PATH, faults.lines(line, then="hold"), where=lambda each: "watch" in each.query
