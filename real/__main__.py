@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from real import aging, e2e, needs, network, operator_place, progress, story
+from real import aging, e2e, needs, network, operator_place, programs, progress, story
 from real.bed import Bed
 from real.boot import Boot
 from real.cluster import machines_of
@@ -127,6 +127,8 @@ def _run(folders: Folders, environment: Mapping[str, str], chosen: argparse.Name
         progress.say("a bed is up: it is taken down first")
     try:
         sweep(folders)
+        if chosen.long:
+            programs.build(folders, programs.FOR_LONG_TESTS)
         _up(folders, State.EXPIRED, chosen.kubernetes)
         booted = progress.since_start()
         status, count = e2e.run(folders, environment, long=chosen.long, extra=chosen.pytest)

@@ -1,6 +1,7 @@
 """Container images made of one static program each: a plain tar, one layer, that `ctr images import` takes.
 
-The names are of our own repository, so nothing is ever pulled. Bytes are the same for the same program.
+The names are of our own repository, or a pod that asks for one finds it on its node: nothing is ever pulled. Bytes are
+the same for the same program.
 """
 
 import hashlib
@@ -8,8 +9,9 @@ import io
 import json
 import platform
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from real.layout import IMAGE_REPOSITORY, METRICS_SERVER_VERSION, Folders
 from real.processes import run
@@ -20,12 +22,16 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 @dataclass(frozen=True)
 class Image:
-    """An image: its full name, the program in it, and whether the control plane or the workers run it."""
+    """An image: its full name, the program in it, and whether the control plane or the workers run it.
+
+    places: where the program lies; none is /usr/local/bin, by its own name.
+    """
 
     name: str
     program: str
     on_control_plane: bool
     on_workers: bool
+    places: tuple[str, ...] = ()
 
 
 def wanted(programs: Programs, version: str) -> tuple[Image, ...]:
@@ -48,13 +54,23 @@ def wanted(programs: Programs, version: str) -> tuple[Image, ...]:
             on_workers=True,
         ),
         Image(f"{IMAGE_REPOSITORY}/burner:v1", "burner", on_control_plane=False, on_workers=True),
+        # By the name that metrics-server's own e2e tests have for what they measure.
+        Image(
+            "registry.k8s.io/e2e-test-images/resource-consumer:1.9",
+            "consumer",
+            on_control_plane=False,
+            on_workers=True,
+            places=("consume-cpu/consume-cpu", "usr/local/bin/stress"),
+        ),
     )
 
 
 def build(folders: Folders, programs: Programs, images: tuple[Image, ...]) -> Path:
     """Two archives in one folder, `control-plane.tar` and `workers.tar`; made anew if a program or a name changed."""
     key = hashlib.sha256(
-        "".join([programs.key, *(image.name for image in images)]).encode()
+        "".join(
+            [programs.key, *("".join((image.name, *image.places)) for image in images)]
+        ).encode()
     ).hexdigest()[:16]
     folder = folders.cache / "images" / key
     for archive, chosen in (
@@ -73,7 +89,7 @@ def _archive(path: Path, content: list[tuple[Image, Path]]) -> None:
     index = []
     with tarfile.open(path, "w") as archive:
         for image, program in content:
-            layer = _layer(image.program, program)
+            layer = _layer(image.places or (f"usr/local/bin/{image.program}",), program)
             digest = hashlib.sha256(layer).hexdigest()
             config = json.dumps(_config(image.program, digest), sort_keys=True).encode()
             config_name = f"{hashlib.sha256(config).hexdigest()}.json"
@@ -85,20 +101,17 @@ def _archive(path: Path, content: list[tuple[Image, Path]]) -> None:
         _add(archive, "manifest.json", json.dumps(index).encode())
 
 
-def _layer(name: str, program: Path) -> bytes:
-    """The program at /usr/local/bin, where static pods find it on the PATH, and an empty /tmp."""
+def _layer(places: Sequence[str], program: Path) -> bytes:
+    """The program at each place, and an empty /tmp. At /usr/local/bin static pods find it on the PATH."""
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w") as layer:
-        for folder, mode in (
-            ("tmp", 0o1777),
-            ("usr", 0o755),
-            ("usr/local", 0o755),
-            ("usr/local/bin", 0o755),
-        ):
+        above = [str(each) for place in places for each in reversed(PurePosixPath(place).parents)]
+        for folder in dict.fromkeys(("tmp", *(each for each in above if each != "."))):
             entry = tarfile.TarInfo(folder)
-            entry.type, entry.mode = tarfile.DIRTYPE, mode
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
             layer.addfile(entry)
-        _add(layer, f"usr/local/bin/{name}", program.read_bytes(), mode=0o755)
+        for place in places:
+            _add(layer, place, program.read_bytes(), mode=0o755)
     return raw.getvalue()
 
 

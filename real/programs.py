@@ -32,12 +32,16 @@ _KUBERNETES = (
 
 @dataclass(frozen=True)
 class Module:
-    """A folder of `real/programs/`, the packages to build in it (program -> package), version stamps, and build tags."""
+    """A folder of `real/programs/`, the packages to build in it (program -> package), version stamps, and build tags.
+
+    tests: the programs are the packages' tests.
+    """
 
     folder: str
     packages: Mapping[str, str]
     stamps: Mapping[str, str]
     tags: tuple[str, ...] = ()
+    tests: bool = False
 
     def flags(self) -> list[str]:
         """What `go build` is told, besides where to put what."""
@@ -84,6 +88,12 @@ METRICS_SERVER = Module(
 )
 PAUSE = Module("pause", {"pause": "."}, {})
 BURNER = Module("burner", {"burner": "."}, {})
+CONSUMER = Module("consumer", {"consumer": "."}, {})
+METRICS_SERVER_E2E = Module(
+    "metrics-server-e2e", {"metrics-server-e2e": "sigs.k8s.io/metrics-server/test"}, {}, tests=True
+)
+FOR_LONG_TESTS = (METRICS_SERVER_E2E,)
+"""What only long tests run. It is built before the bed is booted, since nothing can be fetched inside its network."""
 FLEET = Module("fleet", {"fleet": "."}, {})
 HELM = Module(
     "helm",
@@ -101,7 +111,7 @@ PROMTOOL = Module(
 
 def modules(version: str) -> tuple[Module, ...]:
     """All that a bed of this Kubernetes version is made of."""
-    return (PAUSE, BURNER, ETCD, kubernetes(version), METRICS_SERVER)
+    return (PAUSE, BURNER, CONSUMER, ETCD, kubernetes(version), METRICS_SERVER)
 
 
 @dataclass(frozen=True)
@@ -145,7 +155,8 @@ def _build_one(module: Module, name: str, package: str, kept: Path) -> None:
     unfinished = kept / f".{name}.{os.getpid()}"
     with step(f"built {name} ({module.folder})"):
         try:
-            build: list[str | Path] = ["env", *_GO_SETTINGS, "go", "build", *module.flags()]
+            verb = ("test", "-c") if module.tests else ("build",)
+            build: list[str | Path] = ["env", *_GO_SETTINGS, "go", *verb, *module.flags()]
             build += ["-o", unfinished, package]
             # Only root can hold what it starts; the bed is root's, the bench need not be.
             words = build if os.geteuid() else held(build)

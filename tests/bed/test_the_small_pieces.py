@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -56,6 +57,26 @@ def test_an_image_says_of_itself_what_containerd_will_check(tmp_path: Path) -> N
     assert entry["RepoTags"] == ["local.test/pause:1"]
     assert config["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(layer).hexdigest()}"]
     assert (folder / "workers.tar").read_bytes() == (folder / "control-plane.tar").read_bytes()
+
+
+def test_a_program_lies_in_its_image_wherever_pods_look_for_it(tmp_path: Path) -> None:
+    program = tmp_path / "consumer"
+    program.write_bytes(b"\x7fELF")
+    made, places = Programs({"consumer": program}, "key"), ("a/b", "usr/local/bin/c")
+    image = images.Image("local.test/c:1", "consumer", on_control_plane=False, on_workers=True)
+    folders = Folders(tmp_path / "cache", tmp_path / "state")
+    by_name = images.build(folders, made, (image,))
+    placed = images.build(folders, made, (replace(image, places=places),))
+    assert placed != by_name
+
+    def files(folder: Path) -> list[str]:
+        with tarfile.open(folder / "workers.tar") as archive:
+            (layer,) = [each for each in archive.getnames() if each.endswith("layer.tar")]
+            with tarfile.open(fileobj=archive.extractfile(layer)) as inner:
+                return [each.name for each in inner if each.isfile() and each.mode == 0o755]
+
+    assert files(by_name) == ["usr/local/bin/consumer"]
+    assert files(placed) == list(places)
 
 
 def test_a_program_is_built_anew_when_the_compiler_or_a_stamp_changes() -> None:

@@ -90,7 +90,7 @@ class BedCluster(Programs):
 
     def process_of(self, pod: str, node: str) -> str:
         sh = self.bed.node(node).sh
-        found = sh("pgrep -f 'approver run'").stdout.split()
+        found = sh("pgrep -f '[k]ubevouch.cli.container|bin/[k]ubevouch'").stdout.split()
         for each in found:
             if sh(f"nsenter -t {each} -u hostname", check=False).stdout == f"{pod}\n":
                 return each

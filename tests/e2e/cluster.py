@@ -220,7 +220,7 @@ class Cluster(Protocol):
         ...
 
     def process_of(self, pod: str, node: str) -> str:
-        """The process id of the approver that this pod runs, as it is counted there."""
+        """The process id of the kubevouch that this pod runs, as it is counted there."""
         ...
 
     def printed_by(self, namespace: str, pod: str, node: str) -> str:

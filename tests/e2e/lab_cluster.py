@@ -220,7 +220,10 @@ class LabCluster(Programs):
         for each in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 words = (each / "cmdline").read_bytes()
-                if b"approver\0run" in words and wanted in (each / "environ").read_bytes():
+                if (
+                    b"kubevouch.cli.container" in words
+                    and wanted in (each / "environ").read_bytes()
+                ):
                     return each.name
         raise AssertionError(pod)
 

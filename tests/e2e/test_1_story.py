@@ -14,6 +14,7 @@ from real.prober import read
 from .approver.installed import InstalledApprover
 from .bed_cluster import BedCluster
 from .cluster import Cluster, Node
+from .in_place import in_place, pods
 from .told import (
     KUBELET,
     config_map,
@@ -45,8 +46,22 @@ def test_from_0_of_3_to_kubectl_top_without_a_dark_handshake(
     cluster: Cluster, image_reference: str, tmp_path: Path
 ) -> None:
     cluster.state("expired")
+    _tell(cluster, image_reference, tmp_path)
+
+
+@pytest.mark.long_on_the_bed
+def test_the_story_with_our_metrics_server_in_the_place_of_the_other(
+    cluster: Cluster, image_reference: str, tmp_path: Path
+) -> None:
+    with in_place(cluster, image_reference):
+        cluster.state("expired")
+        _tell(cluster, image_reference, tmp_path)
+
+
+def _tell(cluster: Cluster, image_reference: str, tmp_path: Path) -> None:
     now = datetime.now(UTC)
     assert ready_metrics_servers(cluster) == "0/3"
+    servers = [(each.name, each.restarts) for each in pods(cluster)]
     log = eventually(lambda: _scrape_failure(cluster), "metrics-server's complaint")
     assert "x509: certificate has expired or is not yet valid" in log
 
@@ -72,6 +87,7 @@ def test_from_0_of_3_to_kubectl_top_without_a_dark_handshake(
         seconds=100,
     )
     assert ready_metrics_servers(cluster) == "3/3"
+    assert [(each.name, each.restarts) for each in pods(cluster)] == servers
     _assert_top_shows_every_node(cluster)
 
     # The port: never dark; away only while the unit is between its stop and its first accept.

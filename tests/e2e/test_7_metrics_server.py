@@ -38,13 +38,10 @@ class Server:
 
 
 @contextmanager
-def served(cluster: Cluster, folder: Path) -> Iterator[Server]:
-    """With the very rights of our manifest, and a certificate for the Service's name."""
+def served(cluster: Cluster, folder: Path, *words: str) -> Iterator[Server]:
+    """With the very rights of our manifest, and a certificate for the Service's name. words: more flags."""
     cluster.kubectl("apply", "-f", str(DEPLOY / "rbac.yaml"))
-    authority = Authority("site")
-    pair = authority.serving(f"{NAME}.{NAMESPACE}.svc", "127.0.0.1")
-    for name, content in {"ca": authority.pem, "crt": pair.chain, "key": pair.key}.items():
-        (folder / f"server.{name}").write_bytes(content)
+    write_pair(folder)
     running = cluster.start_kubevouch(
         "metrics-server",
         f"--kubeconfig={_account(cluster, folder)}",
@@ -56,6 +53,7 @@ def served(cluster: Cluster, folder: Path) -> Iterator[Server]:
         "--kubelet-preferred-address-types=InternalIP",
         "--kubelet-use-node-status-port",
         "-v=3",
+        *words,
     )
     try:
         text = running.wait_for('"Serving securely"')
@@ -64,6 +62,14 @@ def served(cluster: Cluster, folder: Path) -> Iterator[Server]:
         yield Server(cluster, running, int(found[1]), folder / "server.ca")
     finally:
         running.kill()
+
+
+def write_pair(folder: Path) -> None:
+    """A pair for the Service's name, of an authority of its own."""
+    authority = Authority("site")
+    pair = authority.serving(f"{NAME}.{NAMESPACE}.svc", "127.0.0.1")
+    for name, content in {"ca": authority.pem, "crt": pair.chain, "key": pair.key}.items():
+        (folder / f"server.{name}").write_bytes(content)
 
 
 def _account(cluster: Cluster, folder: Path) -> Path:
@@ -100,6 +106,65 @@ def test_ours_serves_what_the_real_one_serves(cluster: Cluster, tmp_path: Path) 
             assert sorted(line.split()[0] for line in top.splitlines()) == names(cluster.nodes)
             assert cluster.kubevouch("top", "nodes").code == 0
             assert cluster.kubectl("top", "pods", "-A", "--containers").stdout
+
+
+LINES = (
+    "top nodes",
+    "top nodes --sort-by=memory --no-headers",
+    "top nodes --show-capacity --show-swap",
+    "top pods -A",
+    "top pods -A --containers --sum",
+    "top pods -n kube-system -l k8s-app=metrics-server --sort-by=cpu",
+    "top pods -A --field-selector metadata.namespace=default --no-headers",
+)
+
+
+def test_top_prints_kubectls_own_lines(cluster: Cluster) -> None:
+    """Of the same samples: kubectl says the same before and after ours."""
+    cluster.state("healthy")
+    for line in LINES:
+        words = line.split()
+
+        def same(words: list[str] = words) -> bool:
+            before = cluster.kubectl(*words).stdout
+            ours = cluster.kubevouch(*words)
+            after = cluster.kubectl(*words).stdout
+            assert ours.code == 0, ours
+            assert len(ours.out.splitlines()) == len(before.splitlines())
+            return before == ours.out == after
+
+        eventually(same, f"the same lines of {line}")
+
+
+def test_authorities_are_followed_without_a_restart(cluster: Cluster, tmp_path: Path) -> None:
+    """Kubelets' in a file that is written anew, as of a rotation with an overlap, and its own certificate's."""
+    cluster.state("healthy")
+    words = (
+        "get",
+        "configmap",
+        "kube-root-ca.crt",
+        "-n",
+        NAMESPACE,
+        "-o",
+        r"jsonpath={.data.ca\.crt}",
+    )
+    root = cluster.kubectl(*words).stdout.strip().encode() + b"\n"
+    other = Authority("another").pem
+    trusted = tmp_path / "kubelets.crt"
+    trusted.write_bytes(other)
+    with served(cluster, tmp_path, f"--kubelet-certificate-authority={trusted}") as ours:
+        ours.running.wait_for("x509: certificate signed by unknown authority")
+        assert ours.raw("/readyz") != "ok"
+        trusted.write_bytes(other + root)
+        eventually(lambda: _all_read(cluster, ours), "kubelets of the second authority")
+        former = ours.ca.read_bytes()
+        write_pair(tmp_path)
+        assert ours.ca.read_bytes() != former
+        eventually(lambda: _all_read(cluster, ours), "a certificate of the new authority")
+
+
+def _all_read(cluster: Cluster, ours: Server) -> bool:
+    return len(_usage(ours.raw(f"{METRICS}/nodes"))) == len(cluster.nodes)
 
 
 def _top_by_way_of_ours(cluster: Cluster, ours: Server) -> str:

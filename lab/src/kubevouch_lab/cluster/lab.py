@@ -16,7 +16,6 @@ from kubevouch.clock import Clock
 from kubevouch_lab.apiserver.kinds import PODS
 from kubevouch_lab.cluster import seed
 from kubevouch_lab.cluster.active_faults import ActiveFaults, keep_active_faults, read_active_faults
-from kubevouch_lab.cluster.approver import ApproverProgram
 from kubevouch_lab.cluster.authorities import Authorities
 from kubevouch_lab.cluster.control_plane import ControlPlane
 from kubevouch_lab.cluster.folder import Folder, LabError, Record
@@ -24,6 +23,7 @@ from kubevouch_lab.cluster.history import ClusterHistory
 from kubevouch_lab.cluster.machine import Machine
 from kubevouch_lab.cluster.make_folder import make
 from kubevouch_lab.cluster.metrics_server import MetricsServerProgram
+from kubevouch_lab.cluster.own_pods import OwnProgram
 from kubevouch_lab.cluster.pod_servers import PodServers
 from kubevouch_lab.cluster.scenario import Scenario
 from kubevouch_lab.cluster.site import BLOCKS, IPV6_NETWORK, Host, IpFamily, Site
@@ -119,13 +119,13 @@ class Lab:
             token=self.control_plane.token,
             resolution=self.pace * 2,
         )
-        approver = ApproverProgram(
+        own = OwnProgram(
             self.site,
             ca,
             token=self.control_plane.token,
             loopback_addresses=self.folder.loopback_addresses,
         )
-        return PodServers((metrics, approver), self.clock)
+        return PodServers((own, metrics), self.clock)
 
     def _announce(self) -> None:
         whole = [

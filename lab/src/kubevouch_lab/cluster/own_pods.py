@@ -1,9 +1,10 @@
-"""The product's approver, run as the containers of the lab's approver pods.
+"""The product's own pods: those of its image, and the approver's whatever image they name.
 
 Each is a process of its own, with the words that its container has and with what a pod's process finds around it: the
 pod's name as host name, the token of its account where a pod has one, the API server's address in its environment. Only
-two things are other than in a pod: it is told where to listen, since there is no network of its own to listen in, and
-which loopback addresses are kubelets' (docs/lab.md). All that takes no privilege (user_namespaces(7)).
+three things are other than in a pod: it is told where to listen, since there is no network of its own to listen in; which
+loopback addresses are kubelets'; and that a metrics server keeps its pair elsewhere than in /tmp, which is this machine's
+(docs/lab.md). All that takes no privilege (user_namespaces(7)).
 """
 
 import asyncio
@@ -22,6 +23,8 @@ from kubevouch_lab.objects import Object, labels_of, name_of, namespace_of
 
 _NAMESPACE: Final = "kubevouch-system"
 _LABEL: Final = ("app.kubernetes.io/name", "kubevouch-approver")
+_IMAGE: Final = "kubevouch"
+_PAIR: Final = "/var/run/kubevouch-pair"
 _LOOPBACK: Final = "/var/run/kubevouch-loopback-addresses"
 # The lines of its input are, in base64: token, CA, namespace, and which loopback addresses are kubelets'.
 _SETUP: Final = f"""\
@@ -42,11 +45,11 @@ _PATIENCE: Final = 10.0
 
 
 class NotRun(KubevouchError):
-    """The approver's process cannot be started here, or has ended by itself."""
+    """The pod's process cannot be started here, or has ended by itself."""
 
 
-class ApproverProgram:
-    """What the approver's pods run.
+class OwnProgram:
+    """What the product's pods run: the approver, or the metrics server in the place of upstream's.
 
     ca: PEM of the CA that pods trust. token: of a pod's account. loopback_addresses: a file for $KUBEVOUCH_LOOPBACK_ADDRESSES.
     """
@@ -60,9 +63,12 @@ class ApproverProgram:
         self._loopback_addresses = loopback_addresses
 
     def runs_in(self, pod: Object) -> bool:
-        """By namespace and label."""
+        """By the image's name, or by the approver's namespace and label."""
         label, value = _LABEL
-        return namespace_of(pod) == _NAMESPACE and labels_of(pod).get(label) == value
+        if namespace_of(pod) == _NAMESPACE and labels_of(pod).get(label) == value:
+            return True
+        image = str(pod["spec"]["containers"][0].get("image", ""))
+        return image.partition("@")[0].rpartition("/")[2].partition(":")[0] == _IMAGE
 
     async def run(self, server: PodServer) -> None:
         """Until its end. Raises NotRun, OSError."""
@@ -88,10 +94,11 @@ class ApproverProgram:
             namespace_of(server.pod).encode(),
             self._loopback_addresses.read_bytes(),
         )
-        words = (sys.executable, "-m", "kubevouch.cli.container", *server.arguments)
+        command = tuple(server.container.get("command") or ())[1:]
+        words = (sys.executable, "-m", "kubevouch.cli.container", *command, *server.arguments)
         process = await asyncio.create_subprocess_exec(
             *("unshare", "-U", "-r", "-m", "-u", "--", "/bin/sh", "-c", _SETUP, "sh"),
-            *(name_of(server.pod), *words, f"--bind-address={server.address}"),
+            *(name_of(server.pod), *words, *_elsewhere(server)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -113,6 +120,13 @@ class ApproverProgram:
             "KUBERNETES_SERVICE_PORT": str(self._site.api_port),
             **({"KUBEVOUCH_LOOPBACK_ADDRESSES": _LOOPBACK} if self._site.on_loopback else {}),
         }
+
+
+def _elsewhere(server: PodServer) -> tuple[str, ...]:
+    """Words behind the pod's own, of which a metrics server takes the last."""
+    folder = any(each.startswith("--cert-dir=") for each in server.arguments)
+    bind = f"--bind-address={server.address}"
+    return (bind, f"--cert-dir={_PAIR}") if folder else (bind,)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

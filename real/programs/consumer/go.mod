@@ -1,0 +1,3 @@
+module kubevouch/real/programs/consumer
+
+go 1.26.0
