@@ -27,7 +27,6 @@ from kubevouch.x509.reasons import TLS_PREFIX
 
 _STALE = timedelta(minutes=5)
 _WIRING = {"ServiceNotFound", "ServicePortError", "EndpointsNotFound"}
-_OURS = "kubevouch"
 _ACCOUNT_USER = "system:serviceaccount:"
 _INSECURE = ("--kubelet-insecure-tls", "--deprecated-kubelet-completely-insecure")
 _EXCEPTION = "--kubelet-insecure-tls-nodes"
@@ -193,14 +192,9 @@ def forbidden(evidence: Evidence) -> Iterator[Finding]:
             Proof(each.pod, each.text, str(Vantage.SCRAPER_LOG), denials.at)
             for _, each in sorted(by_right.items())
         ],
-        details={"account": account, "role": _role_of(account)},
+        # By upstream's manifests and by ours.
+        details={"account": account, "role": f"system:{account.partition(':')[2]}"},
     )
-
-
-def _role_of(account: str) -> str:
-    """The ClusterRole by that account's manifests: upstream's puts `system:` before the account's name, ours nothing."""
-    name = account.partition(":")[2]
-    return name if name.startswith(_OURS) else f"system:{name}"
 
 
 @rule(Code.INSECURE_TLS_WORKAROUND)
