@@ -101,13 +101,16 @@ class Collector:
     def held_back(self) -> str:
         """Why this server must not become ready although it has metrics; "" if it may.
 
-        With --kubelet-insecure-tls that is so until every ready node was read once: nodes that cannot be verified have no
-        metrics, and whoever had them from the server that this one replaces is to keep that one.
+        Whoever had the metrics of a node from the server that this one replaces is to keep that one until this one has
+        them, too: every ready node has had two scrapes. With --kubelet-insecure-tls it must have been read, since nodes that
+        cannot be verified have no metrics.
         """
-        if not self._settings.insecure_everywhere or self._all_were_read:
-            return ""
         if not self._fleet.synced:
             return "nodes were not listed yet"
+        if not self._scraper.has_begun:
+            return "not every ready node was scraped twice yet"
+        if not self._settings.insecure_everywhere or self._all_were_read:
+            return ""
         found = self.coverage
         if found.unread:
             return f"ready nodes that are not read: {found.unread_named}; `kubevouch fix` gets kubelets certificates"

@@ -33,6 +33,7 @@ P = ParamSpec("P")
 
 _DELAY_A_NODE: Final = 0.008
 _SPREAD_AT_MOST: Final = 0.8
+_SCRAPES_FOR_USAGE: Final = 2
 
 
 class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +121,8 @@ class Scraper:
         self._results: dict[str, ScrapeResult] = {}
         self._late_places = asyncio.Semaphore(settings.late_at_once)
         self._ending = False
+        self._first_put: float | None = None
+        self._has_begun = False
 
     @property
     def last_round(self) -> datetime:
@@ -136,11 +139,28 @@ class Scraper:
         """What became of the last scrape of each node, by its name."""
         return self._results
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether every ready node had the two scrapes that its first usage takes, or has had the time for them.
+
+        Nodes have moments of their own, so one of them has its usage up to a resolution before another.
+        """
+        if self._has_begun or self._first_put is None:
+            return self._has_begun
+        patience = 2 * self._settings.resolution + self._settings.timeout
+        self._has_begun = self._clock.monotonic() - self._first_put > patience or all(
+            each.scrapes >= _SCRAPES_FOR_USAGE or each.late or not each.node.ready
+            for each in self._followed.values()
+        )
+        return self._has_begun
+
     def put(self, node: FleetNode) -> None:
         """Adds a node, or changes how it is reached from its next scrape on."""
         if (followed := self._followed.get(node.name)) is not None:
             followed.node = node
             return
+        if self._first_put is None:
+            self._first_put = self._clock.monotonic()
         phase = phase_of(node.name)
         # The more nodes there are, the wider their first scrapes are spread, as metrics-server spreads each round.
         spread = min(
@@ -194,6 +214,7 @@ class Scraper:
                 async with self._late_places if followed.late else contextlib.nullcontext():
                     failure = await self._scrape(followed)
                 followed.late = failure is not None and failure.timed_out
+                followed.scrapes += 1
                 followed.due = self._next_due(followed)
         finally:
             followed.connection.close()
@@ -328,6 +349,7 @@ class _Followed:
         self.phase = phase
         self.due = due
         self.late = False
+        self.scrapes = 0
         self.layout = Layout()
         self.task: asyncio.Task[None] | None = None
 

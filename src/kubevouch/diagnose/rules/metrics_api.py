@@ -217,16 +217,16 @@ def insecure_flag(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.INSECURE_FLAG_WITHOUT_EFFECT)
 def insecure_flag_without_effect(evidence: Evidence) -> Iterator[Finding]:
-    """Ours in the place of a metrics-server that verified nothing. Subjects: the nodes that it cannot read for that."""
+    """Ours in the place of a metrics-server that verified nothing. Subjects: the nodes that it cannot verify."""
     if not evidence.metrics.is_ours:
         return
     unverified = _unverified(evidence)
     for flag in _insecure_words(evidence):
         name = flag.partition("=")[0]
-        then = "it could not be told which nodes it cannot read"
+        then = "it could not be told which nodes it cannot verify"
         if unverified:
             then = (
-                f"{counted(len(unverified), 'node is', 'nodes are')} not verified and so not read"
+                f"{counted(len(unverified), 'node is', 'nodes are')} not verified and get no token"
             )
         elif _all_pass(evidence):
             then = "no node needs it"
