@@ -202,8 +202,8 @@ DEFINITIONS = (
         see="kubevouch metrics-server runs with --kubelet-insecure-tls; it warns of that, and is not ready while kubelets are "
         "not verified.",
         why="The flag came with the manifest of the metrics-server that it replaces. Ours verifies every kubelet all the same: "
-        "one that is not verified gets no token, and so has no metrics (unless it lets anybody read them). While the flag is set, a replica is ready only once it "
-        "has read every Ready node, so that a rolling update leaves the former pods serving.",
+        "one that is not verified gets no token, and so has no metrics (unless it lets anybody read them). While the flag is "
+        "set, a replica is ready only once it has read every Ready node, so that a rolling update leaves the former pods serving.",
         do="Fix the nodes that are named (`kubevouch fix --plan`), then remove the flag. A node that must be read unverified "
         "can be named in --kubelet-insecure-tls-nodes.",
         symptom_of=(*ON_THE_WIRE, Code.CN_NOT_NODE_NAME),
