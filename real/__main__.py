@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from real import aging, e2e, needs, network, operator_place, programs, progress, story
+from real import aging, charts, e2e, needs, network, operator_place, programs, progress, story
 from real.bed import Bed
 from real.boot import Boot
 from real.cluster import machines_of
@@ -129,6 +129,9 @@ def _run(folders: Folders, environment: Mapping[str, str], chosen: argparse.Name
         sweep(folders)
         if chosen.long:
             programs.build(folders, programs.FOR_LONG_TESTS)
+        # Inside the bed's network nothing can be fetched: what the tests of the charts take is brought before.
+        charts.real_helm(folders, folders.operator)
+        charts.upstream_chart()
         _up(folders, State.EXPIRED, chosen.kubernetes)
         booted = progress.since_start()
         status, count = e2e.run(folders, environment, long=chosen.long, extra=chosen.pytest)

@@ -143,6 +143,15 @@ class Bed:
             seconds=seconds,
         )
 
+    def take_metrics_server_away(self) -> None:
+        """Nothing of metrics-server is there any more, so that a chart can be installed."""
+        gone = ("delete", "-f", "-", "--ignore-not-found", "--wait")
+        self.kubectl(*gone, stdin=cluster.metrics_server(), seconds=120)
+
+    def put_metrics_server_back(self) -> None:
+        """metrics-server as the bed was made with it."""
+        self.kubectl("apply", "-f", "-", stdin=cluster.metrics_server())
+
     def load_image(self, archive: Path, repository: str = loading.REPOSITORY) -> str:
         """Gives every node the image of an OCI archive; returns the reference by digest that pods use.
 

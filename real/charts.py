@@ -19,6 +19,13 @@ CHARTS = CHECKOUT / "charts"
 APPROVER = CHARTS / "kubevouch-approver"
 METRICS_SERVER = CHARTS / "kubevouch-metrics-server"
 
+
+def upstream_chart() -> Path:
+    """metrics-server's own chart (3.13.1), out of its module. Raises BedError."""
+    module = programs.module_folder("metrics-server", "sigs.k8s.io/metrics-server")
+    return module / "charts" / "metrics-server"
+
+
 # No image is published: this one stands in the rendering, and IMAGE in what is written.
 _DIGEST = "sha256:" + "0" * 64
 _IMAGE = f"registry.example.com/kubevouch@{_DIGEST}"
@@ -141,11 +148,15 @@ def write(helm: Helm, deploy: Path, which: Sequence[str] = tuple(DEPLOYED)) -> N
         target.write_text(rendered(helm, DEPLOYED[path]), "utf-8")
 
 
+def real_helm(folders: Folders, home: Path) -> Helm:
+    """Helm, built if the cache lacks it. Raises BedError."""
+    return Helm(programs.build(folders, (programs.HELM,)).paths["helm"], home)
+
+
 def main() -> None:
     """Writes deploy/."""
     folders = Folders.of(os.environ)
-    program = programs.build(folders, (programs.HELM,)).paths["helm"]
-    write(Helm(program, folders.cache / "helm"), CHECKOUT / "deploy")
+    write(real_helm(folders, folders.cache / "helm"), CHECKOUT / "deploy")
 
 
 if __name__ == "__main__":

@@ -135,13 +135,15 @@ def give_pod_network(machine: Machine, pod_cidr: str) -> None:
 
 def apply_workloads(folders: Folders) -> None:
     """metrics-server and the burner."""
-    manifests = (
-        template(
-            "metrics-server.yaml", repository=IMAGE_REPOSITORY, version=METRICS_SERVER_VERSION
-        ),
-        template("burner.yaml", repository=IMAGE_REPOSITORY),
-    )
+    manifests = (metrics_server(), template("burner.yaml", repository=IMAGE_REPOSITORY))
     kubectl(folders, "apply", "-f", "-", stdin="\n---\n".join(manifests))
+
+
+def metrics_server() -> str:
+    """The manifests of metrics-server."""
+    return template(
+        "metrics-server.yaml", repository=IMAGE_REPOSITORY, version=METRICS_SERVER_VERSION
+    )
 
 
 def kubelet_config_map(folders: Folders) -> str:

@@ -6,6 +6,7 @@ wherever it is configured to, and checks each against `go.sum`.
 """
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -140,6 +141,16 @@ def build(folders: Folders, wanted: Sequence[Module]) -> Programs:
                 _build_one(module, name, package, kept)
         keys.append(key)
     return Programs(paths, hashlib.sha256("".join(keys).encode()).hexdigest()[:16])
+
+
+def module_folder(folder: str, path: str) -> Path:
+    """The sources of a module that a folder of `real/programs/` pins, fetched if they lack.
+
+    Raises:
+        BedError: `go` failed; its own words are in the text.
+    """
+    asked = ["env", *_GO_SETTINGS, "go", "mod", "download", "-json", path]
+    return Path(json.loads(run(asked, folder=SOURCES / folder, seconds=600).stdout)["Dir"])
 
 
 def etcd_version() -> str:

@@ -1,0 +1,282 @@
+"""The charts by real Helm on the bed: ours in the place of metrics-server's release and back, and installed, upgraded, removed.
+
+While a chart takes another's place, `kubectl top nodes` is asked without a pause. The bed's own metrics-server, which is not
+Helm's, is away meanwhile.
+"""
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from real.bed import Bed, State
+from real.charts import APPROVER, METRICS_SERVER, Helm, real_helm, upstream_chart
+from real.layout import IMAGE_REPOSITORY, METRICS_SERVER_VERSION
+
+from .bed_cluster import BedCluster
+from .cluster import Cluster
+from .told import eventually
+
+SPACE, RELEASE = "kube-system", "metrics-server"
+THEIRS = f"{IMAGE_REPOSITORY}/metrics-server:v{METRICS_SERVER_VERSION}"
+OWNED = "clusterroles,clusterrolebindings,apiservices,validatingadmissionpolicies,validatingadmissionpolicybindings"
+OWNED_THERE = (
+    "all,serviceaccounts,secrets,roles,rolebindings,poddisruptionbudgets,networkpolicies,leases"
+)
+
+
+class Released:
+    """A release of Helm's on the bed."""
+
+    def __init__(self, helm: Helm, bed: Bed, name: str, namespace: str) -> None:
+        self.bed, self.name, self.namespace = bed, name, namespace
+        self._helm = helm
+
+    def __call__(self, verb: str, *words: str) -> str:
+        """A verb of Helm's about this release, waited for."""
+        named = (verb, self.name, *words, "--namespace", self.namespace, "--timeout=4m")
+        waiting = () if verb == "get" else ("--wait",)
+        return self._helm.run(*named, *waiting, kubeconfig=self.bed.kubeconfig, seconds=300).stdout
+
+    def upgraded(self, chart: Path, **values: str) -> str:
+        """An upgrade with all values of the release, and these."""
+        sets = [word for name, value in values.items() for word in ("--set-string", f"{name.replace('__', '.')}={value}")]  # fmt: skip
+        return self("upgrade", str(chart), "--reuse-values", *sets)
+
+    def images(self) -> set[str]:
+        """What its pods run, those that are ending left out."""
+        pods = self._listed("pods", "-l", f"app.kubernetes.io/instance={self.name}")
+        return {
+            each["spec"]["containers"][0]["image"]
+            for each in pods
+            if "deletionTimestamp" not in each["metadata"]
+        }
+
+    def of_helm(self) -> list[str]:
+        """All objects that bear the release's name."""
+        found = []
+        for kinds, where in ((OWNED, ()), (OWNED_THERE, ("-A",))):
+            for each in self._listed(kinds, *where, namespaced=False):
+                marks = each["metadata"].get("annotations", {})
+                if marks.get("meta.helm.sh/release-name") == self.name:
+                    found.append(f"{each['kind']}/{each['metadata']['name']}")
+        return sorted(found)
+
+    def _listed(self, kinds: str, *words: str, namespaced: bool = True) -> list[dict[str, Any]]:
+        space = ("-n", self.namespace) if namespaced else ()
+        listed = self.bed.kubectl("get", kinds, *words, *space, "-o", "json").stdout
+        items: list[dict[str, Any]] = json.loads(listed)["items"]
+        return items
+
+
+@pytest.fixture(scope="module")
+def bed(cluster: Cluster) -> Bed:
+    if not isinstance(cluster, BedCluster):
+        pytest.skip("a lab's pods run no image")
+    return cluster.bed
+
+
+@pytest.fixture(scope="module")
+def helm(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    return real_helm(bed.folders, tmp_path_factory.mktemp("helm"))
+
+
+@pytest.fixture(scope="module")
+def away(bed: Bed) -> Iterator[None]:
+    """The bed's own metrics-server is not there, and comes back."""
+    bed.set_state(State.HEALTHY)
+    bed.take_metrics_server_away()
+    yield
+    bed.put_metrics_server_back()
+    bed.observe(State.HEALTHY)
+
+
+@pytest.fixture
+def release(helm: Helm, bed: Bed, away: None) -> Iterator[Released]:
+    del away
+    found = Released(helm, bed, RELEASE, SPACE)
+    yield found
+    words = ("uninstall", RELEASE, "--namespace", SPACE, "--wait", "--ignore-not-found")
+    helm.run(*words, kubeconfig=bed.kubeconfig)
+
+
+@pytest.fixture
+def ours(image_reference: str) -> dict[str, str]:
+    """Our image, as our chart wants it named."""
+    repository, digest = image_reference.split("@")
+    return {"image__repository": repository, "image__digest": digest}
+
+
+def _install_theirs(release: Released) -> None:
+    """metrics-server's chart with its own values, but for where its image is."""
+    repository, tag = THEIRS.split(":")
+    image = f"image.repository={repository},image.tag={tag}"
+    release("install", str(upstream_chart()), "--set", image)
+    _top(release.bed)
+
+
+def _top(bed: Bed) -> None:
+    """All four nodes have their numbers."""
+    words = ("top", "nodes", "--no-headers")
+
+    def look() -> bool:
+        lines = bed.kubectl(*words, check=False).stdout.splitlines()
+        return len([line for line in lines if re.search(r"\d+m\s+\d+%\s+\d+Mi\s+\d+%", line)]) == 4
+
+    eventually(look, "four nodes in kubectl top")
+
+
+def _api_service(bed: Bed) -> dict[str, Any]:
+    words = ("get", "apiservice", "v1beta1.metrics.k8s.io", "-o", "json")
+    found: dict[str, Any] = json.loads(bed.kubectl(*words).stdout)
+    return found
+
+
+@contextmanager
+def asked_all_the_time(bed: Bed) -> Iterator[list[str]]:
+    """What `kubectl top nodes` says when it fails, asked again and again while the block runs; it must have been asked often."""
+    failures: list[str] = []
+    over = threading.Event()
+    count = 0
+
+    def ask() -> None:
+        nonlocal count
+        while not over.is_set():
+            done = bed.kubectl("top", "nodes", check=False)
+            count += 1
+            if done.returncode:
+                failures.append(done.stderr.strip())
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield failures
+    finally:
+        over.set()
+        thread.join()
+    assert count > 20
+
+
+def test_our_chart_takes_the_place_of_their_release_and_gives_it_back(
+    release: Released, ours: dict[str, str], image_reference: str
+) -> None:
+    bed = release.bed
+    _install_theirs(release)
+    before = _fixed(bed)
+    with asked_all_the_time(bed) as failures:
+        said = release.upgraded(METRICS_SERVER, **ours)
+        assert "NOT VERIFIED YET" in said
+        assert release.images() == {image_reference}
+        # The pods that answered at first are nobody's to verify: what was there stays for this one upgrade.
+        assert _api_service(bed)["spec"]["insecureSkipTLSVerify"] is True
+        assert "NOT VERIFIED YET" not in release.upgraded(METRICS_SERVER)
+        spec = _api_service(bed)["spec"]
+        assert (bool(spec["caBundle"]), spec.get("insecureSkipTLSVerify", False)) == (True, False)
+        _top(bed)
+        assert _fixed(bed) == before
+        release("rollback", "1")
+        assert release.images() == {THEIRS}
+        assert _fixed(bed) == before
+    assert _api_service(bed)["spec"]["insecureSkipTLSVerify"] is True
+    _top(bed)
+    assert failures == []
+
+
+def _fixed(bed: Bed) -> tuple[object, ...]:
+    """What an upgrade in place must not have made anew."""
+    uids = [
+        bed.kubectl("get", kind, RELEASE, "-n", SPACE, "-o", "jsonpath={.metadata.uid}").stdout
+        for kind in ("deployment", "service", "serviceaccount")
+    ]
+    return (*uids, _api_service(bed)["metadata"]["uid"])
+
+
+@pytest.mark.long_on_the_bed
+def test_their_chart_runs_our_image_with_nothing_changed_but_the_image(
+    release: Released, image_reference: str
+) -> None:
+    bed = release.bed
+    _install_theirs(release)
+    repository, digits = image_reference.rsplit(":", 1)
+    with asked_all_the_time(bed) as failures:
+        release.upgraded(upstream_chart(), image__repository=repository, image__tag=digits)
+        assert release.images() == {image_reference}
+        _top(bed)
+        release("rollback", "1")
+        assert release.images() == {THEIRS}
+    _top(bed)
+    assert failures == []
+
+
+@pytest.mark.long_on_the_bed
+def test_our_chart_is_installed_upgraded_rolled_back_and_leaves_nothing(
+    release: Released, ours: dict[str, str], image_reference: str
+) -> None:
+    bed = release.bed
+    sets = ",".join(f"{name.replace('__', '.')}={value}" for name, value in ours.items())
+    release("install", str(METRICS_SERVER), "--set", sets)
+    assert release.images() == {image_reference}
+    spec = _api_service(bed)["spec"]
+    assert (bool(spec["caBundle"]), spec.get("insecureSkipTLSVerify", False)) == (True, False)
+    _top(bed)
+    pods = release._listed("pods", "-l", f"app.kubernetes.io/instance={RELEASE}")
+    assert len({each["spec"]["nodeName"] for each in pods}) == 2, "three workers take pods"
+    owned = release.of_helm()
+    for kind in ("NetworkPolicy", "PodDisruptionBudget", "Secret"):
+        assert f"{kind}/{RELEASE}" in owned
+    serving = _pair(bed)
+    with asked_all_the_time(bed) as failures:
+        release(
+            "upgrade", str(METRICS_SERVER), "--reset-then-reuse-values", "--set", "podLabels.a=b"
+        )
+        assert _pair(bed) == serving, "a certificate in the first half of its life stays"
+        release("rollback", "1")
+    assert failures == []
+    release("uninstall")
+    assert release.of_helm() == []
+
+
+def _pair(bed: Bed) -> str:
+    return bed.kubectl("get", "secret", RELEASE, "-n", SPACE, "-o", "jsonpath={.data}").stdout
+
+
+def test_the_approvers_chart_is_installed_enforced_rolled_back_and_keeps_what_was_recorded(
+    helm: Helm, bed: Bed, image_reference: str
+) -> None:
+    release = Released(helm, bed, "kubevouch-approver", "kubevouch-system")
+    repository, digest = image_reference.split("@")
+    image = f"image.repository={repository},image.digest={digest}"
+    release("install", str(APPROVER), "--create-namespace", "--set", image)
+    try:
+        eventually(lambda: _lease(bed), "a leader")
+        assert _actions(bed) == {"Warn"}
+        release("upgrade", str(APPROVER), "--reuse-values", "--set", "admission.enforcement=deny")
+        assert _actions(bed) == {"Deny"}
+        release("rollback", "1")
+        assert _actions(bed) == {"Warn"}
+    finally:
+        release("uninstall")
+    assert release.of_helm() == []
+    kept = bed.kubectl("get", "configmaps", "-n", release.namespace, "-o", "name").stdout
+    assert kept.count("kubevouch-recorded-") == 16
+    gone = ("delete", "namespace", release.namespace, "--timeout=90s")
+    bed.kubectl(*gone, seconds=100)
+
+
+def _lease(bed: Bed) -> str:
+    words = ("get", "lease", "kubevouch-approver", "-n", "kubevouch-system")
+    return bed.kubectl(*words, "-o", "jsonpath={.spec.holderIdentity}", check=False).stdout
+
+
+def _actions(bed: Bed) -> set[str]:
+    """What the admission policies do, besides the mark in the audit log."""
+    words = ("get", "validatingadmissionpolicybindings", "-o", "json")
+    found = json.loads(bed.kubectl(*words).stdout)["items"]
+    ours = [each for each in found if each["metadata"]["name"].startswith("kubevouch-")]
+    assert len(ours) == 2
+    return {action for each in ours for action in each["spec"]["validationActions"]} - {"Audit"}
