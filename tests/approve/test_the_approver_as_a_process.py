@@ -13,7 +13,15 @@ import aiohttp
 import pytest
 
 from kubevouch_lab.apiserver import status
-from tests.approve.conftest import GENEROUS, LEASE, NAMESPACE, SPACE, Cluster, approving
+from tests.approve.conftest import (
+    GENEROUS,
+    LEASE,
+    NAMESPACE,
+    SPACE,
+    Cluster,
+    HurriedClock,
+    approving,
+)
 from tests.cli.program import Program
 from tests.cli.server_process import ServerProcess, serving
 from tests.support.front_proxy import NAME, Authorities, client_context
@@ -173,6 +181,39 @@ async def test_it_is_not_ready_before_it_has_seen_everything(cluster: Cluster) -
         async with asyncio.timeout(GENEROUS):
             while not await ready():
                 await asyncio.sleep(0.05)
+
+
+async def test_it_is_not_ready_and_does_not_lead_while_a_watch_shows_nothing(
+    cluster: Cluster,
+) -> None:
+    """The API server accepts its watches and its Lease, and sends neither events nor bookmarks: doctor finds it by that (KV409)."""
+    async with approving(cluster, clock=HurriedClock(60.0)) as running:
+
+        async def page() -> tuple[int, str]:
+            return await _readyz(running.port, running.source.read().chain)
+
+        async def leads(expected: float) -> None:
+            await cluster.until(lambda: running.metric("kubevouch_approver_leader") == expected)
+
+        await leads(1)
+        assert (await page())[0] == 200
+        async with asyncio.timeout(GENEROUS):
+            while "[-]watches failed" not in (await page())[1]:
+                await asyncio.sleep(0.05)
+        assert "a watch has shown nothing for too long: nodes (" in running.log
+        await leads(0)
+        for _ in range(20):  # a minute, by its clock
+            await asyncio.sleep(0.05)
+            assert running.metric("kubevouch_approver_leader") == 0
+
+        async def is_ready() -> bool:
+            cluster.server.watches.bookmark()
+            return (await page())[0] == 200
+
+        async with asyncio.timeout(GENEROUS):
+            while not await is_ready():
+                await asyncio.sleep(0.05)
+        await leads(1)
 
 
 async def _readyz(port: int, roots: bytes) -> tuple[int, str]:

@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -323,6 +324,72 @@ async def test_of_an_upgrade_that_changes_more_than_the_image_it_says_what_its_u
     ran = await _ran(kubevouch, *words, code=4)
     assert f"UNDO  kubevouch approver upgrade --image {IMAGE}\n" in ran.out
     assert "the image only; 2 other changes in the diff above stay" in " ".join(ran.out.split())
+
+
+async def test_another_word_for_new_nodes_is_undone_by_a_command_with_the_former_one(
+    lab: Bench, kubevouch: Program
+) -> None:
+    common = ("approver", "install", "--image", IMAGE, "--yes", "--wait", "0s")
+    rule = ("--new-node-names", "worker-*", "--new-node-cidr", "192.168.88.0/24", "--new-nodes-per-hour", "7")  # fmt: skip
+    await _ran(kubevouch, *HELD, code=4)
+
+    def configured() -> str:
+        found = lab.local.get(CONFIG_MAPS, "kubevouch-approver", SPACE)
+        return str(found["data"]["configuration.yaml"])
+
+    held = configured()
+    ran = await _ran(kubevouch, *common, *rule, "--no-pins", code=4)
+    undo = f"UNDO  kubevouch approver install --image {IMAGE} --no-pins --new-nodes hold"
+    assert undo in ran.out.splitlines()
+    ruled = configured()
+    ran = await _ran(kubevouch, *undo.split()[2:], "--yes", "--wait", "0s", code=4)
+    assert configured() == held != ruled
+    quoted = shlex.join(rule)
+    undo = f"UNDO  kubevouch approver install --image {IMAGE} --no-pins {quoted}"
+    assert undo in ran.out.splitlines()
+    again = shlex.split(undo)[2:]
+    await _ran(kubevouch, *again, "--yes", "--wait", "0s", code=4)
+    assert configured() == ruled
+
+
+async def test_an_image_and_a_word_for_new_nodes_are_undone_by_one_command(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    words = ("--image", OTHER, "--new-nodes", "node-status", "--no-pins", "--yes", "--wait", "0s")
+    ran = await _ran(kubevouch, "approver", "install", *words, code=4)
+    undo = f"UNDO  kubevouch approver install --image {IMAGE} --no-pins --new-nodes hold"
+    assert undo in ran.out.splitlines()
+    assert "only;" not in ran.out
+
+
+async def test_a_configuration_that_no_flags_would_write_is_put_back_by_hand(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    found = lab.local.get(CONFIG_MAPS, "kubevouch-approver", SPACE)
+    text = f"{found['data']['configuration.yaml']}deny: hard\n"
+    lab.local.update(CONFIG_MAPS, {**found, "data": {"configuration.yaml": text}})
+    words = (
+        "--new-nodes",
+        "node-status",
+        "--no-pins",
+        "--force-conflicts",
+        "--yes",
+        "--wait",
+        "0s",
+    )
+    ran = await _ran(kubevouch, "approver", "install", "--image", IMAGE, *words, code=4)
+    assert "UNDO  by hand: the diff above shows what was there before." in ran.out
+
+
+async def test_the_question_counts_what_would_change(lab: Bench, kubevouch: Program) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    words = ("approver", "install", "--image", IMAGE, "--new-nodes", "node-status", "--no-pins")
+    ran = await kubevouch.at_a_terminal(*words, columns=100, typed={"Go on?": b"n\n"})
+    assert "This will install the approver: make or change 1 object, on" in " ".join(
+        ran.out.split()
+    )
 
 
 async def test_what_stops_on_its_way_says_so_and_how_it_is_taken_out(

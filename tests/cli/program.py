@@ -87,6 +87,20 @@ class Program:
             cwd=self.home,
         )
 
+    async def with_a_wrong_clock(self, seconds: float, *words: str) -> Ran:
+        """On a machine whose clock is so many seconds ahead, or behind."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.support.wrong_clock", str(seconds)),
+            *KUBEVOUCH,
+            *words,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**self._environment, "PYTHONPATH": str(Path(__file__).parents[2])},
+            cwd=self.home,
+        )
+        return await ended(process)
+
     async def interrupted(self, *words: str, once: Callable[[], bool]) -> Ran:
         """Ctrl-C, as soon as that is so."""
         process = await self.started(*words)

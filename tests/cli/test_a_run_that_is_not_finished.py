@@ -1,12 +1,17 @@
 """A run that this machine has begun and not ended: the reading verbs say so, and read only."""
 
+import asyncio
+import io
 import json
+import os
+import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from kubevouch.cli.common.armed_record import ArmedRecord, forget_armed
+from kubevouch.cli.common.rollout import stopping
 from kubevouch.cli.common.runs import keep_run
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.rollout.decide.armed import ArmedNode
@@ -114,3 +119,45 @@ def test_a_record_that_cannot_be_written_stops_no_run(kubevouch: Program) -> Non
     record(ArmedNode("abcd", "another", datetime(2099, 1, 1, tzinfo=UTC)))
     record(None)
     assert record.node is None
+
+
+@pytest.mark.parametrize(
+    ("signals", "said"),
+    [
+        ([signal.SIGTERM], ["stopping at once", "w1 is armed"]),
+        (
+            [signal.SIGINT, signal.SIGTERM],
+            ["stopping after the node in hand; Ctrl-C again stops at once", "stopping at once", "w1 is armed"],
+        ),
+        (
+            [signal.SIGINT, signal.SIGINT],
+            ["stopping after the node in hand; Ctrl-C again stops at once", "stopping at once", "w1 is armed"],
+        ),
+    ],
+)  # fmt: skip
+async def test_sigterm_stops_a_run_at_once_and_says_what_is_left_as_a_second_ctrl_c_does(
+    signals: list[signal.Signals], said: list[str]
+) -> None:
+    err = io.StringIO()
+    terminal = Terminal(io.StringIO(), io.StringIO(), err, {})
+    begun = asyncio.Event()
+
+    async def run() -> str:
+        try:
+            with stopping(terminal, lambda: "w1 is armed"):
+                begun.set()
+                await asyncio.Event().wait()
+        except KeyboardInterrupt:
+            return "interrupted"
+        return "ended"
+
+    task = asyncio.create_task(run())
+    await begun.wait()
+    for each in signals:
+        before = err.getvalue()
+        os.kill(os.getpid(), each)
+        async with asyncio.timeout(30):
+            while err.getvalue() == before:
+                await asyncio.sleep(0)
+    assert await task == "interrupted"
+    assert err.getvalue().splitlines() == said

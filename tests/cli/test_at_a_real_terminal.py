@@ -187,7 +187,9 @@ def test_what_a_roll_out_waits_for_is_drawn_over_and_only_its_steps_stay() -> No
         if second == 10:
             terminal.note("stopping after the node in hand")
     drawn = Screen(60).feed(err.getvalue())
-    assert len([line for line in str(drawn).splitlines() if "waits for" in line]) == 2
+    waits = [line for line in str(drawn).splitlines() if "waits for" in line]
+    assert [line[-len("...  (20 s)") :] for line in waits] == ["...  (20 s)", "x...  (6 s)"]
+    assert {len(line) for line in waits} == {60}
     progress.ended("w1", "done in 20 s")
     progress.end("w2")
     progress.tick()

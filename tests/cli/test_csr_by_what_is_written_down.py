@@ -1,6 +1,7 @@
 """`csr` asks the pins, the inventory and the record of an installed approver: one judge, whoever approves."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,14 +13,17 @@ from tests.cli.waiting import (
     NODE,
     OTHER,
     OTHERS_ADDRESS,
+    conditions,
     put_csr,
     put_entry,
     put_node,
     put_pin,
     put_written,
 )
+from tests.support.scripted.kinds import KINDS
 from tests.support.stage import Stage
 
+LEASES = KINDS["coordination.k8s.io", "v1", "leases"]
 EXPLAIN = ("csr", "explain", "csr-w9")
 
 
@@ -45,6 +49,51 @@ async def test_a_pinned_node_passes_and_the_pin_is_named(kubevouch: Program, sta
         "why": "pinned on 2026-11-20 by alice",
     }
     assert {each.method for each in stage.server.requests} == {"GET"}
+
+
+@pytest.mark.parametrize("ahead", [-7200, 7200])
+async def test_how_old_a_csr_is_goes_by_the_clock_of_the_api_server(
+    kubevouch: Program, stage: Stage, ahead: int
+) -> None:
+    """A laptop's clock may be hours wrong: a CSR of this moment would be too old by it, or made in the future."""
+    put_pin(stage)
+    explained = await kubevouch.with_a_wrong_clock(ahead, *EXPLAIN)
+    assert explained.code == 0, explained
+    approved = await kubevouch.with_a_wrong_clock(ahead, "csr", "approve", "csr-w9", "--yes")
+    assert approved.code == 0, approved
+    assert conditions(stage, "csr-w9")[0]["type"] == "Approved"
+
+
+async def test_the_reason_is_that_of_the_approvers_event(kubevouch: Program, stage: Stage) -> None:
+    """Nothing that is written down knows the node: whoever has read the Event finds the same word here."""
+    put_written(stage, "kubevouch-approver", {"configuration.yaml": "schemaVersion: kubevouch.approver/1\nsources: [pins, renewal, node-status]\n"})  # fmt: skip
+    shown = await kubevouch(*EXPLAIN)
+    assert shown.code == 3
+    assert (
+        "NodeUnknown: no pin, inventory or record of the approver knows it; renewal, node-status: only the running approver "
+        f"asks that. If it is yours: kubevouch approver pin {NODE}" in told(shown.out)
+    )
+    assert "OnlyTheNodeSaysSo" not in shown.out
+    allowed = f"--allow {NODE}={ADDRESS}"
+    assert allowed in told(shown.out)
+    assert (await kubevouch(*EXPLAIN, *allowed.split())).code == 0
+
+
+@pytest.mark.parametrize("leads", [True, False])
+async def test_that_every_client_certificate_was_seen_counts_while_an_approver_leads(
+    kubevouch: Program, stage: Stage, leads: bool
+) -> None:
+    put_pin(stage)
+    put_entry(
+        stage, "recorded", NODE, {"uid": "uid-9", "standing": {"uid": "uid-9", "whole": True}}
+    )
+    renewed = datetime.now(UTC) - timedelta(seconds=1 if leads else 600)
+    spec = {"holderIdentity": "one", "renewTime": f"{renewed:%Y-%m-%dT%H:%M:%S.%fZ}"}
+    metadata = {"name": "kubevouch-approver", "namespace": "kubevouch-system", "uid": "l"}
+    stage.server.store.put(LEASES, {"metadata": metadata, "spec": spec})
+    shown = await kubevouch(*EXPLAIN)
+    assert shown.code == (3 if leads else 0), shown
+    assert ("UnknownCredential" in shown.out) is leads
 
 
 async def test_without_an_approver_nothing_else_is_said(kubevouch: Program, stage: Stage) -> None:

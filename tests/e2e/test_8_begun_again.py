@@ -64,8 +64,9 @@ def test_a_run_killed_at_a_served_node_and_begun_again_goes_on_and_commits(
     assert worker.handshake().leaf == leaf
 
 
-def test_a_second_ctrl_c_names_the_node_its_switch_and_both_ways_on(
-    expired: Cluster, worker: Node, tmp_path: Path
+@pytest.mark.parametrize("by", ["two Ctrl-C", "SIGTERM"])
+def test_who_stops_at_once_is_told_the_node_its_switch_and_both_ways_on(
+    expired: Cluster, worker: Node, tmp_path: Path, by: str
 ) -> None:
     path = tmp_path / "my plan.json"
     made = plan(expired, path, "--nodes", worker.name)
@@ -75,9 +76,12 @@ def test_a_second_ctrl_c_names_the_node_its_switch_and_both_ways_on(
         *("--kubeconfig", str(expired.kubeconfig)),
     )
     running.wait_for("restarted")
-    running.interrupt()
-    running.wait_for("Ctrl-C again stops at once")
-    running.interrupt()
+    if by == "SIGTERM":
+        running.end()
+    else:
+        running.interrupt()
+        running.wait_for("Ctrl-C again stops at once")
+        running.interrupt()
     ran = running.finish()
     assert ran.code == 130, ran
     run, flags = made["run"], f"--kubeconfig {expired.kubeconfig}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -38,7 +39,12 @@ class Candidate:
         return self.election.is_leading()
 
 
-def candidate(api: ApiClient, identity: str, clock: WoundClock | None = None) -> Candidate:
+def candidate(
+    api: ApiClient,
+    identity: str,
+    clock: WoundClock | None = None,
+    fit: Callable[[], bool] = lambda: True,
+) -> Candidate:
     clock = clock or WoundClock()
     turns: list[bool] = []
     failures: list[KubevouchError] = []
@@ -51,6 +57,7 @@ def candidate(api: ApiClient, identity: str, clock: WoundClock | None = None) ->
         rng=lambda: 1.0,
         report=failures.append,
         changed=turns.append,
+        fit=fit,
     )
     return Candidate(election, clock, turns, failures)
 
@@ -272,3 +279,22 @@ async def test_it_goes_on_by_itself(two: tuple[Candidate, Candidate]) -> None:
     running.cancel()
     await asyncio.wait([running])
     assert one.turns == [True]
+
+
+async def test_who_is_not_fit_to_lead_lets_the_lease_run_out_and_another_one_takes_it(
+    server: ScriptedApiServer, api: ApiClient
+) -> None:
+    fit = True
+    one, two = candidate(api, "one", fit=lambda: fit), candidate(api, "two")
+    assert await one.attempt()
+    assert not await two.attempt()
+    fit = False
+    pass_(5, one, two)
+    assert await one.attempt()
+    assert not await two.attempt()
+    pass_(10, one, two)
+    assert not await one.attempt()
+    assert one.turns == [True, False]
+    assert await two.attempt()
+    assert spec(server)["holderIdentity"] == "two"
+    assert one.failures == []

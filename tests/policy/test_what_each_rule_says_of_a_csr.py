@@ -175,7 +175,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
     "one as far ahead as clocks may differ": (
         timing.fresh,
         lambda: Case(age=-timedelta(minutes=1)),
-        lets_through("fresh", "made 60 s ahead of this machine's clock", FRESH),
+        lets_through("fresh", "made 60 s ahead of the API server's clock", FRESH),
     ),
     "one of this second": (
         timing.fresh,
@@ -185,14 +185,14 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
     "one of the next second": (
         timing.fresh,
         lambda: Case(age=-timedelta(seconds=1)),
-        lets_through("fresh", "made 1 s ahead of this machine's clock", FRESH),
+        lets_through("fresh", "made 1 s ahead of the API server's clock", FRESH),
     ),
     "one of the future": (
         timing.fresh,
         lambda: Case(age=-timedelta(seconds=61)),
         doubts(
             "fresh",
-            "it was made in the future, by this machine's clock: one of the clocks is wrong",
+            "it was made in the future, by the API server's clock",
             seen="made in 61 s",
             allowed=FRESH,
         ),

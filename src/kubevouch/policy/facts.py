@@ -28,7 +28,7 @@ class CsrLimits(msgspec.Struct, frozen=True):
     """A kubelet waits 15 minutes for its CSR and then drops its key (certificateWaitTimeout)."""
 
     skew: timedelta = timedelta(minutes=1)
-    """How far in the future a CSR may be made, by our clock."""
+    """How far in the future a CSR may be made, by the API server's clock as far as it is known."""
 
 
 class NameFacts(Protocol):

@@ -214,10 +214,11 @@ def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
         )
     unproven = [value for value, claim in claims.items() if claim and not claim.source.is_proof]
     if unproven and not facts.allowed.trusts_node:
+        unknown = facts.allowed.unknown
         return cannot_tell(
             rule,
-            f"only the node itself says so: {listed(unproven)}",
-            HoldReason.ONLY_THE_NODE_SAYS_SO,
+            unknown or f"only the node itself says so: {listed(unproven)}",
+            HoldReason.NODE_UNKNOWN if unknown else HoldReason.ONLY_THE_NODE_SAYS_SO,
             seen=listed(values),
             allowed=known,
             operator_may_allow=tuple(map(str, unproven)),

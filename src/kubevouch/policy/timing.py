@@ -43,16 +43,16 @@ def fresh(facts: CsrFacts) -> RuleResult:
         return cannot_tell("fresh", "a bare CSR does not say when it was made", allowed=allowed)
     age = facts.at - csr.created
     seconds = int(age.total_seconds())
-    # Clocks differ a little: the API server's may be ahead of ours.
+    # The API server's clock is known to the second.
     seen = (
         f"made {seconds} s ago"
         if seconds >= 0
-        else f"made {-seconds} s ahead of this machine's clock"
+        else f"made {-seconds} s ahead of the API server's clock"
     )
     if -age > facts.limits.skew:
         return cannot_tell(
             "fresh",
-            "it was made in the future, by this machine's clock: one of the clocks is wrong",
+            "it was made in the future, by the API server's clock",
             seen=f"made in {-seconds} s",
             allowed=allowed,
         )

@@ -109,6 +109,7 @@ class ApproverController:
             rng=self._rng,
             report=self._reporter("Failed to renew or to get the Lease"),
             changed=self._turned,
+            fit=lambda: not self._watches.stale,
         )
 
     def _make_records(self) -> RecordWriter:
@@ -256,8 +257,13 @@ class ApproverController:
         def named() -> str | None:
             return None if self._facts.known else "the cluster's own names were not read yet"
 
+        def fresh() -> str | None:
+            stale = self._watches.stale
+            return f"a watch has shown nothing for too long: {stale}" if stale else None
+
         ready = (
             NamedCheck("informer-sync", listed),
+            NamedCheck("watches", fresh),
             NamedCheck("cluster-names", named),
             NamedCheck("shutdown", running),
         )

@@ -9,6 +9,7 @@ from typing import Any, Final
 from kubevouch.approve.decide.action import bounded
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
+from kubevouch.kube.errors import NotSent
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.transport import only_while
 from kubevouch.kube.resources import EVENTS, Object, Resource, event
@@ -94,12 +95,11 @@ class EventSender:
             await self._clock.sleep(_EVERY)
 
     async def _send(self, body: dict[str, Any]) -> None:
-        if not self._may_write():
-            self._dropped()
-            return
         try:
             with only_while(self._may_write):
                 await self._api.create(EVENTS, body, body["metadata"]["namespace"])
+        except NotSent:
+            self._dropped()
         except KubevouchError as error:
             self._dropped()
             self._report(error)

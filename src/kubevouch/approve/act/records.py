@@ -9,7 +9,7 @@ import msgspec
 from kubevouch.approve.decide.view import ClusterView
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.errors import NotFound
+from kubevouch.kube.errors import NotFound, NotSent
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.transport import only_while
 from kubevouch.kube.resources import CONFIG_MAPS, ConfigMap, Node
@@ -56,7 +56,7 @@ class RecordWriter:
     async def admit(self, node: Node, admitted: Admitted) -> bool:
         """Writes down what the rule for new nodes admits. Whether that is done: nothing may be approved otherwise."""
         known = self._view.sources.record(node.name)
-        if isinstance(known, Unreadable) or not self._may_write():
+        if isinstance(known, Unreadable):
             return False
         standings = self._view.standings
         record = RecordedNode(node.name, node.uid, admitted)
@@ -64,6 +64,8 @@ class RecordWriter:
             record = msgspec.structs.replace(record, standing=standings.known(node.name))
         try:
             await self._write(shard_of(RECORDED, node.name), {node.name: written_record(record)})
+        except NotSent:
+            return False
         except (KubevouchError, NotAnEntry) as error:
             self._report(error if isinstance(error, KubevouchError) else str(error))
             return False
@@ -98,10 +100,10 @@ class RecordWriter:
                 self._changed |= entries.keys()
 
     async def _written(self, name: str, entries: dict[str, str | None]) -> bool:
-        if not self._may_write():
-            return False
         try:
             await self._write(name, entries)
+        except NotSent:
+            return False
         except KubevouchError as error:
             self._report(error)
             return False

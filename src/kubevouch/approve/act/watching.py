@@ -23,6 +23,9 @@ from kubevouch.policy.sources.stored import OURS
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 
+STALE: Final = 240.0
+"""Seconds. Bookmarks come once a minute; a silent connection is given up after 150 s, and another one is tried within 30."""
+
 CSR_LIFE: Final = 50 * 60.0
 """Seconds. An issued CSR is kept for an hour (pkg/controller/certificates/cleaner); whoever did not see it by then never does."""
 
@@ -83,10 +86,11 @@ class Watches:
         self._api = api
         self._clock = clock
         self._handler = handler
-        self._namespace = namespace
         self._rng = rng
         self._report = report
+        self._node_watch = self._watch("nodes", NODES)
         self._csr_watch = self._watch("CSRs", CSRS)
+        self._map_watch = self._watch("ConfigMaps", CONFIG_MAPS, namespace=namespace, labels=OURS)
         self._listed: set[str] = set()
         self._failing_since: float | None = None
 
@@ -99,6 +103,18 @@ class Watches:
     def in_order(self) -> bool:
         """Whether every CSR was told before those that were made later. While a list is read page by page none need be."""
         return not self._csr_watch.listing
+
+    @property
+    def stale(self) -> str:
+        """Which watch has shown nothing for so long that the cluster may have changed meanwhile; "" if none."""
+        now = self._clock.monotonic()
+        heard = {
+            "nodes": self._node_watch.heard,
+            "CSRs": self._csr_watch.heard,
+            "ConfigMaps": self._map_watch.heard,
+        }
+        silent = {what: now - at for what, at in heard.items()}
+        return ", ".join(f"{what} ({s:.0f} s)" for what, s in silent.items() if s >= STALE)
 
     async def run(self) -> None:
         """Follows all of them until cancelled."""
@@ -137,7 +153,7 @@ class Watches:
             self._handler.all_listed()
 
     async def _nodes(self) -> None:
-        async for each in self._watch("nodes", NODES).events():
+        async for each in self._node_watch.events():
             match each:
                 case Upserted(object=node):
                     self._handler.node(node)
@@ -166,8 +182,7 @@ class Watches:
                 self._handler.client_csrs_missed()
 
     async def _config_maps(self) -> None:
-        watch = self._watch("ConfigMaps", CONFIG_MAPS, namespace=self._namespace, labels=OURS)
-        async for each in watch.events():
+        async for each in self._map_watch.events():
             match each:
                 case Upserted(object=found):
                     self._handler.config_map(found)

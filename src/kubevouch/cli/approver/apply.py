@@ -210,9 +210,21 @@ class _Work:
     def pins(self) -> int:
         return sum(each.writes for each in self.looked.found)
 
+    def __str__(self) -> str:
+        parts = [
+            (self.changed, "make or change", "object", ""),
+            (len(self.going), "delete", "object", ""),
+            (self.pins, "pin the names and addresses of", "node", " in the table"),
+        ]
+        return ", ".join(f"{verb} {counted(n, what)}{where}" for n, verb, what, where in parts if n)
+
+    @property
+    def changed(self) -> int:
+        return sum(each.differs for each in self.changes)
+
     @property
     def is_nothing(self) -> bool:
-        return not (self.going or self.pins or any(each.differs for each in self.changes))
+        return not (self.going or self.pins or self.changed)
 
 
 def _apply(
@@ -225,11 +237,7 @@ def _apply(
         terminal.out("Nothing to do: the approver is installed like this.")
     else:
         verb = "upgrade" if options.upgrade else "install"
-        what = f"{verb} the approver: {len(work.changes)} objects are applied"
-        if work.pins:
-            what += (
-                f", the names and addresses of {counted(work.pins, 'node')} in the table are pinned"
-            )
+        what = f"{verb} the approver: {work}"
         terminal.confirm(f"{what}, on {named(access)}", yes=options.yes)
 
     async def applying(api: ApiClient, clock: Clock) -> tuple[str, ...]:

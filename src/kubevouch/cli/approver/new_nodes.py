@@ -6,7 +6,11 @@ from ipaddress import ip_network
 from typing import Final
 
 from kubevouch.errors import UsageError
-from kubevouch.policy.sources.configuration import CONFIGURATION_SCHEMA, read_configuration
+from kubevouch.policy.sources.configuration import (
+    CONFIGURATION_SCHEMA,
+    SourceWord,
+    read_configuration,
+)
 from kubevouch.policy.sources.stored import Unreadable
 
 
@@ -43,6 +47,15 @@ class NewNodeWish:
     names: str = ""
     networks: tuple[str, ...] = ()
     per_hour: int = 0
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The flags of `approver install` that state it."""
+        if self.source is not NewNodes.RULE:
+            return ("--new-nodes", str(self.source))
+        networks = [word for each in self.networks for word in ("--new-node-cidr", each)]
+        hourly = ("--new-nodes-per-hour", str(self.per_hour))
+        return ("--new-node-names", self.names, *networks, *hourly)
 
 
 def wish_of(
@@ -95,6 +108,21 @@ def configuration_text(wish: NewNodeWish) -> str:
         # Behind the place in a file that is not there yet.
         raise UsageError("--new-nodes rule", read.problems[0].partition(": ")[2])
     return text
+
+
+def wish_in(text: str) -> NewNodeWish | None:
+    """The wish that a configuration states; None where it states more, or in other words, so that no flags would."""
+    found = read_configuration(text)
+    if isinstance(found, Unreadable):
+        return None
+    wish = NewNodeWish(NewNodes.HOLD)
+    if SourceWord.NODE_STATUS in found.sources:
+        wish = NewNodeWish(NewNodes.NODE_STATUS)
+    elif found.new_nodes:
+        rule = found.new_nodes[0]
+        wish = NewNodeWish(NewNodes.RULE, rule.names, tuple(map(str, rule.networks)), rule.per_hour)
+    said = read_configuration(configuration_text(wish))
+    return wish if said == found else None
 
 
 def _quoted(text: str) -> str:

@@ -1,13 +1,19 @@
-"""How an install or an upgrade is undone: what is new is taken out; of what was there before, the former image comes back."""
+"""How an install or an upgrade is undone: what is new is taken out; of what was there before, image and configuration come back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from shlex import join
+from typing import Any
 
 from kubevouch.cli.approver.changes import Change
 from kubevouch.cli.approver.installation import DEPLOYMENT, names_an_image
+from kubevouch.cli.approver.new_nodes import NewNodes, NewNodeWish, wish_in
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.diagnose.make import counted
+from kubevouch.policy.sources.configuration import CONFIGURATION, CONFIGURATION_KEY
 
 _REMOVE = "kubevouch approver remove"
+_OF_THE_DEPLOYMENT = ("Deployment", DEPLOYMENT)
+_OF_THE_CONFIGURATION = ("ConfigMap", CONFIGURATION)
 
 
 def say_how_it_is_undone(terminal: Terminal, changes: Sequence[Change], gone: int) -> None:
@@ -15,42 +21,70 @@ def say_how_it_is_undone(terminal: Terminal, changes: Sequence[Change], gone: in
     changed = sum(each.differs for each in changes) + gone
     if not changed:
         return
-    before = _image(changes)
-    if before is None:
+    if not _was_installed(changes):
         terminal.command("UNDO  ", _REMOVE)
         return
-    others = changed - any(each.differs for each in changes if _is_the_deployment(each))
-    if before and names_an_image(before):
-        terminal.command("UNDO  ", f"kubevouch approver upgrade --image {before}")
-        if others:
-            stay = "stays" if others == 1 else "stay"
-            text = f"the image only; {counted(others, 'other change')} in the diff above {stay}"
-            terminal.wrapped(text, "      ")
-    else:
+    command, what, undone = _command(changes)
+    if not command:
         terminal.out("UNDO  by hand: the diff above shows what was there before.")
+        return
+    terminal.command("UNDO  ", command)
+    if others := changed - undone:
+        stay = "stays" if others == 1 else "stay"
+        text = f"{what} only; {counted(others, 'other change')} in the diff above {stay}"
+        terminal.wrapped(text, "      ")
 
 
 def say_what_a_stop_leaves(terminal: Terminal, changes: Sequence[Change]) -> None:
     """What can be done about an install or an upgrade that stopped on its way."""
-    if _image(changes) is None:
+    if not _was_installed(changes):
         undo = terminal.hint(_REMOVE)
         terminal.note(f"It stopped on its way; what is there is taken out by `{undo}`.")
     else:
         terminal.note("It stopped on its way; the same command goes on with it.")
 
 
-def _image(changes: Sequence[Change]) -> str | None:
-    """The image before, if it is another one; "" if it is the same. None where no approver was installed."""
-    for each in changes:
-        if _is_the_deployment(each) and each.live is not None:
-            before, after = (
-                [c["image"] for c in thing["spec"]["template"]["spec"]["containers"]]
-                for thing in (each.live, each.after)
-            )
-            return "" if before == after else str(before[0])
-    return None
+def _command(changes: Sequence[Change]) -> tuple[str, str, int]:
+    """The command that brings back the former image, the former wish for new nodes or both; what of that; how many changes."""
+    deployment, configuration = (
+        next((each for each in changes if _key(each) == key and each.differs), None)
+        for key in (_OF_THE_DEPLOYMENT, _OF_THE_CONFIGURATION)
+    )
+    before, after = _images(changes)
+    image_is_back = deployment is not None and before != after and names_an_image(before)
+    image = before if image_is_back else after
+    wish = _wish_before(configuration) if configuration is not None else None
+    if wish is None and not image_is_back:
+        return "", "", 0
+    if wish is None:
+        return f"kubevouch approver upgrade --image {image}", "the image", 1
+    command = join(["kubevouch", "approver", "install", "--image", image, "--no-pins", *wish.flags])
+    if image_is_back:
+        return command, "the image and what becomes of new nodes", 2
+    return command, "what becomes of new nodes", 1
 
 
-def _is_the_deployment(change: Change) -> bool:
-    manifest = change.manifest
-    return (manifest.resource.kind, manifest.name) == ("Deployment", DEPLOYMENT)
+def _wish_before(configuration: Change) -> NewNodeWish | None:
+    """What the configuration said of new nodes, if a command can say the same."""
+    if configuration.live is None:
+        return NewNodeWish(NewNodes.HOLD)  # without a configuration they are held
+    return wish_in(str((configuration.live.get("data") or {}).get(CONFIGURATION_KEY, "")))
+
+
+def _was_installed(changes: Sequence[Change]) -> bool:
+    return any(_key(each) == _OF_THE_DEPLOYMENT and each.live is not None for each in changes)
+
+
+def _images(changes: Sequence[Change]) -> tuple[str, str]:
+    """The image before and after."""
+    found = next(each for each in changes if _key(each) == _OF_THE_DEPLOYMENT)
+    assert found.live is not None
+    return _image(found.live), _image(found.after)
+
+
+def _image(deployment: Mapping[str, Any]) -> str:
+    return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def _key(change: Change) -> tuple[str, str]:
+    return change.manifest.resource.kind, change.manifest.name

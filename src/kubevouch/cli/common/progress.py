@@ -120,8 +120,11 @@ class Progress:
         if not shown:
             self.erase()
             return
+        width = self._terminal.columns(self._terminal.stderr)
         lines = [
-            f"{self._stamp()}  {one_line(each.text)}  ({now - each.since:.0f} s)"
+            _fitted(
+                f"{self._stamp()}  {one_line(each.text)}", f"  ({now - each.since:.0f} s)", width
+            )
             for each in shown[:_MOST_SHOWN]
         ]
         if len(shown) > _MOST_SHOWN:
@@ -146,6 +149,16 @@ class Progress:
     def _stamp(self) -> str:
         passed = int(self._clock.monotonic() - self._began)
         return f"{passed // 60:3}:{passed % 60:02}"
+
+
+def _fitted(text: str, behind: str, width: int | None) -> str:
+    """Both on one line of that width: what stands behind is whole, the text is cut where it must be."""
+    from rich.cells import cell_len, set_cell_size
+
+    room = (width or 0) - cell_len(behind)
+    if width is not None and cell_len(text) > room:
+        text = f"{set_cell_size(text, max(0, room - 3))}..."
+    return text + behind
 
 
 def _live(terminal: Terminal) -> "Live":

@@ -80,7 +80,7 @@ def rollout_context(
 
 @contextlib.contextmanager
 def stopping(terminal: Terminal, left: Callable[[], str]) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C ends the run after the node in hand; the second one at once.
+    """The first Ctrl-C ends the run after the node in hand; the second one at once, and so does SIGTERM.
 
     left: what then becomes of the node in hand, for a person; empty if nothing is changed on nodes.
     """
@@ -88,24 +88,31 @@ def stopping(terminal: Terminal, left: Callable[[], str]) -> Iterator[Callable[[
     task = asyncio.current_task()
     asked = False
 
-    def on_signal() -> None:
-        nonlocal asked
-        if asked and task is not None:
-            terminal.note("stopping at once")
-            if what := left():
-                terminal.note(terminal.hinted(what))
+    def stop_at_once() -> None:
+        terminal.note("stopping at once")
+        if what := left():
+            terminal.note(terminal.hinted(what))
+        if task is not None:
             task.cancel()
+
+    def on_interrupt() -> None:
+        nonlocal asked
+        if asked:
+            stop_at_once()
             return
         asked = True
         terminal.note("stopping after the node in hand; Ctrl-C again stops at once")
 
-    loop.add_signal_handler(signal.SIGINT, on_signal)
+    loop.add_signal_handler(signal.SIGINT, on_interrupt)
+    # Whoever sends it may follow it with SIGKILL, long before a node is through.
+    loop.add_signal_handler(signal.SIGTERM, stop_at_once)
     try:
         yield lambda: asked
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
         loop.remove_signal_handler(signal.SIGINT)
+        loop.remove_signal_handler(signal.SIGTERM)
 
 
 def named(access: ClusterAccess) -> str:

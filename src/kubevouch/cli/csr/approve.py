@@ -10,7 +10,6 @@ from kubevouch.cli.csr.render import EXIT, print_decision, warn
 from kubevouch.cli.csr.sources import CsrEvidence, CsrJudgement, Sources
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, combined_exit_code
-from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import Conflict, NotFound
 from kubevouch.kube.io.client import ApiClient
@@ -53,16 +52,14 @@ def approve_named(
 ) -> ExitCode:
     """Approves the CSRs of these names, each only if every rule passes. One that is decided about already is a finding."""
 
-    async def judge(api: ApiClient, clock: Clock) -> list[Judged]:
-        evidence = await sources.gather(api, Inquiry(clock))
+    async def judge(api: ApiClient, clock: Clock) -> tuple[list[Judged], list[ExitCode]]:
+        evidence = await sources.gather(api, clock)
         warn(terminal, sources.unused(evidence.cluster))
         found = [await serving_csr(api, name, expected=_EXPECTED) for name in dict.fromkeys(names)]
-        return [judged(each, sources, evidence, clock) for each in found]
+        waiting, settled = undecided(terminal, found)
+        return [judged(each, sources, evidence) for each in waiting], settled
 
-    found = with_api(terminal, access, judge)
-    waiting, settled = undecided(terminal, [each.found for each in found])
-    undecided_names = {each.name for each in waiting}
-    seen = [each for each in found if each.found.name in undecided_names]
+    seen, settled = with_api(terminal, access, judge)
     for each in seen:
         if not each.passes:
             print_decision(terminal, each.judgement, each.node)
@@ -100,13 +97,11 @@ def _what_was_decided(found: CertificateSigningRequest) -> str:
     return f"{what}, and that cannot be withdrawn"
 
 
-def judged(
-    found: CertificateSigningRequest, sources: Sources, evidence: CsrEvidence, clock: Clock
-) -> Judged:
+def judged(found: CertificateSigningRequest, sources: Sources, evidence: CsrEvidence) -> Judged:
     """Asks the policy. Writes nothing."""
     csr = csr_of(found)
     asked = (*csr.parsed.dns_names, *csr.parsed.ip_addresses) if csr.parsed else ()
-    judgement = sources.judged(csr, evidence, clock.now())
+    judgement = sources.judged(csr, evidence)
     return Judged(found, judgement, requestor_node(csr), listed(asked))
 
 
@@ -133,8 +128,8 @@ def approve_judged(
         codes = []
         for each in passing:
             found = each.found
-            evidence = await sources.gather(api, Inquiry(clock))
-            again = sources.judged(csr_of(found), evidence, clock.now())
+            evidence = await sources.gather(api, clock)
+            again = sources.judged(csr_of(found), evidence)
             codes.append(EXIT[again.decision.outcome])
             if again.decision.outcome is not Outcome.PASS:
                 print_decision(terminal, again, each.node)

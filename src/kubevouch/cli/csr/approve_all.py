@@ -9,7 +9,6 @@ from kubevouch.cli.csr.render import EXIT, age, undecided_row, warn
 from kubevouch.cli.csr.sources import Sources
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, combined_exit_code
-from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
 
@@ -23,14 +22,14 @@ def approve_all(
     """Approves all that wait and pass every rule. What is held makes the exit code that of a finding or a doubt."""
 
     async def judge(api: ApiClient, clock: Clock) -> tuple[list[Judged] | None, datetime]:
-        evidence = await sources.gather(api, Inquiry(clock))
+        evidence = await sources.gather(api, clock)
         csrs = evidence.cluster.csrs
         if csrs.doubt is not None:
             terminal.error(csrs.doubt.text)
-            return None, clock.now()
+            return None, evidence.at
         warn(terminal, sources.unused(evidence.cluster))
         waiting = [each for each in csrs.or_else(()) if not each.status.conditions]
-        return [judged(each, sources, evidence, clock) for each in waiting], clock.now()
+        return [judged(each, sources, evidence) for each in waiting], evidence.at
 
     seen, at = with_api(terminal, access, judge)
     if seen is None:

@@ -9,8 +9,6 @@ from kubevouch.cli.csr.options import allowing
 from kubevouch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.cli.csr.sources import CsrEvidence, CsrJudgement, Sources
     from kubevouch.clock import Clock
@@ -47,25 +45,24 @@ def list_(
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
     from kubevouch.cli.csr.render import COLUMNS, csr_json, csr_row, warn
-    from kubevouch.evidence.gather.inquiry import Inquiry
     from kubevouch.policy.csr import csr_of
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
 
-    async def gather(api: "ApiClient", clock: "Clock") -> "tuple[CsrEvidence, datetime]":
-        return await sources.gather(api, Inquiry(clock)), clock.now()
+    async def gather(api: "ApiClient", clock: "Clock") -> "CsrEvidence":
+        return await sources.gather(api, clock)
 
-    evidence, at = with_api(terminal, access, gather)
+    evidence = with_api(terminal, access, gather)
     warn(terminal, sources.unused(evidence.cluster))
     found = evidence.cluster.csrs.or_else(())
-    judgements = [sources.judged(csr_of(each), evidence, at) for each in found]
+    judgements = [sources.judged(csr_of(each), evidence) for each in found]
     if output == "json":
         content = {"csrs": list(map(csr_json, found, judgements))}
         print_document(terminal, "kubevouch.csrs/1", content)
     elif found:
         judged = zip(found, judgements, strict=True)
-        terminal.table(COLUMNS, [csr_row(each, by.decision, at) for each, by in judged])
+        terminal.table(COLUMNS, [csr_row(each, by.decision, evidence.at) for each, by in judged])
     elif evidence.cluster.csrs.is_known:
         terminal.note("no CSR for the signer kubernetes.io/kubelet-serving")
     return _doubted(terminal, evidence.cluster)
@@ -102,17 +99,16 @@ def explain(
     from kubevouch.cli.common.documents import print_document
     from kubevouch.cli.csr.find import csr_named
     from kubevouch.cli.csr.render import EXIT, names_by, print_decision, warn
-    from kubevouch.evidence.gather.inquiry import Inquiry
     from kubevouch.policy.csr import requestor_node
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
 
     async def judge(api: "ApiClient", clock: "Clock") -> "tuple[Csr, CsrJudgement]":
-        evidence = await sources.gather(api, Inquiry(clock))
+        evidence = await sources.gather(api, clock)
         csr = await csr_named(word, api, evidence.cluster)
         warn(terminal, sources.unused(evidence.cluster, csr))
-        return csr, sources.judged(csr, evidence, clock.now())
+        return csr, sources.judged(csr, evidence)
 
     csr, judgement = with_api(terminal, access, judge)
     decision = judgement.decision

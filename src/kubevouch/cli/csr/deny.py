@@ -30,11 +30,9 @@ def deny_named(
     """Denies the CSRs of these names. One that somebody has decided about is a finding: it stays as it is."""
     reason = _checked(reason)
 
-    async def look(
-        api: ApiClient, clock: Clock
-    ) -> tuple[list[CertificateSigningRequest], datetime]:
+    async def look(api: ApiClient, _: Clock) -> tuple[list[CertificateSigningRequest], datetime]:
         found = [await serving_csr(api, each, expected=_EXPECTED) for each in dict.fromkeys(names)]
-        return found, clock.now()
+        return found, api.server_clock.now()
 
     found, at = with_api(terminal, access, look)
     waiting, codes = undecided(terminal, found)

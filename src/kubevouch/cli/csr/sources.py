@@ -15,9 +15,11 @@ from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.common.allow import check_nodes, network_of, node_values
 from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.cli.common.written import gather_written
+from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.evidence.gather.identity import gather_identity, gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.names import Network, with_more
@@ -40,7 +42,7 @@ from kubevouch.policy.csr import Csr, asked_of, csr_of, requestor_node
 from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.pins import Pins, allowed_by_pins
-from kubevouch.policy.sources.choice import IdentitySource, written_answer
+from kubevouch.policy.sources.choice import IdentitySource, unknown_by_writing, written_answer
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
 from kubevouch.policy.sources.recorded import RecordedNode
 from kubevouch.policy.standing import LiveNode
@@ -55,10 +57,17 @@ class PlanNotBound(KubevouchError):
 
 @dataclass(frozen=True)
 class CsrEvidence:
-    """What the cluster tells, and what is written down in it; None: there is no approver there."""
+    """What the cluster tells, and what is written down in it; None: there is no approver there.
+
+    at: when that was read, by the API server's clock, by which CSRs are dated. own_at: by this machine's, by which plans are.
+    approver_decides: whether our approver leads, and so has watched who gets client certificates.
+    """
 
     cluster: PolicyEvidence
     written: Measured[WatchedSources]
+    at: datetime
+    own_at: datetime
+    approver_decides: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,17 +117,20 @@ class Sources:
             service_networks=tuple(map(network_of, service_cidr)),
         )
 
-    async def gather(self, api: ApiClient, inquiry: Inquiry) -> CsrEvidence:
+    async def gather(self, api: ApiClient, clock: Clock) -> CsrEvidence:
         """What the cluster tells, and what the operator tells besides.
 
         Raises:
             UsageError: the plan is for another cluster, or --allow names no Node of this one.
             PlanNotBound: which cluster this is cannot be told.
         """
+        inquiry = Inquiry(clock)
         if self.plan is not None:
             await _check_cluster(self.plan, api, inquiry)
-        evidence, written = await together(
-            gather_policy_evidence(api, inquiry), gather_written(api, inquiry)
+        evidence, written, ours = await together(
+            gather_policy_evidence(api, inquiry),
+            gather_written(api, inquiry),
+            gather_our_approver(api, inquiry),
         )
         if evidence.nodes.is_known:
             check_nodes(self.allowed, (node.name for node in evidence.nodes.or_else(())))
@@ -127,7 +139,13 @@ class Sources:
             domains=self.domains,
             service_networks=self.service_networks,
         )
-        return CsrEvidence(replace(evidence, names=names), written)
+        return CsrEvidence(
+            replace(evidence, names=names),
+            written,
+            at=api.server_clock.now(),
+            own_at=clock.now(),
+            approver_decides=ours.value is not None and ours.value.decides,
+        )
 
     def unused(self, evidence: PolicyEvidence, *more: Csr) -> list[str]:
         """What --allow says in vain, a line each: its node neither claims the value nor asks for it in any CSR.
@@ -153,11 +171,15 @@ class Sources:
             ]
         return found
 
-    def judged(self, csr: Csr, evidence: CsrEvidence, at: datetime) -> CsrJudgement:
+    def judged(self, csr: Csr, evidence: CsrEvidence) -> CsrJudgement:
         """What the policy says with these sources."""
-        names = self.names_of(requestor_node(csr), evidence, at)
+        names = self.names_of(requestor_node(csr), evidence)
         facts = csr_facts(
-            csr, evidence.cluster, at=at, allowed=names.allowed, pinned=self._pinned(csr, evidence)
+            csr,
+            evidence.cluster,
+            at=evidence.at,
+            allowed=names.allowed,
+            pinned=self._pinned(csr, evidence),
         )
         facts = msgspec.structs.replace(
             facts,
@@ -166,13 +188,13 @@ class Sources:
         )
         return CsrJudgement(decide(facts), names)
 
-    def names_of(self, node: str | None, evidence: CsrEvidence, at: datetime) -> NamesAnswer:
+    def names_of(self, node: str | None, evidence: CsrEvidence) -> NamesAnswer:
         """What the node may have: by the first source that knows it, and by --allow."""
         found = evidence.cluster.node(node) if node else None
         if found is None:
             return NamesAnswer(None, IdentitySource.NONE, "it is not known whose CSR this is")
         answer = (
-            self._by_plan(found, evidence.cluster, at)
+            self._by_plan(found, evidence.cluster, evidence.own_at)
             or self._by_writing(found, evidence.written)
             or self._by_its_own_word(found, evidence.written)
         )
@@ -213,8 +235,12 @@ class Sources:
         if written.doubt is not None:
             why += f", and what is pinned in {NAMESPACE} is not known: {written.doubt.text}"
         elif written.value is not None:
-            why += "; no pin, inventory or record of the approver knows it"
+            unknown = unknown_by_writing(written.value.current)
+            why += f"; {unknown}"
             advice = f"kubevouch approver pin {node.name}"
+            # As the approver says in its Event: for one CSR there is one reason.
+            unknown = f"{unknown}. If it is yours: {advice}"
+            allowed = msgspec.structs.replace(allowed, unknown=unknown)
         return NamesAnswer(allowed, IdentitySource.NODE_STATUS, why, advice)
 
     def _pinned(self, csr: Csr, evidence: CsrEvidence) -> list[tuple[str, Claim]]:
@@ -245,8 +271,9 @@ def _standing(csr: Csr, evidence: CsrEvidence, names: NamesAnswer) -> StandingAn
     if not isinstance(record, RecordedNode) or created is None:
         return None
     vouched = written.vouched(node.name)
-    # Whether anybody has watched since it was written is not known here.
-    known = msgspec.structs.replace(record.standing, whole=False)
+    # Whether anybody has watched since it was written is known of an approver that leads.
+    whole = record.standing.whole and evidence.approver_decides
+    known = msgspec.structs.replace(record.standing, whole=whole)
     live = LiveNode(node.name, node.uid, created)
     admitted = names.source == IdentitySource.RECORDED
     return standing_of(known, live, csr.credential_ids, vouched, admitted=admitted)

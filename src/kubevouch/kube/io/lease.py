@@ -35,7 +35,8 @@ class Election:
     """One process's part in an election; `run` goes on until cancelled, then `release`.
 
     name: of the Lease. identity: of this process; no two may have the same. report: called with each failure.
-    changed: called when this process begins or ceases to lead. rng: returns a random number in [0, 1).
+    changed: called when this process begins or ceases to lead. fit: whether it may lead; one that may not lets the Lease run
+    out, so that another one leads. rng: returns a random number in [0, 1).
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Election:
         rng: Callable[[], float],
         report: Callable[[KubevouchError], None] = lambda _: None,
         changed: Callable[[bool], None] = lambda _: None,
+        fit: Callable[[], bool] = lambda: True,
     ) -> None:
         self._api = api
         self._name = name
@@ -58,6 +60,7 @@ class Election:
         self._rng = rng
         self._report = report
         self._changed = changed
+        self._fit = fit
         self._raw: RawObject[Lease] | None = None
         self._seen = LeaseSpec()
         self._seen_at = 0.0
@@ -82,6 +85,8 @@ class Election:
     async def attempt(self) -> float:
         """One try to get or to keep the Lease. Returns the seconds to wait before the next one."""
         self._tell()
+        if not self._fit():
+            return RETRY_PERIOD
         began = self._clock.monotonic()
         try:
             async with asyncio.timeout(_LONGEST_CALL):

@@ -103,6 +103,9 @@ class Watch(Generic[ObjectT]):
         self._version = ""
         self._stuck = 0
         """Watches in a row that failed to start from this version."""
+        self.heard = clock.monotonic()
+        """When it was last sent something (a page of a list, an event, a bookmark), or begun. By the monotonic clock."""
+
         self.listing = True
         """Whether a list is being reported. It goes by names: what it has shown so far need not be what came first."""
 
@@ -134,6 +137,7 @@ class Watch(Generic[ObjectT]):
             rows=self._rows,
         )
         async for page in pages:
+            self.heard = self._clock.monotonic()
             version = version or page.metadata.resource_version
             for item in page.items:
                 on_list.add(_key(item))
@@ -164,6 +168,7 @@ class Watch(Generic[ObjectT]):
             async for word in stream:
                 said = True
                 self._stuck = 0
+                self.heard = self._clock.monotonic()
                 self._backoff.succeeded()
                 for event in self._on_line(word):
                     yield event

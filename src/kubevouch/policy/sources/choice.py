@@ -249,6 +249,18 @@ def _by_its_own_word(question: _Question) -> SourceAnswer | None:
     return SourceAnswer(IdentitySource.NODE_STATUS, allowed, "only the node itself says so")
 
 
+def unknown_by_writing(sources: IdentitySources) -> str:
+    """What is to be said of a node that nothing written down knows, by somebody who asks no other source."""
+    configuration = sources.configuration
+    words = () if isinstance(configuration, Unreadable) else configuration.sources
+    asked = ", ".join(word for word in words if word not in _WRITTEN)
+    others = f"; {asked}: only the running approver asks that" if asked else ""
+    return f"no pin, inventory or record of the approver knows it{others}"
+
+
+_WRITTEN = (SourceWord.INVENTORY, SourceWord.PINS)
+
+
 def _unknown(question: _Question) -> SourceAnswer:
     node, sources = question.node, question.sources
     why = f"no source knows this node ({', '.join(question.configuration.sources)})"

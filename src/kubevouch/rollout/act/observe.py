@@ -194,13 +194,15 @@ class NodeObserver:
         if why := not_the_node(self.node, node):
             return f"live-node: {why}"
         csr = csr_of(found)
+        # CSRs are dated by the API server's clock, and the kubelet's start was told by ours.
+        server, started = self.context.api.server_clock, self.kubelet_started
         facts = csr_facts(
             csr,
             policy_evidence,
-            at=clock.now(),
+            at=server.now(),
             allowed=allowed_names(self.node),
             pinned=pins_of(self.inputs.plan.nodes),
-            kubelet_started=self.kubelet_started,
+            kubelet_started=started and started - server.own_is_ahead,
             client_certificates=await self._client_certificates(csr),
             without_credential_id=self.inputs.word.without_credential_id,
             bootstrap_csrs=await self._bootstrap_csrs(),
