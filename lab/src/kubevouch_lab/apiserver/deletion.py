@@ -1,7 +1,8 @@
 """How an object goes: preconditions, finalizers, what it owns, and the contents of a namespace.
 
 The real ones are several controllers (garbage collector, namespace controller) that take their time; here it is
-done before the call returns, in the order they would keep.
+done before the call returns, in the order they would keep. One thing takes its time here, too: as long as an aggregated API does
+not answer, nobody knows what it may have in a namespace, so that no namespace goes (pkg/controller/namespace/deletion).
 """
 
 from collections.abc import Callable, Iterator
@@ -10,11 +11,11 @@ from typing import Any
 
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver import status
-from kubevouch_lab.apiserver.kinds import EVENTS, KINDS, LEASES, NAMESPACES, Kind
+from kubevouch_lab.apiserver.kinds import API_SERVICES, EVENTS, KINDS, LEASES, NAMESPACES, Kind
 from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.registry.strategy import Strategy
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.objects import Object, name_of, namespace_of, uid_of
+from kubevouch_lab.objects import Object, condition, name_of, namespace_of, status_of, uid_of
 
 FOREGROUND = "foregroundDeletion"
 _POLICIES = ("Orphan", "Background", "Foreground")
@@ -91,6 +92,9 @@ class Deletion:
         """To be called after each update: takes out what only waited for its last finalizer."""
         if "deletionTimestamp" not in thing["metadata"] or self._strategy(kind).finalizers(thing):
             return thing
+        if kind is NAMESPACES:
+            self._close(thing)
+            return self._store.find(kind, name_of(thing)) or thing
         return self._remove(kind, thing)
 
     def _remove(self, kind: Kind, thing: Object) -> Object:
@@ -142,8 +146,39 @@ class Deletion:
         name = name_of(space)
         if any(self._store.count(kind, name) for kind in _STORED if kind.namespaced):
             return
-        if not space["metadata"].get("finalizers"):
+        if silent := self._silent_apis():
+            self._keep_for(space, silent)
+        elif not space["metadata"].get("finalizers"):
             self._store.delete(NAMESPACES, name)
+
+    def _silent_apis(self) -> list[str]:
+        """The aggregated APIs that do not answer, as GROUP/VERSION."""
+        return sorted(
+            f"{each['spec'].get('group')}/{each['spec'].get('version')}"
+            for each in self._store.list(API_SERVICES)
+            if (each.get("spec") or {}).get("service")
+            and (condition(each, "Available") or {}).get("status") != "True"
+        )
+
+    def _keep_for(self, space: Object, silent: list[str]) -> None:
+        """Says in the namespace's status why it does not go (status_condition_utils.go, ProcessDiscoverResourcesErr)."""
+        failed = ", ".join(f"{each}: stale GroupVersion discovery: {each}" for each in silent)
+        said = {
+            "type": "NamespaceDeletionDiscoveryFailure",
+            "status": "True",
+            "reason": "DiscoveryFailed",
+            "message": f"Discovery failed for some groups, {len(silent)} failing: unable to retrieve the complete list of "
+            f"server APIs: {failed}",
+        }
+        known = condition(space, said["type"]) or {}
+        if {key: known.get(key) for key in said} == said:
+            return
+        said["lastTransitionTime"] = moment(self._clock.now())
+        status = status_of(space)
+        others = [each for each in status.get("conditions") or [] if each["type"] != said["type"]]
+        self._store.update(
+            NAMESPACES, {**space, "status": {**status, "conditions": [*others, said]}}
+        )
 
     def _marked(self, kind: Kind, thing: Object, *finalizers: str) -> Object:
         metadata = thing["metadata"]

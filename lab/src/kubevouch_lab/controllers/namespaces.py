@@ -1,11 +1,16 @@
-"""What every namespace gets: the account `default`, and the ConfigMap with the cluster's CA.
+"""What every namespace gets: the account `default`, and the ConfigMap with the cluster's CA. What is deleted goes at last.
 
 Sources: pkg/controller/serviceaccount/serviceaccounts_controller.go, pkg/controller/certificates/rootcacertpublisher.
 """
 
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver.client import LocalClient
-from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, NAMESPACES, SERVICE_ACCOUNTS
+from kubevouch_lab.apiserver.kinds import (
+    API_SERVICES,
+    CONFIG_MAPS,
+    NAMESPACES,
+    SERVICE_ACCOUNTS,
+)
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.controllers.loop import attempt, reconcile
 from kubevouch_lab.objects import Object, name_of
@@ -29,14 +34,17 @@ class NamespaceController:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        kinds = (NAMESPACES, SERVICE_ACCOUNTS, CONFIG_MAPS)
+        kinds = (NAMESPACES, SERVICE_ACCOUNTS, CONFIG_MAPS, API_SERVICES)
         await reconcile(self._store, kinds, self.sync, clock=self._clock)
 
     def sync(self) -> None:
         """Every namespace, once."""
         for space in self._store.list(NAMESPACES):
-            if "deletionTimestamp" not in space["metadata"]:
-                name = name_of(space)
+            name = name_of(space)
+            if "deletionTimestamp" in space["metadata"]:
+                # It may have waited for an aggregated API that answers now.
+                attempt(lambda found=name: self._client.delete(NAMESPACES, found))  # type: ignore[misc]
+            else:
                 attempt(lambda found=name: self._one(found))  # type: ignore[misc]
 
     def _one(self, space: str) -> None:
