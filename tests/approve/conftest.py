@@ -24,8 +24,8 @@ from kubevouch.kube.kubeconfig import User
 from kubevouch.serve.exposition import new_registry
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
-from kubevouch.serve.process import StopEvent
-from kubevouch.serve.server import ServingOptions
+from kubevouch.serve.process import StopEvent, TlsSources
+from kubevouch.serve.server import Delegation, ServingOptions
 from kubevouch.system_clock import SystemClock
 from tests.support.apiservers import access_to
 from tests.support.authority import Authority
@@ -238,7 +238,9 @@ async def approving(
             "", "", "", now=clock.now(), random_serial=random.Random(identity).getrandbits
         )
         stop, ports = StopEvent(), asyncio.Queue[int]()
-        options = ServingOptions("127.0.0.1", 0, source, tolerate_missing=True)
+        options = ServingOptions(
+            "127.0.0.1", 0, TlsSources(source), Delegation(tolerate_missing=True)
+        )
         task = asyncio.create_task(controller.serve(options, stop, ports.put_nowait))
         try:
             async with asyncio.timeout(GENEROUS):

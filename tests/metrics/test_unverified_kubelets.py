@@ -164,6 +164,19 @@ async def test_a_node_that_never_answers_holds_back_no_longer_than_it_has_time(
         assert collector.held_back == ""
 
 
+async def test_a_share_of_the_nodes_is_enough_where_that_is_asked_for(cluster: Cluster) -> None:
+    """--ready-min-nodes, without any other flag."""
+    for name in ("n1", "n2"):
+        await cluster.add(name)
+    await cluster.add("n3", SILENCE)
+    for share, held_back in ((0.7, True), (0.6, False)):
+        async with cluster.collecting(settings=ScrapeSettings(ready_min_nodes=share)) as collector:
+            assert collector.held_back
+            for _ in range(2):
+                await cluster.round()
+            assert bool(collector.held_back) is held_back
+
+
 async def test_a_node_that_is_not_ready_holds_nothing_back(cluster: Cluster) -> None:
     await cluster.add("n1")
     await cluster.add("n2", SILENCE)

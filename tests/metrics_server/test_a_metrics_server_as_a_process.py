@@ -302,13 +302,21 @@ def _certified(cluster: SmallCluster, user: str) -> Path:
 
 
 REFUSED = {
-    ("--kubelet-insecure-tls",): "kubevouch doctor",
     ("--deprecated-kubelet-completely-insecure",): "kubevouch doctor",
     ("--metric-resolution=9s",): "at least 10s was expected",
     ("--kubelet-request-timeout=14s",): "nine tenths",
     ("--tls-cert-file=a",): "given together",
     ("--client-ca-file=/none",): "No such file",
     ("--kubelet-certificate-authority=/none",): "No such file",
+    ("--kubelet-certificate-authority=a", "--kubelet-insecure-tls"): "both are given",
+    ("--kubelet-client-certificate=a",): "one of them is missing",
+    ("--kubelet-client-certificate=/none", "--kubelet-client-key=/none"): "/none cannot be read",
+    ("--tls-min-version=VersionTLS14",): "unknown tls version",
+    ("--tls-cipher-suites=ECDHE-RSA-AES128-SHA",): "not supported or doesn't exist",
+    ("--tls-cipher-suites=TLS_RSA_WITH_RC4_128_SHA",): "not broken",
+    ("--tls-sni-cert-key=/none,/none",): "No such file",
+    ("--authentication-kubeconfig=/none",): "no such file",
+    ("--shutdown-delay-duration=-1s",): "0s or more",
 }
 
 

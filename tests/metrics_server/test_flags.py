@@ -1,59 +1,179 @@
-"""metrics-server's flags, in the forms in which its own program takes them."""
+"""Flags: every one that metrics-server's --help lists, and command lines as its own program has read them.
 
+The help and the answers are its own, recorded by real/oracle/flags_corpus.py.
+"""
+
+import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 
 from kubevouch.cli.common.pflag import IGNORED_WORDS
 from kubevouch.cli.metrics_server.command import command
 from kubevouch.cli.metrics_server.settings import MetricsServerSettings, settings_of
+from kubevouch.cli.metrics_server.without_meaning import AS_ASKED, WITHOUT_MEANING, notices
+from kubevouch.errors import UsageError
+from kubevouch.metrics.serving.objects import go_duration
+
+ROOT = Path(__file__).parents[2]
+RECORDED = Path(__file__).parent / "recorded"
+HELP = (RECORDED / "help.txt").read_text(encoding="utf-8")
+LINES = (RECORDED / "command-lines.jsonl").read_text(encoding="utf-8").splitlines()
+
+FLAGS = {
+    found[2]: found[3] or "bool"
+    for found in re.finditer(r"^ +(-\w, )?--([\w-]+)(?: ([^ ]+))?(?:  |$)", HELP, re.MULTILINE)
+}
+VALUES = {
+    "string": "text",
+    "strings": "a,b",
+    "duration": "12s",
+    "int": "7",
+    "int32Slice": "29,23",
+    "float": "0.01",
+    "float32": "2.5",
+    "ip": "127.0.0.1",
+    "quantity": "64Ki",
+    "Level": "4",
+    "namedCertKey": "a.crt,a.key:*.example",
+    "pattern=N,...": "listener=4",
+    "colonSeparatedMultimapStringString": "kube:AllAlpha=false",
+}
+OF_THEIR_OWN = {"logging-format": "json", "tls-min-version": "VersionTLS13"}
+"""Flags whose values are words."""
+
+
+def context_of(*words: str) -> click.Context:
+    return command.make_context("metrics-server", list(words))
 
 
 def settings(*words: str) -> MetricsServerSettings:
     """What a command line means."""
-    with command.make_context("metrics-server", list(words)) as context:
+    with context_of(*words) as context:
         return settings_of(context.params)
 
 
-def test_a_list_that_is_given_again_grows_and_its_default_is_gone() -> None:
-    found = settings(
-        "--kubelet-preferred-address-types=InternalIP,ExternalIP",
-        "--kubelet-preferred-address-types",
-        "Hostname",
-        "--requestheader-allowed-names=a",
-        '--requestheader-allowed-names="b,c",d',
-        "--authorization-always-allow-paths=/livez",
-        "--authorization-always-allow-paths=/readyz",
-        "--requestheader-username-headers=X-Remote-User",
-        "--requestheader-username-headers=X-User",
-    )
-    assert found.address_types == ("InternalIP", "ExternalIP", "Hostname")
-    assert found.given.allowed_names == ("a", "b,c", "d")
-    assert found.always_allowed == ("/livez", "/readyz")
-    assert found.given.headers.user == ("X-Remote-User", "X-User")
+def test_the_help_has_been_read() -> None:
+    assert len(FLAGS) == HELP.count("\n      --") + HELP.count("\n  -")
+    assert FLAGS["v"] == "Level"
+    assert FLAGS["kubelet-insecure-tls"] == "bool"
+    assert set(FLAGS.values()) == {*VALUES, "bool"}
 
 
-def test_a_bool_takes_no_word_behind_it() -> None:
-    words = ["--kubelet-use-node-status-port", "false", "--authentication-skip-lookup=F"]
-    with command.make_context("metrics-server", words) as context:
-        found = settings_of(context.params)
-        assert context.meta[IGNORED_WORDS] == ("false",)
-    assert found.status_port
-    assert found.follow
+@pytest.mark.parametrize("name", FLAGS)
+def test_every_flag_of_metrics_server_is_taken_in_every_form(name: str) -> None:
+    kind = FLAGS[name]
+    if kind == "bool":
+        forms = [[f"--{name}"], [f"--{name}=true"], [f"--{name}=false"]]
+    else:
+        value = OF_THEIR_OWN.get(name, VALUES[kind])
+        forms = [[f"--{name}={value}"], [f"--{name}", value]]
+    for words in forms:
+        with context_of(*words, "word") as context:
+            assert context.meta[IGNORED_WORDS] == ("word",)
 
 
-@pytest.mark.parametrize("words", [("-v=4",), ("-v4",), ("-v", "4"), ("--v=4",), ("--v", "4")])
-def test_one_letter_stands_for_a_name(words: tuple[str, ...]) -> None:
-    assert settings(*words).server.verbosity == 4
+@pytest.mark.parametrize(
+    "name", [name for name, kind in FLAGS.items() if kind in {"int", "float", "duration", "bool"}]
+)
+def test_what_is_no_value_is_refused_also_where_the_flag_has_no_meaning(name: str) -> None:
+    with pytest.raises(click.UsageError):
+        context_of(f"--{name}=soon")
 
 
-DURATIONS = {"11s": 11, "1m": 60, "1m0.5s": 60.5, "10000ms": 10, ".5h": 1800}
+def shown(value: object) -> str:
+    """A value as pflag shows it."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case float():
+            return go_duration(round(value * 1e9))
+        case tuple():
+            texts = [f'"{each}"' if "," in each else each for each in value]
+            return f"[{','.join(texts)}]"
+        case _:
+            return str(value)
 
 
-@pytest.mark.parametrize("text", DURATIONS)
-def test_durations_are_gos(text: str) -> None:
-    found = settings(f"--metric-resolution={text}", "--kubelet-request-timeout=1s")
-    assert found.resolution == DURATIONS[text]
+def given(context: click.Context, names: Mapping[str, str]) -> dict[str, str]:
+    """The values of these flags."""
+    by_name = {name: each for each in command.params for name in each.opts}
+    options = {name: by_name[f"--{name}"].name or "" for name in names}
+    return {name: shown(context.params[option]) for name, option in options.items()}
+
+
+LAXER = {("--bind-address=[::1]",), ("--bind-address=localhost",)}
+"""Command lines that we take and metrics-server does not: a name may stand for an address, and a URL's brackets around it."""
+STRICTER = {("--tls-sni-cert-key=,",)}
+"""What metrics-server refuses a little later, when it reads the files."""
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_command_lines_are_read_as_metrics_server_reads_them(line: str) -> None:
+    recorded: dict[str, Any] = json.loads(line)
+    words, go = recorded["words"], recorded["go"]
+    if "error" in go and tuple(words) not in LAXER:
+        with pytest.raises((click.UsageError, UsageError)):
+            settings(*words)
+        return
+    if "invalid" in go or tuple(words) in STRICTER:
+        with pytest.raises((click.UsageError, UsageError)):
+            settings(*words)
+        return
+    with context_of(*words) as context:
+        settings_of(context.params)
+        assert list(context.meta[IGNORED_WORDS]) == go.get("words", [])
+        expected = {name: value for name, value in go.get("set", {}).items() if "sni" not in name}
+        assert given(context, expected) == expected
+
+
+SNI = {
+    "a,b": ("a", "b", ()),
+    "a,b:c": ("a", "b", ("c",)),
+    "a, b : *.c , d": ("a", "b", ("*.c", "d")),
+    "a,b:c:d": ("a", "b", ("c:d",)),
+}
+
+
+@pytest.mark.parametrize("text", SNI)
+def test_a_pair_for_names_is_read_as_metrics_server_reads_it(text: str) -> None:
+    [found] = settings(f"--tls-sni-cert-key={text}").tls.named
+    files = found.source.files
+    assert files
+    assert (str(files[0]), str(files[1]), found.names) == SNI[text]
+    go = f"[{SNI[text][0]},{SNI[text][1]}{':' if SNI[text][2] else ''}{','.join(SNI[text][2])}]"
+    line = {"words": [f"--tls-sni-cert-key={text}"], "go": {"set": {"tls-sni-cert-key": go}}}
+    assert json.dumps(line) in LINES
+
+
+def test_flags_without_a_meaning_are_told_once_for_each_reason() -> None:
+    with context_of(
+        "--audit-log-path=-",
+        "--audit-log-path=/var/log/audit.log",
+        "--audit-log-maxage=3",
+        "--profiling=false",
+        "--enable-priority-and-fairness",
+        "--disable-http2-serving",
+    ) as context:
+        found = notices(context)
+    assert sorted(found.values()) == [
+        ("--audit-log-maxage", "--audit-log-path"),
+        ("--enable-priority-and-fairness",),
+    ]
+
+
+def test_each_flag_without_a_meaning_is_one_of_metrics_servers_and_is_documented() -> None:
+    names = [each.name for each in WITHOUT_MEANING] + list(AS_ASKED)
+    assert len(names) == len(set(names))
+    assert set(names) <= set(FLAGS)
+    page = (ROOT / "docs" / "metrics-server.md").read_text(encoding="utf-8")
+    told = page.split("### Flags without a meaning here", 1)[1].split("\n## ", 1)[0]
+    assert {name for name in names if f"`--{name}`" not in told} == set()
+    assert {each.why for each in WITHOUT_MEANING if f"| {each.why} |" not in told} == set()
 
 
 @pytest.mark.parametrize("host", ["::1", "[::1]"])
@@ -61,8 +181,31 @@ def test_an_address_may_have_a_urls_brackets(host: str) -> None:
     assert settings("--bind-address", host).server.host == "::1"
 
 
-def test_authorities_in_files_are_read(tmp_path: Path) -> None:
-    (tmp_path / "ca").write_bytes(b"pem")
-    found = settings(f"--client-ca-file={tmp_path / 'ca'}", "--requestheader-uid-headers=X-Uid")
-    assert found.given.client_ca == b"pem"
-    assert found.given.headers.uid == ("X-Uid",)
+SHARES = {"0": 0, "1": 1, "0.9": 0.9, "90%": 0.9, "100%": 1}
+
+
+@pytest.mark.parametrize("text", SHARES)
+def test_a_share_may_be_in_percent(text: str) -> None:
+    found = settings(f"--ready-min-nodes={text}").kubelets.scraping.ready_min_nodes
+    assert found == SHARES[text]
+
+
+@pytest.mark.parametrize("text", ["2", "-1", "101%", "nan", "", "most"])
+def test_what_is_no_share_is_refused(text: str) -> None:
+    with pytest.raises(click.UsageError, match="not a share"):
+        context_of(f"--ready-min-nodes={text}")
+
+
+def test_nodes_that_get_a_credential_unverified_are_named_one_by_one() -> None:
+    found = settings(
+        "--kubelet-insecure-tls-nodes=n1,n2", "--kubelet-insecure-tls-nodes", "n3"
+    ).kubelets.scraping
+    assert found.insecure_nodes == {"n1", "n2", "n3"}
+    assert not found.insecure_everywhere
+
+
+def test_a_header_for_uids_has_to_be_the_aggregators() -> None:
+    found = settings("--requestheader-uid-headers=X-Remote-Uid,X-Uid")
+    assert found.delegation.given.headers.uid == ("X-Remote-Uid", "X-Uid")
+    with pytest.raises(UsageError, match="X-Remote-Uid was expected"):
+        settings("--requestheader-uid-headers=X-Uid")

@@ -13,12 +13,11 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.access_gate import AccessGate
 from kubevouch.serve.authentication import Authenticator
 from kubevouch.serve.authorization import Authorizer
-from kubevouch.serve.client_trust import ClientTrust
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse, json_response
-from kubevouch.serve.process import TlsReloader
+from kubevouch.serve.process import TlsReloader, TlsSources
 from tests.support.apiservers import MOMENT, access_to, client_of
 from tests.support.authority import Authority, Pair
 from tests.support.clocks import SteppedClock
@@ -114,9 +113,7 @@ async def served(
     source = key_pair_source(
         "", "", str(tmp_path / "certs"), now=clock.now(), random_serial=numbers.getrandbits
     )
-    reloader = TlsReloader(
-        api, clock, log, source=source, flag_trust=ClientTrust(), use_published=True
-    )
+    reloader = TlsReloader(api, clock, log, TlsSources(source))
     authentication, tls = await reloader.start(tolerate_missing=False)
     found = Served(authorities, api_server, reviews, clock, lines, reloader, source)
 

@@ -15,7 +15,7 @@ from kubevouch.serve.client_trust import ClientTrust
 from kubevouch.serve.key_pair import key_pair_source
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
-from kubevouch.serve.process import StopEvent
+from kubevouch.serve.process import StopEvent, TlsSources
 from kubevouch.serve.server import ServingOptions, serve_routes
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
@@ -85,9 +85,11 @@ async def ending(api: ApiClient) -> AsyncIterator[Ending]:
             ServingOptions(
                 "127.0.0.1",
                 0,
-                source,
-                flag_trust=ClientTrust(client_ca=AUTHORITY.pem),
-                use_published=False,
+                TlsSources(
+                    source,
+                    flag_trust=lambda: ClientTrust(client_ca=AUTHORITY.pem),
+                    use_published=False,
+                ),
                 shutdown_delay=DELAY,
             ),
             routes={"/livez": found.answer},

@@ -17,7 +17,7 @@ from kubevouch.metrics.scraper import ScrapeSettings
 from kubevouch.metrics.serving.server import build_components, serve
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
-from kubevouch.serve.process import StopEvent
+from kubevouch.serve.process import StopEvent, TlsSources
 from kubevouch.serve.server import ServingOptions
 from tests.support.authority import Pair
 from tests.support.clocks import SteppedClock
@@ -73,7 +73,7 @@ async def server_in_loop(cluster: SmallCluster, clock: SteppedClock) -> AsyncIte
             settings=ScrapeSettings(resolution=RESOLUTION),
             check_time=False,
         )
-        serving = ServingOptions("127.0.0.1", 0, source)
+        serving = ServingOptions("127.0.0.1", 0, TlsSources(source))
         task = asyncio.create_task(serve(parts, serving, one.stop, ready))
         try:
             await listens.wait()

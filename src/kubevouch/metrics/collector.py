@@ -52,7 +52,7 @@ class Collector:
     ) -> None:
         settings, addressing = settings or ScrapeSettings(), addressing or KubeletAddressing()
         self._settings, self._clock = settings, clock
-        self._all_were_read = False
+        self._enough_were_read = False
         self.store = MetricsStore(resolution_of(settings), clock=clock, node_of=self._node_of)
         self._scraper = Scraper(
             self.store,
@@ -103,18 +103,20 @@ class Collector:
 
         Whoever had the metrics of a node from the server that this one replaces is to keep that one until this one has
         them, too: every ready node has had two scrapes. With --kubelet-insecure-tls it must have been read, since nodes that
-        cannot be verified have no metrics.
+        cannot be verified have no metrics; with --ready-min-nodes, that share of them. Then it stays ready: a replica that
+        goes helps nobody.
         """
         if not self._fleet.synced:
             return "nodes were not listed yet"
         if not self._scraper.has_begun:
             return "not every ready node was scraped twice yet"
-        if not self._settings.insecure_everywhere or self._all_were_read:
+        share = 1.0 if self._settings.insecure_everywhere else self._settings.ready_min_nodes
+        if not share or self._enough_were_read:
             return ""
         found = self.coverage
-        if found.unread:
+        if found.share < share:
             return f"ready nodes that are not read: {found.unread_named}; `kubevouch fix` gets kubelets certificates"
-        self._all_were_read = True
+        self._enough_were_read = True
         return ""
 
     def _node_of(self, pod: PodKey) -> str:

@@ -44,6 +44,7 @@ class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     insecure_everywhere: --kubelet-insecure-tls: a kubelet that cannot be verified is asked all the same, without any
     credential. insecure_nodes: --kubelet-insecure-tls-nodes: these alone get one although they cannot be verified.
+    ready_min_nodes: --ready-min-nodes: the share of the ready nodes that must have been read before the server is ready.
     """
 
     resolution: float = 15.0
@@ -51,6 +52,7 @@ class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
     late_at_once: int = 1000
     insecure_everywhere: bool = False
     insecure_nodes: frozenset[str] = frozenset()
+    ready_min_nodes: float = 0.0
 
 
 class ScrapeObserver(Protocol):

@@ -31,6 +31,7 @@ class AccessGate:
     """A Handler in front of others. routes: handlers by path, for everything below it too; the longest match answers.
 
     audit_id: makes the Audit-Id of a request that has none; without it, responses have none either.
+    most_in_flight: requests at a time; 0 for any number.
     """
 
     def __init__(
@@ -41,7 +42,9 @@ class AccessGate:
         log: Log,
         *,
         audit_id: Callable[[], str] | None = None,
+        most_in_flight: int = MAX_IN_FLIGHT,
     ) -> None:
+        self._most_in_flight = most_in_flight
         self._authentication = authentication
         self._authorization = authorization
         self._routes = dict(sorted(routes.items(), key=lambda each: -len(each[0])))
@@ -59,7 +62,7 @@ class AccessGate:
         return replace(answer, headers={**answer.headers, "Audit-Id": own})
 
     async def _counted(self, request: HttpRequest) -> HttpResponse:
-        if self._in_flight >= MAX_IN_FLIGHT:
+        if 0 < self._most_in_flight <= self._in_flight:
             return too_many_requests()
         self._in_flight += 1
         answer: HttpResponse | None = None

@@ -23,7 +23,10 @@ _Key = tuple[str, tuple[str, ...], str, tuple[tuple[str, tuple[str, ...]], ...],
 
 
 class Authorizer:
-    """Authorizes users. always_allowed: paths open to everybody. ttl, max_entries: of the cache of answers."""
+    """Authorizes users. always_allowed: paths open to everybody; one that ends in * stands for all that begin so.
+
+    allowed_ttl, denied_ttl: seconds for which the API server's yes, and its no, is kept.
+    """
 
     def __init__(
         self,
@@ -32,19 +35,24 @@ class Authorizer:
         log: Log,
         *,
         always_allowed: Collection[str] = ALWAYS_ALLOWED,
-        ttl: float = 10.0,
+        allowed_ttl: float = 10.0,
+        denied_ttl: float = 10.0,
         max_entries: int = 8192,
     ) -> None:
         self._api = api
         self._log = log
-        self._always = frozenset(always_allowed)
+        paths = [each.removeprefix("/") for each in always_allowed]
+        self._always = frozenset(each for each in paths if not each.endswith("*"))
+        self._always_below = tuple(each[:-1] for each in paths if each.endswith("*"))
         self._answers: AnswerCache[_Key, ReviewStatus] = AnswerCache(
-            clock, ttl=ttl, max_entries=max_entries
+            clock,
+            ttl=lambda found: allowed_ttl if found.allowed else denied_ttl,
+            max_entries=max_entries,
         )
 
     async def refusal(self, user: UserInfo, attributes: Attributes) -> HttpResponse | None:
         """None if the user may do this; else the response: 403 if not, 500 if the API server could not be asked."""
-        if _MASTERS in user.groups or (not attributes.resource and attributes.path in self._always):
+        if _MASTERS in user.groups or self._is_always_allowed(attributes):
             return None
         try:
             found = await self._reviewed(user, attributes)
@@ -53,8 +61,16 @@ class Authorizer:
             return internal_error(attributes.path, str(error))
         if found.allowed and not found.denied:
             return None
+        self._log.verbose(4, "Forbidden", URI=attributes.path, reason=found.reason)
         why = attributes.denial_text(user.name) + (f": {found.reason}" if found.reason else "")
         return forbidden(attributes.group, attributes.resource, attributes.name, why)
+
+    def _is_always_allowed(self, attributes: Attributes) -> bool:
+        """Whether a path is open to everybody; a resource never is (apiserver's pkg/authorization/path)."""
+        path = attributes.path.removeprefix("/")
+        return not attributes.resource and (
+            path in self._always or path.startswith(self._always_below)
+        )
 
     async def _reviewed(self, user: UserInfo, attributes: Attributes) -> ReviewStatus:
         key = (user.name, user.groups, user.uid, tuple(sorted(user.extra.items())), attributes)

@@ -22,15 +22,20 @@ class _PendingAnswer(Generic[V]):
 class AnswerCache(Generic[K, V]):
     """A cache in front of an asynchronous call. Errors are not kept; every caller that waited gets the error.
 
-    ttl: seconds for which an answer is good. max_entries: answers kept; the least recently used one is dropped first.
+    ttl: seconds for which an answer is good; a function says it for each answer. max_entries: answers kept; the least recently used one is dropped first.
     concurrency: calls in flight at the same time; further calls wait.
     """
 
     def __init__(
-        self, clock: Clock, *, ttl: float, max_entries: int, concurrency: int = 32
+        self,
+        clock: Clock,
+        *,
+        ttl: float | Callable[[V], float],
+        max_entries: int,
+        concurrency: int = 32,
     ) -> None:
         self._clock = clock
-        self._ttl = ttl
+        self._ttl = ttl if callable(ttl) else lambda _: ttl
         self._max_entries = max_entries
         self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()
         self._pending: dict[K, _PendingAnswer[V]] = {}
@@ -71,7 +76,7 @@ class AnswerCache(Generic[K, V]):
     async def _fetch(self, key: K, fetch: Callable[[], Awaitable[V]]) -> V:
         async with self._turn:
             answer = await fetch()
-        self._kept[key] = (self._clock.monotonic() + self._ttl, answer)
+        self._kept[key] = (self._clock.monotonic() + self._ttl(answer), answer)
         self._kept.move_to_end(key)
         while len(self._kept) > self._max_entries:
             self._kept.popitem(last=False)

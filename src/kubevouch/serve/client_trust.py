@@ -7,6 +7,7 @@ requestheader-client-ca-file (PEM), and the front proxy's names and headers as J
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -47,6 +48,32 @@ class ClientTrust:
         client_ca = self.client_ca or published.client_ca
         source = self if self.proxy_ca else published
         return replace(source, client_ca=client_ca)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTrustFiles:
+    """The trust that flags give: authorities in files, which are read again when they change; "" for none."""
+
+    client_ca: str = ""
+    proxy_ca: str = ""
+    allowed_names: tuple[str, ...] = ()
+    headers: HeaderNames = field(default_factory=HeaderNames)
+
+    def read(self) -> ClientTrust:
+        """What the files hold now. Raises TrustError, X509Error."""
+        client, proxy = _read(self.client_ca), _read(self.proxy_ca)
+        for path, pem in ((self.client_ca, client), (self.proxy_ca, proxy)):
+            if path:
+                read_certificates(pem, path)
+        return ClientTrust(client, proxy, self.allowed_names, self.headers)
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes() if path else b""
+    except OSError as error:
+        expected = "a file with authorities in PEM was expected"
+        raise TrustError(path, error.strerror or str(error), expected) from None
 
 
 def ca_pool(pem: bytes, where: str) -> tuple[Certificate, ...]:

@@ -6,8 +6,9 @@ are missing; without a folder the pair is kept in memory only.
 """
 
 import os
+import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address
@@ -16,7 +17,7 @@ from typing import Final
 
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.tls.io import KeyPair
-from kubevouch.x509 import KeyKind, kubelet_self_signed
+from kubevouch.x509 import KeyKind, kubelet_self_signed, read_certificates
 
 _LARGEST: Final = 1 << 20
 _LIFETIME: Final = timedelta(days=365)
@@ -41,6 +42,33 @@ class KeyPairSource:
         assert self.files is not None
         chain, key = (_read(path) for path in self.files)
         return KeyPair(chain, key)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPair:
+    """A pair for clients that ask for one of these names (SNI). names: empty means those in its certificate."""
+
+    source: KeyPairSource
+    names: tuple[str, ...] = ()
+
+
+def pairs_by_name(found: Sequence[tuple[NamedPair, KeyPair]]) -> dict[str, KeyPair]:
+    """Which pair is for which name: the first that has it, given names before those in a certificate. Raises X509Error.
+
+    (BuildNamedCertificates and getCertificateNames in apiserver's pkg/server/dynamiccertificates/named_certificates.go.)
+    """
+    given: dict[str, KeyPair] = {}
+    own: dict[str, KeyPair] = {}
+    for named, pair in reversed(found):
+        given |= dict.fromkeys((name.lower() for name in named.names), pair)
+        if not named.names:
+            leaf = read_certificates(pair.chain, named.source.where)[0]
+            names = [leaf.subject.common_name, *leaf.dns_names]
+            own |= dict.fromkeys((name.lower() for name in names if _NAME.fullmatch(name)), pair)
+    return own | given
+
+
+_NAME: Final = re.compile(r"\*|(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?", re.IGNORECASE)
 
 
 def key_pair_source(

@@ -6,7 +6,7 @@ import errno
 import logging
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
 from aiohttp import web
@@ -23,7 +23,6 @@ _HANDSHAKE: Final = 10
 _LIMITS: Final = ConnectionLimits()
 _BACKLOG: Final = 512
 _LARGEST_BODY: Final = 64 * 1024
-_REQUEST_TIMEOUT: Final = 60.0
 _PAUSE: Final = 1.0
 _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -37,20 +36,28 @@ class ListenError(KubevouchError):
     """This address or port cannot be listened on: choose another one."""
 
 
-def _at_every_address(port: int) -> socket.socket:
+def _at_every_address(port: int, *, shared: bool) -> socket.socket:
     """Go's net.Listen at a wildcard address: one socket of both families (favoriteAddrFamily in ipsock_posix.go).
 
     Where the machine has no IPv6, one of IPv4.
     """
     try:
         listening = socket.create_server(
-            ("::", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
+            ("::", port),
+            family=socket.AF_INET6,
+            backlog=_BACKLOG,
+            reuse_port=shared,
+            dualstack_ipv6=True,
         )
     except (OSError, ValueError) as error:
         # ValueError: Python was told at its compilation, or by the system, that there are no such sockets.
         if isinstance(error, OSError) and error.errno not in _NO_IPV6:
             raise
-        listening = socket.create_server(("0.0.0.0", port), backlog=_BACKLOG)  # noqa: S104
+        listening = socket.create_server(
+            ("0.0.0.0", port),  # noqa: S104
+            backlog=_BACKLOG,
+            reuse_port=shared,
+        )
     listening.setblocking(False)  # noqa: FBT003 - its only argument
     return listening
 
@@ -58,7 +65,8 @@ def _at_every_address(port: int) -> socket.socket:
 class Listener:
     """Use with `async with`: it listens until the block ends; requests in flight then have `drain` seconds to finish.
 
-    limits: how many connections are kept, and for how long. Entering raises ListenError.
+    request_timeout: seconds for one request. shared_port: other processes may listen there, too. hsts: directives of
+    Strict-Transport-Security. limits: how many connections are kept, and for how long. Entering raises ListenError.
     """
 
     def __init__(
@@ -70,6 +78,9 @@ class Listener:
         host: str,
         port: int,
         drain: float = 10.0,
+        request_timeout: float = 60.0,
+        shared_port: bool = False,
+        hsts: Sequence[str] = (),
         limits: ConnectionLimits = _LIMITS,
     ) -> None:
         self._handler = handler
@@ -78,6 +89,9 @@ class Listener:
         self._host = host
         self._requested_port = port
         self._drain = drain
+        self._request_timeout = request_timeout
+        self._shared_port = shared_port
+        self._hsts = "; ".join(hsts)
         self._limits = limits
         self._connections: Connections[web.RequestHandler] = Connections(limits)
         self._open: dict[web.RequestHandler, ServerConnection] = {}
@@ -124,12 +138,13 @@ class Listener:
     async def _listening(self) -> list[socket.socket]:
         """The sockets that asyncio binds, one for each address of the host. asyncio would not bound the handshakes."""
         if self._host in _EVERY_ADDRESS:
-            return [_at_every_address(self._requested_port)]
+            return [_at_every_address(self._requested_port, shared=self._shared_port)]
         server = await asyncio.get_running_loop().create_server(
             asyncio.Protocol,
             self._host,
             self._requested_port,
             reuse_address=True,
+            reuse_port=self._shared_port,
             start_serving=False,
         )
         sockets = [each.dup() for each in server.sockets]
@@ -206,6 +221,8 @@ class Listener:
     async def _prepare(self, _: web.BaseRequest, answer: web.StreamResponse) -> None:
         """Removes the header that names the HTTP library and its version, and ends the connection where that is due."""
         answer.headers.pop("Server", None)
+        if self._hsts:
+            answer.headers["Strict-Transport-Security"] = self._hsts
         if self.leaving or answer.headers.get("Connection") == "close":
             answer.headers["Connection"] = "close"
             answer.force_close()
@@ -213,7 +230,7 @@ class Listener:
     async def _respond(self, request: web.Request) -> web.StreamResponse:
         begun: web.StreamResponse | None = None
         try:
-            async with asyncio.timeout(_REQUEST_TIMEOUT):
+            async with asyncio.timeout(self._request_timeout):
                 answer = await self._handler(_read(request))
                 if answer.rest is None or request.method == "HEAD":
                     return await _whole(request, answer)

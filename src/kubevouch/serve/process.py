@@ -5,7 +5,8 @@ import contextlib
 import resource
 import signal
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from kubevouch.clock import Clock
@@ -13,12 +14,20 @@ from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.authentication import Authenticator
 from kubevouch.serve.client_trust import ClientTrust, published_trust
-from kubevouch.serve.key_pair import KeyPairSource
+from kubevouch.serve.key_pair import KeyPairSource, NamedPair, pairs_by_name
 from kubevouch.serve.logs import Log
-from kubevouch.tls.io import KeyPair, ServerTls, server_context
+from kubevouch.tls.io import KeyPair, ServerTls, ServerTlsSettings, server_context
 
 RELOAD_INTERVAL: Final = 10.0
 """Seconds between two reads of the pair's files and of the published trust."""
+
+
+_UNREADABLE: Final = (
+    "Unable to get configmap/extension-apiserver-authentication in kube-system.  Usually fixed by "
+    "'kubectl create rolebinding -n kube-system ROLEBINDING_NAME "
+    "--role=extension-apiserver-authentication-reader --serviceaccount=YOUR_NS:YOUR_SA'"
+)
+"""apiserver's pkg/authentication/request/headerrequest/requestheader_controller.go."""
 
 
 class StopEvent:
@@ -77,10 +86,34 @@ async def stop_on_signals() -> AsyncIterator[StopEvent]:
             loop.remove_signal_handler(each)
 
 
-class TlsReloader:
-    """Reloads the serving certificate and the trusted authorities of a running server, without a restart.
+@dataclass(frozen=True, slots=True)
+class TlsSources:
+    """Where a server's TLS comes from.
 
-    flag_trust: authorities from flags, which come before the published ones. use_published: read those, too.
+    pair: the serving certificate; named: others, for clients that ask for their names. flag_trust: returns the
+    authorities from flags, which come before the published ones. use_published: read those, too.
+    """
+
+    pair: KeyPairSource
+    named: tuple[NamedPair, ...] = ()
+    flag_trust: Callable[[], ClientTrust] = ClientTrust
+    use_published: bool = True
+    settings: ServerTlsSettings = ServerTlsSettings()  # noqa: RUF009 - it is frozen
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What the sources held when they were read last."""
+
+    pair: KeyPair
+    named: tuple[KeyPair, ...]
+    trust: ClientTrust
+
+
+class TlsReloader:
+    """Reloads the serving certificates and the trusted authorities of a running server, without a restart.
+
+    api: whose trust is the published one, and who is asked about tokens. token_ttl: seconds for which answers are kept.
     """
 
     def __init__(
@@ -88,17 +121,15 @@ class TlsReloader:
         api: ApiClient,
         clock: Clock,
         log: Log,
+        sources: TlsSources,
         *,
-        source: KeyPairSource,
-        flag_trust: ClientTrust,
-        use_published: bool,
+        token_ttl: float = 10.0,
     ) -> None:
         self._api = api
         self._clock = clock
         self._log = log
-        self._source = source
-        self._flag_trust = flag_trust
-        self._use_published = use_published
+        self._sources = sources
+        self._token_ttl = token_ttl
         self._last_error = ""
 
     async def start(self, *, tolerate_missing: bool) -> tuple[Authenticator, ServerTls]:
@@ -106,17 +137,22 @@ class TlsReloader:
 
         Raises KubevouchError.
         """
-        trust = self._flag_trust
-        if self._use_published:
+        given = trust = self._sources.flag_trust()
+        loaded = self._read(given)
+        if self._sources.use_published:
             try:
-                trust = self._flag_trust.completed_by(await published_trust(self._api))
+                trust = given.completed_by(await published_trust(self._api))
             except KubevouchError as error:
                 if not tolerate_missing:
                     raise
-                self._log.error(error, "Unable to get configmap/extension-apiserver-authentication")
-        self._pair = self._source.read()
-        self.authentication = Authenticator(self._api, self._clock, trust)
-        self.tls = ServerTls(self._context(self._pair, trust))
+                self._log.error(error, _UNREADABLE)
+                self._log.warning(
+                    "Continuing without authentication configuration. "
+                    "This may treat all requests as anonymous."
+                )
+        self._loaded = replace(loaded, trust=trust)
+        self.authentication = Authenticator(self._api, self._clock, trust, ttl=self._token_ttl)
+        self.tls = ServerTls(*self._contexts(self._loaded))
         return self.authentication, self.tls
 
     async def run(self) -> None:
@@ -133,19 +169,33 @@ class TlsReloader:
                 self._last_error = ""
 
     async def _reload(self) -> None:
-        pair, before = self._source.read(), self.authentication.trust
-        trust = (
-            self._flag_trust.completed_by(await published_trust(self._api))
-            if self._use_published
-            else before
-        )
-        if pair == self._pair and trust == before:
+        trust = self._sources.flag_trust()
+        if self._sources.use_published:
+            trust = trust.completed_by(await published_trust(self._api))
+        found, before = self._read(trust), self._loaded
+        if found == before:
             return
-        self.tls.replace(self._context(pair, trust))
-        if trust != before:
-            self.authentication.trust = trust
-        self._pair = pair
+        self.tls.replace(*self._contexts(found))
+        if found.trust != before.trust:
+            self.authentication.trust = found.trust
+        self._loaded = found
         self._log.info("Reloaded the serving certificate and the client authorities")
 
-    def _context(self, pair: KeyPair, trust: ClientTrust) -> ssl.SSLContext:
-        return server_context(pair, client_roots=trust.all_ca, where=self._source.where)
+    def _read(self, trust: ClientTrust) -> _Loaded:
+        named = tuple(each.source.read() for each in self._sources.named)
+        return _Loaded(self._sources.pair.read(), named, trust)
+
+    def _contexts(self, loaded: _Loaded) -> tuple[ssl.SSLContext, dict[str, ssl.SSLContext]]:
+        """The context for everybody, and those for the names of the other pairs."""
+        pairs = tuple(zip(self._sources.named, loaded.named, strict=True))
+        made = {
+            id(pair): self._context(pair, loaded.trust, named.source.where) for named, pair in pairs
+        }
+        by_name = {name: made[id(pair)] for name, pair in pairs_by_name(pairs).items()}
+        everybody = self._context(loaded.pair, loaded.trust, self._sources.pair.where)
+        return everybody, by_name
+
+    def _context(self, pair: KeyPair, trust: ClientTrust, where: str) -> ssl.SSLContext:
+        return server_context(
+            pair, client_roots=trust.all_ca, where=where, settings=self._sources.settings
+        )

@@ -2,19 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from kubevouch.clock import Clock
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.serve.access_gate import AccessGate
+from kubevouch.serve.access_gate import MAX_IN_FLIGHT, AccessGate
 from kubevouch.serve.authorization import ALWAYS_ALLOWED, Authorizer
-from kubevouch.serve.client_trust import ClientTrust
-from kubevouch.serve.key_pair import KeyPairSource
 from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler
-from kubevouch.serve.process import StopEvent, TlsReloader
+from kubevouch.serve.process import StopEvent, TlsReloader, TlsSources
 from kubevouch.tls import joined
 
 DRAIN: Final = 10.0
@@ -24,22 +22,41 @@ _EVENT: Final = "[graceful-termination] shutdown event"
 
 
 @dataclass(frozen=True, slots=True)
+class Delegation:
+    """Who is asked about those who ask us, and for how many seconds the answers are kept.
+
+    authentication: for the published trust and TokenReviews, authorization: for SubjectAccessReviews; None means the API
+    server of everything else. always_allowed: paths open to everybody. tolerate_missing: start although the published
+    trust cannot be read.
+    """
+
+    authentication: ApiClient | None = None
+    authorization: ApiClient | None = None
+    token_ttl: float = 10.0
+    allowed_ttl: float = 10.0
+    denied_ttl: float = 10.0
+    always_allowed: tuple[str, ...] = ALWAYS_ALLOWED
+    tolerate_missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ServingOptions:
     """Where and how a server serves.
 
-    source: the serving certificate. flag_trust: authorities from flags. use_published: also trust what the API server
-    publishes. tolerate_missing: start without it if it cannot be read. always_allowed: paths open to everybody.
     shutdown_delay: seconds to go on serving after shutdown is requested, until nobody is sent here any more.
+    request_timeout: seconds for one request. most_in_flight: requests at a time; 0 for any number.
+    shared_port: other processes may listen at the same address and port. hsts: of Strict-Transport-Security.
     """
 
     host: str
     port: int
-    source: KeyPairSource
-    flag_trust: ClientTrust = field(default_factory=ClientTrust)
-    use_published: bool = True
-    tolerate_missing: bool = False
-    always_allowed: tuple[str, ...] = ALWAYS_ALLOWED
+    tls: TlsSources
+    delegation: Delegation = Delegation()
     shutdown_delay: float = 0.0
+    request_timeout: float = 60.0
+    most_in_flight: int = MAX_IN_FLIGHT
+    shared_port: bool = False
+    hsts: tuple[str, ...] = ()
 
 
 async def serve_routes(
@@ -58,19 +75,37 @@ async def serve_routes(
 
     work: made once the server listens. ready: called with the port. audit_id: see AccessGate. Raises KubevouchError, OSError.
     """
+    asked = options.delegation
     reloader = TlsReloader(
-        api,
+        asked.authentication or api, clock, log, options.tls, token_ttl=asked.token_ttl
+    )
+    authentication, tls = await reloader.start(tolerate_missing=asked.tolerate_missing)
+    allowed = Authorizer(
+        asked.authorization or api,
         clock,
         log,
-        source=options.source,
-        flag_trust=options.flag_trust,
-        use_published=options.use_published,
+        always_allowed=asked.always_allowed,
+        allowed_ttl=asked.allowed_ttl,
+        denied_ttl=asked.denied_ttl,
     )
-    authentication, tls = await reloader.start(tolerate_missing=options.tolerate_missing)
-    allowed = Authorizer(api, clock, log, always_allowed=options.always_allowed)
-    gate = AccessGate(authentication, allowed, routes, log, audit_id=audit_id)
+    gate = AccessGate(
+        authentication,
+        allowed,
+        routes,
+        log,
+        audit_id=audit_id,
+        most_in_flight=options.most_in_flight,
+    )
     async with Listener(
-        gate.answer, tls, clock, host=options.host, port=options.port, drain=DRAIN
+        gate.answer,
+        tls,
+        clock,
+        host=options.host,
+        port=options.port,
+        drain=DRAIN,
+        request_timeout=options.request_timeout,
+        shared_port=options.shared_port,
+        hsts=options.hsts,
     ) as listener:
         log.info("Serving securely", address=joined(options.host, listener.port))
         ready(listener.port)

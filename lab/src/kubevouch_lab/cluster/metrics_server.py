@@ -15,7 +15,7 @@ from kubevouch.metrics.scraper import ScrapeSettings
 from kubevouch.metrics.serving.server import NEVER_INSECURE, build_components, serve
 from kubevouch.serve.key_pair import key_pair_source
 from kubevouch.serve.logs import Log
-from kubevouch.serve.process import StopEvent
+from kubevouch.serve.process import StopEvent, TlsSources
 from kubevouch.serve.server import ServingOptions
 from kubevouch_lab.cluster.pod_servers import PodServer
 from kubevouch_lab.objects import Object, labels_of, name_of, namespace_of
@@ -94,7 +94,7 @@ class MetricsServerProgram:
                 settings=ScrapeSettings(resolution=resolution, timeout=resolution * 0.9),
             )
             source = key_pair_source("", "", "", now=clock.now(), random_serial=self._bits)
-            serving = ServingOptions(server.address, PORT, source)
+            serving = ServingOptions(server.address, PORT, TlsSources(source))
             await serve(parts, serving, StopEvent())
 
     def _bits(self, count: int) -> int:

@@ -106,8 +106,8 @@ def _run(
     from kubevouch.errors import ExitCode
     from kubevouch.kube.io.client import ApiClient
     from kubevouch.serve.exposition import new_registry
-    from kubevouch.serve.process import raise_open_file_limit, stop_on_signals
-    from kubevouch.serve.server import ServingOptions
+    from kubevouch.serve.process import TlsSources, raise_open_file_limit, stop_on_signals
+    from kubevouch.serve.server import Delegation, ServingOptions
     from kubevouch.system_clock import SystemClock
 
     raise_open_file_limit()
@@ -121,7 +121,12 @@ def _run(
         log = flags.log(terminal, clock)
         # Who may read the metrics must never keep the approver from running.
         source = flags.pair_source(clock)
-        options = ServingOptions(flags.host, flags.port, source, tolerate_missing=True)
+        options = ServingOptions(
+            flags.host,
+            flags.port,
+            TlsSources(source),
+            Delegation(tolerate_missing=True),
+        )
         async with (
             ApiClient(
                 access, clock=clock, environ=terminal.environment, observe=instruments.request

@@ -5,6 +5,7 @@ A bool never takes the next word (`--x`, `--x=false`), every other flag does if 
 """
 
 import csv
+import math
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -129,9 +130,13 @@ class _Duration(click.ParamType[float]):
 
 
 class _Integer(click.ParamType[int]):
-    """A whole number as strconv.ParseInt reads it with base 0: 10, -1, 0x1f, 1_000."""
+    """A whole number as strconv.ParseInt reads it with base 0: 10, -1, 0x1f, 1_000. least, most: its bounds."""
 
     name = "number"
+
+    def __init__(self, least: float = -math.inf, most: float = math.inf) -> None:
+        self._least = least
+        self._most = most
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
@@ -139,9 +144,12 @@ class _Integer(click.ParamType[int]):
         """The number."""
         text = str(value)
         try:
-            return int(text.encode("ascii"), 0)
+            found = int(text.encode("ascii"), 0)
         except ValueError:
             self.fail(f"{text!r} is not a whole number", param, ctx)
+        if not self._least <= found <= self._most:
+            self.fail(f"{text} is not from {self._least} to {self._most}", param, ctx)
+        return found
 
 
 class _Address(click.ParamType[str]):
@@ -160,6 +168,10 @@ class _Address(click.ParamType[str]):
             self.fail(f"{text!r} is not an IP address", param, ctx)
 
 
+_VALUE: Final = r"(\"([^\"]|\"\")*\"|[^\",][^\",]*|)"
+_LIST: Final = re.compile(rf"{_VALUE}(,{_VALUE})*")
+
+
 class _Strings(click.ParamType[tuple[str, ...]]):
     """A list with commas, in which a value with a comma stands in double quotes (pflag's StringSlice)."""
 
@@ -171,16 +183,19 @@ class _Strings(click.ParamType[tuple[str, ...]]):
         """Its values."""
         if isinstance(value, tuple):
             return value
-        try:
-            rows = list(csv.reader([str(value)], strict=True))
-        except csv.Error as error:
-            self.fail(f"{value!r} is not a list with commas ({error})", param, ctx)
+        text = str(value)
+        if not _LIST.fullmatch(text):
+            self.fail(
+                f"{text!r} is not a list with commas: its double quotes do not match", param, ctx
+            )
+        rows = csv.reader([text])
         return tuple(filter(None, (each.strip() for row in rows for each in row)))
 
 
 boolean: Final = _Boolean()
 duration: Final = _Duration()
 integer: Final = _Integer()
+any_port: Final = _Integer(0, 65535)
 address: Final = _Address()
 _strings: Final = _Strings()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kubevouch.cli.common.options import F
+from kubevouch.cli.common.pflag import any_port
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
@@ -131,7 +132,7 @@ def listening(port: int) -> Callable[[F], F]:
             click.option(
                 "--secure-port",
                 "port",
-                type=click.IntRange(0, 65535),
+                type=any_port,
                 default=port,
                 show_default=True,
             ),

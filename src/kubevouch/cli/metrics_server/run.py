@@ -2,22 +2,24 @@
 
 import secrets  # noqa: TID251 - the one place
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
-from kubevouch.cli.common.connect import with_api
+from kubevouch.cli.common.connect import access_of, with_api
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.metrics_server.settings import MetricsServerSettings
+from kubevouch.cli.metrics_server.settings import KubeletFlags, MetricsServerSettings, absolute
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError
 from kubevouch.kube.access import SERVICE_ACCOUNT, ClusterAccess
+from kubevouch.kube.errors import KubeconfigError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.credentials import fixed_or_files
+from kubevouch.kube.io.credentials import Credentials, fixed_or_files
+from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
-from kubevouch.metrics.fleet import KubeletAddressing
-from kubevouch.metrics.scraper import ScrapeSettings
 from kubevouch.metrics.serving.server import build_components, serve
-from kubevouch.serve.process import raise_open_file_limit, stop_on_signals
-from kubevouch.serve.server import ServingOptions
+from kubevouch.serve.logs import Log
+from kubevouch.serve.process import TlsSources, raise_open_file_limit, stop_on_signals
+from kubevouch.serve.server import Delegation, ServingOptions
 
 
 def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettings) -> ExitCode:
@@ -25,38 +27,79 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
     if not (access.user.token or access.user.token_file):
         expected = "a ServiceAccount's token was expected (deploy/metrics-server/rbac.yaml): kubelets are shown nothing else"
         raise UsageError(access.user.where, "no token", expected)
-    read_roots = _roots(access, settings)
+    kubelets = settings.kubelets
+    read_roots = _roots(access, kubelets)
+    others = _other_accesses(terminal, settings)
     raise_open_file_limit()
 
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
         log = settings.server.log(terminal, clock)
-        async with stop_on_signals() as stop:
+        warn(log, settings)
+        certificate = await _certificate(kubelets, clock)
+        async with AsyncExitStack() as stack:
+            stop = await stack.enter_async_context(stop_on_signals())
+            clients = {
+                path: await stack.enter_async_context(
+                    ApiClient(other, clock=clock, environ=terminal.environment)
+                )
+                for path, other in others.items()
+            }
             parts = build_components(
                 api,
                 clock,
                 log,
                 roots=RootsFile(read_roots, clock),
                 credentials=fixed_or_files(access.user, clock),
+                certificate=certificate,
                 rng=secrets.SystemRandom().random,
-                addressing=KubeletAddressing(
-                    address_types=settings.address_types,
-                    port=settings.kubelet_port,
-                    use_status_port=settings.status_port,
-                ),
-                settings=ScrapeSettings(
-                    resolution=settings.resolution, timeout=settings.request_timeout
-                ),
-                node_selector=settings.node_selector,
+                addressing=kubelets.addressing,
+                settings=kubelets.scraping,
+                node_selector=kubelets.node_selector,
             )
-            await serve(parts, _serving(settings, clock), stop)
+            await serve(parts, _serving(settings, clock, clients), stop)
         return ExitCode.OK
 
     return with_api(terminal, access, work)
 
 
-def _roots(access: ClusterAccess, settings: MetricsServerSettings) -> Callable[[], bytes]:
+def warn(log: Log, settings: MetricsServerSettings) -> None:
+    """Says in the log what the flags ask for and do not get, and what they give away."""
+    if settings.ignored:
+        log.warning(
+            "Words of the command line belong to no flag, and are ignored; a bool is written --flag=false",
+            words=" ".join(settings.ignored),
+        )
+    for why, names in (settings.unused or {}).items():
+        log.warning("Flags without a meaning here are ignored", flags=", ".join(names), reason=why)
+    for text in settings.tls.warnings:
+        log.warning(text)
+    scraping = settings.kubelets.scraping
+    if scraping.insecure_everywhere:
+        log.warning(
+            "--kubelet-insecure-tls: kubelets that cannot be verified get no credential, so nearly all of them answer 401 or "
+            "403 and have no metrics; /readyz fails until every ready node was read. `kubevouch doctor` says why a kubelet "
+            "cannot be verified, `kubevouch fix --plan` how to mend it"
+        )
+    if scraping.insecure_nodes:
+        log.warning(
+            "--kubelet-insecure-tls-nodes: these nodes get a credential although nobody knows who answers for them",
+            nodes=", ".join(sorted(scraping.insecure_nodes)),
+            credential="client certificate" if settings.kubelets.certificate else "token",
+        )
+
+
+def _other_accesses(
+    terminal: Terminal, settings: MetricsServerSettings
+) -> dict[str, ClusterAccess]:
+    """The API servers that --authentication-kubeconfig and --authorization-kubeconfig name, by the path."""
+    asked = settings.delegation
+    paths = {asked.authentication_kubeconfig, asked.authorization_kubeconfig} - {""}
+    return {path: access_of(terminal, path, None) for path in sorted(paths)}
+
+
+def _roots(access: ClusterAccess, kubelets: KubeletFlags) -> Callable[[], bytes]:
     """Kubelets' authorities: the flag's, else those that the API server is verified by, as metrics-server has it."""
-    path = settings.kubelet_ca
+    path = kubelets.ca
     if not path and access.where == "service account":
         path = str(SERVICE_ACCOUNT / "ca.crt")
     if path:
@@ -68,14 +111,51 @@ def _roots(access: ClusterAccess, settings: MetricsServerSettings) -> Callable[[
     return lambda: pem
 
 
-def _serving(settings: MetricsServerSettings, clock: Clock) -> ServingOptions:
+async def _certificate(kubelets: KubeletFlags, clock: Clock) -> Credentials | None:
+    """The client certificate for kubelets, whose files are read again from time to time. Raises UsageError."""
+    if not kubelets.certificate:
+        return None
+    flags = "--kubelet-client-certificate, --kubelet-client-key"
+    user = User(
+        where=flags,
+        client_certificate=absolute(kubelets.certificate),
+        client_key=absolute(kubelets.key),
+    )
+    found = fixed_or_files(user, clock)
+    try:
+        # Else what cannot be read would be told for each node.
+        await found.current()
+    except KubeconfigError as error:
+        raise UsageError(flags, error.seen, error.expected) from None
+    return found
+
+
+def _serving(
+    settings: MetricsServerSettings, clock: Clock, clients: dict[str, ApiClient]
+) -> ServingOptions:
+    asked, served = settings.delegation, settings.serving
     return ServingOptions(
         settings.server.host,
         settings.server.port,
-        settings.server.pair_source(clock),
-        settings.given,
-        settings.follow,
-        settings.tolerate,
-        settings.always_allowed,
-        settings.shutdown_delay,
+        TlsSources(
+            settings.server.pair_source(clock),
+            settings.tls.named,
+            asked.given.read,
+            asked.follow,
+            settings.tls.settings,
+        ),
+        Delegation(
+            clients.get(asked.authentication_kubeconfig),
+            clients.get(asked.authorization_kubeconfig),
+            asked.token_ttl,
+            asked.allowed_ttl,
+            asked.denied_ttl,
+            asked.always_allowed,
+            asked.tolerate,
+        ),
+        shutdown_delay=served.shutdown_delay,
+        request_timeout=served.request_timeout,
+        most_in_flight=served.most_in_flight,
+        shared_port=served.shared_port,
+        hsts=served.hsts,
     )

@@ -3,48 +3,98 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from kubevouch.cli.common.serving import ServerFlags, server_flags
+from kubevouch.cli.metrics_server.tls_flags import TlsFlags, tls_flags
 from kubevouch.errors import UsageError
-from kubevouch.metrics.serving.server import NEVER_INSECURE
-from kubevouch.serve.client_trust import ClientTrust
+from kubevouch.metrics.fleet import KubeletAddressing
+from kubevouch.metrics.scraper import ScrapeSettings
+from kubevouch.serve.client_trust import ClientTrustFiles
 from kubevouch.serve.headers import HeaderNames
 
-_SHORTEST = 10.0
-_INSTEAD = (
-    "`kubevouch doctor` says why kubelets are not trusted and `kubevouch fix --plan` how to fix it; for kubelets of "
-    "another authority there is --kubelet-certificate-authority"
+_SHORTEST: Final = 10.0
+_INSTEAD: Final = (
+    "--kubelet-insecure-tls asks kubelets that cannot be verified, `kubevouch doctor` says why they cannot be, and "
+    "`kubevouch fix --plan` how to mend it"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class MetricsServerSettings:
-    """Checked flags. Times in seconds; texts are "" where nothing is given."""
+class KubeletFlags:
+    """How kubelets are reached. Files are "" where nothing is given."""
 
-    resolution: float
-    request_timeout: float
-    kubelet_port: int
-    status_port: bool
-    address_types: tuple[str, ...]
-    kubelet_ca: str
-    server: ServerFlags
-    given: ClientTrust
+    scraping: ScrapeSettings
+    addressing: KubeletAddressing
+    ca: str
+    certificate: str
+    key: str
+    node_selector: str
+
+
+@dataclass(frozen=True, slots=True)
+class DelegationFlags:
+    """Who is asked about those who ask. Kubeconfigs are "" where nothing is given, times are in seconds."""
+
+    given: ClientTrustFiles
     follow: bool
     tolerate: bool
     always_allowed: tuple[str, ...]
-    node_selector: str
+    authentication_kubeconfig: str
+    authorization_kubeconfig: str
+    token_ttl: float
+    allowed_ttl: float
+    denied_ttl: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServingFlags:
+    """How requests are answered. Times in seconds."""
+
+    request_timeout: float
+    most_in_flight: int
     shutdown_delay: float
+    shared_port: bool
+    hsts: tuple[str, ...]
 
 
-def settings_of(flags: Mapping[str, object]) -> MetricsServerSettings:
-    """What click has read, as values. Raises UsageError, OSError."""
-    if flags["insecure"] or flags["insecure_http"]:
-        name = (
-            "kubelet-insecure-tls"
-            if flags["insecure"]
-            else "deprecated-kubelet-completely-insecure"
-        )
-        raise UsageError(f"--{name}", NEVER_INSECURE, _INSTEAD)
+@dataclass(frozen=True, slots=True)
+class MetricsServerSettings:
+    """Checked flags.
+
+    unused: flags without a meaning, by the reason why nothing follows from them. ignored:
+    words of the command line that belong to no flag.
+    """
+
+    kubelets: KubeletFlags
+    delegation: DelegationFlags
+    serving: ServingFlags
+    server: ServerFlags
+    tls: TlsFlags
+    unused: Mapping[str, tuple[str, ...]] | None = None
+    ignored: tuple[str, ...] = ()
+
+
+def settings_of(
+    flags: Mapping[str, object],
+    *,
+    unused: Mapping[str, tuple[str, ...]] | None = None,
+    ignored: tuple[str, ...] = (),
+) -> MetricsServerSettings:
+    """What click has read, as values. Raises UsageError."""
+    return MetricsServerSettings(
+        kubelets=_kubelets(flags),
+        delegation=_delegation(flags),
+        serving=_serving(flags),
+        server=server_flags(flags),
+        tls=tls_flags(flags),
+        unused=unused,
+        ignored=ignored,
+    )
+
+
+def _kubelets(flags: Mapping[str, object]) -> KubeletFlags:
+    _check_pairs(flags)
     resolution, timeout = _number(flags, "resolution"), _number(flags, "request_timeout")
     if resolution < _SHORTEST:
         raise UsageError("--metric-resolution", f"{resolution:g}s", "at least 10s was expected")
@@ -53,29 +103,92 @@ def settings_of(flags: Mapping[str, object]) -> MetricsServerSettings:
             f"more than nothing and at most nine tenths of --metric-resolution ({resolution:g}s)"
         )
         raise UsageError("--kubelet-request-timeout", f"{timeout:g}s", expected)
-    follow = not flags["skip_lookup"]
-    return MetricsServerSettings(
-        resolution=resolution,
-        request_timeout=timeout,
-        kubelet_port=int(_number(flags, "kubelet_port")),
-        status_port=bool(flags["status_port"]),
-        address_types=_list(flags, "address_types"),
-        kubelet_ca=str(flags["kubelet_ca"]),
-        server=server_flags(flags),
-        given=_trust(flags),
-        follow=follow,
-        tolerate=bool(flags["tolerate"]),
-        always_allowed=_list(flags, "always_allowed"),
+    return KubeletFlags(
+        ScrapeSettings(
+            resolution=resolution,
+            timeout=timeout,
+            insecure_everywhere=bool(flags["insecure"]),
+            insecure_nodes=frozenset(_list(flags, "insecure_nodes")),
+            ready_min_nodes=_number(flags, "ready_min_nodes"),
+        ),
+        KubeletAddressing(
+            address_types=_list(flags, "address_types"),
+            port=int(_number(flags, "kubelet_port")),
+            use_status_port=bool(flags["status_port"]),
+        ),
+        ca=str(flags["kubelet_ca"]),
+        certificate=str(flags["kubelet_certificate"]),
+        key=str(flags["kubelet_key"]),
         node_selector=str(flags["node_selector"]),
-        shutdown_delay=_delay(flags),
     )
 
 
-def _delay(flags: Mapping[str, object]) -> float:
-    delay = _number(flags, "shutdown_delay")
-    if delay < 0:
-        raise UsageError("--shutdown-delay-duration", f"{delay:g}s", "none below 0s was expected")
-    return delay
+def _check_pairs(flags: Mapping[str, object]) -> None:
+    """Flags that exclude each other, or that need each other, as metrics-server has it."""
+    if flags["insecure_http"]:
+        where = "--deprecated-kubelet-completely-insecure"
+        seen = (
+            "not here: over plain HTTP anybody may answer for a node, and say what HPAs then act on"
+        )
+        raise UsageError(where, seen, _INSTEAD)
+    if flags["insecure"] and flags["kubelet_ca"]:
+        where = "--kubelet-certificate-authority, --kubelet-insecure-tls"
+        raise UsageError(where, "both are given", "one of them was expected")
+    if bool(flags["kubelet_certificate"]) != bool(flags["kubelet_key"]):
+        where = "--kubelet-client-certificate, --kubelet-client-key"
+        raise UsageError(where, "one of them is missing", "both or none were expected")
+
+
+def _delegation(flags: Mapping[str, object]) -> DelegationFlags:
+    uid_headers = _list(flags, "uid_headers")
+    if uid_headers and "x-remote-uid" not in (each.lower() for each in uid_headers):
+        seen, expected = ", ".join(uid_headers), "X-Remote-Uid was expected among them"
+        raise UsageError("--requestheader-uid-headers", seen, expected)
+    names = HeaderNames(
+        _list(flags, "user_headers"),
+        _list(flags, "group_headers"),
+        _list(flags, "extra_headers"),
+        uid_headers,
+    )
+    given = ClientTrustFiles(
+        str(flags["client_ca_file"]), str(flags["proxy_ca"]), _list(flags, "allowed_names"), names
+    )
+    return DelegationFlags(
+        given=given,
+        follow=not flags["skip_lookup"],
+        tolerate=bool(flags["tolerate"]),
+        always_allowed=_list(flags, "always_allowed"),
+        authentication_kubeconfig=str(flags["authentication_kubeconfig"]),
+        authorization_kubeconfig=str(flags["authorization_kubeconfig"]),
+        token_ttl=_number(flags, "token_ttl"),
+        allowed_ttl=_number(flags, "allowed_ttl"),
+        denied_ttl=_number(flags, "denied_ttl"),
+    )
+
+
+def _serving(flags: Mapping[str, object]) -> ServingFlags:
+    most = _number(flags, "most_in_flight")
+    if most < 0:
+        raise UsageError("--max-requests-inflight", f"{most:g}", "0 or more was expected")
+    hsts = _list(flags, "hsts")
+    for each in hsts:
+        if each not in ("includeSubDomains", "preload") and not each.startswith("max-age="):
+            expected = "max-age=SECONDS, includeSubDomains or preload was expected"
+            raise UsageError("--strict-transport-security-directives", each, expected)
+    return ServingFlags(
+        request_timeout=_duration(flags, "answer_timeout", "--request-timeout"),
+        most_in_flight=int(most),
+        shutdown_delay=_duration(flags, "shutdown_delay", "--shutdown-delay-duration"),
+        shared_port=bool(flags["shared_port"]),
+        hsts=hsts,
+    )
+
+
+def _duration(flags: Mapping[str, object], name: str, flag: str) -> float:
+    found = _number(flags, name)
+    if found < 0:
+        raise UsageError(flag, f"{found:g}s", "0s or more was expected")
+    return found
 
 
 def _number(flags: Mapping[str, object], name: str) -> float:
@@ -90,20 +203,6 @@ def _list(flags: Mapping[str, object], name: str) -> tuple[str, ...]:
     return found
 
 
-def _trust(flags: Mapping[str, object]) -> ClientTrust:
-    return ClientTrust(
-        _pem(flags, "client_ca_file"),
-        _pem(flags, "proxy_ca"),
-        _list(flags, "allowed_names"),
-        HeaderNames(
-            _list(flags, "user_headers"),
-            _list(flags, "group_headers"),
-            _list(flags, "extra_headers"),
-            _list(flags, "uid_headers"),
-        ),
-    )
-
-
-def _pem(flags: Mapping[str, object], name: str) -> bytes:
-    path = str(flags[name])
-    return Path(path).read_bytes() if path else b""
+def absolute(path: str) -> str:
+    """A path from the command line, as one that stays the same wherever the process goes."""
+    return str(Path(path).absolute())

@@ -6,6 +6,8 @@ one is verified again by `x509.verify`, against the right pool and by the inject
 """
 
 import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from kubevouch.tls.io.context import NO_CHECK_TIME, trust
@@ -14,11 +16,26 @@ from kubevouch.tls.io.presented import presented
 
 # What Go's server offers for TLS 1.2 by default (crypto/tls/defaults.go, 1.26), without CBC: every client that speaks
 # to an API server has AEAD suites.
-_SUITES: Final = "@SECLEVEL=1:ECDHE+AESGCM:ECDHE+CHACHA20"
+_SUITES: Final = ("ECDHE+AESGCM", "ECDHE+CHACHA20")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTlsSettings:
+    """What a server offers. suites: for TLS 1.2, by OpenSSL's names; those of TLS 1.3 cannot be chosen."""
+
+    minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
+    suites: tuple[str, ...] = _SUITES
+
+
+_DEFAULT: Final = ServerTlsSettings()
 
 
 def server_context(
-    pair: KeyPair, *, client_roots: bytes | None = None, where: str
+    pair: KeyPair,
+    *,
+    client_roots: bytes | None = None,
+    where: str,
+    settings: ServerTlsSettings = _DEFAULT,
 ) -> ssl.SSLContext:
     """A server context for a key pair.
 
@@ -27,13 +44,14 @@ def server_context(
         client_roots: authorities of client certificates, in PEM; empty accepts none. Clients are asked for a
             certificate, but need not present one. None does not ask.
         where: the source of the pair, for errors.
+        settings: what is offered.
 
     Raises:
         KeyPairError: the pair cannot be used.
         X509Error, RootsError: `client_roots` holds no certificate, or a broken one.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = settings.minimum
     # No session tickets: the client is verified in each handshake, by the authorities of that moment.
     context.options = (
         ssl.OP_ALL
@@ -43,7 +61,7 @@ def server_context(
         | ssl.OP_CIPHER_SERVER_PREFERENCE
     )
     context.num_tickets = 0
-    context.set_ciphers(_SUITES)
+    context.set_ciphers(":".join(("@SECLEVEL=1", *settings.suites)))
     context.set_alpn_protocols(["http/1.1"])
     context.verify_flags = (
         ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST
@@ -59,24 +77,37 @@ def server_context(
 
 
 class ServerTls:
-    """The context of a listener, whose successor for new handshakes can be set at any time with `replace`."""
+    """The context of a listener, whose successor for new handshakes can be set at any time with `replace`.
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    named: contexts for clients that ask for a name, by names in lower case, or `*.` and all but a name's first part.
+    """
+
+    def __init__(
+        self, context: ssl.SSLContext, named: Mapping[str, ssl.SSLContext] | None = None
+    ) -> None:
         self._current = context
+        self._named = named or {}
         self.context = context
         context.sni_callback = self._chosen
 
-    def replace(self, context: ssl.SSLContext) -> None:
-        """Uses another context from the next handshake on. Open connections are not affected.
+    def replace(
+        self, context: ssl.SSLContext, named: Mapping[str, ssl.SSLContext] | None = None
+    ) -> None:
+        """Uses other contexts from the next handshake on. Open connections are not affected.
 
-        Whether clients are asked for a certificate cannot change: OpenSSL takes that from the first context.
+        Whether clients are asked for a certificate, and what is offered, cannot change: OpenSSL takes that from the
+        first context.
         """
         self._current = context
+        self._named = named or {}
 
-    def _chosen(self, connection: ssl.SSLObject, _: str | None, first: ssl.SSLContext) -> None:
+    def _chosen(self, connection: ssl.SSLObject, name: str | None, first: ssl.SSLContext) -> None:
         """Called by OpenSSL in each handshake, whether the client sends a server name or not."""
-        if self._current is not first:
-            connection.context = self._current
+        asked = (name or "").lower().rstrip(".")
+        rest = asked.partition(".")[2]
+        wanted = self._named.get(asked) or self._named.get(f"*.{rest}") or self._current
+        if wanted is not first:
+            connection.context = wanted
 
 
 def client_chain(connection: ssl.SSLObject) -> tuple[bytes, ...]:

@@ -1,0 +1,245 @@
+"""The options of `metrics-server`, by metrics-server's names. Those that mean nothing here: `without_meaning`."""
+
+from collections.abc import Callable, Sequence
+
+import click
+
+from kubevouch.cli.common.options import F
+from kubevouch.cli.common.pflag import boolean_option, duration, integer, list_option
+
+
+def _all_of(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
+    """The options as one decorator; the help lists them in this order."""
+
+    def with_options(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return with_options
+
+
+def _text(name: str, variable: str, metavar: str, text: str) -> Callable[[F], F]:
+    return click.option(name, variable, default="", metavar=metavar, help=text)
+
+
+def _seconds(name: str, variable: str, default: str, text: str) -> Callable[[F], F]:
+    return click.option(
+        name, variable, type=duration, default=default, show_default=True, help=text
+    )
+
+
+def kubelets(function: F) -> F:
+    """Options about kubelets."""
+    options: list[Callable[[F], F]] = [
+        _seconds(
+            "--metric-resolution",
+            "resolution",
+            "15s",
+            "Each kubelet is read once in this time; at least 10s.",
+        ),
+        boolean_option(
+            "--kubelet-use-node-status-port",
+            "status_port",
+            help="The port in the node's status comes before --kubelet-port.",
+        ),
+        click.option(
+            "--kubelet-port", type=click.IntRange(1, 65535), default=10250, show_default=True
+        ),
+        list_option(
+            "--kubelet-preferred-address-types",
+            "address_types",
+            default="Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP",
+            metavar="TYPES",
+            help="The first of these that a node has is dialled.",
+        ),
+        _text(
+            "--kubelet-certificate-authority",
+            "kubelet_ca",
+            "FILE",
+            "Authorities of kubelets, in place of the cluster's own.",
+        ),
+        _text(
+            "--kubelet-client-certificate",
+            "kubelet_certificate",
+            "FILE",
+            "A certificate to show to kubelets, besides the token.",
+        ),
+        _text("--kubelet-client-key", "kubelet_key", "FILE", "Its key."),
+        click.option(
+            "-l",
+            "--node-selector",
+            default="",
+            metavar="LABELS",
+            help="Only nodes with these labels.",
+        ),
+        _seconds(
+            "--kubelet-request-timeout",
+            "request_timeout",
+            "10s",
+            "For one kubelet; at most nine tenths of the resolution.",
+        ),
+        boolean_option(
+            "--kubelet-insecure-tls",
+            "insecure",
+            help="Ask kubelets that cannot be verified, too, but without a credential; not ready until all are read.",
+        ),
+        list_option(
+            "--kubelet-insecure-tls-nodes",
+            "insecure_nodes",
+            metavar="NAMES",
+            help="These nodes alone get a credential although they cannot be verified.",
+        ),
+        click.option(
+            "--ready-min-nodes",
+            "ready_min_nodes",
+            type=_SHARE,
+            default="0",
+            metavar="SHARE",
+            help="Ready only while at least this share of the ready nodes is read, such as 0.9 or 90%.",
+        ),
+        boolean_option("--deprecated-kubelet-completely-insecure", "insecure_http", hidden=True),
+    ]
+    return _all_of(options)(function)
+
+
+class _Share(click.ParamType[float]):
+    """A share from 0 to 1, also in percent."""
+
+    name = "share"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The share as a number from 0 to 1."""
+        text = str(value)
+        try:
+            found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            found = -1.0
+        if not 0 <= found <= 1:
+            self.fail(f"{text!r} is not a share from 0 to 1, nor from 0% to 100%", param, ctx)
+        return found
+
+
+_SHARE = _Share()
+
+
+def serving(function: F) -> F:
+    """Options about the server, beside those that all our servers have."""
+    options: list[Callable[[F], F]] = [
+        _text(
+            "--tls-min-version",
+            "tls_min_version",
+            "NAME",
+            "VersionTLS12, which is the default, or VersionTLS13.",
+        ),
+        list_option(
+            "--tls-cipher-suites",
+            "tls_cipher_suites",
+            metavar="NAMES",
+            help="Suites for TLS 1.2 by Go's names, such as TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256.",
+        ),
+        click.option(
+            "--tls-sni-cert-key",
+            "tls_sni",
+            multiple=True,
+            metavar="FILE,FILE[:NAMES]",
+            help="Another pair, for clients that ask for one of these names. May be repeated.",
+        ),
+        _seconds("--request-timeout", "answer_timeout", "1m", "For one request to this server."),
+        click.option(
+            "--max-requests-inflight",
+            "most_in_flight",
+            type=integer,
+            default="400",
+            show_default=True,
+            help="Requests at a time; 0 for any number.",
+        ),
+        _seconds(
+            "--shutdown-delay-duration",
+            "shutdown_delay",
+            "0s",
+            "How long it serves on after SIGTERM, while /readyz fails already.",
+        ),
+        boolean_option("--permit-port-sharing", "shared_port", hidden=True),
+        list_option("--strict-transport-security-directives", "hsts", hidden=True),
+    ]
+    return _all_of(options)(function)
+
+
+def delegating(function: F) -> F:
+    """Options about who asks, by the names that every extension API server has for them."""
+    options: list[Callable[[F], F]] = [
+        _text(
+            "--client-ca-file",
+            "client_ca_file",
+            "FILE",
+            "Users' authorities, in place of the published ones.",
+        ),
+        _text(
+            "--requestheader-client-ca-file",
+            "proxy_ca",
+            "FILE",
+            "The front proxy's authorities, in place of the published ones.",
+        ),
+        list_option(
+            "--requestheader-allowed-names",
+            "allowed_names",
+            metavar="NAMES",
+            help="Names of the front proxy; empty allows every one that its authority signed.",
+        ),
+        list_option("--requestheader-username-headers", "user_headers", default="x-remote-user"),
+        list_option("--requestheader-uid-headers", "uid_headers"),
+        list_option("--requestheader-group-headers", "group_headers", default="x-remote-group"),
+        list_option(
+            "--requestheader-extra-headers-prefix", "extra_headers", default="x-remote-extra-"
+        ),
+        _text(
+            "--authentication-kubeconfig",
+            "authentication_kubeconfig",
+            "FILE",
+            "The API server that knows tokens and publishes authorities, if it is another one.",
+        ),
+        boolean_option(
+            "--authentication-skip-lookup",
+            "skip_lookup",
+            help="Do not read what is published at all: the flags say everything.",
+        ),
+        boolean_option(
+            "--authentication-tolerate-lookup-failure",
+            "tolerate",
+            help="Start although the ConfigMap extension-apiserver-authentication cannot be read.",
+        ),
+        _seconds(
+            "--authentication-token-webhook-cache-ttl",
+            "token_ttl",
+            "10s",
+            "How long the API server's word about a token is kept.",
+        ),
+        _text(
+            "--authorization-kubeconfig",
+            "authorization_kubeconfig",
+            "FILE",
+            "The API server that says who may do what, if it is another one.",
+        ),
+        list_option(
+            "--authorization-always-allow-paths",
+            "always_allowed",
+            default="/healthz,/readyz,/livez",
+            metavar="PATHS",
+        ),
+        _seconds(
+            "--authorization-webhook-cache-authorized-ttl",
+            "allowed_ttl",
+            "10s",
+            "How long its yes is kept.",
+        ),
+        _seconds(
+            "--authorization-webhook-cache-unauthorized-ttl",
+            "denied_ttl",
+            "10s",
+            "How long its no is kept.",
+        ),
+    ]
+    return _all_of(options)(function)

@@ -1,0 +1,71 @@
+"""Names of cipher suites and versions as Go's crypto/tls and the flags of Kubernetes write them, and OpenSSL's for them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+TLS_1_3: Final = frozenset(
+    {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}
+)
+"""Go's names of the suites of TLS 1.3, which neither Go nor we can choose from."""
+
+_SECURE: Final = {
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA": "ECDHE-ECDSA-AES128-SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA": "ECDHE-ECDSA-AES256-SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA": "ECDHE-RSA-AES128-SHA",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA": "ECDHE-RSA-AES256-SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384": "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256": "ECDHE-RSA-AES128-GCM-SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384": "ECDHE-RSA-AES256-GCM-SHA384",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305": "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305": "ECDHE-RSA-CHACHA20-POLY1305",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-RSA-CHACHA20-POLY1305",
+}
+_INSECURE: Final = {
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256": "ECDHE-ECDSA-AES128-SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256": "ECDHE-RSA-AES128-SHA256",
+    "TLS_RSA_WITH_AES_128_CBC_SHA": "AES128-SHA",
+    "TLS_RSA_WITH_AES_256_CBC_SHA": "AES256-SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA256": "AES128-SHA256",
+    "TLS_RSA_WITH_AES_128_GCM_SHA256": "AES128-GCM-SHA256",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384": "AES256-GCM-SHA384",
+}
+_BROKEN: Final = frozenset(
+    {
+        "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA",
+        "TLS_ECDHE_RSA_WITH_RC4_128_SHA",
+        "TLS_RSA_WITH_RC4_128_SHA",
+        "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
+        "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+    }
+)
+KNOWN: Final = frozenset({*TLS_1_3, *_SECURE, *_INSECURE, *_BROKEN})
+"""Every name that Go knows."""
+
+VERSIONS: Final = ("VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13")
+"""--tls-min-version, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suites:
+    """A choice of suites. openssl: OpenSSL's names, for TLS 1.2. insecure, left_out: Go's names.
+
+    insecure: offered, but Go calls them insecure. left_out: RC4 and 3DES, which are never offered.
+    """
+
+    openssl: tuple[str, ...] = ()
+    insecure: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+def suites_of(names: Iterable[str]) -> Suites:
+    """The choice that these names are, each one of KNOWN. Go's order counts for nothing, nor does ours."""
+    given = tuple(dict.fromkeys(names))
+    both = _SECURE | _INSECURE
+    return Suites(
+        tuple(dict.fromkeys(both[name] for name in given if name in both)),
+        tuple(name for name in given if name in _INSECURE),
+        tuple(name for name in given if name in _BROKEN),
+    )
