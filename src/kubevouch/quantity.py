@@ -47,6 +47,8 @@ def milli(number: Fraction) -> int:
 
 def format_nanocores(number: int) -> str:
     """CPU with the largest suffix that leaves no fraction, such as 156433217n, 1250u, 157m, 2. Zero is 0."""
+    if number % 1000 and number <= _MOST:
+        return f"{number}n"  # nearly every one, and a list has 200,000
     return _scaled(_fitting(number), 1000, _DECIMAL)
 
 
@@ -54,6 +56,9 @@ def format_bytes(number: int) -> str:
     """Memory in Ki, Mi or Gi if it divides evenly, else as a plain number. Below 1024 it is decimal: 1000 is 1k."""
     if number < 1024:
         return _scaled(number, 1000, _DECIMAL[3:])
+    kibibytes, rest = divmod(number, 1024)
+    if not rest and kibibytes % 1024 and number <= _MOST:
+        return f"{kibibytes}Ki"  # whole pages of memory, as Linux counts it
     return _scaled(_fitting(number), 1024, _BINARY)
 
 

@@ -125,13 +125,14 @@ class MetricsApi:
         """Those of them that have a usage. stamp: the time of the response, if it has begun already."""
         now = self._clock.now()
         stamp = stamp or rfc3339(now)
+        node_usage, pod_usage = self._store.node, self._store.pod
         measured: list[Item] = []
         for each in found:
-            if isinstance(each, FleetNode):
-                if used := self._store.node(each.name):
-                    measured.append(NodeItem(each, used, stamp))
-            elif in_pod := self._store.pod(each.namespace, each.name):
-                measured.append(PodItem(each, in_pod, stamp))
+            if isinstance(each, RunningPod):
+                if (in_pod := pod_usage(each.namespace, each.name)) is not None:
+                    measured.append(PodItem(each, in_pod, stamp))
+            elif (used := node_usage(each.name)) is not None:
+                measured.append(NodeItem(each, used, stamp))
         since_1970 = now.timestamp()
         for at_ns, count in Counter([each.at_ns for each in measured]).items():
             if at_ns is not None:

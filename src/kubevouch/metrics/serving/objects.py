@@ -51,18 +51,14 @@ class Item(Protocol):
 class NodeItem:
     """A node. now: the time of the response, which becomes creationTimestamp."""
 
-    __slots__ = ("_node", "_now", "_used")
+    __slots__ = ("_node", "_now", "_used", "at_ns")
     kind: Final = "NodeMetrics"
 
     def __init__(self, node: FleetNode, used: NodeUsage, now: str) -> None:
         self._node = node
         self._used = used
         self._now = now
-
-    @property
-    def at_ns(self) -> int:
-        """When its usage was measured."""
-        return self._used.timestamp_ns
+        self.at_ns = used.timestamp_ns
 
     def metadata(self) -> str:
         """The value of its field metadata."""
@@ -83,18 +79,14 @@ class NodeItem:
 class PodItem:
     """A pod. now: as of NodeItem."""
 
-    __slots__ = ("_now", "_pod", "_used")
+    __slots__ = ("_now", "_pod", "_used", "at_ns")
     kind: Final = "PodMetrics"
 
     def __init__(self, pod: RunningPod, used: PodUsage, now: str) -> None:
         self._pod = pod
         self._used = used
         self._now = now
-
-    @property
-    def at_ns(self) -> int | None:
-        """When its usage was measured."""
-        return self._used.timestamp_ns
+        self.at_ns = used.timestamp_ns
 
     def metadata(self) -> str:
         """The value of its field metadata."""
