@@ -249,3 +249,21 @@ async def test_a_form_that_is_not_known_is_a_406() -> None:
     assert answer.code == 406
     text = "406: Not Acceptable\n\nAvailable representations: application/json"
     assert json.loads(answer.body)["message"] == text
+
+
+INDENTED = {
+    "/nodes": {"pretty": "true"},
+    "/pods": {"pretty": "1", "accept": TABLE},
+    "/namespaces/a/pods/p": {"accept": "application/json;pretty=1"},
+    "/namespaces/none/pods": {"pretty": "true"},
+    "/nodes/none": {"pretty": "true"},
+}
+
+
+@pytest.mark.parametrize("path", INDENTED)
+async def test_json_in_lines_is_the_same_json(path: str) -> None:
+    """Python's own indentation is Go's for what stands in these objects."""
+    said = INDENTED[path]
+    lines = await ask(path, **said)
+    line = await ask(path, accept=said.get("accept", "").partition(";pretty")[0])
+    assert lines.body.decode() == json.dumps(json.loads(line.body), indent=2)

@@ -19,6 +19,7 @@ from kubevouch.metrics.serving.objects import (
 )
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.attributes import Attributes, attributes_of, is_true
+from kubevouch.serve.indented import as_wanted
 from kubevouch.serve.long_bodies import response_in_pieces
 from kubevouch.serve.messages import HttpRequest, HttpResponse
 from kubevouch.serve.negotiation import MediaType
@@ -51,7 +52,12 @@ class MetricsApi:
         self._observe = observe
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
-        """The response to a request; errors are responses, too. What is wrong is found in apiserver's order."""
+        """The response to a request; errors are responses, too."""
+        answer = await self._answer(request)
+        return answer if answer.code == 200 else as_wanted(request, answer)
+
+    async def _answer(self, request: HttpRequest) -> HttpResponse:
+        """What is wrong is found in apiserver's order."""
         attributes = attributes_of(request)
         refusal = _refusal(request.method, attributes)
         if refusal is not None:
@@ -110,10 +116,10 @@ class MetricsApi:
                 looked_at = [each for each in looked_at if _chosen(each, options)]
             rows = [form.write(each) for each in self._measured(looked_at, now)]
             if rows:
-                yield f"{before}{','.join(rows)}".encode()
-                before = ","
+                yield f"{before}{form.between.join(rows)}".encode()
+                before = form.between
             await self._clock.sleep(0)
-        yield (form.end if before == "," else form.nothing).encode()
+        yield (form.nothing if before == form.begin else form.end).encode()
 
     def _listed(self, attributes: Attributes) -> Iterator[FleetNode | RunningPod]:
         if attributes.resource == "nodes":

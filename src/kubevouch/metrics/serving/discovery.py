@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from kubevouch.metrics.serving.objects import API_VERSION, GROUP, VERSION
+from kubevouch.serve.indented import as_wanted
 from kubevouch.serve.messages import HttpRequest, HttpResponse, json_response
 from kubevouch.serve.negotiation import accepted, not_accepted
 from kubevouch.serve.statuses import (
@@ -64,6 +65,9 @@ class Discovery:
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a request."""
+        return as_wanted(request, self._answer(request))
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
         path = request.path.removesuffix("/")
         document = _DOCUMENTS.get(path)
         if document is None:

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from kubevouch.metrics.serving.objects import API_VERSION, Item
+from kubevouch.serve.indented import in_lines, wants_lines
 from kubevouch.serve.messages import HttpRequest, HttpResponse
 from kubevouch.serve.negotiation import MediaType, accepted, not_accepted
 from kubevouch.serve.statuses import bad_request, wrong_form
@@ -44,12 +45,26 @@ _COLUMNS: Final = msgspec.json.encode([
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How objects are written: what stands before them, each of them, what stands behind, and all of it if there is none."""
+    """How objects are written: what stands before, between and behind them, each of them, and all of it if there is none."""
 
     begin: str
     write: Callable[[Item], str]
     end: str
     nothing: str
+    between: str = ","
+
+    def in_lines(self) -> "Form":
+        """The same, indented for people."""
+        before, after = in_lines(f"{self.begin}0{self.end}").rsplit("0", 1)
+        margin = before[before.rfind("\n") :] if "\n" in before else "\n"
+        write = self.write
+        return Form(
+            before,
+            lambda each: in_lines(write(each)).replace("\n", margin),
+            after,
+            in_lines(self.nothing) if self.nothing else "",
+            f",{margin}",
+        )
 
 
 def negotiated(request: HttpRequest) -> MediaType | HttpResponse:
@@ -61,6 +76,15 @@ def form_of(
     media: MediaType, request: HttpRequest, kind: str, *, single: bool
 ) -> Form | HttpResponse:
     """The form to write objects of this kind in, as a list or one alone; or the refusal."""
+    found = _form_in_one_line(media, request, kind, single=single)
+    if isinstance(found, Form) and wants_lines(request, media):
+        return found.in_lines()
+    return found
+
+
+def _form_in_one_line(
+    media: MediaType, request: HttpRequest, kind: str, *, single: bool
+) -> Form | HttpResponse:
     if not media.converts_to:
         return _itself(kind) if single else _list(kind)
     wanted, _, _ = media.converts_to.partition(".")

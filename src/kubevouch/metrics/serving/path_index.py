@@ -16,6 +16,7 @@ _FIXED: Final = (
     "/openapi/v2",
     "/openapi/v3",
     "/openapi/v3/",
+    "/statusz",
     "/version",
 )
 

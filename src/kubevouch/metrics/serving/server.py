@@ -26,6 +26,7 @@ from kubevouch.metrics.serving.openapi import openapi
 from kubevouch.metrics.serving.path_index import PathIndex
 from kubevouch.metrics.serving.probes import checks
 from kubevouch.metrics.serving.scrape_log import ScrapeLog
+from kubevouch.metrics.serving.statusz import Statusz
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.access_gate import version
 from kubevouch.serve.exposition import Exposition, new_registry
@@ -189,6 +190,7 @@ def _routes(parts: Components, stop: StopEvent, listens: _Port) -> dict[str, Han
         f"/apis/{API_VERSION}": _api_or_discovery(served, discovery),
         "/openapi": openapi,
         "/metrics": index.only(exposition.answer, "/metrics"),
+        "/statusz": index.only(Statusz(parts.clock).answer, "/statusz"),
         "/version": index.only(version, "/version", "/version/"),
         **dict.fromkeys(probes.paths, probes.answer),
     }
