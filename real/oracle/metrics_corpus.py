@@ -183,12 +183,94 @@ def _thrown(number: int) -> list[str | None]:
     return pages
 
 
+_FAMILIES = (
+    "container_cpu_usage_seconds_total",
+    "container_memory_working_set_bytes",
+    "container_start_time_seconds",
+    "node_cpu_usage_seconds_total",
+    "node_memory_working_set_bytes",
+)
+
+
+def as_a_kubelet_writes(page: str) -> str:
+    """The lines of a page by family, in order, each family under its comments."""
+    text = ""
+    for family in _FAMILIES:
+        own = sorted(
+            line for line in page.splitlines() if line.startswith((f"{family}{{", f"{family} "))
+        )
+        if own:
+            text += f"# HELP {family} [STABLE] It is\n# TYPE {family} gauge\n"
+            text += "".join(f"{line}\n" for line in own)
+    return text
+
+
+class _Container:
+    """A container whose samples go forward, but for what the dice say."""
+
+    def __init__(self, dice: Dice, at: int) -> None:
+        self._dice = dice
+        self.at = at + dice.below(900)
+        self.cpu = 1 + dice.below(10**6) / 1000
+        self.start = (
+            BASE / 1000 - 60 - dice.below(1000) if at == 0 else (BASE + at) / 1000 - dice.below(20)
+        )
+
+    def lines(self, labels: str) -> str:
+        """Its lines of the next page."""
+        dice = self._dice
+        # A kubelet may show the same measurement again.
+        if not dice.one_in(8):
+            self.at += 14500 + dice.below(1000)
+            self.cpu += dice.below(30000) / 1000
+        if dice.one_in(30):
+            self.cpu /= 2
+        if dice.one_in(20):
+            self.start, self.cpu = (BASE + self.at) / 1000 - dice.below(20), 0.25
+        memory = None if dice.one_in(40) else 4096 * (1 + dice.below(10**5))
+        cpu = None if dice.one_in(40) else 0 if dice.one_in(40) else round(self.cpu, 9)
+        return container(self.at, cpu, memory, self.start, labels)
+
+
+def _kubelet(number: int) -> Case:
+    """A node with five pods of two containers, which are restarted and replaced; written as a kubelet writes."""
+    dice = Dice(f"kubelet {number}")
+    pods = [f"pod-{place}" for place in range(5)]
+    seen = set(pods)
+    containers = {(pod, name): _Container(dice, 0) for pod in pods for name in ("app", "side")}
+    pages: list[str | None] = []
+    for turn in range(7):
+        if dice.one_in(12):
+            pages.append(None)
+            continue
+        if dice.one_in(3):
+            gone, new = dice.of(pods), f"pod-{len(seen)}"
+            pods[pods.index(gone)] = new
+            seen.add(new)
+            for name in ("app", "side"):
+                del containers[gone, name]
+                containers[new, name] = _Container(dice, turn * 15000)
+        page = node((turn + 1) * 15000, 10 + turn * 3)
+        for (pod, name), one in containers.items():
+            page += one.lines(f'container="{name}",namespace="ns",pod="{pod}"')
+        pages.append(as_a_kubelet_writes(page))
+    return {
+        "case": f"kubelet {number}",
+        "resolution": RESOLUTION,
+        "pods": sorted(f"ns/{pod}" for pod in seen),
+        "pages": pages,
+    }
+
+
 def cases() -> list[Case]:
     """The same ones each time."""
     told = _written() | {f"dice {number}": _thrown(number) for number in range(200)}
     return [
-        {"case": name, "resolution": RESOLUTION, "pods": ["ns/p", "ns/q"], "pages": pages}
-        for name, pages in told.items()
+        *(
+            {"case": name, "resolution": RESOLUTION, "pods": ["ns/p", "ns/q"], "pages": pages}
+            for name, pages in told.items()
+        ),
+        *(_kubelet(number) for number in range(12)),
     ]
 
 

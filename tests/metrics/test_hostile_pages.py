@@ -12,8 +12,8 @@ import pytest
 
 from kubevouch.kubelet.errors import AnswerError
 from kubevouch.kubelet.resource_metrics import LARGEST, MOST_SERIES, reading
-from kubevouch.metrics.points import points_of
-from kubevouch.metrics.quick_points import Layout, quick_points
+from kubevouch.metrics.pages import page_of
+from kubevouch.metrics.quick_pages import Form, quick_page
 from kubevouch.metrics.store import MetricsStore
 from tests.support.clocks import WoundClock
 
@@ -67,7 +67,7 @@ def _callbacks(body: bytes) -> list[float]:
     )
     spent: list[float] = []
     began = time.thread_time()
-    quick = quick_points(body, Layout())
+    quick = quick_page(body, Form())
     if quick is not None:
         store.record("n1", quick[0])
         return [time.thread_time() - began]
@@ -76,7 +76,7 @@ def _callbacks(body: bytes) -> list[float]:
         try:
             next(steps)
         except StopIteration as end:
-            store.record("n1", points_of(end.value, 0))
+            store.record("n1", page_of(end.value, 0))
             return [*spent, time.thread_time() - began]
         except AnswerError:
             return [*spent, time.thread_time() - began]
@@ -106,15 +106,15 @@ def test_names_that_change_from_page_to_page_leave_no_memory_behind() -> None:
 def churn(pages: int = 60) -> int:
     """How many bytes a process grows by while one kubelet makes up new names for each page."""
     store = MetricsStore(timedelta(seconds=15), clock=WoundClock(NOW), node_of=lambda _: "n1")
-    layout = Layout()
+    form = Form()
     numbers = count()
 
     def scrape() -> None:
-        nonlocal layout
-        quick = quick_points(page(2_000, f"{next(numbers):x<40}"), layout)
+        nonlocal form
+        quick = quick_page(page(2_000, f"{next(numbers):x<40}"), form)
         assert quick is not None
-        points, layout = quick
-        store.record("n1", points)
+        read, form = quick
+        store.record("n1", read)
 
     for _ in range(10):
         scrape()

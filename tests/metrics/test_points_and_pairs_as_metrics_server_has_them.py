@@ -9,11 +9,14 @@ import pytest
 
 from kubevouch.kubelet.errors import AnswerError
 from kubevouch.kubelet.resource_metrics import read_resource_metrics
-from kubevouch.metrics.points import NEVER, Point, points_of
+from kubevouch.metrics.pages import page_of
+from kubevouch.metrics.points import LAST_NS, NEVER, Point
 from kubevouch.metrics.store import MetricsStore, ScrapeFailure
 from kubevouch.metrics.windows import rate_between
 from kubevouch.quantity import format_bytes, format_nanocores, read
 from real.oracle import metrics_corpus
+from real.oracle.metrics_corpus import as_a_kubelet_writes
+from tests.metrics.reading import Exact, Quick
 from tests.support.clocks import WoundClock
 
 CASES: list[dict[str, Any]] = [
@@ -58,33 +61,56 @@ def told(store: MetricsStore) -> dict[str, Any]:
     return moment
 
 
-def scrape(store: MetricsStore, page: str | None) -> bool:
+def scrape(store: MetricsStore, page: str | None, reader: Exact) -> bool:
     """One scrape of the node; whether its page could not be read."""
     if page is None:
         store.record_failure("n1", FAILURE)
         return False
     try:
-        store.record("n1", points_of(read_resource_metrics(page.encode(), "n1"), 0))
+        store.record("n1", reader.read(page.encode()))
     except AnswerError:
         store.record_failure("n1", FAILURE)
         return True
     return False
 
 
+def store_of(resolution: int) -> MetricsStore:
+    return MetricsStore(
+        timedelta(seconds=resolution), clock=WoundClock(NOW), node_of=lambda _: "n1"
+    )
+
+
 @pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
 def test_what_is_served_is_what_metrics_server_would_serve(case: dict[str, Any]) -> None:
-    store = MetricsStore(
-        timedelta(seconds=case["resolution"]), clock=WoundClock(NOW), node_of=lambda _: "n1"
-    )
-    for number, (page, wanted) in enumerate(zip(case["pages"], case["go"], strict=True)):
-        assert scrape(store, page) == wanted.get("failed", False), number
+    served(case, case["pages"], Exact())
+
+
+def test_the_quick_reader_serves_what_metrics_server_would_serve_too() -> None:
+    readers = []
+    for case in CASES:
+        # The small cases are not in the form of a kubelet's page: what they say is the same.
+        pages = [
+            page if page is None or "# HELP" in page or "{ 1" in page else as_a_kubelet_writes(page)
+            for page in case["pages"]
+        ]
+        readers.append(Quick())
+        served(case, pages, readers[-1])
+    assert sum(reader.quick for reader in readers) > 1000
+
+
+def served(case: dict[str, Any], pages: list[str | None], reader: Exact) -> None:
+    """Asserts that the store has what metrics-server had after each page."""
+    store = store_of(case["resolution"])
+    for number, (page, told_by_go) in enumerate(zip(pages, case["go"], strict=True)):
+        place = (case["case"], number)
+        wanted = {**told_by_go, "pods": dict(told_by_go.get("pods", {}))}
+        assert scrape(store, page, reader) == wanted.pop("failed", False), place
         found = told(store)
-        wanted.pop("failed", None)
-        for key, pod in list(wanted.get("pods", {}).items()):
+        for key, pod in list(wanted["pods"].items()):
             if pod["window_ns"] == _NONSENSE or _paired_with_nothing(pod, found, key):
                 del wanted["pods"][key]
                 assert key not in found.get("pods", {})
-        assert found == {name: what for name, what in wanted.items() if what}, number
+        assert found == {name: what for name, what in wanted.items() if what}, place
 
 
 def _paired_with_nothing(pod: dict[str, Any], found: dict[str, Any], key: str) -> bool:
@@ -108,7 +134,7 @@ def test_a_sample_without_a_time_gets_that_of_the_request() -> None:
     page = read_resource_metrics(
         b"node_cpu_usage_seconds_total 1\nnode_memory_working_set_bytes 2\n", "n1"
     )
-    assert points_of(page, 5).node == Point(5_000_000, 1_000_000_000, 2, NEVER)
+    assert page_of(page, 5).node == Point(5_000_000, 1_000_000_000, 2, NEVER)
 
 
 @pytest.mark.parametrize("value", ["NaN", "+Inf", "-Inf", "-1", "1e300", "0", "1e-300"])
@@ -122,13 +148,13 @@ def test_what_no_counter_can_be_is_no_sample(value: str, family: str) -> None:
         family: value,
     }
     page = "".join(f"{name} {text} 7\n" for name, text in lines.items())
-    assert points_of(read_resource_metrics(page.encode(), "n1"), 0).node is None
+    assert page_of(read_resource_metrics(page.encode(), "n1"), 0).node is None
 
 
-@pytest.mark.parametrize("at", [-1, 2**62, -(2**62), 253402300800000])
+@pytest.mark.parametrize("at", [-1, 2**62, -(2**62), LAST_NS // 10**6 + 1])
 def test_a_moment_that_no_reader_could_be_told_is_no_sample(at: int) -> None:
     page = f"node_cpu_usage_seconds_total 1 {at}\nnode_memory_working_set_bytes 1 {at}\n"
-    assert points_of(read_resource_metrics(page.encode(), "n1"), 0).node is None
+    assert page_of(read_resource_metrics(page.encode(), "n1"), 0).node is None
 
 
 def test_a_rate_beyond_all_measure_is_the_most_there_is() -> None:

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from kubevouch.metrics.columns import Owner
 from kubevouch.metrics.fleet import FleetNode
-from kubevouch.metrics.points import NodePoints, PodKey, Point
+from kubevouch.metrics.pages import Measurement, Page, columns_of
+from kubevouch.metrics.points import PodKey, Point
 from kubevouch.metrics.running_pods import RunningPod, RunningPods
 from kubevouch.metrics.store import MetricsStore
 from tests.support.clocks import WoundClock
@@ -42,11 +44,12 @@ def metered(
     )
     for moment, share in ((_ns(AT) - WINDOW_NS, 0), (_ns(AT), 1)):
         for name, used in nodes.items():
-            inside = {
-                key: {c: _point(moment, share, *u) for c, u in containers.items()}
+            inside: dict[Owner, Measurement] = {
+                (key, container): _measured(_point(moment, share, *u))
                 for key, containers in ((pods or {}).get(name) or {}).items()
+                for container, u in containers.items()
             }
-            store.record(name, NodePoints(_point(moment, share, *used), inside))
+            store.record(name, Page(_point(moment, share, *used), columns_of(inside)))
     return store
 
 
@@ -54,6 +57,11 @@ def _point(at_ns: int, share: int, nanocores: int, memory: int) -> Point:
     # Rounded up, so that the rate, which Go and we cut, is the very number.
     used = -(-nanocores * WINDOW_NS // 10**9) * share
     return Point(at_ns, 10**12 + used, memory, 0)
+
+
+def _measured(point: Point) -> Measurement:
+    # A page has core-seconds: half a nanosecond more, so that they are cut to the very number.
+    return (point.cpu_ns + 0.5) / 1e9, float(point.memory), point.at_ns, point.start_ns
 
 
 def _ns(moment: datetime) -> int:

@@ -23,9 +23,10 @@ from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust, Unverified
 from kubevouch.kubelet.resource_metrics import ResourceMetrics, reading
 from kubevouch.metrics.fleet import FleetNode
 from kubevouch.metrics.kubelet_connection import KubeletConnection
+from kubevouch.metrics.pages import page_of
 from kubevouch.metrics.phase import next_moment, phase_of
-from kubevouch.metrics.points import PodKey, points_of
-from kubevouch.metrics.quick_points import Layout, quick_points
+from kubevouch.metrics.points import PodKey
+from kubevouch.metrics.quick_pages import Form, quick_page
 from kubevouch.metrics.results import ScrapeResult
 from kubevouch.metrics.store import MetricsStore, ScrapeFailure
 
@@ -302,18 +303,17 @@ class Scraper:
 
     async def _keep(self, followed: "_Followed", body: bytes, asked_at: datetime) -> None:
         node = followed.node
-        found = quick_points(body, followed.layout)
+        found = quick_page(body, followed.form)
         if found is None:
-            page = await self._read(body, node)
-            points = points_of(page, int(asked_at.timestamp() * 1000))
+            page = page_of(await self._read(body, node), int(asked_at.timestamp() * 1000))
         else:
-            points, followed.layout = found
-        foreign = self._store.record(node.name, points)
+            page, followed.form = found
+        foreign = self._store.record(node.name, page)
         if foreign:
             self._tell(self._observer.duplicate, node, foreign)
-        if points.node is None or points.incomplete:
-            lacks = points.node is None
-            self._tell(self._observer.incomplete, node, node_itself=lacks, pods=points.incomplete)
+        if page.node is None or page.incomplete:
+            lacks = page.node is None
+            self._tell(self._observer.incomplete, node, node_itself=lacks, pods=page.incomplete)
 
     async def _read(self, body: bytes, node: FleetNode) -> ResourceMetrics:
         """A page that needs the full reader. Other scrapes go on meanwhile: it may be long, and of hostile bytes."""
@@ -352,7 +352,7 @@ class _Followed:
         self.due = due
         self.late = False
         self.scrapes = 0
-        self.layout = Layout()
+        self.form = Form()
         self.task: asyncio.Task[None] | None = None
 
 

@@ -14,7 +14,8 @@ from typing import Final
 import msgspec
 
 from kubevouch.clock import Clock
-from kubevouch.metrics.points import NodePoints, PodKey
+from kubevouch.metrics.pages import Page
+from kubevouch.metrics.points import PodKey
 from kubevouch.metrics.windows import NodeWindow, next_window, rate_between
 
 STALE_AFTER: Final = 3
@@ -129,7 +130,7 @@ class MetricsStore:
         told = (
             (key, self.pod(*key))
             for name, window in self._windows.items()
-            for key in window.pods
+            for key in window.containers.layout.pods
             if self._node_of(key) == name
         )
         return {key: usage for key, usage in told if usage is not None}
@@ -164,7 +165,7 @@ class MetricsStore:
     @property
     def pod_ready(self) -> bool:
         """Whether any container has two points: the other half of metric-storage-ready."""
-        return any(window.has_pods for window in self._fresh())
+        return any(window.prev_containers.present for window in self._fresh())
 
     @property
     def node_points(self) -> int:
@@ -174,19 +175,23 @@ class MetricsStore:
     @property
     def container_points(self) -> int:
         """How many containers have two points: metrics_server_storage_points{type="container"}."""
-        return sum(len(prev) for window in self._fresh() for prev in window.prev_pods.values())
+        return sum(window.prev_containers.present for window in self._fresh())
 
     # ---- written by the scraper
 
-    def record(self, name: str, points: NodePoints) -> tuple[PodKey, ...]:
-        """Records a successful scrape. Returns the pods in it that run on another node.
+    def record(self, name: str, page: Page) -> tuple[PodKey, ...]:
+        """Records a successful scrape. Returns the pods in it that run on another node; looks only at a new layout.
 
         They stay in the node's window: a pod may have moved, and the API server reports that a moment later.
         """
-        self._windows[name] = next_window(self._window(name), points, self._resolution_ns)
+        before = self._window(name)
+        window = self._windows[name] = next_window(before, page, self._resolution_ns)
         self._scraped_at[name] = self._clock.monotonic()
         self._failures.pop(name, None)
-        return tuple(key for key in points.pods if self._node_of(key) not in ("", name))
+        layout = window.containers.layout
+        if before is not None and before.containers.layout is layout:
+            return ()
+        return tuple(key for key in layout.pods if self._node_of(key) not in ("", name))
 
     def record_failure(self, name: str, failure: ScrapeFailure) -> None:
         """Records a failed scrape: keeps the reason, and the node's rows unless they are too old."""
@@ -230,18 +235,21 @@ def _moment(ns: int) -> datetime:
 
 
 def _pod_usage(key: PodKey, window: NodeWindow) -> PodUsage | None:
-    last, prev = window.pods.get(key), window.prev_pods.get(key)
-    if last is None or prev is None or len(prev) < len(last):
+    now, prev = window.containers, window.prev_containers
+    rows = now.layout.pods.get(key)
+    if rows is None:
         return None
     used: list[ContainerUsage] = []
     at_ns: int | None = None
     window_ns = 0
-    for container in sorted(last):
-        now = last[container]
-        usage = rate_between(now, prev[container])
+    for row in rows:
+        last, earlier = now.point(row), prev.point(row)
+        if last is None or earlier is None:
+            return None
+        usage = rate_between(last, earlier)
         if usage is None:
             continue
-        used.append(ContainerUsage(container, usage.cpu_nanocores, now.memory))
-        if at_ns is None or at_ns > now.at_ns:
-            at_ns, window_ns = now.at_ns, usage.window_ns
+        used.append(ContainerUsage(now.layout.names[row], usage.cpu_nanocores, last.memory))
+        if at_ns is None or at_ns > last.at_ns:
+            at_ns, window_ns = last.at_ns, usage.window_ns
     return PodUsage(key[0], key[1], at_ns, window_ns, tuple(used))

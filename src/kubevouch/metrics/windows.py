@@ -1,37 +1,39 @@
-"""The last two points of nodes and containers, and the rate between them (pkg/storage/{node,pod,types}.go).
+"""The last two measurements of a node and its containers, and the rate between them (pkg/storage/{node,pod,types}.go).
 
 A new point that is strictly newer than `last` becomes `last`, and the old `last` becomes `prev`. A point of the same
 age, or older but newer than `prev`, replaces `last` only. A point older than `prev` stands alone. So does the point of
 a container that was restarted after its last point. A fresh container (10 seconds to one resolution old) gets the zero
 at its start as `prev`, so that it has a usage after one scrape.
+
+Nearly always every container has a newer point and none was restarted: then the old columns become `prev` as they are.
+Only the rows for which that is not so are looked at one by one.
 """
 
-from collections.abc import Mapping
+from operator import lt
 from typing import Final, NamedTuple
 
 import msgspec
 
-from kubevouch.metrics.points import NodePoints, PodKey, Point
+from kubevouch.metrics.columns import ABSENT, Columns, columns, no_measurements
+from kubevouch.metrics.pages import Page
+from kubevouch.metrics.points import Point
 
 FRESH_AT_LEAST_NS: Final = 10 * 10**9
 """The rate of a younger container would be too inexact (freshContainerMinMetricsResolution)."""
 
 _MOST: Final = 2**64 - 1
-_NOTHING: Final[Mapping[str, Point]] = {}
 
 
-class NodeWindow(msgspec.Struct, frozen=True):
-    """The last two points of a node, and of its pods' containers. A container without `prev` is not in prev_pods."""
+class NodeWindow(msgspec.Struct, frozen=True, eq=False):
+    """The last two points of a node, and of its containers. prev_containers has the rows of containers.
+
+    The memory in prev_containers has no meaning: a rate needs CPU only.
+    """
 
     last: Point | None
     prev: Point | None
-    pods: Mapping[PodKey, Mapping[str, Point]]
-    prev_pods: Mapping[PodKey, Mapping[str, Point]]
-
-    @property
-    def has_pods(self) -> bool:
-        """Whether any container has two points."""
-        return bool(self.prev_pods)
+    containers: Columns
+    prev_containers: Columns
 
 
 class Rate(NamedTuple):
@@ -52,57 +54,67 @@ def rate_between(last: Point, prev: Point) -> Rate | None:
     return Rate(min(int(cores), _MOST), window)
 
 
-def next_window(before: NodeWindow | None, points: NodePoints, resolution_ns: int) -> NodeWindow:
+def next_window(before: NodeWindow | None, page: Page, resolution_ns: int) -> NodeWindow:
     """The window after a successful scrape. resolution_ns: the time between two scrapes."""
-    old_pods: Mapping[PodKey, Mapping[str, Point]] = before.pods if before else {}
-    older_pods: Mapping[PodKey, Mapping[str, Point]] = before.prev_pods if before else {}
-    prev_pods: dict[PodKey, Mapping[str, Point]] = {}
-    for key, containers in points.pods.items():
-        old = old_pods.get(key, _NOTHING)
-        if _all_continued(containers, old, resolution_ns):
-            prev_pods[key] = old
-            continue
-        older = older_pods.get(key, _NOTHING)
-        prev: dict[str, Point] = {}
-        for name, point in containers.items():
-            earlier = _earlier(point, old.get(name), older.get(name), resolution_ns)
-            if earlier is not None:
-                prev[name] = earlier
-        if prev:
-            prev_pods[key] = prev
+    now = page.containers
     node_prev = None
-    if points.node is not None and before is not None and before.last is not None:
-        node_prev = _pushed(points.node, before.last, before.prev)
-    return NodeWindow(points.node, node_prev, points.pods, prev_pods)
+    if before is None:
+        last = older = no_measurements(now.layout)
+    else:
+        last = before.containers.in_layout(now.layout)
+        older = before.prev_containers.in_layout(now.layout)
+        if page.node is not None and before.last is not None:
+            node_prev = _pushed(page.node, before.last, before.prev)
+    odd = _odd_rows(now, last, resolution_ns)
+    prev = _patched(odd, now, last, older, resolution_ns) if odd else last
+    return NodeWindow(page.node, node_prev, now, prev)
 
 
-def _all_continued(
-    containers: Mapping[str, Point], old: Mapping[str, Point], resolution_ns: int
-) -> bool:
-    """Whether every container has a newer point and was not restarted, so that the old points become `prev` as they are.
+def _odd_rows(now: Columns, last: Columns, resolution_ns: int) -> list[int]:
+    """The rows whose `prev` may be another than their last point."""
+    youngest = now.latest_start_ns
+    grown = max(resolution_ns, FRESH_AT_LEAST_NS)
+    if youngest < last.oldest_ns and now.oldest_ns - youngest >= grown:
+        # No container was restarted since its last point, and none is fresh.
+        if all(map(lt, last.at_ns, now.at_ns)):
+            return []
+        both = enumerate(zip(now.at_ns, last.at_ns, strict=True))
+        return [row for row, (at, last_at) in both if at <= last_at]
+    each = enumerate(zip(now.at_ns, last.at_ns, now.start_ns, strict=True))
+    return [
+        row
+        for row, (at, last_at, start) in each
+        if not start < last_at < at or FRESH_AT_LEAST_NS <= at - start < resolution_ns
+    ]
 
-    Nearly every pod, nearly every time.
-    """
-    if len(containers) != len(old):
-        return False
-    for name, point in containers.items():
-        last = old.get(name)
-        if last is None or not point.start_ns < last.at_ns < point.at_ns:
-            return False
-        if FRESH_AT_LEAST_NS <= point.at_ns - point.start_ns < resolution_ns:
-            return False
-    return True
+
+def _patched(
+    rows: list[int], now: Columns, last: Columns, older: Columns, resolution_ns: int
+) -> Columns:
+    """The last columns, with another `prev` in some rows."""
+    cpu, at_ns, start_ns = last.cpu[:], last.at_ns[:], last.start_ns[:]
+    for row in rows:
+        at, start = now.at_ns[row], now.start_ns[row]
+        if FRESH_AT_LEAST_NS <= at - start < resolution_ns:
+            cpu[row], at_ns[row], start_ns[row] = 0.0, start, start
+            continue
+        source = _source(row, now, last, older)
+        if source is None:
+            at_ns[row] = ABSENT
+        else:
+            cpu[row], at_ns[row] = source.cpu[row], source.at_ns[row]
+            start_ns[row] = source.start_ns[row]
+    return columns(last.layout, cpu, last.memory, at_ns, start_ns)
 
 
-def _earlier(
-    point: Point, last: Point | None, prev: Point | None, resolution_ns: int
-) -> Point | None:
-    """The `prev` for a container's new point."""
-    if FRESH_AT_LEAST_NS <= point.at_ns - point.start_ns < resolution_ns:
-        return Point(point.start_ns, 0, point.memory, point.start_ns)
-    if last is None or point.start_ns >= last.at_ns:
+def _source(row: int, now: Columns, last: Columns, older: Columns) -> Columns | None:
+    """Where the `prev` of a container that is not fresh comes from."""
+    at, last_at, older_at = now.at_ns[row], last.at_ns[row], older.at_ns[row]
+    if ABSENT in (at, last_at) or now.start_ns[row] >= last_at:
         return None
-    return _pushed(point, last, prev)
+    if at > last_at:
+        return last
+    return older if older_at != ABSENT and older_at < at else None
 
 
 def _pushed(point: Point, last: Point, prev: Point | None) -> Point | None:

@@ -9,30 +9,44 @@ from hypothesis import strategies as st
 
 from kubevouch.kubelet.errors import AnswerError
 from kubevouch.kubelet.resource_metrics import read_resource_metrics
-from kubevouch.metrics.points import NodePoints, points_of
-from kubevouch.metrics.quick_points import Layout, quick_points
+from kubevouch.metrics.pages import Page, page_of
+from kubevouch.metrics.points import LAST_NS, PodKey, Point
+from kubevouch.metrics.quick_pages import Form, quick_page
 
 CASES = Path(__file__).parent / "cases"
 RECORDED = Path(__file__).parents[1] / "kubelet" / "cases"
 REAL = ("kubeadm-1.36-metrics-resource.txt", "kubernetes-1.32-metrics-resource.txt")
 
 
-def full(body: bytes) -> NodePoints | None:
+def full(body: bytes) -> Page | None:
     try:
-        return points_of(read_resource_metrics(body, "n1"), 0)
+        return page_of(read_resource_metrics(body, "n1"), 0)
     except AnswerError:
         return None
 
 
-def agree(body: bytes, layout: Layout | None = None) -> bool:
+def said(page: Page) -> tuple[Point | None, dict[tuple[PodKey, str], Point], set[PodKey]]:
+    """What a page comes to: the node, each container that has a measurement, the pods that lack one."""
+    containers = page.containers
+    points = {
+        (pod, containers.layout.names[row]): point
+        for pod, rows in containers.layout.pods.items()
+        for row in rows
+        if (point := containers.point(row)) is not None
+    }
+    assert containers.present == len(points)
+    assert containers.oldest_ns == min((point.at_ns for point in points.values()), default=LAST_NS)
+    return page.node, points, set(page.incomplete)
+
+
+def agree(body: bytes, form: Form | None = None) -> bool:
     """Whether the quick reader knew the page; that it then says the same is asserted."""
-    quick = quick_points(body, layout or Layout())
+    quick = quick_page(body, form or Form())
     if quick is None:
         return False
-    found, wanted = quick[0], full(body)
+    wanted = full(body)
     assert wanted is not None
-    assert (found.node, found.pods) == (wanted.node, wanted.pods)
-    assert set(found.incomplete) == set(wanted.incomplete)
+    assert said(quick[0]) == said(wanted)
     return True
 
 
@@ -40,13 +54,16 @@ def agree(body: bytes, layout: Layout | None = None) -> bool:
 def test_pages_of_real_kubelets_are_read_quickly(name: str) -> None:
     page = (RECORDED / name).read_bytes()
     assert agree(page)
-    quick = quick_points(page, Layout())
+    quick = quick_page(page, Form())
     assert quick is not None
-    points, layout = quick
-    assert points.pods
-    # The layout of one scrape serves the next, and is replaced.
-    assert agree(page.replace(b"1795", b"1796"), layout)
-    assert quick_points(page, layout) == quick
+    read, form = quick
+    assert read.containers.present
+    # The form of one scrape serves the next, and is replaced.
+    assert agree(page.replace(b"1795", b"1796"), form)
+    again = quick_page(page, form)
+    assert again is not None
+    assert said(again[0]) == said(read)
+    assert again[1] is form
 
 
 def test_every_recorded_page_is_read_the_same() -> None:
@@ -87,7 +104,7 @@ CPU = b'container_cpu_usage_seconds_total{container="one",'
 )
 def test_what_is_written_otherwise_is_left_to_the_full_reader(old: bytes, new: bytes) -> None:
     assert old in PAGE
-    assert quick_points(PAGE.replace(old, new), Layout()) is None
+    assert quick_page(PAGE.replace(old, new), Form()) is None
 
 
 @pytest.mark.parametrize(
@@ -101,24 +118,24 @@ def test_numbers_that_are_not_valid_are_left_to_the_full_reader(
     [number, *_] = [index for index, line in enumerate(lines) if line.startswith(family)]
     head, _, at = lines[number].rsplit(b" ", 2)
     lines[number] = b" ".join((head, value, at))
-    assert quick_points(b"".join(lines), Layout()) is None
+    assert quick_page(b"".join(lines), Form()) is None
 
 
 def test_a_series_that_is_there_again_is_left_to_the_full_reader() -> None:
     [line, *_] = [line for line in LINES if line.startswith(CPU)]
-    assert quick_points(PAGE + line, Layout()) is None
-    assert quick_points(PAGE.replace(line, line + line), Layout()) is None
-    assert quick_points(PAGE + b"node_cpu_usage_seconds_total 1 5\n", Layout()) is None
+    assert quick_page(PAGE + line, Form()) is None
+    assert quick_page(PAGE.replace(line, line + line), Form()) is None
+    assert quick_page(PAGE + b"node_cpu_usage_seconds_total 1 5\n", Form()) is None
 
 
 @pytest.mark.parametrize(
     "page", [b"", b"\n", b"resource_scrape_error 1\n", b"<html>hello</html>\n", b"\0" * 99]
 )
 def test_what_tells_nothing_of_a_node_is_left_to_the_full_reader(page: bytes) -> None:
-    assert quick_points(page, Layout()) is None
+    assert quick_page(page, Form()) is None
 
 
-QUICK = quick_points(PAGE, Layout())
+QUICK = quick_page(PAGE, Form())
 assert QUICK is not None
 USED = QUICK[1]
 """What is known of a node whose last page was a good one."""
@@ -129,7 +146,7 @@ def test_a_container_that_began_anew_is_seen_at_once() -> None:
     new = line.rsplit(b" ", 1)[0] + b" 1.7955580e+09\n"
     assert agree(PAGE.replace(line, new), USED)
     assert agree(PAGE.replace(line, b""), USED)
-    assert quick_points(PAGE + new, USED) is None
+    assert quick_page(PAGE + new, USED) is None
 
 
 CHANGES = st.lists(
@@ -165,9 +182,8 @@ def test_any_spoilt_page_is_read_the_same_or_left(
                 lines[index] = line[:at] + what + line[at + 1 :]
     body = b"".join(lines)
     wanted = full(body)
-    for layout in (Layout(), USED):
-        quick = quick_points(body, layout)
+    for form in (Form(), USED):
+        quick = quick_page(body, form)
         # What the full reader refuses may be a line that does not count: here it is not looked at.
         if quick is not None and wanted is not None:
-            assert (quick[0].node, quick[0].pods) == (wanted.node, wanted.pods)
-            assert set(quick[0].incomplete) == set(wanted.incomplete)
+            assert said(quick[0]) == said(wanted)

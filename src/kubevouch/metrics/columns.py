@@ -1,0 +1,115 @@
+"""The containers of a page as columns: a row for each container, an array for each number.
+
+From one page of a node to the next only the numbers differ. So the names are kept once (`Layout`), the numbers take 8
+bytes each, and whole columns are compared at once. A `Point` is made only where somebody needs one.
+"""
+
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from kubevouch.metrics.points import LAST_NS, NEVER, PodKey, Point
+
+ABSENT: Final = -1
+"""In at_ns: the row has no measurement."""
+
+Owner = tuple[PodKey, str]
+"""A container, as its pod and its name."""
+
+
+class Layout(msgspec.Struct, frozen=True, eq=False):
+    """Which containers the rows are of. names: each row's container. pods: the rows of each pod, by container name."""
+
+    names: tuple[str, ...]
+    pods: Mapping[PodKey, tuple[int, ...]]
+
+    def rows_of(self, other: "Layout") -> list[int]:
+        """For each row of the other layout: the row of the same container here, or ABSENT."""
+        rows = [ABSENT] * len(other.names)
+        for pod, theirs in other.pods.items():
+            ours = {self.names[row]: row for row in self.pods.get(pod, ())}
+            for row in theirs:
+                rows[row] = ours.get(other.names[row], ABSENT)
+        return rows
+
+
+def layout_of(owners: Sequence[Owner]) -> Layout:
+    """The layout of rows that belong to these containers, each of which is there once."""
+    names = tuple(name for _, name in owners)
+    rows: dict[PodKey, list[int]] = {}
+    for row, (pod, _) in enumerate(owners):
+        rows.setdefault(pod, []).append(row)
+    return Layout(
+        names, {pod: tuple(sorted(own, key=names.__getitem__)) for pod, own in rows.items()}
+    )
+
+
+class Columns(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """One measurement of each container, or none (ABSENT).
+
+    cpu: core-seconds since the container's start. memory: bytes. present: how many rows have a measurement.
+    oldest_ns: the earliest of their times. latest_start_ns: the start of the youngest container, measured or not.
+    """
+
+    layout: Layout
+    cpu: "array[float]"
+    memory: "array[float]"
+    at_ns: "array[int]"
+    start_ns: "array[int]"
+    present: int
+    oldest_ns: int
+    latest_start_ns: int
+
+    def point(self, row: int) -> Point | None:
+        """The measurement of one row."""
+        at_ns = self.at_ns[row]
+        if at_ns == ABSENT:
+            return None
+        return Point(at_ns, self.cpu_ns(row), int(self.memory[row]), self.start_ns[row])
+
+    def cpu_ns(self, row: int) -> int:
+        """The CPU time of one row in core-nanoseconds."""
+        return int(self.cpu[row] * 1e9)
+
+    def in_layout(self, layout: Layout) -> "Columns":
+        """The same measurements in the rows of another layout; a container that is not in it is left out."""
+        if layout is self.layout:
+            return self
+        rows = self.layout.rows_of(layout)
+        return columns(
+            layout,
+            array("d", [0.0 if row == ABSENT else self.cpu[row] for row in rows]),
+            array("d", [0.0 if row == ABSENT else self.memory[row] for row in rows]),
+            array("q", [ABSENT if row == ABSENT else self.at_ns[row] for row in rows]),
+            array("q", [NEVER if row == ABSENT else self.start_ns[row] for row in rows]),
+        )
+
+
+def columns(
+    layout: Layout,
+    cpu: "array[float]",
+    memory: "array[float]",
+    at_ns: "array[int]",
+    start_ns: "array[int]",
+    *,
+    latest_start_ns: int | None = None,
+) -> Columns:
+    """Columns of these arrays. latest_start_ns: where the caller knows it."""
+    present, oldest = len(at_ns), min(at_ns, default=LAST_NS)
+    if oldest == ABSENT:
+        present -= at_ns.count(ABSENT)
+        oldest = min((at for at in at_ns if at != ABSENT), default=LAST_NS)
+    if latest_start_ns is None:
+        latest_start_ns = max(start_ns, default=NEVER)
+    return Columns(layout, cpu, memory, at_ns, start_ns, present, oldest, latest_start_ns)
+
+
+def no_measurements(layout: Layout) -> Columns:
+    """Columns of a layout in which every row is absent."""
+    rows = len(layout.names)
+    nothing = array("d", bytes(8 * rows))
+    return columns(
+        layout, nothing, nothing, array("q", [ABSENT]) * rows, array("q", [NEVER]) * rows
+    )

@@ -1,0 +1,324 @@
+"""A page's measurements in a tenth of the time that reading every line takes.
+
+Five families of a page count, and from one scrape to the next their lines differ in their numbers only. So each family
+is split into words at once: if the labels are those of the last page (by their hash), only the numbers are converted,
+in bulk. New labels are read by one pattern. If a page is not exactly as kubelets write it (labels in another order,
+escapes, a family in two places, NaN), `quick_page` returns None and the full reader is used. Otherwise both give the
+same measurements. Only errors that the full reader finds in families that do not count, or in the kind of blank between
+two words, go unnoticed here.
+"""
+
+import re
+from array import array
+from collections.abc import Sequence
+from typing import Annotated, Final, NamedTuple
+
+import msgspec
+
+from kubevouch.metrics.columns import ABSENT, Columns, Layout, Owner, columns, layout_of
+from kubevouch.metrics.pages import Page
+from kubevouch.metrics.points import LAST_NS, NEVER, PodKey, Point, is_sample, node_point, start_of
+
+MOST_ROWS: Final = 5_000
+"""Containers. With more of them the page is read in steps."""
+
+_CPU: Final = b"container_cpu_usage_seconds_total"
+_MEMORY: Final = b"container_memory_working_set_bytes"
+_START: Final = b"container_start_time_seconds"
+_NODE_CPU: Final = b"node_cpu_usage_seconds_total"
+_NODE_MEMORY: Final = b"node_memory_working_set_bytes"
+_FAMILIES: Final = (_CPU, _MEMORY, _START)
+_LABELS: Final = {
+    family: re.compile(
+        b"^" + family + rb'\{container="([^"\\\n]+)",namespace="([^"\\\n]+)",pod="([^"\\\n]+)"\}$',
+        re.MULTILINE,
+    )
+    for family in _FAMILIES
+}
+# Numbers joined by commas are an array of JSON, which has no NaN, no underscore, and no blank or comma in a number.
+_FLOATS: Final = msgspec.json.Decoder(list[float])
+_INTEGERS: Final = msgspec.json.Decoder(
+    list[Annotated[int, msgspec.Meta(ge=-LAST_NS, le=LAST_NS)]]
+)
+_LONGEST_NUMBER: Final = 32
+_NEXT: Final = b"\n# HELP "
+"""How the next family begins."""
+
+_Names = tuple[bytes, bytes, bytes]
+"""Container, namespace, pod."""
+
+
+class _UnusualPage(ValueError):
+    """The page is not in the exact form that kubelets write."""
+
+
+class Form(NamedTuple):
+    """The form of a node's last page: everything but its numbers.
+
+    labels: hashes of the labels of each family; None if the families differ in them. length: bytes of the shorter
+    family's labels, which its lines have at least. starts: the lines of start times, by their length and hash. They carry
+    no timestamps, so they stay the same byte by byte until a container starts. (A kubelet that forges a collision
+    deceives about its own containers only.)
+    """
+
+    layout: Layout = layout_of(())
+    labels: tuple[int, int, int] | None = None
+    length: int = 0
+    starts: tuple[int, int] = (0, 0)
+    start_ns: "array[int]" = array("q")
+    latest_start_ns: int = NEVER
+
+
+def quick_page(body: bytes, form: Form) -> tuple[Page, Form] | None:
+    """The page's measurements and its form; None if the full reader is needed. Never raises.
+
+    form: the one that the node's last page returned; an empty one to begin with.
+    """
+    for read in (_of_the_same_form, _of_a_new_form):
+        try:
+            found = read(body, form)
+        # msgspec's errors are ValueErrors, too.
+        except (ValueError, OverflowError):
+            continue
+        if found is not None:
+            return found
+    return None
+
+
+class _Family(NamedTuple):
+    """The lines of one family, from the line end before the first to that after the last, word by word."""
+
+    begin: int
+    end: int
+    labels: Sequence[bytes] = ()
+    values: Sequence[bytes] = ()
+    times: Sequence[bytes] = ()
+    labels_hash: int = 0
+    labels_length: int = 0
+
+
+def _of_the_same_form(body: bytes, form: Form) -> tuple[Page, Form] | None:
+    """None if the page has another form."""
+    if form.labels is None:
+        return None
+    cpu = _family(body, _CPU, 0, form.length)
+    memory = _family(body, _MEMORY, cpu.end, form.length)
+    if (cpu.labels_hash, memory.labels_hash) != form.labels[:2]:
+        return None
+    length, digest = form.starts
+    begin = _begin(body, _START, memory.end) if length else memory.end
+    starts = _Family(begin, begin + length)
+    if hash(body[begin : starts.end]) != digest or not body.startswith(_NEXT, starts.end):
+        return None
+    _check_nowhere_else(body, (cpu, memory, starts))
+    return _page(_node(body, starts.end), cpu, memory, form), form
+
+
+def _of_a_new_form(body: bytes, form: Form) -> tuple[Page, Form]:
+    cpu = _family(body, _CPU, 0, 0)
+    memory = _family(body, _MEMORY, cpu.end, 0)
+    starts = _family(body, _START, memory.end, 0, columns=2)
+    _check_nowhere_else(body, (cpu, memory, starts))
+    node = _node(body, starts.end)
+    labels = (cpu.labels_hash, memory.labels_hash, starts.labels_hash)
+    if labels == form.labels:
+        layout = form.layout
+    else:
+        named = [_named(_CPU, cpu), _named(_MEMORY, memory), _named(_START, starts)]
+        if named[0] != named[1] or (named[2] and named[2] != named[0]):
+            return _joined(node, named, (cpu, memory, starts)), Form()
+        layout = layout_of(_owners(named[0]))
+    began = list(map(start_of, _numbers(starts.values))) or [NEVER] * len(cpu.labels)
+    new = Form(
+        layout,
+        labels,
+        min(cpu.labels_length, memory.labels_length),
+        (starts.end - starts.begin, hash(body[starts.begin : starts.end])),
+        array("q", began),
+        max(began, default=NEVER),
+    )
+    return _page(node, cpu, memory, new), new
+
+
+# ---- the lines
+
+
+def _family(body: bytes, name: bytes, start: int, least: int, *, columns: int = 3) -> _Family:
+    """A family's lines: nothing else stands among them, and one blank or line end between two words.
+
+    start: where to look for it. least: bytes that it has at least, if its labels are those of the last page.
+    """
+    begin = _begin(body, name, start)
+    if begin < 0:
+        return _Family(start, start)
+    end = body.find(_NEXT, begin + least)
+    if end < 0:
+        end = len(body) - body.endswith(b"\n")
+    words = body[begin:end].split()
+    rows, over = divmod(len(words), columns)
+    if over or rows > MOST_ROWS:
+        raise _UnusualPage
+    labels, values, times = words[0::columns], words[1::columns], words[2::3]
+    joined = b"".join(labels)
+    numbers = len(b"".join(values)) + (len(b"".join(times)) if columns == 3 else 0)
+    if end - begin != len(words) + len(joined) + numbers:
+        raise _UnusualPage
+    return _Family(begin, end, labels, values, times, hash(joined), len(joined))
+
+
+def _begin(body: bytes, name: bytes, start: int) -> int:
+    """Where a family's lines begin: at the line end before the first. Negative if the page does not have it."""
+    begin = body.find(b"\n" + name + b"{", start)
+    if begin < 0 and name in body:
+        raise _UnusualPage
+    return begin
+
+
+def _check_nowhere_else(body: bytes, families: Sequence[_Family]) -> None:
+    """No line of a family stands outside of it; only its comments may name it."""
+    edges = [0, *(edge for family in families for edge in (family.begin, family.end))]
+    between = b"\n" + b"".join([body[a:b] for a, b in zip(edges[0::2], edges[1::2], strict=False)])
+    rest = edges[-1]
+    for name in _FAMILIES:
+        comments = between.count(b"\n# HELP " + name + b" ")
+        comments += between.count(b"\n# TYPE " + name + b" ")
+        if between.count(name) != comments or body.find(name, rest) >= 0:
+            raise _UnusualPage
+
+
+def _node(body: bytes, begin: int) -> Point | None:
+    cpu, _ = _node_line(body, _NODE_CPU, begin)
+    memory, at_ns = _node_line(body, _NODE_MEMORY, begin)
+    return node_point(cpu, memory, at_ns)
+
+
+def _node_line(body: bytes, name: bytes, begin: int) -> tuple[float, int]:
+    begin = body.find(b"\n" + name + b" ", begin)
+    end = body.find(b"\n", begin + 1)
+    # Without such a line this may not be a kubelet's page. A second line would be the one that counts.
+    if begin < 0 or end < 0 or body.find(name, end) >= 0:
+        raise _UnusualPage
+    value, at = body[begin + len(name) + 2 : end].split(b" ")
+    return _numbers((value,))[0], _times_ns((at,))[0]
+
+
+# ---- the numbers
+
+
+def _numbers(texts: Sequence[bytes]) -> list[float]:
+    if max(map(len, texts), default=0) > _LONGEST_NUMBER:
+        raise _UnusualPage
+    numbers = _FLOATS.decode(b"[%b]" % b",".join(texts))
+    if len(numbers) != len(texts):
+        raise _UnusualPage
+    return numbers
+
+
+def _times_ns(texts: Sequence[bytes]) -> list[int]:
+    """Milliseconds as nanoseconds."""
+    if not texts:
+        return []
+    times = _INTEGERS.decode(b"[%b000000]" % b"000000,".join(texts))
+    if len(times) != len(texts):
+        raise _UnusualPage
+    return times
+
+
+def _page(node: Point | None, cpu: _Family, memory: _Family, form: Form) -> Page:
+    """The page of families with the same labels in the same order, those of the form."""
+    used, held, at_ns = _numbers(cpu.values), _numbers(memory.values), _times_ns(memory.times)
+    if cpu.times != memory.times:
+        # They have to be valid, but do not count.
+        _times_ns(cpu.times)
+    if used and not (
+        is_sample(min(used), min(held), min(at_ns)) and is_sample(max(used), max(held), 0)
+    ):
+        return _with_gaps(node, (used, held, at_ns), form)
+    return Page(node, _columns(form, used, held, at_ns))
+
+
+def _columns(
+    form: Form, used: Sequence[float], held: Sequence[float], at_ns: Sequence[int]
+) -> Columns:
+    return columns(
+        form.layout,
+        array("d", used),
+        array("d", held),
+        array("q", at_ns),
+        form.start_ns,
+        latest_start_ns=form.latest_start_ns,
+    )
+
+
+def _with_gaps(
+    node: Point | None, numbers: tuple[list[float], list[float], list[int]], form: Form
+) -> Page:
+    """The page if some containers have no measurement: their pods have none then."""
+    good = [is_sample(*each) for each in zip(*numbers, strict=True)]
+    used, held, at_ns = numbers
+    incomplete: list[PodKey] = []
+    for pod, rows in form.layout.pods.items():
+        if all(good[row] for row in rows):
+            continue
+        incomplete.append(pod)
+        for row in rows:
+            used[row], held[row], at_ns[row] = 0.0, 0.0, ABSENT
+    return Page(node, _columns(form, used, held, at_ns), tuple(incomplete))
+
+
+# ---- new labels
+
+
+def _named(name: bytes, family: _Family) -> list[_Names]:
+    """What the labels of a family name, each once."""
+    named: list[_Names] = _LABELS[name].findall(b"\n".join(family.labels))
+    if len(named) != len(family.labels) or len(set(named)) != len(named):
+        # If a series occurs twice the later one counts: the full reader handles that.
+        raise _UnusualPage
+    return named
+
+
+def _owners(named: Sequence[_Names]) -> list[Owner]:
+    """The containers that these labels name.
+
+    The pods of a page have the same few namespaces and containers. Interned texts would never go again on some
+    versions of Python, and a hostile kubelet could fill the memory.
+    """
+    texts: dict[bytes, str] = {}
+
+    def text(name: bytes) -> str:
+        return texts.get(name) or texts.setdefault(name, name.decode(errors="backslashreplace"))
+
+    pods: dict[tuple[bytes, bytes], PodKey] = {}
+    owners = []
+    for container, namespace, pod in named:
+        key = pods.get((namespace, pod))
+        if key is None:
+            key = pods[namespace, pod] = (text(namespace), pod.decode(errors="backslashreplace"))
+        owners.append((key, text(container)))
+    return owners
+
+
+def _joined(
+    node: Point | None, named: Sequence[Sequence[_Names]], families: Sequence[_Family]
+) -> Page:
+    """The page of families that differ in their labels: a pod has no measurement if one of its containers lacks one."""
+    cpu, memory, starts = (
+        dict(zip(names, _numbers(family.values), strict=True))
+        for names, family in zip(named, families, strict=True)
+    )
+    at_ns = dict(zip(named[1], _times_ns(families[1].times), strict=True))
+    _times_ns(families[0].times)
+    every = list(dict.fromkeys((*named[0], *named[1], *named[2])))
+    began = [start_of(starts.get(names)) for names in every]
+    form = Form(
+        layout_of(_owners(every)),
+        start_ns=array("q", began),
+        latest_start_ns=max(began, default=NEVER),
+    )
+    numbers = (
+        [cpu.get(names, 0.0) for names in every],
+        [memory.get(names, 0.0) for names in every],
+        [at_ns.get(names, 0) for names in every],
+    )
+    return _with_gaps(node, numbers, form)
