@@ -341,7 +341,7 @@ class Scraper:
 class _Followed:
     """A node and how far its task is. due: of its next scrape, or of the one that runs, by the monotonic clock.
 
-    late: whether its last scrape ran out of time. layout: of its last page, which makes the next one cheap to read.
+    late: whether its last scrape ran out of time. form: of its last page, which makes the next one cheap to read.
     """
 
     connection: KubeletConnection
