@@ -37,9 +37,7 @@ _LABELS: Final = {
 }
 # Numbers joined by commas are an array of JSON, which has no NaN, no underscore, and no blank or comma in a number.
 _FLOATS: Final = msgspec.json.Decoder(list[float])
-_INTEGERS: Final = msgspec.json.Decoder(
-    list[Annotated[int, msgspec.Meta(ge=-LAST_NS, le=LAST_NS)]]
-)
+_INTEGERS: Final = msgspec.json.Decoder(list[Annotated[int, msgspec.Meta(ge=-LAST_NS, le=LAST_NS)]])
 _LONGEST_NUMBER: Final = 32
 _NEXT: Final = b"\n# HELP "
 """How the next family begins."""
