@@ -14,7 +14,7 @@ from tests.cli.program import LONGEST, Program
 from tests.support.authority import Pair
 from tests.support.front_proxy import client_context
 
-_LISTENS = r'\baddress"?[=:]"[^"]*:(\d+)"'
+_LISTENS = r'"Serving securely on [^"]*:(\d+)"'
 """Where it listens, in either form of its log."""
 
 

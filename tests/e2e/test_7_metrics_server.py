@@ -56,8 +56,8 @@ def served(cluster: Cluster, folder: Path, *words: str) -> Iterator[Server]:
         *words,
     )
     try:
-        text = running.wait_for('"Serving securely"')
-        found = re.search(r'"Serving securely" address="[^"]*:(\d+)"', text)
+        text = running.wait_for('"Serving securely on ')
+        found = re.search(r'"Serving securely on [^"]*:(\d+)"', text)
         assert found, text
         yield Server(cluster, running, int(found[1]), folder / "server.ca")
     finally:

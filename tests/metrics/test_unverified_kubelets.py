@@ -168,7 +168,7 @@ async def test_a_share_of_the_nodes_is_enough_where_that_is_asked_for(cluster: C
     """--ready-min-nodes, without any other flag."""
     for name in ("n1", "n2"):
         await cluster.add(name)
-    await cluster.add("n3", SILENCE)
+    await cluster.add("n3", cluster.stranger("n3"))
     for share, held_back in ((0.7, True), (0.6, False)):
         async with cluster.collecting(settings=ScrapeSettings(ready_min_nodes=share)) as collector:
             assert collector.held_back

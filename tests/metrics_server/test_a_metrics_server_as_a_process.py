@@ -208,6 +208,10 @@ async def _lets_in_whom_the_api_server_lets_in(
     cluster.reviews.allow = lambda spec: spec["user"] == "admin"
     code, text = await server.get(f"{METRICS}/nodes")
     assert code == 403
+    await server.told(
+        rf'"HTTP" verb="LIST" URI="{METRICS}/nodes" latency="[0-9.e-]+ms" userAgent="[^"]+" '
+        r'audit-ID="[0-9a-f-]{36}" srcIP="127\.0\.0\.1:\d+" resp=403$'
+    )
     assert json.loads(text)["message"] == (
         'nodes.metrics.k8s.io is forbidden: User "system:anonymous" cannot list resource "nodes" '
         'in API group "metrics.k8s.io" at the cluster scope'

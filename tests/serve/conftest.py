@@ -135,4 +135,4 @@ def _gate(
     thing: Handler,
 ) -> AccessGate:
     routes = {"/thing": thing, "/apis/g/v1": thing, "/readyz": thing}
-    return AccessGate(authentication, Authorizer(api, clock, log), routes, log)
+    return AccessGate(authentication, Authorizer(api, clock, log), routes, log, clock)

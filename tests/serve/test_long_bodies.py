@@ -167,6 +167,7 @@ async def test_a_request_is_in_flight_until_its_body_is_sent(*, read: bool) -> N
         everybody,  # type: ignore[arg-type]
         {"/": answer},
         Log(lines.append, WoundClock()),
+        WoundClock(),
     )
     request = HttpRequest("GET", "/")
     open_ = [await gate.answer(request) for _ in range(MAX_IN_FLIGHT)]
@@ -199,6 +200,7 @@ async def test_a_request_has_an_id_that_both_servers_log(given: str, own: str) -
         everybody,  # type: ignore[arg-type]
         {"/long": Made(10).answer},
         Log(list[str]().append, WoundClock()),
+        WoundClock(),
         audit_id=lambda: "made",
     )
     for path in ("/long", "/missing"):

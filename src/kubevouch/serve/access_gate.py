@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Final, Self
 
 from kubevouch import __version__
+from kubevouch.clock import Clock
 from kubevouch.serve.attributes import attributes_of
 from kubevouch.serve.authentication import Authenticator, NotAuthenticated
 from kubevouch.serve.authorization import Authorizer
-from kubevouch.serve.logs import Log
+from kubevouch.serve.logs import Log, Value
 from kubevouch.serve.messages import (
     ANONYMOUS,
     Handler,
@@ -23,6 +24,8 @@ from kubevouch.serve.statuses import internal_error, no_such_path, too_many_requ
 
 MAX_IN_FLIGHT: Final = 400
 """Requests: apiserver's --max-requests-inflight."""
+_EACH_REQUEST: Final = 3
+"""The level of -v that shows each request."""
 _AUDIT_ID: Final = re.compile(r"[!-~]{1,128}")
 """The API server's aggregator sends its own, so that both servers' logs can be put together."""
 
@@ -40,11 +43,13 @@ class AccessGate:
         authorization: Authorizer,
         routes: Mapping[str, Handler],
         log: Log,
+        clock: Clock,
         *,
         audit_id: Callable[[], str] | None = None,
         most_in_flight: int = MAX_IN_FLIGHT,
     ) -> None:
         self._most_in_flight = most_in_flight
+        self._clock = clock
         self._authentication = authentication
         self._authorization = authorization
         self._routes = dict(sorted(routes.items(), key=lambda each: -len(each[0])))
@@ -54,12 +59,28 @@ class AccessGate:
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a request. Never raises: what a handler raises is logged and becomes a 500."""
+        began = self._clock.monotonic()
         answer = await self._counted(request)
-        if self._audit_id is None:
-            return answer
-        given = request.header("audit-id")
-        own = given if _AUDIT_ID.fullmatch(given) else self._audit_id()
-        return replace(answer, headers={**answer.headers, "Audit-Id": own})
+        if self._audit_id is not None:
+            given = request.header("audit-id")
+            own = given if _AUDIT_ID.fullmatch(given) else self._audit_id()
+            answer = replace(answer, headers={**answer.headers, "Audit-Id": own})
+        if self._log.shows(_EACH_REQUEST):
+            self._log_answer(request, answer, self._clock.monotonic() - began)
+        return answer
+
+    def _log_answer(self, request: HttpRequest, answer: HttpResponse, seconds: float) -> None:
+        """A line with the names of apiserver's pkg/server/httplog; a body that is sent in pieces has only begun."""
+        values: dict[str, Value] = {
+            "verb": attributes_of(request).verb.upper(),
+            "URI": request.uri or request.path,
+            "latency": f"{seconds * 1000:.6g}ms",
+            "userAgent": request.header("user-agent"),
+            "audit-ID": answer.headers.get("Audit-Id", ""),
+            "srcIP": request.peer,
+            "resp": answer.code,
+        }
+        self._log.verbose(_EACH_REQUEST, "HTTP", **values)
 
     async def _counted(self, request: HttpRequest) -> HttpResponse:
         if 0 < self._most_in_flight <= self._in_flight:
@@ -103,16 +124,7 @@ class AccessGate:
         handler = self._handler(request.path)
         if handler is None:
             return no_such_path()
-        answer = await handler(replace(request, user=user))
-        self._log.verbose(
-            3,
-            "HTTP",
-            verb=request.method,
-            URI=request.path,
-            user=user.name,
-            resp=answer.code,
-        )
-        return answer
+        return await handler(replace(request, user=user))
 
     def _handler(self, path: str) -> Handler | None:
         return next(

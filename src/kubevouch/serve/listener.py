@@ -95,8 +95,8 @@ class Listener:
         self._limits = limits
         self._connections: Connections[web.RequestHandler] = Connections(limits)
         self._open: dict[web.RequestHandler, ServerConnection] = {}
-        self.port = 0
-        """The port it listens on; if port 0 was asked for, the one that the system chose."""
+        self.address, self.port = "", 0
+        """Where it listens; if port 0 was asked for, the one that the system chose."""
         self.leaving = False
         """Whether every answer ends its connection, so that clients that keep theirs go elsewhere."""
 
@@ -119,7 +119,7 @@ class Listener:
             where = joined(self._host, self._requested_port)
             expected = "an address of this machine and a free port were expected"
             raise ListenError(where, error.strerror or str(error), expected) from None
-        self.port = self._sockets[0].getsockname()[1]
+        self.address, self.port = self._sockets[0].getsockname()[:2]
         self._work = [asyncio.create_task(self._close_idle())]
         self._work += [asyncio.create_task(self._accept(each)) for each in self._sockets]
         return self
@@ -292,6 +292,8 @@ def _read(request: web.Request) -> HttpRequest:
         _values_by_name(list(request.query.items())),
         _values_by_name([(name.lower(), value) for name, value in request.headers.items()]),
         client_chain(tls),
+        uri=request.raw_path,
+        peer=joined(*(request.get_extra_info("peername") or ("", 0))[:2]),
     )
 
 

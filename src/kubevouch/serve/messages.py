@@ -29,7 +29,8 @@ class HttpRequest:
     """An HTTP request. path: decoded. query, headers: every value of a name; headers' names in lower case.
 
     certificates: the client's certificates in the handshake, DER, leaf first, not verified yet.
-    user: ANONYMOUS until the request is authenticated.
+    user: ANONYMOUS until the request is authenticated. uri, peer: the path with its query as the client wrote them, and the
+    client's address with its port; for the log only.
     """
 
     method: str
@@ -38,6 +39,8 @@ class HttpRequest:
     headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     certificates: tuple[bytes, ...] = ()
     user: UserInfo = ANONYMOUS
+    uri: str = ""
+    peer: str = ""
 
     def header(self, name: str) -> str:
         """The first value of a header, "" if it is not there."""

@@ -93,6 +93,7 @@ async def serve_routes(
         allowed,
         routes,
         log,
+        clock,
         audit_id=audit_id,
         most_in_flight=options.most_in_flight,
     )
@@ -107,7 +108,8 @@ async def serve_routes(
         shared_port=options.shared_port,
         hsts=options.hsts,
     ) as listener:
-        log.info("Serving securely", address=joined(options.host, listener.port))
+        serves = f"Serving securely on {joined(listener.address, listener.port)}"
+        log.info(serves)
         ready(listener.port)
 
         async def end() -> None:

@@ -12,7 +12,7 @@ from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraper import ScrapeSettings
-from kubevouch.metrics.serving.server import NEVER_INSECURE, build_components, serve
+from kubevouch.metrics.serving.server import build_components, serve
 from kubevouch.serve.key_pair import key_pair_source
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import StopEvent, TlsSources
@@ -102,8 +102,10 @@ class MetricsServerProgram:
 
 
 def _check(arguments: tuple[str, ...]) -> None:
-    """What `kubevouch metrics-server` refuses. Raises UsageError."""
+    """What such a pod is not started with. Raises UsageError."""
     if any(each.partition("=")[0] == _INSECURE for each in arguments):
         raise UsageError(
-            _INSECURE, NEVER_INSECURE, "kubevouch doctor tells why kubelets are not trusted"
+            _INSECURE,
+            "not here: such a pod stays without metrics, and the lab tells it sooner",
+            "kubevouch doctor tells why kubelets are not trusted",
         )

@@ -6,7 +6,7 @@ It runs as a process of its own (cli) or in another program, also several at onc
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from prometheus_client import CollectorRegistry
@@ -35,9 +35,6 @@ from kubevouch.serve.messages import Handler
 from kubevouch.serve.probes import Probes
 from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServingOptions, serve_routes
-
-NEVER_INSECURE: Final = "not here: a token would go to whoever answers on a node's address"
-"""The answer to flags that would scrape kubelets without verifying them."""
 
 
 class MetricsSource(Protocol):
