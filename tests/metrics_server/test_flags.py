@@ -18,6 +18,7 @@ from kubevouch.cli.metrics_server.settings import MetricsServerSettings, setting
 from kubevouch.cli.metrics_server.without_meaning import AS_ASKED, WITHOUT_MEANING, notices
 from kubevouch.errors import UsageError
 from kubevouch.metrics.serving.objects import go_duration
+from real.oracle.flags_corpus import questions
 
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).parent / "recorded"
@@ -55,6 +56,10 @@ def settings(*words: str) -> MetricsServerSettings:
     """What a command line means."""
     with context_of(*words) as context:
         return settings_of(context.params)
+
+
+def test_the_answers_are_those_to_the_questions_of_today() -> None:
+    assert [json.loads(line)["words"] for line in LINES] == questions()
 
 
 def test_the_help_has_been_read() -> None:

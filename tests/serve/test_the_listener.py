@@ -237,6 +237,21 @@ async def test_a_peer_with_many_connections_takes_no_other_peers_room(
         assert not any(each.at_eof() for each in (*few, *many[6:], last))
 
 
+async def test_an_api_server_may_come_with_all_its_requests_at_once(
+    slow: Slow, tls: ServerTls, clock: SteppedClock
+) -> None:
+    """As when another replica ends: over HTTP/1.1 each request in flight has a connection of its own."""
+
+    async def asked(port: int) -> bytes:
+        async with connected(port) as (reader, writer):
+            writer.write(ASKING)
+            return await reader.readuntil(b"done")
+
+    async with Listener(slow.answer, tls, clock, host="127.0.0.1", port=0) as listener:
+        answers = await asyncio.gather(*(asked(listener.port) for _ in range(100)))
+    assert len(answers) == 100
+
+
 async def test_whom_a_certificate_makes_known_is_not_pushed_out_by_strangers(
     slow: Slow, clock: SteppedClock
 ) -> None:

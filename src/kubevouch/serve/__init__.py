@@ -10,6 +10,7 @@
 - `key_pair`: the serving certificate and its key, from files or made at the start
 - `logs`: klog's lines, and the same as JSON
 - `access_gate`: limits, authentication and authorization in front of the handlers; `listener`: TLS and HTTP;
+  `connections`: which of them are kept when too many come;
   `process`: signals, shutdown and reloading; `server`: all of these together
 
 The API server is reached through `kube.io.client.ApiClient` only.

@@ -18,13 +18,15 @@ K = TypeVar("K", bound=Hashable)
 class ConnectionLimits:
     """Numbers of connections: known ones, strangers', and strangers' of one peer. Seconds in which a request must come.
 
-    API servers and Prometheus keep a few each; a kubelet opens one for each probe. idle: of a known client, longer than
-    Go's clients keep theirs (90 s). patience: of a stranger, from its connection to the end of its first request.
+    API servers and Prometheus keep a few each; a kubelet opens one for each probe. An API server is a stranger, too, until its
+    handshake is done, and needs a connection for each request in flight: when another replica ends, it comes with all that it
+    had there. idle: of a known client, longer than Go's clients keep theirs (90 s). patience: of a stranger, from its
+    connection to the end of its first request.
     """
 
     known: int = 512
-    strangers: int = 128
-    strangers_of_a_peer: int = 32
+    strangers: int = 512
+    strangers_of_a_peer: int = 256
     idle: float = 120.0
     patience: float = 20.0
 
