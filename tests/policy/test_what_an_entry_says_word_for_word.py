@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from kubevouch.policy.sources.pinned import PinnedNode, read_pin, read_pins, written_pin
@@ -230,7 +231,8 @@ def test_ten_thousand_entries_of_a_configmap_are_read_and_one_more_is_not() -> N
     assert {each.expected for each in found if isinstance(each, Unreadable)} >= {AS_WRITTEN}
     too_many = read_pins("kubevouch-pins-1", {**data, "worker-1": PIN_TEXT}).entries
     why = Unreadable("kubevouch-pins-1", "10001 entries", "at most 10000 are read")
-    assert too_many == dict.fromkeys([*data, "worker-1"], why)
+    mentions = msgspec.structs.replace(why, mentioned=("10.0.0.5", "fd00::5", "shop.example.com"))
+    assert too_many == {**dict.fromkeys(data, why), "worker-1": mentions}
 
 
 @pytest.mark.parametrize(

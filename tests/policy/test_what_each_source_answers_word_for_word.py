@@ -373,4 +373,15 @@ def test_what_a_source_that_does_not_count_lists_is_nobodys() -> None:
     listed = written_claims(sources(SourceWord.INVENTORY, inventory=inventory, pins=pins), "w1")
     assert {each.source for each in listed} == {NameSource.INVENTORY}
     bad = sources(inventory=Inventory({"w1": BROKEN}), pins={"w1": BROKEN}, recorded={"w1": BROKEN})
-    assert written_claims(bad, "w1") == ()
+    broken = msgspec.structs.replace(BROKEN, mentioned=("192.0.2.1", "w1"))
+    # What is written down and cannot be read is nobody else's; of what the approver itself recorded nothing counts then.
+    assert [each.value for each in written_claims(bad, "w1")] == ["w1", "w1"]
+    bad = sources(inventory=Inventory({"w1": broken}), pins={"w1": broken}, recorded={"w1": broken})
+    claims = [(each.value, each.source) for each in written_claims(bad, "w1")]
+    assert claims == [
+        ("w1", NameSource.INVENTORY),
+        ("192.0.2.1", NameSource.INVENTORY),
+        ("w1", NameSource.PIN),
+        ("192.0.2.1", NameSource.PIN),
+    ]
+    assert written_claims(sources(inventory=BROKEN), "w1") == ()
