@@ -113,16 +113,26 @@ async def answers(port: int, roots: bytes, authorities: Authorities) -> dict[str
 async def until_measured(
     port: int, roots: bytes, authorities: Authorities, turn: Callable[[], Any]
 ) -> None:
-    """Until every node and pod that can be is served. turn: awaited between two looks."""
+    """Until every node and pod that can be is served, and its probes pass. turn: awaited between two looks."""
     wanted = {"nodes": 3, "pods": 4}
     while True:
         found = {}
         for kind in wanted:
             with contextlib.suppress(aiohttp.ClientError, asyncio.TimeoutError):
                 found[kind] = len(await _items(port, roots, authorities, kind))
-        if found == wanted:
+        if found == wanted and await _passes(port, roots, "/readyz", "/livez"):
             return
         await turn()
+
+
+async def _passes(port: int, roots: bytes, *probes: str) -> bool:
+    async with aiohttp.ClientSession() as session:
+        for path in probes:
+            url = f"https://127.0.0.1:{port}{path}"
+            async with session.get(url, ssl=client_context(roots, None)) as answer:
+                if answer.status != 200:
+                    return False
+    return True
 
 
 async def _items(port: int, roots: bytes, authorities: Authorities, kind: str) -> list[object]:
