@@ -3,10 +3,13 @@
 import json
 from typing import Any
 
+import pytest
+
 from kubevouch.metrics.serving.discovery import Discovery
 from kubevouch.metrics.serving.openapi import openapi
 from kubevouch.metrics.serving.path_index import PathIndex
 from kubevouch.serve.messages import HttpRequest, HttpResponse
+from tests.metrics_api.comparison import RECORDED
 
 # As kube-aggregator sends it (pkg/apiserver/handler_discovery.go, 1.36).
 AGGREGATED = (
@@ -95,30 +98,69 @@ async def test_the_aggregated_form_and_its_tag() -> None:
     assert json.loads(refused.body)["message"] == text
 
 
-async def test_open_api_names_every_kind_and_leads_nowhere_else() -> None:
+async def test_open_api_leads_nowhere_else() -> None:
     index = body(await openapi(request("/openapi/v3")))
-    url = index["paths"]["apis/metrics.k8s.io/v1beta1"]["serverRelativeURL"]
-    path, _, tag = url.partition("?hash=")
-    answer = await openapi(request(path))
-    assert answer.headers["ETag"] == f'"{tag}"'
-    third = body(answer)
+    for name, said in index["paths"].items():
+        path, _, tag = said["serverRelativeURL"].partition("?hash=")
+        assert path == f"/openapi/v3/{name}"
+        answer = await openapi(request(path))
+        assert answer.headers["ETag"] == f'"{tag}"'
+        again = await openapi(request(path, **{"if-none-match": f'"{tag}"'}))
+        assert (again.code, again.body) == (304, b"")
+        third = body(answer)
+        assert third["openapi"] == "3.0.0"
+        schemas = third["components"]["schemas"]
+        for reference in _references(third):
+            assert reference.removeprefix("#/components/schemas/") in schemas
     second = body(await openapi(request("/openapi/v2")))
-    assert (second["swagger"], third["openapi"]) == ("2.0", "3.0.0")
-    for document, schemas, place in (
-        (second, second["definitions"], "#/definitions/"),
-        (third, third["components"]["schemas"], "#/components/schemas/"),
-    ):
-        kinds = {
-            group["kind"]
-            for schema in schemas.values()
-            for group in schema.get("x-kubernetes-group-version-kind", ())
-        }
-        assert kinds == {"NodeMetrics", "PodMetrics", "NodeMetricsList", "PodMetricsList"}
-        for reference in _references(document):
-            assert reference.removeprefix(place) in schemas
-    assert (await openapi(request("/openapi/v3/other"))).code == 404
+    assert second["swagger"] == "2.0"
+    for reference in _references(second):
+        assert reference.removeprefix("#/definitions/") in second["definitions"]
     protobuf = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
     assert (await openapi(request("/openapi/v2", protobuf))).code == 406
+
+
+DOCUMENTS = {
+    "/openapi/v2": "openapi: the second, JSON",
+    "/openapi/v3/apis/metrics.k8s.io/v1beta1": "openapi: the group's version",
+    "/openapi/v3/apis": "openapi: the groups, too",
+}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+async def test_open_api_is_metrics_servers_but_for_its_texts_and_other_forms(path: str) -> None:
+    lines = map(json.loads, RECORDED.read_text(encoding="utf-8").splitlines())
+    [theirs] = [each["body"] for each in lines if each["request"] == DOCUMENTS[path]]
+    ours = body(await openapi(request(path)))
+    assert _without_texts(ours, ours) == _without_texts(theirs, theirs)
+
+
+def _text(thing: Any) -> str:
+    return json.dumps(thing, sort_keys=True)
+
+
+def _without_texts(thing: Any, whole: Any) -> Any:
+    """An OpenAPI document, or a part of it, without what people read and without other forms than JSON."""
+    if isinstance(thing, list):
+        plain = [_without_texts(each, whole) for each in thing]
+        return sorted(plain, key=_text) if plain and isinstance(plain[0], dict) else plain
+    if not isinstance(thing, dict):
+        return thing
+    if thing.get("$ref", "").startswith("#/parameters/"):
+        thing = whole["parameters"][thing["$ref"].removeprefix("#/parameters/")]
+    if len(thing.get("allOf", ())) == 1:
+        # One of the two ways to say more about a reference.
+        thing = {**thing, **thing["allOf"][0]}
+    left_out = {"info", "consumes", "produces", "allOf", "parameters"} - (
+        {"parameters"} if isinstance(thing.get("parameters"), list) else set()
+    )
+    return {
+        key: _without_texts(value, whole)
+        for key, value in thing.items()
+        if key not in left_out
+        and not (key == "description" and isinstance(value, str))
+        and not (key.startswith("application/") and key != "application/json")
+    }
 
 
 def _references(thing: Any) -> list[str]:

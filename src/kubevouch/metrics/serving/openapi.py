@@ -1,211 +1,159 @@
-"""/openapi/v2 and /openapi/v3: the aggregator merges them into the API server's own, and kubectl explain reads them.
-
-They describe the kinds of this group only. Metadata is a plain object, so that no definition here can clash with one
-of the API server's.
-"""
+"""/openapi/v2 and /openapi/v3: the aggregator merges them into the API server's own, and kubectl explain reads them."""
 
 import hashlib
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
 from kubevouch import __version__
 from kubevouch.metrics.serving.objects import API_VERSION, GROUP, VERSION
-from kubevouch.serve.messages import HttpRequest, HttpResponse, json_response
+from kubevouch.metrics.serving.schemas import Schema, Schemas
+from kubevouch.serve.messages import HttpRequest, HttpResponse
 from kubevouch.serve.negotiation import accepted, not_accepted
-from kubevouch.serve.statuses import no_such_method, no_such_path
+from kubevouch.serve.statuses import no_such_path
 
-Schema = dict[str, Any]
-
-_PREFIX: Final = "io.k8s.metrics.pkg.apis.metrics.v1beta1"
+_JSON: Final = "application/json"
 _TITLE: Final = {"title": "Kubernetes metrics-server", "version": f"v{__version__}"}
-_TEXT: Final = {"type": "string"}
-_USAGE: Final = {
-    "type": "object",
-    "description": "The memory usage is the memory working set.",
-    "additionalProperties": {"type": "string", "description": "A quantity."},
+_OWN: Final = f"apis/{API_VERSION}"
+
+# What a list may be asked for, by apiserver; most of it has no effect here (list_options.py).
+_OPTIONS: Final = {
+    **dict.fromkeys(("allowWatchBookmarks", "sendInitialEvents", "watch"), "boolean"),
+    **dict.fromkeys(("limit", "timeoutSeconds"), "integer"),
+    **dict.fromkeys(
+        ("continue", "fieldSelector", "labelSelector", "pretty", "resourceVersion", "resourceVersionMatch", "shardSelector"),
+        "string",
+    ),
+}  # fmt: skip
+_Paths = dict[str, tuple[str, str, tuple[str, ...], str]]
+# path: operation, kind of the answer, what stands in the path, tag
+_DISCOVERY: Final[dict[str, _Paths]] = {
+    "apis": {"/apis/": ("getAPIVersions", "APIGroupList", (), "apis")},
+    f"apis/{GROUP}": {f"/apis/{GROUP}/": ("getMetricsAPIGroup", "APIGroup", (), "metrics")},
+    "version": {"/version/": ("getCodeVersion", "Info", (), "version")},
 }
-_MEASURED: Final[Schema] = {
-    "apiVersion": _TEXT,
-    "kind": _TEXT,
-    "metadata": {"type": "object"},
-    "timestamp": {
-        "type": "string",
-        "format": "date-time",
-        "description": "The end of the window that usage was measured in.",
-    },
-    "window": {"type": "string", "description": "The length of that window, such as 15.02s."},
+_TAG: Final = "metrics_v1beta1"
+_RESOURCES: Final[_Paths] = {
+    f"/{_OWN}/": ("getMetricsV1beta1APIResources", "APIResourceList", (), _TAG),
+    f"/{_OWN}/namespaces/{{namespace}}/pods": (
+        *("listMetricsV1beta1NamespacedPodMetrics", "PodMetricsList"),
+        *(("namespace",), _TAG),
+    ),
+    f"/{_OWN}/namespaces/{{namespace}}/pods/{{name}}": (
+        *("readMetricsV1beta1NamespacedPodMetrics", "PodMetrics"),
+        *(("name", "namespace"), _TAG),
+    ),
+    f"/{_OWN}/nodes": ("listMetricsV1beta1NodeMetrics", "NodeMetricsList", (), _TAG),
+    f"/{_OWN}/nodes/{{name}}": ("readMetricsV1beta1NodeMetrics", "NodeMetrics", ("name",), _TAG),
+    f"/{_OWN}/pods": (
+        *("listMetricsV1beta1PodMetricsForAllNamespaces", "PodMetricsList"),
+        *((), _TAG),
+    ),
 }
 
 
 async def openapi(request: HttpRequest) -> HttpResponse:
-    """The response for /openapi/v2, /openapi/v3 and the one document that v3 lists."""
-    if request.method != "GET":
-        return no_such_method()
+    """The response for /openapi/v2, /openapi/v3 and the documents that v3 lists."""
     if accepted(request, ()) is None:
         return not_accepted(request)
-    document = f"/openapi/v3/apis/{API_VERSION}"
-    match request.path:
-        case "/openapi/v2":
+    match request.path.partition("/openapi/")[2]:
+        case "v2":
             return _tagged(request, _V2)
-        case "/openapi/v3":
-            url = f"{document}?hash={_hash(_V3)}"
-            return json_response({"paths": {f"apis/{API_VERSION}": {"serverRelativeURL": url}}})
-        case path if path == document:
-            return _tagged(request, _V3)
+        case "v3" | "v3/":
+            return _tagged(request, _INDEX)
+        case path if path.startswith("v3/"):
+            # apiserver's answer for a document that is not there is an empty one.
+            found = _V3.get(path.removeprefix("v3/"))
+            return HttpResponse(200, b"", "") if found is None else _tagged(request, found)
     return no_such_path()
 
 
 def _tagged(request: HttpRequest, document: Schema) -> HttpResponse:
+    body = msgspec.json.encode(document)
     tag = f'"{_hash(document)}"'
     headers = {"ETag": tag, "Vary": "Accept"}
     if request.header("if-none-match") == tag:
         return HttpResponse(304, b"", headers=headers)
-    answer = json_response(document)
-    return HttpResponse(200, answer.body, answer.content_type, headers)
+    return HttpResponse(200, body, _JSON, headers)
 
 
 def _hash(document: Schema) -> str:
     return hashlib.sha512(msgspec.json.encode(document)).hexdigest().upper()
 
 
-def _definitions(place: str) -> Schema:
-    """The definition of each kind, by its full name. place: the prefix of references."""
-
-    def kind(name: str, properties: Schema, required: list[str], description: str) -> Schema:
-        group = {"group": GROUP, "kind": name, "version": VERSION}
-        return {
-            "type": "object",
-            "description": description,
-            "required": required,
-            "properties": properties,
-            "x-kubernetes-group-version-kind": [group],
-        }
-
-    def items(name: str) -> Schema:
-        of = {"type": "array", "items": {"$ref": f"{place}/{_PREFIX}.{name}"}}
-        return {"apiVersion": _TEXT, "kind": _TEXT, "metadata": {"type": "object"}, "items": of}
-
-    measured = ["timestamp", "window"]
-    containers = {"type": "array", "items": {"$ref": f"{place}/{_PREFIX}.ContainerMetrics"}}
-    found = {
-        "ContainerMetrics": {
-            "type": "object",
-            "description": "The usage of one container.",
-            "required": ["name", "usage"],
-            "properties": {"name": _TEXT, "usage": _USAGE},
-        },
-        "NodeMetrics": kind(
-            "NodeMetrics",
-            {**_MEASURED, "usage": _USAGE},
-            [*measured, "usage"],
-            "The usage of a node.",
-        ),
-        "PodMetrics": kind(
-            "PodMetrics",
-            {**_MEASURED, "containers": containers},
-            [*measured, "containers"],
-            "The usage of a pod.",
-        ),
-        "NodeMetricsList": kind(
-            "NodeMetricsList", items("NodeMetrics"), ["items"], "A list of NodeMetrics."
-        ),
-        "PodMetricsList": kind(
-            "PodMetricsList", items("PodMetrics"), ["items"], "A list of PodMetrics."
-        ),
-    }
-    return {f"{_PREFIX}.{name}": schema for name, schema in found.items()}
+def _operation(path: str, operation: str, kind: str, tag: str) -> Schema:
+    """The fields of an operation in both versions. kubectl explain finds a resource's kind by the last one."""
+    found: Schema = {"tags": [tag], "operationId": operation}
+    if path.rpartition("/")[2]:
+        found["x-kubernetes-action"] = "get" if operation.startswith("read") else "list"
+        own = {"group": GROUP, "kind": kind.removesuffix("List"), "version": VERSION}
+        found["x-kubernetes-group-version-kind"] = own
+    return found
 
 
-_PATHS: Final = {
-    f"/apis/{API_VERSION}/nodes": ("listMetricsV1beta1NodeMetrics", "NodeMetricsList", ()),
-    f"/apis/{API_VERSION}/nodes/{{name}}": (
-        "readMetricsV1beta1NodeMetrics",
-        "NodeMetrics",
-        ("name",),
-    ),
-    f"/apis/{API_VERSION}/pods": (
-        "listMetricsV1beta1PodMetricsForAllNamespaces",
-        "PodMetricsList",
-        (),
-    ),
-    f"/apis/{API_VERSION}/namespaces/{{namespace}}/pods": (
-        "listMetricsV1beta1NamespacedPodMetrics",
-        "PodMetricsList",
-        ("namespace",),
-    ),
-    f"/apis/{API_VERSION}/namespaces/{{namespace}}/pods/{{name}}": (
-        "readMetricsV1beta1NamespacedPodMetrics",
-        "PodMetrics",
-        ("namespace", "name"),
-    ),
-}
+def _parameters(path: str, operation: str, names: Iterable[str], *, third: bool) -> Schema:
+    """The parameters of a path, if there are any: those in it, and those of its query."""
+    said = [(name, "string", "path") for name in names]
+    if path.rpartition("/")[2]:
+        asked = ("pretty",) if operation.startswith("read") else sorted(_OPTIONS)
+        said += [(name, _OPTIONS[name], "query") for name in asked]
+    found = []
+    for name, kind, place in said:
+        schema: Schema = {"type": kind, "uniqueItems": True}
+        own = {"name": name, "in": place, **({"required": True} if place == "path" else {})}
+        found.append({**own, "schema": schema} if third else {**own, **schema})
+    return {"parameters": found} if found else {}
 
 
-def _operation(name: str, kind: str) -> Schema:
-    """The fields of an operation in both versions. kubectl explain finds a resource's kind by the last field."""
+def _v2(paths: _Paths) -> Schema:
+    schemas = Schemas("#/definitions", third=False)
     return {
-        "operationId": name,
-        "tags": ["metrics_v1beta1"],
-        "x-kubernetes-action": "get" if name.startswith("read") else "list",
-        "x-kubernetes-group-version-kind": {
-            "group": GROUP,
-            "kind": kind.removesuffix("List"),
-            "version": VERSION,
+        "swagger": "2.0",
+        "info": _TITLE,
+        "paths": {
+            path: {
+                "get": {
+                    **_operation(path, operation, kind, tag),
+                    "produces": [_JSON],
+                    "schemes": ["https"],
+                    "responses": {"200": {"description": "OK", "schema": schemas.reference(kind)}},
+                },
+                **_parameters(path, operation, names, third=False),
+            }
+            for path, (operation, kind, names, tag) in paths.items()
         },
+        "definitions": schemas.of(*(kind for _, kind, _, _ in paths.values())),
     }
 
 
-def _v2() -> Schema:
-    paths = {
-        path: {
-            "get": {
-                **_operation(operation, kind),
-                "produces": ["application/json"],
-                "schemes": ["https"],
-                "parameters": [
-                    {"name": name, "in": "path", "required": True, "type": "string"}
-                    for name in names
-                ],
-                "responses": {
-                    "200": {
-                        "description": "OK",
-                        "schema": {"$ref": f"#/definitions/{_PREFIX}.{kind}"},
-                    }
-                },
+def _v3(paths: _Paths) -> Schema:
+    schemas = Schemas("#/components/schemas", third=True)
+
+    def answer(kind: str) -> Schema:
+        content = {_JSON: {"schema": schemas.reference(kind)}}
+        return {"200": {"description": "OK", "content": content}}
+
+    return {
+        "openapi": "3.0.0",
+        "info": _TITLE,
+        "paths": {
+            path: {
+                "get": {**_operation(path, operation, kind, tag), "responses": answer(kind)},
+                **_parameters(path, operation, names, third=True),
             }
-        }
-        for path, (operation, kind, names) in _PATHS.items()
+            for path, (operation, kind, names, tag) in paths.items()
+        },
+        "components": {"schemas": schemas.of(*(kind for _, kind, _, _ in paths.values()))},
     }
-    definitions = _definitions("#/definitions")
-    return {"swagger": "2.0", "info": _TITLE, "paths": paths, "definitions": definitions}
 
 
-def _v3() -> Schema:
-    place = "#/components/schemas"
-    paths = {
-        path: {
-            "get": {
-                **_operation(operation, kind),
-                "parameters": [
-                    {"name": name, "in": "path", "required": True, "schema": _TEXT}
-                    for name in names
-                ],
-                "responses": {
-                    "200": {
-                        "description": "OK",
-                        "content": {
-                            "application/json": {"schema": {"$ref": f"{place}/{_PREFIX}.{kind}"}}
-                        },
-                    }
-                },
-            }
-        }
-        for path, (operation, kind, names) in _PATHS.items()
+_ALL: Final[dict[str, _Paths]] = {**_DISCOVERY, _OWN: _RESOURCES}
+_V2: Final = _v2({path: said for paths in _ALL.values() for path, said in paths.items()})
+_V3: Final = {name: _v3(paths) for name, paths in _ALL.items()}
+_INDEX: Final[Schema] = {
+    "paths": {
+        name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={_hash(document)}"}
+        for name, document in sorted(_V3.items())
     }
-    schemas = {"schemas": _definitions(place)}
-    return {"openapi": "3.0.0", "info": _TITLE, "paths": paths, "components": schemas}
-
-
-_V2: Final = _v2()
-_V3: Final = _v3()
+}
