@@ -11,7 +11,6 @@ from kubevouch.approve.decide.action import (
     Action,
     action_of,
     approval_by,
-    bounded,
     denial_of,
 )
 from kubevouch.approve.decide.again import HELD, is_over, next_look
@@ -20,6 +19,7 @@ from kubevouch.approve.decide.served import next_served_look
 from kubevouch.approve.decide.told import AGAIN_AFTER, TellingMemory
 from kubevouch.approve.decide.waiting import WaitingCsr, WaitingCsrs
 from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.kube.resources.events import bounded
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.outcome import combined
 from kubevouch.policy.claims import AllowedNames

@@ -88,6 +88,7 @@ class Heard:
     incompletes: list[tuple[str, bool, tuple[PodKey, ...]]] = field(default_factory=list)
     troubles: list[tuple[str, KubevouchError]] = field(default_factory=list)
     changes: list[tuple[str, ScrapeResult | None, ScrapeResult]] = field(default_factory=list)
+    no_events: list[tuple[KubevouchError, bool]] = field(default_factory=list)
     restarts: list[tuple[str, BaseException | None]] = field(default_factory=list)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
     look: Callable[[], None] = lambda: None
@@ -113,6 +114,10 @@ class Heard:
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
         self.restarts.append((node.name, error))
+        self.stirred.set()
+
+    def events_failed(self, error: KubevouchError, *, forbidden: bool) -> None:
+        self.no_events.append((error, forbidden))
         self.stirred.set()
 
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
@@ -215,6 +220,7 @@ class Cluster:
         certificate: Credentials | None = None,
         look_up: LookUp = system_look_up,
         heard: Heard | None = None,
+        instance: str = "",
     ) -> AsyncIterator[Collector]:
         """A collector that runs, with a clock that stands still until a round is called for."""
         user = User(where="service account", token_file=str(self.token))
@@ -225,6 +231,7 @@ class Cluster:
                 credentials=credentials or FileCredentials(user, self.clock),
                 certificate=certificate,
                 look_up=look_up,
+                instance=instance,
                 clock=self.clock,
                 rng=random.Random(1).random,
                 observer=heard or self.heard,

@@ -58,6 +58,7 @@ class FleetNode(msgspec.Struct, frozen=True):
     path: str
     ready: bool
     others: tuple[str, ...] = ()
+    uid: str = ""
 
 
 class KubeletAddressing(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +78,7 @@ class KubeletAddressing(msgspec.Struct, frozen=True, kw_only=True):
         addresses = self._addresses(node)
         return FleetNode(
             name=node.name,
+            uid=node.uid,
             labels=node.metadata.labels,
             address=addresses[0] if addresses else "",
             others=addresses[1:],

@@ -23,6 +23,7 @@ from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust, Unverified
 from kubevouch.kubelet.resource_metrics import ResourceMetrics, reading
 from kubevouch.metrics.fleet import FleetNode
 from kubevouch.metrics.kubelet_connection import KubeletConnection
+from kubevouch.metrics.node_events import NodeEvents
 from kubevouch.metrics.pages import page_of
 from kubevouch.metrics.phase import next_moment, phase_of
 from kubevouch.metrics.points import PodKey
@@ -82,6 +83,10 @@ class ScrapeObserver(Protocol):
         """The task of a node died and was started again. error: None if somebody cancelled it."""
         ...
 
+    def events_failed(self, error: KubevouchError, *, forbidden: bool) -> None:
+        """An Event could not be created. forbidden: it never can, so that no more are sent."""
+        ...
+
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
         """The watch of "nodes" or "pods" failed, and will be tried again."""
         ...
@@ -93,6 +98,7 @@ class Scraper:
     roots: called before each scrape for the authorities of kubelets, so that a new bundle is used at once.
     certificate: the source of the client certificate that kubelets are presented, if there is one.
     check_time: see KubeletTrust. look_up: resolves the names of kubelets.
+    events: is shown each result.
     """
 
     def __init__(
@@ -108,6 +114,7 @@ class Scraper:
         address_types: tuple[str, ...],
         check_time: bool = True,
         look_up: LookUp = system_look_up,
+        events: NodeEvents | None = None,
     ) -> None:
         self._store = store
         self._roots = roots
@@ -118,6 +125,7 @@ class Scraper:
         self._settings = settings
         self._no_address = f"no address matched types [{' '.join(address_types)}]"
         self._check_time = check_time
+        self._events = events
         self._names = NameResolver(clock, look_up=look_up, time_limit=settings.timeout / 2)
         self._trust: KubeletTrust | None = None
         self._followed: dict[str, _Followed] = {}
@@ -178,6 +186,8 @@ class Scraper:
         if (followed := self._followed.pop(name, None)) is not None and followed.task is not None:
             followed.task.cancel()
         self._results.pop(name, None)
+        if self._events is not None:
+            self._events.forget(name)
         self._store.remove_node(name)
 
     async def run(self) -> None:
@@ -264,6 +274,8 @@ class Scraper:
         self._results[node.name] = found
         if found.differs(before):
             self._tell(self._observer.changed, node, before, found)
+        if self._events is not None:
+            self._tell(self._events.look, node, found)
 
     async def _fetched(
         self, node: FleetNode, connection: KubeletConnection, began: float

@@ -10,7 +10,6 @@ from prometheus_client import CollectorRegistry
 
 from kubevouch.approve.act.cluster_facts import ClusterFacts
 from kubevouch.approve.act.decider import Decider
-from kubevouch.approve.act.events import EventSender
 from kubevouch.approve.act.instruments import ApproverInstruments
 from kubevouch.approve.act.own_clock import OwnClockWatch
 from kubevouch.approve.act.queue import DecisionQueue
@@ -26,6 +25,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.lease import Election
 from kubevouch.kube.resources import LEASES
 from kubevouch.serve.access_gate import version
+from kubevouch.serve.events import EventSender
 from kubevouch.serve.exposition import Exposition
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from kubevouch.approve.act.events import EventSender, EventWord
 from kubevouch.approve.act.instruments import NODE_NOT_READ, NOT_WRITTEN, ApproverInstruments
 from kubevouch.approve.decide.action import Action
 from kubevouch.approve.decide.look import LookedAt
@@ -18,6 +17,7 @@ from kubevouch.policy.csr import NODE_USER
 from kubevouch.policy.decide import Decision
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.sources.choice import IdentitySource
+from kubevouch.serve.events import EventSender, EventWord
 from kubevouch.serve.logs import Log
 
 APPROVED: Final = EventWord("KubeletServingApproved", "Approve", warning=False)

@@ -5,6 +5,7 @@ from typing import Final
 
 from kubevouch.evidence.approvers import APPROVER_SAYS, BY_US, DENIED_BY_US
 from kubevouch.kube.resources import CsrCondition
+from kubevouch.kube.resources.events import bounded
 from kubevouch.outcome import Outcome
 from kubevouch.policy.decide import Decision
 from kubevouch.policy.sources.choice import SourceAnswer
@@ -52,10 +53,3 @@ def denial_of(decision: Decision) -> CsrCondition:
         reason=DENIED_BY_US,
         message=bounded(f"{APPROVER_SAYS}{hard}", _LONGEST_MESSAGE),
     )
-
-
-def bounded(text: str, most: int) -> str:
-    """The text on one line, in at most so many bytes of UTF-8, with dots where it was cut."""
-    line = "".join(each if each.isprintable() else "?" for each in text)
-    raw = line.encode()
-    return line if len(raw) <= most else raw[: most - 3].decode(errors="ignore") + "..."

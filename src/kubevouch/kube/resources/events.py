@@ -63,3 +63,10 @@ def event(
 def _prefix_of(name: str) -> str:
     """What the name of an Event begins with. CSRs may have any name, Events may not; a dash is all that may end it."""
     return re.sub("[^a-z0-9]+", "-", name.lower())[:50].strip("-") or "unnamed"
+
+
+def bounded(text: str, most: int) -> str:
+    """The text on one line, in at most so many bytes of UTF-8, with dots where it was cut."""
+    line = "".join(each if each.isprintable() else "?" for each in text)
+    raw = line.encode()
+    return line if len(raw) <= most else raw[: most - 3].decode(errors="ignore") + "..."

@@ -77,6 +77,14 @@ class ScrapeLog:
         seen = "cancelled" if error is None else f"{type(error).__name__}: {error}"
         self._log.error(seen, "The task of a node died and was started again", node=node.name)
 
+    def events_failed(self, error: KubevouchError, *, forbidden: bool) -> None:
+        """Logs that an Event could not be created."""
+        if forbidden:
+            text = "Events about nodes are off: this account may not create them"
+            self._log.info(text, err=str(error))
+        else:
+            self._log.error(error, "Failed to create an Event")
+
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
         """Logs that a watch failed; it will be tried again."""
         self._log.error(error, "Failed to watch", resource=resource)

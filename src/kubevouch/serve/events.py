@@ -1,4 +1,4 @@
-"""Sends Events about CSRs and Nodes: behind the decisions, at a bounded rate, never in the way of an approval."""
+"""Sends Events: behind the work that they are about, at a bounded rate, never in its way."""
 
 import asyncio
 from collections import deque
@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kubevouch.approve.decide.action import bounded
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import NotSent
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.transport import only_while
 from kubevouch.kube.resources import EVENTS, Object, Resource, event
+from kubevouch.kube.resources.events import bounded
 
 MOST_WAITING: Final = 2_000
 _EVERY: Final = 0.1
@@ -20,7 +20,7 @@ _EVERY: Final = 0.1
 
 _LONGEST_NOTE: Final = 1_000
 _PATIENCE: Final = 5.0
-"""Seconds for which an Event waits for the decisions at most."""
+"""Seconds for which an Event waits for the work at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,10 @@ class EventWord:
 
 
 class EventSender:
-    """busy: whether decisions wait. may_write: asked right before each. dropped: called for each that is not sent."""
+    """Sends what `tell` queues, while `run` runs.
+
+    busy: whether other work waits. may_write: asked right before each. dropped: called for each that is not sent.
+    """
 
     def __init__(
         self,

@@ -1,0 +1,111 @@
+"""An operator who looks at a node sees why it has no metrics: one Event for each change, and not too many."""
+
+from typing import Any
+
+from kubevouch.metrics.scraper import ScrapeSettings
+from kubevouch_lab.apiserver import status
+from tests.metrics.conftest import NODE, Cluster
+from tests.support.scripted import faults, kinds
+from tests.support.scripted.kubelet import NO_CERTIFICATE
+
+EVENT = kinds.KINDS["events.k8s.io", "v1", "events"]
+PATH = "/apis/events.k8s.io/v1/namespaces/default/events"
+
+
+def events(cluster: Cluster) -> list[dict[str, Any]]:
+    return list(cluster.server.store.list(EVENT))
+
+
+def words(cluster: Cluster) -> list[str]:
+    return [each["reason"] for each in events(cluster)]
+
+
+async def rounds(cluster: Cluster, number: int) -> None:
+    for _ in range(number):
+        await cluster.round()
+
+
+async def test_a_node_that_is_not_read_has_one_event(cluster: Cluster) -> None:
+    running = await cluster.add("n1", NO_CERTIFICATE)
+    await cluster.add("n2")
+    async with cluster.collecting(instance="metrics-server-7d9") as collector:
+        await rounds(cluster, 3)
+        await cluster.heard.until(lambda: bool(events(cluster)))
+        [event] = events(cluster)
+        assert event["type"] == "Warning"
+        assert (event["reason"], event["action"]) == ("KubeletNotRead", "Scrape")
+        assert event["note"].startswith('alert: Get "https://127.0.0.1:')
+        assert event["note"].endswith("remote error: tls: internal error")
+        uid = cluster.server.store.get(NODE, "n1")["metadata"]["uid"]
+        assert event["regarding"] == {"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": uid}
+        assert event["reportingInstance"] == "metrics-server-7d9"
+        # It recovers: told when the last Event is a while ago, for it may not last.
+        running.behaviour = cluster.serve("n1")
+        await rounds(cluster, 2)
+        assert collector.store.failure("n1") is None
+        assert words(cluster) == ["KubeletNotRead"]
+        await cluster.round(seconds=600)
+        await cluster.heard.until(lambda: len(events(cluster)) == 2)
+        assert words(cluster) == ["KubeletNotRead", "KubeletReadAgain"]
+        await rounds(cluster, 2)
+        assert len(events(cluster)) == 2
+
+
+async def test_a_node_that_comes_and_goes_has_an_event_now_and_then(cluster: Cluster) -> None:
+    running = await cluster.add("n1")
+    good = running.behaviour
+    async with cluster.collecting(instance="m"):
+        for number in range(80):
+            running.behaviour = good if number % 2 else NO_CERTIFICATE
+            running.cut()
+            await cluster.round()
+        await cluster.heard.until(lambda: len(events(cluster)) >= 2)
+        # In twenty minutes.
+        assert len(events(cluster)) <= 3
+
+
+async def test_a_node_that_is_not_ready_has_none(cluster: Cluster) -> None:
+    await cluster.add("n1", NO_CERTIFICATE)
+
+    def lost(thing: dict[str, Any]) -> dict[str, Any]:
+        return {**thing, "status": {**thing["status"], "conditions": []}}
+
+    cluster.change_node("n1", lost)
+    async with cluster.collecting(instance="m"):
+        await rounds(cluster, 3)
+        assert events(cluster) == []
+
+
+async def test_what_an_operator_signed_for_is_on_the_node_to_be_seen(cluster: Cluster) -> None:
+    await cluster.add("n1", cluster.stranger("n1"))
+    settings = ScrapeSettings(insecure_nodes=frozenset({"n1"}))
+    async with cluster.collecting(settings=settings, instance="m"):
+        await cluster.round()
+        await cluster.heard.until(lambda: bool(events(cluster)))
+    [event] = events(cluster)
+    assert (event["reason"], event["type"]) == ("KubeletNotVerified", "Warning")
+    assert "the token was given to it" in event["note"]
+    assert "certificate signed by unknown authority" in event["note"]
+
+
+async def test_who_may_not_create_events_is_refused_once(cluster: Cluster) -> None:
+    """metrics-server's own rights: they do not hold Events."""
+    cluster.server.faults.on(
+        PATH, faults.refuse(status.forbidden("events.k8s.io", "events", "", "no"))
+    )
+    for name in ("n1", "n2", "n3"):
+        await cluster.add(name, NO_CERTIFICATE)
+    async with cluster.collecting(instance="m") as collector:
+        await rounds(cluster, 2)
+        await cluster.heard.until(lambda: bool(cluster.heard.no_events))
+        await rounds(cluster, 2)
+        assert [forbidden for _, forbidden in cluster.heard.no_events] == [True]
+        assert collector.store.failure("n1") is not None
+    assert sum(each.path == PATH for each in cluster.server.requests) == 1
+
+
+async def test_without_an_instance_there_are_none(cluster: Cluster) -> None:
+    await cluster.add("n1", NO_CERTIFICATE)
+    async with cluster.collecting():
+        await rounds(cluster, 2)
+    assert not any(each.path == PATH for each in cluster.server.requests)
