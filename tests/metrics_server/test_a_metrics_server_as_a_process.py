@@ -137,7 +137,8 @@ def _asks_for_nothing_that_its_role_lacks(cluster: SmallCluster) -> None:
     allowed = {
         (verb, group, resource)
         for document in yaml.safe_load_all(RBAC.read_text(encoding="utf-8"))
-        if document["kind"] == "ClusterRole" and document["metadata"]["name"].endswith("-server")
+        if document["kind"] in {"ClusterRole", "Role"}
+        and document["metadata"]["name"].endswith(("-server", "-events"))
         for rule in document["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]

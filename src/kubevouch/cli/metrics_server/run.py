@@ -1,5 +1,6 @@
 """Runs `metrics-server` with its settings until a signal ends it."""
 
+import os
 import secrets  # noqa: TID251 - the one place
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -55,6 +56,7 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
                 addressing=kubelets.addressing,
                 settings=kubelets.scraping,
                 node_selector=kubelets.node_selector,
+                instance=os.uname().nodename,
             )
             await serve(parts, _serving(settings, clock, clients), stop)
         return ExitCode.OK
