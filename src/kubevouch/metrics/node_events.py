@@ -10,11 +10,11 @@ from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.events import EventSender, EventWord
 from kubevouch.kube.resources import NODES, Node
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.metrics.fleet import FleetNode
 from kubevouch.metrics.results import ScrapeResult
-from kubevouch.serve.events import EventSender, EventWord
 
 NOT_READ: Final = EventWord("KubeletNotRead", "Scrape")
 READ_AGAIN: Final = EventWord("KubeletReadAgain", "Scrape", warning=False)

@@ -22,10 +22,10 @@ from kubevouch.approve.decide.view import ClusterView
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.events import EventSender
 from kubevouch.kube.io.lease import Election
 from kubevouch.kube.resources import LEASES
 from kubevouch.serve.access_gate import version
-from kubevouch.serve.events import EventSender
 from kubevouch.serve.exposition import Exposition
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler

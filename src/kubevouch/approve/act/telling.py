@@ -11,13 +11,13 @@ from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
+from kubevouch.kube.io.events import EventSender, EventWord
 from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest, Node
 from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import NODE_USER
 from kubevouch.policy.decide import Decision
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.sources.choice import IdentitySource
-from kubevouch.serve.events import EventSender, EventWord
 from kubevouch.serve.logs import Log
 
 APPROVED: Final = EventWord("KubeletServingApproved", "Approve", warning=False)
