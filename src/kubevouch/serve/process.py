@@ -2,21 +2,37 @@
 
 import asyncio
 import contextlib
+import functools
 import resource
 import signal
 import ssl
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, TypeVar
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.authentication import Authenticator
-from kubevouch.serve.client_trust import ClientTrust, published_trust
+from kubevouch.serve.certificate_lines import (
+    LEVEL,
+    log_client_authority,
+    log_named_certificate,
+    log_serving_certificate,
+)
+from kubevouch.serve.client_trust import (
+    CONFIG_MAP,
+    NAMESPACE,
+    ClientTrust,
+    ca_pool,
+    published_trust,
+)
 from kubevouch.serve.key_pair import KeyPairSource, NamedPair, pairs_by_name
 from kubevouch.serve.logs import Log
 from kubevouch.tls.io import KeyPair, ServerTls, ServerTlsSettings, server_context
+from kubevouch.x509 import Certificate, read_certificates
+
+T = TypeVar("T")
 
 RELOAD_INTERVAL: Final = 10.0
 """Seconds between two reads of the pair's files and of the published trust."""
@@ -103,15 +119,24 @@ class TlsSources:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """What the sources held when they were read last."""
+    """What each source held when it could be read last. published: None if it never could, or is not to be read."""
 
     pair: KeyPair
     named: tuple[KeyPair, ...]
-    trust: ClientTrust
+    given: ClientTrust
+    published: ClientTrust | None
+
+    @property
+    def trust(self) -> ClientTrust:
+        """All that is trusted: what flags give, completed by what is published."""
+        return self.given.completed_by(self.published) if self.published else self.given
 
 
 class TlsReloader:
     """Reloads the serving certificates and the trusted authorities of a running server, without a restart.
+
+    A source that cannot be read, or holds a pair that cannot be used, keeps what it had, and keeps no other from being
+    renewed: an API server that is away is no reason to serve a certificate until it expires.
 
     api: whose trust is the published one, and who is asked about tokens. token_ttl: seconds for which answers are kept.
     """
@@ -130,18 +155,20 @@ class TlsReloader:
         self._log = log
         self._sources = sources
         self._token_ttl = token_ttl
-        self._last_error = ""
+        self._errors: tuple[str, ...] = ()
 
     async def start(self, *, tolerate_missing: bool) -> tuple[Authenticator, ServerTls]:
         """The authenticator and TLS state to begin with. tolerate_missing: go on if the published trust cannot be read.
 
         Raises KubevouchError.
         """
-        given = trust = self._sources.flag_trust()
-        loaded = self._read(given)
-        if self._sources.use_published:
+        sources = self._sources
+        given = sources.flag_trust()
+        pair, named = sources.pair.read(), tuple(each.source.read() for each in sources.named)
+        published = None
+        if sources.use_published:
             try:
-                trust = given.completed_by(await published_trust(self._api))
+                published = await published_trust(self._api)
             except KubevouchError as error:
                 if not tolerate_missing:
                     raise
@@ -150,40 +177,71 @@ class TlsReloader:
                     "Continuing without authentication configuration. "
                     "This may treat all requests as anonymous."
                 )
-        self._loaded = replace(loaded, trust=trust)
+        self._loaded = _Loaded(pair, named, given, published)
+        trust = self._loaded.trust
         self.authentication = Authenticator(self._api, self._clock, trust, ttl=self._token_ttl)
         self.tls = ServerTls(*self._contexts(self._loaded))
+        self._tell()
         return self.authentication, self.tls
 
     async def run(self) -> None:
-        """Reloads what has changed every RELOAD_INTERVAL until cancelled. An error is logged and changes nothing."""
+        """Reloads what has changed every RELOAD_INTERVAL until cancelled. An error is logged, once while it lasts."""
         while True:
             await self._clock.sleep(RELOAD_INTERVAL)
-            try:
-                await self._reload()
-            except KubevouchError as error:
-                if str(error) != self._last_error:
+            errors = await self._reload()
+            for error in errors:
+                if str(error) not in self._errors:
                     self._log.error(error, "Failed to renew the serving certificate or its trust")
-                self._last_error = str(error)
-            else:
-                self._last_error = ""
+            self._errors = tuple(map(str, errors))
 
-    async def _reload(self) -> None:
-        trust = self._sources.flag_trust()
-        if self._sources.use_published:
-            trust = trust.completed_by(await published_trust(self._api))
-        found, before = self._read(trust), self._loaded
-        if found == before:
+    async def _reload(self) -> list[KubevouchError]:
+        """Renews what can be. Returns what is wrong with the rest."""
+        before, sources = self._loaded, self._sources
+        errors: list[KubevouchError] = []
+
+        def latest(read: Callable[[], T], kept: T) -> T:
+            try:
+                return read()
+            except KubevouchError as error:
+                errors.append(error)
+                return kept
+
+        published = before.published
+        if sources.use_published:
+            try:
+                published = await published_trust(self._api)
+            except KubevouchError as error:
+                errors.append(error)
+        found = _Loaded(
+            latest(lambda: _usable(sources.pair), before.pair),
+            tuple(
+                latest(functools.partial(_usable, each.source), kept)
+                for each, kept in zip(sources.named, before.named, strict=True)
+            ),
+            latest(sources.flag_trust, before.given),
+            published,
+        )
+        if found != before:
+            self.tls.replace(*self._contexts(found))
+            if found.trust != before.trust:
+                self.authentication.trust = found.trust
+            self._loaded = found
+            self._log.info("Reloaded the serving certificate and the client authorities")
+            self._tell()
+        return errors
+
+    def _tell(self) -> None:
+        """What is served and trusted now."""
+        if not self._log.shows(LEVEL):
             return
-        self.tls.replace(*self._contexts(found))
-        if found.trust != before.trust:
-            self.authentication.trust = found.trust
-        self._loaded = found
-        self._log.info("Reloaded the serving certificate and the client authorities")
-
-    def _read(self, trust: ClientTrust) -> _Loaded:
-        named = tuple(each.source.read() for each in self._sources.named)
-        return _Loaded(self._sources.pair.read(), named, trust)
+        loaded, now = self._loaded, self._clock.now()
+        for index, (name, found) in enumerate(_authorities(loaded)):
+            log_client_authority(self._log, index, name, found, now)
+        where = self._sources.pair.where
+        log_serving_certificate(self._log, where, _leaf(loaded.pair, where), now)
+        for index, (named, pair) in enumerate(zip(self._sources.named, loaded.named, strict=True)):
+            where = named.source.where
+            log_named_certificate(self._log, index, where, _leaf(pair, where), now)
 
     def _contexts(self, loaded: _Loaded) -> tuple[ssl.SSLContext, dict[str, ssl.SSLContext]]:
         """The context for everybody, and those for the names of the other pairs."""
@@ -199,3 +257,30 @@ class TlsReloader:
         return server_context(
             pair, client_roots=trust.all_ca, where=where, settings=self._sources.settings
         )
+
+
+def _usable(source: KeyPairSource) -> KeyPair:
+    """The source's pair. Raises KubevouchError, also if a server cannot use it: a file may be replaced before the other."""
+    pair = source.read()
+    server_context(pair, where=source.where)
+    return pair
+
+
+def _leaf(pair: KeyPair, where: str) -> Certificate:
+    return read_certificates(pair.chain, where)[0]
+
+
+def _authorities(loaded: _Loaded) -> Iterator[tuple[str, Certificate]]:
+    """Every authority of client certificates, with the name of where it comes from in apiserver's words."""
+    published = f"client-ca::{NAMESPACE}::{CONFIG_MAP}::"
+    for pem, given, flag, key in (
+        (loaded.trust.client_ca, loaded.given.client_ca, "client-ca-bundle", "client-ca-file"),
+        (
+            loaded.trust.proxy_ca,
+            loaded.given.proxy_ca,
+            "request-header",
+            "requestheader-client-ca-file",
+        ),
+    ):
+        name = flag if given else published + key
+        yield from ((name, found) for found in ca_pool(pem, name))

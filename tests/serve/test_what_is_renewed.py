@@ -1,0 +1,161 @@
+"""The serving certificate and the trusted authorities, renewed while a server runs: one source never holds up another."""
+
+import asyncio
+import json
+import random
+import ssl
+from base64 import b64decode
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.serve.certificate_lines import certificate_detail
+from kubevouch.serve.key_pair import KeyPairSource, NamedPair, key_pair_source
+from kubevouch.serve.listener import Listener
+from kubevouch.serve.logs import Log
+from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
+from kubevouch.serve.process import RELOAD_INTERVAL, TlsReloader, TlsSources
+from kubevouch.x509 import read_certificates
+from tests.support.apiservers import MOMENT
+from tests.support.authority import Authority
+from tests.support.clocks import SteppedClock
+from tests.support.front_proxy import NAME, Authorities
+from tests.support.scripted import faults
+from tests.support.scripted.apiserver import ScriptedApiServer
+
+RECORDED = Path(__file__).parents[1] / "fixtures" / "kubeadm-1.36"
+CONFIG_MAP = f"/api/v1/namespaces/kube-system/configmaps/{NAME}"
+
+
+@dataclass
+class Renewing:
+    """A reloader whose pair lies in files, and the clock that it waits for."""
+
+    folder: Path
+    clock: SteppedClock
+    reloader: TlsReloader
+    lines: list[str]
+    port: int = 0
+
+    def put(self, authority: Authority, *, key: bytes | None = None) -> bytes:
+        """Puts another pair into the files; its certificate in DER."""
+        pair = authority.serving("127.0.0.1")
+        (self.folder / "tls.crt").write_bytes(pair.chain)
+        (self.folder / "tls.key").write_bytes(pair.key if key is None else key)
+        return read_certificates(pair.chain, "put")[0].der
+
+    async def served(self) -> bytes:
+        """What a client sees, in DER."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        _, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=context)
+        found = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        writer.transport.abort()
+        assert isinstance(found, bytes)
+        return found
+
+    async def look(self) -> None:
+        """Lets it look at its sources once."""
+        await self.clock.wind(timedelta(seconds=RELOAD_INTERVAL))
+
+    def said(self, text: str) -> int:
+        return sum(text in line for line in self.lines)
+
+
+@pytest.fixture
+async def renewing(
+    tmp_path: Path, api: ApiClient, api_server: ScriptedApiServer, authorities: Authorities
+) -> AsyncIterator[Renewing]:
+    authorities.publish(api_server)
+    clock, lines = SteppedClock(MOMENT, settle=0.05), list[str]()
+    files = str(tmp_path / "tls.crt"), str(tmp_path / "tls.key")
+    pair = Authority("first").serving("127.0.0.1")
+    Path(files[0]).write_bytes(pair.chain)
+    Path(files[1]).write_bytes(pair.key)
+    source = key_pair_source(*files, "", now=MOMENT, random_serial=random.Random(1).getrandbits)
+    named = NamedPair(KeyPairSource("named", source.files), ("a.example",))
+    log = Log(lines.append, clock, verbosity=2)
+    reloader = TlsReloader(api, clock, log, TlsSources(source, (named,)))
+    _, tls = await reloader.start(tolerate_missing=False)
+
+    async def answer(_: HttpRequest) -> HttpResponse:
+        return text_response("done")
+
+    running = asyncio.create_task(reloader.run())
+    async with Listener(answer, tls, clock, host="127.0.0.1", port=0) as listener:
+        yield Renewing(tmp_path, clock, reloader, lines, listener.port)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_certificate_is_renewed_while_the_published_trust_cannot_be_read(
+    renewing: Renewing, api_server: ScriptedApiServer
+) -> None:
+    """Nobody would notice before it expires."""
+    before = renewing.reloader.authentication.trust
+    api_server.faults.on(CONFIG_MAP, faults.answer(500))
+    pair = renewing.put(Authority("second"))
+    await renewing.look()
+    assert await renewing.served() == pair
+    assert renewing.said('"Reloaded the serving certificate') == 1
+    assert renewing.reloader.authentication.trust == before
+    # The error is said once while it lasts.
+    for _ in range(3):
+        await renewing.look()
+    assert renewing.said('"Failed to renew') == 1
+    assert renewing.said('"Reloaded the serving certificate') == 1
+
+
+async def test_authorities_are_renewed_while_the_pair_cannot_be_used(
+    renewing: Renewing, api_server: ScriptedApiServer
+) -> None:
+    """Its two files are replaced one after the other; or somebody has put the wrong one there."""
+    renewing.put(Authority("second"), key=Authority("third").serving("127.0.0.1").key)
+    before, other = await renewing.served(), Authorities()
+    other.publish(api_server)
+    await renewing.look()
+    assert renewing.reloader.authentication.trust.proxy_ca == other.proxy.pem
+    assert await renewing.served() == before
+    assert renewing.said("the key does not belong to the certificate") == 2  # of either name
+
+
+async def test_what_was_loaded_is_said_in_apiservers_words(renewing: Renewing) -> None:
+    published = "client-ca::kube-system::extension-apiserver-authentication::"
+    for index, key in enumerate(("client-ca-file", "requestheader-client-ca-file")):
+        line = f'"Loaded client CA" index={index} certName="{published}{key}" certDetail="\\"'
+        [found] = [each for each in renewing.lines if line in each]
+        assert "issuer" in found
+    assert renewing.said('"Loaded serving cert" certName="') == 1
+    assert renewing.said('"Loaded SNI cert" index=0 certName="named" certDetail="') == 1
+
+
+DETAILS = (
+    (
+        '"system:node:k8s-master.internal.example.com" [serving] groups=[system:nodes] '
+        "validServingFor=[192.168.88.111,k8s-master.internal.example.com] "
+        'issuer="kubernetes" (2026-11-24 22:57:20 +0000 UTC to 2027-11-24 22:57:20 +0000 UTC (now='
+    ),
+    (
+        '"system:node:k8s-worker-1.internal.example.com" [client] groups=[system:nodes] '
+        'issuer="kubernetes" (2026-11-24 22:54:36 +0000 UTC to 2027-11-24 22:54:36 +0000 UTC (now='
+    ),
+)
+"""What apiserver's GetHumanCertDetail printed of two certificates of the recorded cluster."""
+
+
+def test_a_certificate_is_described_as_apiserver_describes_it() -> None:
+    now = datetime(2026, 11, 26, 6, 20, 28, 591863, tzinfo=UTC)
+    issued = json.loads((RECORDED / "csr.json").read_text(encoding="utf-8"))["items"]
+    details = [
+        certificate_detail(found, now)
+        for each in issued
+        if (pem := each["status"].get("certificate"))
+        for found in read_certificates(b64decode(pem), "issued")[:1]
+    ]
+    for each in DETAILS:
+        assert f"{each}2026-11-26 06:20:28.591863 +0000 UTC))" in details
