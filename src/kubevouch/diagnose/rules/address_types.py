@@ -6,16 +6,10 @@ from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import counted, deployment_of, finding, named
 from kubevouch.diagnose.rules import rule
-from kubevouch.evidence.serving import preferred_types, scraped_address
+from kubevouch.evidence.serving import NOT_COVERED, preferred_types, scraped_address
 from kubevouch.evidence.snapshot import Evidence, Served, TrustedRoots
 from kubevouch.kube.resources import Node
-from kubevouch.x509 import VerifyReason, verify
-
-_OF_NAMES = (
-    VerifyReason.ADDRESS_NOT_COVERED,
-    VerifyReason.NAME_NOT_COVERED,
-    VerifyReason.NO_ADDRESSES,
-)
+from kubevouch.x509 import verify
 
 
 @rule(Code.ADDRESS_TYPE_MISMATCH)
@@ -30,7 +24,7 @@ def address_type(evidence: Evidence) -> Iterator[Finding]:
     misdialled: dict[str, str] = {}
     for node in evidence.nodes.or_else(()):
         served = seen.get(node.name)
-        if served is None or served.verdict is None or served.verdict.reason not in _OF_NAMES:
+        if served is None or served.verdict is None or served.verdict.reason not in NOT_COVERED:
             continue
         better = next((t for t in _types(node) if _would_do(node, [t], served, trust)), None)
         if better is not None:

@@ -17,7 +17,7 @@ from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.our_approver import OurApprover
-from kubevouch.evidence.serving import preferred_types, targets
+from kubevouch.evidence.serving import other_addresses, preferred_types, targets
 from kubevouch.evidence.snapshot import Approver, Evidence, MetricsPath
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
@@ -76,14 +76,19 @@ async def gather(
     )
     csrs, names = listed
     found = nodes.or_else(())
-    wanted = targets(found, preferred_types(metrics.flags))
+    types = preferred_types(metrics.flags)
     return Evidence(
         at=at,
         cluster=identity,
         trust=trust,
         nodes=nodes,
         served=await gather_served(
-            wanted, trust.value, clock=clock, timeout=dial_timeout, progress=progress
+            targets(found, types),
+            trust.value,
+            clock=clock,
+            timeout=dial_timeout,
+            progress=progress,
+            others=other_addresses(found, types) if metrics.is_ours else {},
         ),
         csrs=csrs,
         names=names,
