@@ -23,6 +23,7 @@ from kubevouch.kube.resources import (
     SERVICES,
     APIService,
     Deployment,
+    NodeMetrics,
     Pod,
     Service,
 )
@@ -40,6 +41,8 @@ async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
         inquiry.ask(api.get(API_SERVICES, API_SERVICE)), inquiry.ask(api.list_all(NODE_METRICS))
     )
     service = await _service(api, inquiry, api_service)
+    if service.value is not None and not service.value.spec.selector:
+        return _outside(api_service, service, node_metrics)
     namespace, labels = _place(service)
     selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
     pods, deployments = await together(
@@ -61,6 +64,27 @@ async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
         is_ours=any(
             runs_ours(scraper_of(pod), logs.or_else({}).values()) for pod in pods.or_else(())
         ),
+    )
+
+
+def _outside(
+    api_service: Measured[APIService],
+    service: Measured[Service],
+    node_metrics: Measured[tuple[NodeMetrics, ...]],
+) -> MetricsPath:
+    """A Service without a selector leads to no pod of this cluster: what serves, and how it was started, is not to be seen.
+
+    The pods of another metrics server that are still there serve nothing.
+    """
+    none: Measured[tuple[Pod, ...]] = Measured(Vantage.API_SERVER, service.at, ())
+    return MetricsPath(
+        api_service=api_service,
+        service=service,
+        deployment=Measured(Vantage.API_SERVER, service.at),
+        pods=none,
+        failures=Measured(Vantage.SCRAPER_LOG, service.at, ()),
+        denials=Measured(Vantage.SCRAPER_LOG, service.at, ()),
+        node_metrics=node_metrics,
     )
 
 
