@@ -49,7 +49,7 @@ CAUSES = {
     "wrong-ca": ["KV308"],
     "clock-skew": ["KV601", "KV306"],
     "unreachable": ["KV202"],
-    "insecure-flag": ["KV501", "KV109"],
+    "insecure-flag": ["KV501", "KV116"],
     "rbac-missing": ["KV114"],
     "drift": ["KV501"],
 }

@@ -11,6 +11,8 @@ BY_THE_API = {
     "apiservice-names-no-service": "KV102",
     "service-selects-no-pod": "KV102",
     "failed-discovery-check": "KV104",
+    "api-server-does-not-trust-metrics-server": "KV117",
+    "api-server-before-1.36-does-not-trust-metrics-server": "KV117",
     "metrics-server-missing": "KV101",
     "metrics-server-scaled-to-nothing": "KV103",
     "metrics-server-crashes": "KV108",

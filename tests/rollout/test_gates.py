@@ -10,8 +10,10 @@ from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition
 from kubevouch.kube.resources.certificates import CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.policy.claims import Claim, NameSource
+from kubevouch.rollout.act.check import are_metrics_to_come
 from kubevouch.rollout.decide.gates import GateEvidence, ProofGate, gate_results
 from kubevouch.rollout.decide.plan import ChangeKind
+from tests.diagnose.cases import snapshot
 
 from .recorded import planned, recorded
 
@@ -160,3 +162,20 @@ def test_metrics_are_not_waited_for_where_nobody_measures() -> None:
     assert all(each.passed for each in results)
     first = gate_results(replace(ALL_PASSED, new_process=None, metrics_before=None))
     assert all(each.passed for each in first)
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ("healthy", True),
+        ("expired", True),
+        ("metrics-server-missing", False),
+        ("metrics-are-served-from-outside-the-cluster", True),
+        ("ours-with-the-flag-that-nobody-needs", True),
+        ("ours-waits-for-every-node", False),
+        ("ours-waits-for-a-share-of-the-nodes", False),
+    ],
+)
+async def test_metrics_are_asked_for_only_where_they_will_come(case: str, expected: bool) -> None:
+    evidence = await snapshot(case)
+    assert are_metrics_to_come(evidence.metrics) is expected

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from kubevouch.kube.resources import Container
 
+_INSECURE = ("--kubelet-insecure-tls", "--deprecated-kubelet-completely-insecure")
 _VERB = "metrics-server"
 _OURS = "kubevouch"
 # klog's head, and the file that wrote the line: of upstream's a .go (klog's internal/buffer/buffer.go, logs/json).
@@ -24,6 +25,16 @@ def runs_ours(container: Container, logs: Iterable[str]) -> bool:
     return _OURS in _last_part(container.image) or any(
         _TEXT.search(log) or _JSON.search(log) for log in logs
     )
+
+
+def insecure_words(flags: Iterable[str]) -> list[str]:
+    """The words of a command line that ask for no verification of kubelets."""
+    return [
+        flag
+        for flag in flags
+        if flag.partition("=")[0] in _INSECURE
+        and flag.partition("=")[2].lower() not in {"false", "0", "f"}
+    ]
 
 
 def _last_part(path: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kubevouch.evidence.measured import Measured
+from kubevouch.evidence.metrics_servers import insecure_words
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.our_approver import OurApprover
 from kubevouch.kube.resources import (
@@ -122,6 +123,18 @@ class MetricsPath:
             container = scraper_of(pod)
             return (*container.command, *container.args)
         return ()
+
+    @property
+    def waits_for_several_nodes(self) -> bool:
+        """Ours is not ready before it has read every ready node, or a share of them, and nobody serves meanwhile.
+
+        Every one with --kubelet-insecure-tls, a share with --ready-min-nodes.
+        """
+        available = self.available
+        if not self.is_ours or available is None or available.true:
+            return False
+        share = flag_value(self.flags, "ready-min-nodes") or ""
+        return bool(insecure_words(self.flags)) or share.strip("0.%") != ""
 
     @property
     def available(self) -> Condition | None:

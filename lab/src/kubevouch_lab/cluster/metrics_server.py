@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch.errors import KubevouchError, UsageError
+from kubevouch.errors import KubevouchError
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import fixed_or_files
@@ -59,7 +59,6 @@ class MetricsServerProgram:
     async def run(self, server: PodServer) -> None:
         """Until its end. Raises KubevouchError, OSError."""
         try:
-            _check(server.arguments)
             await self._serve(server)
         except (KubevouchError, OSError) as error:
             server.hear(f"Error: {error}\n")
@@ -91,7 +90,11 @@ class MetricsServerProgram:
                     port=PORT,
                     use_status_port=True,
                 ),
-                settings=ScrapeSettings(resolution=resolution, timeout=resolution * 0.9),
+                settings=ScrapeSettings(
+                    resolution=resolution,
+                    timeout=resolution * 0.9,
+                    insecure_everywhere=_INSECURE in server.arguments,
+                ),
             )
             source = key_pair_source("", "", "", now=clock.now(), random_serial=self._bits)
             serving = ServingOptions(server.address, PORT, TlsSources(source))
@@ -99,13 +102,3 @@ class MetricsServerProgram:
 
     def _bits(self, count: int) -> int:
         return int.from_bytes(self._entropy((count + 7) // 8)) >> (-count % 8)
-
-
-def _check(arguments: tuple[str, ...]) -> None:
-    """What such a pod is not started with. Raises UsageError."""
-    if any(each.partition("=")[0] == _INSECURE for each in arguments):
-        raise UsageError(
-            _INSECURE,
-            "not here: such a pod stays without metrics, and the lab tells it sooner",
-            "kubevouch doctor tells why kubelets are not trusted",
-        )

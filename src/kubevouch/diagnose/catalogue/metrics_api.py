@@ -83,7 +83,6 @@ DEFINITIONS = (
         see="metrics-server's pods do not run: Pending, ImagePullBackOff, CrashLoopBackOff.",
         why="This is an ordinary fault of a workload and comes before any question of certificates.",
         do="`kubectl describe pod` and its events say why.",
-        symptom_of=(Code.INSECURE_TLS_WORKAROUND,),
         cause_rank=300,
         next=_DESCRIBE,
         by_hand="Fix what keeps metrics-server's pods from running.",
@@ -117,7 +116,8 @@ DEFINITIONS = (
         severity=ERROR,
         see="`x509: certificate is valid for A, not B`, or `no such host`, although the certificate is good for another of "
         "the node's addresses.",
-        why="metrics-server's --kubelet-preferred-address-types picks an address that the certificates do not hold.",
+        why="metrics-server's --kubelet-preferred-address-types picks an address that the certificates do not hold. Ours then "
+        "tries the node's other addresses of these types.",
         do="Set --kubelet-preferred-address-types to the order that this finding names.",
         cause_rank=150,
         cause="{title}.",
@@ -129,7 +129,8 @@ DEFINITIONS = (
         name="PartialMetrics",
         severity=ERROR,
         see="`kubectl top nodes` shows `<unknown>` for some nodes, or leaves them out, while metrics-server is Ready.",
-        why="One node's metrics are enough for metrics-server to be Ready; those that it cannot read are simply missing.",
+        why="One node's metrics are enough for metrics-server to be Ready (unless ours has --ready-min-nodes); those that it "
+        "cannot read are simply missing.",
         do="Fix the cause of each node that is named.",
         counts_in=DOCTOR_AND_VERIFY,
         symptom_of=(*ON_THE_WIRE, Code.CN_NOT_NODE_NAME, Code.METRICS_SERVER_FORBIDDEN),

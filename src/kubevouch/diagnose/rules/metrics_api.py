@@ -21,6 +21,7 @@ from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.wire import port_states, strangers
 from kubevouch.diagnose.rules.youth import current_pods, is_new_to_metrics, is_young, only_starting
 from kubevouch.evidence.measured import DoubtKind, Vantage
+from kubevouch.evidence.metrics_servers import insecure_words
 from kubevouch.evidence.snapshot import Evidence, MetricsPath
 from kubevouch.kube.resources import Pod
 from kubevouch.x509.reasons import TLS_PREFIX
@@ -28,7 +29,6 @@ from kubevouch.x509.reasons import TLS_PREFIX
 _STALE = timedelta(minutes=5)
 _WIRING = {"ServiceNotFound", "ServicePortError", "EndpointsNotFound"}
 _ACCOUNT_USER = "system:serviceaccount:"
-_INSECURE = ("--kubelet-insecure-tls", "--deprecated-kubelet-completely-insecure")
 _EXCEPTION = "--kubelet-insecure-tls-nodes"
 # Go's words for a server's certificate that does not pass (crypto/tls/common.go, crypto/x509/verify.go).
 _UNTRUSTED = re.compile(r"(?:tls: failed to verify certificate: )?x509: .*")
@@ -199,17 +199,16 @@ def forbidden(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.INSECURE_TLS_WORKAROUND)
 def insecure_flag(evidence: Evidence) -> Iterator[Finding]:
-    """The workaround that everybody copies. Subjects: pods that will not run with it, else whom it is about."""
+    """The workaround that everybody copies."""
     pods = evidence.metrics.pods
     for flag in insecure_flags(evidence):
         name, _, nodes = flag.partition("=")
-        refusing = [pod.name for pod in pods.or_else(()) if name in _why_broken(pod, evidence.at)]
         excepted = _listed(nodes) if name == _EXCEPTION else []
         whom = f"the kubelets of {named(excepted)}" if excepted else "kubelets"
         yield finding(
             Code.INSECURE_TLS_WORKAROUND,
             f"metrics-server does not verify {whom} ({name})",
-            subjects=refusing or excepted or ["metrics-server"],
+            subjects=excepted or ["metrics-server"],
             proofs=[api_proof("metrics-server", flag, pods)],
             details={**deployment_of(evidence), "patch": _without(flag, evidence)},
         )
@@ -221,7 +220,7 @@ def insecure_flag_without_effect(evidence: Evidence) -> Iterator[Finding]:
     if not evidence.metrics.is_ours:
         return
     unverified = _unverified(evidence)
-    for flag in _insecure_words(evidence):
+    for flag in insecure_words(evidence.metrics.flags):
         name = flag.partition("=")[0]
         then = "it could not be told which nodes it cannot verify"
         if unverified:
@@ -276,16 +275,11 @@ def _without(flag: str, evidence: Evidence) -> str:
 
 def insecure_flags(evidence: Evidence) -> list[str]:
     """metrics-server's words that turn the verification of kubelets off; of ours, only of those that they name."""
-    return _exceptions(evidence) if evidence.metrics.is_ours else _insecure_words(evidence)
-
-
-def _insecure_words(evidence: Evidence) -> list[str]:
-    return [
-        flag
-        for flag in evidence.metrics.flags
-        if flag.partition("=")[0] in _INSECURE
-        and flag.partition("=")[2].lower() not in {"false", "0", "f"}
-    ]
+    return (
+        _exceptions(evidence)
+        if evidence.metrics.is_ours
+        else insecure_words(evidence.metrics.flags)
+    )
 
 
 def _exceptions(evidence: Evidence) -> list[str]:

@@ -12,7 +12,7 @@ from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.serving import preferred_types, targets
-from kubevouch.evidence.snapshot import Served, TrustedRoots
+from kubevouch.evidence.snapshot import MetricsPath, Served, TrustedRoots
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
 from kubevouch.node.errors import NodeError
@@ -128,17 +128,24 @@ async def check(plan: Plan, context: RolloutContext, word: OperatorWord = NO_WOR
     checked = checker.checked(surveyed, reserved_of(names, nodes))
     writes, kept, well = await checker.config_map()
     not_well = await checker.not_well()
-    running = any(pod.status.phase == "Running" for pod in metrics.pods.or_else(()))
-    wanted = running and metrics.api_service.value is not None
     inputs = RunInputs(
         plan,
         trust,
         names,
-        metrics_wanted=wanted,
+        metrics_wanted=are_metrics_to_come(metrics),
         word=word,
         approver_decides=ours.value is not None and ours.value.decides,
     )
     return CheckedPlan(inputs, checked, well, writes, kept, not_well)
+
+
+def are_metrics_to_come(metrics: MetricsPath) -> bool:
+    """Whether the metrics API will have a node that is well, also while others are not."""
+    if metrics.api_service.value is None or metrics.waits_for_several_nodes:
+        return False
+    available = metrics.available
+    running = any(pod.status.phase == "Running" for pod in metrics.pods.or_else(()))
+    return running or (available is not None and available.true)
 
 
 @dataclass(frozen=True)

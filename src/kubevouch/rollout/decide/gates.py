@@ -176,9 +176,10 @@ def _ready(evidence: GateEvidence) -> GateResult:
 
 def _metrics(evidence: GateEvidence) -> GateResult:
     if not evidence.metrics_wanted:
-        return GateResult(
-            ProofGate.METRICS, passed=True, text="not asked, since no metrics-server runs"
+        text = (
+            "not asked: no metrics server runs, or it is not ready before it has read several nodes"
         )
+        return GateResult(ProofGate.METRICS, passed=True, text=text)
     now, before = evidence.metrics_now, evidence.metrics_before
     if now is None or (before is not None and now <= before):
         return GateResult(
