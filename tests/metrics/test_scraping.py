@@ -5,8 +5,6 @@ import contextlib
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.fleet import ADDRESS_TYPES, KubeletAddressing
@@ -16,7 +14,7 @@ from tests.metrics.conftest import ADDRESS, NODE, PATH, POD, Cluster, Live, Page
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.scripted import faults
-from tests.support.scripted.kubelet import NO_CERTIFICATE, SILENCE, Behaviour, Raw, Serve
+from tests.support.scripted.kubelet import NO_CERTIFICATE, SILENCE, Serve
 
 HASTY = ScrapeSettings(timeout=0.5)
 
@@ -61,64 +59,6 @@ async def test_a_connection_is_kept_from_round_to_round_and_closed_at_the_end(
     async with asyncio.timeout(30):
         while running.open:
             await asyncio.sleep(0.005)
-
-
-def _bad(cluster: Cluster, name: str) -> Behaviour:
-    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    own = cluster.serve("bad")
-    answers: dict[str, tuple[int, bytes] | Raw] = {
-        "stalls": Raw(chunked + b"40\r\nnode_", then="hold"),
-        "half-answers": Raw(chunked + b"40\r\nnode_", then="close"),
-        "100 MB": Raw(chunked, b"10000\r\n" + b"#" * 65536 + b"\r\n", 1600),
-        "no page": (200, b"<html>hello</html>\n"),
-        "a lie": (200, b"node_cpu_usage_seconds_total 1e300 9\n" + b"container_x{" * 99 + b"\n"),
-    }
-    match name:
-        case "silent":
-            return SILENCE
-        case "dark":
-            return NO_CERTIFICATE
-        case "impostor":
-            return cluster.serve("bad", node="good")
-        case "another authority":
-            pair = Authority("another").serving(ADDRESS, node="bad")
-            return Serve(server_context(pair), own.answers)
-    return Serve(own.context, {PATH: answers[name]})
-
-
-REASONS = {
-    "silent": "deadline",
-    "dark": "alert",
-    "impostor": "wrong-identity",
-    "another authority": "unknown-authority",
-    "stalls": "deadline",
-    "half-answers": "no-answer",
-    "100 MB": "too-large",
-    "no page": "unreadable",
-    "a lie": "unreadable",
-}
-
-
-@pytest.mark.parametrize("name", REASONS)
-async def test_a_bad_kubelet_costs_its_own_row_only(cluster: Cluster, name: str) -> None:
-    await cluster.add("good")
-    bad = await cluster.add("bad", _bad(cluster, name))
-    async with cluster.collecting(settings=HASTY) as collector:
-        for _ in range(2):
-            # The good one is never waited for longer than it takes.
-            await cluster.round("good")
-            await cluster.heard.until(lambda: collector.store.failure("bad") is not None)
-        assert sorted(collector.store.nodes()) == ["good"]
-        assert sorted(collector.store.pods()) == [("ns", "good-0")]
-        failure = collector.store.failure("bad")
-        assert failure is not None
-        assert failure.reason == REASONS[name]
-        assert collector.store.absence("bad") == failure.text
-        assert failure.timed_out == (failure.reason == "deadline")
-        assert collector.store.failure("good") is None
-    if name in {"silent", "dark", "impostor", "another authority"}:
-        assert bad.seen
-        assert bad.sent == b""
 
 
 async def test_a_slow_kubelet_delays_nobody(cluster: Cluster) -> None:

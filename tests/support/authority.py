@@ -30,14 +30,18 @@ class Authority:
         self,
         *identities: str,
         node: str | None = None,
+        common_name: str | None = None,
         not_before: datetime | None = None,
         not_after: datetime | None = None,
     ) -> Pair:
-        """A serving certificate for names and addresses; for a kubelet's (O and CN as its signer sets), name the node."""
+        """A serving certificate for names and addresses; for a kubelet's (O and CN as its signer sets), name the node.
+
+        common_name: another CN, without an O.
+        """
         return self._pair(
             self._ca.issue_cert(
                 *identities,
-                common_name=f"system:node:{node}" if node else None,
+                common_name=f"system:node:{node}" if node else common_name,
                 organization_name="system:nodes" if node else None,
                 not_before=not_before,
                 not_after=not_after,

@@ -1,0 +1,213 @@
+"""Whatever a kubelet does, or whoever stands in its place: it costs its own row only, and no stranger gets the token."""
+
+import gzip
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kubevouch.metrics.scraper import ScrapeSettings
+from tests.metrics.conftest import ADDRESS, PATH, Cluster, Live, Page
+from tests.support.authority import Authority, Pair
+from tests.support.contexts import server_context
+from tests.support.scripted.kubelet import (
+    HANG_UP,
+    NO_CERTIFICATE,
+    PLAIN_HTTP,
+    SILENCE,
+    Behaviour,
+    Raw,
+    Serve,
+)
+
+HASTY = ScrapeSettings(timeout=0.5)
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+DAY = timedelta(days=1)
+
+
+def gzipped(body: bytes, length: int = 0) -> Raw:
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    return Raw(head % (length or len(body)) + body, then="stay" if not length else "close")
+
+
+ANSWERS: dict[str, tuple[str, tuple[int, bytes] | Raw]] = {
+    "stalls in the page": ("deadline", Raw(CHUNKED + b"40\r\nnode_", then="hold")),
+    "stalls in the head": ("deadline", Raw(b"HTTP/1.1 200 OK\r\nX", then="hold")),
+    "half a page": ("no-answer", Raw(CHUNKED + b"40\r\nnode_", then="close")),
+    "hangs up": ("no-answer", Raw(b"", then="close")),
+    "100 MB": ("too-large", Raw(CHUNKED, b"10000\r\n" + b"#" * 65536 + b"\r\n", 1600)),
+    "100 MB, told before": (
+        "too-large",
+        Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n", b"#" * 65536, 1600),
+    ),
+    "100 MB of head": (
+        "too-large",
+        Raw(b"HTTP/1.1 200 OK\r\n", b"X: " + b"y" * 65536 + b"\r\n", 1600),
+    ),
+    "a gzip bomb": ("too-large", gzipped(gzip.compress(bytes(100 * 1024 * 1024)))),
+    "half a gzip": ("no-answer", gzipped(gzip.compress(b"node_cpu 1\n" * 99)[:60], 200)),
+    "a gzip cut short": ("no-answer", gzipped(gzip.compress(b"node_cpu 1\n" * 99)[:-8])),
+    "not even gzip": ("no-answer", gzipped(b"node_cpu_usage_seconds_total 1 7\n")),
+    "a million chunks": ("no-answer", Raw(CHUNKED, b"1\r\n#\r\n" * 1000, 1000)),
+    "endless announcements": ("no-answer", Raw(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 100)),
+    "another protocol": ("no-answer", Raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")),
+    "a web page": ("unreadable", (200, b"<html>hello</html>\n")),
+    "not text": ("unreadable", (200, bytes(range(256)) * 8)),
+    "a lie": (
+        "unreadable",
+        (200, b"node_cpu_usage_seconds_total 1e300 9\n" + b"container_x{" * 99 + b"\n"),
+    ),
+    "refuses the token": ("http-401", (401, b"Unauthorized")),
+    "an error": ("http-500", (500, b"Internal Error: no stats")),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_a_kubelet_that_answers_badly_costs_its_own_row_only(
+    cluster: Cluster, name: str
+) -> None:
+    reason, answer = ANSWERS[name]
+    await _costs_its_own_row_only(
+        cluster, Serve(cluster.serve("bad").context, {PATH: answer}), reason
+    )
+
+
+WITHOUT_TLS: dict[str, tuple[str, Behaviour]] = {
+    "silent": ("deadline", SILENCE),
+    "no certificate": ("alert", NO_CERTIFICATE),
+    "hangs up": ("ended", HANG_UP),
+    "plain HTTP": ("plain-http", PLAIN_HTTP),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_TLS)
+async def test_a_port_without_a_handshake_costs_its_own_row_only(
+    cluster: Cluster, name: str
+) -> None:
+    reason, behaviour = WITHOUT_TLS[name]
+    assert await _costs_its_own_row_only(cluster, behaviour, reason) == b""
+
+
+def _strangers(authority: Authority) -> dict[str, tuple[str, Pair]]:
+    past = datetime.now(UTC) - DAY
+    return {
+        "another node's": ("wrong-identity", authority.serving(ADDRESS, node="good")),
+        "without the name of a node": ("wrong-identity", authority.serving(ADDRESS)),
+        "a user's name": ("wrong-identity", authority.serving(ADDRESS, common_name="admin")),
+        "not of the group of nodes": (
+            "wrong-identity",
+            authority.serving(ADDRESS, common_name="system:node:bad"),
+        ),
+        "another authority's": ("unknown-authority", Authority("x").serving(ADDRESS, node="bad")),
+        "for another address": ("address-not-covered", authority.serving("10.0.0.9", node="bad")),
+        "expired": ("expired", authority.serving(ADDRESS, node="bad", not_after=past)),
+    }
+
+
+STRANGERS = (
+    "another node's",
+    "without the name of a node",
+    "a user's name",
+    "not of the group of nodes",
+    "another authority's",
+    "for another address",
+    "expired",
+)
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+async def test_who_is_not_the_node_gets_not_one_byte(cluster: Cluster, name: str) -> None:
+    reason, pair = _strangers(cluster.authority)[name]
+    behaviour = Serve(server_context(pair), Live(Page("bad")))
+    if name == "expired":
+        # By the clock of the test, which stands still before the certificate's end.
+        cluster.clock.jump(datetime.now(UTC) - cluster.clock.now())
+    assert await _costs_its_own_row_only(cluster, behaviour, reason) == b""
+
+
+async def _costs_its_own_row_only(cluster: Cluster, behaviour: Behaviour, reason: str) -> bytes:
+    """Returns what the bad one was sent."""
+    await cluster.add("good")
+    bad = await cluster.add("bad", behaviour)
+    async with cluster.collecting(settings=HASTY) as collector:
+        for _ in range(2):
+            # The good one is never waited for longer than it takes.
+            await cluster.round("good")
+            await cluster.heard.until(lambda: collector.store.failure("bad") is not None)
+        assert sorted(collector.store.nodes()) == ["good"]
+        assert sorted(collector.store.pods()) == [("ns", "good-0")]
+        assert collector.store.failure("good") is None
+        failure = collector.store.failure("bad")
+        assert failure is not None
+        assert failure.reason == reason
+        assert failure.timed_out == (failure.reason == "deadline")
+        assert collector.store.absence("bad") == failure.text
+        assert failure.text.isprintable()
+    assert bad.seen
+    return bad.sent
+
+
+async def test_a_redirect_leads_nowhere(cluster: Cluster) -> None:
+    elsewhere = await cluster.add("elsewhere")
+    to = f"https://{ADDRESS}:{elsewhere.port}{PATH}".encode()
+    head = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % to
+    await cluster.add("bad", Serve(cluster.serve("bad").context, {PATH: Raw(head)}))
+    async with cluster.collecting() as collector:
+        for _ in range(2):
+            await cluster.round()
+        failure = collector.store.failure("bad")
+        assert failure is not None
+        assert failure.text == 'request failed, status: "307 Temporary Redirect"'
+    assert elsewhere.sent.count(b"GET ") == 2
+    assert len(elsewhere.seen) == 1
+
+
+class Counters(dict[str, tuple[int, bytes]]):
+    """A page whose counters are what the test says, each 15 seconds after the one before."""
+
+    def __init__(self, used: Iterable[float]) -> None:
+        super().__init__()
+        self._used = iter(used)
+        self._at = 1_795_000_000_000
+
+    def get(self, path: str, otherwise: object = None) -> tuple[int, bytes]:
+        used, self._at = next(self._used), self._at + 15_000
+        return 200, (
+            f"node_cpu_usage_seconds_total {used} {self._at}\n"
+            f"node_memory_working_set_bytes 1024 {self._at}\n"
+        ).encode()
+
+
+async def test_a_kubelet_that_resets_its_counters_has_no_row_until_they_grow_again(
+    cluster: Cluster,
+) -> None:
+    await cluster.add("good")
+    used = Counters([100.0, 107.5, 3.0, 18.0, 33.0])
+    await cluster.add("bad", Serve(cluster.serve("bad").context, used))
+    cores: list[float | None] = []
+    async with cluster.collecting() as collector:
+        for number in range(5):
+            await cluster.round()
+            usage = collector.store.node("bad")
+            cores.append(usage.cpu_nanocores / 1e9 if usage else None)
+            if number:
+                assert collector.store.node("good") is not None
+        assert collector.store.failure("bad") is None
+    assert cores == [None, 0.5, None, 1.0, 1.0]
+
+
+async def test_two_fifths_of_silent_nodes_delay_none_of_the_others(cluster: Cluster) -> None:
+    """From the first scrape on, when nobody knows yet who is silent; and with places for one of them only."""
+    silent = [f"silent-{number}" for number in range(12)]
+    good = [f"good-{number}" for number in range(18)]
+    for name in silent:
+        await cluster.add(name, SILENCE)
+    for name in good:
+        await cluster.add(name)
+    settings = ScrapeSettings(timeout=60.0, late_at_once=1)
+    async with cluster.collecting(settings=settings) as collector:
+        for _ in range(4):
+            await cluster.round(*good)
+        # The silent ones still hang in their first scrape: nobody has waited for any of them.
+        assert not set(silent) & set(collector.results)
+        assert sorted(collector.store.nodes()) == sorted(good)
