@@ -103,11 +103,14 @@ def scraping(every: Sequence[Running], resolutions: int) -> list[float]:
     time.sleep(resolutions * RESOLUTION)
     after = [(each.program.cpu(), _served(each)) for each in every]
     took = time.monotonic() - began
-    costs, rates = [], []
+    costs, rates, shares = [], [], []
+    due = every[0].fleet.nodes * took / RESOLUTION
     for (cpu, pages), (later, served) in zip(before, after, strict=True):
+        shares.append(100 * (served.pages - pages) / due)
         costs.append(1000 * (later - cpu) / max(1, served.pages - pages))
         rates.append((later - cpu) / took)
     compare(every, "CPU a node-scrape", costs, "ms")
+    compare(every, "pages, of those that were due", shares, "%")
     compare(every, "RSS after scraping", [each.program.memory()[1] for each in every], "MB")
     compare(
         every, "longest gap between two pages of a node", [s.longest_gap for _, s in after], "s"

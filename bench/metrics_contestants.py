@@ -62,25 +62,34 @@ class Running:
 
     def ask(self, path: str, *, accept: str = "", encoding: str = "identity") -> tuple[int, bytes]:
         """As the aggregator asks, on one connection: status, and the body as it came."""
-        if self._connection is None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            proxy = self.fleet.folder / "front-proxy-client.crt"
-            context.load_cert_chain(proxy, proxy.with_suffix(".key"))
-            self._connection = http.client.HTTPSConnection(
-                "127.0.0.1", self.port, context=context, timeout=120
-            )
         headers = {"X-Remote-User": "admin", "Accept-Encoding": encoding}
         if accept:
             headers["Accept"] = accept
+        kept = self._connection
         try:
-            self._connection.request("GET", path, headers=headers)
-            answer = self._connection.getresponse()
-            return answer.status, answer.read()
-        except (OSError, http.client.HTTPException):
-            self._connection.close()
-            self._connection = None
-            raise
+            return self._asked(kept or self._connected(), path, headers)
+        except http.client.RemoteDisconnected:
+            if kept is None:
+                raise
+            # The server has closed the idle connection, as it may.
+            return self._asked(self._connected(), path, headers)
+
+    def _asked(
+        self, connection: http.client.HTTPSConnection, path: str, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
+        self._connection = None
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        body = answer.read()
+        self._connection = connection
+        return answer.status, body
+
+    def _connected(self) -> http.client.HTTPSConnection:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        proxy = self.fleet.folder / "front-proxy-client.crt"
+        context.load_cert_chain(proxy, proxy.with_suffix(".key"))
+        return http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=600)
 
     def until_ready(self) -> float:
         """Until /readyz says so, and every node that answers has been read twice. Returns the seconds of CPU so far."""
