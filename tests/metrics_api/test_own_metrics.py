@@ -142,3 +142,12 @@ def test_pages_of_many_nodes_are_made_in_pieces() -> None:
     assert {
         labels[0][1] for name, labels in samples(iter(pieces)) if name.endswith("last_success")
     } == set(names)
+
+
+def test_nodes_that_come_and_go_take_no_memory_where_nobody_asks_for_metrics() -> None:
+    names = ["n1", "n2", "n3"]
+    found = instruments(names)
+    for number in range(100):
+        names[number % 3] = f"node-{number}"
+        found.scraped(names[number % 3], ended=1.0, seconds=0.1)
+    assert len(found._nodes) <= 4

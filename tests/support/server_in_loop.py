@@ -49,7 +49,9 @@ class ServerInLoop:
 
 
 @contextlib.asynccontextmanager
-async def server_in_loop(cluster: SmallCluster, clock: SteppedClock) -> AsyncIterator[ServerInLoop]:
+async def server_in_loop(
+    cluster: SmallCluster, clock: SteppedClock, resolution: float = RESOLUTION
+) -> AsyncIterator[ServerInLoop]:
     """It serves until the end of the block."""
     access = cluster_access({}, kubeconfig=str(cluster.kubeconfig))
     numbers = random.Random(cluster.server.port)
@@ -70,7 +72,7 @@ async def server_in_loop(cluster: SmallCluster, clock: SteppedClock) -> AsyncIte
             credentials=fixed_or_files(access.user, clock),
             rng=lambda: 0.0,
             addressing=KubeletAddressing(use_status_port=True),
-            settings=ScrapeSettings(resolution=RESOLUTION),
+            settings=ScrapeSettings(resolution=resolution),
             check_time=False,
         )
         serving = ServingOptions("127.0.0.1", 0, TlsSources(source))

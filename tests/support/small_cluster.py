@@ -86,7 +86,7 @@ class SmallCluster:
         """A node, and its kubelet on a port that its status tells."""
         kubelet = await stack.enter_async_context(ScriptedKubelet(behaviour, SystemClock()))
         self.kubelets[name] = kubelet
-        self._put("nodes", _node(name, kubelet.port))
+        self._put("nodes", node_object(name, kubelet.port))
 
     def put_pod(self, namespace: str, name: str, node: str) -> None:
         metadata = {"name": name, "namespace": namespace, "uid": name, "labels": {"app": name}}
@@ -142,7 +142,8 @@ async def small_cluster(
         yield cluster
 
 
-def _node(name: str, port: int) -> Object:
+def node_object(name: str, port: int) -> Object:
+    """A Node whose kubelet is at that port of 127.0.0.1."""
     limits = {"cpu": "2", "memory": "4Gi"}
     return {
         "metadata": {"name": name, "uid": name, "labels": {"kubernetes.io/hostname": name}},

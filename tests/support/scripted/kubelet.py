@@ -11,6 +11,7 @@ import ssl
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Self
 
 from kubevouch.clock import Clock
@@ -180,6 +181,8 @@ class ScriptedKubelet:
             task = self._start(self._attend(accepted))
             self._attending.add(task)
             task.add_done_callback(self._attending.discard)
+            # Also if it is cancelled before it has begun.
+            task.add_done_callback(partial(_close, accepted))
 
     async def _attend(self, accepted: socket.socket) -> None:
         connection = Connection()
@@ -217,6 +220,10 @@ class ScriptedKubelet:
             accepted.shutdown(socket.SHUT_WR)
             while await loop.sock_recv(accepted, _CHUNK):
                 pass
+
+
+def _close(accepted: socket.socket, _: object) -> None:
+    accepted.close()
 
 
 class _Served:

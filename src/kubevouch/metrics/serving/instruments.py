@@ -65,6 +65,9 @@ class Instruments:
         """Counts a scrape. ended: Unix time. reason: why it failed, "" if it succeeded."""
         found = self._nodes.get(node)
         if found is None:
+            if len(self._nodes) >= len(self._current()):
+                # Perhaps nobody ever asks for /metrics.
+                self._forget_gone()
             found = self._nodes[node] = _ScrapesOfNode()
         found.durations.observe(seconds)
         found.last_request, found.reason = ended, reason
@@ -89,9 +92,7 @@ class Instruments:
 
     def pages(self) -> Iterator[str]:
         """What is counted, as text in pieces. Of nodes that are gone nothing is left."""
-        current = set(self._current())
-        for name in self._nodes.keys() - current:
-            del self._nodes[name]
+        self._forget_gone()
         yield heading(_FRESHNESS, "histogram", "Freshness of metrics exported") + (
             self._freshness.lines(_FRESHNESS)
         )
@@ -106,6 +107,10 @@ class Instruments:
             f'{_POINTS}{{type="container"}} {self._store.container_points}\n'
             f'{_POINTS}{{type="node"}} {self._store.node_points}\n'
         )
+
+    def _forget_gone(self) -> None:
+        for name in self._nodes.keys() - set(self._current()):
+            del self._nodes[name]
 
     def _of_nodes(self) -> Iterator[str]:
         nodes: Sequence[tuple[str, _ScrapesOfNode]] = [
