@@ -151,4 +151,6 @@ def test_the_api_server_verifies_what_the_pods_serve(helm: Helm, reusing: Path) 
         spec = only(found, "Deployment")["spec"]["template"]["spec"]
         (certs,) = [each for each in spec["volumes"] if each["name"] == "certs"]
         assert certs["secret"]["secretName"] == secret["metadata"]["name"]
-        assert [each["key"] for each in certs["secret"]["items"]] == ["tls.crt", "tls.key"]
+        assert [each["key"] for each in certs["secret"]["items"]] == ["ca.crt", "ca.key"]
+        (signing,) = [each for each in spec["containers"][0]["args"] if "authority" in each]
+        assert f":{','.join(names.get_values_for_type(x509.DNSName))}" in signing

@@ -155,6 +155,23 @@ def test_a_pair_for_names_is_read_as_metrics_server_reads_it(text: str) -> None:
     assert json.dumps(line) in LINES
 
 
+def test_an_authority_signs_for_names_in_place_of_a_pair() -> None:
+    found = settings("--tls-authority-cert-key=ca.crt,ca.key:a.kube-system.svc,a").tls.authority
+    assert found
+    assert found.names == ("a.kube-system.svc", "a")
+    assert settings().tls.authority is None
+    for words, said in (
+        (["--tls-authority-cert-key=ca.crt,ca.key"], "names to sign for"),
+        (["--tls-authority-cert-key=ca.crt:a"], "one with its key"),
+        (
+            ["--tls-authority-cert-key=a,b:c", "--tls-cert-file=a", "--tls-private-key-file=b"],
+            "one of them",
+        ),
+    ):
+        with pytest.raises(UsageError, match=said):
+            settings(*words)
+
+
 def test_flags_without_a_meaning_are_told_once_for_each_reason() -> None:
     with context_of(
         "--audit-log-path=-",

@@ -27,51 +27,73 @@ metrics-server would sign its own certificate, which nobody can verify.
 {{- list $within (printf "%s.svc" $within) (printf "%s.svc.%s" $within $domain) | toJson -}}
 {{- end }}
 
+{{/* The Secret of the type `helm` as the cluster has it, as JSON: {} where there is none or it is not to be looked up. */}}
+{{- define "metrics-server.secretThere" -}}
+{{- if ne (toString ((.Values.tls).helm).lookup) "false" -}}
+{{- lookup "v1" "Secret" .Release.Namespace (include "metrics-server.fullname" .) | default dict | toJson -}}
+{{- else -}}
+{}
+{{- end -}}
+{{- end }}
+
+{{/* "yes" while its pair is in the first half of its life. */}}
+{{- define "metrics-server.pairIsYoung" -}}
+{{- $there := include "metrics-server.secretThere" . | fromJson -}}
+{{- $data := $there.data | default dict -}}
+{{- if and (index $data "tls.crt") (index $data "tls.key") -}}
+{{- $days := ((.Values.tls).helm).certDurationDays | default 365 | int -}}
+{{- $made := toDate "2006-01-02T15:04:05Z" $there.metadata.creationTimestamp | unixEpoch -}}
+{{- $issued := index ($there.metadata.annotations | default dict) "kubevouch.dev/issued" | default $made | int64 -}}
+{{- if lt (sub (now | unixEpoch | int64) $issued) (mul $days 43200) }}yes{{ end -}}
+{{- end -}}
+{{- end }}
+
+{{/*
+"yes" where pods have the authority and its key, and sign what they serve themselves, anew in time. Not as long as a young pair is
+there without an authority's key: metrics-server's own chart made it, and its pods may still serve it.
+*/}}
+{{- define "metrics-server.signs" -}}
+{{- if eq (include "metrics-server.tls" .) "helm" -}}
+{{- $data := (include "metrics-server.secretThere" . | fromJson).data | default dict -}}
+{{- if or (index $data "ca.key") (not (include "metrics-server.pairIsYoung" .)) }}yes{{ end -}}
+{{- end -}}
+{{- end }}
+
 {{/*
 The Secret of the type `helm`, as JSON: its data, its annotations, and `bundle` (base64), what the API server is to trust.
 
-What is there stays until half of its life. Then its own authority signs a new certificate, so that nothing else changes. Where
-there is no authority with its key (metrics-server's chart signs by itself and keeps none), a new one is made, and the old certificate stays in the
-bundle until the next upgrade: pods see a changed Secret only after a while.
+The authority stays for eight of its ten years. The pair beside it is for metrics-server's own chart, which would look for one there;
+at half of its life the authority signs the next. Where there is no authority with its key, one is made, and what the API server has
+trusted so far stays in the bundle until the next upgrade: pods see a changed Secret only after a while.
 */}}
 {{- define "metrics-server.pair" -}}
 {{- $name := include "metrics-server.fullname" . -}}
-{{- $helm := (.Values.tls).helm | default dict -}}
-{{- $days := $helm.certDurationDays | default 365 | int -}}
+{{- $days := ((.Values.tls).helm).certDurationDays | default 365 | int -}}
 {{- $now := now | unixEpoch | int64 -}}
-{{- $live := dict -}}
-{{- if ne (toString $helm.lookup) "false" -}}
-{{- $live = lookup "v1" "Secret" .Release.Namespace $name | default dict -}}
-{{- end -}}
-{{- $data := $live.data | default dict -}}
-{{- if and (index $data "tls.crt") (not (index $data "ca.crt")) -}}
-{{- $data = set (deepCopy $data) "ca.crt" (index $data "tls.crt") -}}
-{{- end -}}
-{{- $marks := pick (($live.metadata).annotations | default dict) "kubevouch.dev/issued" "kubevouch.dev/authority-issued" -}}
-{{- $made := now -}}
-{{- if $live -}}
-{{- $made = toDate "2006-01-02T15:04:05Z" $live.metadata.creationTimestamp -}}
-{{- end -}}
-{{- $issued := index $marks "kubevouch.dev/issued" | default ($made | unixEpoch) | int64 -}}
+{{- $there := include "metrics-server.secretThere" . | fromJson -}}
+{{- $data := $there.data | default dict -}}
+{{- $marks := pick (($there.metadata).annotations | default dict) "kubevouch.dev/issued" "kubevouch.dev/authority-issued" -}}
+{{- $known := index $data "ca.crt" | default (index $data "tls.crt") | default "" -}}
 {{- $born := index $marks "kubevouch.dev/authority-issued" | default "0" | int64 -}}
-{{- $old := index $data "ca.crt" | default "" -}}
-{{- $pair := dict "data" $data "annotations" $marks "bundle" $old -}}
-{{- if not (and $old (index $data "tls.key") (lt (sub $now $issued) (mul $days 43200))) -}}
-{{- $names := include "metrics-server.certificateNames" . | fromJsonArray -}}
-{{- if and (index $data "ca.key") (lt (sub $now $born) (mul 3650 69120)) -}}
-{{- $authority := buildCustomCert (index $data "ca.crt") (index $data "ca.key") -}}
-{{- $leaf := genSignedCert (index $names 1) nil $names $days $authority -}}
-{{- $data = dict "tls.crt" ($leaf.Cert | b64enc) "tls.key" ($leaf.Key | b64enc) "ca.crt" (index $data "ca.crt") "ca.key" (index $data "ca.key") -}}
+{{- $keeps := and (index $data "ca.key") (lt (sub $now $born) (mul 3650 69120)) -}}
+{{- if and (include "metrics-server.pairIsYoung" .) (or $keeps (not (index $data "ca.key"))) -}}
+{{- dict "data" (merge (dict "ca.crt" $known) $data) "annotations" $marks "bundle" $known | toJson -}}
 {{- else -}}
-{{- $authority := genCA (printf "%s-ca" $name) 3650 -}}
-{{- $leaf := genSignedCert (index $names 1) nil $names $days $authority -}}
+{{- $names := include "metrics-server.certificateNames" . | fromJsonArray -}}
+{{- $authority := dict -}}
+{{- $bundle := $known -}}
+{{- if $keeps -}}
+{{- $authority = buildCustomCert (index $data "ca.crt") (index $data "ca.key") -}}
+{{- else -}}
+{{- $authority = genCA (printf "%s-ca" $name) 3650 -}}
 {{- $born = $now -}}
+{{- $bundle = printf "%s%s" $authority.Cert ($known | b64dec) | b64enc -}}
+{{- end -}}
+{{- $leaf := genSignedCert (index $names 1) nil $names $days $authority -}}
 {{- $data = dict "tls.crt" ($leaf.Cert | b64enc) "tls.key" ($leaf.Key | b64enc) "ca.crt" ($authority.Cert | b64enc) "ca.key" ($authority.Key | b64enc) -}}
-{{- $old = printf "%s%s" $authority.Cert ($old | b64dec) | b64enc -}}
+{{- $marks = dict "kubevouch.dev/issued" ($now | toString) "kubevouch.dev/authority-issued" ($born | toString) -}}
+{{- dict "data" $data "annotations" $marks "bundle" $bundle | toJson -}}
 {{- end -}}
-{{- $pair = dict "data" $data "annotations" (dict "kubevouch.dev/issued" ($now | toString) "kubevouch.dev/authority-issued" ($born | toString)) "bundle" $old -}}
-{{- end -}}
-{{- $pair | toJson -}}
 {{- end }}
 
 {{/*

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.tls.io import KeyPair
@@ -25,6 +25,19 @@ _LIFETIME: Final = timedelta(days=365)
 
 class KeyPairFilesError(KubevouchError):
     """The files of the pair cannot be read or written: correct the flag that names them, or their permissions."""
+
+
+class ServingPairSource(Protocol):
+    """Where a serving certificate and its key come from."""
+
+    @property
+    def where(self) -> str:
+        """The files, for texts."""
+        ...
+
+    def read(self) -> KeyPair:
+        """The current pair. Raises KubevouchError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from kubevouch.serve.client_trust import (
     ca_pool,
     published_trust,
 )
-from kubevouch.serve.key_pair import KeyPairSource, NamedPair, pairs_by_name
+from kubevouch.serve.key_pair import NamedPair, ServingPairSource, pairs_by_name
 from kubevouch.serve.logs import Log
 from kubevouch.tls.io import KeyPair, ServerTls, ServerTlsSettings, server_context
 from kubevouch.x509 import Certificate, read_certificates
@@ -110,7 +110,7 @@ class TlsSources:
     authorities from flags, which come before the published ones. use_published: read those, too.
     """
 
-    pair: KeyPairSource
+    pair: ServingPairSource
     named: tuple[NamedPair, ...] = ()
     flag_trust: Callable[[], ClientTrust] = ClientTrust
     use_published: bool = True
@@ -259,7 +259,7 @@ class TlsReloader:
         )
 
 
-def _usable(source: KeyPairSource) -> KeyPair:
+def _usable(source: ServingPairSource) -> KeyPair:
     """The source's pair. Raises KubevouchError, also if a server cannot use it: a file may be replaced before the other."""
     pair = source.read()
     server_context(pair, where=source.where)

@@ -6,7 +6,7 @@ texts. `cryptography` does the arithmetic (signatures, keys) and nothing else.
 - `bundle`: files of PEM; `certificate`: the value; `kinds`: what it is in a cluster; `describe`, `lifetimes`: in words
 - `verify`: whether metrics-server would trust it; `reasons`: the vocabulary
 - `csr` (`csr_attributes`, `csr_identity`), `quirks`: a CSR, and every way in which two readers could disagree about it
-- `issue`: the self-signed pair that keeps a kubelet's port answering
+- `issue`: the self-signed pair that keeps a kubelet's port answering, and a server's pair by an authority
 - `request`: CSRs as an attacker makes them, for a self-test
 - below them, one part of Go's reader or verifier each: `der`, `pem`, `names`, `sans`, `keys`, `signatures`, `asn1_time`,
   `extensions`, `constraint_values`, `hostnames`, `chains`, `policies`, `constraints`, `constraint_sets`, `domains`,
@@ -29,7 +29,13 @@ from kubevouch.x509.csr import CertificateRequest, read_csr
 from kubevouch.x509.describe import describe
 from kubevouch.x509.errors import X509Error
 from kubevouch.x509.gotext import printable, unmapped
-from kubevouch.x509.issue import KeyKind, SelfSignedPair, kubelet_self_signed
+from kubevouch.x509.issue import (
+    KeyKind,
+    SelfSignedPair,
+    ServingPair,
+    kubelet_self_signed,
+    signed_serving_pair,
+)
 from kubevouch.x509.keys import PrivateKeyBlock, PublicKey
 from kubevouch.x509.kinds import CertificateKind, classify, node_name_of, self_signed_host
 from kubevouch.x509.lifetimes import duration_text, remaining_life
@@ -54,6 +60,7 @@ __all__ = [
     "Quirk",
     "QuirkCode",
     "SelfSignedPair",
+    "ServingPair",
     "Verdict",
     "VerifyReason",
     "X509Error",
@@ -71,6 +78,7 @@ __all__ = [
     "read_pem",
     "remaining_life",
     "self_signed_host",
+    "signed_serving_pair",
     "unmapped",
     "verify",
     "write_certificates",

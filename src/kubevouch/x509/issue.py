@@ -1,4 +1,4 @@
-"""Issues a self-signed pair in the form that kubelets make for themselves.
+"""Issues pairs: a self-signed one in the form that kubelets make for themselves, and a server's, signed by an authority.
 
 While a kubelet waits for its first serving certificate it has none, and every handshake on port 10250 fails. A pair in
 `kubelet-server.crt` and `.key`, the last place where it looks, keeps the port answering until the certificate is issued.
@@ -18,7 +18,7 @@ Source: GenerateSelfSignedCertKeyWithOptions in client-go's util/cert/cert.go (1
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -30,9 +30,12 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_pem_private_key,
 )
 
 from kubevouch.x509 import der, pem
+from kubevouch.x509.bundle import key_belongs
+from kubevouch.x509.certificate import Certificate
 from kubevouch.x509.errors import X509Error
 from kubevouch.x509.gotext import Address, parse_address
 from kubevouch.x509.names import COMMON_NAME, encode_name
@@ -64,8 +67,17 @@ class SelfSignedPair:
 
 
 @dataclass(frozen=True, slots=True)
+class ServingPair:
+    """A server's certificate and its key, in PEM, and the end of its life."""
+
+    certificate_pem: bytes
+    key_pem: bytes = field(repr=False)
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class _Body:
-    """The fields in which the two certificates of a pair differ."""
+    """The fields in which certificates differ."""
 
     serial: int
     subject: bytes
@@ -113,8 +125,54 @@ def kubelet_self_signed(
             pem.encode("CERTIFICATE", _certificate(body, validity, subject_key, ca_key))
             for body, subject_key in ((leaf, key), (ca, ca_key))
         ),
-        key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()),
+        _key_pem(key),
     )
+
+
+def signed_serving_pair(
+    authority: Certificate,
+    authority_key: bytes,
+    names: Sequence[str],
+    *,
+    now: datetime,
+    lifetime: timedelta,
+    serial: int,
+    where: str,
+) -> ServingPair:
+    """A certificate of a server for these names and addresses, signed by an authority; it ends no later than that.
+
+    Args:
+        authority: the authority's own certificate.
+        authority_key: its key in PEM, RSA or ECDSA.
+        names: DNS names and IP addresses; the first is the common name, too.
+        now: an aware moment; the certificate is valid from an hour before.
+        lifetime: the time from `now` until it expires.
+        serial: a random positive number of at most 63 bits.
+        where: what a mistake is told about.
+
+    Raises:
+        X509Error: no authority, one that has expired, or another one's key.
+    """
+    if not authority.is_ca:
+        raise X509Error(
+            where, "its certificate is not an authority's", "one with CA:TRUE was expected"
+        )
+    if authority.not_after <= now:
+        raise X509Error(where, f"the authority has expired on {authority.not_after:%Y-%m-%d}")
+    if not key_belongs(authority, authority_key, where):
+        raise X509Error(where, "the key is not the authority's", "both of one pair were expected")
+    signer = load_pem_private_key(authority_key, None)
+    if not isinstance(signer, _PrivateKey):
+        raise X509Error(where, "the key is of another kind", "RSA or ECDSA was expected")
+    key, end = new_key(KeyKind.ECDSA_P256), min(now + lifetime, authority.not_after)
+    extensions = _leaf_extensions(authority.subject_key_id, names[0], (), names[1:])
+    body = _Body(serial, encode_name((COMMON_NAME, names[0])), authority.raw.subject, extensions)
+    der_bytes = _certificate(body, _validity(now - BACKDATE, end), key, signer)
+    return ServingPair(pem.encode("CERTIFICATE", der_bytes), _key_pem(key), end)
+
+
+def _key_pem(key: _PrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
 
 
 def new_key(kind: KeyKind) -> _PrivateKey:
@@ -161,22 +219,29 @@ def _ca_extensions(key_id: bytes) -> tuple[bytes, ...]:
     )
 
 
-def _leaf_extensions(key_id: bytes, host: str, addresses: Iterable[Address]) -> tuple[bytes, ...]:
+def _leaf_extensions(
+    key_id: bytes, host: str, addresses: Iterable[Address], names: Iterable[str] = ()
+) -> tuple[bytes, ...]:
     usage = der.encode(der.BIT_STRING, _SIGNATURE_AND_ENCIPHERMENT)
+    by = der.encode(der.SEQUENCE, der.encode(der.context(0), key_id))
+    signer = (_extension("2.5.29.35", by),) if key_id else ()
     return (
         _extension("2.5.29.15", usage, critical=True),
         _extension("2.5.29.37", der.encode(der.SEQUENCE, _SERVER_AUTH)),
         _extension("2.5.29.19", der.encode(der.SEQUENCE), critical=True),
-        _extension("2.5.29.35", der.encode(der.SEQUENCE, der.encode(der.context(0), key_id))),
-        _extension("2.5.29.17", der.encode(der.SEQUENCE, *_alt_names(host, addresses))),
+        *signer,
+        _extension("2.5.29.17", der.encode(der.SEQUENCE, *_alt_names((host, *names), addresses))),
     )
 
 
-def _alt_names(host: str, addresses: Iterable[Address]) -> list[bytes]:
-    own = parse_address(host)
-    names = [] if own is not None else [der.encode(der.context(2), host.encode("ascii"))]
-    wanted = dict.fromkeys((*([] if own is None else [own]), *addresses))
-    return names + [der.encode(der.context(7), address.packed) for address in wanted]
+def _alt_names(names: Iterable[str], addresses: Iterable[Address]) -> list[bytes]:
+    """The DNS names, then the addresses: those among the names, too."""
+    read = {name: parse_address(name) for name in names}
+    own = [address for address in read.values() if address is not None]
+    dns = [name for name, address in read.items() if address is None]
+    found = [der.encode(der.context(2), name.encode("ascii")) for name in dns]
+    wanted = dict.fromkeys((*own, *addresses))
+    return found + [der.encode(der.context(7), address.packed) for address in wanted]
 
 
 def _extension(oid: str, value: bytes, *, critical: bool = False) -> bytes:

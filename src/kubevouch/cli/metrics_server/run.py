@@ -21,6 +21,7 @@ from kubevouch.metrics.serving.server import build_components, serve
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import TlsSources, raise_open_file_limit, stop_on_signals
 from kubevouch.serve.server import Delegation, ServingOptions
+from kubevouch.serve.signed_pair import SignedPairs
 
 
 def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettings) -> ExitCode:
@@ -135,12 +136,14 @@ async def _certificate(kubelets: KubeletFlags, clock: Clock) -> Credentials | No
 def _serving(
     settings: MetricsServerSettings, clock: Clock, clients: dict[str, ApiClient]
 ) -> ServingOptions:
-    asked, served = settings.delegation, settings.serving
+    asked, served, signs = settings.delegation, settings.serving, settings.tls.authority
     return ServingOptions(
         settings.server.host,
         settings.server.port,
         TlsSources(
-            settings.server.pair_source(clock),
+            SignedPairs(signs, now=clock.now, random_serial=secrets.randbits)
+            if signs
+            else settings.server.pair_source(clock),
             settings.tls.named,
             asked.given.read,
             asked.follow,

@@ -1,4 +1,4 @@
-"""--tls-min-version, --tls-cipher-suites and --tls-sni-cert-key, checked and as values."""
+"""--tls-min-version, --tls-cipher-suites, --tls-sni-cert-key and --tls-authority-cert-key, checked and as values."""
 
 import ssl
 from collections.abc import Mapping
@@ -14,15 +14,17 @@ from kubevouch.tls.suites import KNOWN, TLS_1_3, VERSIONS, suites_of
 _MIN_VERSION: Final = "--tls-min-version"
 _SUITES: Final = "--tls-cipher-suites"
 _SNI: Final = "--tls-sni-cert-key"
+_AUTHORITY: Final = "--tls-authority-cert-key"
 
 
 @dataclass(frozen=True, slots=True)
 class TlsFlags:
-    """What the server offers, and its other pairs. warnings: for the log."""
+    """What the server offers, and its other pairs. warnings: for the log. authority: what signs its certificate, if one does."""
 
     settings: ServerTlsSettings
     named: tuple[NamedPair, ...] = ()
     warnings: tuple[str, ...] = ()
+    authority: NamedPair | None = None
 
 
 def tls_flags(flags: Mapping[str, object]) -> TlsFlags:
@@ -35,7 +37,23 @@ def tls_flags(flags: Mapping[str, object]) -> TlsFlags:
     if names:
         settings, more = _chosen(minimum, names)
         warnings += more
-    return TlsFlags(settings, tuple(_named(str(each)) for each in pairs), warnings)
+    named = tuple(_named(_SNI, str(each)) for each in pairs)
+    return TlsFlags(settings, named, warnings, _authority(flags))
+
+
+def _authority(flags: Mapping[str, object]) -> NamedPair | None:
+    given = str(flags.get("tls_authority") or "")
+    if not given:
+        return None
+    if flags.get("cert_file"):
+        raise UsageError(
+            f"--tls-cert-file, {_AUTHORITY}", "both are given", "one of them was expected"
+        )
+    found = _named(_AUTHORITY, given)
+    if not found.names:
+        expected = "the names to sign for were expected, as in ca.crt,ca.key:a.example"
+        raise UsageError(_AUTHORITY, repr(given), expected)
+    return found
 
 
 def _minimum(name: str) -> tuple[ssl.TLSVersion, tuple[str, ...]]:
@@ -71,14 +89,14 @@ def _chosen(
     return ServerTlsSettings(ssl.TLSVersion.TLSv1_3), warnings
 
 
-def _named(text: str) -> NamedPair:
+def _named(flag: str, text: str) -> NamedPair:
     """A pair in the form cert,key or cert,key:name,name (component-base's cli/flag/namedcertkey_flag.go)."""
     files, given, names = text.partition(":")
     paths = [each.strip() for each in files.split(",")]
     if len(paths) != 2 or not all(paths):
         expected = "a file with a certificate and one with its key were expected, as in a.crt,a.key:*.a.example"
-        raise UsageError(_SNI, repr(text), expected)
+        raise UsageError(flag, repr(text), expected)
     found = tuple(filter(None, (each.strip() for each in names.split(","))))
     if given and not found:
-        raise UsageError(_SNI, repr(text), "a name was expected after the colon")
+        raise UsageError(flag, repr(text), "a name was expected after the colon")
     return NamedPair(KeyPairSource(", ".join(paths), (Path(paths[0]), Path(paths[1]))), found)

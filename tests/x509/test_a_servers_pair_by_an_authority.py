@@ -1,0 +1,140 @@
+"""A server's certificate signed by an authority: OpenSSL verifies it for each of its names, and for no other."""
+
+import ssl
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from kubevouch.x509 import (
+    ServingPair,
+    X509Error,
+    key_belongs,
+    read_certificates,
+    signed_serving_pair,
+)
+
+NAMES = ("usage.kube-system.svc", "usage.kube-system", "10.0.0.5", "fd00::5")
+NOW = datetime.now(UTC)
+Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+KEYS: dict[str, Callable[[], Key]] = {
+    "as sprig's genCA makes it": lambda: rsa.generate_private_key(65537, 2048),
+    "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "P-384": lambda: ec.generate_private_key(ec.SECP384R1()),
+}
+
+
+def authority(
+    key: Key, *, ca: bool = True, key_id: bool = True, ends: datetime = NOW + timedelta(days=3650)
+) -> tuple[bytes, bytes]:
+    """An authority by `cryptography`: certificate and key, PEM."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "usage-ca")])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(NOW - timedelta(days=800))
+        .not_valid_after(ends)
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+    )
+    if key_id:
+        own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        builder = builder.add_extension(own, critical=False)
+    signed = builder.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else SHA256())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return signed.public_bytes(Encoding.PEM), pem
+
+
+def issued(pem: bytes, key: bytes, *, names: tuple[str, ...] = NAMES) -> ServingPair:
+    return signed_serving_pair(
+        read_certificates(pem, "ca.crt")[0],
+        key,
+        names,
+        now=NOW,
+        lifetime=timedelta(days=30),
+        serial=99,
+        where="ca.crt, ca.key",
+    )
+
+
+@pytest.mark.parametrize("make", KEYS.values(), ids=KEYS)
+@pytest.mark.parametrize("key_id", [True, False])
+def test_openssl_verifies_it_for_each_of_its_names(
+    tmp_path: Path, make: Callable[[], Key], key_id: bool
+) -> None:
+    pem, key = authority(make(), key_id=key_id)
+    made = issued(pem, key)
+    for name in NAMES:
+        assert _handshake(tmp_path, made, pem, name)
+    with pytest.raises(ssl.SSLCertVerificationError, match="match"):
+        _handshake(tmp_path, made, pem, "other.kube-system.svc")
+    with pytest.raises(ssl.SSLCertVerificationError):
+        _handshake(tmp_path, made, authority(make())[0], NAMES[0])
+
+
+def _handshake(folder: Path, made: ServingPair, roots: bytes, name: str) -> bytes | None:
+    """A handshake through memory; what the server presented."""
+    (folder / "crt").write_bytes(made.certificate_pem)
+    (folder / "key").write_bytes(made.key_pem)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(folder / "crt", folder / "key")
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.load_verify_locations(cadata=roots.decode())
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    there = server.wrap_bio(to_server, to_client, server_side=True)
+    here = client.wrap_bio(to_client, to_server, server_hostname=name)
+    for _ in range(4):
+        for side in (here, there):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+    return here.getpeercert(binary_form=True)
+
+
+def test_it_is_a_servers_and_lives_as_long_as_it_was_told() -> None:
+    pem, key = authority(KEYS["P-256"]())
+    made = issued(pem, key)
+    leaf = x509.load_pem_x509_certificate(made.certificate_pem)
+    leaf.verify_directly_issued_by(x509.load_pem_x509_certificate(pem))
+    assert leaf.serial_number == 99
+    assert leaf.not_valid_before_utc <= NOW - timedelta(minutes=59)
+    assert abs(leaf.not_valid_after_utc - made.not_after) < timedelta(seconds=1)
+    assert made.not_after == NOW + timedelta(days=30)
+    constraints = leaf.extensions.get_extension_for_class(x509.BasicConstraints).value
+    usages = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert not constraints.ca
+    assert list(usages) == [x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]
+    [read] = read_certificates(made.certificate_pem, "made")
+    assert key_belongs(read, made.key_pem, "made")
+    assert issued(pem, key).key_pem != made.key_pem
+
+
+def test_it_ends_no_later_than_its_authority() -> None:
+    ends = NOW.replace(microsecond=0) + timedelta(days=3)
+    assert issued(*authority(KEYS["P-256"](), ends=ends)).not_after == ends
+
+
+def test_what_cannot_sign_is_refused() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem, own = authority(key)
+    other = authority(ec.generate_private_key(ec.SECP256R1()))[1]
+    edwards = authority(ed25519.Ed25519PrivateKey.generate())
+    for given, said in (
+        (authority(key, ca=False), "not an authority's"),
+        (authority(key, ends=NOW - timedelta(seconds=1)), "has expired"),
+        ((pem, other), "not the authority's"),
+        (edwards, "of another kind"),
+        ((pem, pem), "no private key"),
+        ((pem, own.replace(b"M", b"?")), "Go reads no PEM block"),
+    ):
+        with pytest.raises(X509Error, match=said):
+            issued(*given)
