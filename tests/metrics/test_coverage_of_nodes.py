@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from kubevouch.metrics.fleet import FleetNode
-from kubevouch.metrics.results import Coverage, Reached, ScrapeResult, coverage_of
+from kubevouch.metrics.results import Coverage, Reached, ScrapeResult, coverage_of, unverified
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -80,3 +80,9 @@ def test_a_result_knows_since_when_it_is_so() -> None:
     assert FAILED.after(first).since == NOW - 30 * SECOND
     assert msgspec.structs.replace(FAILED, reason="refused").after(first).since == NOW
     assert FAILED.after(READ).read_at == NOW
+
+
+def test_who_is_not_verified_is_counted_by_what_it_got() -> None:
+    doubtful = [Reached("a", doubt="x509", credential=each) for each in ("", "token", "token")]
+    found = [msgspec.structs.replace(READ, reached=each) for each in doubtful]
+    assert unverified([READ, FAILED, *found]) == {"none": 1, "token": 2}

@@ -151,3 +151,15 @@ def test_nodes_that_come_and_go_take_no_memory_where_nobody_asks_for_metrics() -
         names[number % 3] = f"node-{number}"
         found.scraped(names[number % 3], ended=1.0, seconds=0.1)
     assert len(found._nodes) <= 4
+
+
+def test_kubelets_that_are_not_verified_are_counted_by_what_they_get() -> None:
+    given = {"none": 3, "client certificate": 1}
+    found = Instruments(CollectorRegistry(), STORE, list, 15.0, lambda: given)
+    counted = {
+        labels: value
+        for (name, labels), value in samples(found.pages()).items()
+        if name == "kubevouch_kubelets_unverified"
+    }
+    assert counted == {(("credential", each),): number for each, number in given.items()}
+    assert "unverified" not in "".join(instruments([]).pages())

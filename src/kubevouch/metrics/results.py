@@ -1,6 +1,7 @@
 """What became of the last scrape of each node, and how many of the nodes that are ready are read."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -90,3 +91,8 @@ def coverage_of(
         return found is not None and found.read_at is not None and now - found.read_at <= recent
 
     return Coverage(len(ready), tuple(sorted(name for name in ready if not is_read(name))))
+
+
+def unverified(results: Iterable[ScrapeResult]) -> Mapping[str, int]:
+    """How many kubelets answered although they could not be verified, by what they were given: `none` for no credential."""
+    return Counter(each.reached.credential or "none" for each in results if each.reached.doubt)

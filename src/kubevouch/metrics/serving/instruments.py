@@ -1,6 +1,6 @@
 """The server's own metrics: those of metrics-server under its names (pkg/{api,scraper,server,storage}, 0.9), ours as kubevouch_*."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
@@ -20,6 +20,7 @@ _TICKS: Final = "metrics_server_manager_tick_duration_seconds"
 _POINTS: Final = "metrics_server_storage_points"
 _SUCCESS: Final = "kubevouch_kubelet_scrape_last_success"
 _FAILURE: Final = "kubevouch_kubelet_scrape_last_failure_info"
+_UNVERIFIED: Final = "kubevouch_kubelets_unverified"
 
 
 class _ScrapesOfNode:
@@ -32,7 +33,10 @@ class _ScrapesOfNode:
 
 
 class Instruments:
-    """Counts scrapes and served measurements. nodes: returns the names of the current nodes. resolution: seconds."""
+    """Counts scrapes and served measurements. nodes: returns the names of the current nodes. resolution: seconds.
+
+    unverified: returns how many kubelets are not verified, by the credential that they get.
+    """
 
     def __init__(
         self,
@@ -40,7 +44,9 @@ class Instruments:
         store: MetricsStore,
         nodes: Callable[[], Collection[str]],
         resolution: float,
+        unverified: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
+        self._unverified = unverified
         self._store = store
         self._current = nodes
         self._resolution = resolution
@@ -97,6 +103,12 @@ class Instruments:
             self._freshness.lines(_FRESHNESS)
         )
         yield from self._of_nodes()
+        if found := self._unverified():
+            text = "Kubelets that answered although they cannot be verified, by the credential that they get"
+            yield heading(_UNVERIFIED, "gauge", text) + "".join(
+                f"{_UNVERIFIED}{{{label('credential', given)}}} {found[given]}\n"
+                for given in sorted(found)
+            )
         yield heading(_REQUESTS, "counter", "Number of requests sent to Kubelet API") + (
             f'{_REQUESTS}{{success="false"}} {self._failed}\n' * bool(self._failed)
             + f'{_REQUESTS}{{success="true"}} {self._succeeded}\n' * bool(self._succeeded)

@@ -17,6 +17,7 @@ from kubevouch.kube.io.credentials import Credentials
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.fleet import Fleet, KubeletAddressing
+from kubevouch.metrics.results import unverified
 from kubevouch.metrics.scraper import ScrapeSettings
 from kubevouch.metrics.serving.api import MetricsApi
 from kubevouch.metrics.serving.discovery import Discovery
@@ -108,7 +109,11 @@ def build_components(
     )
     numbers = new_registry()
     scrape_log.instruments = Instruments(
-        numbers, collector.store, lambda: collector.fleet.nodes, settings.resolution
+        numbers,
+        collector.store,
+        lambda: collector.fleet.nodes,
+        settings.resolution,
+        lambda: unverified(collector.results.values()),
     )
     return Components(
         api,
