@@ -327,6 +327,24 @@ async def test_a_connection_without_a_request_takes_little_memory(
             each.close()
 
 
+async def test_a_connection_on_which_nothing_was_said_takes_next_to_nothing(
+    slow: Slow, tls: ServerTls, clock: SteppedClock
+) -> None:
+    """Neither TLS nor HTTP is there before the client has begun to speak, and nothing is left of it when it goes."""
+    others = len(_handlers())
+    async with Listener(slow.answer, tls, clock, host="127.0.0.1", port=0) as listener:
+        async with contextlib.AsyncExitStack() as open_:
+            for _ in range(20):
+                await open_.enter_async_context(silent(listener.port, "127.0.0.1"))
+            async with connected(listener.port) as (reader, writer):
+                writer.write(ASKING)
+                assert b"done" in await reader.readuntil(b"done")
+                assert len(_handlers()) - others == 1
+        async with asyncio.timeout(30):
+            while len(_handlers()) - others:
+                await asyncio.sleep(0.01)
+
+
 async def test_those_who_came_and_went_are_forgotten(
     slow: Slow, tls: ServerTls, clock: SteppedClock
 ) -> None:

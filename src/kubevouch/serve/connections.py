@@ -6,9 +6,8 @@ Strangers and known clients have room apart, so that no crowd of strangers keeps
 gives way first: of the peer with most connections, the one that was quiet for longest.
 """
 
-from collections import Counter
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -41,33 +40,71 @@ class _Connection:
     answering: int = 0
 
 
-@dataclass(slots=True)
+Group = dict[K, _Connection]
+"""Connections in the order in which they came to it."""
+
+
+class _Room(Generic[K]):
+    """Connections that share a number of places, by their peers."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.peers: dict[str, Group[K]] = {}
+
+    def add(self, key: K, found: _Connection) -> None:
+        self.peers.setdefault(found.peer, {})[key] = found
+        self.count += 1
+
+    def remove(self, key: K, found: _Connection) -> None:
+        group = self.peers[found.peer]
+        del group[key]
+        self.count -= 1
+        if not group:
+            del self.peers[found.peer]
+
+    def least_missed(self, newest: K) -> K:
+        """The quietest one of the peer with most that nobody is being answered on; else the newest."""
+        for group in sorted(self.peers.values(), key=len, reverse=True):
+            if (found := _quietest(group, newest)) is not newest:
+                return found
+        return newest
+
+
 class Connections(Generic[K]):
     """The open connections by any key. Whoever is to be closed is returned, and must be closed and forgotten."""
 
-    limits: ConnectionLimits
-    _open: dict[K, _Connection] = field(default_factory=dict)
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self._limits = limits
+        self._open: Group[K] = {}
+        self._strangers: _Room[K] = _Room()
+        self._known: _Room[K] = _Room()
 
     def __len__(self) -> int:
         return len(self._open)
 
+    def __iter__(self) -> Iterator[K]:
+        return iter(tuple(self._open))
+
     def begin(self, key: K, peer: str, now: float) -> K | None:
         """A stranger connects. Returns who has to give way, which may be the stranger."""
-        self._open[key] = _Connection(peer, now)
-        of_peer = {found: each for found, each in self._of(known=False) if each.peer == peer}
-        if len(of_peer) > self.limits.strangers_of_a_peer:
-            return _least_missed(of_peer, key)
-        strangers = dict(self._of(known=False))
-        return _least_missed(strangers, key) if len(strangers) > self.limits.strangers else None
+        found = self._open[key] = _Connection(peer, now)
+        self._strangers.add(key, found)
+        of_peer = self._strangers.peers[peer]
+        if len(of_peer) > self._limits.strangers_of_a_peer:
+            return _quietest(of_peer, key)
+        too_many = self._strangers.count > self._limits.strangers
+        return self._strangers.least_missed(key) if too_many else None
 
     def know(self, key: K) -> K | None:
         """The client has shown who it is. Returns who has to give way, which may be this client."""
         found = self._open.get(key)
         if found is None or found.known:
             return None
+        self._strangers.remove(key, found)
         found.known = True
-        known = dict(self._of(known=True))
-        return _least_missed(known, key) if len(known) > self.limits.known else None
+        self._known.add(key, found)
+        too_many = self._known.count > self._limits.known
+        return self._known.least_missed(key) if too_many else None
 
     def ask(self, key: K) -> None:
         """A request is complete, and is being answered."""
@@ -82,7 +119,8 @@ class Connections(Generic[K]):
 
     def forget(self, key: K) -> None:
         """A connection is closed."""
-        self._open.pop(key, None)
+        if found := self._open.pop(key, None):
+            (self._known if found.known else self._strangers).remove(key, found)
 
     def overdue(self, now: float) -> list[K]:
         """Those without a complete request for too long, also those that send it byte by byte."""
@@ -90,15 +128,11 @@ class Connections(Generic[K]):
             key
             for key, each in self._open.items()
             if not each.answering
-            and now - each.since > (self.limits.idle if each.known else self.limits.patience)
+            and now - each.since > (self._limits.idle if each.known else self._limits.patience)
         ]
 
-    def _of(self, *, known: bool) -> Iterator[tuple[K, _Connection]]:
-        return ((key, each) for key, each in self._open.items() if each.known is known)
 
-
-def _least_missed(found: dict[K, _Connection], newest: K) -> K:
-    """Of those that nobody is being answered on, the quietest one of the peer with most; else the newest."""
-    counts = Counter(each.peer for each in found.values())
-    quiet = [key for key, each in found.items() if not each.answering and key != newest]
-    return max(quiet, key=lambda key: (counts[found[key].peer], -found[key].since), default=newest)
+def _quietest(group: Group[K], newest: K) -> K:
+    """The one that was quiet for longest, of those that nobody is being answered on; the newest if there is no other."""
+    quiet = (key for key, each in group.items() if not each.answering and key != newest)
+    return min(quiet, key=lambda key: group[key].since, default=newest)

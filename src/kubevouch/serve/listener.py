@@ -93,8 +93,9 @@ class Listener:
         self._shared_port = shared_port
         self._hsts = "; ".join(hsts)
         self._limits = limits
-        self._connections: Connections[web.RequestHandler] = Connections(limits)
-        self._open: dict[web.RequestHandler, ServerConnection] = {}
+        self._connections: Connections[ServerConnection] = Connections(limits)
+        self._handlers: dict[ServerConnection, web.RequestHandler] = {}
+        self._by_handler: dict[web.RequestHandler, ServerConnection] = {}
         self.address, self.port = "", 0
         """Where it listens; if port 0 was asked for, the one that the system chose."""
         self.leaving = False
@@ -130,8 +131,9 @@ class Listener:
         await asyncio.gather(*self._work, return_exceptions=True)
         for each in self._sockets:
             each.close()
-        for made, connection in list(self._open.items()):
-            if made.transport is None:
+        for connection in self._connections:
+            handler = self._handlers.get(connection)
+            if handler is None or handler.transport is None:
                 connection.abort()
         await self._runner.cleanup()
 
@@ -162,57 +164,67 @@ class Listener:
                 # Out of files or memory: pause, as asyncio does. Any other error: the client is gone already.
                 await self._clock.sleep(_PAUSE if error.errno in _OUT_OF_RESOURCES else 0)
                 continue
-            with contextlib.suppress(OSError):
-                await self._begin(connection, address[0])
+            self._begin(connection, address[0])
             await self._clock.sleep(0)
 
-    async def _begin(self, accepted: socket.socket, peer: str) -> None:
-        """Begins a handshake. What goes wrong in it is a stranger's affair, and not worth a log line."""
+    def _begin(self, accepted: socket.socket, peer: str) -> None:
+        """Takes a connection. What goes wrong in its handshake is a stranger's affair, and not worth a log line."""
         server = self._runner.server
         assert server is not None
-        made = server()
+
+        def handler() -> web.RequestHandler:
+            made = self._handlers[connection] = server()
+            self._by_handler[made] = connection
+            return made
 
         def shaken() -> None:
             if connection.client_chain():
-                self._end(self._connections.know(made))
+                self._end(self._connections.know(connection))
 
         def closed() -> None:
-            self._connections.forget(made)
-            self._open.pop(made, None)
+            self._connections.forget(connection)
+            if made := self._handlers.pop(connection, None):
+                del self._by_handler[made]
 
-        connection = self._open[made] = ServerConnection(
-            made, self._tls.context, _HANDSHAKE, shaken=shaken, closed=closed
+        accepted.setblocking(False)  # noqa: FBT003 - its only argument
+        connection = ServerConnection(
+            accepted,
+            protocol=handler,
+            context=lambda: self._tls.context,
+            handshake_timeout=_HANDSHAKE,
+            shaken=shaken,
+            closed=closed,
         )
-        if (leaving := self._connections.begin(made, peer, self._clock.monotonic())) is not made:
-            self._end(leaving)
-            await connection.begin(accepted)
-        else:
-            accepted.close()
-            closed()
+        self._end(self._connections.begin(connection, peer, self._clock.monotonic()))
 
-    def _end(self, made: web.RequestHandler | None) -> None:
+    def _end(self, connection: ServerConnection | None) -> None:
         """Closes a connection at once, without waiting for the peer to close it."""
-        if made is not None and made in self._open:
-            self._connections.forget(made)
-            made.force_close()
-            self._open[made].abort()
+        if connection is None:
+            return
+        self._connections.forget(connection)
+        if handler := self._handlers.get(connection):
+            handler.force_close()
+        connection.abort()
 
     async def _close_idle(self) -> None:
         """Closes connections without a complete request for too long."""
         while True:
             await self._clock.sleep(min(self._limits.idle, self._limits.patience) / 3)
-            for made in self._connections.overdue(self._clock.monotonic()):
-                self._end(made)
+            for connection in self._connections.overdue(self._clock.monotonic()):
+                self._end(connection)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        made = request.protocol
-        self._connections.ask(made)
+        connection = self._by_handler.get(request.protocol)
+        if connection is None:
+            # It was closed while the request was on its way through our own code: nobody is there to be answered.
+            return web.Response(status=503)
+        self._connections.ask(connection)
         try:
-            answer = await self._respond(request)
+            answer = await self._respond(request, connection)
         finally:
-            self._connections.answer(made, self._clock.monotonic())
+            self._connections.answer(connection, self._clock.monotonic())
         if answer.headers.get("Connection") != "close":
-            if (leaving := self._connections.know(made)) is made:
+            if (leaving := self._connections.know(connection)) is connection:
                 answer.force_close()
             else:
                 self._end(leaving)
@@ -227,7 +239,9 @@ class Listener:
             answer.headers["Connection"] = "close"
             answer.force_close()
 
-    async def _respond(self, request: web.Request) -> web.StreamResponse:
+    async def _respond(
+        self, request: web.Request, connection: ServerConnection
+    ) -> web.StreamResponse:
         begun: web.StreamResponse | None = None
         try:
             async with asyncio.timeout(self._request_timeout):
@@ -241,7 +255,7 @@ class Listener:
             if begun is None and isinstance(error, TimeoutError):
                 return await _whole(request, timed_out())
             # The client has a part of the body already; an end without the last chunk says that it is no whole one.
-            self._end(request.protocol)
+            self._end(connection)
             raise
 
     async def _send(
