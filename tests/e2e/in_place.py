@@ -29,7 +29,7 @@ def in_place(
     cluster: Cluster, image: str, *, replicas: int = 3, arguments: Sequence[str] = ()
 ) -> Iterator[None]:
     """arguments: words behind those that its manifest has. Whether its pods become ready is the caller's to see."""
-    before = _container(cluster)
+    before = container_of(cluster)
     _replace(cluster, {"image": image, "args": [*before["args"], *arguments]}, replicas)
     try:
         yield
@@ -83,11 +83,24 @@ def ready_addresses(cluster: Cluster) -> set[str]:
     }
 
 
-def _container(cluster: Cluster) -> dict[str, Any]:
+def container_of(cluster: Cluster) -> dict[str, Any]:
+    """The container of its Deployment's template."""
     words = ("get", "deployment", DEPLOYMENT, "-n", NAMESPACE, "-o", "json")
     spec = json.loads(cluster.kubectl(*words).stdout)["spec"]["template"]["spec"]
     found: dict[str, Any] = spec["containers"][0]
     return found
+
+
+def set_image(cluster: Cluster, image: str) -> None:
+    """As an operator does it: pods are replaced one after another."""
+    words = ("set", "image", f"deployment/{DEPLOYMENT}", "-n", NAMESPACE)
+    cluster.kubectl(*words, f"{DEPLOYMENT}={image}")
+
+
+def rolled_out(cluster: Cluster) -> None:
+    """All of its pods are of the newest template, and ready."""
+    words = ("rollout", "status", f"deployment/{DEPLOYMENT}", "-n", NAMESPACE, "--timeout=240s")
+    cluster.kubectl(*words, seconds=250)
 
 
 def _replace(cluster: Cluster, container: dict[str, Any], replicas: int) -> None:

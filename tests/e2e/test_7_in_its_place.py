@@ -1,16 +1,29 @@
 """Our metrics server in the place of the other one, as two replicas: one of them ends while somebody asks."""
 
+import json
+import shlex
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from .bed_cluster import BedCluster
 from .cluster import Cluster
-from .in_place import in_place, pods, ready_addresses, wait_until_ready
-from .told import eventually
+from .in_place import (
+    SELECTOR,
+    container_of,
+    in_place,
+    pods,
+    ready_addresses,
+    rolled_out,
+    set_image,
+    wait_until_ready,
+)
+from .told import eventually, findings, names, plan
 
 _ASKING = 3
 _SYNCED = 3.0
@@ -86,3 +99,57 @@ def test_a_replica_ends_while_somebody_asks(cluster: Cluster, image_reference: s
         restarts = {each.name: each.restarts for each in again}
         assert restarts == {killed.name: killed.restarts + 1, other.name: other.restarts}
         assert pods(cluster) == again
+
+
+@pytest.mark.long
+def test_from_a_server_that_verifies_nothing_to_ours_while_somebody_asks(
+    cluster: Cluster, image_reference: str, tmp_path: Path
+) -> None:
+    """By the docs alone: the image first, then `fix`, then the flag. Nobody who asks is ever left without an answer."""
+    if not isinstance(cluster, BedCluster):
+        pytest.skip("a lab has no metrics server that verifies nothing")
+    cluster.state("expired")
+    theirs, flag = container_of(cluster)["image"], "--kubelet-insecure-tls"
+    with in_place(cluster, theirs, arguments=[flag]):
+        wait_until_ready(cluster, 3)
+        with under_load(cluster) as load:
+            set_image(cluster, image_reference)
+            held = eventually(lambda: _ours_that_wait(cluster), "a pod of ours that waits")
+            log = eventually(lambda: _warning(cluster, held), "its warning")
+            assert "`kubevouch fix --plan` how to mend it" in log
+            doctor = cluster.kubevouch("doctor", "-o", "json")
+            assert sorted(findings(doctor)["KV116"]) == names(cluster.nodes), doctor
+            assert json.loads(doctor.out)["cause"]["code"] == "KV501"
+
+            path = tmp_path / "plan.json"
+            plan(cluster, path)
+            applied = cluster.kubevouch("fix", "--apply", str(path), "--yes")
+            assert applied.code == 0, applied
+            rolled_out(cluster)
+
+            doctor = cluster.kubevouch("doctor", "-o", "json")
+            (left,) = [f for f in json.loads(doctor.out)["findings"] if f["code"] == "KV116"]
+            program, *words = shlex.split(left["next"])
+            assert program == "kubectl"
+            cluster.kubectl(*words)
+            rolled_out(cluster)
+            assert flag not in container_of(cluster)["args"]
+            assert "KV116" not in findings(cluster.kubevouch("doctor", "-o", "json"))
+        assert cluster.kubevouch("verify", "--wait", "2m").code == 0
+        assert not load.failures, load.failures
+        print(f"{len(load.asked)} were answered")
+
+
+def _ours_that_wait(cluster: Cluster) -> str:
+    """The name of a pod of the new image, once it runs."""
+    words = ("get", "pods", "-n", "kube-system", "-l", SELECTOR, "-o", "json")
+    for each in json.loads(cluster.kubectl(*words).stdout)["items"]:
+        running = each["status"].get("phase") == "Running"
+        if running and "kubevouch" in each["spec"]["containers"][0]["image"]:
+            return str(each["metadata"]["name"])
+    return ""
+
+
+def _warning(cluster: Cluster, pod: str) -> str:
+    log = cluster.kubectl("logs", "-n", "kube-system", pod, check=False).stdout
+    return next((line for line in log.splitlines() if "--kubelet-insecure-tls: " in line), "")
