@@ -6,7 +6,7 @@ bytes each, and whole columns are compared at once. A `Point` is made only where
 
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -73,17 +73,19 @@ class Columns(msgspec.Struct, frozen=True, eq=False, gc=False):
         """The CPU time of one row in core-nanoseconds."""
         return int(self.cpu[row] * 1e9)
 
-    def in_layout(self, layout: Layout) -> "Columns":
-        """The same measurements in the rows of another layout; a container that is not in it is left out."""
-        if layout is self.layout:
-            return self
-        rows = self.layout.rows_of(layout)
+    def in_layout(self, layout: Layout, rows: Sequence[int]) -> "Columns":
+        """The same measurements in another layout. rows: for each of its rows, the row here; ABSENT if there is none."""
+
+        def picked(column: "array[float] | array[int]", otherwise: float) -> list[Any]:
+            # ABSENT is the last place.
+            return list(map([*column, otherwise].__getitem__, rows))
+
         return columns(
             layout,
-            array("d", [0.0 if row == ABSENT else self.cpu[row] for row in rows]),
-            array("d", [0.0 if row == ABSENT else self.memory[row] for row in rows]),
-            array("q", [ABSENT if row == ABSENT else self.at_ns[row] for row in rows]),
-            array("q", [NEVER if row == ABSENT else self.start_ns[row] for row in rows]),
+            array("d", picked(self.cpu, 0.0)),
+            array("d", picked(self.memory, 0.0)),
+            array("q", picked(self.at_ns, ABSENT)),
+            array("q", picked(self.start_ns, NEVER)),
         )
 
 

@@ -43,4 +43,4 @@ def start_of(seconds: float | None) -> int:
     """A container's start in nanoseconds; NEVER if the page has none, or one that no clock shows."""
     if seconds is None or not 0 <= seconds * 1e9 <= LAST_NS:
         return NEVER
-    return min(int(seconds * 1e9), LAST_NS)
+    return int(seconds * 1e9)

@@ -11,7 +11,7 @@ two words, go unnoticed here.
 import re
 from array import array
 from collections.abc import Sequence
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -28,22 +28,20 @@ _START: Final = b"container_start_time_seconds"
 _NODE_CPU: Final = b"node_cpu_usage_seconds_total"
 _NODE_MEMORY: Final = b"node_memory_working_set_bytes"
 _FAMILIES: Final = (_CPU, _MEMORY, _START)
-_LABELS: Final = {
-    family: re.compile(
-        b"^" + family + rb'\{container="([^"\\\n]+)",namespace="([^"\\\n]+)",pod="([^"\\\n]+)"\}$',
-        re.MULTILINE,
-    )
-    for family in _FAMILIES
-}
+_LABELS: Final = re.compile(
+    rb'^\{container="([^"\\\n]+)",namespace="([^"\\\n]+)",pod="([^"\\\n]+)"\}$', re.MULTILINE
+)
 # Numbers joined by commas are an array of JSON, which has no NaN, no underscore, and no blank or comma in a number.
 _FLOATS: Final = msgspec.json.Decoder(list[float])
 _INTEGERS: Final = msgspec.json.Decoder(list[Annotated[int, msgspec.Meta(ge=-LAST_NS, le=LAST_NS)]])
 _LONGEST_NUMBER: Final = 32
 _NEXT: Final = b"\n# HELP "
 """How the next family begins."""
+_COMMENT: Final = (b"\n# HELP ", b"\n# TYPE ")
+"""What may stand before the name of a family, besides a line end."""
 
-_Names = tuple[bytes, bytes, bytes]
-"""Container, namespace, pod."""
+
+Number = TypeVar("Number", int, float)
 
 
 class _UnusualPage(ValueError):
@@ -100,8 +98,10 @@ def _of_the_same_form(body: bytes, form: Form) -> tuple[Page, Form] | None:
     if form.labels is None:
         return None
     cpu = _family(body, _CPU, 0, form.length)
+    if cpu.labels_hash != form.labels[0]:
+        return None
     memory = _family(body, _MEMORY, cpu.end, form.length)
-    if (cpu.labels_hash, memory.labels_hash) != form.labels[:2]:
+    if memory.labels_hash != form.labels[1]:
         return None
     length, digest = form.starts
     begin = _begin(body, _START, memory.end) if length else memory.end
@@ -122,11 +122,11 @@ def _of_a_new_form(body: bytes, form: Form) -> tuple[Page, Form]:
     if labels == form.labels:
         layout = form.layout
     else:
-        named = [_named(_CPU, cpu), _named(_MEMORY, memory), _named(_START, starts)]
-        if named[0] != named[1] or (named[2] and named[2] != named[0]):
-            return _joined(node, named, (cpu, memory, starts)), Form()
-        layout = layout_of(_owners(named[0]))
-    began = list(map(start_of, _numbers(starts.values))) or [NEVER] * len(cpu.labels)
+        texts = [_after(_CPU, cpu), _after(_MEMORY, memory), _after(_START, starts)]
+        if texts[0] != texts[1] or (starts.labels and texts[2] != texts[0]):
+            return _joined(node, texts, (cpu, memory, starts)), Form()
+        layout = layout_of(_owners(texts[0]))
+    began = _starts_ns(_numbers(starts.values)) or [NEVER] * len(cpu.labels)
     new = Form(
         layout,
         labels,
@@ -176,28 +176,41 @@ def _check_nowhere_else(body: bytes, families: Sequence[_Family]) -> None:
     """No line of a family stands outside of it; only its comments may name it."""
     edges = [0, *(edge for family in families for edge in (family.begin, family.end))]
     between = b"\n" + b"".join([body[a:b] for a, b in zip(edges[0::2], edges[1::2], strict=False)])
-    rest = edges[-1]
     for name in _FAMILIES:
-        comments = between.count(b"\n# HELP " + name + b" ")
-        comments += between.count(b"\n# TYPE " + name + b" ")
-        if between.count(name) != comments or body.find(name, rest) >= 0:
+        if not (_only_comments(between, name, 0) and _only_comments(body, name, edges[-1])):
             raise _UnusualPage
 
 
+def _only_comments(body: bytes, name: bytes, begin: int, end: int | None = None) -> bool:
+    """Whether the name of a family stands there in its HELP and TYPE at most."""
+    for _ in range(3):
+        # From behind, a text that is not there is found missing in a quarter of the time.
+        place = body.rfind(name, begin, end)
+        if place < 0:
+            return True
+        if body[max(place - 8, 0) : place] not in _COMMENT:
+            return False
+        end = place
+    return False
+
+
 def _node(body: bytes, begin: int) -> Point | None:
-    cpu, _ = _node_line(body, _NODE_CPU, begin)
-    memory, at_ns = _node_line(body, _NODE_MEMORY, begin)
-    return node_point(cpu, memory, at_ns)
+    cpu, memory = _node_line(body, _NODE_CPU, begin), _node_line(body, _NODE_MEMORY, begin)
+    (used, held), (_, at_ns) = _numbers((cpu[0], memory[0])), _times_ns((cpu[1], memory[1]))
+    return node_point(used, held, at_ns)
 
 
-def _node_line(body: bytes, name: bytes, begin: int) -> tuple[float, int]:
-    begin = body.find(b"\n" + name + b" ", begin)
-    end = body.find(b"\n", begin + 1)
-    # Without such a line this may not be a kubelet's page. A second line would be the one that counts.
-    if begin < 0 or end < 0 or body.find(name, end) >= 0:
+def _node_line(body: bytes, name: bytes, begin: int) -> list[bytes]:
+    """The value and the time of a node's line, which stands behind `begin` and is the only one."""
+    place = body.rfind(name, begin)
+    end = body.find(b"\n", place)
+    # Without such a line this may not be a kubelet's page.
+    if place < 1 or end < 0 or not body.startswith(b"\n" + name + b" ", place - 1):
         raise _UnusualPage
-    value, at = body[begin + len(name) + 2 : end].split(b" ")
-    return _numbers((value,))[0], _times_ns((at,))[0]
+    words = body[place + len(name) + 1 : end].split(b" ")
+    if len(words) != 2 or not _only_comments(body, name, begin, place):
+        raise _UnusualPage
+    return words
 
 
 # ---- the numbers
@@ -220,6 +233,12 @@ def _times_ns(texts: Sequence[bytes]) -> list[int]:
     if len(times) != len(texts):
         raise _UnusualPage
     return times
+
+
+def _starts_ns(seconds: Sequence[float]) -> list[int]:
+    if seconds and min(seconds) >= 0 and max(seconds) * 1e9 <= LAST_NS:
+        return [int(each * 1e9) for each in seconds]
+    return list(map(start_of, seconds))
 
 
 def _page(node: Point | None, cpu: _Family, memory: _Family, form: Form) -> Page:
@@ -267,21 +286,25 @@ def _with_gaps(
 # ---- new labels
 
 
-def _named(name: bytes, family: _Family) -> list[_Names]:
-    """What the labels of a family name, each once."""
-    named: list[_Names] = _LABELS[name].findall(b"\n".join(family.labels))
-    if len(named) != len(family.labels) or len(set(named)) != len(named):
-        # If a series occurs twice the later one counts: the full reader handles that.
+def _after(name: bytes, family: _Family) -> bytes:
+    """The labels of a family's lines, each on a line of its own."""
+    lines = b"\n".join((b"", *family.labels))
+    before = b"\n" + name
+    if lines.count(before) != len(family.labels):
         raise _UnusualPage
-    return named
+    return lines.replace(before, b"\n")[1:]
 
 
-def _owners(named: Sequence[_Names]) -> list[Owner]:
+def _owners(labels: bytes) -> list[Owner]:
     """The containers that these labels name.
 
     The pods of a page have the same few namespaces and containers. Interned texts would never go again on some
     versions of Python, and a hostile kubelet could fill the memory.
     """
+    named: list[tuple[bytes, bytes, bytes]] = _LABELS.findall(labels)
+    # If a series occurs twice the later one counts: the full reader handles that.
+    if len(named) != len(labels.splitlines()) or len(set(named)) != len(named):
+        raise _UnusualPage
     texts: dict[bytes, str] = {}
 
     def text(name: bytes) -> str:
@@ -297,26 +320,31 @@ def _owners(named: Sequence[_Names]) -> list[Owner]:
     return owners
 
 
-def _joined(
-    node: Point | None, named: Sequence[Sequence[_Names]], families: Sequence[_Family]
-) -> Page:
+def _joined(node: Point | None, texts: Sequence[bytes], families: Sequence[_Family]) -> Page:
     """The page of families that differ in their labels: a pod has no measurement if one of its containers lacks one."""
     cpu, memory, starts = (
-        dict(zip(names, _numbers(family.values), strict=True))
-        for names, family in zip(named, families, strict=True)
+        _by_label(text, _numbers(family.values))
+        for text, family in zip(texts, families, strict=True)
     )
-    at_ns = dict(zip(named[1], _times_ns(families[1].times), strict=True))
+    at_ns = _by_label(texts[1], _times_ns(families[1].times))
     _times_ns(families[0].times)
-    every = list(dict.fromkeys((*named[0], *named[1], *named[2])))
-    began = [start_of(starts.get(names)) for names in every]
+    every = list(dict.fromkeys((*cpu, *memory, *starts)))
+    began = _starts_ns([starts.get(each, -1.0) for each in every])
     form = Form(
-        layout_of(_owners(every)),
+        layout_of(_owners(b"\n".join(every))),
         start_ns=array("q", began),
         latest_start_ns=max(began, default=NEVER),
     )
     numbers = (
-        [cpu.get(names, 0.0) for names in every],
-        [memory.get(names, 0.0) for names in every],
-        [at_ns.get(names, 0) for names in every],
+        [cpu.get(each, 0.0) for each in every],
+        [memory.get(each, 0.0) for each in every],
+        [at_ns.get(each, 0) for each in every],
     )
     return _with_gaps(node, numbers, form)
+
+
+def _by_label(text: bytes, numbers: Sequence[Number]) -> dict[bytes, Number]:
+    found = dict(zip(text.splitlines(), numbers, strict=True))
+    if len(found) != len(numbers):
+        raise _UnusualPage
+    return found

@@ -61,13 +61,21 @@ def next_window(before: NodeWindow | None, page: Page, resolution_ns: int) -> No
     if before is None:
         last = older = no_measurements(now.layout)
     else:
-        last = before.containers.in_layout(now.layout)
-        older = before.prev_containers.in_layout(now.layout)
+        last, older = _in_layout_of(now, before)
         if page.node is not None and before.last is not None:
             node_prev = _pushed(page.node, before.last, before.prev)
     odd = _odd_rows(now, last, resolution_ns)
     prev = _patched(odd, now, last, older, resolution_ns) if odd else last
     return NodeWindow(page.node, node_prev, now, prev)
+
+
+def _in_layout_of(now: Columns, before: NodeWindow) -> tuple[Columns, Columns]:
+    """The last columns and those before them, row by row as the new ones."""
+    last, older = before.containers, before.prev_containers
+    if last.layout is now.layout:
+        return last, older
+    rows = last.layout.rows_of(now.layout)
+    return last.in_layout(now.layout, rows), older.in_layout(now.layout, rows)
 
 
 def _odd_rows(now: Columns, last: Columns, resolution_ns: int) -> list[int]:
