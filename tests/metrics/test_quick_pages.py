@@ -149,6 +149,14 @@ def test_a_container_that_began_anew_is_seen_at_once() -> None:
     assert quick_page(PAGE + new, USED) is None
 
 
+def test_a_start_with_one_digit_more_is_another_start() -> None:
+    [*_, line] = [line for line in LINES if line.startswith(b"container_start_time_seconds{")]
+    labels = line.rsplit(b" ", 1)[0]
+    first = quick_page(PAGE.replace(line, labels + b" 179555805\n"), Form())
+    assert first is not None
+    assert agree(PAGE.replace(line, labels + b" 1795558050\n"), first[1])
+
+
 CHANGES = st.lists(
     st.tuples(
         st.sampled_from(["drop", "twice", "swap", "cut", "spoil"]),

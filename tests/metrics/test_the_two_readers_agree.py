@@ -64,7 +64,7 @@ _pages = st.lists(
     st.one_of(
         st.just([]),
         st.lists(_change, max_size=4),
-        st.sampled_from(["failed", "twice", "shuffled", "broken", "no node"]),
+        st.sampled_from(["failed", "twice", "all twice", "shuffled", "broken", "no node"]),
     ),
     min_size=2,
     max_size=8,
@@ -149,6 +149,8 @@ class Kubelet:
         match oddity:
             case "twice":
                 families[0] += families[0][:1]
+            case "all twice":
+                families[:3] = [own + own[:1] for own in families[:3]]
             case "shuffled":
                 families[1].reverse()
             case "broken":
