@@ -14,9 +14,10 @@ from typing import Final
 import msgspec
 
 from kubevouch.clock import Clock
+from kubevouch.metrics.columns import ABSENT
 from kubevouch.metrics.pages import Page
 from kubevouch.metrics.points import PodKey
-from kubevouch.metrics.windows import NodeWindow, next_window, rate_between
+from kubevouch.metrics.windows import NodeWindow, nanocores, next_window, rate_between
 
 STALE_AFTER: Final = 3
 """Resolutions after a node's last successful scrape, its rows are no longer served."""
@@ -239,17 +240,22 @@ def _pod_usage(key: PodKey, window: NodeWindow) -> PodUsage | None:
     rows = now.layout.pods.get(key)
     if rows is None:
         return None
+    # A list has 100,000 pods: everything is looked up once, and no point is made.
+    names, at, earlier = now.layout.names, now.at_ns, prev.at_ns
+    cpu, before, start, started = now.cpu, prev.cpu, now.start_ns, prev.start_ns
     used: list[ContainerUsage] = []
-    at_ns: int | None = None
+    oldest_ns: int | None = None
     window_ns = 0
     for row in rows:
-        last, earlier = now.point(row), prev.point(row)
-        if last is None or earlier is None:
+        at_ns = at[row]
+        if at_ns == ABSENT or earlier[row] == ABSENT:
             return None
-        usage = rate_between(last, earlier)
-        if usage is None:
+        used_ns = int(cpu[row] * 1e9) - int(before[row] * 1e9)
+        if used_ns < 0 or start[row] < started[row]:
             continue
-        used.append(ContainerUsage(now.layout.names[row], usage.cpu_nanocores, last.memory))
-        if at_ns is None or at_ns > last.at_ns:
-            at_ns, window_ns = last.at_ns, usage.window_ns
-    return PodUsage(key[0], key[1], at_ns, window_ns, tuple(used))
+        length_ns = at_ns - earlier[row]
+        rate = nanocores(used_ns, length_ns)
+        used.append(ContainerUsage(names[row], rate, int(now.memory[row])))
+        if oldest_ns is None or oldest_ns > at_ns:
+            oldest_ns, window_ns = at_ns, length_ns
+    return PodUsage(key[0], key[1], oldest_ns, window_ns, tuple(used))

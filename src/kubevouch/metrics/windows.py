@@ -48,10 +48,15 @@ def rate_between(last: Point, prev: Point) -> Rate | None:
     if last.start_ns < prev.start_ns or last.cpu_ns < prev.cpu_ns:
         return None
     window = last.at_ns - prev.at_ns
-    seconds, rest = divmod(window, 10**9)
+    return Rate(nanocores(last.cpu_ns - prev.cpu_ns, window), window)
+
+
+def nanocores(used_ns: int, window_ns: int) -> int:
+    """So much CPU time in so much time, in nanocores."""
+    seconds, rest = divmod(window_ns, 10**9)
     # In Go's steps (Duration.Seconds, then a division of float64), so that the last digit is the same.
-    cores = (last.cpu_ns - prev.cpu_ns) / (seconds + rest / 1e9)
-    return Rate(min(int(cores), _MOST), window)
+    cores = int(used_ns / (seconds + rest / 1e9))
+    return min(_MOST, cores)
 
 
 def next_window(before: NodeWindow | None, page: Page, resolution_ns: int) -> NodeWindow:
