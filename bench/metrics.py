@@ -60,11 +60,7 @@ def contestants(python: Interpreter, others: Sequence[Path], upstream: Path) -> 
     plain = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     found = [
         Contestant(
-            "ours",
-            "ours",
-            (*python.words, "metrics-server"),
-            {**plain, **python.environment},
-            delegating=False,
+            "ours", "ours", (*python.words, "metrics-server"), {**plain, **python.environment}
         ),
         Contestant(_UPSTREAM, "upstream", (upstream,), plain),
     ]
@@ -79,13 +75,7 @@ def with_watched_loop(ours: Contestant) -> Contestant:
     words = list(ours.words)
     words[words.index("kubevouch")] = "bench.watched_loop"
     path = ":".join(filter(None, (str(_CHECKOUT), ours.environment.get("PYTHONPATH", ""))))
-    return Contestant(
-        "ours, watched",
-        "watched",
-        words,
-        {**ours.environment, "PYTHONPATH": path},
-        delegating=False,
-    )
+    return Contestant("ours, watched", "watched", words, {**ours.environment, "PYTHONPATH": path})
 
 
 def compare(every: Sequence[Running], what: str, figures: Sequence[float], unit: str) -> None:

@@ -21,25 +21,20 @@ _START = 600.0
 
 @dataclass(frozen=True)
 class Contestant:
-    """A metrics server. words: how it is started, without flags. delegating: it takes kubeconfigs for its own questions."""
+    """A metrics server. words: how it is started, without flags."""
 
     name: str
     account: str
     words: Sequence[str | Path]
     environment: Mapping[str, str]
-    delegating: bool = True
 
     def argv(self, fleet: Fleet, port: int) -> list[str | Path]:
         """With the flags that all get."""
         kubeconfig = fleet.kubeconfig(self.account)
-        delegated = ("--authentication-kubeconfig", "--authorization-kubeconfig")
+        kubeconfigs = ("kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")
         return [
             *self.words,
-            *(
-                word
-                for flag in ("--kubeconfig", *(delegated if self.delegating else ()))
-                for word in (flag, kubeconfig)
-            ),
+            *(f"--{flag}={kubeconfig}" for flag in kubeconfigs),
             f"--kubelet-certificate-authority={fleet.authority}",
             f"--cert-dir={fleet.folder / self.account}",
             "--bind-address=127.0.0.1",
