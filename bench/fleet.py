@@ -70,6 +70,8 @@ def fleet(
     folder.mkdir(parents=True)
     words = [str(program), "-folder", str(folder), "-tokens", ",".join(accounts)]
     words += ["-nodes", str(nodes), "-pods", str(pods), "-mix", mix]
+    # Another bench may run on this machine, with the same addresses.
+    words += ["-port", str(20_000 + os.getpid() % 10_000)]
     if nodes > 1000:
         # The pages of thousands at the usual level would take the cores from those who are measured.
         words += ["-gzip-level", "1"]
