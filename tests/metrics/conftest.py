@@ -19,7 +19,7 @@ from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.fleet import FleetNode, KubeletAddressing
 from kubevouch.metrics.points import PodKey
 from kubevouch.metrics.results import ScrapeResult
-from kubevouch.metrics.scraper import ScrapeSettings
+from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.store import ScrapeFailure
 from kubevouch.system_clock import SystemClock
 from tests.support.apiservers import access_to, api_server, client_of

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kubevouch.metrics.scraper import ScrapeSettings
+from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch_lab.apiserver import status
 from tests.metrics.conftest import NODE, Cluster
 from tests.support.scripted import faults, kinds

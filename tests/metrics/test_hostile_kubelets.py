@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kubevouch.metrics.scraper import ScrapeSettings
+from kubevouch.metrics.scraping import ScrapeSettings
 from tests.metrics.conftest import ADDRESS, PATH, Cluster, Live, Page
 from tests.support.authority import Authority, Pair
 from tests.support.contexts import server_context

@@ -9,7 +9,7 @@ import pytest
 
 from kubevouch.kubelet.io.names import Place
 from kubevouch.metrics.fleet import KubeletAddressing
-from kubevouch.metrics.scraper import ScrapeSettings
+from kubevouch.metrics.scraping import ScrapeSettings
 from tests.metrics.conftest import PATH, Cluster
 from tests.support.scripted.kubelet import Serve
 

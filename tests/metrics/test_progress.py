@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from kubevouch.kube.io.credentials import Credential
-from kubevouch.metrics.scraper import ScrapeSettings
+from kubevouch.metrics.scraping import ScrapeSettings
 from tests.metrics.conftest import Cluster
 from tests.support.scripted.kubelet import SILENCE
 

@@ -8,7 +8,7 @@ from typing import Any
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.fleet import ADDRESS_TYPES, KubeletAddressing
-from kubevouch.metrics.scraper import ScrapeSettings
+from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch_lab.apiserver import status
 from tests.metrics.conftest import ADDRESS, NODE, PATH, POD, Cluster, Live, Page
 from tests.support.authority import Authority

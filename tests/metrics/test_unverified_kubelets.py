@@ -11,7 +11,7 @@ from kubevouch.kube.io.credentials import FileCredentials
 from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.fleet import KubeletAddressing
-from kubevouch.metrics.scraper import ScrapeSettings
+from kubevouch.metrics.scraping import ScrapeSettings
 from tests.metrics.conftest import ADDRESS, PATH, Cluster
 from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import SILENCE, Serve

@@ -13,7 +13,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import fixed_or_files
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.fleet import KubeletAddressing
-from kubevouch.metrics.scraper import ScrapeSettings
+from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.server import build_components, serve
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log

@@ -5,7 +5,7 @@ Several collectors can run in one process; they share nothing but the authoritie
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from kubevouch.clock import Clock
@@ -18,7 +18,8 @@ from kubevouch.metrics.fleet import Fleet, KubeletAddressing, WatchedFleet
 from kubevouch.metrics.node_events import NodeEvents
 from kubevouch.metrics.points import PodKey
 from kubevouch.metrics.results import Coverage, ScrapeResult, coverage_of
-from kubevouch.metrics.scraper import ScrapeObserver, Scraper, ScrapeSettings, resolution_of
+from kubevouch.metrics.scraper import Scraper
+from kubevouch.metrics.scraping import ScrapeObserver, ScrapeSettings
 from kubevouch.metrics.store import MetricsStore
 
 _RECENT: Final = 3.0
@@ -55,7 +56,7 @@ class Collector:
         settings, addressing = settings or ScrapeSettings(), addressing or KubeletAddressing()
         self._settings, self._clock = settings, clock
         self._enough_were_read = False
-        self.store = MetricsStore(resolution_of(settings), clock=clock, node_of=self._node_of)
+        self.store = MetricsStore(settings.interval, clock=clock, node_of=self._node_of)
         self._events = (
             NodeEvents(api, clock, instance=instance, report=observer.events_failed)
             if instance
@@ -102,7 +103,7 @@ class Collector:
     @property
     def coverage(self) -> Coverage:
         """How many nodes are ready, and which of them are not read (any more)."""
-        recent = timedelta(seconds=_RECENT * self._settings.resolution)
+        recent = _RECENT * self._settings.interval
         return coverage_of(self._fleet.nodes, self.results, now=self._clock.now(), recent=recent)
 
     @property

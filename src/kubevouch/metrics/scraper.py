@@ -9,9 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Final, ParamSpec, Protocol
-
-import msgspec
+from typing import Final, ParamSpec
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
@@ -19,16 +17,16 @@ from kubevouch.kube.io.credentials import Credentials
 from kubevouch.kubelet.errors import AnswerError
 from kubevouch.kubelet.io.fetch import FetchFailed
 from kubevouch.kubelet.io.names import LookUp, NameResolver, system_look_up
-from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust, Unverified
+from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
 from kubevouch.kubelet.resource_metrics import ResourceMetrics, reading
 from kubevouch.metrics.fleet import FleetNode
 from kubevouch.metrics.kubelet_connection import KubeletConnection
 from kubevouch.metrics.node_events import NodeEvents
 from kubevouch.metrics.pages import page_of
 from kubevouch.metrics.phase import next_moment, phase_of
-from kubevouch.metrics.points import PodKey
 from kubevouch.metrics.quick_pages import Form, quick_page
 from kubevouch.metrics.results import ScrapeResult
+from kubevouch.metrics.scraping import ScrapeObserver, ScrapeSettings
 from kubevouch.metrics.store import MetricsStore, ScrapeFailure
 
 P = ParamSpec("P")
@@ -36,60 +34,6 @@ P = ParamSpec("P")
 _DELAY_A_NODE: Final = 0.008
 _SPREAD_AT_MOST: Final = 0.8
 _SCRAPES_FOR_USAGE: Final = 2
-
-
-class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How nodes are scraped.
-
-    resolution: seconds between two scrapes of a node. timeout: seconds for one. late_at_once: scrapes in flight of nodes
-    whose last one ran out of time.
-
-    insecure_everywhere: --kubelet-insecure-tls: a kubelet that cannot be verified is asked all the same, without any
-    credential. insecure_nodes: --kubelet-insecure-tls-nodes: these alone get one although they cannot be verified.
-    ready_min_nodes: --ready-min-nodes: the share of the ready nodes that must have been read before the server is ready.
-    """
-
-    resolution: float = 15.0
-    timeout: float = 10.0
-    late_at_once: int = 1000
-    insecure_everywhere: bool = False
-    insecure_nodes: frozenset[str] = frozenset()
-    ready_min_nodes: float = 0.0
-
-
-class ScrapeObserver(Protocol):
-    """Called for what happens while scraping, to write log lines and the server's own metrics.
-
-    What it raises is dropped: it cannot end a scrape.
-    """
-
-    def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
-        """A scrape ended; failure is None if it succeeded."""
-        ...
-
-    def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
-        """A node reported pods that run on another node: what it reports of them is not served."""
-        ...
-
-    def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
-        """A page lacks CPU or memory of the node itself, or of some pods."""
-        ...
-
-    def changed(self, node: FleetNode, before: ScrapeResult | None, now: ScrapeResult) -> None:
-        """A node's scrapes fail, succeed, or reach it in another way than before (ScrapeResult.differs)."""
-        ...
-
-    def restarted(self, node: FleetNode, error: BaseException | None) -> None:
-        """The task of a node died and was started again. error: None if somebody cancelled it."""
-        ...
-
-    def events_failed(self, error: KubevouchError, *, forbidden: bool) -> None:
-        """An Event could not be created. forbidden: it never can, so that no more are sent."""
-        ...
-
-    def watch_failed(self, resource: str, error: KubevouchError) -> None:
-        """The watch of "nodes" or "pods" failed, and will be tried again."""
-        ...
 
 
 class Scraper:
@@ -219,7 +163,7 @@ class Scraper:
 
     async def _follow(self, followed: "_Followed") -> None:
         """Scrapes one node until cancelled."""
-        unverified = unverified_of(self._settings, followed.node.name)
+        unverified = self._settings.unverified(followed.node.name)
         followed.connection = KubeletConnection(self._clock, self._names, unverified)
         try:
             while True:
@@ -366,15 +310,3 @@ class _Followed:
         self.scrapes = 0
         self.form = Form()
         self.task: asyncio.Task[None] | None = None
-
-
-def unverified_of(settings: ScrapeSettings, name: str) -> Unverified:
-    """What a node's kubelet gets if it cannot be verified."""
-    if name in settings.insecure_nodes:
-        return Unverified.CREDENTIAL
-    return Unverified.NO_CREDENTIAL if settings.insecure_everywhere else Unverified.NOTHING
-
-
-def resolution_of(settings: ScrapeSettings) -> timedelta:
-    """The resolution as a timedelta, for the store."""
-    return timedelta(seconds=settings.resolution)

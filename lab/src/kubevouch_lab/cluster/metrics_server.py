@@ -11,7 +11,7 @@ from kubevouch.kube.io.credentials import fixed_or_files
 from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.fleet import KubeletAddressing
-from kubevouch.metrics.scraper import ScrapeSettings
+from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.server import build_components, serve
 from kubevouch.serve.key_pair import key_pair_source
 from kubevouch.serve.logs import Log

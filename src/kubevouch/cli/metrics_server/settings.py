@@ -9,7 +9,7 @@ from kubevouch.cli.common.serving import ServerFlags, server_flags
 from kubevouch.cli.metrics_server.tls_flags import TlsFlags, tls_flags
 from kubevouch.errors import UsageError
 from kubevouch.metrics.fleet import KubeletAddressing
-from kubevouch.metrics.scraper import ScrapeSettings
+from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.serve.client_trust import ClientTrustFiles
 from kubevouch.serve.headers import HeaderNames
 

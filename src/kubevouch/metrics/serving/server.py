@@ -18,7 +18,7 @@ from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.fleet import Fleet, KubeletAddressing
 from kubevouch.metrics.results import unverified
-from kubevouch.metrics.scraper import ScrapeSettings
+from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.api import MetricsApi
 from kubevouch.metrics.serving.discovery import Discovery
 from kubevouch.metrics.serving.instruments import Instruments

@@ -1,0 +1,78 @@
+"""How nodes are scraped, by metrics-server's flags and ours, and who is told what happens."""
+
+from datetime import timedelta
+from typing import Protocol
+
+import msgspec
+
+from kubevouch.errors import KubevouchError
+from kubevouch.kubelet.io.trust import Unverified
+from kubevouch.metrics.fleet import FleetNode
+from kubevouch.metrics.points import PodKey
+from kubevouch.metrics.results import ScrapeResult
+from kubevouch.metrics.store import ScrapeFailure
+
+
+class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How nodes are scraped.
+
+    resolution: seconds between two scrapes of a node. timeout: seconds for one. late_at_once: scrapes in flight of nodes
+    whose last one ran out of time.
+
+    insecure_everywhere: --kubelet-insecure-tls: a kubelet that cannot be verified is asked all the same, without any
+    credential. insecure_nodes: --kubelet-insecure-tls-nodes: these alone get one although they cannot be verified.
+    ready_min_nodes: --ready-min-nodes: the share of the ready nodes that must have been read before the server is ready.
+    """
+
+    resolution: float = 15.0
+    timeout: float = 10.0
+    late_at_once: int = 1000
+    insecure_everywhere: bool = False
+    insecure_nodes: frozenset[str] = frozenset()
+    ready_min_nodes: float = 0.0
+
+    @property
+    def interval(self) -> timedelta:
+        """The resolution."""
+        return timedelta(seconds=self.resolution)
+
+    def unverified(self, name: str) -> Unverified:
+        """What a node's kubelet gets if it cannot be verified."""
+        if name in self.insecure_nodes:
+            return Unverified.CREDENTIAL
+        return Unverified.NO_CREDENTIAL if self.insecure_everywhere else Unverified.NOTHING
+
+
+class ScrapeObserver(Protocol):
+    """Called for what happens while scraping, to write log lines and the server's own metrics.
+
+    What it raises is dropped: it cannot end a scrape.
+    """
+
+    def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
+        """A scrape ended; failure is None if it succeeded."""
+        ...
+
+    def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
+        """A node reported pods that run on another node: what it reports of them is not served."""
+        ...
+
+    def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
+        """A page lacks CPU or memory of the node itself, or of some pods."""
+        ...
+
+    def changed(self, node: FleetNode, before: ScrapeResult | None, now: ScrapeResult) -> None:
+        """A node's scrapes fail, succeed, or reach it in another way than before (ScrapeResult.differs)."""
+        ...
+
+    def restarted(self, node: FleetNode, error: BaseException | None) -> None:
+        """The task of a node died and was started again. error: None if somebody cancelled it."""
+        ...
+
+    def events_failed(self, error: KubevouchError, *, forbidden: bool) -> None:
+        """An Event could not be created. forbidden: it never can, so that no more are sent."""
+        ...
+
+    def watch_failed(self, resource: str, error: KubevouchError) -> None:
+        """The watch of "nodes" or "pods" failed, and will be tried again."""
+        ...
