@@ -86,6 +86,11 @@ def test_what_our_own_metrics_server_writes_is_read(form: LogFormat) -> None:
         '"nodes" in API group "" at the cluster scope'
     )
     scraping.watch_failed("nodes", Forbidden("GET", denied, code=403, message=denied))
+    # Under upstream's role ours writes no Events. That keeps nobody from metrics.
+    scraping.watch_failed(
+        "events",
+        Forbidden("POST", denied.replace("list", "create").replace("nodes", "events"), code=403),
+    )
     whole = "".join(lines)
     assert [(each.node, each.text) for each in scrape_failures(whole, "p")] == [("w1", said)]
     assert [each.what for each in denials(whole, "p")] == ["list nodes"]

@@ -19,6 +19,8 @@ _DENIAL = re.compile(
     r'User \\*"(system:serviceaccount:[^"\\\s]{1,316})\\*" cannot ([a-z]{1,20}) resource \\*"([^"\\\s]{1,253})\\*" '
     r'in API group \\*"([^"\\\s]{0,253})\\*"'
 )
+# What a metrics server cannot do without. Ours also writes Events where it may, and says once that it may not.
+_NEEDED = {"nodes", "pods", "nodes/metrics", "configmaps", "tokenreviews", "subjectaccessreviews"}
 # Escapes as written by strconv.Quote (klog's internal/serialize/keyvalues.go).
 _ESCAPE = re.compile(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)")
 _CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -59,9 +61,11 @@ def _json_failure(line: str) -> Iterator[tuple[str, str]]:
 
 
 def denials(log: str, pod: str) -> tuple[LoggedDenial, ...]:
-    """Each lacking right once, sorted."""
+    """Each lacking right once, sorted; only those that it needs."""
     found: dict[str, LoggedDenial] = {}
     for user, verb, resource, group in _DENIAL.findall(log):
+        if resource not in _NEEDED:
+            continue
         what = f"{verb} {resource}{'.' if group else ''}{group}"
         text = f'User "{user}" cannot {verb} resource "{resource}" in API group "{group}"'
         found[what] = LoggedDenial(user, what, text, pod)
