@@ -9,7 +9,7 @@
 - `probes`: /livez, /readyz, /healthz; `exposition`: /metrics
 - `key_pair`: the serving certificate and its key, from files or made at the start
 - `logs`: klog's lines, and the same as JSON
-- `access_gate`: limits, authentication and authorization in front of the handlers; `listener`: TLS and HTTP;
+- `access_gate`: limits, authentication and authorization in front of the handlers; `listener`: TLS and HTTP; `addresses`: its sockets;
   `connections`: which of them are kept when too many come;
   `process`: signals, shutdown and reloading; `server`: all of these together
 

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
+from kubevouch.serve.addresses import listening_sockets
 from kubevouch.serve.connections import ConnectionLimits, Connections
 from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse, Pieces
 from kubevouch.serve.statuses import timed_out
@@ -21,45 +22,13 @@ from kubevouch.tls.io import ServerConnection, ServerTls, client_chain
 
 _HANDSHAKE: Final = 10
 _LIMITS: Final = ConnectionLimits()
-_BACKLOG: Final = 512
 _LARGEST_BODY: Final = 64 * 1024
 _PAUSE: Final = 1.0
 _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
-_EVERY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - what the flag says by default
-"""Each means every address of both families, as in every program of Go: an IPv6-only pod is probed at its own."""
-_NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL})
-
-
 class ListenError(KubevouchError):
     """This address or port cannot be listened on: choose another one."""
-
-
-def _at_every_address(port: int, *, shared: bool) -> socket.socket:
-    """Go's net.Listen at a wildcard address: one socket of both families (favoriteAddrFamily in ipsock_posix.go).
-
-    Where the machine has no IPv6, one of IPv4.
-    """
-    try:
-        listening = socket.create_server(
-            ("::", port),
-            family=socket.AF_INET6,
-            backlog=_BACKLOG,
-            reuse_port=shared,
-            dualstack_ipv6=True,
-        )
-    except (OSError, ValueError) as error:
-        # ValueError: Python was told at its compilation, or by the system, that there are no such sockets.
-        if isinstance(error, OSError) and error.errno not in _NO_IPV6:
-            raise
-        listening = socket.create_server(
-            ("0.0.0.0", port),  # noqa: S104
-            backlog=_BACKLOG,
-            reuse_port=shared,
-        )
-    listening.setblocking(False)  # noqa: FBT003 - its only argument
-    return listening
 
 
 class Listener:
@@ -114,7 +83,9 @@ class Listener:
         )
         await self._runner.setup()
         try:
-            self._sockets = await self._listening()
+            self._sockets = await listening_sockets(
+                self._host, self._requested_port, shared=self._shared_port
+            )
         except OSError as error:
             await self._runner.cleanup()
             where = joined(self._host, self._requested_port)
@@ -136,25 +107,6 @@ class Listener:
             if handler is None or handler.transport is None:
                 connection.abort()
         await self._runner.cleanup()
-
-    async def _listening(self) -> list[socket.socket]:
-        """The sockets that asyncio binds, one for each address of the host. asyncio would not bound the handshakes."""
-        if self._host in _EVERY_ADDRESS:
-            return [_at_every_address(self._requested_port, shared=self._shared_port)]
-        server = await asyncio.get_running_loop().create_server(
-            asyncio.Protocol,
-            self._host,
-            self._requested_port,
-            reuse_address=True,
-            reuse_port=self._shared_port,
-            start_serving=False,
-        )
-        sockets = [each.dup() for each in server.sockets]
-        server.close()
-        for each in sockets:
-            each.setblocking(False)  # noqa: FBT003 - its only argument
-            each.listen(_BACKLOG)
-        return sockets
 
     async def _accept(self, listening: socket.socket) -> None:
         while True:

@@ -244,7 +244,7 @@ def list_option(
         type=_strings,
         multiple=True,
         default=[default] if default else [],
-        show_default=default or False,
+        show_default=bool(default),
         callback=joined,
         metavar=metavar,
         help=help,
