@@ -91,7 +91,7 @@ async def test_a_pod_of_the_approver_is_the_products_own(lab: Lab) -> None:
     await until(ready(lab))
     await until(lambda: holder(lab).startswith(f"{name_of(pod)}_"))
     await until(lambda: '"msg":"Held"' in printed(lab, pod))
-    assert '"address":"127.' in printed(lab, pod)
+    assert '"msg":"Serving securely on 127.' in printed(lab, pod)
     assert not any(status_of(csr).get("conditions") for csr in lab.control_plane.client.list(CSRS))
     log = lab.folder.node(lab.site.hosts[0].name) / AUDIT_LOG.lstrip("/")
     users = [msgspec.json.decode(line)["user"] for line in log.read_bytes().splitlines()]
