@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kubevouch.kubelet.errors import AnswerError
 from kubevouch.kubelet.resource_metrics import read_resource_metrics
+from kubevouch.metrics.columns import ABSENT, Columns
 from kubevouch.metrics.pages import Page, page_of
 from kubevouch.metrics.points import LAST_NS, PodKey, Point
 from kubevouch.metrics.quick_pages import Form, quick_page
@@ -25,6 +26,13 @@ def full(body: bytes) -> Page | None:
         return None
 
 
+def measured(containers: Columns, row: int) -> Point | None:
+    at_ns, start_ns = containers.at_ns[row], containers.start_ns[row]
+    if at_ns == ABSENT:
+        return None
+    return Point(at_ns, int(containers.cpu[row] * 1e9), int(containers.memory[row]), start_ns)
+
+
 def said(page: Page) -> tuple[Point | None, dict[tuple[PodKey, str], Point], set[PodKey]]:
     """What a page comes to: the node, each container that has a measurement, the pods that lack one."""
     containers = page.containers
@@ -32,7 +40,7 @@ def said(page: Page) -> tuple[Point | None, dict[tuple[PodKey, str], Point], set
         (pod, containers.layout.names[row]): point
         for pod, rows in containers.layout.pods.items()
         for row in rows
-        if (point := containers.point(row)) is not None
+        if (point := measured(containers, row)) is not None
     }
     assert containers.present == len(points)
     assert containers.oldest_ns == min((point.at_ns for point in points.values()), default=LAST_NS)

@@ -1,7 +1,7 @@
 """The containers of a page as columns: a row for each container, an array for each number.
 
 From one page of a node to the next only the numbers differ. So the names are kept once (`Layout`), the numbers take 8
-bytes each, and whole columns are compared at once. A `Point` is made only where somebody needs one.
+bytes each, and whole columns are compared at once. Values are made of them where somebody asks.
 """
 
 from array import array
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from kubevouch.metrics.points import LAST_NS, NEVER, PodKey, Point
+from kubevouch.metrics.points import LAST_NS, NEVER, PodKey
 
 ABSENT: Final = -1
 """In at_ns: the row has no measurement."""
@@ -61,17 +61,6 @@ class Columns(msgspec.Struct, frozen=True, eq=False, gc=False):
     present: int
     oldest_ns: int
     latest_start_ns: int
-
-    def point(self, row: int) -> Point | None:
-        """The measurement of one row."""
-        at_ns = self.at_ns[row]
-        if at_ns == ABSENT:
-            return None
-        return Point(at_ns, self.cpu_ns(row), int(self.memory[row]), self.start_ns[row])
-
-    def cpu_ns(self, row: int) -> int:
-        """The CPU time of one row in core-nanoseconds."""
-        return int(self.cpu[row] * 1e9)
 
     def in_layout(self, layout: Layout, rows: Sequence[int]) -> "Columns":
         """The same measurements in another layout. rows: for each of its rows, the row here; ABSENT if there is none."""
