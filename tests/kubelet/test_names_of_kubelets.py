@@ -74,15 +74,19 @@ async def test_a_slow_name_ends_after_its_time_and_delays_no_other(system: Resol
         with pytest.raises(socket.gaierror) as caught:
             await names.places("slow", 1)
         assert caught.value.errno == socket.EAI_AGAIN
-        assert await names.places("n1", 1)
+        assert await _in_the_end(names, "n1")
     # The first lookup still runs: a second one would wait as long.
     assert system.asked.count("slow") == 1
     system.let_go.set()
+    assert await _in_the_end(names, "slow")
+
+
+async def _in_the_end(names: NameResolver, host: str) -> list[Place]:
+    """As often as it takes: on a busy machine the time limit may be over before a thread has begun."""
     async with asyncio.timeout(30):
         while True:
             with contextlib.suppress(socket.gaierror):
-                assert await names.places("slow", 1)
-                break
+                return await names.places(host, 1)
 
 
 async def test_no_more_threads_than_allowed_wait_for_the_system(system: Resolver) -> None:

@@ -129,7 +129,7 @@ async def test_names_that_resolve_slowly_delay_their_own_nodes_only(cluster: Clu
     by_name = cluster.serve("named", "named.example")
     await cluster.add("named", by_name, addresses={"Hostname": "named.example"})
     await cluster.add("addressed")
-    settings = ScrapeSettings(timeout=0.3)
+    settings = ScrapeSettings(timeout=2.0)
     with contextlib.ExitStack() as stack:
         stack.callback(let_go.set)
         async with cluster.collecting(

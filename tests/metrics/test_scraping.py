@@ -16,8 +16,6 @@ from tests.support.contexts import server_context
 from tests.support.scripted import faults
 from tests.support.scripted.kubelet import NO_CERTIFICATE, SILENCE, Serve
 
-HASTY = ScrapeSettings(timeout=0.5)
-
 
 async def test_two_scrapes_make_rows(cluster: Cluster) -> None:
     for name in ("n1", "n2", "n3"):
