@@ -15,6 +15,7 @@ from kubevouch.policy.sources.choice import (
     IdentitySources,
     SourceAnswer,
     answer_for,
+    unknown_by_writing,
     wants_renewal,
     written_answer,
     written_claims,
@@ -385,3 +386,28 @@ def test_what_a_source_that_does_not_count_lists_is_nobodys() -> None:
         ("192.0.2.1", NameSource.PIN),
     ]
     assert written_claims(sources(inventory=BROKEN), "w1") == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "others"),
+    [
+        (("inventory", "pins"), ""),
+        (
+            ("pins", "renewal", "new-nodes"),
+            "; renewal, new-nodes: only the running approver asks that",
+        ),
+        (("pins", "node-status"), "; node-status: only the running approver asks that"),
+    ],
+)
+def test_of_a_node_that_nothing_written_down_knows_is_said_who_else_is_asked(
+    words: tuple[str, ...], others: str
+) -> None:
+    found = sources(*map(SourceWord, words))
+    assert (
+        unknown_by_writing(found) == f"no pin, inventory or record of the approver knows it{others}"
+    )
+
+
+def test_where_the_configuration_cannot_be_read_nobody_else_is_named() -> None:
+    found = IdentitySources(configuration=BROKEN)
+    assert unknown_by_writing(found) == "no pin, inventory or record of the approver knows it"

@@ -587,3 +587,76 @@ def test_one_of_two_that_the_operator_has_pinned_is_the_nodes_own() -> None:
     standings.csr(renewed("ab", 20, "aa"), live(10))
     assert [of(standings, each).standing for each in ("aa", "ab", "ff")] == [OWN, OWN, UNKNOWN]
     assert of(standings, "ff").holds
+
+
+def test_what_replaces_a_certificate_of_an_earlier_node_is_an_earlier_nodes_too() -> None:
+    """The kubelet that was there before rotates its certificate after the Node was recreated: that makes it no newcomer."""
+    standings = left()
+    standings.csr(renewed("ab", 20, "aa"), None)
+    standings.csr(bootstrapped("bb", 50), None)
+    standings.node(AGAIN)
+    standings.csr(renewed("ac", 120, "ab"), AGAIN)
+    standings.csr(renewed("bc", 121, "bb"), AGAIN)
+    kept = {each.certificate: each.earlier for each in standings.known("w1").credentials}
+    assert kept == {"aa": True, "ab": True, "bb": False, "ac": True, "bc": False}
+    assert of(standings, "ac", AGAIN, admitted=True).holds
+    assert not of(standings, "bc", AGAIN, admitted=True).holds
+
+
+def test_that_all_was_seen_is_known_only_of_a_name_that_is_heard_of_for_the_first_time() -> None:
+    standings = Standings()
+    standings.csr(renewed("ab", 4, "aa"), None)
+    standings.csr(bootstrapped("ff", 5), None)
+    assert not standings.known("w1").whole
+    standings = Standings({"w1": NodeStanding(earlier=True)})
+    standings.csr(bootstrapped("ff", 5), None)
+    assert not standings.known("w1").whole
+
+
+def test_a_name_that_had_been_forgotten_and_is_heard_of_again_is_kept() -> None:
+    standings = Standings()
+    for number in range(MOST_GONE + 1):
+        standings.node(live(name=f"n{number}"))
+        standings.gone(f"n{number}")
+    standings.csr(bootstrapped("bb", 50, node="n0"), None)
+    assert standings.take_forgotten() == set()
+    assert standings.known("n0").credentials
+
+
+def test_that_something_was_borrowed_of_a_forgotten_name_is_not_forgotten_itself() -> None:
+    standings = Standings()
+    standings.node(live(name="n0"))
+    standings.csr(bootstrapped("ff", 50, node="n0"), live(name="n0"))
+    standings.gone("n0")
+    for number in range(1, MOST_GONE + 2):
+        standings.node(live(name=f"n{number}"))
+        standings.gone(f"n{number}")
+    assert standings.take_forgotten() == {"n0", "n1"}
+    assert standings.known("another") == NodeStanding(crowded=True)
+
+
+def test_what_is_said_of_one_that_replaced_a_pinned_one_and_of_one_that_did_not() -> None:
+    standings = Standings(vouched=lambda _: ("77",))
+    standings.node(live())
+    standings.csr(renewed("78", 20, "77"), live())
+    standings.csr(renewed("ab", 21, "aa"), live())
+    assert of(standings, "78") == StandingAnswer(OWN, "issued by csr-78")
+    assert of(standings, "ab") == StandingAnswer(
+        UNKNOWN,
+        "issued by csr-ab; the operator has pinned this node's client certificates, and it neither is one of them nor was "
+        "seen to replace one",
+        holds=True,
+    )
+
+
+def test_what_nobody_saw_begin_is_held_where_so_many_were_borrowed_that_it_may_be_one_of_them() -> (
+    None
+):
+    known = NodeStanding("uid-1", crowded=True)
+    standings = Standings({"w1": known})
+    standings.csr(renewed("ab", 20, "aa"), live())
+    assert of(standings, "ab") == StandingAnswer(
+        UNKNOWN,
+        "issued by csr-ab, whose own credential was issued before anybody watched",
+        holds=True,
+    )
