@@ -150,5 +150,9 @@ def test_pods_come_and_go_in_order() -> None:
     assert [each.name for each in pods.everywhere()] == ["b", "c", "x"]
     assert len(pods) == len(list(pods)) == 3
     assert (pods.get(("a", "a")), ("b", "x") in pods) == (None, True)
+    pods.put(RunningPod("b", "y", {}, "n7"))
+    asked = [("b", "y"), ("b", "x"), ("b", "none"), ("none", "y")]
+    assert [pods.node_of(key) for key in asked] == ["n7", "", "", ""]
+    pods.remove(("b", "y"))
     pods.remove(("b", "x"))
     assert (pods.of("b"), len(pods)) == ((), 2)

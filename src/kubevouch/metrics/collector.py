@@ -129,8 +129,7 @@ class Collector:
         return ""
 
     def _node_of(self, pod: PodKey) -> str:
-        found = self._fleet.pods.get(pod)
-        return found.node if found else ""
+        return self._fleet.pods.node_of(pod)
 
     async def run(self) -> None:
         """Watches and scrapes until cancelled."""

@@ -46,6 +46,12 @@ class RunningPods(Mapping[PodKey, RunningPod]):
             del self._pods[namespace]
             self._disordered.discard(namespace)
 
+    def node_of(self, key: PodKey) -> str:
+        """The name of a pod's node; "" if there is no such pod. Asked for every pod of every page."""
+        here = self._pods.get(key[0])
+        pod = here.get(key[1]) if here is not None else None
+        return "" if pod is None else pod.node
+
     def of(self, namespace: str) -> tuple[RunningPod, ...]:
         """The pods of a namespace as they are now, in the order of their names."""
         here = self._pods.get(namespace)

@@ -97,7 +97,8 @@ class PodItem:
         """Its fields after metadata."""
         used = self._used
         containers = ",".join([
-            f'{{"name":{_quoted(each.name)},"usage":{_usage(each.cpu_nanocores, each.memory_bytes)}}}'
+            f'{{"name":{_quoted(each.name)},"usage":{{"cpu":"{format_nanocores(each.cpu_nanocores)}",'
+            f'"memory":"{format_bytes(each.memory_bytes)}"}}}}'
             for each in used.containers
         ])  # fmt: skip
         return f'{_times(used.timestamp_ns, used.window_ns)},"containers":[{containers}]'
