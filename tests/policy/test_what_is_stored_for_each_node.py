@@ -280,3 +280,30 @@ def test_of_a_flood_the_first_few_are_kept() -> None:
     flood = " ".join(f"10.0.{number // 250}.{number % 250}" for number in range(1000))
     assert mentioned(flood) == tuple(f"10.0.0.{number}" for number in range(128))
     assert len(mentioned("a.b" * 100_000)) <= 128
+
+
+def test_a_dot_behind_an_address_or_a_name_is_none_of_it() -> None:
+    assert mentioned("192.0.2.9. Xen.example.com.") == ("192.0.2.9", "xen.example.com")
+
+
+def test_what_an_operator_allowed_stays_in_the_pin() -> None:
+    pin = PinnedNode("w1", "", ("w1",), ("192.0.2.1",), allowed=("192.0.2.1",))
+    assert read_pin("w1", written_pin(pin).encode()) == pin
+
+
+def test_as_much_of_a_standing_is_read_as_is_kept() -> None:
+    one = ClientCredential("aa", ClientStanding.OWN, "csr-aa", NOW)
+    standing = NodeStanding("uid-1", (one,) * 16, crowded_out=("ab",) * 64, earlier=True)
+    record = RecordedNode("w1", "uid-1", standing=standing)
+    assert read_record("w1", written_record(record).encode()) == record
+    for more, seen in (
+        (NodeStanding(crowded_out=("ab",) * 65), "65 credentials that are crowded out"),
+        (NodeStanding(crowded_out=("\n",)), "certificate '\\n'"),
+    ):
+        with pytest.raises(NotAnEntry) as caught:
+            written_record(RecordedNode("w1", "", standing=more))
+        assert caught.value.seen == seen
+        assert caught.value.expected in (
+            "at most 64 are kept",
+            "one line of at most 512 characters was expected",
+        )

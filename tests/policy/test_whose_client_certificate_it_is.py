@@ -16,7 +16,7 @@ from kubevouch.policy.standing import (
     LiveNode,
     NodeStanding,
 )
-from kubevouch.policy.standing_answer import StandingAnswer
+from kubevouch.policy.standing_answer import StandingAnswer, standing_of
 from kubevouch.policy.standings import MOST_GONE, MOST_WAITING, Standings
 from tests.support.authority import Authority
 from tests.support.requests import request
@@ -660,3 +660,11 @@ def test_what_nobody_saw_begin_is_held_where_so_many_were_borrowed_that_it_may_b
         "issued by csr-ab, whose own credential was issued before anybody watched",
         holds=True,
     )
+
+
+def test_no_rule_for_new_nodes_admits_anybody_unless_somebody_says_so() -> None:
+    standings = left()
+    standings.csr(bootstrapped("bb", 50), None)
+    standings.node(AGAIN)
+    assert standings.of(AGAIN, ("X509SHA256=bb",)).holds
+    assert standing_of(standings.known("w1"), AGAIN, ("X509SHA256=bb",)).holds

@@ -93,7 +93,6 @@ def _standing(
         if node is not None and node.created < credential.at:
             return ClientStanding.BORROWED
         return ClientStanding.REPLACEMENT if known.earlier else ClientStanding.OWN
-    parent = known.listed(credential.parent)
-    if parent is None and known.was_crowded_out(credential.parent):
-        return ClientStanding.BORROWED
-    return parent.standing if parent else ClientStanding.UNKNOWN
+    # Of one whose parent is listed `_judged` finds the standing.
+    is_lost = known.listed(credential.parent) is None and known.was_crowded_out(credential.parent)
+    return ClientStanding.BORROWED if is_lost else ClientStanding.UNKNOWN
