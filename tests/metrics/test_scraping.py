@@ -309,6 +309,8 @@ async def test_a_node_without_a_usable_address_says_so(cluster: Cluster) -> None
     async with cluster.collecting(addressing=addressing) as collector:
         await cluster.round()
         assert collector.store.absence("n1") == "no address matched types [ExternalIP Hostname]"
+        result = collector.results["n1"]
+        assert (result.reason, result.reached.address) == ("no-address", "")
     assert cluster.kubelets["n1"].seen == []
 
 

@@ -25,7 +25,7 @@ from kubevouch.metrics.node_events import NodeEvents
 from kubevouch.metrics.pages import page_of
 from kubevouch.metrics.phase import next_moment, phase_of
 from kubevouch.metrics.quick_pages import Form, quick_page
-from kubevouch.metrics.results import ScrapeResult
+from kubevouch.metrics.results import Reached, ScrapeResult
 from kubevouch.metrics.scraping import ScrapeObserver, ScrapeSettings
 from kubevouch.metrics.store import MetricsStore, ScrapeFailure
 
@@ -225,6 +225,7 @@ class Scraper:
         self, node: FleetNode, connection: KubeletConnection, began: float
     ) -> tuple[bytes, datetime]:
         """The page, and when it was asked for. All that a scrape asks for shares its time."""
+        connection.reached = Reached(node.address)
         if not node.address:
             raise FetchFailed(node.name, "no-address", self._no_address)
         trust = await self._current_trust()
