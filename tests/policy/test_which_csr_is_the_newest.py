@@ -4,10 +4,16 @@ from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from kubevouch.policy.csr import Csr
+from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.outcome import Outcome
+from kubevouch.policy.csr import CREDENTIAL_ID, Csr, csr_of, newest_of
 from kubevouch.policy.csr_index import MOST_KEYS, CsrIndex
+from kubevouch.policy.decide import Decision
+from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.rule import refuses
 from kubevouch.x509 import QuirkCode, read_csr
 from tests.support.requests import request
 
@@ -152,3 +158,50 @@ def test_whether_csrs_name_their_client_certificate_is_seen_in_any_of_them() -> 
     index.remove("csr-3")
     index.put(untold)
     assert index.told
+
+
+def made(name: str, user: str, *ids: str) -> CertificateSigningRequest:
+    spec = {"username": user, "extra": {CREDENTIAL_ID: list(ids)}, "signerName": "s"}
+    request_ = b64encode(request("w1")).decode()
+    found = {"metadata": {"name": name}, "spec": {**spec, "request": request_}, "status": {}}
+    return msgspec.convert(found, CertificateSigningRequest)
+
+
+def test_in_a_list_the_newest_is_of_the_same_user_and_the_same_credential() -> None:
+    mine, theirs = "X509SHA256=aa", "X509SHA256=bb"
+    csrs = [
+        made("a", "system:node:w1", mine),
+        made("b", "system:node:w1", theirs),
+        made("c", "system:node:w2", mine),
+    ]
+    assert newest_of(csrs, csr_of(csrs[0])) == "a"
+    assert newest_of(csrs[1:], csr_of(csrs[0])) is None
+
+
+def test_a_request_that_is_larger_than_anybody_reads_is_neither_read_nor_kept() -> None:
+    found = made("a", "system:node:w1")
+    size = len(found.spec.request)
+    read = csr_of(found, most=size)
+    assert (read.pem, read.dropped, read.size) == (found.spec.request, 0, size)
+    assert read.parsed is not None
+    dropped = csr_of(found, most=size - 1)
+    assert (dropped.pem, dropped.parsed, dropped.dropped, dropped.size) == (b"", None, size, size)
+    assert dropped.unreadable == f"a: {size} bytes; at most {size - 1} are read"
+
+
+@pytest.mark.parametrize(
+    ("seen", "why"),
+    [
+        (("a", "b"), "names, addresses (PinOutdated): a, b: old"),
+        (("a", "a"), "names, addresses (PinOutdated): a: old"),
+        (("", ""), "names, addresses (PinOutdated): old"),
+    ],
+)
+def test_what_several_rules_say_in_the_same_words_is_said_once(
+    seen: tuple[str, str], why: str
+) -> None:
+    results = tuple(
+        refuses(rule, HoldReason.PIN_OUTDATED, "old", seen=each, allowed="")
+        for rule, each in zip(("names", "addresses"), seen, strict=True)
+    )
+    assert Decision("csr", Outcome.REFUSE, results).why == why
