@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import gzip
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -14,6 +15,7 @@ from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
 from kubevouch.serve.long_bodies import LONG, accepts_gzip, response_in_pieces
 from kubevouch.serve.messages import HttpRequest, HttpResponse
+from kubevouch.serve.process import freeze_what_is_loaded
 from tests.serve.test_the_listener import clock, connected, rest, tls
 from tests.support.clocks import WoundClock
 
@@ -143,6 +145,15 @@ ENCODINGS = {
 def test_encodings_are_read_as_by_apiserver(header: str) -> None:
     request = HttpRequest("GET", "/", {}, {"accept-encoding": (header,)})
     assert accepts_gzip(request) is ENCODINGS[header]
+
+
+def test_what_is_loaded_is_collected_no_more() -> None:
+    before = gc.get_freeze_count()
+    try:
+        freeze_what_is_loaded()
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()
 
 
 class Everybody:

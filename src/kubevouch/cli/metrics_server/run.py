@@ -19,7 +19,12 @@ from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.serving.server import build_components, serve
 from kubevouch.serve.logs import Log
-from kubevouch.serve.process import TlsSources, raise_open_file_limit, stop_on_signals
+from kubevouch.serve.process import (
+    TlsSources,
+    freeze_what_is_loaded,
+    raise_open_file_limit,
+    stop_on_signals,
+)
 from kubevouch.serve.server import Delegation, ServingOptions
 from kubevouch.serve.signed_pair import SignedPairs
 
@@ -33,6 +38,7 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
     read_roots = _roots(access, kubelets)
     others = _other_accesses(terminal, settings)
     raise_open_file_limit()
+    freeze_what_is_loaded()
 
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
         log = settings.server.log(terminal, clock)
