@@ -1,6 +1,7 @@
 """A kubelet that was verified may still lie: no page of it holds up the others, or costs memory that stays."""
 
 import gc
+import re
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kubevouch.kubelet.errors import AnswerError
-from kubevouch.kubelet.resource_metrics import LARGEST, MOST_SERIES, reading
+from kubevouch.kubelet.resource_metrics import LARGEST, MOST_SERIES, read_resource_metrics, reading
 from kubevouch.metrics.pages import page_of
 from kubevouch.metrics.quick_pages import Form, quick_page
 from kubevouch.metrics.store import MetricsStore
@@ -101,6 +102,35 @@ def test_names_that_change_from_page_to_page_leave_no_memory_behind() -> None:
     )
     # Kept for good, the names alone would be 30 MB.
     assert int(grown.stdout) < 8 << 20
+
+
+def test_two_labels_that_are_written_as_one_are_not_those_of_the_page_before() -> None:
+    honest = page(2)
+    quick = quick_page(honest, Form())
+    assert quick is not None
+    _, form = quick
+    together = honest
+    for family in (b"container_cpu_usage_seconds_total", b"container_memory_working_set_bytes"):
+        together = together.replace(b" 1 7\n" + family, family)
+    assert together.count(b"\n") == honest.count(b"\n") - 2
+    # Rows that are named and not there would be an error of ours in every list that the pods belong to.
+    assert quick_page(together, form) is None
+    with pytest.raises(AnswerError):
+        read_resource_metrics(together, "n1")
+
+
+@pytest.mark.parametrize("what", ["container", "namespace", "pod"])
+@pytest.mark.parametrize("blank", ["", " "], ids=["as a kubelet writes it", "with a blank"])
+def test_a_page_with_a_name_longer_than_any_is_refused(what: str, blank: str) -> None:
+    longest, longer = (
+        re.sub(rf'{what}="[^"]+"', f'{blank}{what}="{"x" * size}"', page(1).decode()).encode()
+        for size in (253, 254)
+    )
+    assert read_resource_metrics(longest, "n1").pods
+    assert (quick_page(longest, Form()) is None) == bool(blank)
+    assert quick_page(longer, Form()) is None
+    with pytest.raises(AnswerError, match="a name of 254 bytes; at most 253: is it a kubelet"):
+        read_resource_metrics(longer, "n1")
 
 
 def churn(pages: int = 60) -> int:

@@ -10,6 +10,7 @@ Sources: pkg/kubelet/metrics/collectors/resource_metrics.go; the exposition form
 
 import re
 from collections.abc import Generator
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -23,6 +24,9 @@ MOST_OTHER_LINES: Final = 10_000
 """Lines that the quick pattern does not match: comments, the node's own samples, families that we do not use."""
 MOST_SERIES: Final = 10_000
 """Pods and containers together. Kubernetes advises 110 pods a node, and the largest nodes known have some 1,000."""
+
+LONGEST_NAME: Final = 253
+"""Bytes of a container's, namespace's or pod's name: no object of Kubernetes has a longer one."""
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
@@ -118,6 +122,11 @@ def reading(body: bytes, where: str) -> Generator[None, None, ResourceMetrics]:
             raise AnswerError(_page(where), what, "no node runs so many: is it a kubelet?")
         begin = end
         yield
+    for name in chain.from_iterable(series):
+        if name is not None and len(name) > LONGEST_NAME:
+            # What is served of it, or logged, would be kept in memory and sent to whoever asks.
+            what = f"a name of {len(name)} bytes"
+            raise AnswerError(_page(where), what, f"at most {LONGEST_NAME}: is it a kubelet?")
     return _whole(series)
 
 

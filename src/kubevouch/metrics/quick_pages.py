@@ -29,7 +29,8 @@ _NODE_CPU: Final = b"node_cpu_usage_seconds_total"
 _NODE_MEMORY: Final = b"node_memory_working_set_bytes"
 _FAMILIES: Final = (_CPU, _MEMORY, _START)
 _LABELS: Final = re.compile(
-    rb'^\{container="([^"\\\n]+)",namespace="([^"\\\n]+)",pod="([^"\\\n]+)"\}$', re.MULTILINE
+    rb'^\{container="([^"\\\n]{1,253})",namespace="([^"\\\n]{1,253})",pod="([^"\\\n]{1,253})"\}$',
+    re.MULTILINE,
 )
 # Numbers joined by commas are an array of JSON, which has no NaN, no underscore, and no blank or comma in a number.
 _FLOATS: Final = msgspec.json.Decoder(list[float])
@@ -157,9 +158,10 @@ def _family(body: bytes, name: bytes, start: int, least: int, *, columns: int = 
     if over or rows > MOST_ROWS:
         raise _UnusualPage
     labels, values, times = words[0::columns], words[1::columns], words[2::3]
-    joined = b"".join(labels)
+    # Apart from each other, as no label can be: joined as they are, two labels could pass for one.
+    joined = b"\n".join(labels)
     numbers = len(b"".join(values)) + (len(b"".join(times)) if columns == 3 else 0)
-    if end - begin != len(words) + len(joined) + numbers:
+    if end - begin != len(words) + len(joined) - (rows - 1) + numbers:
         raise _UnusualPage
     return _Family(begin, end, labels, values, times, hash(joined), len(joined))
 
@@ -244,6 +246,8 @@ def _starts_ns(seconds: Sequence[float]) -> list[int]:
 def _page(node: Point | None, cpu: _Family, memory: _Family, form: Form) -> Page:
     """The page of families with the same labels in the same order, those of the form."""
     used, held, at_ns = _numbers(cpu.values), _numbers(memory.values), _times_ns(memory.times)
+    if not len(used) == len(held) == len(form.layout.names):
+        raise _UnusualPage
     if cpu.times != memory.times:
         # They have to be valid, but do not count.
         _times_ns(cpu.times)
