@@ -59,6 +59,10 @@ ANSWERS: dict[str, tuple[str, tuple[int, bytes] | Raw]] = {
         (200, b"node_cpu_usage_seconds_total 1e300 9\n" + b"container_x{" * 99 + b"\n"),
     ),
     "refuses the token": ("http-401", (401, b"Unauthorized")),
+    "an error of many words": (
+        "http-500",
+        Raw(b"HTTP/1.1 500 " + b"no " * 20_000 + b"\r\nContent-Length: 0\r\n\r\n"),
+    ),
     "an error": ("http-500", (500, b"Internal Error: no stats")),
 }
 
@@ -145,6 +149,7 @@ async def _costs_its_own_row_only(cluster: Cluster, behaviour: Behaviour, reason
         assert failure.timed_out == (failure.reason == "deadline")
         assert collector.store.absence("bad") == failure.text
         assert failure.text.isprintable()
+        assert len(failure.text) <= 2000
     assert bad.seen
     return bad.sent
 

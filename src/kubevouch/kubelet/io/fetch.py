@@ -39,6 +39,8 @@ LONGEST_KEPT: Final = 600.0
 """Seconds for which a connection is kept."""
 LONGEST_UNVERIFIED: Final = 60.0
 """The same for one whose peer was not verified: it may have a better certificate by now."""
+_LONGEST_TEXT: Final = 2000
+"""Characters. A node can make its path, its names and its status as long as it likes, and the text is logged each time."""
 # Characters that may stand in a path; Go's url.URL escapes all others, also line breaks.
 _SAFE: Final = "/$&+,:;=@!*'()~"
 
@@ -47,14 +49,15 @@ class FetchFailed(KubeletError):
     """The page could not be fetched. reason: a word of FailureKind or x509.VerifyReason, or one of those below.
 
     "http-401", "http-403" and so on: the status of the response. "no-answer": the connection broke during HTTP.
-    "too-large": the page is too long. "deadline": the time ran out. text: as metrics-server logs it.
-    chain: what was presented by a peer that could not be verified.
+    "too-large": the page is too long. "deadline": the time ran out. text: as metrics-server logs it,
+    cut if it is very long. chain: what was presented by a peer that could not be verified.
     """
 
     def __init__(
         self, where: str, reason: str, text: str, chain: tuple[Certificate, ...] = ()
     ) -> None:
-        super().__init__(where, text)
+        text = _cut(text)
+        super().__init__(_cut(where), text)
         self.reason = reason
         self.text = text
         self.chain = chain
@@ -277,6 +280,10 @@ class KubeletClient:
 
 class _Ended(OSError):
     """The connection ended before the answer did."""
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 3]}..."
 
 
 def _words(error: BaseException) -> str:
