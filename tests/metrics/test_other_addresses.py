@@ -11,7 +11,7 @@ from kubevouch.kubelet.io.names import Place
 from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
 from tests.metrics.conftest import PATH, Cluster
-from tests.support.scripted.kubelet import Serve
+from tests.support.scripted.kubelet import SILENCE, Serve
 
 BOTH = KubeletAddressing(address_types=("InternalIP", "ExternalIP"), use_status_port=True)
 ADDRESSES = {"InternalIP": "127.0.0.2", "ExternalIP": "127.0.0.1"}
@@ -93,6 +93,46 @@ async def test_a_certificate_that_is_not_trusted_is_not_tried_elsewhere(cluster:
         await cluster.round()
     assert len(running.seen) == 2
     assert running.sent == b""
+
+
+@pytest.mark.parametrize("signed_for", [False, True])
+async def test_whoever_cannot_be_verified_is_asked_only_where_the_kubelet_is_at_no_other_address(
+    cluster: Cluster, signed_for: bool
+) -> None:
+    impostor = await cluster.add("n1", cluster.stranger("n1", "127.0.0.2"), host="127.0.0.2")
+    own = await cluster.add("n2", cluster.serve("n1", "127.0.0.1"), port=impostor.port)
+
+    def claims(thing: dict[str, object]) -> dict[str, object]:
+        return {**thing, "status": cluster._node("n1", impostor, addresses=ADDRESSES)["status"]}
+
+    cluster.change_node("n1", claims)
+    settings = ScrapeSettings(
+        insecure_everywhere=not signed_for, insecure_nodes=frozenset(["n1"] * signed_for)
+    )
+    async with cluster.collecting(addressing=BOTH, settings=settings) as collector:
+        await cluster.round("n1")
+        assert collector.store.failure("n1") is None
+        assert collector.results["n1"].reached.address == "127.0.0.1"
+        assert collector.results["n1"].reached.doubt == ""
+    assert impostor.sent == b""
+    assert own.sent.count(b"Authorization: Bearer first-token\r\n") >= 1
+
+
+async def test_other_addresses_that_answer_nobody_leave_time_for_whom_an_operator_signed_for(
+    cluster: Cluster,
+) -> None:
+    running = await cluster.add("n1", cluster.stranger("n1", "127.0.0.2"), host="127.0.0.2")
+    await cluster.add("n2", SILENCE, port=running.port)
+
+    def claims(thing: dict[str, object]) -> dict[str, object]:
+        return {**thing, "status": cluster._node("n1", running, addresses=ADDRESSES)["status"]}
+
+    cluster.change_node("n1", claims)
+    settings = ScrapeSettings(insecure_nodes=frozenset(["n1"]), timeout=6.0)
+    async with cluster.collecting(addressing=BOTH, settings=settings) as collector:
+        await cluster.round("n1")
+        assert collector.store.failure("n1") is None
+        assert collector.results["n1"].reached.credential == "token"
 
 
 NAMES = KubeletAddressing(address_types=("Hostname", "InternalIP"), use_status_port=True)

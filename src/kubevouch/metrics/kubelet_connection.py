@@ -53,9 +53,11 @@ class KubeletConnection:
         """The node's page. timeout: seconds in total. Raises FetchFailed; of several addresses, that of the preferred one."""
         until = self._clock.monotonic() + timeout
 
-        async def ask(address: str, unverified: Unverified, instead: str = "") -> bytes:
+        async def ask(
+            address: str, unverified: Unverified, instead: str = "", share: int = 1
+        ) -> bytes:
             client = self._to(Target(address, node.name, node.port), trust)
-            left = until - self._clock.monotonic()
+            left = (until - self._clock.monotonic()) / share
             try:
                 return await client.page(
                     node.path, authorization, timeout=left, most=LARGEST, unverified=unverified
@@ -73,14 +75,19 @@ class KubeletConnection:
             return await ask(node.address, first)
         except FetchFailed as error:
             failed = error
-        for address in self._others(node, failed, trust):
+        is_asked_next = bool(failed.chain) and first is not self._unverified
+        # What an impostor presents says nothing about where the kubelet is.
+        others = node.others if is_asked_next else self._others(node, failed, trust)
+        for number, address in enumerate(others):
+            # An address at which nobody answers leaves time for who is asked after it.
+            share = len(others) - number + 1 if is_asked_next else 1
             try:
-                found = await ask(address, Unverified.NOTHING, failed.text)
+                found = await ask(address, Unverified.NOTHING, failed.text, share)
             except FetchFailed:
                 continue
             self._instead, self._other_until = failed.text, self._clock.monotonic() + LONGEST_KEPT
             return found
-        if failed.chain and first is not self._unverified:
+        if is_asked_next:
             return await ask(node.address, self._unverified)
         raise failed
 
