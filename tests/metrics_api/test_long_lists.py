@@ -115,6 +115,17 @@ async def test_few_of_many_are_found_step_by_step() -> None:
     assert clock.turns >= len(PODS) // AT_ONCE
 
 
+async def test_the_longest_selectors_hold_up_nobody_either() -> None:
+    """Whoever may list the pods of a namespace of its own gives them the labels that take longest."""
+    clock = Turns(AT)
+    store = Watched(clock)
+    requirements = 1600
+    selector = ",".join(["app!=x"] + ["!x"] * requirements)
+    _, body = await listed("/pods", store=store, clock=clock, labelSelector=selector)
+    assert len(json.loads(body)["items"]) == len(PODS)
+    assert max(store.by_turn.values()) * requirements <= 50 * AT_ONCE
+
+
 async def test_who_asks_for_a_namespace_looks_at_no_other() -> None:
     """An HPA asks for some twenty pods every fifteen seconds, and there may be hundreds of HPAs."""
     PODS_OF.seen = 0

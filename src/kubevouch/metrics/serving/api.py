@@ -110,8 +110,8 @@ class MetricsApi:
     ) -> AsyncGenerator[bytes, None]:
         """The text of a list, in pieces of at most AT_ONCE objects."""
         now, before = rfc3339(self._clock.now()), form.begin
-        found = self._listed(attributes)
-        while looked_at := list(islice(found, AT_ONCE)):
+        found, at_once = self._listed(attributes), max(1, AT_ONCE // options.effort)
+        while looked_at := list(islice(found, at_once)):
             if not options.everything:
                 looked_at = [each for each in looked_at if _chosen(each, options)]
             rows = [form.write(each) for each in self._measured(looked_at, now)]
