@@ -146,6 +146,13 @@ async def test_no_pods_is_said_as_kubectl_says_it(kubevouch: Program, kubeconfig
     assert (ours.out, ours.err, ours.code) == (theirs.out, theirs.err, theirs.code)
 
 
+async def test_labels_that_no_node_has_are_answered_with_a_word(
+    kubevouch: Program, kubeconfig: Path
+) -> None:
+    ran = await kubevouch("top", "nodes", "-l", "nobody=has-this")
+    assert (ran.code, ran.out, ran.err) == (0, "", "No resources found.\n")
+
+
 @pytest.mark.parametrize(("case", "code"), [("partial-metrics", 3), ("kubelet-down", 1)])
 async def test_each_unknown_has_its_reason(
     kubevouch: Program, stage: Stage, case: str, code: int

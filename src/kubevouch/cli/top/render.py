@@ -28,6 +28,8 @@ def print_nodes(
         for line in node_lines(found.rows, headers=headers, swap=options.swap):
             terminal.out(one_line(line))
         _note_swap(terminal, [row.used for row in found.rows], wanted=options.swap)
+    elif not found.complaint:
+        terminal.note("No resources found.")
     _print_reasons(terminal, [(why, name, 0) for name, why in found.reasons.items()])
 
 

@@ -224,9 +224,8 @@ def insecure_flag_without_effect(evidence: Evidence) -> Iterator[Finding]:
         name = flag.partition("=")[0]
         then = "it could not be told which nodes it cannot verify"
         if unverified:
-            then = (
-                f"{counted(len(unverified), 'node is', 'nodes are')} not verified and get no token"
-            )
+            several = "nodes are not verified and get"
+            then = f"{counted(len(unverified), 'node is not verified and gets', several)} no token"
         elif _all_pass(evidence):
             then = "no node needs it"
         yield finding(
