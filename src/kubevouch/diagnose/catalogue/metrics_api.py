@@ -94,7 +94,8 @@ DEFINITIONS = (
         see="metrics-server runs with --kubelet-insecure-tls, or ours with --kubelet-insecure-tls-nodes.",
         why="It does not verify kubelets (ours: those that --kubelet-insecure-tls-nodes names): whoever answers at a node's "
         "address can feed the autoscaler any number, and is sent metrics-server's token.",
-        do="Fix the kubelets' certificates first (`kubevouch fix --plan`), then remove the flag.",
+        do="Fix the kubelets' certificates first (`kubevouch fix --plan`), then remove the flag; of a Helm release in its values, "
+        "too, since a patch lasts only until the next upgrade.",
         counts_in=DOCTOR_AND_VERIFY,
         cause_rank=290,
         cause="{title}.",
@@ -205,8 +206,9 @@ DEFINITIONS = (
         why="The flag came with the manifest of the metrics-server that it replaces. Ours verifies every kubelet all the same: "
         "one that is not verified gets no token, and so has no metrics (unless it lets anybody read them). While the flag is "
         "set, a replica is ready only once it has read every Ready node, so that a rolling update leaves the former pods serving.",
-        do="Fix the nodes that are named (`kubevouch fix --plan`), then remove the flag. A node that must be read unverified "
-        "can be named in --kubelet-insecure-tls-nodes.",
+        do="Fix the nodes that are named (`kubevouch fix --plan`), then remove the flag; of a Helm release in its values, "
+        "too, since a patch lasts only until the next upgrade. A node that must be read unverified can be named in "
+        "--kubelet-insecure-tls-nodes.",
         symptom_of=(*ON_THE_WIRE, Code.CN_NOT_NODE_NAME),
         cause_rank=350,
         cause="{title}.",
