@@ -220,9 +220,9 @@ class TlsReloader:
             except KubevouchError as error:
                 errors.append(error)
         found = _Loaded(
-            latest(lambda: _usable(sources.pair), before.pair),
+            latest(lambda: _usable(sources.pair, before.pair), before.pair),
             tuple(
-                latest(functools.partial(_usable, each.source), kept)
+                latest(functools.partial(_usable, each.source, kept), kept)
                 for each, kept in zip(sources.named, before.named, strict=True)
             ),
             latest(sources.flag_trust, before.given),
@@ -266,10 +266,14 @@ class TlsReloader:
         )
 
 
-def _usable(source: ServingPairSource) -> KeyPair:
-    """The source's pair. Raises KubevouchError, also if a server cannot use it: a file may be replaced before the other."""
+def _usable(source: ServingPairSource, kept: KeyPair) -> KeyPair:
+    """The source's pair. Raises KubevouchError, also if a server cannot use it: a file may be replaced before the other.
+
+    kept: the pair that is served. That it can be used is known, and costs a millisecond to find out.
+    """
     pair = source.read()
-    server_context(pair, where=source.where)
+    if pair != kept:
+        server_context(pair, where=source.where)
     return pair
 
 

@@ -2,6 +2,9 @@
 
 asyncio's own buffers cost 256 KiB a connection, and a metrics server keeps a connection to each node.
 Numbers: docs/decisions/0004-bare-handshakes-on-memory-bios.md.
+
+The event loop watches the socket from the first wait on, and goes on watching it from one page to the next: `sock_recv` has the
+system begin and end that for each wait (docs/decisions/0013-what-a-node-scrape-costs.md).
 """
 
 import asyncio
@@ -30,6 +33,10 @@ class TlsStream:
         self._out = outgoing
         self._ended = False
         self._failed: ssl.SSLError | None = None
+        self._watching: asyncio.AbstractEventLoop | None = None
+        """The loop that watches the socket, if one does."""
+        self._arrival: asyncio.Future[bytes] | None = None
+        """What is waited for, while somebody waits."""
 
     async def send(self, data: bytes) -> None:
         """Sends all of the data. Raises OSError, also ssl.SSLError."""
@@ -38,17 +45,49 @@ class TlsStream:
 
     async def receive(self) -> bytes:
         """All that has been received, at least one byte; empty at the end of the connection. Raises OSError, also ssl.SSLError."""
-        loop = asyncio.get_running_loop()
         while True:
             data = self._decrypted()
             if data or self._ended:
                 return data
             # TLS may have to answer the peer, to a key update for example.
             await send_all(self._connection, self._out)
-            received = await loop.sock_recv(self._connection, _CHUNK)
+            received = await self._received()
             if not received:
                 return b""
             self._in.write(received)
+
+    async def _received(self) -> bytes:
+        """What the socket has received, as soon as that is anything. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        if self._watching is None:
+            with contextlib.suppress(BlockingIOError, InterruptedError):
+                return self._connection.recv(_CHUNK)
+            loop.add_reader(self._connection, self._arrived)
+            self._watching = loop
+        self._arrival = loop.create_future()
+        try:
+            return await self._arrival
+        finally:
+            self._arrival = None
+
+    def _arrived(self) -> None:
+        """Takes what has arrived, if somebody waits for it. The loop calls it again until it has been taken."""
+        arrival = self._arrival
+        if arrival is None or arrival.done():
+            # It stays where it is, so that a peer who sends unasked costs nothing: neither memory nor further calls.
+            self._watch_no_longer()
+            return
+        try:
+            arrival.set_result(self._connection.recv(_CHUNK))
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            arrival.set_exception(error)
+
+    def _watch_no_longer(self) -> None:
+        if self._watching is not None:
+            self._watching.remove_reader(self._connection)
+            self._watching = None
 
     def _decrypted(self) -> bytes:
         """Everything in the records that are here as a whole; empty if none is."""
@@ -56,9 +95,13 @@ class TlsStream:
             raise self._failed
         parts: list[bytes] = []
         try:
-            while part := self._tls.read(_CHUNK):
+            # A record is read as a whole, so all that could be decrypted is still in there.
+            while self._in.pending:
+                part = self._tls.read(_CHUNK)
+                if not part:
+                    self._ended = True
+                    break
                 parts.append(part)
-            self._ended = True
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:
@@ -77,6 +120,7 @@ class TlsStream:
 
     def close(self) -> None:
         """Closes the socket at once."""
+        self._watch_no_longer()
         self._connection.close()
 
 

@@ -30,7 +30,8 @@ class ScrapeLog:
             reason = failure.reason if failure else ""
             self.instruments.scraped(node.name, ended=ended, seconds=seconds, reason=reason)
         if failure is None:
-            self._log.verbose(2, "Scraped node", node=node.name, duration=_shown(seconds))
+            if self._log.shows(2):
+                self._log.verbose(2, "Scraped node", node=node.name, duration=_shown(seconds))
         elif not node.ready:
             text = "Failed to scrape node, node is not ready"
             self._log.verbose(4, text, node=node.name, err=failure.text)
