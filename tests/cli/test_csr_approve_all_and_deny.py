@@ -217,3 +217,32 @@ async def test_a_reason_is_one_line(kubevouch: Program, stage: Stage, reason: st
     assert (ran.code, ran.out) == (2, ""), ran
     assert "one line of at most 512 characters was expected" in ran.err
     assert not stage.server.requests
+
+
+async def test_a_csr_that_is_decided_about_is_explained_as_that_and_by_what_it_asks_for(
+    kubevouch: Program, waiting: Stage
+) -> None:
+    """w9 asks for its own name and address. w7 asks for w9's address, too, and somebody approved that."""
+    said = "This CSR was approved by kubectl certificate approve."
+    for name in ("csr-w7", "csr-w9"):
+        approved = waiting.server.store.get(CSRS, name)
+        condition = {"type": "Approved", "status": "True", "reason": "KubectlApprove"}
+        approved["status"] = {"conditions": [{**condition, "message": said}]}
+        approved["metadata"]["creationTimestamp"] = "2020-01-01T00:00:00Z"
+        waiting.server.store.put(CSRS, approved)
+    for name, code, verdict in (
+        ("csr-w9", 0, "every rule that was asked passes"),
+        ("csr-w7", 1, "held by foreign-addresses"),
+    ):
+        ran = await kubevouch("csr", "explain", name, "--trust-node-status")
+        assert ran.code == code, ran
+        words = " ".join(ran.out.split())
+        assert (
+            f"whoever decided says: {said} {name}: it is approved already (KubectlApprove)" in words
+        )
+        assert f"Of what it asks for the policy says: {verdict}" in words
+        assert not {"undecided", "newest", "fresh", "budget"} & set(words.split())
+        told = await kubevouch("csr", "explain", name, "--trust-node-status", "-o", "json")
+        assert json.loads(told.out)["decided"] == [
+            {"type": "Approved", "reason": "KubectlApprove", "message": said}
+        ]

@@ -58,6 +58,13 @@ RULES: tuple[Rule, ...] = (
 EVEN_IF_DECIDED: tuple[Rule, ...] = tuple(rule for rule in RULES if rule is not timing.undecided)
 """The rules for a CSR that another approver has approved."""
 
+WHAT_IT_ASKS_FOR: tuple[Rule, ...] = tuple(
+    rule
+    for rule in RULES
+    if rule not in (timing.undecided, timing.newest, timing.fresh, timing.budget)
+)
+"""The rules for one that somebody has decided about, where only what it asks for matters: it is too late for the others."""
+
 
 class Decision(msgspec.Struct, frozen=True):
     """The results of all rules about a CSR, or about a node's claims."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.csr.find import serving_csr
-from kubevouch.cli.csr.render import EXIT, print_decision, warn
+from kubevouch.cli.csr.render import EXIT, print_decision, warn, what_was_decided
 from kubevouch.cli.csr.sources import CsrEvidence, CsrJudgement, Sources
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, combined_exit_code
@@ -81,20 +81,10 @@ def undecided(
     """Those that nobody has decided about; of each other one it is said that it stays as it is, which is a finding."""
     settled = [each for each in found if each.status.conditions]
     for each in settled:
-        terminal.wrapped(f"{each.name} stays as it is: {_what_was_decided(each)}")
+        terminal.wrapped(f"{each.name} stays as it is: {what_was_decided(each)}")
     return [each for each in found if not each.status.conditions], [ExitCode.FINDINGS] * len(
         settled
     )
-
-
-def _what_was_decided(found: CertificateSigningRequest) -> str:
-    """What somebody has decided, and what that means."""
-    condition = found.status.conditions[0]
-    words = {"Approved": "approved", "Denied": "denied", "Failed": "failed"}
-    what = f"it is {words.get(condition.type, condition.type)} already ({condition.reason})"
-    if found.condition("Approved") and found.status.certificate:
-        return f"{what}, and its certificate is good until it ends"
-    return f"{what}, and that cannot be withdrawn"
 
 
 def judged(found: CertificateSigningRequest, sources: Sources, evidence: CsrEvidence) -> Judged:

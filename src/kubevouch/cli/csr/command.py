@@ -10,11 +10,11 @@ from kubevouch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
+    from kubevouch.cli.csr.find import NamedCsr
     from kubevouch.cli.csr.sources import CsrEvidence, CsrJudgement, Sources
     from kubevouch.clock import Clock
     from kubevouch.evidence.policy_evidence import PolicyEvidence
     from kubevouch.kube.io.client import ApiClient
-    from kubevouch.policy.csr import Csr
 
 
 @click.group("csr", short_help="CSRs of kubelets: list, explain rule by rule, approve, deny.")
@@ -93,36 +93,32 @@ def explain(
     """CSR rule by rule: what was seen, and what would be allowed. Reads only.
 
     CSR is the name of an object in the cluster, or a file: PEM, or a CertificateSigningRequest in YAML or JSON.
-    A file is judged against the cluster too.
+    A file is judged against the cluster too. Of a CSR that somebody has decided about it is said who that was, and what
+    the policy says of what it asks for.
     """
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
     from kubevouch.cli.csr.find import csr_named
-    from kubevouch.cli.csr.render import EXIT, names_by, print_decision, warn
+    from kubevouch.cli.csr.render import EXIT, explained_json, print_decision, warn
     from kubevouch.policy.csr import requestor_node
+    from kubevouch.policy.decide import RULES, WHAT_IT_ASKS_FOR
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
 
-    async def judge(api: "ApiClient", clock: "Clock") -> "tuple[Csr, CsrJudgement]":
+    async def judge(api: "ApiClient", clock: "Clock") -> "tuple[NamedCsr, CsrJudgement]":
         evidence = await sources.gather(api, clock)
-        csr = await csr_named(word, api, evidence.cluster)
-        warn(terminal, sources.unused(evidence.cluster, csr))
-        return csr, sources.judged(csr, evidence)
+        named = await csr_named(word, api, evidence.cluster)
+        warn(terminal, sources.unused(evidence.cluster, named.csr))
+        rules = WHAT_IT_ASKS_FOR if named.csr.conditions else RULES
+        return named, sources.judged(named.csr, evidence, rules)
 
-    csr, judgement = with_api(terminal, access, judge)
-    decision = judgement.decision
+    named, judgement = with_api(terminal, access, judge)
     if output == "json":
-        content = {
-            "name": decision.about,
-            "outcome": decision.outcome,
-            "namesBy": names_by(judgement),
-            "results": decision.results,
-        }
-        print_document(terminal, "kubevouch.decision/1", content)
+        print_document(terminal, "kubevouch.decision/1", explained_json(judgement, named.found))
     else:
-        print_decision(terminal, judgement, requestor_node(csr))
-    return EXIT[decision.outcome]
+        print_decision(terminal, judgement, requestor_node(named.csr), named.found)
+    return EXIT[judgement.decision.outcome]
 
 
 @command.command("approve", short_help="Approve by name or all, if every rule passes. Writes.")

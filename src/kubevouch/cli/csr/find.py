@@ -4,6 +4,7 @@ Only CSRs for kubernetes.io/kubelet-serving are judged. One for another signer i
 told that it does not exist.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -25,22 +26,31 @@ class CsrUnknown(KubevouchError):
     """It is not known whether there is such a CSR."""
 
 
-async def csr_named(word: str, api: ApiClient, policy_evidence: PolicyEvidence) -> Csr:
+@dataclass(frozen=True)
+class NamedCsr:
+    """A CSR, and the object that it was read from; None of a PEM file."""
+
+    csr: Csr
+    found: CertificateSigningRequest | None
+
+
+async def csr_named(word: str, api: ApiClient, policy_evidence: PolicyEvidence) -> NamedCsr:
     """The CSR of this name. A file comes before an object in the cluster. Raises UsageError, CsrUnknown, KubeError."""
     path = Path(word)
     if path.is_file():
         return _in_file(path)
     for found in policy_evidence.csrs.or_else(()):
         if found.name == word:
-            return csr_of(found)
+            return NamedCsr(csr_of(found), found)
     doubt = policy_evidence.csrs.doubt
     if doubt is not None:
         raise CsrUnknown(word, doubt.text)
     try:
-        return csr_of(await serving_csr(api, word, expected=_RIGHT))
+        object_ = await serving_csr(api, word, expected=_RIGHT)
     except Forbidden:
         seen = f"the list has no such CSR for {KUBELET_SERVING}"
         raise UsageError(word, seen, _RIGHT) from None
+    return NamedCsr(csr_of(object_), object_)
 
 
 async def serving_csr(api: ApiClient, name: str, *, expected: str) -> CertificateSigningRequest:
@@ -65,15 +75,15 @@ async def serving_csr(api: ApiClient, name: str, *, expected: str) -> Certificat
     return found
 
 
-def _in_file(path: Path) -> Csr:
+def _in_file(path: Path) -> NamedCsr:
     data = bytes_in(path, most=_LARGEST, what="any CSR", expected=_RIGHT)
     if b"-----BEGIN" in data and b"kind:" not in data and b'kind"' not in data:
-        return bare_csr(path.name, data)
+        return NamedCsr(bare_csr(path.name, data), None)
     try:
         found = goyaml.read(data)
         if not isinstance(found, dict) or found.get("kind") != "CertificateSigningRequest":
             raise UsageError(str(path), "is not a CertificateSigningRequest", _RIGHT)
-        return csr_of(msgspec.convert(found, CertificateSigningRequest))
+        object_ = msgspec.convert(found, CertificateSigningRequest)
     except goyaml.UnreadableYaml as error:
         where = f"{path}, line {error.line}" if error.line else str(path)
         raise UsageError(where, error.text, _RIGHT) from None
@@ -81,3 +91,4 @@ def _in_file(path: Path) -> Csr:
         raise UsageError(
             str(path), f"is not a CertificateSigningRequest: {error}", _RIGHT
         ) from None
+    return NamedCsr(csr_of(object_), object_)

@@ -50,6 +50,23 @@ def csr_json(found: CertificateSigningRequest, judgement: CsrJudgement) -> dict[
     }
 
 
+def explained_json(
+    judgement: CsrJudgement, found: CertificateSigningRequest | None
+) -> dict[str, object]:
+    """A decision as JSON, and what somebody has decided about the CSR. found: None of a PEM file."""
+    decision = judgement.decision
+    return {
+        "name": decision.about,
+        "decided": [
+            {"type": each.type, "reason": each.reason, "message": each.message}
+            for each in (found.status.conditions if found else ())
+        ],
+        "outcome": decision.outcome,
+        "namesBy": names_by(judgement),
+        "results": decision.results,
+    }
+
+
 def csr_row(found: CertificateSigningRequest, decision: Decision, at: datetime) -> tuple[str, ...]:
     """A CSR as a row under COLUMNS."""
     condition = _condition(found)
@@ -110,9 +127,43 @@ def _in_short(decision: Decision) -> str:
     return f"holds: {decision.held_by[0].rule}"
 
 
-def print_decision(terminal: Terminal, judgement: CsrJudgement, node: str | None) -> None:
-    """Each rule with the value seen and allowed, and the outcome of all. node: whose CSR it is, if that is known."""
+def what_was_decided(found: CertificateSigningRequest) -> str:
+    """What somebody has decided, and what that means."""
+    condition = found.status.conditions[0]
+    words = {"Approved": "approved", "Denied": "denied", "Failed": "failed"}
+    what = f"it is {words.get(condition.type, condition.type)} already ({condition.reason})"
+    if found.condition("Approved") and found.status.certificate:
+        return f"{what}, and its certificate is good until it ends"
+    return f"{what}, and that cannot be withdrawn"
+
+
+def print_decision(
+    terminal: Terminal,
+    judgement: CsrJudgement,
+    node: str | None,
+    found: CertificateSigningRequest | None = None,
+) -> None:
+    """Each rule with the value seen and allowed, and the outcome of all.
+
+    node: whose CSR it is, if that is known. found: the CSR, about which somebody may have decided.
+    """
     decision = judgement.decision
+    _print_results(terminal, decision, node)
+    terminal.out()
+    terminal.wrapped(judgement.names.why, "names and addresses: ")
+    if judgement.names.advice and decision.outcome is not Outcome.PASS:
+        terminal.command("to have the approver know the node: ", judgement.names.advice)
+    if found is None or not found.status.conditions:
+        terminal.wrapped(f"{decision.about}: {_verdict(decision)}")
+        return
+    if said := found.status.conditions[0].message:
+        terminal.wrapped(said, "whoever decided says: ")
+    terminal.wrapped(
+        f"{decision.about}: {what_was_decided(found)}. Of what it asks for the policy says: {_verdict(decision)}"
+    )
+
+
+def _print_results(terminal: Terminal, decision: Decision, node: str | None) -> None:
     width = max(len(result.rule) for result in decision.results)
     for result in decision.results:
         word, colour = _word(result)
@@ -135,11 +186,6 @@ def print_decision(terminal: Terminal, judgement: CsrJudgement, node: str | None
                 f"--allow {node or 'NODE'}={value}" for value in result.operator_may_allow
             )
             terminal.wrapped(f"if you know that it is so: {words}", behind)
-    terminal.out()
-    terminal.wrapped(judgement.names.why, "names and addresses: ")
-    if judgement.names.advice and decision.outcome is not Outcome.PASS:
-        terminal.command("to have the approver know the node: ", judgement.names.advice)
-    terminal.wrapped(f"{decision.about}: {_verdict(decision)}")
 
 
 def _word(result: RuleResult) -> tuple[str, Colour | None]:

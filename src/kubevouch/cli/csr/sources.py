@@ -39,9 +39,10 @@ from kubevouch.policy.claims import (
     with_said,
 )
 from kubevouch.policy.csr import Csr, asked_of, csr_of, requestor_node
-from kubevouch.policy.decide import Decision, decide
+from kubevouch.policy.decide import RULES, Decision, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.pins import Pins, allowed_by_pins
+from kubevouch.policy.rule import Rule
 from kubevouch.policy.sources.choice import IdentitySource, unknown_by_writing, written_answer
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
 from kubevouch.policy.sources.recorded import RecordedNode
@@ -171,7 +172,9 @@ class Sources:
             ]
         return found
 
-    def judged(self, csr: Csr, evidence: CsrEvidence) -> CsrJudgement:
+    def judged(
+        self, csr: Csr, evidence: CsrEvidence, rules: tuple[Rule, ...] = RULES
+    ) -> CsrJudgement:
         """What the policy says with these sources."""
         names = self.names_of(requestor_node(csr), evidence)
         facts = csr_facts(
@@ -186,7 +189,7 @@ class Sources:
             limits=_configuration(evidence.written).limits,
             standing=_standing(csr, evidence, names),
         )
-        return CsrJudgement(decide(facts), names)
+        return CsrJudgement(decide(facts, rules), names)
 
     def names_of(self, node: str | None, evidence: CsrEvidence) -> NamesAnswer:
         """What the node may have: by the first source that knows it, and by --allow."""
