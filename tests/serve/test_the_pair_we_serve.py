@@ -65,7 +65,16 @@ def test_without_a_folder_it_stays_in_memory(tmp_path: Path) -> None:
 def test_files_are_read_anew_each_time(tmp_path: Path) -> None:
     files = (tmp_path / "tls.crt", tmp_path / "tls.key")
     found = source(str(files[0]), str(files[1]))
-    with pytest.raises(KeyPairFilesError, match="No such file"):
+    with pytest.raises(KeyPairFilesError) as missing:
+        found.read()
+    expected = "a certificate in PEM, leaf first, was expected"
+    assert (
+        str(missing.value) == f"--tls-cert-file {files[0]}: No such file or directory; {expected}"
+    )
+    files[0].write_bytes(Authority().serving("a").chain)
+    with pytest.raises(
+        KeyPairFilesError, match=f"^--tls-private-key-file {files[1]}: No such file"
+    ):
         found.read()
     for _ in range(2):
         pair = Authority().serving("a")

@@ -21,6 +21,10 @@ from kubevouch.x509 import KeyKind, kubelet_self_signed, read_certificates
 
 _LARGEST: Final = 1 << 20
 _LIFETIME: Final = timedelta(days=365)
+_EXPECTED: Final = (
+    "a certificate in PEM, leaf first, was expected",
+    "its private key in PEM, not encrypted, was expected",
+)
 
 
 class KeyPairFilesError(KubevouchError):
@@ -42,18 +46,22 @@ class ServingPairSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KeyPairSource:
-    """Where the pair comes from: `files` (certificate and key), or `made`, which is kept in memory."""
+    """Where the pair comes from: `files` (certificate and key), or `made`, which is kept in memory.
+
+    flags: which ones name the files, for an error; "" for none.
+    """
 
     where: str
     files: tuple[Path, Path] | None
     made: KeyPair | None = None
+    flags: tuple[str, str] = ("", "")
 
     def read(self) -> KeyPair:
         """The current pair. Raises KeyPairFilesError."""
         if self.made is not None:
             return self.made
         assert self.files is not None
-        chain, key = (_read(path) for path in self.files)
+        chain, key = map(_read, self.files, self.flags, _EXPECTED)
         return KeyPair(chain, key)
 
 
@@ -99,13 +107,15 @@ def key_pair_source(
             "--tls-cert-file, --tls-private-key-file", "one of them is missing", expected
         )
     if cert_file:
-        return KeyPairSource(f"{cert_file}, {key_file}", (Path(cert_file), Path(key_file)))
+        files = (Path(cert_file), Path(key_file))
+        flags = ("--tls-cert-file", "--tls-private-key-file")
+        return KeyPairSource(f"{cert_file}, {key_file}", files, flags=flags)
     if not cert_dir:
         return KeyPairSource("self-signed, in memory", None, _made(now, random_serial))
     files = (Path(cert_dir, "apiserver.crt"), Path(cert_dir, "apiserver.key"))
     if not all(path.is_file() for path in files):
         _write(files, _made(now, random_serial))
-    return KeyPairSource(f"{files[0]}, {files[1]}", files)
+    return KeyPairSource(f"{files[0]}, {files[1]}", files, flags=("--cert-dir", "--cert-dir"))
 
 
 def _made(now: datetime, random_serial: Callable[[int], int]) -> KeyPair:
@@ -147,12 +157,13 @@ def _put(path: Path, content: bytes, mode: int) -> None:
         raise
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, flag: str, expected: str) -> bytes:
+    where = f"{flag} {path}".strip()
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
     except OSError as error:
-        raise KeyPairFilesError(str(path), error.strerror or str(error)) from None
+        raise KeyPairFilesError(where, error.strerror or str(error), expected) from None
     if len(content) > _LARGEST:
-        raise KeyPairFilesError(str(path), f"more than {_LARGEST} bytes", "a PEM file was expected")
+        raise KeyPairFilesError(where, f"more than {_LARGEST} bytes", expected)
     return content

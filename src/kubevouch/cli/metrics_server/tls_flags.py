@@ -99,4 +99,5 @@ def _named(flag: str, text: str) -> NamedPair:
     found = tuple(filter(None, (each.strip() for each in names.split(","))))
     if given and not found:
         raise UsageError(flag, repr(text), "a name was expected after the colon")
-    return NamedPair(KeyPairSource(", ".join(paths), (Path(paths[0]), Path(paths[1]))), found)
+    files_ = (Path(paths[0]), Path(paths[1]))
+    return NamedPair(KeyPairSource(", ".join(paths), files_, flags=(flag, flag)), found)
