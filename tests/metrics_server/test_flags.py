@@ -14,11 +14,17 @@ import pytest
 
 from kubevouch.cli.common.pflag import IGNORED_WORDS
 from kubevouch.cli.metrics_server.command import command
-from kubevouch.cli.metrics_server.settings import MetricsServerSettings, settings_of
+from kubevouch.cli.metrics_server.settings import (
+    MetricsServerSettings,
+    check_node_selector,
+    settings_of,
+)
 from kubevouch.cli.metrics_server.without_meaning import AS_ASKED, WITHOUT_MEANING, notices
 from kubevouch.errors import UsageError
 from kubevouch.metrics.serving.objects import go_duration
+from kubevouch.serve.key_pair import KeyPairFilesError
 from real.oracle.flags_corpus import questions
+from tests.cli.program import Program
 
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).parent / "recorded"
@@ -231,3 +237,40 @@ def test_a_header_for_uids_has_to_be_the_aggregators() -> None:
     assert found.delegation.given.headers.uid == ("X-Remote-Uid", "X-Uid")
     with pytest.raises(UsageError, match="X-Remote-Uid was expected"):
         settings("--requestheader-uid-headers=X-Uid")
+
+
+@pytest.mark.parametrize(
+    ("selector", "wrong"),
+    [
+        ("a=b=c", "found '=', expected: ',' or 'end of string'"),
+        ("a in (b", "found '', expected: ',' or ')'"),
+        ("a,", "found '', expected: identifier after ','"),
+        ("=b", "found '=', expected: !, identifier, or 'end of string'"),
+    ],
+)
+def test_a_selector_that_cannot_be_read_is_refused_before_anything_is_watched(
+    selector: str, wrong: str
+) -> None:
+    """By apimachinery's words, which the API server would answer to each attempt."""
+    with pytest.raises(UsageError) as refused:
+        check_node_selector(selector)
+    assert str(refused.value).startswith(f"-l, --node-selector: {selector!r}: ")
+    assert wrong in str(refused.value)
+
+
+def test_a_pair_for_names_whose_files_are_missing_names_its_flag(tmp_path: Path) -> None:
+    [named] = settings("--tls-sni-cert-key", f"{tmp_path}/a.crt,{tmp_path}/a.key").tls.named
+    with pytest.raises(KeyPairFilesError, match=f"^--tls-sni-cert-key {tmp_path}/a.crt: No such"):
+        named.source.read()
+
+
+@pytest.mark.parametrize("selector", ["", "a=b", "a!=b,c", "!a,b in (c,d),e notin (f)", "n>3"])
+def test_selectors_as_kubectl_takes_them_pass(selector: str) -> None:
+    check_node_selector(selector)
+
+
+async def test_the_program_ends_with_2_before_it_asks_for_a_cluster(kubevouch: Program) -> None:
+    ran = await kubevouch("metrics-server", "-l", "a=b=c")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("Error: -l, --node-selector: 'a=b=c': found '=', expected: ',' or ")
+    assert "Failed to watch" not in ran.err

@@ -40,7 +40,7 @@ def command(
     from kubevouch import __version__
     from kubevouch.cli.common.connect import access_of
     from kubevouch.cli.metrics_server.run import run
-    from kubevouch.cli.metrics_server.settings import settings_of
+    from kubevouch.cli.metrics_server.settings import check_node_selector, settings_of
     from kubevouch.errors import ExitCode
 
     terminal = terminal_of(ctx)
@@ -48,4 +48,5 @@ def command(
         terminal.out(f"v{__version__}")
         return ExitCode.OK
     settings = settings_of(flags, unused=notices(ctx), ignored=ctx.meta[IGNORED_WORDS])
+    check_node_selector(settings.kubelets.node_selector)
     return run(terminal, access_of(terminal, kubeconfig, context), settings)

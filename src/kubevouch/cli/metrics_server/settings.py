@@ -10,6 +10,7 @@ from kubevouch.cli.metrics_server.tls_flags import TlsFlags, tls_flags
 from kubevouch.errors import UsageError
 from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
+from kubevouch.metrics.serving.label_selectors import SelectorError, label_selector
 from kubevouch.serve.client_trust import ClientTrustFiles
 from kubevouch.serve.headers import HeaderNames
 
@@ -121,6 +122,15 @@ def _kubelets(flags: Mapping[str, object]) -> KubeletFlags:
         key=str(flags["kubelet_key"]),
         node_selector=str(flags["node_selector"]),
     )
+
+
+def check_node_selector(text: str) -> None:
+    """That it can be read: else the API server would refuse it each time that nodes are listed. Raises UsageError."""
+    try:
+        label_selector(text)
+    except SelectorError as error:
+        expected = "a selector as kubectl takes it was expected, as in pool=a,env!=test"
+        raise UsageError("-l, --node-selector", f"{text!r}: {error}", expected) from None
 
 
 def _check_pairs(flags: Mapping[str, object]) -> None:
