@@ -89,6 +89,7 @@ class Heard:
     troubles: list[tuple[str, KubevouchError]] = field(default_factory=list)
     changes: list[tuple[str, ScrapeResult | None, ScrapeResult]] = field(default_factory=list)
     no_events: list[tuple[KubevouchError, bool]] = field(default_factory=list)
+    unselected: list[str] = field(default_factory=list)
     restarts: list[tuple[str, BaseException | None]] = field(default_factory=list)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
     look: Callable[[], None] = lambda: None
@@ -118,6 +119,10 @@ class Heard:
 
     def events_failed(self, error: KubevouchError, *, forbidden: bool) -> None:
         self.no_events.append((error, forbidden))
+        self.stirred.set()
+
+    def selects_nothing(self, node_selector: str) -> None:
+        self.unselected.append(node_selector)
         self.stirred.set()
 
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
@@ -221,6 +226,7 @@ class Cluster:
         look_up: LookUp = system_look_up,
         heard: Heard | None = None,
         instance: str = "",
+        node_selector: str = "",
     ) -> AsyncIterator[Collector]:
         """A collector that runs, with a clock that stands still until a round is called for."""
         user = User(where="service account", token_file=str(self.token))
@@ -238,6 +244,7 @@ class Cluster:
                 addressing=addressing
                 or KubeletAddressing(address_types=("InternalIP",), use_status_port=True),
                 settings=settings,
+                node_selector=node_selector,
                 check_time=False,
             )
             task = asyncio.create_task(collector.run())

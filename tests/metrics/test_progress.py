@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from kubevouch.kube.io.credentials import Credential
 from kubevouch.metrics.scraping import ScrapeSettings
-from tests.metrics.conftest import Cluster
+from tests.metrics.conftest import Cluster, Heard
 from tests.support.scripted.kubelet import SILENCE
 
 
@@ -129,3 +129,17 @@ async def test_an_error_of_ours_in_a_nodes_task_is_told_with_its_text(cluster: C
         assert (name, repr(error)) == ("n1", "RuntimeError('no timer')")
         await cluster.round()
         assert collector.store.node("n1") is not None
+
+
+async def test_a_selector_that_no_node_matches_is_told_once_the_nodes_were_listed(
+    cluster: Cluster,
+) -> None:
+    """Else the server would never be ready, and say nothing about it."""
+    await cluster.add("n1")
+    async with cluster.collecting(node_selector="pool=none") as collector:
+        assert cluster.heard.unselected == ["pool=none"]
+        assert collector.held_back
+    heard = Heard()
+    async with cluster.collecting(heard=heard) as collector:
+        assert list(collector.fleet.nodes) == ["n1"]
+        assert heard.unselected == []

@@ -83,6 +83,7 @@ class Collector:
             rng=rng,
             report=observer.watch_failed,
             node_selector=node_selector,
+            selects_nothing=observer.selects_nothing,
         )
 
     @property

@@ -132,7 +132,8 @@ class NodeHandler(Protocol):
 class WatchedFleet:
     """The fleet by two watches. The mappings are live; only `run` changes them.
 
-    report: called with "nodes" or "pods" and each failure of that watch, which then tries again.
+    report: called with "nodes" or "pods" and each failure of that watch, which then tries again. selects_nothing: called
+    with the selector if no node has its labels when they are listed for the first time.
     """
 
     def __init__(
@@ -145,7 +146,10 @@ class WatchedFleet:
         rng: Callable[[], float],
         report: Callable[[str, KubevouchError], None],
         node_selector: str = "",
+        selects_nothing: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._node_selector = node_selector
+        self._selects_nothing = selects_nothing
         self._addressing = addressing
         self._handler = handler
         self._nodes: dict[str, FleetNode] = {}
@@ -205,6 +209,8 @@ class WatchedFleet:
                     self._nodes.pop(name, None)
                     self._handler.remove(name)
                 case Synced():
+                    if self._node_selector and not self._nodes and "nodes" not in self._listed:
+                        self._selects_nothing(self._node_selector)
                     self._listed.add("nodes")
 
     async def _follow_pods(self) -> None:

@@ -73,6 +73,10 @@ class ScrapeObserver(Protocol):
         """An Event could not be created. forbidden: it never can, so that no more are sent."""
         ...
 
+    def selects_nothing(self, node_selector: str) -> None:
+        """The nodes were listed for the first time, and none has the labels that --node-selector asks for."""
+        ...
+
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
         """The watch of "nodes" or "pods" failed, and will be tried again."""
         ...

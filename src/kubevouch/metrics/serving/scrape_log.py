@@ -86,6 +86,11 @@ class ScrapeLog:
         else:
             self._log.error(error, "Failed to create an Event")
 
+    def selects_nothing(self, node_selector: str) -> None:
+        """Logs that there is nothing to scrape."""
+        text = "No node matches --node-selector: there is nothing to scrape, and the server is not ready before one does"
+        self._log.warning(text, selector=node_selector)
+
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
         """Logs that a watch failed; it will be tried again."""
         self._log.error(error, "Failed to watch", resource=resource)
