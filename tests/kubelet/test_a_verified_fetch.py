@@ -18,7 +18,7 @@ from kubevouch.kubelet.io.fetch import (
     quoted,
 )
 from kubevouch.kubelet.io.names import NameResolver
-from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
+from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust, Unverified
 from kubevouch.system_clock import SystemClock
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
@@ -398,3 +398,26 @@ async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next(
 )
 def test_a_path_from_an_annotation_stays_a_path(path: str, shown: str) -> None:
     assert quoted(path) == shown
+
+
+async def test_a_kept_connection_to_an_expired_kubelet_is_told_of_with_the_present_moment() -> None:
+    """With --kubelet-insecure-tls the line is repeated, and Go's text names the time at which it looked."""
+    day = timedelta(days=1)
+    authority = DatedAuthority(NOW - 30 * day, NOW + 30 * day)
+    pair = authority.serving(ADDRESS, node="n1", not_before=NOW - 20 * day, not_after=NOW - day)
+    clock = WoundClock(NOW)
+    answers = {PATH: (401, b"Unauthorized")}
+    async with kubelet(Serve(server_context(pair), answers)) as running:
+        with contextlib.closing(door(running, authority, clock=clock, check_time=False)) as fetch:
+            for _ in range(2):
+                with pytest.raises(FetchFailed, match="asked without a token") as caught:
+                    await fetch.page(
+                        PATH, TOKEN, timeout=30, most=MOST, unverified=Unverified.NO_CREDENTIAL
+                    )
+                assert caught.value.reason == "expired"
+                assert (
+                    f"current time {clock.now():%Y-%m-%dT%H:%M:%S}Z is after" in caught.value.text
+                )
+                clock.wind(timedelta(seconds=15))
+        # One to verify it, and the one that is kept.
+        assert len(running.seen) == 2

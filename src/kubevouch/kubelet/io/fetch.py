@@ -186,6 +186,8 @@ class KubeletClient:
         said = printable(answer.said)
         if doubt is None or self._unverified is Unverified.CREDENTIAL:
             return FetchFailed(url, f"http-{answer.status}", f'request failed, status: "{said}"')
+        # The connection is kept; Go's text names the time, which is the present one in a line that is written again.
+        doubt = self._go_reason(url, doubt.chain) or doubt
         text = f'{doubt.text}; asked without a token, it answered "{said}": `kubevouch fix` gets it a certificate'
         return FetchFailed(url, doubt.reason, text, doubt.chain)
 
@@ -245,7 +247,7 @@ class KubeletClient:
             raise doubt from None
         self._presented, _ = readable_chain(connector.presented.der, self._host)
         if doubt.reason == FailureKind.NOT_TRUSTED and self._presented:
-            doubt = self._go_reason(url) or doubt
+            doubt = self._go_reason(url, self._presented) or doubt
         if nothing:
             with contextlib.closing(stream):
                 await stream.end()
@@ -253,12 +255,14 @@ class KubeletClient:
         self._keep(stream, LONGEST_UNVERIFIED, doubt)
         return stream
 
-    def _go_reason(self, url: str) -> FetchFailed | None:
-        """Why our own verifier does not trust what was presented; None if it does."""
+    def _go_reason(self, url: str, presented: tuple[Certificate, ...]) -> FetchFailed | None:
+        """Why our own verifier does not trust what was presented; None if it does, or if that could not be read."""
+        if not presented:
+            return None
         try:
-            check_chain(self._presented, self.target, self._trust.roots, self._clock)
+            check_chain(presented, self.target, self._trust.roots, self._clock)
         except PeerRefused as refused:
-            return self._failed(url, refused.reason, refused.seen, self._presented)
+            return self._failed(url, refused.reason, refused.seen, presented)
         return None
 
     def _keep(self, stream: TlsStream, seconds: float, doubt: FetchFailed | None = None) -> None:
