@@ -61,7 +61,9 @@ async def test_no_word_is_broken_and_no_line_is_wrapped(
 async def test_a_table_fits_and_loses_nothing(kubevouch: Program, stage: Stage) -> None:
     narrow = await kubevouch.at_a_terminal("csr", "list", columns=60)
     piped = await kubevouch("csr", "list")
-    assert max(map(len, narrow.out.splitlines())) <= 60
+    # A command line is never folded.
+    table = [line for line in narrow.out.splitlines() if not line.startswith("NEXT ")]
+    assert max(map(len, table)) <= 60
     assert max(map(len, piped.out.splitlines())) > 60, "else there was nothing to fold"
     shown, whole = (sorted(AGE.sub(r"\1", each.out).replace(" ", "")) for each in (narrow, piped))
     assert [each for each in shown if each != "\n"] == [each for each in whole if each != "\n"]

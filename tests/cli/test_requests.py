@@ -32,7 +32,9 @@ async def test_the_list_says_what_each_asks_for_and_what_the_policy_says(
 ) -> None:
     ran = await kubevouch("csr", "list", "--trust-node-status")
     assert (ran.code, ran.err) == (0, "")
-    rows = [line.split("   ") for line in ran.out.splitlines()]
+    table, _, following = ran.out.partition("\n\n")
+    assert following == "NEXT   kubevouch csr explain csr-1\n"
+    rows = [line.split("   ") for line in table.splitlines()]
     cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
     assert cells[0] == ["NAME", "AGE", "NODE", "ASKS FOR", "CONDITION", "POLICY"]
     by_name = {row[0]: row for row in cells[1:]}
@@ -129,7 +131,7 @@ async def test_hostile_requests_are_listed_and_none_breaks_the_list(
     stage.server.store.put(CSRS, evil)
     ran = await kubevouch("csr", "list", "--trust-node-status")
     assert ran.code == 0, ran
-    lines = ran.out.splitlines()
+    lines = ran.out.partition("\n\n")[0].splitlines()
     assert len(lines) == 1 + 4 + len(HOSTILE) + 1
     assert "\x1b" not in ran.out
     assert sum("unreadable" in line for line in lines[1:]) >= 4

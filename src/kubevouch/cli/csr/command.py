@@ -44,7 +44,7 @@ def list_(
     """CSRs for serving certificates, with what they ask for and what the policy says. Reads only."""
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
-    from kubevouch.cli.csr.render import COLUMNS, csr_json, csr_row, warn
+    from kubevouch.cli.csr.render import COLUMNS, csr_json, csr_row, print_next, warn
     from kubevouch.policy.csr import csr_of
 
     terminal = terminal_of(ctx)
@@ -63,6 +63,7 @@ def list_(
     elif found:
         judged = zip(found, judgements, strict=True)
         terminal.table(COLUMNS, [csr_row(each, by.decision, evidence.at) for each, by in judged])
+        print_next(terminal, found, judgements)
     elif evidence.cluster.csrs.is_known:
         terminal.note("no CSR for the signer kubernetes.io/kubelet-serving")
     return _doubted(terminal, evidence.cluster)

@@ -1,5 +1,7 @@
 """Shows CSRs and the policy's decisions about them."""
 
+import shlex
+from collections.abc import Sequence
 from datetime import datetime
 
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
@@ -72,6 +74,19 @@ def csr_row(found: CertificateSigningRequest, decision: Decision, at: datetime) 
     condition = _condition(found)
     policy = _in_short(decision) if condition == "Pending" else ""
     return (*undecided_row(found, at), condition, policy)
+
+
+def print_next(
+    terminal: Terminal,
+    found: Sequence[CertificateSigningRequest],
+    judgements: Sequence[CsrJudgement],
+) -> None:
+    """Where one that nobody has decided about is held: the command that says why, and what would help."""
+    for each, judgement in zip(found, judgements, strict=True):
+        if not each.status.conditions and judgement.decision.outcome is not Outcome.PASS:
+            terminal.out()
+            terminal.command("NEXT   ", shlex.join(("kubevouch", "csr", "explain", each.name)))
+            return
 
 
 def undecided_row(found: CertificateSigningRequest, at: datetime) -> tuple[str, ...]:
