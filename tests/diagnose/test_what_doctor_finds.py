@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from kubevouch.diagnose.catalogue import CATALOGUE, Severity
+from kubevouch.diagnose.catalogue import CATALOGUE, Code, Severity
 from kubevouch.diagnose.doctor import VERIFY, Diagnosis, diagnose
 from tests.diagnose.cases import CASES, snapshot
 from tests.support.stage import short
@@ -39,6 +39,17 @@ async def test_doctor_finds_what_is_wrong_and_nothing_else(name: str) -> None:
 def _told(found: Diagnosis) -> str:
     lines = [f"{e.code} {e.title} {e.subjects} <- {e.because_of}" for e in found.findings]
     return "\n".join([*lines, str(found.cause)])
+
+
+async def test_verify_shows_a_flag_that_turns_verification_off_whether_or_not_it_has_an_effect() -> (
+    None
+):
+    for name, code in (
+        ("insecure-flag", Code.INSECURE_TLS_WORKAROUND),
+        ("ours-with-the-flag-that-nobody-needs", Code.INSECURE_FLAG_WITHOUT_EFFECT),
+    ):
+        found = diagnose(await snapshot(name), VERIFY)
+        assert code in {each.code for each in found.findings}, _told(found)
 
 
 def test_every_code_has_a_case() -> None:

@@ -209,6 +209,7 @@ DEFINITIONS = (
         do="Fix the nodes that are named (`kubevouch fix --plan`), then remove the flag; of a Helm release in its values, "
         "too, since a patch lasts only until the next upgrade. A node that must be read unverified can be named in "
         "--kubelet-insecure-tls-nodes.",
+        counts_in=DOCTOR_AND_VERIFY,
         symptom_of=(*ON_THE_WIRE, Code.CN_NOT_NODE_NAME),
         cause_rank=350,
         cause="{title}.",
