@@ -45,7 +45,6 @@ class ResponseReader:
         """Reads that may still follow, since each read costs time. Go's server writes 2 KiB at a time."""
         self.status = 0
         self.reason = ""
-        self.headers: dict[str, str] = {}
         self.body = bytearray()
         """As it was sent: `content` decompresses it."""
         self._gzip = False
@@ -127,10 +126,6 @@ class ResponseReader:
                 raise ResponseError("too many 1xx informational responses")
             return False
         self.reason = (status[3] or b"").decode(errors="replace")
-        self.headers = {
-            name.decode(): value.decode("utf-8", errors="replace")
-            for name, value in headers.items()
-        }
         closing = b"close" in headers.get(b"connection", b"").lower()
         self.reusable = status[1] == b"1" and not closing
         self._frame(headers)
