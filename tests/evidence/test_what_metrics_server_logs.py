@@ -91,6 +91,9 @@ def test_what_our_own_metrics_server_writes_is_read(form: LogFormat) -> None:
         "events",
         Forbidden("POST", denied.replace("list", "create").replace("nodes", "events"), code=403),
     )
+    scraping.selects_nothing("pool=none")
+    assert "No node matches --node-selector" in lines[-1]
+    assert "pool=none" in lines[-1]
     whole = "".join(lines)
     assert [(each.node, each.text) for each in scrape_failures(whole, "p")] == [("w1", said)]
     assert [each.what for each in denials(whole, "p")] == ["list nodes"]

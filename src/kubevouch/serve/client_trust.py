@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from kubevouch.errors import KubevouchError
+from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS
 from kubevouch.serve.headers import HeaderNames
@@ -60,20 +60,21 @@ class ClientTrustFiles:
     headers: HeaderNames = field(default_factory=HeaderNames)
 
     def read(self) -> ClientTrust:
-        """What the files hold now. Raises TrustError, X509Error."""
-        client, proxy = _read(self.client_ca), _read(self.proxy_ca)
+        """What the files hold now. Raises UsageError, X509Error."""
+        client = _read("--client-ca-file", self.client_ca)
+        proxy = _read("--requestheader-client-ca-file", self.proxy_ca)
         for path, pem in ((self.client_ca, client), (self.proxy_ca, proxy)):
             if path:
                 read_certificates(pem, path)
         return ClientTrust(client, proxy, self.allowed_names, self.headers)
 
 
-def _read(path: str) -> bytes:
+def _read(flag: str, path: str) -> bytes:
     try:
         return Path(path).read_bytes() if path else b""
     except OSError as error:
         expected = "a file with authorities in PEM was expected"
-        raise TrustError(path, error.strerror or str(error), expected) from None
+        raise UsageError(f"{flag} {path}", error.strerror or str(error), expected) from None
 
 
 def ca_pool(pem: bytes, where: str) -> tuple[Certificate, ...]:

@@ -15,7 +15,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final, Protocol
 
-from kubevouch.errors import KubevouchError, UsageError
+from kubevouch.errors import ExitCode, KubevouchError, UsageError
 from kubevouch.tls.io import KeyPair
 from kubevouch.x509 import KeyKind, kubelet_self_signed, read_certificates
 
@@ -29,6 +29,8 @@ _EXPECTED: Final = (
 
 class KeyPairFilesError(KubevouchError):
     """The files of the pair cannot be read or written: correct the flag that names them, or their permissions."""
+
+    exit_code = ExitCode.USAGE
 
 
 class ServingPairSource(Protocol):

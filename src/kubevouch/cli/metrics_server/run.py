@@ -5,8 +5,10 @@ import secrets  # noqa: TID251 - the one place
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Final
 
 from kubevouch.cli.common.connect import access_of, with_api
+from kubevouch.cli.common.files import bytes_in
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.metrics_server.settings import KubeletFlags, MetricsServerSettings, absolute
 from kubevouch.clock import Clock
@@ -27,6 +29,8 @@ from kubevouch.serve.process import (
 )
 from kubevouch.serve.server import Delegation, ServingOptions
 from kubevouch.serve.signed_pair import SignedPairs
+
+_LARGEST: Final = 1 << 24
 
 
 def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettings) -> ExitCode:
@@ -102,17 +106,31 @@ def _other_accesses(
 ) -> dict[str, ClusterAccess]:
     """The API servers that --authentication-kubeconfig and --authorization-kubeconfig name, by the path."""
     asked = settings.delegation
-    paths = {asked.authentication_kubeconfig, asked.authorization_kubeconfig} - {""}
-    return {path: access_of(terminal, path, None) for path in sorted(paths)}
+    found: dict[str, ClusterAccess] = {}
+    for flag, path in (
+        ("--authentication-kubeconfig", asked.authentication_kubeconfig),
+        ("--authorization-kubeconfig", asked.authorization_kubeconfig),
+    ):
+        if path and path not in found:
+            try:
+                found[path] = access_of(terminal, path, None)
+            except KubeconfigError as error:
+                # Of a file that is missing it would say that --kubeconfig has to name one.
+                right = error.expected if Path(path).exists() else "a kubeconfig was expected"
+                raise UsageError(f"{flag} {error.where}", error.seen, right) from None
+    return found
 
 
 def _roots(access: ClusterAccess, kubelets: KubeletFlags) -> Callable[[], bytes]:
     """Kubelets' authorities: the flag's, else those that the API server is verified by, as metrics-server has it."""
-    path = kubelets.ca
-    if not path and access.where == "service account":
-        path = str(SERVICE_ACCOUNT / "ca.crt")
-    if path:
-        return Path(path).read_bytes
+    if path := kubelets.ca:
+        where, expected = (
+            f"--kubelet-certificate-authority {path}",
+            "authorities in PEM were expected",
+        )
+        return lambda: bytes_in(Path(path), most=_LARGEST, expected=expected, where=where)
+    if access.where == "service account":
+        return (SERVICE_ACCOUNT / "ca.crt").read_bytes
     if access.roots is None:
         expected = "--kubelet-certificate-authority FILE was expected"
         raise UsageError(access.cluster, "names no authority that kubelets could be of", expected)
