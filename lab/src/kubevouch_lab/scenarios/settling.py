@@ -1,9 +1,10 @@
 """Whether a state can be seen from outside: in kubelets, in metrics servers and in the API."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
-from kubevouch_lab.apiserver.kinds import API_SERVICES, CSRS, DEPLOYMENTS, NODES, PODS
+from kubevouch_lab.apiserver.kinds import API_SERVICES, CSRS, DEPLOYMENTS, LEASES, NODES, PODS
 from kubevouch_lab.cluster.folder import LabError
 from kubevouch_lab.cluster.scenario import Scenario
 from kubevouch_lab.cluster.site_approver import SERVING
@@ -51,6 +52,7 @@ async def repair_shown(lab: "Lab", scenario: Scenario) -> None:
     name = f"{scenario.name}, repaired"
     if scenario.repair_suffices:
         await _seen(lab, name, _all_is_well(lab))
+    await _seen(lab, name, _leases_of_now(lab))
     await _quiet(lab, name)
 
 
@@ -98,6 +100,22 @@ def _picture(lab: "Lab") -> tuple[object, ...]:
         _deployment(lab).get("readyReplicas"),
         _metrics_api(lab),
     )
+
+
+def _leases_of_now(lab: "Lab") -> dict[str, Callable[[], bool]]:
+    """Whether nodes whose clocks are right again have renewed their Leases since: by these everybody sees a clock."""
+    store = lab.control_plane.store
+
+    def none_is_ahead() -> bool:
+        soon = f"{(lab.clock.now() + timedelta(hours=1)).astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+        leases = [
+            store.find(LEASES, each.kubelet.name, "kube-node-lease") or {}
+            for each in lab.machines.values()
+            if each.host.name not in lab.active_faults.ahead
+        ]
+        return all(str((each.get("spec") or {}).get("renewTime", "")) < soon for each in leases)
+
+    return {"no Lease from the future": none_is_ahead}
 
 
 def _ready(pod: Object) -> object:
