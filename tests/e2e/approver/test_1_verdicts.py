@@ -171,9 +171,8 @@ def test_a_held_csr_explains_itself(approver: InstalledApprover, site: Joining) 
     # Nothing is told twice; what is told anew says something else.
     whys = [each["why"] for each in lines]
     assert 0 < len(whys) == len(set(whys)), whys
-    (line,) = lines
-    assert line["why"].startswith(note[:200])
-    assert line["node"] == node.name
+    assert any(why.startswith(note[:200]) for why in whys)
+    assert {each["node"] for each in lines} == {node.name}
 
 
 def test_nothing_needs_dns(approver: InstalledApprover) -> None:
