@@ -6,15 +6,16 @@ JSON line each; plain `make test` replays them.
 """
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
+
+from real.oracle import judging
 
 _RECORDED = Path("tests/metrics_server/recorded")
 HELP = _RECORDED / "help.txt"
 LINES = _RECORDED / "command-lines.jsonl"
 _JUDGE = Path(__file__).parent / "flags"
+_BUILD = ("-trimpath",)
 
 _FORMS = (
     ["-v=4"],
@@ -113,27 +114,14 @@ def questions() -> list[list[str]]:
 
 def judged(asked: list[list[str]], *, fetch: bool = True) -> list[dict[str, Any]]:
     """metrics-server's answers, in the same order. fetch: whether Go may get what it has not on this machine."""
-    lines = "".join(json.dumps(words) + "\n" for words in asked)
-    return [json.loads(line) for line in _ran(lines, fetch=fetch).splitlines()]
-
-
-def _ran(lines: str, *words: str, fetch: bool) -> str:
-    return subprocess.run(
-        ["go", "run", "-trimpath", ".", *words],
-        cwd=_JUDGE,
-        env=os.environ | ({} if fetch else {"GOPROXY": "off", "GOTOOLCHAIN": "local"}),
-        input=lines,
-        text=True,
-        capture_output=True,
-        check=True,
-    ).stdout
+    return judging.judged(_JUDGE, asked, fetch=fetch, build=_BUILD)
 
 
 def main() -> None:
     """Records the help, and the answers to every question."""
     asked = questions()
     _RECORDED.mkdir(parents=True, exist_ok=True)
-    HELP.write_text(_ran("", "help", fetch=True), encoding="utf-8")
+    HELP.write_text(judging.said(_JUDGE, "help", build=_BUILD), encoding="utf-8")
     with LINES.open("w", encoding="utf-8") as file:
         for words, answer in zip(asked, judged(asked), strict=True):
             file.write(json.dumps({"words": words, "go": answer}, ensure_ascii=False) + "\n")

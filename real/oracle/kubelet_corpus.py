@@ -7,12 +7,12 @@ flags beside them; plain `make test` replays all of it.
 
 import base64
 import json
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kubevouch.kubelet.splice import Edit, set_server_tls_bootstrap
+from real.oracle import judging
 
 CASES = Path("tests/kubelet/cases")
 _JUDGE = Path(__file__).parent / "kubelet"
@@ -245,8 +245,7 @@ def _shown(content: str | bytes) -> str | dict[str, str]:
 
 def judged(asked: list[Question]) -> list[dict[str, Any]]:
     """What the kubelet answers to each."""
-    lines = "\n".join(json.dumps(_packed(question)) for question in asked)
-    answers = [json.loads(line) for line in _judge(stdin=lines).splitlines()]
+    answers = judging.judged(_JUDGE, map(_packed, asked))
     for question, answer in zip(asked, answers, strict=True):
         assert question["name"] == answer["name"]
         if "configuration" in answer:
@@ -279,8 +278,8 @@ def record() -> None:
     _write("go-configuration.jsonl", [q | a for q, a in zip(asked, judged(asked), strict=True)])
     edited = [question | {"config": after} for question in asked if (after := _edited(question))]
     _write("go-edits.jsonl", [q | a for q, a in zip(edited, judged(edited), strict=True)])
-    (CASES / "go-keys.txt").write_text(_judge("keys"), encoding="utf-8")
-    (CASES / "go-flags.txt").write_text(_judge("flags"), encoding="utf-8")
+    (CASES / "go-keys.txt").write_text(judging.said(_JUDGE, "keys"), encoding="utf-8")
+    (CASES / "go-flags.txt").write_text(judging.said(_JUDGE, "flags"), encoding="utf-8")
 
 
 def _edited(question: Question) -> str | None:
@@ -294,17 +293,6 @@ def _edited(question: Question) -> str | None:
 def _write(name: str, lines: list[dict[str, Any]]) -> None:
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (CASES / name).write_text(text, encoding="utf-8")
-
-
-def _judge(*words: str, stdin: str = "") -> str:
-    return subprocess.run(
-        ["go", "run", ".", *words],
-        cwd=_JUDGE,
-        input=stdin,
-        text=True,
-        capture_output=True,
-        check=True,
-    ).stdout
 
 
 if __name__ == "__main__":

@@ -5,11 +5,11 @@ tests/metrics/cases/go-pairs.jsonl, one JSON line each; plain `make test` replay
 """
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from real.oracle.dice import Dice
+from real.oracle.judging import judged
 
 RECORDED = Path("tests/metrics/cases/go-pairs.jsonl")
 _JUDGE = Path(__file__).parent / "metrics"
@@ -274,18 +274,9 @@ def cases() -> list[Case]:
     ]
 
 
-def judged(asked: list[Case]) -> list[Any]:
-    """metrics-server's answers, in the same order."""
-    lines = "".join(json.dumps(case) + "\n" for case in asked)
-    done = subprocess.run(
-        ["go", "run", "."], cwd=_JUDGE, input=lines, stdout=subprocess.PIPE, text=True, check=True
-    )
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
 def main() -> None:
     asked = cases()
-    told = judged(asked)
+    told = judged(_JUDGE, asked)
     with RECORDED.open("w", encoding="utf-8") as file:
         for case, answers in zip(asked, told, strict=True):
             file.write(json.dumps({**case, "go": answers}, separators=(",", ":")) + "\n")

@@ -6,10 +6,10 @@ status mean is asked with objects written by hand. None has a time in it: an age
 """
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
+
+from real.oracle.judging import judged
 
 Thing = dict[str, Any]
 
@@ -307,24 +307,10 @@ def questions() -> list[dict[str, Any]]:
     return asked + [{"object": one} for one in written]
 
 
-def judged(asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Go's answers, in the same order."""
-    done = subprocess.run(
-        ["go", "run", "."],
-        cwd=_JUDGE,
-        env=os.environ,
-        input="".join(json.dumps(question) + "\n" for question in asked),
-        text=True,
-        capture_output=True,
-        check=True,
-    )
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
 def main() -> None:
     asked = questions()
     with RECORDED.open("w", encoding="utf-8") as file:
-        for question, answer in zip(asked, judged(asked), strict=True):
+        for question, answer in zip(asked, judged(_JUDGE, asked), strict=True):
             line = {**question, "go": answer}
             file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
     print(f"{len(asked)} objects: judged")

@@ -4,11 +4,10 @@ Cases and answers lie in tests/ground/cases/go-quantities.jsonl, one JSON line e
 """
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
+from real.oracle import judging
 from real.oracle.dice import Dice
 
 RECORDED = Path("tests/ground/cases/go-quantities.jsonl")
@@ -77,17 +76,7 @@ def questions() -> list[dict[str, Any]]:
 
 def judged(asked: list[dict[str, Any]], *, fetch: bool = True) -> list[dict[str, Any]]:
     """Go's answers, in the same order. fetch: whether Go may get what it has not on this machine."""
-    lines = "".join(json.dumps(question) + "\n" for question in asked)
-    done = subprocess.run(
-        ["go", "run", "."],
-        cwd=_JUDGE,
-        env=os.environ | ({} if fetch else {"GOPROXY": "off", "GOTOOLCHAIN": "local"}),
-        input=lines,
-        text=True,
-        capture_output=True,
-        check=True,
-    )
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return judging.judged(_JUDGE, asked, fetch=fetch)
 
 
 def main() -> None:
