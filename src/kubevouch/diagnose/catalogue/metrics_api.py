@@ -11,6 +11,9 @@ from kubevouch.diagnose.catalogue.definition import (
 _API_SERVICE = ("kubectl", "get", "apiservice", "v1beta1.metrics.k8s.io", "-o", "yaml")
 _LOG = ("kubectl", "logs", "-n", "{namespace}", "-l", "{selector}", "--tail=20")
 _DESCRIBE = ("kubectl", "describe", "pod", "-n", "{namespace}", "{subject}")
+_WITHOUT_THE_FLAG = (
+    "kubectl", "patch", "deployment", "-n", "{namespace}", "{deployment}", "--type=json", "-p", "{patch}",
+)  # fmt: skip
 
 DEFINITIONS = (
     FindingDefinition(
@@ -99,17 +102,7 @@ DEFINITIONS = (
         counts_in=DOCTOR_AND_VERIFY,
         cause_rank=290,
         cause="{title}.",
-        next=(
-            "kubectl",
-            "patch",
-            "deployment",
-            "-n",
-            "{namespace}",
-            "{deployment}",
-            "--type=json",
-            "-p",
-            "{patch}",
-        ),
+        next=_WITHOUT_THE_FLAG,
     ),
     FindingDefinition(
         code=Code.ADDRESS_TYPE_MISMATCH,
@@ -213,17 +206,7 @@ DEFINITIONS = (
         symptom_of=(*ON_THE_WIRE, Code.CN_NOT_NODE_NAME),
         cause_rank=350,
         cause="{title}.",
-        next=(
-            "kubectl",
-            "patch",
-            "deployment",
-            "-n",
-            "{namespace}",
-            "{deployment}",
-            "--type=json",
-            "-p",
-            "{patch}",
-        ),
+        next=_WITHOUT_THE_FLAG,
     ),
     FindingDefinition(
         code=Code.API_SERVICE_NOT_TRUSTED,
