@@ -12,37 +12,12 @@ LEVEL: Final = 2
 _USAGES: Final = {"clientAuth": "client", "serverAuth": "serving"}
 
 
-def log_client_authority(
-    log: Log, index: int, name: str, found: Certificate, now: datetime
+def log_loaded(
+    log: Log, what: str, name: str, found: Certificate, now: datetime, **place: int
 ) -> None:
-    """One of the authorities of client certificates; index: its place among all of them."""
-    log.verbose(
-        LEVEL,
-        "Loaded client CA",
-        index=index,
-        certName=name,
-        certDetail=certificate_detail(found, now),
-    )
-
-
-def log_serving_certificate(log: Log, name: str, found: Certificate, now: datetime) -> None:
-    """The certificate for everybody."""
-    log.verbose(
-        LEVEL, "Loaded serving cert", certName=name, certDetail=certificate_detail(found, now)
-    )
-
-
-def log_named_certificate(
-    log: Log, index: int, name: str, found: Certificate, now: datetime
-) -> None:
-    """A certificate for clients that ask for its names."""
-    log.verbose(
-        LEVEL,
-        "Loaded SNI cert",
-        index=index,
-        certName=name,
-        certDetail=certificate_detail(found, now),
-    )
+    """What was loaded: `client CA`, `serving cert` or `SNI cert`. place: index, among several of the kind."""
+    detail = certificate_detail(found, now)
+    log.verbose(LEVEL, f"Loaded {what}", **place, certName=name, certDetail=detail)
 
 
 def certificate_detail(found: Certificate, now: datetime) -> str:

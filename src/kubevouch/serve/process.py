@@ -15,12 +15,7 @@ from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.authentication import Authenticator
-from kubevouch.serve.certificate_lines import (
-    LEVEL,
-    log_client_authority,
-    log_named_certificate,
-    log_serving_certificate,
-)
+from kubevouch.serve.certificate_lines import LEVEL, log_loaded
 from kubevouch.serve.client_trust import (
     CONFIG_MAP,
     NAMESPACE,
@@ -243,12 +238,12 @@ class TlsReloader:
             return
         loaded, now = self._loaded, self._clock.now()
         for index, (name, found) in enumerate(_authorities(loaded)):
-            log_client_authority(self._log, index, name, found, now)
+            log_loaded(self._log, "client CA", name, found, now, index=index)
         where = self._sources.pair.where
-        log_serving_certificate(self._log, where, _leaf(loaded.pair, where), now)
+        log_loaded(self._log, "serving cert", where, _leaf(loaded.pair, where), now)
         for index, (named, pair) in enumerate(zip(self._sources.named, loaded.named, strict=True)):
             where = named.source.where
-            log_named_certificate(self._log, index, where, _leaf(pair, where), now)
+            log_loaded(self._log, "SNI cert", where, _leaf(pair, where), now, index=index)
 
     def _contexts(self, loaded: _Loaded) -> tuple[ssl.SSLContext, dict[str, ssl.SSLContext]]:
         """The context for everybody, and those for the names of the other pairs."""
