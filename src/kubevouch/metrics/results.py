@@ -1,12 +1,15 @@
 """What became of the last scrape of each node, and how many of the nodes that are ready are read."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import msgspec
 
 from kubevouch.metrics.fleet import FleetNode
+
+T = TypeVar("T")
 
 _MOST_NAMED = 10
 
@@ -71,9 +74,13 @@ class Coverage(msgspec.Struct, frozen=True):
     @property
     def unread_named(self) -> str:
         """The names of those that are not read, or of some of them and how many more there are."""
-        shown = ", ".join(self.unread[:_MOST_NAMED])
-        more = len(self.unread) - _MOST_NAMED
-        return f"{shown} and {more} more" if more > 0 else shown
+        return first_of(self.unread)
+
+
+def first_of(things: Sequence[T], write: Callable[[T], str] = str) -> str:
+    """What each is written as, or the first ten and how many more there are."""
+    shown, more = ", ".join(map(write, things[:_MOST_NAMED])), len(things) - _MOST_NAMED
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def coverage_of(

@@ -4,13 +4,11 @@ from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.metrics.fleet import FleetNode
 from kubevouch.metrics.points import PodKey
-from kubevouch.metrics.results import ScrapeResult
+from kubevouch.metrics.results import ScrapeResult, first_of
 from kubevouch.metrics.serving.instruments import Instruments
 from kubevouch.metrics.serving.objects import go_duration
 from kubevouch.metrics.store import ScrapeFailure
 from kubevouch.serve.logs import Log
-
-_MOST_NAMED = 10
 
 
 class ScrapeLog:
@@ -101,5 +99,4 @@ def _shown(seconds: float) -> str:
 
 
 def _named(pods: tuple[PodKey, ...]) -> str:
-    shown = ", ".join(f"{namespace}/{name}" for namespace, name in pods[:_MOST_NAMED])
-    return shown if len(pods) <= _MOST_NAMED else f"{shown} and {len(pods) - _MOST_NAMED} more"
+    return first_of(pods, "/".join)
