@@ -95,7 +95,7 @@ class Heard:
     look: Callable[[], None] = lambda: None
     """Called the moment a scrape has ended."""
     complaint: Exception | None = None
-    """What it raises for each scrape that it was told of."""
+    """Raised after each scrape, by an observer that fails."""
 
     def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
         self.look()

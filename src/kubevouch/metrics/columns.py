@@ -63,7 +63,7 @@ class Columns(msgspec.Struct, frozen=True, eq=False, gc=False):
     latest_start_ns: int
 
     def in_layout(self, layout: Layout, rows: Sequence[int]) -> "Columns":
-        """The same measurements in another layout. rows: for each of its rows, the row here; ABSENT if there is none."""
+        """The same measurements in another layout. rows: for each row of that layout, the row here, or ABSENT."""
 
         def picked(column: "array[float] | array[int]", otherwise: float) -> list[Any]:
             # ABSENT is the last place.

@@ -212,7 +212,7 @@ class MetricsStore:
         self._scraped_at.pop(name, None)
 
     def _window(self, name: str) -> NodeWindow | None:
-        """The window of a node; None if there is none, or it is too old."""
+        """The window of a node; None if the node has none, or only one that is too old."""
         window = self._windows.get(name)
         return None if window is None or self._is_stale(name) else window
 

@@ -85,7 +85,7 @@ def _chosen(
     if not any(name in TLS_1_3 for name in names):
         expected = "one that is not broken was expected"
         raise UsageError(_SUITES, f"nothing but {', '.join(chosen.left_out)}", expected)
-    # As in Go: with suites of TLS 1.3 only there is none for an older version.
+    # As in Go: whoever names suites of TLS 1.3 only does not serve an older version.
     return ServerTlsSettings(ssl.TLSVersion.TLSv1_3), warnings
 
 

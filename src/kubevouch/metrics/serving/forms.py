@@ -45,7 +45,7 @@ _COLUMNS: Final = msgspec.json.encode([
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How objects are written: what stands before, between and behind them, each of them, and all of it if there is none."""
+    """How objects are written: each of them, the text around and between them, and the whole text of an empty list."""
 
     begin: str
     write: Callable[[Item], str]
