@@ -96,6 +96,7 @@ class MetricsServerProgram:
                     insecure_everywhere=_INSECURE in server.arguments,
                 ),
             )
+            server.has_usage_of = lambda node: parts.store.node(node) is not None
             source = key_pair_source("", "", "", now=clock.now(), random_serial=self._bits)
             serving = ServingOptions(server.address, PORT, TlsSources(source))
             await serve(parts, serving, StopEvent())

@@ -42,6 +42,8 @@ class PodServer:
         self._clock = clock
         self.state = ContainerState(ready=False)
         self.tasks: list[asyncio.Task[None]] = []
+        self.has_usage_of: Callable[[str], bool] | None = None
+        """Whether its program serves the usage of a node; None where that is not known here."""
 
     def hear(self, text: str) -> None:
         """It prints a line."""
@@ -99,6 +101,11 @@ class PodServers:
         """What the pod's server has printed."""
         server = self._running.get(uid)
         return tuple(server.lines) if server else ()
+
+    def has_usage_of(self, uid: str, node: str) -> bool:
+        """Whether the pod's server serves the usage of a node; so it is taken for one that does not tell."""
+        server = self._running.get(uid)
+        return server is None or server.has_usage_of is None or server.has_usage_of(node)
 
     def gone(self, uid: str) -> None:
         """The pod is not there any more, and its server ends."""

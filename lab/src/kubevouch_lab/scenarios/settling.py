@@ -11,7 +11,7 @@ from kubevouch_lab.cluster.site_approver import SERVING
 from kubevouch_lab.cluster.states import State
 from kubevouch_lab.controllers.node_lifecycle import taints_of
 from kubevouch_lab.controllers.scheduler import objection
-from kubevouch_lab.objects import Object, condition, labels_of, status_of, uid_of
+from kubevouch_lab.objects import Object, condition, labels_of, name_of, status_of, uid_of
 
 if TYPE_CHECKING:
     from kubevouch_lab.cluster.lab import Lab
@@ -58,7 +58,10 @@ async def repair_shown(lab: "Lab", scenario: Scenario) -> None:
 
 async def settled(lab: "Lab", state: State) -> None:
     """Returns when a plain state of the whole lab is seen. Raises LabError as `come_about` does."""
-    await _seen(lab, state, _pods_placed(lab) | _looks(lab, state))
+    looks = _pods_placed(lab) | _looks(lab, state)
+    if state is State.HEALTHY:
+        looks |= _usage_of_all(lab)
+    await _seen(lab, state, looks)
 
 
 async def _seen(lab: "Lab", name: str, looks: Mapping[str, Callable[[], bool]]) -> None:
@@ -99,6 +102,11 @@ def _picture(lab: "Lab") -> tuple[object, ...]:
         [(uid_of(pod), status_of(pod).get("phase"), _ready(pod)) for pod in _servers(lab)],
         _deployment(lab).get("readyReplicas"),
         _metrics_api(lab),
+        [
+            lab.servers.has_usage_of(uid_of(pod), node)
+            for pod in _servers(lab)
+            for node in lab.machines
+        ],
     )
 
 
@@ -224,7 +232,7 @@ def _all_is_well(lab: "Lab") -> dict[str, Callable[[], bool]]:
         "every node Ready": all_ready,
         "a certificate for every kubelet's newest CSR": all_issued,
     }
-    return looks | _looks(lab, State.HEALTHY)
+    return looks | _looks(lab, State.HEALTHY) | _usage_of_all(lab)
 
 
 def _looks(lab: "Lab", state: State) -> dict[str, Callable[[], bool]]:
@@ -259,3 +267,19 @@ def _looks(lab: "Lab", state: State) -> dict[str, Callable[[], bool]]:
         looks["its complaint about every node"] = lambda: complains() or nowhere()
         looks |= no_server_ready(lab)
     return looks
+
+
+def _usage_of_all(lab: "Lab") -> dict[str, Callable[[], bool]]:
+    """A metrics server is ready with the usage of one node: whoever asks then can miss another for two scrapes."""
+    store = lab.control_plane.store
+
+    def all_measured() -> bool:
+        ready = [
+            name_of(node)
+            for node in store.list(NODES)
+            if (condition(node, "Ready") or {}).get("status") == "True"
+        ]
+        servers = [uid_of(pod) for pod in _servers(lab) if _bound(pod)]
+        return all(lab.servers.has_usage_of(uid, node) for uid in servers for node in ready)
+
+    return {"the usage of every Ready node in every metrics server": all_measured}
