@@ -16,6 +16,7 @@ from kubevouch.errors import ExitCode, KubevouchError, UsageError, nearest
 _VERBS = {
     "doctor": "kubevouch.cli.doctor",
     "explain": "kubevouch.cli.explain",
+    "certs": "kubevouch.cli.certs.command",
     "probe": "kubevouch.cli.probe.command",
     "csr": "kubevouch.cli.csr.command",
     "fix": "kubevouch.cli.fix.command",

@@ -1,0 +1,1 @@
+"""The verb `certs`: its command line, and how the inventory is shown."""

@@ -1,0 +1,33 @@
+"""`certs`: every certificate of a cluster, until when it is good, and what stops then. Reads only."""
+
+import click
+
+from kubevouch.cli.common.options import cluster, handshake_timeout, output, terminal_of
+
+
+@click.command("certs", short_help="Every certificate, and what stops when it ends. Reads only.")
+@cluster
+@output("table", "json")
+@handshake_timeout
+@click.pass_context
+def command(
+    ctx: click.Context, kubeconfig: str | None, context: str | None, output: str, timeout: float
+) -> int:
+    """Shows every certificate of the cluster as it is really used, and what stops when it ends.
+
+    Kubelets are dialled with a bare TLS handshake: no credential is sent to them. Secrets are not read.
+    """
+    from kubevouch.cli.certs.render import print_rows
+    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.evidence.gather.certificates.whole import gather_certificates
+
+    terminal = terminal_of(ctx)
+    access = access_of(terminal, kubeconfig, context)
+    found = with_api(
+        terminal,
+        access,
+        lambda api, clock: gather_certificates(
+            api, clock=clock, timeout=timeout, progress=terminal.doing
+        ),
+    )
+    return print_rows(terminal, found, output)

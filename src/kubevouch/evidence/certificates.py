@@ -1,0 +1,117 @@
+"""The certificates of a cluster: what each is for, where it was seen, and what could not be read.
+
+Facts only. What follows from them (how long, who renews, what stops) is told by `inventory`, and by the rules of
+`diagnose`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from kubevouch.evidence.measured import Doubt, Vantage
+from kubevouch.x509 import Certificate, Verdict
+
+
+class CertificateUse(StrEnum):
+    """What a certificate is for, by the place at which it was found; by kubeadm's name where kubeadm has one.
+
+    The names and usages inside a certificate say something else: `x509.CertificateKind`.
+    """
+
+    ADMIN_CONF = "admin.conf"
+    SUPER_ADMIN_CONF = "super-admin.conf"
+    CONTROLLER_MANAGER_CONF = "controller-manager.conf"
+    SCHEDULER_CONF = "scheduler.conf"
+    API_SERVER = "apiserver"
+    API_SERVER_ETCD_CLIENT = "apiserver-etcd-client"
+    API_SERVER_KUBELET_CLIENT = "apiserver-kubelet-client"
+    FRONT_PROXY_CLIENT = "front-proxy-client"
+    ETCD_SERVER = "etcd-server"
+    ETCD_PEER = "etcd-peer"
+    ETCD_HEALTHCHECK_CLIENT = "etcd-healthcheck-client"
+    CLUSTER_CA = "ca"
+    ETCD_CA = "etcd-ca"
+    FRONT_PROXY_CA = "front-proxy-ca"
+    # What kubeadm does not show.
+    KUBELET_SERVING = "kubelet-serving"
+    KUBELET_CLIENT = "kubelet-client"
+    METRICS_SERVER = "metrics-server"
+    KUBECONFIG = "kubeconfig"
+    """The client certificate of a kubeconfig that kubeadm does not know, such as the one in use here."""
+    CA_BUNDLE = "caBundle"
+    """The authority by which the API server verifies an aggregated API, a webhook or a conversion."""
+    WEBHOOK = "webhook"
+    """What an aggregated API, a webhook or a conversion serves."""
+    CSR = "csr"
+    """What was issued for a CSR that the API server still has, other than a kubelet's newest client certificate."""
+    TLS_SECRET = "tls-secret"  # noqa: S105 - the name of a use
+    """A certificate in a Secret (type kubernetes.io/tls)."""
+
+
+class RenewedBy(StrEnum):
+    """Who replaces a certificate before it ends."""
+
+    KUBEADM = "kubeadm"
+    KUBELET = "the kubelet by itself"
+    APPROVER = "the kubelet, if its CSR is approved"
+    RESTART = "a restart of its program"
+    BY_HAND = "by hand"
+    NOBODY = "nobody"
+    NOT_KNOWN = "not known"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCertificate:
+    """A certificate at one place, or what was there in place of one.
+
+    where: the place, for a person: an address with its port, a path, or an object as `apiservice v1beta1.metrics.k8s.io`.
+    chain: the certificate first, then what was presented or written with it. Empty if there is none that can be read.
+    fault: what is wrong at the place: it cannot be read, its key does not fit. missing: a file that kubeadm expects is
+    not there. ca: the authority's name in kubeadm's words ("ca", "etcd-ca", "front-proxy-ca"); "" if not known.
+    verdict: of what was presented on the wire, where the authorities are known. renewed_by: None if it follows from the
+    use alone.
+    """
+
+    use: CertificateUse
+    where: str
+    vantage: Vantage
+    at: datetime
+    node: str = ""
+    chain: tuple[Certificate, ...] = ()
+    fault: str = ""
+    missing: bool = False
+    ca: str = ""
+    externally_managed: bool = False
+    verdict: Verdict | None = None
+    renewed_by: RenewedBy | None = None
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The certificate itself; None if there is none that can be read."""
+        return self.chain[0] if self.chain else None
+
+
+@dataclass(frozen=True, slots=True)
+class NotRead:
+    """A place that was not read. what: the certificate and its place, for a person."""
+
+    what: str
+    doubt: Doubt
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPart:
+    """What one reader has found, and what it could not read."""
+
+    found: tuple[FoundCertificate, ...] = ()
+    not_read: tuple[NotRead, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCertificates:
+    """All that was found at a moment, and what could not be read."""
+
+    at: datetime
+    found: tuple[FoundCertificate, ...]
+    not_read: tuple[NotRead, ...] = ()

@@ -1,0 +1,84 @@
+"""What each certificate of a cluster is for: what stops when it ends, and who renews it."""
+
+from types import MappingProxyType
+from typing import NamedTuple
+
+from kubevouch.evidence.certificates import CertificateUse, RenewedBy
+
+
+class Purpose(NamedTuple):
+    """stops: what an operator sees when the certificate ends, as a clause without a full stop. is_ca: it signs others."""
+
+    stops: str
+    renewed_by: RenewedBy
+    is_ca: bool = False
+
+
+_KUBEADM = RenewedBy.KUBEADM
+PURPOSES = MappingProxyType(
+    {
+        CertificateUse.ADMIN_CONF: Purpose("kubectl with admin.conf is refused", _KUBEADM),
+        CertificateUse.SUPER_ADMIN_CONF: Purpose(
+            "kubectl with super-admin.conf is refused", _KUBEADM
+        ),
+        CertificateUse.CONTROLLER_MANAGER_CONF: Purpose(
+            "the controller manager: nothing is scaled, repaired, issued or deleted any more",
+            _KUBEADM,
+        ),
+        CertificateUse.SCHEDULER_CONF: Purpose("the scheduler: new pods stay Pending", _KUBEADM),
+        CertificateUse.API_SERVER: Purpose(
+            "everything that talks to this API server: kubectl, kubelets, controllers", _KUBEADM
+        ),
+        CertificateUse.API_SERVER_ETCD_CLIENT: Purpose("the API server: etcd refuses it", _KUBEADM),
+        CertificateUse.API_SERVER_KUBELET_CLIENT: Purpose(
+            "kubectl logs, exec, attach and port-forward: kubelets refuse the API server", _KUBEADM
+        ),
+        CertificateUse.FRONT_PROXY_CLIENT: Purpose(
+            "aggregated APIs, and so kubectl top and autoscaling: they refuse the API server",
+            _KUBEADM,
+        ),
+        CertificateUse.ETCD_SERVER: Purpose(
+            "the API server: it refuses this etcd member", _KUBEADM
+        ),
+        CertificateUse.ETCD_PEER: Purpose("etcd's quorum: members refuse one another", _KUBEADM),
+        CertificateUse.ETCD_HEALTHCHECK_CLIENT: Purpose(
+            "etcd's own liveness probe, where it uses this pair", _KUBEADM
+        ),
+        CertificateUse.CLUSTER_CA: Purpose(
+            "the whole cluster: nothing that it has signed is trusted any more",
+            RenewedBy.BY_HAND,
+            is_ca=True,
+        ),
+        CertificateUse.ETCD_CA: Purpose(
+            "etcd, and with it the API server", RenewedBy.BY_HAND, is_ca=True
+        ),
+        CertificateUse.FRONT_PROXY_CA: Purpose(
+            "aggregated APIs, and so kubectl top and autoscaling", RenewedBy.BY_HAND, is_ca=True
+        ),
+        CertificateUse.KUBELET_SERVING: Purpose(
+            "kubectl top, autoscaling and verified logs of this node; "
+            "logs and exec as well where the API server verifies kubelets, or the kubelet has none",
+            RenewedBy.APPROVER,
+        ),
+        CertificateUse.KUBELET_CLIENT: Purpose(
+            "this node: its kubelet is refused and ends itself, the node becomes NotReady",
+            RenewedBy.KUBELET,
+        ),
+        CertificateUse.METRICS_SERVER: Purpose(
+            "kubectl top and autoscaling, where the API server verifies metrics-server",
+            RenewedBy.RESTART,
+        ),
+        CertificateUse.KUBECONFIG: Purpose(
+            "whoever uses this kubeconfig is refused", RenewedBy.BY_HAND
+        ),
+        CertificateUse.CA_BUNDLE: Purpose(
+            "calls of the API server to what this bundle is for", RenewedBy.NOT_KNOWN, is_ca=True
+        ),
+        CertificateUse.WEBHOOK: Purpose(
+            "calls of the API server to this service", RenewedBy.NOT_KNOWN
+        ),
+        CertificateUse.CSR: Purpose("whoever was given this certificate", RenewedBy.NOT_KNOWN),
+        CertificateUse.TLS_SECRET: Purpose("whatever uses this Secret", RenewedBy.NOT_KNOWN),
+    }
+)
+"""The purpose of every use."""

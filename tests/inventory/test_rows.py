@@ -1,0 +1,75 @@
+"""A row tells how long a certificate lives, who renews it and what stops when it ends."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kubevouch.evidence.certificates import (
+    CertificateUse,
+    FoundCertificate,
+    FoundCertificates,
+    RenewedBy,
+)
+from kubevouch.evidence.measured import Vantage
+from kubevouch.inventory.purpose import PURPOSES
+from kubevouch.inventory.rows import RowState, row_of, rows_of
+from kubevouch.x509 import read_certificates
+from tests.support.authority import Authority
+
+BEGINS = datetime(2026, 1, 1, tzinfo=UTC)
+ENDS = datetime(2027, 1, 1, tzinfo=UTC)
+AUTHORITY = Authority()
+
+
+def _found(
+    use: CertificateUse = CertificateUse.KUBELET_SERVING, *, ends: datetime = ENDS, node: str = "n"
+) -> FoundCertificate:
+    pair = AUTHORITY.serving("n", node="n", not_before=BEGINS, not_after=ends)
+    chain = read_certificates(pair.chain, "test")
+    return FoundCertificate(use, "here", Vantage.DIALLED, ENDS, node=node, chain=chain)
+
+
+def _nothing(*, missing: bool = False) -> FoundCertificate:
+    return FoundCertificate(
+        CertificateUse.ADMIN_CONF, "a", Vantage.DIALLED, ENDS, fault="no PEM", missing=missing
+    )
+
+
+@pytest.mark.parametrize(
+    ("at", "state", "used"),
+    [
+        (BEGINS - timedelta(seconds=1), RowState.NOT_YET_VALID, 0.0),
+        (BEGINS, RowState.VALID, 0.0),
+        (BEGINS + (ENDS - BEGINS) / 2, RowState.VALID, 0.5),
+        (ENDS, RowState.VALID, 1.0),
+        (ENDS + timedelta(seconds=1), RowState.EXPIRED, 1.0),
+        (ENDS + (ENDS - BEGINS), RowState.EXPIRED, 2.0),
+    ],
+)
+def test_a_certificate_is_good_up_to_the_second_of_its_end(
+    at: datetime, state: RowState, used: float
+) -> None:
+    row = row_of(_found(), at)
+    assert row.state is state
+    assert row.used == pytest.approx(used, abs=1e-6)
+    assert row.remaining == ENDS - at
+
+
+def test_what_is_missing_is_not_called_unreadable() -> None:
+    assert row_of(_nothing(missing=True), ENDS).state is RowState.MISSING
+    row = row_of(_nothing(), ENDS)
+    assert (row.state, row.remarks, row.remaining) == (RowState.UNREADABLE, ("no PEM",), None)
+
+
+def test_every_use_has_a_purpose() -> None:
+    assert set(PURPOSES) == set(CertificateUse)
+
+
+def test_what_ends_first_comes_first_and_what_cannot_be_read_before_it() -> None:
+    late, soon = _found(node="late"), _found(node="soon", ends=ENDS - timedelta(days=1))
+    rows = rows_of(FoundCertificates(BEGINS, (late, soon, _nothing())))
+    assert [row.found.node for row in rows] == ["", "soon", "late"]
+
+
+def test_a_kubelets_certificate_of_the_signer_needs_an_approver() -> None:
+    assert row_of(_found(), ENDS).renewed_by is RenewedBy.APPROVER
