@@ -1,7 +1,7 @@
 """Each node has moments of its own on the wall clock, so that replicas read it together."""
 
 import contextlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import pytest
 
@@ -19,8 +19,15 @@ AT = 1_795_000_005.0
     [("k8s-worker-1", "fc4b99b2aeef8153"), ("k8s-worker-2", "8ec4f12b35a7df60")],
 )
 def test_a_nodes_phase_is_the_same_on_every_machine(name: str, digest: str) -> None:
-    """Digests as `printf %s NAME | b2sum -l 64` prints them."""
-    assert phase_of(name) == int(digest, 16) / 16**16
+    """Digests as `printf %s NAME | b2sum -l 64` prints them. Their first six bits count."""
+    assert phase_of(name) == (int(digest, 16) >> 58) / 64
+
+
+def test_a_thousand_nodes_share_a_few_moments_and_none_has_a_crowd() -> None:
+    """Who is read at one moment is read with warm caches; a crowd would keep whoever asks meanwhile waiting."""
+    crowds = Counter(phase_of(f"node-{number}") for number in range(1000))
+    assert 50 <= len(crowds) <= 64
+    assert max(crowds.values()) < 40
 
 
 def test_names_that_differ_in_a_number_only_are_spread_evenly() -> None:
