@@ -1,5 +1,6 @@
 """What takes long: a cut network, forgotten revisions, Events that expire, an hour of rotations."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -83,6 +84,16 @@ def test_a_held_csr_explains_itself_after_its_events_have_expired(
         assert "NodeUnknown" in held[-1]["why"]
 
 
+@pytest.fixture
+def no_metrics_servers(approver: InstalledApprover) -> Iterator[None]:
+    """They would dial every simulated node again and again, which on a lab takes most of a core."""
+    scale = ("-n", "kube-system", "scale", "deployment", "metrics-server")
+    approver.cluster.kubectl(*scale, "--replicas=0")
+    yield
+    approver.cluster.kubectl(*scale, "--replicas=3")
+
+
+@pytest.mark.usefixtures("no_metrics_servers")
 def test_an_hour_of_rotations_leaves_it_as_it_was(
     approver: InstalledApprover, site: Joining, tmp_path: Path, now: datetime
 ) -> None:
