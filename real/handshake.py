@@ -8,6 +8,8 @@ from cryptography import x509
 
 from real.layout import KUBELET_PORT
 
+PATIENCE = 10.0
+"""Seconds that an answer may take, as metrics-server's requests may: on a busy machine a port that answers late is no silent one."""
 _PREFIXES = ("TLSV1_ALERT_", "TLSV13_ALERT_", "SSLV3_ALERT_")
 
 
@@ -36,7 +38,7 @@ def context() -> ssl.SSLContext:
 
 
 def shake(
-    address: str, *, port: int = KUBELET_PORT, seconds: float = 2.0, tls: ssl.SSLContext
+    address: str, *, port: int = KUBELET_PORT, seconds: float = PATIENCE, tls: ssl.SSLContext
 ) -> Seen:
     """One connection, one handshake, closed. Dialled by address, so without SNI, as metrics-server does it."""
     try:

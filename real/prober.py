@@ -25,7 +25,6 @@ from real.handshake import context, shake
 from real.layout import KUBELET_PORT
 
 PERIOD = 0.1
-PATIENCE = 2.0
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -129,7 +128,7 @@ def _probe(address: str, port: int, log: _Log, tls: ssl.SSLContext, stop: thread
     due = clock.monotonic()
     while not stop.is_set():
         began = clock.epoch()
-        seen = shake(address, port=port, seconds=PATIENCE, tls=tls)
+        seen = shake(address, port=port, tls=tls)
         leaf = hashlib.sha256(seen.leaf).hexdigest() if seen.leaf else ""
         log.write(Attempt(address, began, clock.epoch(), seen.outcome, leaf))
         # After a slow attempt there is no burst to catch up.
