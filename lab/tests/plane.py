@@ -30,6 +30,7 @@ from kubevouch_lab.signer.issuing import signing_ca
 from kubevouch_lab.signer.signers import CONTROLLER, Signers
 from tests.support.authority import Authority, Pair
 from tests.support.clocks import SteppedClock
+from tests.support.unhurried import GENEROUS
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 # The dates of certificates that trustme makes are around the real now.
@@ -177,7 +178,7 @@ def _data(pem: bytes) -> str:
     return base64.b64encode(pem).decode()
 
 
-async def until(look: Callable[[], Any], seconds: float = 30.0) -> Any:
+async def until(look: Callable[[], Any], seconds: float = GENEROUS) -> Any:
     """Gives the loop turns until something is there."""
     async with asyncio.timeout(seconds):
         while not (found := look()):

@@ -33,6 +33,7 @@ from tests.support.contexts import server_context
 from tests.support.requests import Key, request
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kinds import CSRS, KINDS
+from tests.support.unhurried import GENEROUS
 
 NODE = KINDS["", "v1", "nodes"]
 CONFIG_MAP = KINDS["", "v1", "configmaps"]
@@ -49,7 +50,6 @@ networking:
   dnsDomain: cluster.local
 controlPlaneEndpoint: api.example.com:6443
 """
-GENEROUS = 30.0
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ import pytest
 
 from kubevouch_lab.apiserver import status
 from tests.approve.conftest import (
-    GENEROUS,
     LEASE,
     NAMESPACE,
     SPACE,
@@ -28,6 +27,7 @@ from tests.support.front_proxy import NAME, Authorities, client_context
 from tests.support.reviews import Reviews
 from tests.support.scripted import faults
 from tests.support.scripted.reviews import Attributes
+from tests.support.unhurried import GENEROUS
 
 
 @pytest.fixture

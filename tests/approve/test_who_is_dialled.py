@@ -21,11 +21,12 @@ from kubevouch.policy.csr import Csr, csr_of
 from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.policy.standing import LiveNode
 from kubevouch.system_clock import SystemClock
-from tests.approve.conftest import GENEROUS, Cluster, HurriedClock, approving
+from tests.approve.conftest import Cluster, HurriedClock, approving
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.requests import request
 from tests.support.scripted.kubelet import SILENCE, ScriptedKubelet, Serve
+from tests.support.unhurried import GENEROUS
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 ADDRESS, LOOPBACK = "192.0.2.1", "127.0.0.2"

@@ -13,13 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.unhurried import GENEROUS
+
 KUBEVOUCH = (sys.executable, "-m", "kubevouch")
 CTRL_C = b"\x03"
 AGAIN = 2.0
 """Seconds without an answer after which Ctrl-C is pressed again."""
-
-LONGEST = 60.0
-"""Seconds: a hang is a failure. Generous, for two noisy cores."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ class Program:
     async def interrupted(self, *words: str, once: Callable[[], bool]) -> Ran:
         """Ctrl-C, as soon as that is so."""
         process = await self.started(*words)
-        async with asyncio.timeout(LONGEST):
+        async with asyncio.timeout(GENEROUS):
             while not once():
                 await asyncio.sleep(0.01)
         process.send_signal(signal.SIGINT)
@@ -218,7 +217,7 @@ def _all_of(terminal: int) -> bytes:
 async def ended(process: asyncio.subprocess.Process, stdin: bytes | None = None) -> Ran:
     """Its end; or that it hangs, which is a failure, and its end then, too."""
     try:
-        async with asyncio.timeout(LONGEST):
+        async with asyncio.timeout(GENEROUS):
             out, err = await process.communicate(stdin)
     except TimeoutError:
         process.kill()

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.cli.program import LONGEST, Program
+from tests.cli.program import Program
 from tests.support.authority import Pair
 from tests.support.front_proxy import client_context
+from tests.support.unhurried import GENEROUS
 
 _LISTENS = r'"Serving securely on [^"]*:(\d+)"'
 """Where it listens, in either form of its log."""
@@ -29,7 +30,7 @@ class ServerProcess:
 
     async def told(self, pattern: str) -> re.Match[str]:
         """Waits for a line."""
-        end = time.monotonic() + LONGEST
+        end = time.monotonic() + GENEROUS
         while True:
             for line in self.lines:
                 if found := re.search(pattern, line):

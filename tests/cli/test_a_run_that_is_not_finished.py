@@ -20,6 +20,7 @@ from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.stage import Stage
+from tests.support.unhurried import GENEROUS
 
 WORKER = "k8s-worker-1.internal.example.com"
 LATER = timedelta(minutes=4)
@@ -156,7 +157,7 @@ async def test_sigterm_stops_a_run_at_once_and_says_what_is_left_as_a_second_ctr
     for each in signals:
         before = err.getvalue()
         os.kill(os.getpid(), each)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GENEROUS):
             while err.getvalue() == before:
                 await asyncio.sleep(0)
     assert await task == "interrupted"

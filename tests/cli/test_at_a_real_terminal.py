@@ -17,12 +17,13 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.evidence.snapshot import trusted_roots_of
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding
 from kubevouch.x509 import read_certificates
-from tests.cli.program import LONGEST, Program, ended
+from tests.cli.program import Program, ended
 from tests.cli.screen import Screen
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.clocks import WoundClock
 from tests.support.scripted.kinds import KINDS
 from tests.support.stage import Stage
+from tests.support.unhurried import GENEROUS
 
 
 class Window(io.StringIO):
@@ -167,7 +168,7 @@ async def test_a_survey_that_hangs_is_named(kubevouch: Program) -> None:
 async def test_a_survey_that_hangs_is_named_in_a_pipe_too(kubevouch: Program) -> None:
     process = await kubevouch.started(*HANGS)
     assert process.stderr is not None
-    async with asyncio.timeout(LONGEST):
+    async with asyncio.timeout(GENEROUS):
         while ASKED not in (line := (await process.stderr.readline()).decode()):
             assert line, "it ended without a word about what it waits for"
     assert line.split()[1] == WORKER

@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -30,10 +32,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def cluster(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
-    if request.config.getoption("--cluster") == "lab":
+    """The one of the tests that tidy up after themselves."""
+    with chosen_cluster(request.config, tmp_path_factory.mktemp("lab")) as found:
+        yield found
+
+
+@contextmanager
+def chosen_cluster(config: pytest.Config, folder: Path) -> Iterator[Cluster]:
+    """The bed, or a new lab in that folder."""
+    if config.getoption("--cluster") == "lab":
         from tests.e2e.lab_cluster import lab
 
-        with lab(tmp_path_factory.mktemp("lab")) as found:
+        with lab(folder) as found:
             yield found
     else:
         from real.bed import Bed

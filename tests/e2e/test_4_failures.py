@@ -38,7 +38,9 @@ def node(expired: Cluster, tmp_path: Path) -> Iterator[Node]:
     assert kubelet_files(node) == files
     eventually(lambda: node.handshake().leaf == leaf, "the former certificate")
     assert config_map(expired) == data
-    assert node.sh("systemctl list-timers --all 'kubevouch-*' --no-legend").stdout == ""
+    timers = "systemctl list-timers --all 'kubevouch-*' --no-legend"
+    # A switch that has put the node back is away once its service has ended.
+    eventually(lambda: not node.sh(timers).stdout, "that no timer is left")
 
 
 def _plan(cluster: Cluster, node: Node, folder: Path) -> Path:

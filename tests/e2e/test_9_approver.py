@@ -141,7 +141,7 @@ def test_a_stolen_identity_is_told_from_the_nodes_own(
         cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=thief.kubeconfig)
         told = eventually(lambda: _held(cluster, "thief-serving"), "an Event about the CSR")
         assert "client-standing (BorrowedIdentity)" in told
-        assert said(approver, "thief-serving")
+        eventually(lambda: said(approver, "thief-serving"), "a line of its log about it")
         assert not status(cluster, "thief-serving")
         # Whoever is started next has not forgotten it.
         with away(approver):

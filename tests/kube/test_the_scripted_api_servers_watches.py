@@ -14,6 +14,7 @@ from tests.support.apiservers import TOKEN, api_server
 from tests.support.authority import Authority
 from tests.support.scripted import kinds
 from tests.support.scripted.apiserver import ScriptedApiServer
+from tests.support.unhurried import GENEROUS
 
 NODE = kinds.KINDS["", "v1", "nodes"]
 
@@ -62,7 +63,7 @@ async def test_changes_come_in_order_from_a_version_on(ca: tuple[Authority, Path
         thread = threading.Thread(target=_told, args=(_official(server, ca[1]), version, told))
         thread.start()
         server.store.create(NODE, {"metadata": {"name": "a"}})
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GENEROUS):
             while not server.watches.open:
                 await asyncio.sleep(0.01)
         server.store.create(NODE, {"metadata": {"name": "b", "labels": {"x": "no"}}})

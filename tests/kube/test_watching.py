@@ -32,6 +32,7 @@ from tests.support.clocks import WoundClock
 from tests.support.scripted import faults, kinds
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.seen import Seen as Request
+from tests.support.unhurried import GENEROUS
 
 NODE = kinds.KINDS["", "v1", "nodes"]
 POD = kinds.KINDS["", "v1", "pods"]
@@ -81,7 +82,7 @@ class Follower:
         self._stirred.set()
 
     async def until(self, what: Callable[[], bool]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GENEROUS):
             while not what():
                 if self.ended is not None:
                     raise self.ended
@@ -138,7 +139,7 @@ async def following(
 
 async def opened(server: ScriptedApiServer) -> None:
     """Until the server has an open watch."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(GENEROUS):
         while not server.watches.open:
             await asyncio.sleep(0.005)
 
@@ -180,7 +181,7 @@ async def test_what_is_there_is_told_then_what_changes(
 async def test_leaving_closes_the_connection(api: ApiClient, server: ScriptedApiServer) -> None:
     async with following(api):
         await opened(server)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(GENEROUS):
         while server.watches.open:
             await asyncio.sleep(0.005)
 
@@ -211,7 +212,7 @@ async def test_410_leads_to_a_new_list_that_tells_what_is_gone(
         # Nobody sees the changes: the watch is cut, and the next finds its version forgotten.
         server.faults.on(PATH, faults.silence(), times=1, where=a_watch)
         await server.watches.cut()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GENEROUS):
             while sum(a_watch(request) for request in server.requests) < 2:
                 await asyncio.sleep(0.005)
         server.store.delete(NODE, "a")
@@ -343,11 +344,11 @@ async def test_bookmarks_move_the_version_on(api: ApiClient, server: ScriptedApi
             server.store.create(POD, {"metadata": {"name": f"p{number}"}})
         server.watches.bookmark()
         marked = server.store.version
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GENEROUS):
             while any(watch.bookmark for watch in server.watches._open):
                 await asyncio.sleep(0.005)
         await server.watches.cut()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GENEROUS):
             while sum(a_watch(request) for request in server.requests) < 2:
                 await asyncio.sleep(0.005)
     assert server.requests[-1].query["resourceVersion"] == str(marked)

@@ -15,6 +15,7 @@ from kubevouch.tls import FailureKind
 from tests.support.authority import Authority, Pair
 from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import NO_CERTIFICATE, ScriptedKubelet, Serve
+from tests.support.unhurried import GENEROUS
 
 
 async def one(target: Target, clock: SystemClock, timeout: float = 20.0) -> DialResult:
@@ -24,7 +25,7 @@ async def one(target: Target, clock: SystemClock, timeout: float = 20.0) -> Dial
 
 async def gone(kubelet: ScriptedKubelet) -> None:
     """Until the kubelet has seen the end of every connection."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(GENEROUS):
         while kubelet.open:
             await asyncio.sleep(0.01)
 

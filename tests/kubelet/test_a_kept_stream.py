@@ -12,9 +12,9 @@ from kubevouch.kubelet.io.stream import TlsStream
 from kubevouch.tls.io import client_context
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
+from tests.support.unhurried import GENEROUS
 
 ADDRESS = "127.0.0.1"
-LONGEST = 30.0
 
 Ends = tuple[TlsStream, socket.socket, Callable[[bytes], None]]
 
@@ -50,7 +50,7 @@ async def turns_of_the_loop() -> None:
 
 async def test_what_nobody_waits_for_stays_in_the_socket_and_wakes_nobody(ends: Ends) -> None:
     stream, own, send = ends
-    async with asyncio.timeout(LONGEST):
+    async with asyncio.timeout(GENEROUS):
         waiting = asyncio.create_task(stream.receive())
         await turns_of_the_loop()
         send(b"page")
@@ -65,7 +65,7 @@ async def test_what_nobody_waits_for_stays_in_the_socket_and_wakes_nobody(ends: 
 
 async def test_a_kept_stream_waits_again_and_again(ends: Ends) -> None:
     stream, _, send = ends
-    async with asyncio.timeout(LONGEST):
+    async with asyncio.timeout(GENEROUS):
         for number in range(5):
             waiting = asyncio.create_task(stream.receive())
             await turns_of_the_loop()
@@ -76,7 +76,7 @@ async def test_a_kept_stream_waits_again_and_again(ends: Ends) -> None:
 
 async def test_whoever_stopped_waiting_has_taken_nothing(ends: Ends) -> None:
     stream, _, send = ends
-    async with asyncio.timeout(LONGEST):
+    async with asyncio.timeout(GENEROUS):
         waiting = asyncio.create_task(stream.receive())
         await turns_of_the_loop()
         waiting.cancel()

@@ -35,6 +35,7 @@ from tests.support.scripted.kubelet import (
 )
 from tests.support.scripted.nobody import closed_port
 from tests.support.self_signed import DatedAuthority, kubelet_self_signed
+from tests.support.unhurried import GENEROUS
 
 ADDRESS = "127.0.0.1"
 PATH = "/metrics/resource"
@@ -89,7 +90,7 @@ async def refused(fetch: KubeletClient, *, timeout: float = 30.0) -> FetchFailed
 
 async def gone(running: ScriptedKubelet) -> None:
     """Until the kubelet has seen the end of every connection: it will get nothing more."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(GENEROUS):
         while running.open:
             await asyncio.sleep(0.005)
 

@@ -29,6 +29,7 @@ from tests.support.contexts import server_context
 from tests.support.scripted import kinds
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kubelet import Behaviour, ScriptedKubelet, Serve
+from tests.support.unhurried import GENEROUS
 
 NODE = kinds.KINDS["", "v1", "nodes"]
 POD = kinds.KINDS["", "v1", "pods"]
@@ -130,7 +131,7 @@ class Heard:
         self.stirred.set()
 
     async def until(self, what: Callable[[], bool]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GENEROUS):
             while not what():
                 self.stirred.clear()
                 with contextlib.suppress(TimeoutError):

@@ -15,6 +15,7 @@ from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.scripted import faults
 from tests.support.scripted.kubelet import NO_CERTIFICATE, SILENCE, Serve
+from tests.support.unhurried import GENEROUS
 
 
 async def test_two_scrapes_make_rows(cluster: Cluster) -> None:
@@ -54,7 +55,7 @@ async def test_a_connection_is_kept_from_round_to_round_and_closed_at_the_end(
             await cluster.round()
         assert len(running.seen) == 1
         assert running.sent.count(b"GET /metrics/resource ") == 3
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(GENEROUS):
         while running.open:
             await asyncio.sleep(0.005)
 
@@ -133,7 +134,7 @@ async def test_nodes_come_and_go(cluster: Cluster) -> None:
         await cluster.heard.until(lambda: "n1" not in collector.fleet.nodes)
         assert sorted(collector.store.nodes()) == ["n2"]
         assert sorted(collector.store.pods()) == [("ns", "n2-0")]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GENEROUS):
             while first.open:
                 await asyncio.sleep(0.005)
         asked = first.sent.count(b"GET ")

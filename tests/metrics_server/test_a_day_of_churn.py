@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.cli.program import LONGEST
 from tests.support.clocks import SteppedClock
 from tests.support.contexts import server_context
 from tests.support.scripted.kinds import KINDS
@@ -26,6 +25,7 @@ from tests.support.small_cluster import (
     node_object,
     small_cluster,
 )
+from tests.support.unhurried import GENEROUS
 
 NODES, PODS = KINDS["", "v1", "nodes"], KINDS["", "v1", "pods"]
 ROUND = 600.0
@@ -100,7 +100,7 @@ class Churn:
 
     async def until(self, true: Callable[[], bool]) -> None:
         """Seconds of the server's pass meanwhile, since it may wait before it tries something again."""
-        async with asyncio.timeout(LONGEST):
+        async with asyncio.timeout(GENEROUS):
             while not true():
                 await asyncio.sleep(0.005)
                 await self.clock.pass_(ROUND / 10)

@@ -17,7 +17,7 @@ import yaml
 from kubevouch import __version__
 from kubevouch.serve.attributes import attributes_of
 from kubevouch.serve.messages import HttpRequest
-from tests.cli.program import LONGEST, Program
+from tests.cli.program import Program
 from tests.cli.server_process import ServerProcess, serving
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
@@ -30,6 +30,7 @@ from tests.support.small_cluster import (
     SmallCluster,
     small_cluster,
 )
+from tests.support.unhurried import GENEROUS
 
 RBAC = Path(__file__).parents[2] / "deploy" / "metrics-server" / "rbac.yaml"
 ADMIN = [("X-Remote-User", "admin"), ("X-Remote-Group", "admins")]
@@ -75,7 +76,7 @@ async def test_the_whole_life_of_a_metrics_server(
         assert cluster.kubelets["stranger"].sent == b""
         assert f"Authorization: Bearer {TOKEN}".encode() in cluster.kubelets["n1"].sent
         server.process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(server.process.wait(), LONGEST) == 0
+        assert await asyncio.wait_for(server.process.wait(), GENEROUS) == 0
         await server.told('"Shutting down"')
         assert "Traceback" not in "".join(server.lines)
         _asks_for_nothing_that_its_role_lacks(cluster)
@@ -104,7 +105,7 @@ async def test_after_sigterm_it_is_not_ready_but_serves_whoever_comes_until_its_
             assert shown in answer
         assert server.process.returncode is None
         server.process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(server.process.wait(), LONGEST) == -signal.SIGTERM
+        assert await asyncio.wait_for(server.process.wait(), GENEROUS) == -signal.SIGTERM
 
 
 @contextlib.contextmanager
@@ -236,7 +237,7 @@ async def _lets_in_whom_the_api_server_lets_in(
 
 async def _becomes_ready(server: ServerProcess, cluster: SmallCluster) -> None:
     """When one node and one pod have two samples; the other ones follow."""
-    async with asyncio.timeout(LONGEST):
+    async with asyncio.timeout(GENEROUS):
         while (await server.get("/readyz"))[0] != 200:
             await asyncio.sleep(0.1)
         assert (await server.get("/readyz"))[1] == "ok"

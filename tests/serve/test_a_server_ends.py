@@ -21,6 +21,7 @@ from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock
 from tests.support.front_proxy import client_context
+from tests.support.unhurried import GENEROUS
 
 AUTHORITY = Authority("clients")
 DELAY = 5.0
@@ -62,7 +63,7 @@ class Ending:
         """The answer on a connection of its own, up to its end."""
         reader, writer = await self.connected()
         writer.write(ASKING)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GENEROUS):
             return await reader.read()
 
 
@@ -98,7 +99,7 @@ async def ending(api: ApiClient) -> AsyncIterator[Ending]:
             ready=ready,
         )
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(GENEROUS):
         await listens.wait()
     yield found
     found.task.cancel()
@@ -116,7 +117,7 @@ async def test_it_serves_and_works_on_for_the_delay_and_then_takes_nothing_new(
     assert ending.working
     assert not ending.task.done()
     await ending.clock.wind(timedelta(seconds=2))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(GENEROUS):
         await ending.task
     assert not ending.working
     with pytest.raises(ConnectionError):
@@ -135,7 +136,7 @@ async def test_a_client_that_keeps_its_connection_is_told_to_go_elsewhere(ending
         ending.stop.request()
         await ending.clock.wind(timedelta(seconds=DELAY - 1))
         writer.write(ASKING)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GENEROUS):
             assert b"\r\nConnection: close\r\n" in await reader.read()
 
 
@@ -151,6 +152,6 @@ async def test_what_was_asked_before_the_end_of_the_delay_is_answered_after_it(
     assert not ending.task.done()
     ending.go.set()
     with contextlib.suppress(ssl.SSLError):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GENEROUS):
             assert (await reader.read()).endswith(b"done")
     await ending.task

@@ -22,6 +22,7 @@ from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock
 from tests.support.front_proxy import client_context
+from tests.support.unhurried import GENEROUS
 
 AUTHORITY = Authority("served")
 
@@ -87,7 +88,7 @@ async def connected(
 
 
 async def rest(reader: asyncio.StreamReader) -> bytes:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(GENEROUS):
         try:
             return await reader.read()
         except (ConnectionError, ssl.SSLError):
@@ -340,7 +341,7 @@ async def test_a_connection_on_which_nothing_was_said_takes_next_to_nothing(
                 writer.write(ASKING)
                 assert b"done" in await reader.readuntil(b"done")
                 assert len(_handlers()) - others == 1
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GENEROUS):
             while len(_handlers()) - others:
                 await asyncio.sleep(0.01)
 

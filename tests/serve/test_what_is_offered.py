@@ -24,6 +24,7 @@ from kubevouch.x509 import read_certificate_der
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock
+from tests.support.unhurried import GENEROUS
 
 AUTHORITY = Authority("served")
 CLOCK = SteppedClock(MOMENT)
@@ -178,7 +179,7 @@ async def test_who_asks_for_a_name_gets_its_certificate(api: ApiClient, tmp_path
             assert await got(name) == ("localhost",)
         # It is replaced in its files.
         put(tmp_path, "own", "a.example")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GENEROUS):
             while await got("a.example") != ("a.example",):
                 await clock.pass_(RELOAD_INTERVAL)
 
@@ -210,7 +211,7 @@ async def test_an_authority_in_a_file_is_read_again_when_it_changes(
     async with serving(api, flags(), clock=clock, trust=trust) as port:
         assert await seen(port) == b""
         path.write_bytes(old.pem + new.pem)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GENEROUS):
             while await seen(port) != b"1":
                 await clock.pass_(RELOAD_INTERVAL)
         # A file that is being written changes nothing.

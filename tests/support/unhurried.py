@@ -1,12 +1,15 @@
-"""Hypothesis without deadlines: on a machine that others use, any example may take longer than another.
+"""Tests that are not hurried: on a machine that others use, anything may take many times as long as it does alone.
 
 Whatever must not take long is measured by a test of its own, in time of the processor.
 """
 
 from hypothesis import settings
 
+GENEROUS = 120.0
+"""Seconds after which what a test waits for is taken for lost. Nothing takes a tenth of it where a core is free."""
+
 
 def unhurried() -> None:
-    """From now on, whatever else the profile says (a different one is loaded where CI is set)."""
+    """Hypothesis has no deadlines from now on, whatever else the profile says (a different one is loaded where CI is set)."""
     settings.register_profile("unhurried", parent=settings(), deadline=None)
     settings.load_profile("unhurried")

@@ -23,6 +23,7 @@ from kubevouch.x509 import X509Error, node_name_of, read_certificate_der
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import ScriptedKubelet, Serve
+from tests.support.unhurried import GENEROUS
 
 ADDRESS = "127.0.0.1"
 
@@ -65,7 +66,7 @@ async def ask(kubelet: ScriptedKubelet, context: ssl.SSLContext) -> str:
 
 async def gone(kubelet: ScriptedKubelet) -> None:
     """Until the kubelet has seen the end of every connection."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(GENEROUS):
         while kubelet.open:
             await asyncio.sleep(0.01)
 

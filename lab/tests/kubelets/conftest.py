@@ -20,6 +20,7 @@ from kubevouch_lab.nodes.files import NodeFiles
 from lab.tests.plane import Plane, plane, until
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock
+from tests.support.unhurried import GENEROUS
 
 PKI = "/var/lib/kubelet/pki"
 CONFIG = "/var/lib/kubelet/config.yaml"
@@ -61,7 +62,7 @@ class Node:
         """What it presents, dialled by address; None for the alert of a kubelet that has nothing."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(GENEROUS):
             try:
                 _, writer = await asyncio.open_connection(
                     self.kubelet.addresses[0], self.kubelet.port, ssl=context

@@ -26,6 +26,7 @@ from kubevouch_lab.kubelets.usage import node_load, sample
 from lab.tests.kubelets.conftest import CONFIG, PKI, Node, node_of
 from lab.tests.plane import Plane, until
 from tests.support.authority import Pair
+from tests.support.unhurried import GENEROUS
 
 RECORDED = Path(__file__).parent / "recorded"
 """Of a kubelet 1.36.3 of a kubeadm cluster."""
@@ -46,7 +47,7 @@ async def openssl(node: Node, *words: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(GENEROUS):
         return (await process.communicate())[0].decode(errors="replace")
 
 

@@ -1,7 +1,7 @@
 """The approver in the cluster: pods of our image with exactly the manifests that `approver install` applies."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -112,6 +112,17 @@ class InstalledApprover:
             if each.what == "certificatesigningrequests/approval" and each.code < 300:
                 counted[each.name] = counted.get(each.name, 0) + 1
         return counted
+
+
+def assert_approved_once(approver: InstalledApprover, csrs: Iterable[str], since: datetime) -> None:
+    """Each of them, and no other. A request is in the audit log a moment after its answer."""
+    expected = dict.fromkeys(csrs, 1)
+
+    def all_logged() -> bool:
+        return approver.approvals(since).keys() >= expected.keys()
+
+    eventually(all_logged, "each approval in the audit log")
+    assert approver.approvals(since) == expected
 
 
 @contextmanager
