@@ -8,6 +8,7 @@ import socket
 import traceback
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -33,6 +34,7 @@ from kubevouch.kube.errors import (
     TooManyRequests,
     Unauthorized,
 )
+from kubevouch.kube.io import transport
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.transport import ResponseLimits, only_while
 from kubevouch.kube.kubeconfig import User
@@ -296,6 +298,47 @@ async def test_a_write_that_is_not_wanted_any_more_once_its_connection_is_there_
             # Outside of the block nobody asks.
             server.store.create(NODE, {"metadata": {"name": "n"}})
             assert (await api.get(NODES, "n")).name == "n"
+
+
+async def test_a_write_that_is_not_wanted_any_more_once_its_bytes_could_go_is_not_sent(
+    api: ApiClient, server: ScriptedApiServer
+) -> None:
+    answers = iter([True, False])
+    with (
+        only_while(lambda: next(answers)),
+        pytest.raises(NotSent, match="POST /api/v1/nodes was not"),
+    ):
+        await api.request("POST", "/api/v1/nodes", body={"metadata": {"name": "n"}})
+    assert next(answers, None) is None
+    assert server.requests == []
+    assert (await api.version()).git_version  # by another connection
+
+
+async def test_whether_a_write_is_wanted_is_asked_in_the_instant_in_which_its_bytes_are_sent(
+    server: ScriptedApiServer, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With nothing of the event loop's in between: in a burst one turn of it takes milliseconds, in which a process may be stopped."""
+    loop = asyncio.get_running_loop()
+    seen: list[str] = []
+
+    class Told(socket.socket):
+        def send(self, *words: Any) -> int:
+            seen.append("sent")
+            return super().send(*words)
+
+    def wanted() -> bool:
+        seen.append("asked")
+        loop.call_soon(seen.append, "a turn")
+        return True
+
+    monkeypatch.setattr(transport, "watchful_socket", lambda address: Told(*address[:3]))
+    async with client_of(access_to(server, authority)) as api:
+        await api.version()  # the connection is there
+        seen.clear()
+        with only_while(wanted):
+            await api.request("POST", "/api/v1/nodes", body={"metadata": {"name": "n"}})
+    sent = seen.index("sent")
+    assert seen[sent - 1] == "asked", seen
 
 
 async def test_a_server_that_does_not_answer_is_given_up(

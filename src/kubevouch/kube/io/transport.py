@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from kubevouch import __version__
@@ -65,7 +66,7 @@ _wanted: Final[ContextVar[Callable[[], bool] | None]] = ContextVar("wanted", def
 
 @contextlib.contextmanager
 def only_while(wanted: Callable[[], bool]) -> Iterator[None]:
-    """Within the block a request is sent only if this is true once its connection is there; otherwise NotSent is raised.
+    """Within the block a request is sent only if this is true in the instant of sending; otherwise NotSent is raised.
 
     A connection takes a while, and a process may be stopped meanwhile: what was true before it says nothing about now.
     """
@@ -77,14 +78,36 @@ def only_while(wanted: Callable[[], bool]) -> Iterator[None]:
 
 
 class _Request(aiohttp.ClientRequest):
-    """A request that looks whether it is still wanted right before its first byte."""
+    """A request that looks whether it is still wanted right before its first byte.
+
+    One with a body is asked twice: once its connection is there, and in the instant in which its bytes go to the kernel. In
+    between aiohttp gives the event loop a turn (Python 3.11), which in a burst takes milliseconds.
+    """
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        self._check_wanted()
+        return await super().send(conn)
+
+    async def write_bytes(
+        self,
+        writer: AbstractStreamWriter,
+        conn: aiohttp.connector.Connection,
+        content_length: int | None = None,
+    ) -> None:
+        try:
+            self._check_wanted()
+        except NotSent as error:
+            # In a task of its own, whose error nobody reads: whoever waits for the answer gets it.
+            assert conn.protocol is not None
+            conn.protocol.set_exception(error)
+            return
+        await super().write_bytes(writer, conn, content_length)
+
+    def _check_wanted(self) -> None:
         wanted = _wanted.get()
         if wanted is not None and not wanted():
             seen = f"{self.method} {self.url.path} was not sent, since it is not wanted any more"
             raise NotSent(str(self.url.origin()), seen)
-        return await super().send(conn)
 
 
 class Transport:
