@@ -14,6 +14,7 @@ class Vantage(StrEnum):
     API_SERVER = "the API server"
     DIALLED = "dialled from here"
     SCRAPER_LOG = "metrics-server's log"
+    NODE_DISK = "the node's disk"
 
 
 class DoubtKind(StrEnum):

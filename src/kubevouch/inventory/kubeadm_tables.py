@@ -1,0 +1,134 @@
+"""The two tables of `kubeadm certs check-expiration`, with kubeadm's own columns, words and widths.
+
+Sources: certTextPrinter in cmd/kubeadm/app/cmd/certs.go of 1.36.3, Go's text/tabwriter, HumanDuration in apimachinery's
+pkg/util/duration/duration.go.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
+from kubevouch.evidence.measured import Vantage
+from kubevouch.inventory.purpose import PURPOSES
+from kubevouch.inventory.rows import CertificateRow
+
+SHOWN_BY_KUBEADM: Final = frozenset(
+    {
+        CertificateUse.ADMIN_CONF,
+        CertificateUse.SUPER_ADMIN_CONF,
+        CertificateUse.CONTROLLER_MANAGER_CONF,
+        CertificateUse.SCHEDULER_CONF,
+        CertificateUse.API_SERVER,
+        CertificateUse.API_SERVER_ETCD_CLIENT,
+        CertificateUse.API_SERVER_KUBELET_CLIENT,
+        CertificateUse.FRONT_PROXY_CLIENT,
+        CertificateUse.ETCD_SERVER,
+        CertificateUse.ETCD_PEER,
+        CertificateUse.ETCD_HEALTHCHECK_CLIENT,
+        CertificateUse.CLUSTER_CA,
+        CertificateUse.ETCD_CA,
+        CertificateUse.FRONT_PROXY_CA,
+    }
+)
+"""What has a row in kubeadm's tables. Each value is the name that kubeadm gives to the row."""
+
+_MANAGED = "EXTERNALLY MANAGED"
+_LEAVES = ("CERTIFICATE", "EXPIRES", "RESIDUAL TIME", "CERTIFICATE AUTHORITY", _MANAGED)
+_AUTHORITIES = ("CERTIFICATE AUTHORITY", "EXPIRES", "RESIDUAL TIME", _MANAGED)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_NARROWEST, _GAP = 10, 3
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_YEAR = 365 * _DAY
+_LONGEST = (2**63 - 1) // 10**9
+"""Seconds that a Go duration holds: time.Until says no more."""
+# Below how many seconds which unit, and a smaller one that is left out where it is zero.
+_UNITS: Final = (
+    (2 * _MINUTE, 1, "s", 0, ""),
+    (10 * _MINUTE, _MINUTE, "m", 1, "s"),
+    (3 * _HOUR, _MINUTE, "m", 0, ""),
+    (8 * _HOUR, _HOUR, "h", _MINUTE, "m"),
+    (2 * _DAY, _HOUR, "h", 0, ""),
+    (8 * _DAY, _DAY, "d", _HOUR, "h"),
+    (2 * _YEAR, _DAY, "d", 0, ""),
+    (8 * _YEAR, _YEAR, "y", _DAY, "d"),
+)
+
+
+def kubeadm_tables(rows: Iterable[CertificateRow], at: datetime) -> tuple[str, ...]:
+    """Both tables of one node as lines, byte for byte as kubeadm prints them, without what it says before them.
+
+    Rows that kubeadm does not show are passed over; no line at all if none is left. Where kubeadm would end with an error,
+    since a file cannot be read, the row begins with `!UNREADABLE!`, as a missing one begins with `!MISSING!`.
+
+    rows: of one node. at: an aware moment, from which the residual time is counted.
+    """
+    found = _one_a_use(rows)
+    if not found:
+        return ()
+    leaves = [_leaf(each, at) for each in found if not PURPOSES[each.use].is_ca]
+    authorities = [_authority(each, at) for each in found if PURPOSES[each.use].is_ca]
+    return (*_table(_LEAVES, leaves), "", *_table(_AUTHORITIES, authorities))
+
+
+def human_duration(seconds: int) -> str:
+    """A duration as kubectl and kubeadm write it: `98s`, `2m50s`, `7d4h`, `364d`, `9y`; `<invalid>` below -1 second."""
+    if seconds < 0:
+        return "0s" if seconds == -1 else "<invalid>"
+    for below, unit, letter, smaller, smaller_letter in _UNITS:
+        if seconds < below:
+            rest = seconds % unit // smaller if smaller else 0
+            return f"{seconds // unit}{letter}" + (f"{rest}{smaller_letter}" if rest else "")
+    return f"{seconds // _YEAR}y"
+
+
+def _one_a_use(rows: Iterable[CertificateRow]) -> list[FoundCertificate]:
+    """What kubeadm shows, by name. Of several certificates in a file it looks at the first, whose chain is the whole file."""
+    found: dict[CertificateUse, FoundCertificate] = {}
+    for each in (row.found for row in rows):
+        if each.use not in SHOWN_BY_KUBEADM or each.vantage is not Vantage.NODE_DISK:
+            continue
+        held = found.get(each.use)
+        if held is None or len(each.chain) > len(held.chain):
+            found[each.use] = each
+    return sorted(found.values(), key=lambda each: each.use.value)
+
+
+def _leaf(found: FoundCertificate, at: datetime) -> tuple[str, ...]:
+    cells = _cells(found, at)
+    return (*cells, found.ca, _yes_or_no(found)) if len(cells) > 1 else (*cells, "", "", "", "")
+
+
+def _authority(found: FoundCertificate, at: datetime) -> tuple[str, ...]:
+    cells = _cells(found, at)
+    return (*cells, _yes_or_no(found)) if len(cells) > 1 else (*cells, "", "", "")
+
+
+def _cells(found: FoundCertificate, at: datetime) -> tuple[str, ...]:
+    """Name, end and residual time; the name only where there is no certificate."""
+    certificate = found.certificate
+    if certificate is None:
+        return (f"!{'MISSING' if found.missing else 'UNREADABLE'}! {found.use}",)
+    ends = certificate.not_after.astimezone(UTC)
+    # Truncated towards zero, as Go divides.
+    left = max(-_LONGEST, min(_LONGEST, int((ends - at).total_seconds())))
+    when = f"{_MONTHS[ends.month - 1]} {ends:%d}, {ends.year:04} {ends:%H:%M} UTC"
+    return str(found.use), when, human_duration(left)
+
+
+def _yes_or_no(found: FoundCertificate) -> str:
+    return f"{'yes' if found.externally_managed else 'no':8}"
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """As Go's tabwriter lays it out: the last cell ends no column, so it is neither measured nor padded."""
+    lines = [headings, *rows]
+    widths = [
+        max(_NARROWEST, *(len(line[at]) + _GAP for line in lines))
+        for at in range(len(headings) - 1)
+    ]
+    return [
+        "".join(cell.ljust(width) for cell, width in zip(line, widths, strict=False)) + line[-1]
+        for line in lines
+    ]
