@@ -5,7 +5,7 @@ pkg/util/duration/duration.go.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
@@ -110,11 +110,24 @@ def _cells(found: FoundCertificate, at: datetime) -> tuple[str, ...]:
     certificate = found.certificate
     if certificate is None:
         return (f"!{'MISSING' if found.missing else 'UNREADABLE'}! {found.use}",)
-    ends = certificate.not_after.astimezone(UTC)
-    # Truncated towards zero, as Go divides.
-    left = max(-_LONGEST, min(_LONGEST, int((ends - at).total_seconds())))
-    when = f"{_MONTHS[ends.month - 1]} {ends:%d}, {ends.year:04} {ends:%H:%M} UTC"
-    return str(found.use), when, human_duration(left)
+    ends = certificate.not_after
+    return str(found.use), expires_text(ends), human_duration(_whole_seconds(ends - at))
+
+
+def expires_text(moment: datetime) -> str:
+    """A moment as kubeadm writes it: `Nov 24, 2027 21:10 UTC`."""
+    ends = moment.astimezone(UTC)
+    return f"{_MONTHS[ends.month - 1]} {ends:%d}, {ends.year:04} {ends:%H:%M} UTC"
+
+
+def residual_time(row: CertificateRow) -> str:
+    """The time that is left to a row as kubeadm writes it; empty where there is no certificate."""
+    return "" if row.remaining is None else human_duration(_whole_seconds(row.remaining))
+
+
+def _whole_seconds(left: timedelta) -> int:
+    """Truncated towards zero, as Go divides."""
+    return max(-_LONGEST, min(_LONGEST, int(left.total_seconds())))
 
 
 def _yes_or_no(found: FoundCertificate) -> str:

@@ -56,8 +56,8 @@ PURPOSES = MappingProxyType(
             "aggregated APIs, and so kubectl top and autoscaling", RenewedBy.BY_HAND, is_ca=True
         ),
         CertificateUse.KUBELET_SERVING: Purpose(
-            "kubectl top, autoscaling and verified logs of this node; "
-            "logs and exec as well where the API server verifies kubelets, or the kubelet has none",
+            "kubectl top and autoscaling lose this node; "
+            "logs and exec too, where the API server verifies kubelets",
             RenewedBy.APPROVER,
         ),
         CertificateUse.KUBELET_CLIENT: Purpose(

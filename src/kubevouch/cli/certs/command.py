@@ -1,25 +1,41 @@
 """`certs`: every certificate of a cluster, until when it is good, and what stops then. Reads only."""
 
+from typing import TYPE_CHECKING
+
 import click
 
+from kubevouch.cli.certs.options import warn_and_fail
 from kubevouch.cli.common.options import cluster, handshake_timeout, output, terminal_of
+
+if TYPE_CHECKING:
+    from kubevouch.inventory.limits import LifeLimit
 
 
 @click.command("certs", short_help="Every certificate, and what stops when it ends. Reads only.")
 @cluster
-@output("table", "json")
+@output("table", "wide", "short", "json")
+@warn_and_fail
 @handshake_timeout
 @click.pass_context
 def command(
-    ctx: click.Context, kubeconfig: str | None, context: str | None, output: str, timeout: float
+    ctx: click.Context,
+    kubeconfig: str | None,
+    context: str | None,
+    output: str,
+    warn: "LifeLimit",
+    fail: "LifeLimit | None",
+    timeout: float,
 ) -> int:
     """Shows every certificate of the cluster as it is really used, and what stops when it ends.
 
     Kubelets are dialled with a bare TLS handshake: no credential is sent to them. Secrets are not read.
+
+    A limit is a time that is left (30d, 12h) or a part of the life that is used (92%).
     """
     from kubevouch.cli.certs.render import print_rows
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.evidence.gather.certificates.whole import gather_certificates
+    from kubevouch.inventory.limits import Limits
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
@@ -30,4 +46,4 @@ def command(
             api, clock=clock, timeout=timeout, progress=terminal.doing
         ),
     )
-    return print_rows(terminal, found, output)
+    return print_rows(terminal, found, output, Limits(warn, fail))

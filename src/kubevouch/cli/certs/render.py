@@ -1,70 +1,52 @@
 """How the inventory is shown, and the exit code."""
 
-from kubevouch.cli.common.certificates import certificate_json
+from kubevouch.cli.certs.documents import inventory_json
+from kubevouch.cli.certs.tables import print_tables, print_wide
 from kubevouch.cli.common.documents import print_document
-from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.common.terminal import Colour, Terminal
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.certificates import FoundCertificates
 from kubevouch.evidence.measured import DoubtKind
-from kubevouch.inventory.rows import CertificateRow, RowState, rows_of
+from kubevouch.inventory.ending import place_of
+from kubevouch.inventory.fleet import state_word
+from kubevouch.inventory.kubeadm_tables import expires_text, residual_time
+from kubevouch.inventory.limits import Concern, Limits
+from kubevouch.inventory.rows import CertificateRow, rows_of
 
-_COLUMNS = ("CERTIFICATE", "WHERE", "EXPIRES", "RENEWED BY", "STOPS WHEN IT ENDS")
+_COLOURS = {Concern.FAIL: Colour.BAD, Concern.WARN: Colour.WARNING, Concern.NONE: None}
 
 
-def print_rows(terminal: Terminal, found: FoundCertificates, form: str) -> int:
-    """The rows, what was not read, and the exit code."""
+def print_rows(terminal: Terminal, found: FoundCertificates, form: str, limits: Limits) -> int:
+    """The inventory in that form. Returns the exit code, which is the same for each form."""
     rows = rows_of(found)
-    if form == "json":
-        print_document(terminal, "kubevouch.certs/1", _as_json(found, rows))
-    else:
-        terminal.table(_COLUMNS, [_cells(row) for row in rows])
-        for each in found.not_read:
-            terminal.wrapped(f"{each.what}: {each.doubt.text}", "NOT READ  ")
-    return _exit_code(found, rows)
+    code = _exit_code(found, rows, limits)
+    match form:
+        case "json":
+            print_document(terminal, "kubevouch.certs/1", inventory_json(found, rows, limits))
+        case "short":
+            for row in rows:
+                if limits.concern(row) is not Concern.NONE:
+                    _print_short(terminal, row, limits)
+        case "wide":
+            print_wide(terminal, rows, limits)
+        case _:
+            print_tables(terminal, found, rows, limits)
+    return code
 
 
-def _exit_code(found: FoundCertificates, rows: tuple[CertificateRow, ...]) -> ExitCode:
-    if any(row.state is not RowState.VALID for row in rows):
+def _exit_code(
+    found: FoundCertificates, rows: tuple[CertificateRow, ...], limits: Limits
+) -> ExitCode:
+    if any(limits.concern(row) is Concern.FAIL for row in rows):
         return ExitCode.FINDINGS
     if any(each.doubt.kind is not DoubtKind.NOT_ASKED for each in found.not_read):
         return ExitCode.COULD_NOT_TELL
     return ExitCode.OK
 
 
-def _cells(row: CertificateRow) -> tuple[str, ...]:
-    found, certificate = row.found, row.found.certificate
-    ends = f"{certificate.not_after:%b %d, %Y %H:%M} UTC" if certificate else str(row.state)
-    name = f"{found.use} {found.node}".rstrip()
-    return name, found.where, ends, str(row.renewed_by), row.stops
-
-
-def _as_json(found: FoundCertificates, rows: tuple[CertificateRow, ...]) -> dict[str, object]:
-    return {
-        "at": found.at,
-        "certificates": [_row_json(row) for row in rows],
-        "notRead": [
-            {"what": each.what, "node": each.node, "why": each.doubt.text, "kind": each.doubt.kind}
-            for each in found.not_read
-        ],
-    }
-
-
-def _row_json(row: CertificateRow) -> dict[str, object]:
-    found = row.found
-    return {
-        "use": found.use,
-        "node": found.node,
-        "where": found.where,
-        "vantage": found.vantage,
-        "at": found.at,
-        "state": row.state,
-        "residualSeconds": None if row.remaining is None else int(row.remaining.total_seconds()),
-        "lifeUsed": None if row.used is None else round(row.used, 4),
-        "authority": found.ca,
-        "externallyManaged": found.externally_managed,
-        "renewedBy": row.renewed_by,
-        "stops": row.stops,
-        "remarks": row.remarks,
-        "certificate": certificate_json(found.certificate) if found.certificate else None,
-        "chain": [each.fingerprint for each in found.chain],
-    }
+def _print_short(terminal: Terminal, row: CertificateRow, limits: Limits) -> None:
+    concern = limits.concern(row)
+    certificate = row.found.certificate
+    when = f", {expires_text(certificate.not_after)} ({residual_time(row)})" if certificate else ""
+    text = f"{concern:<4}  {row.found.use} of {place_of(row)}: {state_word(row, limits)}{when}"
+    terminal.long_line(text, hang=6, colour=_COLOURS[concern])

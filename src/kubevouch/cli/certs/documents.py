@@ -1,0 +1,46 @@
+"""The inventory as JSON."""
+
+from collections import Counter
+
+from kubevouch.cli.common.certificates import certificate_json
+from kubevouch.evidence.certificates import FoundCertificates
+from kubevouch.inventory.limits import Concern, Limits
+from kubevouch.inventory.rows import CertificateRow
+
+
+def inventory_json(
+    found: FoundCertificates, rows: tuple[CertificateRow, ...], limits: Limits
+) -> dict[str, object]:
+    """Stable names; times in RFC 3339. counts: how many rows stand how against the limits."""
+    counts = Counter(limits.concern(row) for row in rows)
+    return {
+        "at": found.at,
+        "counts": {each: counts[each] for each in Concern},
+        "certificates": [_row_json(row, limits) for row in rows],
+        "notRead": [
+            {"what": each.what, "node": each.node, "why": each.doubt.text, "kind": each.doubt.kind}
+            for each in found.not_read
+        ],
+    }
+
+
+def _row_json(row: CertificateRow, limits: Limits) -> dict[str, object]:
+    found = row.found
+    return {
+        "use": found.use,
+        "node": found.node,
+        "where": found.where,
+        "vantage": found.vantage,
+        "at": found.at,
+        "state": row.state,
+        "concern": limits.concern(row),
+        "residualSeconds": None if row.remaining is None else int(row.remaining.total_seconds()),
+        "lifeUsed": None if row.used is None else round(row.used, 4),
+        "authority": found.ca,
+        "externallyManaged": found.externally_managed,
+        "renewedBy": row.renewed_by,
+        "stops": row.stops,
+        "remarks": row.remarks,
+        "certificate": certificate_json(found.certificate) if found.certificate else None,
+        "chain": [each.fingerprint for each in found.chain],
+    }

@@ -1,0 +1,151 @@
+"""What matters most of an inventory: what has ended or ends first, what stops with it, and what is to be done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Final
+
+from kubevouch.evidence.certificates import CertificateUse, RenewedBy
+from kubevouch.inventory.limits import Concern, Limits
+from kubevouch.inventory.purpose import PURPOSES
+from kubevouch.inventory.rows import CertificateRow, RowState
+from kubevouch.x509 import duration_text
+
+_NAMES: Final = 4
+_DOCTOR: Final = ("kubevouch", "doctor")
+_OF_ONE: Final = frozenset(
+    {
+        CertificateUse.KUBELET_SERVING,
+        CertificateUse.KUBELET_CLIENT,
+        CertificateUse.KUBECONFIG,
+        CertificateUse.CSR,
+        CertificateUse.TLS_SECRET,
+    }
+)
+"""Uses whose end stops one node, or one client. All others stop something of the whole cluster, and are told first."""
+_SEEN_BY_DOCTOR: Final = frozenset(
+    {
+        CertificateUse.KUBELET_SERVING,
+        CertificateUse.KUBELET_CLIENT,
+        CertificateUse.METRICS_SERVER,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What is to be done: a command line in words, what to do by hand, or both."""
+
+    command: tuple[str, ...] = ()
+    by_hand: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Rows of one use and one state that reach a limit, in the order of their ends."""
+
+    rows: tuple[CertificateRow, ...]
+    concern: Concern
+
+    @property
+    def word(self) -> str:
+        """A heading of one word."""
+        words = {
+            RowState.EXPIRED: "ENDED",
+            RowState.NOT_YET_VALID: "TOO EARLY",
+            RowState.MISSING: "MISSING",
+            RowState.UNREADABLE: "NOT SERVED" if self._dialled else "UNREADABLE",
+        }
+        return words.get(self.rows[0].state, "ENDS SOON")
+
+    @property
+    def _dialled(self) -> bool:
+        return not self.rows[0].found.where.startswith("/")
+
+    def text(self, at: datetime) -> str:
+        """What, where, and since when or in how long."""
+        first = self.rows[0]
+        what = f"{first.found.use} of {places_of(self.rows)}"
+        if first.remaining is None:
+            return f"{what}: {first.found.fault}" if first.found.fault else what
+        if first.state is RowState.NOT_YET_VALID:
+            begins = first.found.certificate.not_before if first.found.certificate else at
+            return f"{what}: valid only in {duration_text(begins - at)}"
+        which = "the first " if len(self.rows) > 1 else ""
+        if first.remaining < timedelta():
+            return f"{what}, {which}{duration_text(-first.remaining)} ago"
+        return f"{what}, {which}in {duration_text(first.remaining)}"
+
+
+def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble, ...]:
+    """What reaches a limit: failures first, of these what the whole cluster needs, then what ended or ends first."""
+    worth = [each for each in rows if limits.concern(each) is not Concern.NONE]
+    keyed = sorted(worth, key=lambda each: (*_key(each, limits), _left(each)))
+    groups = [
+        Trouble(tuple(same), Concern(key[0]))
+        for key, same in groupby(keyed, key=lambda each: _key(each, limits))
+    ]
+    return tuple(sorted(groups, key=_gravity))
+
+
+def first_to_end(rows: Sequence[CertificateRow]) -> CertificateRow | None:
+    """Of what is valid, what ends first. None if nothing is valid."""
+    valid = [each for each in rows if each.state is RowState.VALID]
+    return min(valid, key=_left, default=None)
+
+
+def _key(row: CertificateRow, limits: Limits) -> tuple[str, str, str]:
+    return limits.concern(row), row.found.use, row.state
+
+
+def _left(row: CertificateRow) -> timedelta:
+    return timedelta() if row.remaining is None else row.remaining
+
+
+def _gravity(trouble: Trouble) -> tuple[bool, bool, timedelta]:
+    first = trouble.rows[0]
+    return trouble.concern is not Concern.FAIL, first.found.use in _OF_ONE, _left(first)
+
+
+def place_of(row: CertificateRow) -> str:
+    """Where a person looks for it: the node, else the place."""
+    return row.found.node or row.found.where
+
+
+def places_of(rows: Sequence[CertificateRow]) -> str:
+    """The places of rows: the one, or how many and the first of them."""
+    places = list(dict.fromkeys(map(place_of, rows)))
+    more = len(places) - _NAMES
+    named = ", ".join(places[:_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return named if len(places) == 1 else f"{len(places)} places ({named})"
+
+
+def advice_of(row: CertificateRow) -> Advice:
+    """What renews it, or shows why it is not renewed."""
+    found = row.found
+    where = f"on {found.node}" if found.node else f"where {found.where} is served"
+    if found.use in _SEEN_BY_DOCTOR:
+        return Advice(_DOCTOR)
+    if PURPOSES[found.use].is_ca:
+        return _authority_advice(row)
+    if row.renewed_by is RenewedBy.KUBEADM:
+        if row.state is RowState.MISSING:
+            return Advice(_made_by_kubeadm(found.use), f"as root {where}")
+        then = "then restart kube-apiserver, kube-controller-manager, kube-scheduler and etcd"
+        return Advice(("kubeadm", "certs", "renew", found.use), f"as root {where}; {then}")
+    return Advice(by_hand=f"renew it {where}: {row.renewed_by}")
+
+
+def _authority_advice(row: CertificateRow) -> Advice:
+    if row.found.use is CertificateUse.CA_BUNDLE:
+        return Advice(by_hand=f"put the authority that signs what is served into {row.found.where}")
+    by_hand = "kubeadm renews no CA: let the next one be trusted everywhere before this one ends"
+    if row.found.use is CertificateUse.CLUSTER_CA:
+        return Advice(("kubevouch", "explain", "KV602"), by_hand)
+    return Advice(by_hand=by_hand)
+
+
+def _made_by_kubeadm(use: CertificateUse) -> tuple[str, ...]:
+    name, is_kubeconfig, _ = use.partition(".conf")
+    return ("kubeadm", "init", "phase", "kubeconfig" if is_kubeconfig else "certs", name)

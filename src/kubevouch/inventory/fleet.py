@@ -1,0 +1,141 @@
+"""Many certificates of one use in a few lines: how many, the first to end, and those that are not like the others."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import groupby
+from typing import Final
+
+from kubevouch.evidence.certificates import CertificateUse
+from kubevouch.inventory.limits import Concern, Limits
+from kubevouch.inventory.rows import CertificateRow, RowState
+from kubevouch.x509 import Certificate, CertificateKind, classify
+
+MOST_ROWS: Final = 10
+"""Rows of one use up to which each is shown."""
+_SHOWN: Final = 3
+_ITSELF: Final = "itself"
+_OWN_AUTHORITY: Final = {
+    CertificateKind.KUBELET_SELF_SIGNED,
+    CertificateKind.COMPONENT_SELF_SIGNED,
+    CertificateKind.SELF_SIGNED_CA,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outlier:
+    """A row that is not like the others of its use, and why, as a clause. more: how many others for the same reason."""
+
+    row: CertificateRow
+    why: str
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UseSummary:
+    """All rows of a use. first: what ends first of those that can be read, None if none can."""
+
+    use: CertificateUse
+    count: int
+    states: tuple[tuple[str, int], ...]
+    first: CertificateRow | None
+    authorities: tuple[str, ...]
+    outliers: tuple[Outlier, ...]
+
+
+def summed_up(
+    rows: Iterable[CertificateRow], limits: Limits, most: int = MOST_ROWS
+) -> tuple[CertificateRow | UseSummary, ...]:
+    """The rows, in their order; those of a use that has more than `most` as one summary, where its first one stood."""
+    listed = list(rows)
+    counts = Counter(each.found.use for each in listed)
+    found: list[CertificateRow | UseSummary] = []
+    done: set[CertificateUse] = set()
+    for row in listed:
+        use = row.found.use
+        if counts[use] <= most:
+            found.append(row)
+        elif use not in done:
+            done.add(use)
+            found.append(_summary(use, [each for each in listed if each.found.use is use], limits))
+    return tuple(found)
+
+
+def _summary(use: CertificateUse, rows: Sequence[CertificateRow], limits: Limits) -> UseSummary:
+    states = Counter(state_word(each, limits) for each in rows)
+    read = [each for each in rows if each.remaining is not None]
+    return UseSummary(
+        use,
+        len(rows),
+        tuple(states.most_common()),
+        min(read, key=lambda each: each.remaining or timedelta(), default=None),
+        tuple(word for word, _ in Counter(map(signed_by, read)).most_common()),
+        tuple(_outliers(rows, read, limits)),
+    )
+
+
+def state_word(row: CertificateRow, limits: Limits) -> str:
+    """The state of a row in a word or two: "ended", "ends soon", "good"."""
+    words = {
+        RowState.EXPIRED: "ended",
+        RowState.NOT_YET_VALID: "not valid yet",
+        RowState.MISSING: "missing",
+        RowState.UNREADABLE: "not readable",
+    }
+    good = "good" if limits.concern(row) is Concern.NONE else "ends soon"
+    return words.get(row.state, good)
+
+
+def signed_by(row: CertificateRow) -> str:
+    """Who signed it, in kubeadm's word if there is one; else the issuer's name, or "itself"."""
+    certificate = row.found.certificate
+    if row.found.ca or certificate is None:
+        return row.found.ca
+    if certificate.is_self_issued or classify(certificate) in _OWN_AUTHORITY:
+        return _ITSELF
+    return str(certificate.issuer)
+
+
+def _outliers(
+    rows: Sequence[CertificateRow], read: Sequence[CertificateRow], limits: Limits
+) -> Iterable[Outlier]:
+    """What is worth a word; then, of the rest, who is signed by another authority, or lives longer or shorter."""
+    worth = [each for each in rows if limits.concern(each) is not Concern.NONE]
+    by_word = sorted(worth, key=lambda each: state_word(each, limits))
+    for word, same in groupby(by_word, key=lambda each: state_word(each, limits)):
+        yield from _some(list(same), word)
+    rest = [each for each in read if limits.concern(each) is Concern.NONE]
+    other = _unusual(rest, signed_by)
+    yield from _some(other, "signed by another authority")
+    yield from _some(
+        [each for each in _unusual(rest, _days) if each not in other], "another length of life"
+    )
+    doubted = [each for each in rest if each.remarks and each not in other]
+    yield from _some(doubted, "does not verify")
+
+
+def _some(rows: Sequence[CertificateRow], why: str) -> Iterable[Outlier]:
+    more = len(rows) - _SHOWN
+    for number, row in enumerate(rows[:_SHOWN], 1):
+        yield Outlier(row, why, max(0, more) if number == _SHOWN else 0)
+
+
+def _unusual(
+    rows: Sequence[CertificateRow], what: Callable[[CertificateRow], object]
+) -> list[CertificateRow]:
+    """Those that differ from what more than half have in common; none where nothing is that common."""
+    usual = Counter(map(what, rows)).most_common(1)
+    if not usual or usual[0][1] * 2 <= len(rows):
+        return []
+    return [each for each in rows if what(each) != usual[0][0]]
+
+
+def _days(row: CertificateRow) -> int:
+    """The length of its life in days: a signer's five minutes of backdating do not count."""
+    certificate = row.found.certificate
+    return round(_life(certificate) / timedelta(days=1)) if certificate else 0
+
+
+def _life(certificate: Certificate) -> timedelta:
+    return certificate.not_after - certificate.not_before

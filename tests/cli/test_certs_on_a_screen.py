@@ -1,0 +1,154 @@
+"""`certs` for a person: it fits, what matters most is first and last, and every form has the same exit code."""
+
+import io
+import json
+
+import pytest
+
+from kubevouch.cli.certs.render import print_rows
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.errors import ExitCode
+from kubevouch.evidence.certificates import (
+    CertificateUse,
+    FoundCertificate,
+    FoundCertificates,
+    NotRead,
+)
+from kubevouch.evidence.measured import Doubt, DoubtKind
+from kubevouch.inventory.limits import Limits
+from tests.cli.program import Program
+from tests.inventory.found import AT, DAY, YEAR, at_node, inventory
+from tests.support.stage import Stage
+
+FORMS = ("table", "wide", "short", "json")
+
+
+def _shown(found: FoundCertificates, form: str = "table", columns: int = 0) -> tuple[str, int]:
+    out = io.StringIO()
+    environment = {"COLUMNS": str(columns)} if columns else {}
+    code = print_rows(Terminal(None, out, None, environment), found, form, Limits())
+    return out.getvalue(), code
+
+
+def _nodes(count: int) -> list[FoundCertificate]:
+    return [
+        at_node(f"k8s-worker-{number}.internal.example.com", (100 + number % 90) * DAY)
+        for number in range(count)
+    ]
+
+
+CA = at_node(
+    "",
+    3000 * DAY,
+    life=10 * YEAR,
+    use=CertificateUse.CLUSTER_CA,
+    where="ConfigMap kube-system/kube-root-ca.crt",
+)
+CLUSTERS = {
+    "well": inventory(*_nodes(4), CA),
+    "ended": inventory(*_nodes(3), at_node("k8s-worker-9.internal.example.com", -DAY), CA),
+    "fleet": inventory(*_nodes(300), at_node("odd.internal.example.com", None), CA),
+    "empty": inventory(),
+}
+
+
+@pytest.mark.parametrize("columns", [60, 72, 80, 100, 132, 200])
+@pytest.mark.parametrize("cluster", CLUSTERS)
+def test_it_fits_a_terminal(cluster: str, columns: int) -> None:
+    shown, _ = _shown(CLUSTERS[cluster], columns=columns)
+    for line in shown.splitlines():
+        assert len(line) <= columns, line
+        assert line == line.rstrip()
+
+
+def test_a_fleet_fits_a_screen_and_wide_has_every_row() -> None:
+    assert len(_shown(CLUSTERS["fleet"], columns=132)[0].splitlines()) < 30
+    wide, _ = _shown(CLUSTERS["fleet"], "wide")
+    assert len(wide.splitlines()) == 303
+    assert all(each.node in wide for each in CLUSTERS["fleet"].found)
+
+
+def test_what_has_ended_is_first_and_last_with_what_stops_and_what_to_do() -> None:
+    lines = _shown(CLUSTERS["ended"], columns=200)[0].splitlines()
+    told = "kubelet-serving of k8s-worker-9, 24 hours ago"
+    assert lines[1] == f"first   ended: {told}"
+    assert f"ENDED       {told}" in lines
+    assert any(each.startswith("STOPS       kubectl top") for each in lines[-4:])
+    assert lines[-1] == "NEXT        kubevouch doctor"
+
+
+def test_where_all_is_well_the_first_to_end_is_said() -> None:
+    lines = _shown(CLUSTERS["well"])[0].splitlines()
+    assert lines[-1].startswith("OK  ")
+    assert any(
+        each.startswith("FIRST       kubelet-serving of k8s-worker-0 ends in") for each in lines
+    )
+
+
+def test_a_narrow_terminal_says_which_columns_are_left_out() -> None:
+    narrow, _ = _shown(CLUSTERS["well"], columns=60)
+    assert "left out" in narrow
+    assert "CERTIFICATE AUTHORITY, RENEWED BY" in " ".join(narrow.split())
+    assert "left out" not in _shown(CLUSTERS["well"], columns=200)[0]
+
+
+def _failed(kind: DoubtKind) -> FoundCertificates:
+    doubt = NotRead("webhooks", Doubt(kind, "webhooks are forbidden"))
+    return FoundCertificates(AT, CLUSTERS["well"].found, (doubt,))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        (CLUSTERS["well"], ExitCode.OK),
+        (CLUSTERS["ended"], ExitCode.FINDINGS),
+        (CLUSTERS["fleet"], ExitCode.FINDINGS),
+        (_failed(DoubtKind.NOT_ALLOWED), ExitCode.COULD_NOT_TELL),
+        (_failed(DoubtKind.FAILED), ExitCode.COULD_NOT_TELL),
+        (_failed(DoubtKind.NOT_ASKED), ExitCode.OK),
+        (inventory(at_node("n", 5 * DAY)), ExitCode.OK),
+    ],
+)
+def test_the_exit_code_is_the_same_in_every_form(
+    found: FoundCertificates, code: ExitCode, form: str
+) -> None:
+    assert _shown(found, form)[1] == code
+
+
+def test_what_was_not_read_is_said() -> None:
+    shown, _ = _shown(_failed(DoubtKind.NOT_ALLOWED))
+    assert "webhooks: webhooks are forbidden" in shown
+    assert "\nUNKNOWN " in shown
+
+
+def test_the_short_form_has_a_line_for_each_row_that_reaches_a_limit() -> None:
+    assert _shown(CLUSTERS["well"], "short")[0] == ""
+    found = inventory(at_node("a", -DAY), at_node("b", 5 * DAY), at_node("c"), at_node("d", None))
+    lines = _shown(found, "short")[0].splitlines()
+    assert [each.partition(":")[0] for each in lines] == [
+        "fail  kubelet-serving of d",
+        "fail  kubelet-serving of a",
+        "warn  kubelet-serving of b",
+    ]
+
+
+def test_json_has_every_row_and_how_it_stands() -> None:
+    document = json.loads(_shown(CLUSTERS["ended"], "json")[0])
+    assert document["schemaVersion"] == "kubevouch.certs/1"
+    assert document["counts"] == {"fail": 1, "warn": 0, "ok": 4}
+    assert [each["concern"] for each in document["certificates"]].count("fail") == 1
+
+
+@pytest.mark.parametrize("case", ["expired"])
+async def test_at_a_cluster_it_names_the_four_that_have_ended(
+    kubevouch: Program, stage: Stage
+) -> None:
+    assert len(stage.kubelets) == 4
+    table, short, later = await kubevouch.several(
+        ("certs",), ("certs", "-o", "short"), ("certs", "--fail", "x")
+    )
+    assert (table.code, short.code, later.code) == (1, 1, 2)
+    assert "NEXT        kubevouch doctor" in table.out
+    assert len(short.out.splitlines()) == table.out.count("<invalid>") > 0
+    assert "neither a time such as 30d" in later.err

@@ -1,0 +1,89 @@
+"""The ending: what the whole cluster needs before what one node needs, what has ended before what will, and advice."""
+
+import pytest
+
+from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
+from kubevouch.inventory.ending import advice_of, first_to_end, troubles_of
+from kubevouch.inventory.limits import Limits
+from tests.inventory.found import AT, DAY, at_node, rows
+
+USE = CertificateUse
+
+
+def _told(*found: FoundCertificate) -> list[tuple[str, str]]:
+    return [(each.word, each.text(AT)) for each in troubles_of(rows(*found), Limits())]
+
+
+def test_what_the_cluster_needs_is_told_before_what_a_node_needs() -> None:
+    told = _told(
+        at_node("w1", -50 * DAY),
+        at_node("cp1", -1 * DAY, use=USE.API_SERVER),
+        at_node("cp1", 3 * DAY, use=USE.ETCD_SERVER),
+    )
+    assert told == [
+        ("ENDED", "apiserver of cp1, 24 hours ago"),
+        ("ENDED", "kubelet-serving of w1, 50 days ago"),
+        ("ENDS SOON", "etcd-server of cp1, in 3 days"),
+    ]
+
+
+def test_nodes_of_one_fate_are_told_together() -> None:
+    assert _told(*(at_node(f"w{number}", -number * DAY) for number in range(2, 9))) == [
+        ("ENDED", "kubelet-serving of 7 places (w8, w7, w6, w5 and 3 more), the first 8 days ago")
+    ]
+
+
+def test_what_is_not_there_says_why() -> None:
+    assert _told(at_node("w1", None)) == [
+        ("NOT SERVED", "kubelet-serving of w1: connection refused")
+    ]
+    file = "/etc/kubernetes/admin.conf"
+    assert _told(at_node("cp", None, use=USE.ADMIN_CONF, where=file)) == [
+        ("UNREADABLE", "admin.conf of cp: connection refused")
+    ]
+    assert _told(at_node("cp", None, use=USE.ADMIN_CONF, where=file, missing=True)) == [
+        ("MISSING", "admin.conf of cp")
+    ]
+
+
+def test_what_is_valid_only_later_says_when() -> None:
+    assert _told(at_node("w1", 400 * DAY)) == [
+        ("TOO EARLY", "kubelet-serving of w1: valid only in 35 days")
+    ]
+
+
+def test_without_trouble_the_first_to_end_is_known() -> None:
+    found = rows(at_node("late", 200 * DAY), at_node("soon", 90 * DAY), at_node("over", -DAY))
+    first = first_to_end(found)
+    assert first is not None
+    assert first.found.node == "soon"
+    assert first_to_end(rows(at_node("w", None))) is None
+
+
+@pytest.mark.parametrize(
+    ("use", "missing", "command"),
+    [
+        (USE.KUBELET_SERVING, False, "kubevouch doctor"),
+        (USE.KUBELET_CLIENT, False, "kubevouch doctor"),
+        (USE.API_SERVER, False, "kubeadm certs renew apiserver"),
+        (USE.ADMIN_CONF, False, "kubeadm certs renew admin.conf"),
+        (USE.API_SERVER, True, "kubeadm init phase certs apiserver"),
+        (USE.CONTROLLER_MANAGER_CONF, True, "kubeadm init phase kubeconfig controller-manager"),
+        (USE.CLUSTER_CA, False, "kubevouch explain KV602"),
+        (USE.ETCD_CA, False, ""),
+        (USE.CA_BUNDLE, False, ""),
+    ],
+)
+def test_advice_is_a_command_that_helps_or_says_what_is_done_by_hand(
+    use: CertificateUse, missing: bool, command: str
+) -> None:
+    (row,) = rows(at_node("cp", None if missing else -DAY, use=use, missing=missing))
+    advice = advice_of(row)
+    assert " ".join(advice.command) == command
+    assert advice.command or advice.by_hand
+
+
+def test_kubeadm_is_not_advised_where_its_key_is_elsewhere() -> None:
+    (row,) = rows(at_node("cp", -DAY, use=USE.API_SERVER, externally_managed=True))
+    assert advice_of(row).command == ()
+    assert "by hand" in advice_of(row).by_hand
