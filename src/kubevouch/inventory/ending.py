@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
 
+from kubevouch.diagnose.catalogue import Code
 from kubevouch.evidence.certificates import CertificateUse, RenewedBy
 from kubevouch.inventory.limits import Concern, Limits
 from kubevouch.inventory.purpose import PURPOSES
@@ -142,7 +143,7 @@ def _authority_advice(row: CertificateRow) -> Advice:
         return Advice(by_hand=f"put the authority that signs what is served into {row.found.where}")
     by_hand = "kubeadm renews no CA: let the next one be trusted everywhere before this one ends"
     if row.found.use is CertificateUse.CLUSTER_CA:
-        return Advice(("kubevouch", "explain", "KV602"), by_hand)
+        return Advice(("kubevouch", "explain", str(Code.CLUSTER_CA_EXPIRING)), by_hand)
     return Advice(by_hand=by_hand)
 
 
