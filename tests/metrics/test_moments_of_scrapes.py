@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 import pytest
 
 from kubevouch.metrics.fleet import FleetNode
-from kubevouch.metrics.phase import next_moment, phase_of
 from kubevouch.metrics.store import ScrapeFailure
+from kubevouch.moments import next_moment, phase_of
 from tests.metrics.conftest import Cluster, Heard
 
 AT = 1_795_000_005.0

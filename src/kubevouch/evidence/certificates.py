@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from kubevouch.evidence.measured import Doubt, Vantage
+from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, Verdict
 
 
@@ -68,8 +69,8 @@ class FoundCertificate:
     chain: the certificate first, then what was presented or written with it. Empty if there is none that can be read.
     fault: what is wrong at the place: it cannot be read, its key does not fit. missing: a file that kubeadm expects is
     not there. ca: the authority's name in kubeadm's words ("ca", "etcd-ca", "front-proxy-ca"); "" if not known.
-    verdict: of what was presented on the wire, where the authorities are known. renewed_by: None if it follows from the
-    use alone.
+    verdict: of what was presented on the wire, where the authorities are known. failure: how a handshake ended early.
+    renewed_by: None if it follows from the use alone.
     """
 
     use: CertificateUse
@@ -83,6 +84,7 @@ class FoundCertificate:
     ca: str = ""
     externally_managed: bool = False
     verdict: Verdict | None = None
+    failure: FailureKind | None = None
     renewed_by: RenewedBy | None = None
 
     @property

@@ -23,11 +23,11 @@ from kubevouch.metrics.fleet import FleetNode
 from kubevouch.metrics.kubelet_connection import KubeletConnection
 from kubevouch.metrics.node_events import NodeEvents
 from kubevouch.metrics.pages import page_of
-from kubevouch.metrics.phase import next_moment, phase_of
 from kubevouch.metrics.quick_pages import Form, quick_page
 from kubevouch.metrics.results import Reached, ScrapeResult
 from kubevouch.metrics.scraping import ScrapeObserver, ScrapeSettings
 from kubevouch.metrics.store import MetricsStore, ScrapeFailure
+from kubevouch.moments import next_moment, phase_of
 
 P = ParamSpec("P")
 

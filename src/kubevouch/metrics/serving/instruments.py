@@ -5,8 +5,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
 
-from kubevouch.metrics.serving.series import Distribution, heading, in_pieces, label
 from kubevouch.metrics.store import MetricsStore
+from kubevouch.serve.series import Distribution, heading, in_pieces, label
 
 _DEFAULTS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _GROWTH: Final = 1.364
@@ -99,23 +99,23 @@ class Instruments:
     def pages(self) -> Iterator[str]:
         """What is counted, as text in pieces. Of nodes that are gone nothing is left."""
         self._forget_gone()
-        yield heading(_FRESHNESS, "histogram", "Freshness of metrics exported") + (
+        yield _heading(_FRESHNESS, "histogram", "Freshness of metrics exported") + (
             self._freshness.lines(_FRESHNESS)
         )
         yield from self._of_nodes()
         if found := self._unverified():
             text = "Kubelets that answered although they cannot be verified, by the credential that they get"
-            yield heading(_UNVERIFIED, "gauge", text) + "".join(
+            yield _heading(_UNVERIFIED, "gauge", text) + "".join(
                 f"{_UNVERIFIED}{{{label('credential', given)}}} {found[given]}\n"
                 for given in sorted(found)
             )
-        yield heading(_REQUESTS, "counter", "Number of requests sent to Kubelet API") + (
+        yield _heading(_REQUESTS, "counter", "Number of requests sent to Kubelet API") + (
             f'{_REQUESTS}{{success="false"}} {self._failed}\n' * bool(self._failed)
             + f'{_REQUESTS}{{success="true"}} {self._succeeded}\n' * bool(self._succeeded)
         )
         text = "The total time spent collecting and storing metrics in seconds."
-        yield heading(_TICKS, "histogram", text) + self._ticks.lines(_TICKS)
-        yield heading(_POINTS, "gauge", "Number of metrics points stored.") + (
+        yield _heading(_TICKS, "histogram", text) + self._ticks.lines(_TICKS)
+        yield _heading(_POINTS, "gauge", "Number of metrics points stored.") + (
             f'{_POINTS}{{type="container"}} {self._store.container_points}\n'
             f'{_POINTS}{{type="node"}} {self._store.node_points}\n'
         )
@@ -130,25 +130,30 @@ class Instruments:
         ]
         text = "Time of last request performed to Kubelet API since unix epoch in seconds"
         yield from in_pieces(
-            heading(_LAST_REQUEST, "gauge", text),
+            _heading(_LAST_REQUEST, "gauge", text),
             (f"{_LAST_REQUEST}{{{name}}} {found.last_request!r}\n" for name, found in nodes),
         )
         yield from in_pieces(
-            heading(_DURATION, "histogram", "Duration of requests to Kubelet API in seconds"),
+            _heading(_DURATION, "histogram", "Duration of requests to Kubelet API in seconds"),
             (found.durations.lines(_DURATION, name) for name, found in nodes),
         )
         yield from in_pieces(
-            heading(_SUCCESS, "gauge", "Whether the last scrape of the node succeeded"),
+            _heading(_SUCCESS, "gauge", "Whether the last scrape of the node succeeded"),
             (f"{_SUCCESS}{{{name}}} {int(not found.reason)}\n" for name, found in nodes),
         )
         yield from in_pieces(
-            heading(_FAILURE, "gauge", "Why the last scrape of the node failed"),
+            _heading(_FAILURE, "gauge", "Why the last scrape of the node failed"),
             (
                 f"{_FAILURE}{{{name},{label('reason', found.reason)}}} 1\n"
                 for name, found in nodes
                 if found.reason
             ),
         )
+
+
+def _heading(name: str, kind: str, text: str) -> str:
+    """metrics-server's are all alpha, as Kubernetes calls metrics without a promise."""
+    return heading(name, kind, f"[ALPHA] {text}")
 
 
 def _exponential(growth: float, count: int) -> tuple[float, ...]:

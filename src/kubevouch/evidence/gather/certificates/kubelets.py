@@ -19,7 +19,7 @@ def kubelets_serving(nodes: Measured[tuple[Node, ...]], served: tuple[Served, ..
     dialled = {each.node for each in served}
     doubt = Doubt(DoubtKind.FAILED, "the Node has no address")
     return FoundPart(
-        tuple(_found(each) for each in served),
+        tuple(kubelet_serving(each) for each in served),
         tuple(
             NotRead(f"the kubelet of {node.name}", doubt, node.name)
             for node in nodes.value
@@ -28,7 +28,8 @@ def kubelets_serving(nodes: Measured[tuple[Node, ...]], served: tuple[Served, ..
     )
 
 
-def _found(served: Served) -> FoundCertificate:
+def kubelet_serving(served: Served) -> FoundCertificate:
+    """What one kubelet presents."""
     dialled = served.dialled
     failure = dialled.failure
     return FoundCertificate(
@@ -40,4 +41,5 @@ def _found(served: Served) -> FoundCertificate:
         chain=dialled.chain,
         fault=(failure.go_text or failure.text) if failure else "",
         verdict=served.verdict,
+        failure=failure.kind if failure else None,
     )

@@ -1,4 +1,4 @@
-"""When a node is scraped: at moments of the wall clock that follow from its name.
+"""When a node is scraped or dialled: at moments of the wall clock that follow from its name.
 
 Replicas so read a kubelet at the same moment, and answer alike; a replica that starts again falls in with the others.
 The names spread the nodes evenly over a few moments of each resolution.
@@ -20,9 +20,9 @@ def phase_of(name: str) -> float:
 
 
 def next_moment(phase: float, resolution: float, *, now: float, last: float) -> float:
-    """The moment of the next scrape; all moments in seconds since 1970.
+    """The moment of the next one; all moments in seconds since 1970. resolution: seconds from one to the next.
 
-    last: when the last scrape was due. The next one is after `now`, and not too soon after `last`, unless the clock was
+    last: when the last one was due. The next one is after `now`, and not too soon after `last`, unless the clock was
     set meanwhile, so that `last` says nothing.
     """
     earliest = now

@@ -1,4 +1,4 @@
-"""Series of Prometheus' text format (version 0.0.4) for what is counted for every node.
+"""Series of Prometheus' text format (version 0.0.4) for what there is of every node.
 
 prometheus_client keeps a value with a lock of its own for each bucket, and writes a page in one piece: with 5,000 nodes
 40 MB, and half a second in which nobody else has a turn. Here a node costs some 300 bytes, and pages are made in pieces.
@@ -55,8 +55,8 @@ def label(name: str, value: str) -> str:
 
 
 def heading(name: str, kind: str, text: str) -> str:
-    """The lines above a family. metrics-server's are all alpha, as Kubernetes calls metrics without a promise."""
-    return f"# HELP {name} [ALPHA] {text}\n# TYPE {name} {kind}\n"
+    """The lines above a family."""
+    return f"# HELP {name} {text}\n# TYPE {name} {kind}\n"
 
 
 def in_pieces(head: str, lines: Iterable[str]) -> Iterator[str]:

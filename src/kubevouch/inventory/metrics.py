@@ -1,0 +1,155 @@
+"""Rows as Prometheus' series, the same for `certs -o prometheus` and for the exporter.
+
+What ends is told by two moments, as by cert-manager and kubelets, so that a rule can say how long is left and what part
+of a life is used. A row has so many series whatever is in its certificate: names, issuers and serials are no labels.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from kubevouch.evidence.certificates import CertificateUse
+from kubevouch.inventory.rows import CertificateRow, RowState
+from kubevouch.serve.series import heading, in_pieces, label
+from kubevouch.tls import FailureKind
+from kubevouch.x509 import node_name_of
+
+LONGEST_PLACE: Final = 200
+"""Characters of a place that become a label: whoever may create objects chooses them."""
+
+
+class Family(NamedTuple):
+    """A metric: its name, and its help text."""
+
+    name: str
+    about: str
+
+
+NOT_AFTER: Final = Family(
+    "kubevouch_certificate_not_after_timestamp_seconds",
+    "When the certificate ends, in seconds since 1970.",
+)
+NOT_BEFORE: Final = Family(
+    "kubevouch_certificate_not_before_timestamp_seconds",
+    "When the life of the certificate begins, in seconds since 1970.",
+)
+INFO: Final = Family(
+    "kubevouch_certificate_info",
+    "1 for each place of a certificate: who renews it, and whether it can be read.",
+)
+VERIFIED: Final = Family(
+    "kubevouch_certificate_verified",
+    "Whether what was presented there is signed by the authorities that clients trust, and good for its name.",
+)
+FAILURE: Final = Family(
+    "kubevouch_certificate_verify_failure_info",
+    "1 for each that is not verified, with the reason.",
+)
+KUBELET_VERIFIED: Final = Family(
+    "kubevouch_kubelet_serving_verified",
+    "Whether the kubelet's serving certificate proves that it is this node: authority, address and name.",
+)
+KUBELET_FAILURE: Final = Family(
+    "kubevouch_kubelet_serving_failure_info",
+    "1 for each kubelet that is not verified, with the reason.",
+)
+FAMILIES: Final = (
+    NOT_AFTER,
+    NOT_BEFORE,
+    INFO,
+    VERIFIED,
+    FAILURE,
+    KUBELET_VERIFIED,
+    KUBELET_FAILURE,
+)
+
+Series = tuple[str, ...]
+"""The lines of one row: a text for each of FAMILIES, "" where the row has none."""
+
+
+def page_of(rows: Iterable[CertificateRow]) -> Iterator[str]:
+    """All families of the rows, as text in pieces."""
+    return pages([series_of(row, place) for row, place in placed(rows)])
+
+
+def pages(series: Sequence[Series]) -> Iterator[str]:
+    """The families that have a line, as text in pieces."""
+    for number, family in enumerate(FAMILIES):
+        lines = [each[number] for each in series if each[number]]
+        if lines:
+            yield from in_pieces(heading(family.name, "gauge", family.about), lines)
+
+
+def placed(rows: Iterable[CertificateRow]) -> tuple[tuple[CertificateRow, str], ...]:
+    """Each row with its place as a label: the second certificate of one place is its `(2)`, since no two series are alike."""
+    seen: Counter[tuple[str, str, str]] = Counter()
+    found = []
+    for row in rows:
+        place = _bounded(row.found.where)
+        key = (str(row.found.use), row.found.node, place)
+        seen[key] += 1
+        found.append((row, place if seen[key] == 1 else f"{place} ({seen[key]})"))
+    return tuple(found)
+
+
+def _bounded(where: str) -> str:
+    return where if len(where) <= LONGEST_PLACE else where[: LONGEST_PLACE - 1] + "…"
+
+
+def series_of(row: CertificateRow, place: str) -> Series:
+    """The lines of a row. place: as by `placed`."""
+    found, certificate = row.found, row.found.certificate
+    labels = ",".join(
+        label(name, text)
+        for name, text in (("use", found.use), ("node", found.node), ("where", place))
+    )
+    state = "read" if certificate else str(row.state)
+    info = f"{labels},{label('renewed_by', row.renewed_by)},{label('state', state)}"
+    ends = certificate.not_after.timestamp() if certificate else 0.0
+    begins = certificate.not_before.timestamp() if certificate else 0.0
+    lines = {
+        NOT_AFTER: f"{NOT_AFTER.name}{{{labels}}} {ends:.0f}\n" * bool(certificate),
+        NOT_BEFORE: f"{NOT_BEFORE.name}{{{labels}}} {begins:.0f}\n" * bool(certificate),
+        INFO: f"{INFO.name}{{{info}}} 1\n",
+    }
+    if found.use is CertificateUse.KUBELET_SERVING:
+        node = label("node", found.node)
+        lines |= _verdict(KUBELET_VERIFIED, KUBELET_FAILURE, node, kubelet_failure(row))
+    elif found.verdict is not None:
+        reason = "" if found.verdict.trusted else str(found.verdict.reason)
+        lines |= _verdict(VERIFIED, FAILURE, labels, reason)
+    return tuple(lines.get(family, "") for family in FAMILIES)
+
+
+def _verdict(
+    verified: Family, failure: Family, labels: str, reason: str | None
+) -> dict[Family, str]:
+    """reason: why not; "" if it is verified, None if that could not be told."""
+    if reason is None:
+        return {}
+    if not reason:
+        return {verified: f"{verified.name}{{{labels}}} 1\n"}
+    return {
+        verified: f"{verified.name}{{{labels}}} 0\n",
+        failure: f"{failure.name}{{{labels},{label('reason', reason)}}} 1\n",
+    }
+
+
+def kubelet_failure(row: CertificateRow) -> str | None:
+    """Why a kubelet is not the node that it should be, in one word of a fixed list: "" if it is, None if nobody can tell.
+
+    As our metrics server decides before it sends a token: also a trusted certificate of another node is refused.
+    """
+    found, verdict = row.found, row.found.verdict
+    if found.failure is FailureKind.OUR_SIDE:
+        return None
+    if found.failure is not None:
+        return str(found.failure)
+    if found.certificate is None:
+        return str(RowState.UNREADABLE)
+    if verdict is None:
+        return None
+    if not verdict.trusted:
+        return str(verdict.reason)
+    mine = node_name_of(found.certificate) == found.node
+    return "" if mine else str(FailureKind.WRONG_IDENTITY)
