@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: deploy charts-check image image-lock lab-e2e lab-soak demo picture docs story bench bench-approver bench-metrics help test coverage mutation check format locks clean oracle real real-long real-up real-state real-down
+.PHONY: deploy charts-check image image-lock lab-e2e lab-soak demo picture docs story bench bench-approver bench-metrics help test coverage mutation check format locks clean oracle real real-long real-build real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -124,6 +124,9 @@ real-long: $(READY) $(IMAGE_BEFORE) ## the same with the long tests too, and wit
 
 lab-soak: $(READY) ## an hour of rotations on a lab [KUBEVOUCH_SOAK_MINUTES=60]
 	$(BIN)/python -m pytest -s --cluster=lab -m long tests/e2e/approver/test_4_long.py -k rotations
+
+real-build: $(READY) ## build what the cache lacks of the bed, of Helm and of promtool (10 to 20 minutes), and boot nothing [K8S=1.36.3]
+	$(BIN)/python -m real build --kubernetes $(K8S)
 
 real-up: $(READY) ## boot the bed [STATE=expired|no-ip-sans|pending|rotated-expired|healthy] [K8S=1.36.3]
 	$(BIN)/python -m real up --state $(STATE) --kubernetes $(K8S)

@@ -1,4 +1,4 @@
-"""The verbs of the bed: `python -m real up|state|age|down|run|story|exec`. `docs/bed.md` tells what they do; the Makefile calls them."""
+"""The verbs of the bed: `python -m real build|up|state|age|down|run|story|exec`. `docs/bed.md` tells what they do; the Makefile calls them."""
 
 import argparse
 import fcntl
@@ -9,7 +9,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from real import aging, charts, e2e, needs, network, operator_place, programs, progress, story
+from real import (
+    aging,
+    charts,
+    e2e,
+    needs,
+    network,
+    operator_place,
+    programs,
+    progress,
+    rootfs,
+    story,
+)
 from real.bed import Bed
 from real.boot import Boot
 from real.cluster import machines_of
@@ -63,6 +74,9 @@ def _verb(chosen: argparse.Namespace, folders: Folders, environment: Mapping[str
             needs.require(folders)
             _up(folders, State(chosen.state), chosen.kubernetes)
             print(operator_place.lines(folders))
+        elif chosen.verb == "build":
+            needs.require(folders)
+            _build(folders, chosen.kubernetes)
         elif chosen.verb == "state":
             _switch(folders, State(chosen.state))
         else:
@@ -82,6 +96,14 @@ def _up(folders: Folders, state: State, version: str) -> None:
     needs.require_inotify()
     Boot(folders, version).run(state)
     progress.say(f"up: Kubernetes {version}, {state}")
+
+
+def _build(folders: Folders, version: str) -> None:
+    """Makes what the cache lacks of all that takes minutes: the programs of a bed and of `make charts-check`, Debian."""
+    needs.install()
+    programs.build(folders, (programs.HELM, programs.PROMTOOL, *programs.modules(version)))
+    rootfs.build(folders)
+    progress.say(f"built: all that a bed with Kubernetes {version} is made of, Helm and promtool")
 
 
 def _is_up(folders: Folders, version: str) -> bool:
@@ -184,6 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m real", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     states = [str(state) for state in State]
+    build = verbs.add_parser("build", help="build what the cache lacks, and boot nothing")
     up = verbs.add_parser("up", help="boot a bed in a state, or bring the one that is up into it")
     state = verbs.add_parser("state", help="bring the running bed into a state")
     run = verbs.add_parser("run", help="boot a bed, run tests/e2e inside its network, take it down")
@@ -193,7 +216,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for verb in (up, state):
         verb.add_argument("--state", choices=states, default=str(State.EXPIRED))
-    for verb in (up, run):
+    for verb in (build, up, run):
         verb.add_argument(
             "--kubernetes", choices=KUBERNETES_VERSIONS, default=KUBERNETES_VERSIONS[0]
         )

@@ -1,6 +1,6 @@
-"""Several command lines at the same time, each with a log of its own: for whoever runs all that `.ci/run` does, and is in a hurry.
+"""Several command lines at the same time, each with a log of its own: `.ci/run` calls it.
 
-    python -m tests.house.side_by_side "make coverage" "make real"
+    python -m tests.house.side_by_side "make check" "make real-build"
 
 A log is printed whole once its command has ended. The first command that fails ends the others, by SIGTERM to all of their
 processes; what they are told then is theirs to do, such as taking down what they have booted.
