@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kubevouch.kubelet.io.stream import TlsStream
+from kubevouch.kubelet.io.stream import TlsStream, send_all
 from kubevouch.tls.io import client_context
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
@@ -96,3 +96,23 @@ async def test_a_closed_stream_is_watched_no_longer(ends: Ends) -> None:
     stream.close()
     is_watched = asyncio.get_running_loop().remove_reader(descriptor)
     assert not is_watched
+
+
+async def test_what_does_not_fit_into_the_socket_is_sent_as_soon_as_there_is_room() -> None:
+    own, peer = socket.socketpair()
+    data = bytes(range(256)) * 20_000
+    outgoing = ssl.MemoryBIO()
+    outgoing.write(data)
+    loop = asyncio.get_running_loop()
+    with own, peer:
+        own.setblocking(False)
+        peer.setblocking(False)
+        async with asyncio.timeout(GENEROUS):
+            sending = asyncio.create_task(send_all(own, outgoing))
+            await turns_of_the_loop()
+            assert not sending.done()
+            received = b""
+            while len(received) < len(data):
+                received += await loop.sock_recv(peer, 1 << 20)
+            await sending
+    assert received == data

@@ -61,6 +61,13 @@ def test_a_compressed_body_is_what_it_was_before(
     assert reader.content == body
 
 
+def test_each_caller_has_a_limit_of_his_own_for_the_same_head() -> None:
+    head = OK + b"Content-Length: 900\r\n\r\n"
+    assert read(head + bytes(900), most=900).done
+    with pytest.raises(TooLong):
+        read(head, most=899)
+
+
 @pytest.mark.parametrize(("size", "fits"), [(60_000, True), (60_001, False), (50_000_000, False)])
 def test_no_more_is_decompressed_than_the_caller_allows(size: int, *, fits: bool) -> None:
     packed = gzip.compress(bytes(size))

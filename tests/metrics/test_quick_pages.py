@@ -157,6 +157,20 @@ def test_a_container_that_began_anew_is_seen_at_once() -> None:
     assert quick_page(PAGE + new, USED) is None
 
 
+@pytest.mark.parametrize("form", [Form(), USED])
+@pytest.mark.parametrize("family", [CPU, b"container_memory_", b"container_start_"])
+@pytest.mark.parametrize(
+    "place", [b"container_cpu_", b"container_memory_", b"container_start_", b"node_memory_"]
+)
+def test_a_line_that_stands_elsewhere_is_left_to_the_full_reader(
+    place: bytes, family: bytes, form: Form
+) -> None:
+    [line, *_] = [line for line in LINES if line.startswith(family)]
+    before = b"# HELP " + place
+    assert PAGE.count(before) == 1
+    assert quick_page(PAGE.replace(before, line + before), form) is None
+
+
 def test_a_start_with_one_digit_more_is_another_start() -> None:
     [*_, line] = [line for line in LINES if line.startswith(b"container_start_time_seconds{")]
     labels = line.rsplit(b" ", 1)[0]

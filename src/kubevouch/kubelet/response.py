@@ -5,11 +5,14 @@ that ends with the connection could have been cut on the way. The body may be co
 decompressed further than to the size that the caller allows.
 """
 
+import functools
 import re
 import zlib
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 MOST_HEAD: Final = 64 * 1024
+_USUAL_HEAD: Final = 1024
 _MOST_CHUNK_LINE: Final = 256
 _MOST_EXCESS: Final = 16 * 1024
 _MOST_ANNOUNCED: Final = 5
@@ -99,58 +102,23 @@ class ResponseReader:
                 raise TooLong(f"more than {MOST_HEAD} bytes of headers")
             if end < 0:
                 return False
-            lines = bytes(self._pending[:end]).split(b"\r\n")
+            text = bytes(self._pending[:end])
             del self._pending[: end + 4]
-            if self._read_lines(lines):
-                self._headed = True
+            # The same for all kubelets that answer within one second, as those of one phase do.
+            head = _usual_head(text) if end <= _USUAL_HEAD else _head(text)
+            self.status = head.status
+            if self.status >= 200:
+                self._begin_body(head)
                 return True
-
-    def _read_lines(self, lines: list[bytes]) -> bool:
-        """Reads a head. False if another one follows it (100 Continue)."""
-        status = _STATUS.fullmatch(lines[0])
-        if status is None:
-            raise ResponseError("malformed HTTP response")
-        headers: dict[bytes, bytes] = {}
-        for line in lines[1:]:
-            found = _HEADER.fullmatch(line)
-            if found is None:
-                raise ResponseError("malformed MIME header line")
-            name = found[1].lower()
-            if name in (b"content-length", b"transfer-encoding") and name in headers:
-                raise ResponseError("two lengths for one body")
-            headers[name] = found[2]
-        self.status = int(status[2])
-        if self.status < 200:
             self._announced += 1
             if self._announced > _MOST_ANNOUNCED:
                 raise ResponseError("too many 1xx informational responses")
-            return False
-        self.reason = (status[3] or b"").decode(errors="replace")
-        closing = b"close" in headers.get(b"connection", b"").lower()
-        self.reusable = status[1] == b"1" and not closing
-        self._frame(headers)
-        return True
 
-    def _frame(self, headers: dict[bytes, bytes]) -> None:
-        coding = headers.get(b"transfer-encoding", b"").lower()
-        if coding not in _CODINGS:
-            raise ResponseError("unsupported transfer encoding")
-        compressed = headers.get(b"content-encoding", b"identity").lower()
-        if compressed not in (b"identity", b"gzip"):
-            raise ResponseError("a body compressed in a way that was not asked for")
-        self._gzip = compressed == b"gzip"
-        length = headers.get(b"content-length")
-        if _CODINGS[coding]:
-            if length is not None:
-                raise ResponseError("two lengths for one body")
-            self._chunked = True
-        elif self.status in (204, 304):
-            self._left = 0
-        elif length is None or not length.isdigit() or len(length) > 18:
-            raise ResponseError("a body without a length")
-        else:
-            self._left = int(length)
-            self._check(self._left)
+    def _begin_body(self, head: "_Head") -> None:
+        self.reason, self.reusable = head.reason, head.reusable
+        self._gzip, self._chunked, self._left = head.gzip, head.chunked, head.length
+        self._check(self._left)
+        self._headed = True
 
     def _check(self, coming: int) -> None:
         if len(self.body) + coming > self._most:
@@ -178,18 +146,16 @@ class ResponseReader:
             if self._trailer:
                 self._end_of_trailer(bytes(pending[at:end]))
             else:
-                self._begin_chunk(pending[at:end])
+                line = bytes(pending[at:end])
+                self._begin_chunk(_chunk_length(line), len(line))
             at = end
         del pending[:at]
 
-    def _begin_chunk(self, line: bytearray) -> None:
-        found = _CHUNK.fullmatch(line)
-        if found is None:
-            raise ResponseError("invalid chunk length")
-        length = int(found[1], 16)
+    def _begin_chunk(self, length: int, line: int) -> None:
+        """length: of the chunk. line: of the line that tells it."""
         self._check(length)
         # As Go's chunkedReader (net/http/internal/chunked.go), against many tiny chunks.
-        self._excess = max(0, self._excess + len(line) - 16 - 2 * length)
+        self._excess = max(0, self._excess + line - 16 - 2 * length)
         self._chunks -= 1
         if self._excess > _MOST_EXCESS or self._chunks < 0:
             raise ResponseError("chunked encoding contains too much non-data")
@@ -216,3 +182,77 @@ class ResponseReader:
             at += 2
             self._left = 0
         return at
+
+
+class _Head(NamedTuple):
+    """What the head of a response says. length: bytes of a body that is not chunked."""
+
+    status: int
+    reason: str = ""
+    reusable: bool = False
+    gzip: bool = False
+    chunked: bool = False
+    length: int = 0
+
+
+def _head(text: bytes) -> _Head:
+    """text: without the empty line. Raises ResponseError."""
+    lines = text.split(b"\r\n")
+    status = _STATUS.fullmatch(lines[0])
+    if status is None:
+        raise ResponseError("malformed HTTP response")
+    headers: dict[bytes, bytes] = {}
+    for line in lines[1:]:
+        found = _HEADER.fullmatch(line)
+        if found is None:
+            raise ResponseError("malformed MIME header line")
+        name = found[1].lower()
+        if name in (b"content-length", b"transfer-encoding") and name in headers:
+            raise ResponseError("two lengths for one body")
+        headers[name] = found[2]
+    code = int(status[2])
+    if code < 200:
+        return _Head(code)
+    closing = b"close" in headers.get(b"connection", b"").lower()
+    packed, chunked, length = _framing(code, headers)
+    return _Head(
+        code,
+        (status[3] or b"").decode(errors="replace"),
+        status[1] == b"1" and not closing,
+        packed,
+        chunked,
+        length,
+    )
+
+
+def _framing(status: int, headers: Mapping[bytes, bytes]) -> tuple[bool, bool, int]:
+    """Whether the body is compressed and whether it is chunked, and its length if it is not."""
+    coding = headers.get(b"transfer-encoding", b"").lower()
+    if coding not in _CODINGS:
+        raise ResponseError("unsupported transfer encoding")
+    compressed = headers.get(b"content-encoding", b"identity").lower()
+    if compressed not in (b"identity", b"gzip"):
+        raise ResponseError("a body compressed in a way that was not asked for")
+    packed = compressed == b"gzip"
+    length = headers.get(b"content-length")
+    if _CODINGS[coding]:
+        if length is not None:
+            raise ResponseError("two lengths for one body")
+        return packed, True, 0
+    if status in (204, 304):
+        return packed, False, 0
+    if length is None or not length.isdigit() or len(length) > 18:
+        raise ResponseError("a body without a length")
+    return packed, False, int(length)
+
+
+_usual_head = functools.lru_cache(maxsize=16)(_head)
+
+
+@functools.lru_cache(maxsize=64)
+def _chunk_length(line: bytes) -> int:
+    """What the line before a chunk says; Go's server writes the same few. Raises ResponseError."""
+    found = _CHUNK.fullmatch(line)
+    if found is None:
+        raise ResponseError("invalid chunk length")
+    return int(found[1], 16)

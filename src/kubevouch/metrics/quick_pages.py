@@ -64,6 +64,7 @@ class Form(NamedTuple):
     starts: tuple[int, int] = (0, 0)
     start_ns: "array[int]" = array("q")
     latest_start_ns: int = NEVER
+    comments: int = 0
 
 
 def quick_page(body: bytes, form: Form) -> tuple[Page, Form] | None:
@@ -83,13 +84,14 @@ def quick_page(body: bytes, form: Form) -> tuple[Page, Form] | None:
 
 
 class _Family(NamedTuple):
-    """The lines of one family, from the line end before the first to that after the last, word by word."""
+    """The lines of one family, from the line end before the first to that after the last: its words, numbers joined by commas."""
 
     begin: int
     end: int
+    rows: int = 0
     labels: Sequence[bytes] = ()
-    values: Sequence[bytes] = ()
-    times: Sequence[bytes] = ()
+    values: bytes = b""
+    times: bytes = b""
     labels_hash: int = 0
     labels_length: int = 0
 
@@ -109,7 +111,7 @@ def _of_the_same_form(body: bytes, form: Form) -> tuple[Page, Form] | None:
     starts = _Family(begin, begin + length)
     if hash(body[begin : starts.end]) != digest or not body.startswith(_NEXT, starts.end):
         return None
-    _check_nowhere_else(body, (cpu, memory, starts))
+    _check_nowhere_else(body, (cpu, memory, starts), form.comments)
     return _page(_node(body, starts.end), cpu, memory, form), form
 
 
@@ -117,7 +119,7 @@ def _of_a_new_form(body: bytes, form: Form) -> tuple[Page, Form]:
     cpu = _family(body, _CPU, 0, 0)
     memory = _family(body, _MEMORY, cpu.end, 0)
     starts = _family(body, _START, memory.end, 0, columns=2)
-    _check_nowhere_else(body, (cpu, memory, starts))
+    comments = _check_nowhere_else(body, (cpu, memory, starts))
     node = _node(body, starts.end)
     labels = (cpu.labels_hash, memory.labels_hash, starts.labels_hash)
     if labels == form.labels:
@@ -127,7 +129,7 @@ def _of_a_new_form(body: bytes, form: Form) -> tuple[Page, Form]:
         if texts[0] != texts[1] or (starts.labels and texts[2] != texts[0]):
             return _joined(node, texts, (cpu, memory, starts)), Form()
         layout = layout_of(_owners(texts[0]))
-    began = _starts_ns(_numbers(starts.values)) or [NEVER] * len(cpu.labels)
+    began = _starts_ns(_numbers(starts.values, starts.rows)) or [NEVER] * cpu.rows
     new = Form(
         layout,
         labels,
@@ -135,6 +137,7 @@ def _of_a_new_form(body: bytes, form: Form) -> tuple[Page, Form]:
         (starts.end - starts.begin, hash(body[starts.begin : starts.end])),
         array("q", began),
         max(began, default=NEVER),
+        comments,
     )
     return _page(node, cpu, memory, new), new
 
@@ -157,13 +160,17 @@ def _family(body: bytes, name: bytes, start: int, least: int, *, columns: int = 
     rows, over = divmod(len(words), columns)
     if over or rows > MOST_ROWS:
         raise _UnusualPage
-    labels, values, times = words[0::columns], words[1::columns], words[2::3]
+    labels, numbers = words[0::columns], words[1::columns]
+    if max(map(len, numbers)) > _LONGEST_NUMBER:
+        raise _UnusualPage
+    values = b",".join(numbers)
+    times = b",".join(words[2::3]) if columns == 3 else b""
     # Apart from each other, as no label can be: joined as they are, two labels could pass for one.
     joined = b"\n".join(labels)
-    numbers = len(b"".join(values)) + (len(b"".join(times)) if columns == 3 else 0)
-    if end - begin != len(words) + len(joined) - (rows - 1) + numbers:
+    separators = columns * (rows - 1)
+    if end - begin != len(words) + len(joined) + len(values) + len(times) - separators:
         raise _UnusualPage
-    return _Family(begin, end, labels, values, times, hash(joined), len(joined))
+    return _Family(begin, end, rows, labels, values, times, hash(joined), len(joined))
 
 
 def _begin(body: bytes, name: bytes, start: int) -> int:
@@ -174,13 +181,24 @@ def _begin(body: bytes, name: bytes, start: int) -> int:
     return begin
 
 
-def _check_nowhere_else(body: bytes, families: Sequence[_Family]) -> None:
-    """No line of a family stands outside of it; only its comments may name it."""
-    edges = [0, *(edge for family in families for edge in (family.begin, family.end))]
-    between = b"\n" + b"".join([body[a:b] for a, b in zip(edges[0::2], edges[1::2], strict=False)])
+def _check_nowhere_else(body: bytes, families: Sequence[_Family], known: int = 0) -> int:
+    """No line of a family stands outside of it; only its comments may name it.
+
+    known: the hash of the text before and between them on the last page. Returns this page's.
+    """
+    cpu, memory, starts = families
+    between = b"\n%b%b%b" % (
+        body[: cpu.begin],
+        body[cpu.end : memory.begin],
+        body[memory.end : starts.begin],
+    )
+    digest = hash(between)
     for name in _FAMILIES:
-        if not (_only_comments(between, name, 0) and _only_comments(body, name, edges[-1])):
+        if digest != known and not _only_comments(between, name, 0):
             raise _UnusualPage
+        if not _only_comments(body, name, starts.end):
+            raise _UnusualPage
+    return digest
 
 
 def _only_comments(body: bytes, name: bytes, begin: int, end: int | None = None) -> bool:
@@ -198,7 +216,8 @@ def _only_comments(body: bytes, name: bytes, begin: int, end: int | None = None)
 
 def _node(body: bytes, begin: int) -> Point | None:
     cpu, memory = _node_line(body, _NODE_CPU, begin), _node_line(body, _NODE_MEMORY, begin)
-    (used, held), (_, at_ns) = _numbers((cpu[0], memory[0])), _times_ns((cpu[1], memory[1]))
+    used, held = _numbers(b"%b,%b" % (cpu[0], memory[0]), 2)
+    _, at_ns = _times_ns(b"%b,%b" % (cpu[1], memory[1]), 2)
     return node_point(used, held, at_ns)
 
 
@@ -210,7 +229,11 @@ def _node_line(body: bytes, name: bytes, begin: int) -> list[bytes]:
     if place < 1 or end < 0 or not body.startswith(b"\n" + name + b" ", place - 1):
         raise _UnusualPage
     words = body[place + len(name) + 1 : end].split(b" ")
-    if len(words) != 2 or not _only_comments(body, name, begin, place):
+    if (
+        len(words) != 2
+        or len(words[0]) > _LONGEST_NUMBER
+        or not _only_comments(body, name, begin, place)
+    ):
         raise _UnusualPage
     return words
 
@@ -218,21 +241,20 @@ def _node_line(body: bytes, name: bytes, begin: int) -> list[bytes]:
 # ---- the numbers
 
 
-def _numbers(texts: Sequence[bytes]) -> list[float]:
-    if max(map(len, texts), default=0) > _LONGEST_NUMBER:
-        raise _UnusualPage
-    numbers = _FLOATS.decode(b"[%b]" % b",".join(texts))
-    if len(numbers) != len(texts):
+def _numbers(texts: bytes, count: int) -> list[float]:
+    """So many numbers, joined by commas."""
+    numbers = _FLOATS.decode(b"[%b]" % texts)
+    if len(numbers) != count:
         raise _UnusualPage
     return numbers
 
 
-def _times_ns(texts: Sequence[bytes]) -> list[int]:
+def _times_ns(texts: bytes, count: int) -> list[int]:
     """Milliseconds as nanoseconds."""
-    if not texts:
+    if not count:
         return []
-    times = _INTEGERS.decode(b"[%b000000]" % b"000000,".join(texts))
-    if len(times) != len(texts):
+    times = _INTEGERS.decode(b"[%b000000]" % texts.replace(b",", b"000000,"))
+    if len(times) != count:
         raise _UnusualPage
     return times
 
@@ -245,14 +267,16 @@ def _starts_ns(seconds: Sequence[float]) -> list[int]:
 
 def _page(node: Point | None, cpu: _Family, memory: _Family, form: Form) -> Page:
     """The page of families with the same labels in the same order, those of the form."""
-    used, held, at_ns = _numbers(cpu.values), _numbers(memory.values), _times_ns(memory.times)
-    if not len(used) == len(held) == len(form.layout.names):
+    if not cpu.rows == memory.rows == len(form.layout.names):
         raise _UnusualPage
+    used, held = _numbers(cpu.values, cpu.rows), _numbers(memory.values, memory.rows)
+    at_ns = _times_ns(memory.times, memory.rows)
     if cpu.times != memory.times:
         # They have to be valid, but do not count.
-        _times_ns(cpu.times)
+        _times_ns(cpu.times, cpu.rows)
+    # None of them is more than their sum, where all are positive. The sum may be too large for a sample, or no number.
     if used and not (
-        is_sample(min(used), min(held), min(at_ns)) and is_sample(max(used), max(held), 0)
+        is_sample(min(used), min(held), min(at_ns)) and is_sample(sum(used), sum(held), 0)
     ):
         return _with_gaps(node, (used, held, at_ns), form)
     return Page(node, _columns(form, used, held, at_ns))
@@ -327,11 +351,11 @@ def _owners(labels: bytes) -> list[Owner]:
 def _joined(node: Point | None, texts: Sequence[bytes], families: Sequence[_Family]) -> Page:
     """The page of families that differ in their labels: a pod has no measurement if one of its containers lacks one."""
     cpu, memory, starts = (
-        _by_label(text, _numbers(family.values))
+        _by_label(text, _numbers(family.values, family.rows))
         for text, family in zip(texts, families, strict=True)
     )
-    at_ns = _by_label(texts[1], _times_ns(families[1].times))
-    _times_ns(families[0].times)
+    at_ns = _by_label(texts[1], _times_ns(families[1].times, families[1].rows))
+    _times_ns(families[0].times, families[0].rows)
     every = list(dict.fromkeys((*cpu, *memory, *starts)))
     began = _starts_ns([starts.get(each, -1.0) for each in every])
     form = Form(

@@ -88,6 +88,9 @@ class KubeletClient:
         self._until = 0.0
         self._valid_until: datetime | None = None
         self._presented: tuple[Certificate, ...] = ()
+        self._asked = ("", "")
+        self._written = b""
+        """The request for what was asked for last: path and Authorization."""
         self.doubt: FetchFailed | None = None
         """Why the peer of the open connection could not be verified; None if it was."""
 
@@ -137,16 +140,10 @@ class KubeletClient:
             self._stream = None
 
     def _request(self, path: str, authorization: str) -> bytes:
-        lines = [
-            f"GET {path} HTTP/1.1",
-            f"Host: {self._host}",
-            f"User-Agent: kubevouch/{__version__}",
-            "Accept: text/plain",
-            "Accept-Encoding: gzip",
-        ]
-        if authorization and self._gets_token():
-            lines.append(f"Authorization: {authorization}")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode()
+        asked = (path, authorization if self._gets_token() else "")
+        if asked != self._asked:
+            self._asked, self._written = asked, _request(self._host, *asked)
+        return self._written
 
     def _gets_token(self) -> bool:
         """Whether the peer of the open connection is sent the token."""
@@ -301,6 +298,19 @@ def quoted(path: str) -> str:
     """A path as Go's url.URL writes it: escaped, with a leading slash. Nearly all nodes have the same one."""
     escaped = quote(path, safe=_SAFE)
     return escaped if escaped.startswith("/") else f"/{escaped}"
+
+
+def _request(host: str, path: str, authorization: str) -> bytes:
+    lines = [
+        f"GET {path} HTTP/1.1",
+        f"Host: {host}",
+        f"User-Agent: kubevouch/{__version__}",
+        "Accept: text/plain",
+        "Accept-Encoding: gzip",
+    ]
+    if authorization:
+        lines.append(f"Authorization: {authorization}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
 async def _asked(

@@ -126,5 +126,11 @@ class TlsStream:
 
 async def send_all(connection: socket.socket, outgoing: ssl.MemoryBIO) -> None:
     """Sends everything that TLS has to send."""
-    if outgoing.pending:
-        await asyncio.get_running_loop().sock_sendall(connection, outgoing.read())
+    if not outgoing.pending:
+        return
+    data, sent = outgoing.read(), 0
+    # Nearly always there is room for all of it.
+    with contextlib.suppress(BlockingIOError, InterruptedError):
+        sent = connection.send(data)
+    if sent < len(data):
+        await asyncio.get_running_loop().sock_sendall(connection, data[sent:])
