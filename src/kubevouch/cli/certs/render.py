@@ -3,7 +3,7 @@
 from kubevouch.cli.certs.documents import inventory_json
 from kubevouch.cli.certs.tables import print_tables, print_wide
 from kubevouch.cli.common.documents import print_document
-from kubevouch.cli.common.terminal import Colour, Terminal
+from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.certificates import FoundCertificates
 from kubevouch.evidence.measured import DoubtKind
@@ -27,6 +27,10 @@ def print_rows(terminal: Terminal, found: FoundCertificates, form: str, limits: 
             for row in rows:
                 if limits.concern(row) is not Concern.NONE:
                     _print_short(terminal, row, limits)
+        case "ics":
+            from kubevouch.inventory.calendar import calendar_of
+
+            terminal.document(calendar_of(rows, found.at, one_line))
         case "wide":
             print_wide(terminal, rows, limits)
         case _:

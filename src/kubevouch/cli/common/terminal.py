@@ -132,6 +132,10 @@ class Terminal:
             line = line.replace(word, f"\x1b[{colour}m{word}\x1b[0m", 1)
         self._write(self.stdout, line + "\n")
 
+    def document(self, text: str) -> None:
+        """A whole document as it is: what others say in it is harmless already, and its lines may end in CRLF."""
+        self._write(self.stdout, text)
+
     def wrapped(self, text: str, lead: str = "", colour: Colour | None = None) -> None:
         """The same behind `lead`, folded at the width and indented as far as `lead` goes; of a flood only the beginning."""
         from kubevouch.cli.common.layout import folded
