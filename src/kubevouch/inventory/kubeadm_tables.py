@@ -56,6 +56,11 @@ _UNITS: Final = (
 )
 
 
+def is_in_kubeadms_tables(row: CertificateRow) -> bool:
+    """Whether kubeadm's tables show it: a file of its own, read from the disk."""
+    return row.found.vantage is Vantage.NODE_DISK and row.found.use in SHOWN_BY_KUBEADM
+
+
 def kubeadm_tables(rows: Iterable[CertificateRow], at: datetime) -> tuple[str, ...]:
     """Both tables of one node as lines, byte for byte as kubeadm prints them, without what it says before them.
 
@@ -86,9 +91,7 @@ def human_duration(seconds: int) -> str:
 def _one_a_use(rows: Iterable[CertificateRow]) -> list[FoundCertificate]:
     """What kubeadm shows, by name. Of several certificates in a file it looks at the first, whose chain is the whole file."""
     found: dict[CertificateUse, FoundCertificate] = {}
-    for each in (row.found for row in rows):
-        if each.use not in SHOWN_BY_KUBEADM or each.vantage is not Vantage.NODE_DISK:
-            continue
+    for each in (row.found for row in rows if is_in_kubeadms_tables(row)):
         held = found.get(each.use)
         if held is None or len(each.chain) > len(held.chain):
             found[each.use] = each

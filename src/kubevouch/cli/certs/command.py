@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kubevouch.cli.certs.options import warn_and_fail
-from kubevouch.cli.common.options import cluster, handshake_timeout, output, terminal_of
+from kubevouch.cli.common.options import cluster, handshake_timeout, output, redact, terminal_of
 
 if TYPE_CHECKING:
     from kubevouch.inventory.limits import LifeLimit
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 @click.command("certs", short_help="Every certificate, and what stops when it ends. Reads only.")
 @cluster
-@output("table", "wide", "short", "json", "ics")
+@output("table", "wide", "short", "json", "ics", "html")
 @warn_and_fail
+@redact
 @handshake_timeout
 @click.pass_context
 def command(
@@ -24,6 +25,7 @@ def command(
     output: str,
     warn: "LifeLimit",
     fail: "LifeLimit | None",
+    redact: bool,
     timeout: float,
 ) -> int:
     """Shows every certificate of the cluster as it is really used, and what stops when it ends.
@@ -34,8 +36,10 @@ def command(
     """
     from kubevouch.cli.certs.render import print_rows
     from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.cli.common.redacting import cluster_name, names_of_access
     from kubevouch.evidence.gather.certificates.whole import gather_certificates
     from kubevouch.inventory.limits import Limits
+    from kubevouch.inventory.redaction import Redaction
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
@@ -46,4 +50,6 @@ def command(
             api, clock=clock, timeout=timeout, progress=terminal.doing
         ),
     )
-    return print_rows(terminal, found, output, Limits(warn, fail))
+    if redact:
+        terminal.redaction = Redaction.of(found, names_of_access(terminal, access))
+    return print_rows(terminal, found, output, Limits(warn, fail), cluster=cluster_name(access))

@@ -3,7 +3,7 @@
 from kubevouch.cli.certs.documents import inventory_json
 from kubevouch.cli.certs.tables import print_tables, print_wide
 from kubevouch.cli.common.documents import print_document
-from kubevouch.cli.common.terminal import Colour, Terminal, one_line
+from kubevouch.cli.common.terminal import Colour, Terminal
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.certificates import FoundCertificates
 from kubevouch.evidence.measured import DoubtKind
@@ -16,8 +16,13 @@ from kubevouch.inventory.rows import CertificateRow, rows_of
 _COLOURS = {Concern.FAIL: Colour.BAD, Concern.WARN: Colour.WARNING, Concern.NONE: None}
 
 
-def print_rows(terminal: Terminal, found: FoundCertificates, form: str, limits: Limits) -> int:
-    """The inventory in that form. Returns the exit code, which is the same for each form."""
+def print_rows(
+    terminal: Terminal, found: FoundCertificates, form: str, limits: Limits, *, cluster: str = ""
+) -> int:
+    """The inventory in that form. Returns the exit code, which is the same for each form.
+
+    cluster: its name for a person, at the head of a page.
+    """
     rows = rows_of(found)
     code = _exit_code(found, rows, limits)
     match form:
@@ -30,7 +35,14 @@ def print_rows(terminal: Terminal, found: FoundCertificates, form: str, limits: 
         case "ics":
             from kubevouch.inventory.calendar import calendar_of
 
-            terminal.document(calendar_of(rows, found.at, one_line))
+            terminal.document(calendar_of(rows, found.at, terminal.words))
+        case "html":
+            from kubevouch.inventory.html.page import Writer
+            from kubevouch.inventory.html.report import report
+
+            write = Writer(terminal.words)
+            page = report(cluster, found, rows, limits, write=write, hint=terminal.hint)
+            terminal.document(page)
         case "wide":
             print_wide(terminal, rows, limits)
         case _:

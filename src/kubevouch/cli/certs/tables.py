@@ -10,12 +10,13 @@ from kubevouch.cli.common.diagnosis import shortener
 from kubevouch.cli.common.layout import fits
 from kubevouch.cli.common.terminal import Colour, Terminal
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificates, NotRead
-from kubevouch.evidence.measured import DoubtKind, Vantage
+from kubevouch.evidence.measured import DoubtKind
 from kubevouch.inventory.ending import Trouble, advice_of, first_to_end, places_of, troubles_of
 from kubevouch.inventory.fleet import Outlier, UseSummary, signed_by, state_word, summed_up
 from kubevouch.inventory.kubeadm_tables import (
     SHOWN_BY_KUBEADM,
     expires_text,
+    is_in_kubeadms_tables,
     kubeadm_tables,
     residual_time,
 )
@@ -54,9 +55,9 @@ def print_tables(
     shorten = shortener(list(dict.fromkeys(names)))
     troubles = troubles_of(rows, limits)
     _print_heading(terminal, found, rows, troubles, shorten)
-    on_disk = [row for row in rows if _is_on_disk(row)]
+    on_disk = [row for row in rows if is_in_kubeadms_tables(row)]
     _print_kubeadms(terminal, found, on_disk)
-    others = [row for row in rows if not _is_on_disk(row)]
+    others = [row for row in rows if not is_in_kubeadms_tables(row)]
     again = [row for row in others if row.found.use in SHOWN_BY_KUBEADM]
     more = [row for row in others if row.found.use not in SHOWN_BY_KUBEADM]
     _print_section(terminal, "what kubeadm shows, as it is seen from here", again, limits, shorten)
@@ -64,11 +65,6 @@ def print_tables(
     _print_what_stops(terminal, rows)
     _print_not_read(terminal, found.not_read)
     _print_end(terminal, found, rows, troubles, shorten)
-
-
-def _is_on_disk(row: CertificateRow) -> bool:
-    """Whether kubeadm's tables show it."""
-    return row.found.vantage is Vantage.NODE_DISK and row.found.use in SHOWN_BY_KUBEADM
 
 
 def _print_heading(

@@ -5,7 +5,7 @@ import io
 import os
 import re
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -98,6 +98,8 @@ class Terminal:
         self.environment = environment
         self.invocation: Invocation | None = None
         self.progress: Progress | None = None
+        self.redaction: Callable[[str], str] = str
+        """What becomes of every text of the result: with --redact, names and addresses are replaced."""
         self.verbose = False
         self.tells_waits = False
         for stream in (self.stdout, self.stderr):
@@ -126,21 +128,25 @@ class Terminal:
 
     def out(self, text: str = "", colour: Colour | None = None) -> None:
         """A line of the result. colour: of its first word, where it can be seen."""
-        line = harmless(text)
+        line = harmless(self.redaction(text))
         if colour is not None and self.has_colour:
             word = line.split(maxsplit=1)[0]
             line = line.replace(word, f"\x1b[{colour}m{word}\x1b[0m", 1)
         self._write(self.stdout, line + "\n")
 
+    def words(self, text: str) -> str:
+        """A text of somebody else as it may stand in a document: on one line, and redacted."""
+        return one_line(self.redaction(text))
+
     def document(self, text: str) -> None:
-        """A whole document as it is: what others say in it is harmless already, and its lines may end in CRLF."""
+        """A whole document as it is: what others say in it went through `words`, and its lines may end in CRLF."""
         self._write(self.stdout, text)
 
     def wrapped(self, text: str, lead: str = "", colour: Colour | None = None) -> None:
         """The same behind `lead`, folded at the width and indented as far as `lead` goes; of a flood only the beginning."""
         from kubevouch.cli.common.layout import folded
 
-        line = one_line(text)
+        line = self.words(text)
         if len(line) > _LONGEST:
             line = f"{line[:_LONGEST]} ... and {len(line) - _LONGEST} more characters (-o json has all)"
         hang = "\n" + " " * len(lead)
@@ -150,7 +156,7 @@ class Terminal:
         """One line however long it is where the result is piped; on a terminal folded at its width, and hung so far."""
         from kubevouch.cli.common.layout import folded
 
-        line, columns = one_line(text), self.columns(self.stdout)
+        line, columns = self.words(text), self.columns(self.stdout)
         if columns is None or len(line) <= columns:
             self.out(line, colour)
             return
@@ -282,7 +288,7 @@ class Terminal:
         """
         from kubevouch.cli.common.layout import table_lines
 
-        cells = [[one_line(cell) for cell in row] for row in (columns, *rows)]
+        cells = [[self.words(cell) for cell in row] for row in (columns, *rows)]
         width = self.columns(self.stdout)
         for line in table_lines(cells, width and width - indent):
             self.out((" " * indent + line).rstrip())

@@ -1,0 +1,22 @@
+"""What --redact replaces besides the nodes: how the operator calls the cluster, and where it is."""
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.inventory.redaction import Replaced
+from kubevouch.kube.access import ClusterAccess
+
+
+def cluster_name(access: ClusterAccess) -> str:
+    """The cluster for the head of a page."""
+    return f"{access.server}, context {access.context}" if access.context else access.server
+
+
+def names_of_access(terminal: Terminal, access: ClusterAccess) -> Iterable[tuple[Replaced, str]]:
+    """Names of the cluster: its context, its server, and the values of flags that NEXT repeats."""
+    yield Replaced.CLUSTER, access.context
+    yield Replaced.HOST, urlsplit(access.server).hostname or ""
+    given = terminal.invocation.given if terminal.invocation else ()
+    for _, value in given:
+        yield Replaced.CLUSTER, value

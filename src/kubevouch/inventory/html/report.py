@@ -1,0 +1,215 @@
+"""The inventory as a page: what matters most, a time-line, the chains, the tables, and what was not read."""
+
+import shlex
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Final
+
+from kubevouch.evidence.certificates import CertificateUse, FoundCertificates
+from kubevouch.inventory.ending import Trouble, advice_of, first_to_end, place_of, troubles_of
+from kubevouch.inventory.fleet import UseSummary, signed_by, state_word, summed_up
+from kubevouch.inventory.html.chains import chains
+from kubevouch.inventory.html.page import Writer, section, tiles
+from kubevouch.inventory.html.timeline import TONES, timeline
+from kubevouch.inventory.kubeadm_tables import expires_text, is_in_kubeadms_tables, residual_time
+from kubevouch.inventory.limits import Concern, Limits
+from kubevouch.inventory.purpose import PURPOSES
+from kubevouch.inventory.rows import CertificateRow
+from kubevouch.x509 import duration_text
+
+_MOST_ROWS: Final = 50
+_MOST_TROUBLES: Final = 6
+_LEAVES = ("CERTIFICATE", "EXPIRES", "RESIDUAL TIME", "CERTIFICATE AUTHORITY", "EXTERNALLY MANAGED")
+_AUTHORITIES = ("CERTIFICATE AUTHORITY", "EXPIRES", "RESIDUAL TIME", "EXTERNALLY MANAGED")
+_COLUMNS = (
+    "CERTIFICATE",
+    "WHERE",
+    "STATE",
+    "EXPIRES",
+    "RESIDUAL TIME",
+    "LIFE USED",
+    "CERTIFICATE AUTHORITY",
+    "RENEWED BY",
+)
+
+
+def report(
+    cluster: str,
+    found: FoundCertificates,
+    rows: Sequence[CertificateRow],
+    limits: Limits,
+    *,
+    write: Writer,
+    hint: Callable[[str], str] = str,
+) -> str:
+    """The page. cluster: its name for a person. hint: a command line of ours as it acts on this cluster."""
+    at = f"{found.at:%Y-%m-%d %H:%M:%S} UTC"
+    on_disk = [row for row in rows if is_in_kubeadms_tables(row)]
+    others = [row for row in rows if not is_in_kubeadms_tables(row)]
+    parts = [
+        _first(found, rows, limits, write, hint),
+        _counts(found, rows, limits),
+        section("What ends when", timeline(rows, limits, write)),
+        _what_stops(rows, write),
+        section("Who has signed what", chains(rows, limits, write)),
+        *_kubeadms(on_disk, write),
+    ]
+    if others:
+        heading = "What kubeadm does not show" if on_disk else "Every certificate"
+        parts.append(section(heading, _table(others, limits, write), "long"))
+    if found.not_read:
+        each = "".join(
+            f"<li>{write.text(f'{one.what}: {one.doubt.text}')}</li>" for one in found.not_read
+        )
+        parts.append(section("Not read", f"<ul>{each}</ul>", "long"))
+    return write.page("Certificates", (cluster, f"Read {at}"), parts)
+
+
+def _first(
+    found: FoundCertificates,
+    rows: Sequence[CertificateRow],
+    limits: Limits,
+    write: Writer,
+    hint: Callable[[str], str],
+) -> str:
+    troubles = troubles_of(rows, limits)
+    if troubles:
+        lines = [line for each in troubles[:_MOST_TROUBLES] for line in _told(each, found, write)]
+        if len(troubles) > _MOST_TROUBLES:
+            lines.append(
+                f"<p>and {len(troubles) - _MOST_TROUBLES} more kinds, in the table below</p>"
+            )
+        advice = advice_of(troubles[0].rows[0])
+        if advice.command:
+            command = write.text(hint(shlex.join(advice.command)))
+            lines.append(f"<p>Next: <code>{command}</code></p>")
+        if advice.by_hand:
+            lines.append(f"<p>By hand: {write.text(advice.by_hand)}</p>")
+        return section("What matters most", "".join(lines), f"first {TONES[troubles[0].concern]}")
+    text = "Nothing that was read has ended or is near its end."
+    lines = [f'<p class="word good">{text}</p>']
+    first = first_to_end(rows)
+    if first is not None and first.remaining is not None:
+        ends = f"First to end: {first.found.use} of {place_of(first)}, in {duration_text(first.remaining)}"
+        lines.append(
+            f'<p>{write.text(ends)}</p><p class="soft">Then stops: {write.text(first.stops)}</p>'
+        )
+    return section("What matters most", "".join(lines), "first good")
+
+
+def _told(trouble: Trouble, found: FoundCertificates, write: Writer) -> tuple[str, str]:
+    word = trouble.word.capitalize()
+    return (
+        f'<p><span class="word {TONES[trouble.concern]}">{word}</span>: {write.text(trouble.text(found.at))}</p>',
+        f'<p class="soft">Stops: {write.text(trouble.rows[0].stops)}</p>',
+    )
+
+
+def _counts(found: FoundCertificates, rows: Sequence[CertificateRow], limits: Limits) -> str:
+    counts = Counter(limits.concern(row) for row in rows)
+    return tiles(
+        (
+            (counts[Concern.FAIL], "ended or not there", "bad"),
+            (counts[Concern.WARN], "near their end", "warn"),
+            (counts[Concern.NONE], "good", "good"),
+            (len(found.not_read), "not read", "warn"),
+        )
+    )
+
+
+def _what_stops(rows: Sequence[CertificateRow], write: Writer) -> str:
+    seen: dict[CertificateUse, CertificateRow] = {}
+    for row in rows:
+        if row.remaining is not None:
+            seen.setdefault(row.found.use, row)
+    lines = [
+        (
+            write.cell(use, kind="whole"),
+            write.cell(_ends_at(row), kind="whole"),
+            write.cell(row.stops, kind="wide"),
+            write.cell(row.renewed_by),
+        )
+        for use, row in seen.items()
+    ]
+    columns = ("CERTIFICATE", "FIRST ENDS", "WHAT STOPS", "RENEWED BY")
+    return section("What stops when it ends", write.table(columns, lines))
+
+
+def _ends_at(row: CertificateRow) -> str:
+    certificate = row.found.certificate
+    return expires_text(certificate.not_after) if certificate else ""
+
+
+def _kubeadms(rows: Sequence[CertificateRow], write: Writer) -> list[str]:
+    """As kubeadm shows it, a part for each node."""
+    found = []
+    by_node = sorted(rows, key=lambda row: (row.found.node, row.found.use))
+    for node, group in groupby(by_node, key=lambda row: row.found.node):
+        same = list(group)
+        leaves = [row for row in same if not PURPOSES[row.found.use].is_ca]
+        authorities = [row for row in same if PURPOSES[row.found.use].is_ca]
+        tables = [
+            write.table(_LEAVES, [_kubeadm_cells(row, write, with_ca=True) for row in leaves]),
+            write.table(_AUTHORITIES, [_kubeadm_cells(row, write) for row in authorities]),
+        ]
+        where = f'<p class="soft">on {write.text(node)}</p>' if node else ""
+        found.append(section("kubeadm certs check-expiration", where + "<br>".join(tables)))
+    return found
+
+
+def _kubeadm_cells(row: CertificateRow, write: Writer, *, with_ca: bool = False) -> list[str]:
+    if row.found.certificate is None:
+        return [
+            write.cell(f"!{row.state.upper()}! {row.found.use}", tone="bad"),
+            *["<td></td>"] * (3 + with_ca),
+        ]
+    cells = [
+        write.cell(row.found.use),
+        write.cell(_ends_at(row), kind="whole"),
+        write.cell(residual_time(row)),
+    ]
+    if with_ca:
+        cells.append(write.cell(row.found.ca))
+    return [*cells, write.cell("yes" if row.found.externally_managed else "no")]
+
+
+def _table(rows: Sequence[CertificateRow], limits: Limits, write: Writer) -> str:
+    lines: list[list[str]] = []
+    for each in summed_up(rows, limits, _MOST_ROWS):
+        if isinstance(each, UseSummary):
+            states = ", ".join(f"{count} {word}" for word, count in each.states)
+            first = each.first
+            ends, left = (_ends_at(first), residual_time(first)) if first else ("", "")
+            cells = [
+                each.use,
+                f"{each.count} places",
+                states,
+                ends,
+                left,
+                "",
+                ", ".join(each.authorities[:3]),
+            ]
+            lines.append([write.cell(cell) for cell in (*cells, first.renewed_by if first else "")])
+            lines.extend(_cells(one.row, limits, write, f": {one.why}") for one in each.outliers)
+        else:
+            lines.append(_cells(each, limits, write))
+    return write.table(_COLUMNS, lines)
+
+
+def _cells(row: CertificateRow, limits: Limits, write: Writer, why: str = "") -> list[str]:
+    found = row.found
+    where = f"{found.node} {found.where}".strip()
+    remarks = "".join(f" ({each})" for each in row.remarks)
+    return [
+        write.cell(found.use, kind="whole"),
+        write.cell(f"{where}{why}{remarks}", kind="wide"),
+        write.cell(
+            state_word(row, limits), kind="whole", tone=TONES[limits.concern(row)] or "good"
+        ),
+        write.cell(_ends_at(row), kind="whole"),
+        write.cell(residual_time(row), kind="whole"),
+        write.cell("" if row.used is None else f"{row.used:.0%}"),
+        write.cell(signed_by(row)),
+        write.cell(row.renewed_by),
+    ]

@@ -1,0 +1,130 @@
+"""Names and addresses replaced by others that say nothing, the same one by the same wherever it stands."""
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import Final
+
+from kubevouch.evidence.certificates import FoundCertificates
+from kubevouch.x509 import Certificate
+
+_KEPT_ADDRESSES: Final = frozenset({"127.0.0.1", "::1", "0.0.0.0", "::"})  # noqa: S104 - a text
+_KEPT_NAMES: Final = re.compile(
+    r"localhost|kubernetes(\.default(\.svc(\.cluster\.local)?)?)?|[a-z0-9.-]+\.k8s\.io|"
+    r"(etcd|front-proxy)-ca|kube-[a-z-]+|front-proxy-client|kubernetes-(super-)?admin"
+)
+"""Names that every cluster has."""
+_ADDRESS: Final = re.compile(
+    r"(?<![\w.:-])(?:\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)|[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]*[0-9a-fA-F:])"
+)
+_COMMON_NAME: Final = "2.5.4.3"
+_SELF_SIGNED: Final = re.compile(r"(?P<host>.+?)(-ca)?@\d+")
+
+
+class Replaced(StrEnum):
+    """What a name is of. Its value begins the name that comes in its place."""
+
+    NODE = "node"
+    HOST = "host"
+    ADDRESS = "address"
+    CLUSTER = "cluster"
+    DOMAIN = "domain"
+
+
+class Redaction:
+    """Replaces what it knows, and every address. Applied to its own result, it changes nothing more."""
+
+    def __init__(self, names: Iterable[tuple[Replaced, str]]) -> None:
+        """names: in their order; a node's host part stands for the node as well, its domain for itself."""
+        self._instead: dict[str, str] = {}
+        self._addresses: dict[str, str] = {}
+        self._counts: dict[Replaced, int] = {}
+        listed = [(kind, name.lower()) for kind, name in names if name]
+        self._taken = {part for _, name in listed for part in (name, name.partition(".")[0])}
+        for kind, name in listed:
+            self._add(kind, name)
+        longest_first = sorted(self._instead, key=len, reverse=True)
+        known = "|".join(map(re.escape, longest_first))
+        self._known = re.compile(rf"(?<![a-zA-Z0-9])(?:{known})(?![a-zA-Z0-9])", re.IGNORECASE)
+
+    @classmethod
+    def of(cls, found: FoundCertificates, more: Iterable[tuple[Replaced, str]] = ()) -> "Redaction":
+        """What an inventory names. Addresses are counted in the order of the nodes, whatever form is made of it."""
+        made = cls([*names_of(found), *more])
+        for each in sorted(found.found, key=lambda each: (each.node, each.where)):
+            made(each.where)
+        return made
+
+    def _add(self, kind: Replaced, name: str) -> None:
+        if name in self._instead or is_address(name):
+            return
+        made = self._new(kind)
+        self._instead[name] = made
+        host, _, domain = name.partition(".")
+        if kind is Replaced.NODE and domain:
+            self._instead.setdefault(host, made)
+            if "." in domain and domain not in self._instead:
+                self._instead[domain] = self._new(Replaced.DOMAIN)
+
+    def _new(self, kind: Replaced) -> str:
+        while True:
+            self._counts[kind] = self._counts.get(kind, 0) + 1
+            made = f"{kind}-{self._counts[kind]}"
+            if made not in self._taken:
+                return made
+
+    def __call__(self, text: str) -> str:
+        """The text without them."""
+        text = _ADDRESS.sub(lambda found: self._address(found[0]), text)
+        if not self._instead:
+            return text
+        return self._known.sub(lambda found: self._instead.get(found[0].lower(), found[0]), text)
+
+    def _address(self, text: str) -> str:
+        # An address at the end of a sentence, or before a port that is no part of it.
+        bare = text.rstrip(".")
+        if not is_address(bare) or bare in _KEPT_ADDRESSES:
+            return text
+        key = str(ip_address(bare))
+        if key not in self._addresses:
+            self._addresses[key] = self._new(Replaced.ADDRESS)
+        return self._addresses[key] + text[len(bare) :]
+
+
+def is_address(text: str) -> bool:
+    """Whether the text is an IP address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def names_of(found: FoundCertificates) -> Iterable[tuple[Replaced, str]]:
+    """The nodes first, in the order of their names; then the names inside of certificates that not every cluster has."""
+    nodes = {each.node for each in found.found} | {each.node for each in found.not_read}
+    yield from ((Replaced.NODE, name) for name in sorted(nodes))
+    hosts = {name for each in found.found for one in each.chain for name in _hosts(one)}
+    yield from ((Replaced.HOST, name) for name in sorted(hosts))
+
+
+def _hosts(certificate: Certificate) -> Iterable[str]:
+    common = {
+        name
+        for each in (certificate.subject, certificate.issuer)
+        for text in each.values(_COMMON_NAME)
+        if (name := _host_of(text))
+    }
+    for name in (*certificate.dns_names, *common):
+        if name and not _KEPT_NAMES.fullmatch(name):
+            yield name
+
+
+def _host_of(common_name: str) -> str:
+    """The host in a CN, such as that of a kubelet; empty if there is none."""
+    if common_name.startswith("system:node:"):
+        return common_name.removeprefix("system:node:")
+    if found := _SELF_SIGNED.fullmatch(common_name):
+        return found["host"]
+    return common_name if "." in common_name else ""
