@@ -26,7 +26,7 @@ from tests.inventory.pages import ReadPage
 from tests.support.stage import Stage
 
 USE = CertificateUse
-FORMS = ("table", "wide", "short", "json", "ics", "html")
+FORMS = ("table", "wide", "short", "json", "prometheus", "ics", "html")
 
 
 def _shown(found: FoundCertificates, form: str = "html", redaction: Redaction | None = None) -> str:

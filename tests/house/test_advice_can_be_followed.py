@@ -88,7 +88,15 @@ def _exit_codes(text: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/lab.md", "docs/fix.md", "docs/approver.md", "docs/migrate.md"]
+    "page",
+    [
+        "README.md",
+        "docs/lab.md",
+        "docs/fix.md",
+        "docs/approver.md",
+        "docs/migrate.md",
+        "docs/certs.md",
+    ],
 )
 def test_every_command_line_of_ours_is_one(page: str) -> None:
     """Verbs and flags in examples exist."""

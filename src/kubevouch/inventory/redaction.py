@@ -82,7 +82,7 @@ class Redaction:
         return self._known.sub(lambda found: self._instead.get(found[0].lower(), found[0]), text)
 
     def _address(self, text: str) -> str:
-        # An address at the end of a sentence, or before a port that is no part of it.
+        # A full stop behind an address belongs to the sentence.
         bare = text.rstrip(".")
         if not is_address(bare) or bare in _KEPT_ADDRESSES:
             return text

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @click.command("certs", short_help="Every certificate, and what stops when it ends. Reads only.")
 @cluster
-@output("table", "wide", "short", "json", "ics", "html")
+@output("table", "wide", "short", "json", "prometheus", "ics", "html")
 @warn_and_fail
 @redact
 @handshake_timeout

@@ -32,6 +32,10 @@ def print_rows(
             for row in rows:
                 if limits.concern(row) is not Concern.NONE:
                     _print_short(terminal, row, limits)
+        case "prometheus":
+            from kubevouch.cli.certs.prometheus import exposition
+
+            terminal.document(exposition(rows, terminal.redaction))
         case "ics":
             from kubevouch.inventory.calendar import calendar_of
 
