@@ -1,5 +1,6 @@
 """A row tells how long a certificate lives, who renews it and what stops when it ends."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -59,6 +60,12 @@ def test_what_is_missing_is_not_called_unreadable() -> None:
     assert row_of(_nothing(missing=True), ENDS).state is RowState.MISSING
     row = row_of(_nothing(), ENDS)
     assert (row.state, row.remarks, row.remaining) == (RowState.UNREADABLE, ("no PEM",), None)
+
+
+def test_on_a_disk_what_does_not_fit_is_wrong_until_it_has_ended() -> None:
+    wrong = replace(_found(), vantage=Vantage.NODE_DISK, fault="its key is not there")
+    assert row_of(wrong, BEGINS).state is RowState.WRONG
+    assert row_of(wrong, ENDS + timedelta(seconds=1)).state is RowState.EXPIRED
 
 
 def test_every_use_has_a_purpose() -> None:

@@ -26,6 +26,11 @@ class Authority:
         """The authority's own certificate."""
         return self._ca.cert_pem.bytes()
 
+    @property
+    def key(self) -> bytes:
+        """The authority's private key, PEM."""
+        return self._ca.private_key_pem.bytes()
+
     def serving(
         self,
         *identities: str,

@@ -57,6 +57,7 @@ class Trouble:
             RowState.NOT_YET_VALID: "TOO EARLY",
             RowState.MISSING: "MISSING",
             RowState.UNREADABLE: "NOT SERVED" if self._dialled else "UNREADABLE",
+            RowState.WRONG: "WRONG",
         }
         return words.get(self.rows[0].state, "ENDS SOON")
 
@@ -68,7 +69,7 @@ class Trouble:
         """What, where, and since when or in how long."""
         first = self.rows[0]
         what = f"{first.found.use} of {places_of(self.rows)}"
-        if first.remaining is None:
+        if first.remaining is None or first.state is RowState.WRONG:
             return f"{what}: {first.found.fault}" if first.found.fault else what
         if first.state is RowState.NOT_YET_VALID:
             begins = first.found.certificate.not_before if first.found.certificate else at

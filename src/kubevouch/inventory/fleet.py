@@ -82,6 +82,7 @@ def state_word(row: CertificateRow, limits: Limits) -> str:
         RowState.NOT_YET_VALID: "not valid yet",
         RowState.MISSING: "missing",
         RowState.UNREADABLE: "not readable",
+        RowState.WRONG: "wrong",
     }
     good = "good" if limits.concern(row) is Concern.NONE else "ends soon"
     return words.get(row.state, good)

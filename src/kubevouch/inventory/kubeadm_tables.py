@@ -64,17 +64,20 @@ def is_in_kubeadms_tables(row: CertificateRow) -> bool:
 def kubeadm_tables(rows: Iterable[CertificateRow], at: datetime) -> tuple[str, ...]:
     """Both tables of one node as lines, byte for byte as kubeadm prints them, without what it says before them.
 
-    Rows that kubeadm does not show are passed over; no line at all if none is left. Where kubeadm would end with an error,
+    Rows that kubeadm does not show are passed over, and a table of which no row is left. Where kubeadm would end with an error,
     since a file cannot be read, the row begins with `!UNREADABLE!`, as a missing one begins with `!MISSING!`.
 
     rows: of one node. at: an aware moment, from which the residual time is counted.
     """
     found = _one_a_use(rows)
-    if not found:
-        return ()
     leaves = [_leaf(each, at) for each in found if not PURPOSES[each.use].is_ca]
     authorities = [_authority(each, at) for each in found if PURPOSES[each.use].is_ca]
-    return (*_table(_LEAVES, leaves), "", *_table(_AUTHORITIES, authorities))
+    tables = [
+        _table(headings, lines)
+        for headings, lines in ((_LEAVES, leaves), (_AUTHORITIES, authorities))
+        if lines
+    ]
+    return tuple(line for table in tables for line in ("", *table))[1:]
 
 
 def human_duration(seconds: int) -> str:

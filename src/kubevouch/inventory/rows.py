@@ -10,6 +10,7 @@ from kubevouch.evidence.certificates import (
     FoundCertificates,
     RenewedBy,
 )
+from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.x509 import Certificate, CertificateKind, classify
 
@@ -24,6 +25,8 @@ class RowState(StrEnum):
     """A file that kubeadm expects is not there."""
     UNREADABLE = "unreadable"
     """There is something, or nothing is served, and no certificate could be read."""
+    WRONG = "wrong"
+    """On a disk: good in time, and yet not to be used, since its key or its authority is not the one beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def row_of(found: FoundCertificate, at: datetime) -> CertificateRow:
         return CertificateRow(found, state, None, None, renewed_by, purpose.stops, _remarks(found))
     return CertificateRow(
         found,
-        _state(certificate, at),
+        _state(found, certificate, at),
         certificate.not_after - at,
         life_used(certificate, at),
         renewed_by,
@@ -82,11 +85,14 @@ def life_used(certificate: Certificate, at: datetime) -> float:
     return max(0.0, (at - certificate.not_before) / length)
 
 
-def _state(certificate: Certificate, at: datetime) -> RowState:
+def _state(found: FoundCertificate, certificate: Certificate, at: datetime) -> RowState:
     """As Go judges time: a certificate is still good in the second of its end (crypto/x509 Verify)."""
     if at < certificate.not_before:
         return RowState.NOT_YET_VALID
-    return RowState.EXPIRED if at > certificate.not_after else RowState.VALID
+    if at > certificate.not_after:
+        return RowState.EXPIRED
+    is_wrong = found.vantage is Vantage.NODE_DISK and bool(found.fault)
+    return RowState.WRONG if is_wrong else RowState.VALID
 
 
 def _renewed_by(found: FoundCertificate, usual: RenewedBy) -> RenewedBy:

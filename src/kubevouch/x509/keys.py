@@ -3,6 +3,7 @@
 Sources: parsePublicKey in Go's crypto/x509/parser.go; parsePrivateKey in crypto/tls/tls.go.
 """
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -75,6 +76,8 @@ class PrivateKeyBlock:
     label: str
     public: PublicKey | None
     """None if the key is encrypted."""
+    spki_sha256: str = ""
+    """SHA-256 of the public half as a SubjectPublicKeyInfo, in hexadecimal; empty if the key is encrypted."""
 
 
 def read_public_key(spki: bytes) -> PublicKey:
@@ -159,4 +162,4 @@ def read_private_key(label: str, body: bytes) -> PrivateKeyBlock:
         spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise Malformed("tls: failed to parse private key") from None
-    return PrivateKeyBlock(label, read_public_key(spki))
+    return PrivateKeyBlock(label, read_public_key(spki), hashlib.sha256(spki).hexdigest())

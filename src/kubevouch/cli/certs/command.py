@@ -1,5 +1,6 @@
 """`certs`: every certificate of a cluster, until when it is good, and what stops then. Reads only."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
 @output("table", "wide", "short", "json", "prometheus", "ics", "html")
 @warn_and_fail
 @redact
+@click.option(
+    "--root",
+    "roots",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="The file system of a node in place of a cluster: a mounted disk, a backup, /. May be repeated.",
+)
 @handshake_timeout
 @click.pass_context
 def command(
@@ -26,6 +35,7 @@ def command(
     warn: "LifeLimit",
     fail: "LifeLimit | None",
     redact: bool,
+    roots: tuple[Path, ...],
     timeout: float,
 ) -> int:
     """Shows every certificate of the cluster as it is really used, and what stops when it ends.
@@ -33,6 +43,9 @@ def command(
     Kubelets are dialled with a bare TLS handshake: no credential is sent to them. Secrets are not read.
 
     A limit is a time that is left (30d, 12h) or a part of the life that is used (92%).
+
+    With --root no cluster is asked: what kubeadm and the kubelet keep on a node's disk is read. Links are followed inside
+    of DIR only.
     """
     from kubevouch.cli.certs.render import print_rows
     from kubevouch.cli.common.connect import access_of, with_api
@@ -42,6 +55,14 @@ def command(
     from kubevouch.inventory.redaction import Redaction
 
     terminal = terminal_of(ctx)
+    limits = Limits(warn, fail)
+    if roots:
+        from kubevouch.cli.certs.disk import found_below
+
+        found = found_below(roots, kubeconfig, context)
+        if redact:
+            terminal.redaction = Redaction.of(found)
+        return print_rows(terminal, found, output, limits)
     access = access_of(terminal, kubeconfig, context)
     found = with_api(
         terminal,
@@ -52,4 +73,4 @@ def command(
     )
     if redact:
         terminal.redaction = Redaction.of(found, names_of_access(terminal, access))
-    return print_rows(terminal, found, output, Limits(warn, fail), cluster=cluster_name(access))
+    return print_rows(terminal, found, output, limits, cluster=cluster_name(access))

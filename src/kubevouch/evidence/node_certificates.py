@@ -1,0 +1,255 @@
+"""Which certificates lie on a node's disk, what each is for, and what is wrong with them. Pure: `node_files` says what is read.
+
+Rows, authorities and "externally managed" are as kubeadm decides them (cmd/kubeadm/app/phases/certs/renewal/manager.go).
+kubeadm ends at the first file that it cannot read; here each file has its own row.
+"""
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from kubevouch.evidence.certificates import (
+    CertificateUse,
+    FoundCertificate,
+    FoundPart,
+    NotRead,
+)
+from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
+from kubevouch.evidence.node_files import (
+    API_SERVER_MANIFEST,
+    AUTHORITIES,
+    CONFS,
+    ETCD_MANIFEST,
+    KUBELET_CONF,
+    LEAVES,
+    NodeFile,
+    NodeFiles,
+)
+from kubevouch.evidence.node_kubelet import kubelet_client_file, kubelet_serving
+from kubevouch.x509 import Certificate, ExtKeyUsage, VerifyReason, node_name_of, verify
+
+_OF_ETCD = frozenset(
+    {
+        CertificateUse.ETCD_SERVER,
+        CertificateUse.ETCD_PEER,
+        CertificateUse.ETCD_HEALTHCHECK_CLIENT,
+    }
+)
+_ONLY_WITH_ETCD = _OF_ETCD | {CertificateUse.API_SERVER_ETCD_CLIENT, CertificateUse.ETCD_CA}
+# A chain that fails for one of these may well be signed by the authority.
+_OTHER_REASONS = (
+    VerifyReason.TRUSTED,
+    VerifyReason.EXPIRED,
+    VerifyReason.NOT_YET_VALID,
+    VerifyReason.WRONG_USAGE,
+)
+
+
+def certificates_of_node(files: NodeFiles, at: datetime, *, node: str, root: str = "") -> FoundPart:
+    """What was found in a node's files, and what could not be read.
+
+    node: what it is called. root: what comes before each path for a reader of this machine.
+    """
+    return _Reading(files, at, node, root.rstrip("/")).part()
+
+
+def node_name_in(files: NodeFiles) -> str:
+    """The node whose kubelet this is, by its client certificate; "" if there is none."""
+    file = kubelet_client_file(files)
+    return (node_name_of(file.chain[0]) or "") if file and file.chain else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    files: NodeFiles
+    at: datetime
+    node: str
+    root: str
+
+    def part(self) -> FoundPart:
+        found = [*self._of_kubeadm(), *self._of_kubelet()]
+        if not found:
+            nothing = Doubt(DoubtKind.FAILED, "neither kubeadm's files nor a kubelet's are there")
+            return FoundPart(not_read=(NotRead(f"the certificates of {self.node}", nothing),))
+        doubts = [self._doubt(each) for each in found]
+        not_read = tuple(
+            NotRead(f"{each.use}, {each.where}", doubt, self.node)
+            for each, doubt in zip(found, doubts, strict=True)
+            if doubt is not None
+        )
+        known = zip(found, doubts, strict=True)
+        return FoundPart(
+            tuple(each for each, doubt in known if doubt is None),
+            not_read + tuple(self._left_out()),
+        )
+
+    @property
+    def is_control_plane(self) -> bool:
+        """By its manifest or a certificate that only a control plane has: admin.conf may have been copied anywhere."""
+        return self.files.has(API_SERVER_MANIFEST) or any(
+            self.files.has(f"{base}.crt") for base, _ in LEAVES.values()
+        )
+
+    @property
+    def has_etcd(self) -> bool:
+        """Whether a member of etcd runs here; an external one's certificates are elsewhere."""
+        return self.files.has(ETCD_MANIFEST) or any(
+            self.files.has(f"{LEAVES[use][0]}.crt") for use in _OF_ETCD
+        )
+
+    def _expects(self, use: CertificateUse) -> bool:
+        return self.is_control_plane and (self.has_etcd or use not in _ONLY_WITH_ETCD)
+
+    def _of_kubeadm(self) -> Iterator[FoundCertificate]:
+        for use, path in CONFS.items():
+            file = self.files.get(path)
+            if file is not None:
+                yield self._leaf(use, self._named(file), CertificateUse.CLUSTER_CA)
+            elif self._expects(use):
+                yield self._absent(use, path, CertificateUse.CLUSTER_CA)
+        for use, (base, ca) in LEAVES.items():
+            file = self.files.get(f"{base}.crt")
+            if file is not None:
+                yield self._leaf(use, file, ca)
+            elif self._expects(use):
+                yield self._absent(use, f"{base}.crt", ca)
+        for use, base in AUTHORITIES.items():
+            file = self.files.get(f"{base}.crt")
+            if file is not None:
+                yield from self._authority(use, file)
+            elif self._expects(use):
+                yield self._absent(use, f"{base}.crt", None)
+
+    def _named(self, conf: NodeFile) -> NodeFile:
+        """A kubeconfig, or the file that it names in place of data."""
+        path = conf.named[0]
+        if conf.fault or not path:
+            return conf
+        missing = NodeFile(conf.path, fault=f"it names {path}, which is not there")
+        return self.files.get(path) or missing
+
+    def _leaf(self, use: CertificateUse, file: NodeFile, ca: CertificateUse) -> FoundCertificate:
+        found = self._found(use, file, ca)
+        if found.certificate is None:
+            return found
+        faults = [*self._key_faults(file, found.certificate), *self._signer_faults(found, ca)]
+        return replace(found, fault="; ".join(faults))
+
+    def _authority(self, use: CertificateUse, file: NodeFile) -> Iterator[FoundCertificate]:
+        """The file as kubeadm sees it, by its first certificate; then any other that a rotation has left in it."""
+        found = self._found(use, file, None)
+        key = self.files.get(f"{AUTHORITIES[use]}.key")
+        fault = ""
+        if found.certificate and key and key.keys and found.certificate.spki_sha256 not in key.keys:
+            fault = f"{posixpath.basename(key.path)} beside it is another certificate's key"
+        yield replace(
+            found,
+            fault=found.fault or fault,
+            externally_managed=self._is_external(use),
+        )
+        for number, certificate in enumerate(found.chain[1:], start=2):
+            where = f"{found.where}, certificate {number}"
+            yield replace(found, where=where, chain=(certificate,), fault="")
+
+    def _found(
+        self, use: CertificateUse, file: NodeFile, ca: CertificateUse | None
+    ) -> FoundCertificate:
+        nothing = "no certificate in it" if not file.chain else ""
+        return FoundCertificate(
+            use,
+            self.root + file.path,
+            Vantage.NODE_DISK,
+            self.at,
+            node=self.node,
+            chain=file.chain,
+            fault=file.fault or nothing,
+            ca=str(ca or ""),
+            externally_managed=ca is not None and self._is_external(ca),
+        )
+
+    def _absent(
+        self, use: CertificateUse, path: str, ca: CertificateUse | None
+    ) -> FoundCertificate:
+        found = self._found(use, NodeFile(path), ca)
+        return replace(found, fault="", missing=True)
+
+    def _is_external(self, ca: CertificateUse) -> bool:
+        """An authority without its key: kubeadm cannot renew what it has signed. A worker never has the key."""
+        certificate = self.files.get(f"{AUTHORITIES[ca]}.crt")
+        is_there = certificate is not None and bool(certificate.chain)
+        has_key = self.files.has(f"{AUTHORITIES[ca]}.key")
+        return self.is_control_plane and is_there and not has_key
+
+    def _key_faults(self, file: NodeFile, certificate: Certificate) -> Iterator[str]:
+        """Whether the certificate's own key is beside it. A key that was not looked at is not judged."""
+        keys = file
+        for path in (file.named[1], f"{file.path.removesuffix('.crt')}.key"):
+            beside = self.files.get(path)
+            if path and beside is not None and not file.keys:
+                keys = beside
+                break
+        name = posixpath.basename(keys.path)
+        beside_it = f"{name} beside it" if keys is not file else "the key in it"
+        if keys.doubt is not None or keys.keys is None:
+            return
+        if keys.fault:
+            yield f"{name}: {keys.fault}"
+        elif "" in keys.keys:
+            yield f"{beside_it} is encrypted"
+        elif keys.keys and certificate.spki_sha256 not in keys.keys:
+            yield f"{beside_it} is another certificate's"
+        elif not keys.keys and self.files.has_keys:
+            yield "its key is not there"
+
+    def _signer_faults(self, found: FoundCertificate, ca: CertificateUse) -> Iterator[str]:
+        authority = self.files.get(f"{AUTHORITIES[ca]}.crt")
+        if authority is None or not authority.chain:
+            return
+        leaf, *others = found.chain
+        verdict = verify(
+            leaf,
+            intermediates=others,
+            roots=authority.chain,
+            name="",
+            at=leaf.not_before,
+            usage=ExtKeyUsage.CLIENT,
+        )
+        if verdict.reason not in _OTHER_REASONS:
+            yield f"not signed by {self.root}{authority.path}: {verdict.go_text}"
+
+    def _of_kubelet(self) -> Iterator[FoundCertificate]:
+        client = kubelet_client_file(self.files)
+        if client is not None:
+            found = self._leaf(CertificateUse.KUBELET_CLIENT, client, CertificateUse.CLUSTER_CA)
+            yield replace(found, externally_managed=False)  # it renews it with the API server
+        serving = kubelet_serving(self.files, self.at)
+        if serving is not None:
+            found = self._found(CertificateUse.KUBELET_SERVING, serving, None)
+            faults = [found.fault] if found.fault else []
+            if found.certificate is not None and not serving.fault:
+                faults = [*self._key_faults(serving, found.certificate)]
+            yield replace(found, fault="; ".join(faults))
+
+    def _doubt(self, found: FoundCertificate) -> Doubt | None:
+        file = self.files.get(found.where.removeprefix(self.root))
+        return file.doubt if file else None
+
+    def _left_out(self) -> Iterator[NotRead]:
+        """What is not looked for here, and why: no fault of this node's."""
+        where = self.node
+        if not self.is_control_plane:
+            text = "it is a worker: neither kube-apiserver.yaml nor a certificate of a control plane is there"
+            yield self._not_asked(f"kubeadm's certificates of {where}", text)
+        elif not self.has_etcd:
+            text = "etcd is external: neither etcd.yaml nor a certificate of a member is there"
+            yield self._not_asked(f"etcd's certificates of {where}", text)
+        if kubelet_client_file(self.files) is None:
+            text = f"{self.root}{KUBELET_CONF} is not there"
+            yield self._not_asked(f"the kubelet's client certificate of {where}", text)
+        if kubelet_serving(self.files, self.at) is None:
+            text = "it has no pair on its disk: it makes one, or asks for one, when it starts"
+            yield self._not_asked(f"the kubelet's serving certificate of {where}", text)
+
+    def _not_asked(self, what: str, text: str) -> NotRead:
+        return NotRead(what, Doubt(DoubtKind.NOT_ASKED, text), self.node)

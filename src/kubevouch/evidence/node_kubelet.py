@@ -1,0 +1,80 @@
+"""A kubelet's own certificates among its node's files: its client certificate, and what it serves after its next start."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from kubevouch.evidence.node_files import KUBELET_CONF, NodeFile, NodeFiles, kubelet_pki
+from kubevouch.kubelet.errors import ConfigurationError
+from kubevouch.kubelet.flags import CERT_DIR
+from kubevouch.kubelet.pki import FileKind, PkiFile, ServingMode, next_serving
+from kubevouch.x509 import write_certificates
+
+_CURRENT: Final = "kubelet-client-current.pem"
+
+
+def kubelet_client_file(files: NodeFiles) -> NodeFile | None:
+    """The file with the certificate by which the kubelet is known to the API server; None if there is none.
+
+    Its kubeconfig has it, or names it. Where there is no kubeconfig, what rotation has left is taken for it.
+    """
+    try:
+        flags = files.flags
+        conf, folder = flags.kubeconfig or KUBELET_CONF, flags.cert_dir
+    except ConfigurationError:
+        conf, folder = KUBELET_CONF, CERT_DIR
+    kubeconfig = files.get(conf)
+    if kubeconfig is None:
+        return files.get(f"{folder}/{_CURRENT}")
+    path = kubeconfig.named[0]
+    if kubeconfig.fault or not path:
+        return kubeconfig
+    missing = NodeFile(kubeconfig.path, fault=f"it names {path}, which is not there")
+    return files.get(path) or missing
+
+
+def kubelet_serving(files: NodeFiles, at: datetime) -> NodeFile | None:
+    """The file from which the kubelet serves after its next start, with what is wrong with it; None if there is none.
+
+    A kubelet whose pair is not there makes one, or asks for one: its disk is not at fault.
+    """
+    try:
+        flags = files.flags
+        configured = files.configuration()
+    except ConfigurationError as error:
+        fault = f"the kubelet does not start: {error}"
+        return NodeFile(error.where, fault=fault) if _has_pair(files) else None
+    if not _has_pair(files) and not files.has(flags.config):
+        return None  # no kubelet here: a backup of /etc, say
+    configuration = configured.configuration
+    own = (configuration.tls_cert_file, configuration.tls_private_key_file)
+    entries = tuple(_entries(files, (*kubelet_pki(flags.cert_dir), *filter(None, own))))
+    serving = next_serving(configuration, flags.cert_dir, entries, at)
+    if not serving.path:
+        return (
+            None
+            if serving.mode is not ServingMode.FILES
+            else NodeFile(flags.config, fault=serving.fault)
+        )
+    file = files.get(serving.path) or NodeFile(serving.path)
+    return replace(file, fault=file.fault or serving.fault)
+
+
+def _has_pair(files: NodeFiles) -> bool:
+    try:
+        folder = files.flags.cert_dir
+    except ConfigurationError:
+        folder = CERT_DIR
+    return any(files.has(path) for path in kubelet_pki(folder))
+
+
+def _entries(files: NodeFiles, paths: tuple[str, ...]) -> Iterator[PkiFile]:
+    for path in dict.fromkeys(paths):
+        file = files.get(path)
+        if file is not None:
+            # A link that leads nowhere, among them: a kubelet takes what comes next.
+            kind = FileKind.LINK if file.fault.startswith("a link to ") else FileKind.FILE
+            yield PkiFile(path, kind, certificates=write_certificates(file.chain))
+        elif path.endswith(".key") and not files.has_keys:
+            yield PkiFile(path, FileKind.FILE)

@@ -1,0 +1,63 @@
+"""`certs --root`: what is said of a node's disk, and the exit code for cron."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import Program
+from tests.support.node_tree import PKI, NodeTree
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    """Without any cluster: there is no kubeconfig."""
+    return Program(tmp_path)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> NodeTree:
+    return NodeTree(tmp_path / "disk").control_plane()
+
+
+async def test_a_good_disk_needs_no_cluster_and_nothing_to_be_done(
+    program: Program, tree: NodeTree, tmp_path: Path
+) -> None:
+    worker = NodeTree(tmp_path / "worker", "w-1", tree.ca).worker()
+    ran = await program("certs", "--root", str(tree.root), "--root", str(worker.root))
+    assert ran.code == 0, ran
+    assert "certs check-expiration` shows it on cp-1" in ran.out
+    assert "kubelet-client" in ran.out
+    assert "it is a worker" in ran.out
+
+
+@pytest.mark.parametrize("form", ["table", "short", "json"])
+async def test_a_wrong_key_is_a_finding_in_each_form(
+    program: Program, tree: NodeTree, form: str
+) -> None:
+    tree.write(f"{PKI}/apiserver.key", tree.ca.serving("other").key)
+    ran = await program("certs", "--root", str(tree.root), "-o", form)
+    assert ran.code == 1, ran
+    if form == "json":
+        rows = json.loads(ran.out)["certificates"]
+        (row,) = [each for each in rows if each["use"] == "apiserver"]
+        assert (row["state"], row["vantage"]) == ("wrong", "the node's disk")
+        assert "another certificate's" in " ".join(row["remarks"])
+    elif form == "table":
+        assert "WRONG       apiserver of cp-1: apiserver.key beside it" in ran.out
+
+
+async def test_a_folder_that_is_no_nodes_tells_nothing(program: Program, tmp_path: Path) -> None:
+    ran = await program("certs", "--root", str(tmp_path))
+    assert ran.code == 3, ran
+    assert "neither kubeadm's files nor a kubelet's" in " ".join(ran.out.split())
+
+
+async def test_what_cannot_be_asked_is_a_usage_error(program: Program, tree: NodeTree) -> None:
+    for words in (
+        ("--root", "/nowhere/at/all"),
+        ("--root", str(tree.root / PKI / "ca.crt")),
+        ("--root", str(tree.root), "--context", "x"),
+    ):
+        ran = await program("certs", *words)
+        assert ran.code == 2, ran

@@ -1,0 +1,283 @@
+"""The files of a node become certificates: what each is for, who may renew it, and what is wrong with it."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kubevouch.evidence.certificates import (
+    CertificateUse,
+    FoundCertificate,
+    FoundCertificates,
+)
+from kubevouch.evidence.gather.certificates.disk import certificates_on_disk
+from kubevouch.evidence.measured import DoubtKind
+from kubevouch.inventory.kubeadm_tables import SHOWN_BY_KUBEADM
+from kubevouch.x509 import read_certificates
+from tests.support.authority import Authority, Pair
+from tests.support.clocks import SteppedClock
+from tests.support.node_tree import PKI, NodeTree
+
+AT = datetime.now(UTC)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> NodeTree:
+    return NodeTree(tmp_path / "cp-1").control_plane()
+
+
+def _read(*trees: NodeTree) -> FoundCertificates:
+    return certificates_on_disk([tree.root for tree in trees], SteppedClock(AT))
+
+
+def _of(found: FoundCertificates, use: CertificateUse) -> FoundCertificate:
+    (one,) = [each for each in found.found if each.use is use]
+    return one
+
+
+def test_a_control_plane_has_all_that_kubeadm_shows_and_its_kubelets_pairs(tree: NodeTree) -> None:
+    found = _read(tree)
+    assert {each.use for each in found.found} == {
+        *SHOWN_BY_KUBEADM,
+        CertificateUse.KUBELET_CLIENT,
+        CertificateUse.KUBELET_SERVING,
+    }
+    assert len(found.found) == len(SHOWN_BY_KUBEADM) + 2
+    assert found.not_read == ()
+    for each in found.found:
+        assert each.certificate is not None
+        assert (each.fault, each.missing, each.externally_managed) == ("", False, False), each
+        assert each.node == "cp-1"
+
+
+def test_where_a_certificate_lies_can_be_opened_from_here(tree: NodeTree) -> None:
+    found = _of(_read(tree), CertificateUse.API_SERVER)
+    assert read_certificates(Path(found.where).read_bytes(), "test") == found.chain
+
+
+def test_of_two_trees_of_one_node_each_keeps_its_own_rows(tree: NodeTree, tmp_path: Path) -> None:
+    other = NodeTree(tmp_path / "backup", ca=tree.ca).control_plane()
+    nodes = {each.node for each in _read(tree, other).found}
+    assert nodes == {"cp-1", str(other.root)}
+
+
+def test_a_worker_lacks_nothing_of_kubeadms(tmp_path: Path) -> None:
+    tree = NodeTree(tmp_path, "w-1").worker()
+    # Operators copy it to where they work.
+    tree.conf("admin.conf", tree.ca.client("admin"))
+    found = _read(tree)
+    assert not any(each.missing or each.fault or each.externally_managed for each in found.found)
+    assert {each.use for each in found.found} == {
+        CertificateUse.CLUSTER_CA,
+        CertificateUse.ADMIN_CONF,
+        CertificateUse.KUBELET_CLIENT,
+        CertificateUse.KUBELET_SERVING,
+    }
+    assert [each.doubt.kind for each in found.not_read] == [DoubtKind.NOT_ASKED]
+    assert "worker" in found.not_read[0].doubt.text
+
+
+@pytest.mark.parametrize(
+    ("path", "use"),
+    [
+        (f"{PKI}/apiserver.crt", CertificateUse.API_SERVER),
+        (f"{PKI}/etcd/peer.crt", CertificateUse.ETCD_PEER),
+        (f"{PKI}/front-proxy-ca.crt", CertificateUse.FRONT_PROXY_CA),
+        ("etc/kubernetes/scheduler.conf", CertificateUse.SCHEDULER_CONF),
+    ],
+)
+def test_what_kubeadm_expects_and_is_not_there_is_missing(
+    tree: NodeTree, path: str, use: CertificateUse
+) -> None:
+    (tree.root / path).unlink()
+    found = _of(_read(tree), use)
+    assert (found.missing, found.certificate) == (True, None)
+
+
+def test_with_an_external_etcd_its_certificates_are_not_missed(tree: NodeTree) -> None:
+    (tree.root / "etc/kubernetes/manifests/etcd.yaml").unlink()
+    for name in ("server", "peer", "healthcheck-client", "ca"):
+        (tree.root / PKI / "etcd" / f"{name}.crt").unlink()
+    (tree.root / PKI / "apiserver-etcd-client.crt").unlink()
+    found = _read(tree)
+    assert not any(each.missing for each in found.found)
+    assert any("etcd is external" in each.doubt.text for each in found.not_read)
+
+
+def test_what_an_authority_without_its_key_has_signed_is_managed_elsewhere(tree: NodeTree) -> None:
+    (tree.root / PKI / "front-proxy-ca.key").unlink()
+    external = {each.use for each in _read(tree).found if each.externally_managed}
+    assert external == {CertificateUse.FRONT_PROXY_CLIENT, CertificateUse.FRONT_PROXY_CA}
+
+
+def test_the_client_certificate_of_a_kubelet_may_stand_in_its_kubeconfig(tree: NodeTree) -> None:
+    client = tree.ca.client("system:node:cp-1", "system:nodes")
+    tree.conf("kubelet.conf", client)
+    found = _of(_read(tree), CertificateUse.KUBELET_CLIENT)
+    assert found.chain == read_certificates(client.chain, "test")
+    assert found.where.endswith("/etc/kubernetes/kubelet.conf")
+
+
+def test_a_kubelet_with_bootstrap_serves_its_rotated_pair(tree: NodeTree) -> None:
+    tree.bootstrapping()
+    pair = tree.ca.serving("cp-1", node="cp-1")
+    tree.rotated("server", pair)
+    found = _of(_read(tree), CertificateUse.KUBELET_SERVING)
+    assert found.chain == read_certificates(pair.chain, "test")
+    assert found.where.endswith("kubelet-server-current.pem")
+    assert found.fault == ""
+
+
+def test_a_kubelet_throws_an_expired_rotated_pair_away_and_so_serves_none(tree: NodeTree) -> None:
+    tree.bootstrapping()
+    past = (AT - timedelta(days=9), AT - timedelta(days=1))
+    tree.rotated(
+        "server", tree.ca.serving("cp-1", node="cp-1", not_before=past[0], not_after=past[1])
+    )
+    assert "discards it" in _of(_read(tree), CertificateUse.KUBELET_SERVING).fault
+
+
+def test_a_kubelet_serves_the_files_that_its_configuration_names(tree: NodeTree) -> None:
+    text = (tree.root / "var/lib/kubelet/config.yaml").read_text()
+    own = tree.ca.serving("cp-1")
+    tree.pair("srv/tls", own)
+    tree.write("var/lib/kubelet/config.yaml", f"{text}tlsCertFile: /srv/tls.crt\ntlsPrivateKeyFile: /srv/tls.key\n")  # fmt: skip
+    assert _of(_read(tree), CertificateUse.KUBELET_SERVING).where.endswith("/srv/tls.crt")
+
+
+def test_flags_of_kubeadms_files_count_as_they_do_for_the_kubelet(tree: NodeTree) -> None:
+    tree.write("etc/default/kubelet", 'KUBELET_EXTRA_ARGS="--cert-dir=/srv/pki --v=2"\n')
+    tree.pair("srv/pki/kubelet", Authority("own").serving("cp-1"))
+    assert _of(_read(tree), CertificateUse.KUBELET_SERVING).where.endswith("/srv/pki/kubelet.crt")
+
+
+def test_a_kubelet_that_does_not_start_is_told(tree: NodeTree) -> None:
+    tree.write("var/lib/kubelet/config.yaml", "kind: [")
+    assert "does not start" in _of(_read(tree), CertificateUse.KUBELET_SERVING).fault
+
+
+BROKEN = b"-----BEGIN CERTIFICATE-----\nMIIB"
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "no PEM block"),
+        (BROKEN, "no PEM block"),
+        (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "not a certificate"),
+    ],
+)
+def test_half_a_certificate_is_no_certificate(tree: NodeTree, data: bytes, says: str) -> None:
+    tree.write(f"{PKI}/apiserver.crt", data)
+    found = _of(_read(tree), CertificateUse.API_SERVER)
+    assert found.certificate is None
+    assert not found.missing
+    assert says in found.fault
+
+
+def test_a_whole_certificate_before_half_a_one_is_not_taken_for_the_file(tree: NodeTree) -> None:
+    whole = (tree.root / PKI / "apiserver.crt").read_bytes()
+    tree.write(f"{PKI}/apiserver.crt", whole + BROKEN)
+    assert "line" in _of(_read(tree), CertificateUse.API_SERVER).fault
+
+
+def test_a_key_of_another_certificate_is_told(tree: NodeTree) -> None:
+    tree.write(f"{PKI}/apiserver.key", tree.ca.serving("other").key)
+    found = _of(_read(tree), CertificateUse.API_SERVER)
+    assert found.certificate is not None
+    assert found.fault == "apiserver.key beside it is another certificate's"
+
+
+def test_a_key_that_is_not_there_is_told(tree: NodeTree) -> None:
+    (tree.root / PKI / "apiserver.key").unlink()
+    assert _of(_read(tree), CertificateUse.API_SERVER).fault == "its key is not there"
+
+
+def test_a_backup_without_any_key_lacks_none(tree: NodeTree) -> None:
+    tree.rotated("client", Pair(tree.ca.client("system:node:cp-1").chain, b""))
+    for name in ("admin", "super-admin", "controller-manager", "scheduler"):
+        (tree.root / f"etc/kubernetes/{name}.conf").unlink()
+    for key in tree.root.rglob("*.key"):
+        key.unlink()
+    assert not any(each.fault for each in _read(tree).found)
+
+
+def test_a_pair_in_one_file_must_fit_as_well(tree: NodeTree) -> None:
+    client = tree.ca.client("system:node:cp-1", "system:nodes")
+    tree.rotated("client", Pair(client.chain, tree.ca.client("other").key))
+    found = _of(_read(tree), CertificateUse.KUBELET_CLIENT)
+    assert found.fault == "the key in it is another certificate's"
+
+
+def test_what_the_authority_beside_it_has_not_signed_is_told(tree: NodeTree) -> None:
+    tree.pair(f"{PKI}/apiserver", Authority("kubernetes").serving("apiserver"))
+    found = _of(_read(tree), CertificateUse.API_SERVER)
+    assert found.fault.startswith("not signed by ")
+    assert f"{PKI}/ca.crt" in found.fault
+    assert _of(_read(tree), CertificateUse.ETCD_SERVER).fault == ""
+
+
+def test_a_certificate_that_has_ended_is_not_called_unsigned(tree: NodeTree) -> None:
+    past = AT - timedelta(days=400), AT - timedelta(days=1)
+    tree.pair(f"{PKI}/apiserver", tree.ca.serving("a", not_before=past[0], not_after=past[1]))
+    assert _of(_read(tree), CertificateUse.API_SERVER).fault == ""
+
+
+def test_a_second_authority_in_the_file_has_a_row_of_its_own(tree: NodeTree) -> None:
+    tree.write(f"{PKI}/ca.crt", Authority("kubernetes").pem + tree.ca.pem)
+    first, second = (each for each in _read(tree).found if each.use is CertificateUse.CLUSTER_CA)
+    assert second.where == f"{first.where}, certificate 2"
+    assert second.chain == read_certificates(tree.ca.pem, "test")
+    # The leaves are signed by the second.
+    assert _of(_read(tree), CertificateUse.API_SERVER).fault == ""
+    assert first.fault == "ca.key beside it is another certificate's key"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "no context"),
+        ("kind: Config\ncurrent-context: x\n", 'no context "x"'),
+        ("users: 7\n", "a list was expected"),
+        (": [\n", ""),
+        ("kind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {user: u}}]\nusers: [{name: u, user: {token: s3cr3t}}]\n", "no client certificate"),
+    ],
+)  # fmt: skip
+def test_a_kubeconfig_without_a_certificate_says_what_it_lacks(
+    tree: NodeTree, text: str, says: str
+) -> None:
+    tree.write("etc/kubernetes/admin.conf", text)
+    found = _of(_read(tree), CertificateUse.ADMIN_CONF)
+    assert found.certificate is None
+    assert found.fault
+    assert says in found.fault
+    assert "s3cr3t" not in repr(found)
+
+
+def test_what_is_no_file_is_told_and_the_rest_is_read(tree: NodeTree) -> None:
+    tree.fifo(f"{PKI}/apiserver.crt")
+    with (tree.root / PKI / "etcd/peer.crt").open("wb") as file:
+        file.truncate(1 << 30)
+    (tree.root / PKI / "etcd/server.crt").unlink()
+    (tree.root / PKI / "etcd/server.crt").symlink_to("/../../../../etc/passwd")
+    found = _read(tree)
+    faults = {each.use: each.fault for each in found.found if each.fault}
+    assert set(faults) == {
+        CertificateUse.API_SERVER,
+        CertificateUse.ETCD_PEER,
+        CertificateUse.ETCD_SERVER,
+    }
+    assert "a FIFO" in faults[CertificateUse.API_SERVER]
+    assert "1073741824 bytes" in faults[CertificateUse.ETCD_PEER]
+    assert "there is nothing" in faults[CertificateUse.ETCD_SERVER]
+
+
+def test_where_neither_kubeadm_nor_a_kubelet_has_been_nothing_can_be_told(tmp_path: Path) -> None:
+    found = certificates_on_disk([tmp_path], SteppedClock(AT))
+    assert found.found == ()
+    assert [each.doubt.kind for each in found.not_read] == [DoubtKind.FAILED]
+
+
+def test_no_private_key_is_kept(tree: NodeTree) -> None:
+    kept = repr(_read(tree))
+    assert "PRIVATE KEY" not in kept
