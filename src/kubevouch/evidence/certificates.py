@@ -4,11 +4,12 @@ Facts only. What follows from them (how long, who renews, what stops) is told by
 `diagnose`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from kubevouch.evidence.measured import Doubt, Vantage
+from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, Verdict
 
@@ -44,7 +45,7 @@ class CertificateUse(StrEnum):
     WEBHOOK = "webhook"
     """What an aggregated API, a webhook or a conversion serves."""
     CSR = "csr"
-    """What was issued for a CSR that the API server still has, other than a kubelet's newest client certificate."""
+    """What was issued for a CSR that the API server still has, to somebody else than a kubelet of this cluster."""
     TLS_SECRET = "tls-secret"  # noqa: S105 - the name of a use
     """A certificate in a Secret (type kubernetes.io/tls)."""
 
@@ -56,9 +57,18 @@ class RenewedBy(StrEnum):
     KUBELET = "the kubelet by itself"
     APPROVER = "the kubelet, if its CSR is approved"
     RESTART = "a restart of its program"
+    CERT_MANAGER = "cert-manager"
     BY_HAND = "by hand"
     NOBODY = "nobody"
     NOT_KNOWN = "not known"
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedForCsr:
+    """A certificate that was issued for a CSR. csr: its name."""
+
+    csr: str
+    certificate: Certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +80,8 @@ class FoundCertificate:
     fault: what is wrong at the place: it cannot be read, its key does not fit. missing: a file that kubeadm expects is
     not there. ca: the authority's name in kubeadm's words ("ca", "etcd-ca", "front-proxy-ca"); "" if not known.
     verdict: of what was presented on the wire, where the authorities are known. failure: how a handshake ended early.
-    renewed_by: None if it follows from the use alone.
+    renewed_by: None if it follows from the use alone. issued: the newest that was issued for the same kubelet's port, if the
+    API server still has its CSR. waiting: CSRs for its successor that nobody has decided about, oldest first.
     """
 
     use: CertificateUse
@@ -86,6 +97,8 @@ class FoundCertificate:
     verdict: Verdict | None = None
     failure: FailureKind | None = None
     renewed_by: RenewedBy | None = None
+    issued: IssuedForCsr | None = None
+    waiting: tuple[str, ...] = ()
 
     @property
     def certificate(self) -> Certificate | None:
@@ -101,6 +114,11 @@ class NotRead:
     doubt: Doubt
     node: str = ""
 
+    @property
+    def is_ordinary(self) -> bool:
+        """Whether nothing has failed: nobody asked for it, or it is out of reach from most places."""
+        return self.doubt.kind in {DoubtKind.NOT_ASKED, DoubtKind.OUT_OF_REACH}
+
 
 @dataclass(frozen=True, slots=True)
 class FoundPart:
@@ -108,6 +126,15 @@ class FoundPart:
 
     found: tuple[FoundCertificate, ...] = ()
     not_read: tuple[NotRead, ...] = ()
+
+    @classmethod
+    def of(cls, parts: "Iterable[FoundPart]") -> "FoundPart":
+        """All of the parts, in their order."""
+        listed = tuple(parts)
+        return cls(
+            tuple(each for part in listed for each in part.found),
+            tuple(each for part in listed for each in part.not_read),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ class Vantage(StrEnum):
     DIALLED = "dialled from here"
     SCRAPER_LOG = "metrics-server's log"
     NODE_DISK = "the node's disk"
+    OWN_FILE = "a file of this machine"
 
 
 class DoubtKind(StrEnum):
@@ -23,6 +24,8 @@ class DoubtKind(StrEnum):
     NOT_ALLOWED = "not-allowed"
     FAILED = "failed"
     NOT_ASKED = "not-asked"
+    OUT_OF_REACH = "out-of-reach"
+    """No connection from here, where most machines get none: pods, etcd, or API servers behind a load balancer."""
 
 
 @dataclass(frozen=True, slots=True)

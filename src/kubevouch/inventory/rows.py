@@ -1,6 +1,7 @@
 """A row for each certificate that was found: its state, how much of its life is used, and what follows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -13,6 +14,10 @@ from kubevouch.evidence.certificates import (
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.x509 import Certificate, CertificateKind, classify
+
+_AUTHORITIES = frozenset(
+    {CertificateUse.CLUSTER_CA, CertificateUse.ETCD_CA, CertificateUse.FRONT_PROXY_CA}
+)
 
 
 class RowState(StrEnum):
@@ -48,8 +53,34 @@ class CertificateRow:
 
 def rows_of(found: FoundCertificates) -> tuple[CertificateRow, ...]:
     """A row for each, what ends first before the others; what has no certificate comes first of all."""
-    rows = (row_of(each, found.at) for each in found.found)
+    ends = _ends_of_authorities(found)
+    rows = (_beside_its_ca(row_of(each, found.at), ends) for each in found.found)
     return tuple(sorted(rows, key=_order))
+
+
+def _ends_of_authorities(found: FoundCertificates) -> dict[bytes, datetime]:
+    """By subject, when the last CA of that name ends: a rotation has two."""
+    ends: dict[bytes, datetime] = {}
+    for each in found.found:
+        certificate = each.certificate
+        if certificate is not None and each.use in _AUTHORITIES:
+            name = certificate.raw.subject
+            ends[name] = max(certificate.not_after, ends.get(name, certificate.not_after))
+    return ends
+
+
+def _beside_its_ca(row: CertificateRow, ends: Mapping[bytes, datetime]) -> CertificateRow:
+    """The row, with what follows from the end of its CA: kube-controller-manager issues nothing that lives longer."""
+    certificate = row.found.certificate
+    if certificate is None or row.found.use in _AUTHORITIES:
+        return row
+    end = ends.get(certificate.raw.issuer)
+    if end is None or certificate.not_after < end:
+        return row
+    remark = "its CA ends at the same moment, so no other can be issued for longer"
+    if certificate.not_after > end:
+        remark = f"its CA ends before it, on {end:%b %d, %Y %H:%M} UTC"
+    return replace(row, remarks=(*row.remarks, remark))
 
 
 def _order(row: CertificateRow) -> tuple[bool, timedelta, str, str, str]:
@@ -113,4 +144,17 @@ def _remarks(found: FoundCertificate) -> tuple[str, ...]:
     verdict = found.verdict
     if verdict is not None and not verdict.trusted:
         remarks.append(verdict.go_text)
+    if found.issued and _is_newer(found.issued.certificate, found.certificate):
+        remarks.append(f"{found.issued.csr} was issued, and is not served")
+    if found.waiting:
+        *others, newest = found.waiting
+        more = f" and {len(others)} more wait" if others else " waits"
+        remarks.append(f"{newest}{more} for approval")
     return tuple(remarks)
+
+
+def _is_newer(issued: Certificate, served: Certificate | None) -> bool:
+    """Whether it should be served in place of the other. A CSR may be older than what is served, whose own is gone."""
+    if served is None:
+        return True
+    return issued.fingerprint != served.fingerprint and issued.not_before >= served.not_before

@@ -1,4 +1,4 @@
-"""The kinds that the scripted API server keeps: a part of the lab's, and those of the metrics API.
+"""The kinds that the scripted API server keeps: a part of the lab's, those of the metrics API, and what has a caBundle.
 
 What is not among them it answers with 404.
 """
@@ -12,12 +12,28 @@ _METRICS = (
     Kind("metrics.k8s.io", "v1beta1", "nodes", "NodeMetrics"),
     Kind("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", namespaced=True),
 )
+_CALLED = (
+    Kind(
+        "admissionregistration.k8s.io",
+        "v1",
+        "validatingwebhookconfigurations",
+        "ValidatingWebhookConfiguration",
+    ),
+    Kind(
+        "admissionregistration.k8s.io",
+        "v1",
+        "mutatingwebhookconfigurations",
+        "MutatingWebhookConfiguration",
+    ),
+    Kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition"),
+)
 _KEPT = {
     "nodes",
     "namespaces",
     "pods",
     "services",
     "configmaps",
+    "secrets",
     "events",
     "deployments",
     "endpointslices",
@@ -33,6 +49,6 @@ _KEPT = {
 
 KINDS = {
     (kind.group, kind.version, kind.plural): kind
-    for kind in (*kinds.KINDS.values(), *_METRICS)
-    if kind.plural in _KEPT
+    for kind in (*kinds.KINDS.values(), *_METRICS, *_CALLED)
+    if kind.plural in _KEPT or kind in _CALLED
 }

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     help="The file system of a node in place of a cluster: a mounted disk, a backup, /. May be repeated.",
 )
 @handshake_timeout
+@click.option(
+    "--secrets",
+    is_flag=True,
+    help="Also the certificates in Secrets of type kubernetes.io/tls; the keys in them are not kept.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -37,10 +42,12 @@ def command(
     redact: bool,
     roots: tuple[Path, ...],
     timeout: float,
+    secrets: bool,
 ) -> int:
     """Shows every certificate of the cluster as it is really used, and what stops when it ends.
 
-    Kubelets are dialled with a bare TLS handshake: no credential is sent to them. Secrets are not read.
+    Kubelets, API servers, etcd, metrics-server and webhooks are dialled with a bare TLS handshake: no credential is sent to
+    them. What cannot be reached from here is said. Secrets are not read, unless with --secrets.
 
     A limit is a time that is left (30d, 12h) or a part of the life that is used (92%).
 
@@ -68,7 +75,7 @@ def command(
         terminal,
         access,
         lambda api, clock: gather_certificates(
-            api, clock=clock, timeout=timeout, progress=terminal.doing
+            api, clock=clock, timeout=timeout, secrets=secrets, progress=terminal.doing
         ),
     )
     if redact:

@@ -6,7 +6,6 @@ from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.terminal import Colour, Terminal
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.certificates import FoundCertificates
-from kubevouch.evidence.measured import DoubtKind
 from kubevouch.inventory.ending import place_of
 from kubevouch.inventory.fleet import state_word
 from kubevouch.inventory.kubeadm_tables import expires_text, residual_time
@@ -59,7 +58,7 @@ def _exit_code(
 ) -> ExitCode:
     if any(limits.concern(row) is Concern.FAIL for row in rows):
         return ExitCode.FINDINGS
-    if any(each.doubt.kind is not DoubtKind.NOT_ASKED for each in found.not_read):
+    if not all(each.is_ordinary for each in found.not_read):
         return ExitCode.COULD_NOT_TELL
     return ExitCode.OK
 

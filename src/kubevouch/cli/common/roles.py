@@ -37,6 +37,14 @@ rules:
   resources: [nodes, pods]
   verbs: [get, list]
 """
+_CALLED = """\
+- apiGroups: [admissionregistration.k8s.io]
+  resources: [validatingwebhookconfigurations, mutatingwebhookconfigurations]
+  verbs: [list]
+- apiGroups: [apiextensions.k8s.io]
+  resources: [customresourcedefinitions]
+  verbs: [list]
+"""
 _SYSTEM = """\
 ---
 # kubeadm's and the kubelets' configuration, the CA of pods, metrics-server's log. If metrics-server runs in another
@@ -82,6 +90,13 @@ rules:
   resources: [leases]
   verbs: [get, list]
 """
+_AUTHENTICATION = """\
+# By whom the API server knows the front proxy and its clients.
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [extension-apiserver-authentication]
+  verbs: [get]
+"""
 _APPROVES = """\
 - apiGroups: [certificates.k8s.io]
   resources: [certificatesigningrequests/approval]
@@ -117,17 +132,21 @@ def _manifest(name: str, about: str, *parts: str, pins: str = "get,list") -> str
 
 READER = _manifest(
     "kubevouch-reader",
-    "# What `kubevouch doctor`, `probe`, `csr list`, `csr explain`, `fix --plan`, `verify` and `top` read. No Secrets, no\n"
-    "# nodes/proxy (a GET on it can run commands in pods), nothing that writes.\n",
+    "# What `kubevouch doctor`, `probe`, `certs`, `csr list`, `csr explain`, `fix --plan`, `verify` and `top` read. No\n"
+    "# Secrets (`certs --secrets` needs `list` on them), no nodes/proxy (a GET on it can run commands in pods), nothing that\n"
+    "# writes.\n",
     _CLUSTER,
+    _CALLED,
     _SYSTEM,
+    _AUTHENTICATION,
     _PUBLIC,
     _LEASES,
 )
 FIXER = _manifest(
     FIXER_ROLE,
-    "# What `kubevouch fix --apply`, `undo`, `csr approve` and `csr deny` need: what the reader's roles allow, the approval\n"
-    "# of CSRs for serving certificates, and the change of one ConfigMap. They may be bound for the time of the run only.\n",
+    "# What `kubevouch fix --apply`, `undo`, `csr approve` and `csr deny` need: what the reader's roles allow for them, the\n"
+    "# approval of CSRs for serving certificates, and the change of one ConfigMap. They may be bound for the time of the run\n"
+    "# only.\n",
     _CLUSTER,
     _APPROVES,
     _SYSTEM,

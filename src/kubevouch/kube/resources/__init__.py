@@ -1,5 +1,13 @@
 """The kinds of objects that this product reads: the API path and a narrow struct of each."""
 
+from kubevouch.kube.resources.called import (
+    CRDS,
+    MUTATING_WEBHOOKS,
+    VALIDATING_WEBHOOKS,
+    ClientConfig,
+    CustomResourceDefinition,
+    WebhookConfiguration,
+)
 from kubevouch.kube.resources.certificates import (
     CSRS,
     CertificateSigningRequest,
@@ -32,15 +40,18 @@ from kubevouch.kube.resources.network import (
     ObjectReference,
     Service,
     ServiceCidr,
+    ServiceReference,
 )
 from kubevouch.kube.resources.nodes import NODES, Node, NodeAddress
 from kubevouch.kube.resources.plain import (
     CONFIG_MAPS,
     LEASES,
     NAMESPACES,
+    TLS_SECRETS,
     ConfigMap,
     Lease,
     Namespace,
+    TlsSecret,
 )
 from kubevouch.kube.resources.pods import PODS, Container, ContainerStatus, Pod
 from kubevouch.kube.resources.rbac import (
@@ -65,11 +76,13 @@ __all__ = [
     "CLUSTER_ROLES",
     "CLUSTER_ROLE_BINDINGS",
     "CONFIG_MAPS",
+    "CRDS",
     "CSRS",
     "DEPLOYMENTS",
     "ENDPOINT_SLICES",
     "EVENTS",
     "LEASES",
+    "MUTATING_WEBHOOKS",
     "NAMESPACES",
     "NODES",
     "NODE_METRICS",
@@ -81,15 +94,19 @@ __all__ = [
     "SERVICES",
     "SERVICE_CIDRS",
     "SUBJECT_REVIEWS",
+    "TLS_SECRETS",
+    "VALIDATING_WEBHOOKS",
     "APIService",
     "AccessReview",
     "CertificateSigningRequest",
+    "ClientConfig",
     "Condition",
     "ConfigMap",
     "Container",
     "ContainerMetrics",
     "ContainerStatus",
     "CsrCondition",
+    "CustomResourceDefinition",
     "Deployment",
     "EndpointSlice",
     "Event",
@@ -111,6 +128,9 @@ __all__ = [
     "RoleBinding",
     "Service",
     "ServiceCidr",
+    "ServiceReference",
+    "TlsSecret",
+    "WebhookConfiguration",
     "event",
     "first_condition",
     "micro_time",

@@ -112,12 +112,13 @@ class ServiceReference(Narrow, frozen=True, kw_only=True):
 
 
 class APIServiceSpec(Narrow, frozen=True, kw_only=True):
-    """The spec of an APIService. If `service` is None, kube-apiserver itself serves the group."""
+    """The spec of an APIService. If `service` is None, kube-apiserver itself serves the group. ca_bundle: PEM."""
 
     group: str = ""
     version: str = ""
     service: ServiceReference | None = None
     insecure_skip_tls_verify: bool = field(default=False, name="insecureSkipTLSVerify")
+    ca_bundle: bytes = b""
 
 
 class APIServiceStatus(Narrow, frozen=True, kw_only=True):

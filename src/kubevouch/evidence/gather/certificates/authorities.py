@@ -8,8 +8,15 @@ from kubevouch.evidence.certificates import (
 )
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.snapshot import TrustedRoots
+from kubevouch.kube.resources import ConfigMap
+from kubevouch.x509 import Certificate, X509Error, read_certificates
+
+AUTHENTICATION = "extension-apiserver-authentication"
+"""The ConfigMap in which an API server tells by which authorities it knows its clients (pkg/controlplane)."""
 
 _WHERE = "ConfigMap kube-system/kube-root-ca.crt"
+_FOR_CLIENTS = f"ConfigMap kube-system/{AUTHENTICATION}"
+_FRONT_PROXY, _CLIENTS = "requestheader-client-ca-file", "client-ca-file"
 
 
 def cluster_authorities(trust: Measured[TrustedRoots]) -> FoundPart:
@@ -25,3 +32,45 @@ def cluster_authorities(trust: Measured[TrustedRoots]) -> FoundPart:
             for each in trust.value.certificates
         )
     )
+
+
+def client_authorities(
+    told: Measured[ConfigMap], known: tuple[Certificate, ...]
+) -> tuple[FoundPart, tuple[Certificate, ...]]:
+    """By whom the API server knows the front proxy and its clients. Also returns the latter; empty if not known.
+
+    known: the CA that pods trust, which has its own rows.
+    """
+    if told.doubt is not None:
+        what = f"the front proxy's CA and the CA of clients, {_FOR_CLIENTS}"
+        return FoundPart(not_read=(NotRead(what, told.doubt),)), ()
+    if told.value is None:
+        return FoundPart(), ()
+    front_proxy, _ = _of_key(told, told.value, _FRONT_PROXY, CertificateUse.FRONT_PROXY_CA)
+    clients, trusted = _of_key(told, told.value, _CLIENTS, CertificateUse.CLUSTER_CA)
+    seen = {each.fingerprint for each in known}
+    more = tuple(
+        each
+        for each in clients.found
+        if each.certificate is None or each.certificate.fingerprint not in seen
+    )
+    return FoundPart((*front_proxy.found, *more)), trusted
+
+
+def _of_key(
+    told: Measured[ConfigMap], value: ConfigMap, key: str, use: CertificateUse
+) -> tuple[FoundPart, tuple[Certificate, ...]]:
+    text, where = value.data.get(key, ""), f"{_FOR_CLIENTS}, {key}"
+    if not text:
+        return FoundPart(), ()
+    try:
+        certificates = read_certificates(text.encode(), where)
+    except X509Error as error:
+        broken = FoundCertificate(use, where, told.vantage, told.at, fault=str(error))
+        return FoundPart((broken,)), ()
+    return FoundPart(
+        tuple(
+            FoundCertificate(use, where, told.vantage, told.at, chain=(each,))
+            for each in certificates
+        )
+    ), certificates

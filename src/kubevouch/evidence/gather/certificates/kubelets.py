@@ -1,4 +1,4 @@
-"""The serving certificate of every kubelet, as it answers on the wire."""
+"""The serving certificate of every kubelet, as it answers on the wire, and whether a newer one was issued to it."""
 
 from kubevouch.evidence.certificates import (
     CertificateUse,
@@ -6,12 +6,19 @@ from kubevouch.evidence.certificates import (
     FoundPart,
     NotRead,
 )
+from kubevouch.evidence.gather.certificates.issued import IssuedByCsr
+from kubevouch.evidence.gather.certificates.places import authority_of
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
-from kubevouch.evidence.snapshot import Served
+from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.kube.resources import Node
 
 
-def kubelets_serving(nodes: Measured[tuple[Node, ...]], served: tuple[Served, ...]) -> FoundPart:
+def kubelets_serving(
+    nodes: Measured[tuple[Node, ...]],
+    served: tuple[Served, ...],
+    trust: TrustedRoots | None,
+    issued: IssuedByCsr,
+) -> FoundPart:
     """What each kubelet presents, by the bare handshakes. A node without an address was not read."""
     if nodes.value is None:
         doubt = nodes.doubt or Doubt(DoubtKind.FAILED, "the API server lists no nodes")
@@ -19,7 +26,7 @@ def kubelets_serving(nodes: Measured[tuple[Node, ...]], served: tuple[Served, ..
     dialled = {each.node for each in served}
     doubt = Doubt(DoubtKind.FAILED, "the Node has no address")
     return FoundPart(
-        tuple(kubelet_serving(each) for each in served),
+        tuple(kubelet_serving(each, trust, issued) for each in served),
         tuple(
             NotRead(f"the kubelet of {node.name}", doubt, node.name)
             for node in nodes.value
@@ -28,9 +35,11 @@ def kubelets_serving(nodes: Measured[tuple[Node, ...]], served: tuple[Served, ..
     )
 
 
-def kubelet_serving(served: Served) -> FoundCertificate:
-    """What one kubelet presents."""
-    dialled = served.dialled
+def kubelet_serving(
+    served: Served, trust: TrustedRoots | None = None, issued: IssuedByCsr | None = None
+) -> FoundCertificate:
+    """What one kubelet presents. issued: what CSRs say of it, if they were read."""
+    dialled, leaf = served.dialled, served.dialled.leaf
     failure = dialled.failure
     return FoundCertificate(
         CertificateUse.KUBELET_SERVING,
@@ -40,6 +49,9 @@ def kubelet_serving(served: Served) -> FoundCertificate:
         node=served.node,
         chain=dialled.chain,
         fault=(failure.go_text or failure.text) if failure else "",
+        ca=authority_of(leaf, trust.certificates) if leaf and trust else "",
         verdict=served.verdict,
         failure=failure.kind if failure else None,
+        issued=issued.serving.get(served.node) if issued else None,
+        waiting=issued.waiting.get(served.node, ()) if issued else (),
     )

@@ -1,12 +1,37 @@
-"""Reads all of a cluster's certificates at the same time."""
+"""Reads all of a cluster's certificates, what can be read at the same time at the same time."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from kubevouch.clock import Clock
 from kubevouch.evidence.certificates import FoundCertificates, FoundPart
-from kubevouch.evidence.gather.certificates.authorities import cluster_authorities
+from kubevouch.evidence.gather.certificates.api_servers import api_server_places
+from kubevouch.evidence.gather.certificates.authorities import (
+    AUTHENTICATION,
+    client_authorities,
+    cluster_authorities,
+)
+from kubevouch.evidence.gather.certificates.backends import backend_places
+from kubevouch.evidence.gather.certificates.bundles import (
+    Callee,
+    callees_of_api_services,
+    callees_of_conversions,
+    callees_of_webhooks,
+    certificates_of_bundles,
+    unlisted,
+)
+from kubevouch.evidence.gather.certificates.etcd import ETCD_AND_API_SERVERS, etcd_places
+from kubevouch.evidence.gather.certificates.issued import (
+    IssuedByCsr,
+    certificates_of_csrs,
+    issued_by_csr,
+)
 from kubevouch.evidence.gather.certificates.kubelets import kubelets_serving
+from kubevouch.evidence.gather.certificates.own_kubeconfig import certificate_in_use
+from kubevouch.evidence.gather.certificates.places import dial_places
+from kubevouch.evidence.gather.certificates.secrets import certificates_in_secrets
 from kubevouch.evidence.gather.identity import gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.serving import gather_served
@@ -14,7 +39,36 @@ from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.serving import ADDRESS_TYPES_OF_MANIFESTS, targets
 from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import NODES, Node
+from kubevouch.kube.resources import (
+    API_SERVICES,
+    CONFIG_MAPS,
+    CRDS,
+    CSRS,
+    ENDPOINT_SLICES,
+    MUTATING_WEBHOOKS,
+    NODES,
+    PODS,
+    VALIDATING_WEBHOOKS,
+    APIService,
+    CertificateSigningRequest,
+    ConfigMap,
+    CustomResourceDefinition,
+    EndpointSlice,
+    Node,
+    Pod,
+    WebhookConfiguration,
+)
+from kubevouch.x509 import Certificate
+
+_SLICES = "kubernetes.io/service-name=kubernetes"
+
+
+@dataclass(frozen=True, slots=True)
+class BesideKubelets:
+    """What was read beside the kubelets' ports. issued: what each kubelet got by CSRs."""
+
+    part: FoundPart
+    issued: IssuedByCsr
 
 
 async def gather_certificates(
@@ -22,9 +76,12 @@ async def gather_certificates(
     *,
     clock: Clock,
     timeout: float,
+    secrets: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> FoundCertificates:
     """Every certificate that can be seen from here. timeout: seconds for one handshake. progress: as of `gather`.
+
+    secrets: also those in Secrets, for which nobody asks otherwise.
 
     Raises:
         KubeError: the API server does not answer, or does not accept our credential, so that there is no evidence.
@@ -34,8 +91,8 @@ async def gather_certificates(
     trust: Measured[TrustedRoots]
     nodes, trust = await together(inquiry.ask(api.list_all(NODES)), gather_trust(api, inquiry))
     served: tuple[Served, ...]
-    others: FoundPart
-    served, others = await together(
+    beside: BesideKubelets
+    served, beside = await together(
         gather_served(
             targets(nodes.or_else(()), ADDRESS_TYPES_OF_MANIFESTS),
             trust.value,
@@ -43,9 +100,11 @@ async def gather_certificates(
             timeout=timeout,
             progress=progress,
         ),
-        gather_beside_kubelets(api, inquiry, nodes, trust, clock=clock, timeout=timeout),
+        gather_beside_kubelets(
+            api, inquiry, nodes, trust, clock=clock, timeout=timeout, secrets=secrets
+        ),
     )
-    return all_found(at, nodes, trust, served, others)
+    return all_found(at, nodes, trust, served, beside)
 
 
 def all_found(
@@ -53,15 +112,12 @@ def all_found(
     nodes: Measured[tuple[Node, ...]],
     trust: Measured[TrustedRoots],
     served: tuple[Served, ...],
-    others: FoundPart,
+    beside: BesideKubelets,
 ) -> FoundCertificates:
     """The inventory of what was read: the CA, the kubelets that were dialled, and `gather_beside_kubelets`."""
-    parts = (cluster_authorities(trust), kubelets_serving(nodes, served), others)
-    return FoundCertificates(
-        at,
-        found=tuple(each for part in parts for each in part.found),
-        not_read=tuple(each for part in parts for each in part.not_read),
-    )
+    kubelets = kubelets_serving(nodes, served, trust.value, beside.issued)
+    whole = FoundPart.of((cluster_authorities(trust), kubelets, beside.part))
+    return FoundCertificates(at, whole.found, whole.not_read)
 
 
 async def gather_beside_kubelets(
@@ -72,7 +128,97 @@ async def gather_beside_kubelets(
     *,
     clock: Clock,
     timeout: float,
-) -> FoundPart:
+    secrets: bool = False,
+) -> BesideKubelets:
     """What is read while the kubelets are dialled: everything besides them and the CA, which `doctor` has anyway."""
-    del api, inquiry, nodes, trust, clock, timeout
-    return FoundPart()
+    ca = trust.value.certificates if trust.value else ()
+    known = nodes.or_else(())
+    csrs: Measured[tuple[CertificateSigningRequest, ...]]
+    parts: list[FoundPart]
+    csrs, *parts = await together(
+        inquiry.ask(api.list_all(CSRS)),
+        _control_plane(api, inquiry, known, ca, clock=clock, timeout=timeout),
+        _called(api, inquiry, ca, clock=clock, timeout=timeout),
+        *([certificates_in_secrets(api, inquiry)] if secrets else []),
+    )
+    issued = issued_by_csr(csrs.or_else(()), {each.name for each in known})
+    return BesideKubelets(
+        FoundPart.of((certificates_of_csrs(csrs, issued, known, ca), *parts)), issued
+    )
+
+
+async def _control_plane(
+    api: ApiClient,
+    inquiry: Inquiry,
+    nodes: tuple[Node, ...],
+    ca: tuple[Certificate, ...],
+    *,
+    clock: Clock,
+    timeout: float,
+) -> FoundPart:
+    """API servers and etcd as they serve, by whom clients are known, and what we ourselves are known by."""
+    told: Measured[ConfigMap]
+    slices: Measured[tuple[EndpointSlice, ...]]
+    pods: Measured[tuple[Pod, ...]]
+    told, slices, pods = await together(
+        inquiry.ask(api.get(CONFIG_MAPS, AUTHENTICATION, "kube-system")),
+        inquiry.ask(api.list_all(ENDPOINT_SLICES, "default", label_selector=_SLICES)),
+        inquiry.ask(api.list_all(PODS, "kube-system", label_selector=ETCD_AND_API_SERVERS)),
+    )
+    authorities, clients = client_authorities(told, ca)
+    servers, no_servers = api_server_places(slices, nodes, api.access, ca)
+    members, no_members = etcd_places(pods, nodes)
+    return FoundPart.of(
+        (
+            authorities,
+            certificate_in_use(api.access.user, clients, ca, clock.now()),
+            no_servers,
+            no_members,
+            await dial_places((*servers, *members), clock=clock, timeout=timeout),
+        )
+    )
+
+
+async def _called(
+    api: ApiClient, inquiry: Inquiry, ca: tuple[Certificate, ...], *, clock: Clock, timeout: float
+) -> FoundPart:
+    """The bundles of what the API server calls, and what is served there."""
+    services: Measured[tuple[APIService, ...]]
+    validating: Measured[tuple[WebhookConfiguration, ...]]
+    mutating: Measured[tuple[WebhookConfiguration, ...]]
+    definitions: Measured[tuple[CustomResourceDefinition, ...]]
+    services, validating, mutating, definitions = await together(
+        *(
+            inquiry.ask(api.list_all(each))
+            for each in (API_SERVICES, VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS, CRDS)
+        )
+    )
+    groups: tuple[tuple[str, Measured[Any], tuple[Callee, ...]], ...] = (
+        ("APIServices", services, tuple(callees_of_api_services(services.or_else(())))),
+        (
+            "ValidatingWebhookConfigurations",
+            validating,
+            tuple(callees_of_webhooks("validatingwebhookconfiguration", validating.or_else(()))),
+        ),
+        (
+            "MutatingWebhookConfigurations",
+            mutating,
+            tuple(callees_of_webhooks("mutatingwebhookconfiguration", mutating.or_else(()))),
+        ),
+        (
+            "CustomResourceDefinitions",
+            definitions,
+            tuple(callees_of_conversions(definitions.or_else(()))),
+        ),
+    )
+    places, not_dialled = await backend_places(
+        api, inquiry, (each for _, _, callees in groups for each in callees), ca
+    )
+    return FoundPart.of(
+        (
+            *(unlisted(f"caBundles of {what}", listed) for what, listed, _ in groups),
+            *(certificates_of_bundles(callees, listed) for _, listed, callees in groups),
+            not_dialled,
+            await dial_places(places, clock=clock, timeout=timeout),
+        )
+    )

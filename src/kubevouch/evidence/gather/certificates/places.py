@@ -1,0 +1,113 @@
+"""Dials servers besides kubelets: what each presents, and whether it fits where its authorities are known."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from kubevouch.clock import Clock
+from kubevouch.evidence.certificates import (
+    CertificateUse,
+    FoundCertificate,
+    FoundPart,
+    NotRead,
+    RenewedBy,
+)
+from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
+from kubevouch.kubelet.dial_result import DialResult, Target
+from kubevouch.kubelet.io.dial import dial_all
+from kubevouch.tls import FailureKind
+from kubevouch.x509 import Certificate, CertificateKind, Verdict, classify, verify
+
+_AT_ONCE: Final = 32
+_NO_CONNECTION: Final = frozenset(
+    {
+        FailureKind.REFUSED,
+        FailureKind.UNREACHABLE,
+        FailureKind.CONNECT_TIMEOUT,
+        FailureKind.NAME_UNKNOWN,
+        FailureKind.OUR_SIDE,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A server to dial. what: for a person, if there is no connection.
+
+    about: for a person, besides the address. roots: who must have signed what is presented; empty if that is not known.
+    kinds: how the certificate looks if the program that is expected here has it from where it usually has it.
+    renewed_by: by whom, if that is known without a look.
+    """
+
+    use: CertificateUse
+    target: Target
+    what: str
+    about: str = ""
+    roots: tuple[Certificate, ...] = ()
+    ca: tuple[Certificate, ...] = ()
+    """The cluster's CA, to know what it has signed."""
+
+    kinds: frozenset[CertificateKind] = frozenset()
+    renewed_by: RenewedBy | None = None
+
+
+async def dial_places(places: Iterable[Place], *, clock: Clock, timeout: float) -> FoundPart:
+    """What all of them present, each address dialled once. Without a connection a place is not read."""
+    wanted = tuple(places)
+    targets = dict.fromkeys(each.target for each in wanted)
+    answers = await dial_all(targets, clock=clock, concurrency=_AT_ONCE, timeout=timeout)
+    by_target = {each.target: each for each in answers}
+    return FoundPart.of(_part(each, by_target[each.target], clock) for each in wanted)
+
+
+def _part(place: Place, dialled: DialResult, clock: Clock) -> FoundPart:
+    failure = dialled.failure
+    if failure is not None and failure.kind in _NO_CONNECTION:
+        text = f"no connection from here: {failure.text}"
+        doubt = Doubt(DoubtKind.OUT_OF_REACH, text)
+        return FoundPart(not_read=(NotRead(place.what, doubt, place.target.node),))
+    leaf = dialled.leaf
+    return FoundPart(
+        (
+            FoundCertificate(
+                place.use,
+                f"{place.target} ({place.about})" if place.about else str(place.target),
+                Vantage.DIALLED,
+                dialled.at,
+                node=place.target.node,
+                chain=dialled.chain,
+                fault=(failure.go_text or failure.text) if failure else "",
+                ca=authority_of(leaf, place.ca) if leaf else "",
+                verdict=_verdict(place, dialled, clock),
+                failure=failure.kind if failure else None,
+                renewed_by=_renewed_by(place, leaf),
+            ),
+        )
+    )
+
+
+def _verdict(place: Place, dialled: DialResult, clock: Clock) -> Verdict | None:
+    if dialled.leaf is None or not place.roots:
+        return None
+    return verify(
+        dialled.leaf,
+        intermediates=dialled.chain[1:],
+        roots=place.roots,
+        name=place.target.server_name or place.target.address,
+        at=clock.now(),
+    )
+
+
+def _renewed_by(place: Place, leaf: Certificate | None) -> RenewedBy | None:
+    """None where the certificate is of the kind that its program usually has, so that its use tells."""
+    if place.renewed_by is not None or leaf is None or classify(leaf) in place.kinds:
+        return place.renewed_by
+    return RenewedBy.NOT_KNOWN
+
+
+def authority_of(certificate: Certificate, cluster_ca: Iterable[Certificate]) -> str:
+    """The authority that a certificate names as its issuer, in kubeadm's words; "" for any other."""
+    if any(certificate.raw.issuer == each.raw.subject for each in cluster_ca):
+        return "ca"
+    name = certificate.issuer.common_name
+    return name if name in {"etcd-ca", "front-proxy-ca"} else ""

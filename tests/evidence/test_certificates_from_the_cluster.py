@@ -1,0 +1,398 @@
+"""Every certificate that the API server tells of, or that a port presents: real TLS, a scripted API server, no credential."""
+
+import contextlib
+import ssl
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from kubevouch.cli.common.roles import READER
+from kubevouch.clock import Clock
+from kubevouch.evidence.certificates import (
+    CertificateUse,
+    FoundCertificate,
+    FoundCertificates,
+    RenewedBy,
+)
+from kubevouch.evidence.gather.certificates.places import Place, dial_places
+from kubevouch.evidence.gather.certificates.whole import gather_certificates
+from kubevouch.evidence.measured import DoubtKind
+from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.kubeconfig import User
+from kubevouch.kubelet.dial_result import Target
+from kubevouch.x509 import VerifyReason, read_certificates
+from tests.support.apiservers import MOMENT, client_of
+from tests.support.authority import Authority, Pair
+from tests.support.clocks import WoundClock
+from tests.support.contexts import server_context
+from tests.support.scenario import Expected, Scenario
+from tests.support.scripted import kubelet, reviews
+from tests.support.scripted.nobody import closed_port
+from tests.support.stage import Stage, cluster_ca, kind_of, staged
+
+HEALTHY = Scenario(title="healthy", expected=Expected(finds=(), exit=0))
+OWN = Authority("metrics-server")
+PROXY = Authority("front-proxy")
+
+Look = Callable[..., Any]
+
+
+@contextlib.asynccontextmanager
+async def seen(
+    access: Callable[[Stage], ClusterAccess] = lambda stage: stage.access,
+) -> AsyncIterator[tuple[Stage, Look]]:
+    clock = WoundClock(MOMENT)
+    async with staged(HEALTHY, clock) as stage, client_of(access(stage), clock) as api:
+
+        async def look(*, secrets: bool = False) -> FoundCertificates:
+            return await gather_certificates(api, clock=clock, timeout=60.0, secrets=secrets)
+
+        yield stage, look
+
+
+def put(stage: Stage, kind: str, name: str, namespace: str = "", **rest: Any) -> None:
+    metadata = {"name": name, "uid": f"uid-{name}", **rest.pop("metadata", {})}
+    if namespace:
+        metadata["namespace"] = namespace
+    stage.server.store.put(kind_of(kind), {"kind": kind, "metadata": metadata, **rest})
+
+
+def base64(data: bytes) -> str:
+    return b64encode(data).decode()
+
+
+def of_use(found: FoundCertificates, use: CertificateUse) -> list[FoundCertificate]:
+    return [each for each in found.found if each.use is use]
+
+
+def _leaf(pair: Pair) -> str:
+    return read_certificates(pair.chain, "pair")[0].fingerprint
+
+
+def _nodes(stage: Stage) -> list[str]:
+    return [each["metadata"]["name"] for each in stage.server.store.list(kind_of("Node"))]
+
+
+async def test_kubelets_and_the_api_server_present_theirs_and_the_ca_is_known() -> None:
+    async with seen() as (stage, look):
+        found = await look()
+        kubelets = of_use(found, CertificateUse.KUBELET_SERVING)
+        assert len(kubelets) == 4
+        assert {each.ca for each in kubelets} == {"ca"}
+        [server] = of_use(found, CertificateUse.API_SERVER)
+        assert server.where == f"127.0.0.1:{stage.server.port} (as this kubeconfig reaches it)"
+        assert server.verdict is not None and server.verdict.trusted
+        # Not kubeadm's, by its names.
+        assert server.renewed_by is RenewedBy.NOT_KNOWN
+        # The recorded endpoint is of another machine.
+        [unreached] = [each for each in found.not_read if each.what.startswith("the API server")]
+        assert unreached.doubt.kind is DoubtKind.OUT_OF_REACH
+        assert unreached.node == "k8s-master.internal.example.com"
+        assert unreached.is_ordinary
+
+
+async def _etcd(context: ssl.SSLContext) -> FoundCertificate:
+    """What is seen of an etcd with this context."""
+    clock: Clock = WoundClock(MOMENT)
+    async with kubelet.ScriptedKubelet(kubelet.Serve(context), clock) as port:
+        target = Target("127.0.0.1", node="cp", port=port.port)
+        place = Place(use=CertificateUse.ETCD_SERVER, target=target, what="etcd")
+        part = await dial_places((place,), clock=clock, timeout=60.0)
+    assert part.not_read == ()
+    return part.found[0]
+
+
+async def test_an_etcd_that_demands_a_client_certificate_shows_its_own_first() -> None:
+    pair = Authority("etcd").serving("127.0.0.1")
+    context = server_context(pair, client_ca=Authority("etcd").pem)
+    context.verify_mode = ssl.CERT_REQUIRED
+    seen_there = await _etcd(context)
+    assert seen_there.certificate is not None
+    assert seen_there.certificate.fingerprint == _leaf(pair)
+    assert seen_there.fault == ""
+    assert seen_there.verdict is None
+
+
+async def test_with_tls_1_2_it_ends_the_handshake_and_that_is_said() -> None:
+    context = server_context(
+        Authority("etcd").serving("127.0.0.1"), client_ca=Authority("etcd").pem
+    )
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    seen_there = await _etcd(context)
+    assert seen_there.certificate is None
+    assert seen_there.fault.startswith("remote error: tls:")
+
+
+async def test_no_connection_is_told_and_is_no_failure() -> None:
+    clock = WoundClock(MOMENT)
+    with closed_port() as port:
+        place = Place(
+            use=CertificateUse.ETCD_SERVER,
+            target=Target("127.0.0.1", node="cp", port=port),
+            what="etcd-server of cp",
+        )
+        part = await dial_places((place, place), clock=clock, timeout=60.0)
+    assert part.found == ()
+    assert {(each.what, each.node, each.is_ordinary) for each in part.not_read} == {
+        ("etcd-server of cp", "cp", True)
+    }
+
+
+def _metrics_service(stage: Stage, port: int, *, bundle: bytes, **spec: Any) -> None:
+    """metrics-server's APIService, Service and endpoint, at a port of this machine."""
+    reference = {"namespace": "kube-system", "name": "metrics-server", "port": 443}
+    put(
+        stage,
+        "APIService",
+        "v1beta1.metrics.k8s.io",
+        spec={"group": "metrics.k8s.io", "version": "v1beta1", "service": reference,
+              "caBundle": base64(bundle), **spec},
+    )  # fmt: skip
+    put(
+        stage,
+        "Service",
+        "metrics-server",
+        "kube-system",
+        spec={"ports": [{"name": "https", "port": 443}, {"name": "other", "port": 80}]},
+    )
+    put(
+        stage,
+        "EndpointSlice",
+        "metrics-server-1",
+        "kube-system",
+        metadata={"labels": {"kubernetes.io/service-name": "metrics-server"}},
+        endpoints=[{"addresses": ["127.0.0.1"], "conditions": {"ready": False}}],
+        ports=[{"name": "https", "port": port}, {"name": "other", "port": 1}],
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "bundle", "reason"),
+    [
+        (("metrics-server.kube-system.svc",), OWN, VerifyReason.TRUSTED),
+        (("metrics-server.kube-system.svc",), PROXY, VerifyReason.UNKNOWN_AUTHORITY),
+        (("metrics-server",), OWN, VerifyReason.NAME_NOT_COVERED),
+    ],
+)
+async def test_an_aggregated_api_is_verified_by_its_bundle_and_its_services_name(
+    names: tuple[str, ...], bundle: Authority, reason: VerifyReason
+) -> None:
+    context = server_context(OWN.serving(*names))
+    async with (
+        seen() as (stage, look),
+        kubelet.ScriptedKubelet(kubelet.Serve(context), WoundClock(MOMENT)) as port,
+    ):
+        _metrics_service(stage, port.port, bundle=bundle.pem)
+        found = await look()
+        assert port.sent == b""
+    [served] = of_use(found, CertificateUse.METRICS_SERVER)
+    assert served.where == f"127.0.0.1:{port.port} (apiservice v1beta1.metrics.k8s.io)"
+    assert served.verdict is not None
+    assert served.verdict.reason is reason
+    [row] = of_use(found, CertificateUse.CA_BUNDLE)
+    assert row.where == "apiservice v1beta1.metrics.k8s.io"
+
+
+async def test_without_verification_there_is_no_verdict() -> None:
+    context = server_context(OWN.serving("anything"))
+    async with (
+        seen() as (stage, look),
+        kubelet.ScriptedKubelet(kubelet.Serve(context), WoundClock(MOMENT)) as port,
+    ):
+        _metrics_service(stage, port.port, bundle=b"", insecureSkipTLSVerify=True)
+        found = await look()
+    [served] = of_use(found, CertificateUse.METRICS_SERVER)
+    assert served.verdict is None
+
+
+@pytest.mark.parametrize("lacking", ["Service", "EndpointSlice"])
+async def test_a_service_that_leads_nowhere_is_told(lacking: str) -> None:
+    async with seen() as (stage, look):
+        _metrics_service(stage, 1, bundle=OWN.pem)
+        name = {"Service": "metrics-server", "EndpointSlice": "metrics-server-1"}[lacking]
+        stage.server.store.delete(kind_of(lacking), name, "kube-system")
+        found = await look()
+    [told] = [each for each in found.not_read if "v1beta1.metrics.k8s.io" in each.what]
+    assert told.is_ordinary
+    assert "kube-system/metrics-server" in told.doubt.text
+
+
+async def test_webhooks_and_conversions_have_their_bundles_and_are_dialled() -> None:
+    context = server_context(OWN.serving("hook.space.svc", "127.0.0.1"))
+    async with (
+        seen() as (stage, look),
+        kubelet.ScriptedKubelet(kubelet.Serve(context), WoundClock(MOMENT)) as port,
+    ):
+        url = {"url": f"https://127.0.0.1:{port.port}/hook", "caBundle": base64(OWN.pem)}
+        hooks = [{"name": "a.example.com", "clientConfig": url}]
+        put(stage, "ValidatingWebhookConfiguration", "checks", webhooks=hooks)
+        broken = [{"name": "b.example.com", "clientConfig": {**url, "caBundle": base64(b"no")}}]
+        put(stage, "MutatingWebhookConfiguration", "changes", webhooks=broken)
+        conversion = {"strategy": "Webhook", "webhook": {"clientConfig": url}}
+        put(
+            stage, "CustomResourceDefinition", "things.example.com", spec={"conversion": conversion}
+        )
+        found = await look()
+    bundles = {each.where: each for each in of_use(found, CertificateUse.CA_BUNDLE)}
+    assert set(bundles) == {
+        "validatingwebhookconfiguration checks",
+        "mutatingwebhookconfiguration changes",
+        "customresourcedefinition things.example.com",
+        *(where for where in bundles if where.startswith("apiservice")),
+    }
+    assert bundles["mutatingwebhookconfiguration changes"].certificate is None
+    assert bundles["mutatingwebhookconfiguration changes"].fault
+    served = of_use(found, CertificateUse.WEBHOOK)
+    assert [each.verdict is not None and each.verdict.trusted for each in served] == [
+        True, False, True,
+    ]  # fmt: skip
+    # It was dialled once.
+    assert len(port.seen) == 1
+
+
+async def test_the_front_proxys_ca_and_another_ca_of_clients_are_told() -> None:
+    clients = Authority("clients")
+    async with seen() as (stage, look):
+        data = {
+            "requestheader-client-ca-file": PROXY.pem.decode(),
+            "client-ca-file": (cluster_ca().pem + clients.pem).decode(),
+        }
+        put(stage, "ConfigMap", "extension-apiserver-authentication", "kube-system", data=data)
+        found = await look()
+    [front] = of_use(found, CertificateUse.FRONT_PROXY_CA)
+    assert front.chain == read_certificates(PROXY.pem, "proxy")
+    trusted, other = of_use(found, CertificateUse.CLUSTER_CA)
+    assert trusted.where == "ConfigMap kube-system/kube-root-ca.crt"
+    assert other.chain == read_certificates(clients.pem, "clients")
+    assert other.where == "ConfigMap kube-system/extension-apiserver-authentication, client-ca-file"
+
+
+@pytest.mark.parametrize(
+    ("clients", "trusted"), [(cluster_ca(), True), (PROXY, False), (None, None)]
+)
+async def test_the_certificate_with_which_the_kubeconfig_authenticates_is_judged(
+    clients: Authority | None, trusted: bool | None
+) -> None:
+    pair = cluster_ca().client("jane", "developers")
+    jane = User(where="users[jane]", client_certificate_data=pair.chain, client_key_data=pair.key)
+
+    def as_jane(stage: Stage) -> ClusterAccess:
+        return msgspec.structs.replace(stage.access, user=jane)
+
+    async with seen(as_jane) as (stage, look):
+        if clients is not None:
+            data = {"client-ca-file": clients.pem.decode()}
+            name = "extension-apiserver-authentication"
+            put(stage, "ConfigMap", name, "kube-system", data=data)
+        [row] = of_use(await look(), CertificateUse.KUBECONFIG)
+    assert row.where == "users[jane].client-certificate"
+    assert row.certificate is not None
+    assert row.certificate.fingerprint == _leaf(pair)
+    assert (row.verdict.trusted if row.verdict else None) is trusted
+
+
+async def test_what_kubelets_wait_for_and_were_issued_is_beside_what_they_serve() -> None:
+    async with seen() as (stage, look):
+        name, *_ = _nodes(stage)
+        newer = cluster_ca().serving(name, node=name)
+        client = cluster_ca().client(f"system:node:{name}", "system:nodes")
+        serving = {"signerName": "kubernetes.io/kubelet-serving", "username": f"system:node:{name}"}
+        created = {"creationTimestamp": "2026-11-24T12:00:00Z"}
+        kind = "CertificateSigningRequest"
+        put(stage, kind, "csr-issued", metadata=created, spec=serving,
+            status={"certificate": base64(newer.chain)})  # fmt: skip
+        put(stage, kind, "csr-waits", metadata=created, spec=serving)
+        put(stage, kind, "csr-client", metadata=created,
+            spec={**serving, "signerName": "kubernetes.io/kube-apiserver-client-kubelet"},
+            status={"certificate": base64(client.chain)})  # fmt: skip
+        found = await look()
+        asked = [each.path for each in stage.server.requests]
+    [served] = [e for e in of_use(found, CertificateUse.KUBELET_SERVING) if e.node == name]
+    assert served.issued is not None and served.issued.csr == "csr-issued"
+    assert served.waiting == ("csr-waits",)
+    [own] = of_use(found, CertificateUse.KUBELET_CLIENT)
+    assert (own.node, own.where) == (name, "csr csr-client")
+    assert own.certificate is not None and own.certificate.fingerprint == _leaf(client)
+    untold = {each.node for each in found.not_read if "no CSR of its" in each.doubt.text}
+    assert len(untold) == 3 and name not in untold
+    assert asked.count("/apis/certificates.k8s.io/v1/certificatesigningrequests") == 1
+
+
+async def test_nothing_is_asked_for_each_node() -> None:
+    async with seen() as (stage, look):
+        await look()
+        nodes = _nodes(stage)
+        assert len(nodes) == 4
+        for each in stage.server.requests:
+            assert each.method == "GET"
+            assert not any(node in each.path for node in nodes)
+
+
+async def test_secrets_are_asked_for_only_if_somebody_says_so_and_keys_are_not_kept() -> None:
+    pair = OWN.serving("shop.example.com")
+    data = {"tls.crt": base64(pair.chain), "tls.key": base64(pair.key)}
+    async with seen() as (stage, look):
+        put(stage, "Secret", "shop", "store", type="kubernetes.io/tls", data=data,
+            metadata={"annotations": {"cert-manager.io/certificate-name": "shop"}})  # fmt: skip
+        put(stage, "Secret", "empty", "store", type="kubernetes.io/tls", data={})
+        put(stage, "Secret", "password", "store", type="Opaque", data=data)
+        without = await look()
+        assert not any("secrets" in each.path for each in stage.server.requests)
+        assert of_use(without, CertificateUse.TLS_SECRET) == []
+        found = await look(secrets=True)
+        [asked] = [each for each in stage.server.requests if "secrets" in each.path]
+        assert asked.query["fieldSelector"] == "type=kubernetes.io/tls"
+        stage.server.authorize = reviews.nothing
+        refused = await look(secrets=True)
+    rows = {each.where: each for each in of_use(found, CertificateUse.TLS_SECRET)}
+    assert set(rows) == {"secret store/shop", "secret store/empty"}
+    shop = rows["secret store/shop"]
+    assert shop.renewed_by is RenewedBy.CERT_MANAGER
+    assert shop.certificate is not None and shop.certificate.fingerprint == _leaf(pair)
+    assert base64(pair.key)[:40] not in repr(found)
+    assert rows["secret store/empty"].fault.startswith("secret store/empty, tls.crt: ")
+    lacking = [each.doubt.lacking for each in refused.not_read]
+    assert ("list secrets",) in lacking
+
+
+async def test_the_printed_role_is_enough() -> None:
+    roles = list(yaml.safe_load_all(READER))
+
+    def allowed(asked: reviews.Attributes) -> bool:
+        return any(
+            role["kind"] == "ClusterRole" or role["metadata"]["namespace"] == asked.namespace
+            for role in roles
+            for rule in role["rules"]
+            if asked.verb in rule["verbs"]
+            and asked.group in rule["apiGroups"]
+            and asked.resource in rule["resources"]
+            and asked.name in rule.get("resourceNames", [asked.name])
+        )
+
+    async with seen() as (stage, look):
+        stage.server.authorize = allowed
+        found = await look()
+    assert all(each.is_ordinary for each in found.not_read), found.not_read
+
+
+async def test_without_any_right_every_right_that_lacks_is_named() -> None:
+    async with seen() as (stage, look):
+        stage.server.authorize = reviews.nothing
+        found = await look()
+    lacking = {right for each in found.not_read for right in each.doubt.lacking}
+    assert lacking == {
+        "list nodes",
+        "get configmaps",
+        "list certificatesigningrequests.certificates.k8s.io",
+        "list endpointslices.discovery.k8s.io",
+        "list pods",
+        "list apiservices.apiregistration.k8s.io",
+        "list validatingwebhookconfigurations.admissionregistration.k8s.io",
+        "list mutatingwebhookconfigurations.admissionregistration.k8s.io",
+        "list customresourcedefinitions.apiextensions.k8s.io",
+    }

@@ -1,0 +1,140 @@
+"""What CSRs tell of a kubelet's certificates, and what is said where no CSR is left."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kubevouch.evidence.certificates import CertificateUse
+from kubevouch.evidence.gather.certificates.issued import certificates_of_csrs, issued_by_csr
+from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
+from kubevouch.kube.resources import CertificateSigningRequest, Metadata, Node
+from kubevouch.kube.resources.certificates import CsrCondition, CsrSpec, CsrStatus
+from kubevouch.kube.resources.meta import ManagedMetadata
+from kubevouch.x509 import read_certificates
+from tests.support.authority import Authority, Pair
+
+AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+AUTHORITY = Authority("kubernetes")
+CA = read_certificates(AUTHORITY.pem, "ca")
+CLIENT, PERSONS = (
+    "kubernetes.io/kube-apiserver-client-kubelet",
+    "kubernetes.io/kube-apiserver-client",
+)
+SERVING = "kubernetes.io/kubelet-serving"
+
+
+def _node(name: str) -> Node:
+    return Node(metadata=Metadata(name=name))
+
+
+def _csr(
+    name: str,
+    signer: str,
+    pair: Pair | bytes | None,
+    *,
+    minutes: int = 0,
+    user: str = "system:node:n",
+    decided: str = "",
+) -> CertificateSigningRequest:
+    chain = pair.chain if isinstance(pair, Pair) else pair or b""
+    conditions = (CsrCondition(type=decided, status="True"),) if decided else ()
+    return CertificateSigningRequest(
+        metadata=ManagedMetadata(name=name, creation_timestamp=AT + timedelta(minutes=minutes)),
+        spec=CsrSpec(signer_name=signer, username=user),
+        status=CsrStatus(certificate=chain, conditions=conditions),
+    )
+
+
+def _kubelets() -> Pair:
+    return AUTHORITY.client("system:node:n", "system:nodes")
+
+
+def test_the_newest_certificate_of_a_kubelet_counts_whoever_asked_for_it() -> None:
+    old, new = _kubelets(), _kubelets()
+    csrs = (
+        _csr("csr-new", CLIENT, new, minutes=5, user="system:bootstrap:abcdef"),
+        _csr("csr-old", CLIENT, old),
+    )
+    issued = issued_by_csr(csrs, {"n"})
+    assert issued.clients["n"].csr == "csr-new"
+    assert issued.clients["n"].certificate == read_certificates(new.chain, "new")[0]
+    assert issued.others == ()
+
+
+def test_the_signer_of_persons_may_have_issued_it_too() -> None:
+    assert issued_by_csr((_csr("csr-1", PERSONS, _kubelets()),), {"n"}).clients["n"].csr == "csr-1"
+
+
+@pytest.mark.parametrize(
+    ("signer", "pair", "nodes"),
+    [
+        (PERSONS, AUTHORITY.client("jane", "developers"), {"n"}),
+        ("example.com/own", _kubelets(), {"n"}),
+        (CLIENT, _kubelets(), {"another"}),
+    ],
+    ids=["a person's", "another signer's", "of a node that is gone"],
+)
+def test_what_belongs_to_no_kubelet_of_the_cluster_has_a_row_of_its_own(
+    signer: str, pair: Pair, nodes: set[str]
+) -> None:
+    csrs = (_csr("csr-1", signer, pair, decided="Approved"),)
+    issued = issued_by_csr(csrs, nodes)
+    assert not issued.clients
+    part = certificates_of_csrs(Measured(Vantage.API_SERVER, AT, csrs), issued, (), CA)
+    [row] = part.found
+    assert (row.use, row.where, row.node) == (CertificateUse.CSR, "csr csr-1", "")
+    assert row.ca == "ca"
+
+
+def test_serving_csrs_that_wait_are_told_by_node_and_others_are_not() -> None:
+    csrs = (
+        _csr("csr-later", SERVING, None, minutes=15),
+        _csr("csr-first", SERVING, None),
+        _csr("csr-denied", SERVING, None, decided="Denied"),
+        _csr("csr-approved", SERVING, None, decided="Approved"),
+        _csr("csr-client", CLIENT, None),
+        _csr("csr-strange", SERVING, None, user="system:node:gone"),
+    )
+    assert issued_by_csr(csrs, {"n"}).waiting == {"n": ("csr-first", "csr-later")}
+
+
+def test_the_newest_serving_certificate_is_told_and_has_no_row_of_its_own() -> None:
+    pair = AUTHORITY.serving("n", node="n")
+    csrs = (_csr("csr-1", SERVING, pair),)
+    issued = issued_by_csr(csrs, {"n"})
+    assert issued.serving["n"].csr == "csr-1"
+    part = certificates_of_csrs(Measured(Vantage.API_SERVER, AT, csrs), issued, (), CA)
+    assert part.found == ()
+
+
+def test_a_certificate_that_cannot_be_read_is_a_fault_of_its_csr() -> None:
+    csrs = (_csr("csr-1", CLIENT, b"-----BEGIN nothing"),)
+    issued = issued_by_csr(csrs, {"n"})
+    part = certificates_of_csrs(Measured(Vantage.API_SERVER, AT, csrs), issued, (), CA)
+    [row] = part.found
+    assert row.certificate is None
+    assert row.fault.startswith("csr csr-1: ")
+
+
+def test_a_kubelet_without_a_csr_is_told_and_is_no_failure() -> None:
+    csrs = (_csr("csr-1", CLIENT, _kubelets()),)
+    issued = issued_by_csr(csrs, {"n", "m"})
+    part = certificates_of_csrs(
+        Measured(Vantage.API_SERVER, AT, csrs), issued, (_node("n"), _node("m")), CA
+    )
+    [row] = part.found
+    assert (row.use, row.node, row.where) == (CertificateUse.KUBELET_CLIENT, "n", "csr csr-1")
+    [told] = part.not_read
+    assert told.node == "m"
+    assert told.is_ordinary
+    assert told.doubt.text == "no CSR of its client certificate is left; --via ssh reads the file"
+
+
+def test_a_list_that_is_refused_is_told_once_and_is_a_failure() -> None:
+    doubt = Doubt(DoubtKind.NOT_ALLOWED, "no", ("list certificatesigningrequests",))
+    part = certificates_of_csrs(
+        Measured(Vantage.API_SERVER, AT, doubt=doubt), issued_by_csr((), {"n"}), (_node("n"),), CA
+    )
+    [told] = part.not_read
+    assert told.doubt is doubt
+    assert not told.is_ordinary

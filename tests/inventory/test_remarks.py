@@ -1,0 +1,111 @@
+"""What a row says besides its dates: what was issued and is not served, what waits, and how its CA bounds it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kubevouch.evidence.certificates import (
+    CertificateUse,
+    FoundCertificate,
+    FoundCertificates,
+    IssuedForCsr,
+)
+from kubevouch.evidence.measured import Vantage
+from kubevouch.inventory.rows import RowState, row_of, rows_of
+from kubevouch.x509 import Certificate, read_certificates
+from tests.support.authority import Authority
+from tests.support.self_signed import DatedAuthority
+
+AT = datetime(2026, 6, 1, tzinfo=UTC)
+ENDS = datetime(2027, 1, 1, tzinfo=UTC)
+AUTHORITY = Authority()
+
+
+def _serving() -> Certificate:
+    return read_certificates(AUTHORITY.serving("n", node="n").chain, "n")[0]
+
+
+def _kubelet(served: Certificate | None, **more: object) -> FoundCertificate:
+    chain = (served,) if served else ()
+    return FoundCertificate(
+        CertificateUse.KUBELET_SERVING,
+        "here",
+        Vantage.DIALLED,
+        AT,
+        node="n",
+        chain=chain,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def test_what_was_issued_and_is_not_served_is_remarked() -> None:
+    served, newer = _serving(), _serving()
+    issued = IssuedForCsr("csr-1", newer)
+    said = ("csr-1 was issued, and is not served",)
+    assert row_of(_kubelet(served, issued=issued), AT).remarks == said
+    assert row_of(_kubelet(newer, issued=issued), AT).remarks == ()
+    dark = row_of(_kubelet(None, issued=issued), AT)
+    assert (dark.state, dark.remarks) == (RowState.UNREADABLE, said)
+
+
+def test_what_is_served_may_be_newer_than_the_csrs_that_are_left() -> None:
+    def serving(begins: datetime) -> Certificate:
+        pair = AUTHORITY.serving("n", node="n", not_before=begins, not_after=ENDS)
+        return read_certificates(pair.chain, "n")[0]
+
+    issued = IssuedForCsr("csr-1", serving(AT))
+    assert row_of(_kubelet(serving(AT + timedelta(1)), issued=issued), AT).remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("waiting", "remarks"),
+    [
+        ((), ()),
+        (("csr-1",), ("csr-1 waits for approval",)),
+        (("csr-1", "csr-2", "csr-3"), ("csr-3 and 2 more wait for approval",)),
+    ],
+)
+def test_csrs_that_wait_are_remarked(waiting: tuple[str, ...], remarks: tuple[str, ...]) -> None:
+    assert row_of(_kubelet(_serving(), waiting=waiting), AT).remarks == remarks
+
+
+@pytest.mark.parametrize(
+    ("later", "remark"),
+    [
+        (-timedelta(seconds=1), None),
+        (timedelta(0), "its CA ends at the same moment, so no other can be issued for longer"),
+        (timedelta(days=1), "its CA ends before it, on Jan 01, 2027 00:00 UTC"),
+    ],
+)
+def test_a_certificate_that_reaches_its_cas_end_says_so(
+    later: timedelta, remark: str | None
+) -> None:
+    authority = DatedAuthority(AT - timedelta(days=1), ENDS)
+    pair = authority.serving("n", node="n", not_before=AT, not_after=ENDS + later)
+    ca = FoundCertificate(
+        CertificateUse.CLUSTER_CA,
+        "there",
+        Vantage.API_SERVER,
+        AT,
+        chain=read_certificates(authority.pem, "ca"),
+    )
+    leaf = _kubelet(read_certificates(pair.chain, "n")[0])
+    rows = {row.found.use: row for row in rows_of(FoundCertificates(AT, (ca, leaf)))}
+    assert rows[CertificateUse.KUBELET_SERVING].remarks == ((remark,) if remark else ())
+    assert rows[CertificateUse.CLUSTER_CA].remarks == ()
+
+
+def test_after_a_rotation_the_ca_that_ends_last_counts() -> None:
+    old, new = (DatedAuthority(AT - timedelta(days=1), ENDS + each) for each in (
+        timedelta(0), timedelta(days=3650)
+    ))  # fmt: skip
+    pair = new.serving("n", node="n", not_before=AT, not_after=ENDS)
+    found = [_kubelet(read_certificates(pair.chain, "n")[0])]
+    for each in (old, new):
+        chain = read_certificates(each.pem, "ca")
+        found.append(
+            FoundCertificate(
+                CertificateUse.CLUSTER_CA, "there", Vantage.API_SERVER, AT, chain=chain
+            )
+        )
+    assert all(row.remarks == () for row in rows_of(FoundCertificates(AT, tuple(found))))
