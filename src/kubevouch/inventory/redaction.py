@@ -102,10 +102,15 @@ def is_address(text: str) -> bool:
 
 
 def names_of(found: FoundCertificates) -> Iterable[tuple[Replaced, str]]:
-    """The nodes first, in the order of their names; then the names inside of certificates that not every cluster has."""
+    """The nodes first, in the order of their names; then the names inside of certificates."""
     nodes = {each.node for each in found.found} | {each.node for each in found.not_read}
     yield from ((Replaced.NODE, name) for name in sorted(nodes))
-    hosts = {name for each in found.found for one in each.chain for name in _hosts(one)}
+    yield from hosts_of(one for each in found.found for one in each.chain)
+
+
+def hosts_of(certificates: Iterable[Certificate]) -> Iterable[tuple[Replaced, str]]:
+    """The names inside of certificates, in their order, without those that every cluster has."""
+    hosts = {name for each in certificates for name in _hosts(each)}
     yield from ((Replaced.HOST, name) for name in sorted(hosts))
 
 

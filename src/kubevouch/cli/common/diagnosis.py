@@ -22,7 +22,7 @@ _SUBJECTS = 8
 _WORTH_IT = 30
 _INDENT = " " * 12
 
-_SECTIONS = {
+SECTIONS = {
     Section.METRICS_API: "metrics-api",
     Section.REACHING_KUBELETS: "reaching-kubelets",
     Section.CERTIFICATES: "certificates",
@@ -31,6 +31,8 @@ _SECTIONS = {
     Section.CONTROL_PLANE: "control-plane",
     Section.COULD_NOT_TELL: "could-not-tell",
 }
+"""The heading of each section, in their order."""
+
 _ALWAYS_SHOWN = (
     Section.METRICS_API,
     Section.REACHING_KUBELETS,
@@ -54,10 +56,15 @@ def print_diagnosis(
     form: str,
     fail_on: Severity,
 ) -> ExitCode:
-    """`table` for a person, `short` for a ticket, `json` for a program. Returns the exit code."""
+    """`table` for a person, `short` for a ticket, `json` for a program, `html` to hand on. Returns the exit code."""
     code = diagnosis.exit_code(fail_on)
     if form == "json":
         print_document(terminal, SCHEMA, as_json(terminal, verb, evidence, diagnosis, code))
+        return code
+    if form == "html":
+        from kubevouch.cli.common.diagnosis_page import diagnosis_page
+
+        terminal.document(diagnosis_page(terminal, evidence, diagnosis))
         return code
     if form == "short":
         for each in diagnosis.findings:
@@ -72,7 +79,7 @@ def print_diagnosis(
 def _print_all(terminal: Terminal, evidence: Evidence, diagnosis: Diagnosis) -> None:
     shorten = shortener([node.name for node in evidence.nodes.or_else(())])
     _print_heading(terminal, evidence)
-    for section, heading in _SECTIONS.items():
+    for section, heading in SECTIONS.items():
         found = [each for each in diagnosis.findings if each.code.section is section]
         if found or section in _ALWAYS_SHOWN:
             terminal.out(f"\n{heading}")

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.inventory.redaction import Replaced
+from kubevouch.evidence.snapshot import Evidence
+from kubevouch.inventory.redaction import Redaction, Replaced, hosts_of
 from kubevouch.kube.access import ClusterAccess
 
 
@@ -20,3 +21,12 @@ def names_of_access(terminal: Terminal, access: ClusterAccess) -> Iterable[tuple
     given = terminal.invocation.given if terminal.invocation else ()
     for _, value in given:
         yield Replaced.CLUSTER, value
+
+
+def redaction_of(evidence: Evidence, more: Iterable[tuple[Replaced, str]]) -> Redaction:
+    """What doctor's findings may name. more: what else is known of the cluster."""
+    nodes = {node.name for node in evidence.nodes.or_else(())} | {
+        each.node for each in evidence.served
+    }
+    chains = (one for each in evidence.served for one in each.dialled.chain)
+    return Redaction([*((Replaced.NODE, name) for name in sorted(nodes)), *hosts_of(chains), *more])
