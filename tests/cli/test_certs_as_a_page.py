@@ -191,6 +191,26 @@ def test_the_same_name_is_replaced_by_the_same_word_everywhere() -> None:
     assert len({redaction(each) for each in (*NODES, *ADDRESSES)}) == len(NODES) + len(ADDRESSES)
 
 
+def test_a_name_is_found_among_other_pieces_and_never_inside_of_one() -> None:
+    redaction = Redaction([(Replaced.NODE, "w2"), (Replaced.NODE, "w2.a.example.com")])
+    host = redaction("w2")
+    assert (
+        redaction("w2-ca@175930, CN=w2,O=w2;x-w2.")
+        == f"{host}-ca@175930, CN={host},O={host};x-{host}."
+    )
+    assert redaction("w2.a.example.com:10250 b.a.example.com") == "node-2:10250 b.domain-1"
+    assert redaction("w22 ww2 w2x") == "w22 ww2 w2x"
+
+
+def test_a_name_of_an_odd_form_is_found_too() -> None:
+    redaction = Redaction(
+        [(Replaced.CLUSTER, "admin@prod"), (Replaced.CLUSTER, "/home/me/k8s.yaml")]
+    )
+    assert redaction("--context admin@prod --kubeconfig /home/me/k8s.yaml") == (
+        "--context cluster-1 --kubeconfig cluster-2"
+    )
+
+
 def test_a_node_that_bears_such_a_word_already_is_not_mixed_up() -> None:
     redaction = Redaction([(Replaced.NODE, "b"), (Replaced.NODE, "node-1")])
     words = redaction("b node-1")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
@@ -18,6 +19,8 @@ _KEPT_NAMES: Final = re.compile(
 _ADDRESS: Final = re.compile(
     r"(?<![\w.:-])(?:\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)|[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]*[0-9a-fA-F:])"
 )
+_HOST: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?")
+_PIECE: Final = re.compile(r"[a-zA-Z0-9]+")
 _COMMON_NAME: Final = "2.5.4.3"
 _SELF_SIGNED: Final = re.compile(r"(?P<host>.+?)(-ca)?@\d+")
 
@@ -40,13 +43,19 @@ class Redaction:
         self._instead: dict[str, str] = {}
         self._addresses: dict[str, str] = {}
         self._counts: dict[Replaced, int] = {}
+        # Most texts of an inventory are those of many rows.
+        self._remembered = lru_cache(maxsize=1000)(self._replaced)
         listed = [(kind, name.lower()) for kind, name in names if name]
         self._taken = {part for _, name in listed for part in (name, name.partition(".")[0])}
         for kind, name in listed:
             self._add(kind, name)
-        longest_first = sorted(self._instead, key=len, reverse=True)
-        known = "|".join(map(re.escape, longest_first))
-        self._known = re.compile(rf"(?<![a-zA-Z0-9])(?:{known})(?![a-zA-Z0-9])", re.IGNORECASE)
+        # Names of hosts may be 5,000, and are looked up; the few of another form are searched for.
+        odd = sorted(
+            (each for each in self._instead if not _HOST.fullmatch(each)), key=len, reverse=True
+        )
+        known = "|".join(map(re.escape, odd))
+        self._odd = re.compile(rf"(?<![a-zA-Z0-9])(?:{known})(?![a-zA-Z0-9])", re.IGNORECASE)
+        self._has_odd = bool(odd)
 
     @classmethod
     def of(cls, found: FoundCertificates, more: Iterable[tuple[Replaced, str]] = ()) -> "Redaction":
@@ -76,10 +85,28 @@ class Redaction:
 
     def __call__(self, text: str) -> str:
         """The text without them."""
+        return self._remembered(text)
+
+    def _replaced(self, text: str) -> str:
         text = _ADDRESS.sub(lambda found: self._address(found[0]), text)
-        if not self._instead:
-            return text
-        return self._known.sub(lambda found: self._instead.get(found[0].lower(), found[0]), text)
+        if self._has_odd:
+            text = self._odd.sub(lambda found: self._instead[found[0].lower()], text)
+        return _HOST.sub(lambda found: self._host(found[0]), text) if self._instead else text
+
+    def _host(self, text: str) -> str:
+        """The longest known names in a run of letters, digits, dots and hyphens, each a whole number of its pieces."""
+        pieces = [(found.start(), found.end()) for found in _PIECE.finditer(text)]
+        made, done, first = [], 0, 0
+        while first < len(pieces):
+            begin = pieces[first][0]
+            for last in range(len(pieces) - 1, first - 1, -1):
+                name = text[begin : pieces[last][1]].lower()
+                if name in self._instead:
+                    made += [text[done:begin], self._instead[name]]
+                    done, first = pieces[last][1], last
+                    break
+            first += 1
+        return "".join([*made, text[done:]])
 
     def _address(self, text: str) -> str:
         # A full stop behind an address belongs to the sentence.
