@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from kubevouch.evidence.certificates import (
     FoundCertificates,
     NotRead,
 )
-from kubevouch.evidence.measured import Doubt, DoubtKind
+from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.inventory.limits import Limits
 from tests.cli.program import Program
 from tests.inventory.found import AT, DAY, YEAR, at_node, inventory
@@ -44,11 +45,21 @@ CA = at_node(
     use=CertificateUse.CLUSTER_CA,
     where="ConfigMap kube-system/kube-root-ca.crt",
 )
+USE, NODE = CertificateUse, "k8s-master.internal.example.com"
 CLUSTERS = {
     "well": inventory(*_nodes(4), CA),
     "ended": inventory(*_nodes(3), at_node("k8s-worker-9.internal.example.com", -DAY), CA),
     "fleet": inventory(*_nodes(300), at_node("odd.internal.example.com", None), CA),
     "empty": inventory(),
+    "disk": inventory(
+        *(
+            replace(at_node(NODE, days * DAY, use=use), vantage=Vantage.NODE_DISK, ca="ca")
+            for days, use in ((20, USE.API_SERVER), (300, USE.ADMIN_CONF), (350, USE.CLUSTER_CA))
+        ),
+        replace(
+            at_node(NODE, None, use=USE.SUPER_ADMIN_CONF, missing=True), vantage=Vantage.NODE_DISK
+        ),
+    ),
 }
 
 
@@ -62,7 +73,7 @@ def test_it_fits_a_terminal(cluster: str, columns: int) -> None:
 
 
 def test_a_fleet_fits_a_screen_and_wide_has_every_row() -> None:
-    assert len(_shown(CLUSTERS["fleet"], columns=132)[0].splitlines()) < 30
+    assert len(_shown(CLUSTERS["fleet"], columns=132)[0].splitlines()) < 36
     wide, _ = _shown(CLUSTERS["fleet"], "wide")
     assert len(wide.splitlines()) == 303
     assert all(each.node in wide for each in CLUSTERS["fleet"].found)
@@ -90,6 +101,31 @@ def test_a_narrow_terminal_says_which_columns_are_left_out() -> None:
     assert "left out" in narrow
     assert "CERTIFICATE AUTHORITY, RENEWED BY" in " ".join(narrow.split())
     assert "left out" not in _shown(CLUSTERS["well"], columns=200)[0]
+
+
+def test_kubeadms_tables_are_kubeadms_where_they_fit_and_folded_where_they_do_not() -> None:
+    wide, narrow = (_shown(CLUSTERS["disk"], columns=each)[0] for each in (132, 60))
+    heading = "CERTIFICATE   "
+    assert "RESIDUAL TIME   CERTIFICATE AUTHORITY   EXTERNALLY MANAGED" in wide
+    assert "!MISSING! super-admin.conf" in wide
+    assert heading in narrow
+    assert "EXTERNALLY MANAGED, CERTIFICATE AUTHORITY" in " ".join(narrow.split())
+
+
+def test_what_kubeadm_would_show_and_nobody_has_seen_is_said_with_who_shows_it() -> None:
+    told = " ".join(_shown(CLUSTERS["well"])[0].split())
+    assert "kubeadm's files (admin.conf, apiserver, apiserver-etcd-client," in told
+    assert ", ca, " not in told.partition("kubeadm's files")[2].partition(")")[0]
+    assert "`kubevouch certs --root /` on a control plane" in told
+    assert "kubeadm's files" not in _shown(CLUSTERS["disk"])[0]
+
+
+def test_a_warning_does_not_hide_what_could_not_be_read() -> None:
+    doubt = NotRead("webhooks", Doubt(DoubtKind.FAILED, "timeout"))
+    shown, code = _shown(FoundCertificates(AT, (at_node("n", 5 * DAY),), (doubt,)))
+    assert code == ExitCode.COULD_NOT_TELL
+    assert "\nENDS SOON " in shown
+    assert "\nUNKNOWN " in shown
 
 
 def _failed(kind: DoubtKind) -> FoundCertificates:

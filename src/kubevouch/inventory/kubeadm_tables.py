@@ -61,6 +61,18 @@ def is_in_kubeadms_tables(row: CertificateRow) -> bool:
     return row.found.vantage is Vantage.NODE_DISK and row.found.use in SHOWN_BY_KUBEADM
 
 
+WHO_SHOWS_THEM: Final = "`kubevouch certs --root /` on a control plane, as root, shows them"
+
+
+def unseen_of_kubeadm(rows: Iterable[CertificateRow]) -> tuple[str, ...]:
+    """What kubeadm would show and nobody has seen, by kubeadm's names. None if its files were read."""
+    listed = list(rows)
+    if any(map(is_in_kubeadms_tables, listed)):
+        return ()
+    seen = {row.found.use for row in listed}
+    return tuple(sorted(use.value for use in SHOWN_BY_KUBEADM - seen))
+
+
 def kubeadm_tables(rows: Iterable[CertificateRow], at: datetime) -> tuple[str, ...]:
     """Both tables of one node as lines, byte for byte as kubeadm prints them, without what it says before them.
 

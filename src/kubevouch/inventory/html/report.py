@@ -12,7 +12,13 @@ from kubevouch.inventory.fleet import UseSummary, signed_by, state_word, summed_
 from kubevouch.inventory.html.chains import chains
 from kubevouch.inventory.html.page import Writer, section, tiles
 from kubevouch.inventory.html.timeline import TONES, timeline
-from kubevouch.inventory.kubeadm_tables import expires_text, is_in_kubeadms_tables, residual_time
+from kubevouch.inventory.kubeadm_tables import (
+    WHO_SHOWS_THEM,
+    expires_text,
+    is_in_kubeadms_tables,
+    residual_time,
+    unseen_of_kubeadm,
+)
 from kubevouch.inventory.limits import Concern, Limits
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import CertificateRow
@@ -58,12 +64,17 @@ def report(
     if others:
         heading = "What kubeadm does not show" if on_disk else "Every certificate"
         parts.append(section(heading, _table(others, limits, write), "long"))
-    if found.not_read:
-        each = "".join(
-            f"<li>{write.text(f'{one.what}: {one.doubt.text}')}</li>" for one in found.not_read
-        )
+    if not_read := _not_read(found, rows):
+        each = "".join(f"<li>{write.text(one)}</li>" for one in not_read)
         parts.append(section("Not read", f"<ul>{each}</ul>", "long"))
     return write.page("Certificates", (cluster, f"Read {at}"), parts)
+
+
+def _not_read(found: FoundCertificates, rows: Sequence[CertificateRow]) -> list[str]:
+    told = [f"{each.what}: {each.doubt.text}" for each in found.not_read]
+    if unseen := unseen_of_kubeadm(rows):
+        told.append(f"kubeadm's files ({', '.join(unseen)}): {WHO_SHOWS_THEM}")
+    return told
 
 
 def _first(

@@ -1,0 +1,125 @@
+"""What stands first and last: what has ended or ends first, what stops then, and what is to be done."""
+
+import shlex
+from collections.abc import Callable, Sequence
+
+from kubevouch import __version__
+from kubevouch.cli.common.terminal import Colour, Terminal
+from kubevouch.evidence.certificates import FoundCertificates
+from kubevouch.evidence.measured import DoubtKind
+from kubevouch.inventory.ending import Trouble, advice_of, first_to_end, places_of, troubles_of
+from kubevouch.inventory.kubeadm_tables import expires_text
+from kubevouch.inventory.limits import Concern, Limits
+from kubevouch.inventory.rows import CertificateRow, RowState
+from kubevouch.x509 import duration_text
+
+_MOST_TROUBLES = 4
+_LEAD = 12
+_DOCTOR = "kubevouch doctor"
+Shorten = Callable[[str], str]
+"""A node's name as it is shown."""
+
+
+def print_heading(
+    terminal: Terminal,
+    found: FoundCertificates,
+    rows: Sequence[CertificateRow],
+    *,
+    shorten: Shorten,
+    limits: Limits,
+) -> None:
+    """When it was looked, and what has ended or ends first."""
+    at = f"{found.at:%Y-%m-%d %H:%M:%S} UTC"
+    terminal.wrapped(f"{at}, reading only, by kubevouch {__version__}", "looked  ")
+    if troubles := troubles_of(rows, limits):
+        trouble = troubles[0]
+        terminal.wrapped(
+            f"{trouble.word.lower()}: {_shortened(trouble.text(found.at), rows, shorten)}",
+            "first   ",
+            _colour(trouble),
+        )
+    elif first := first_to_end(rows):
+        terminal.wrapped(_first_text(first, shorten), "first   ", Colour.GOOD)
+
+
+def _shortened(text: str, rows: Sequence[CertificateRow], shorten: Shorten) -> str:
+    for name in {row.found.node for row in rows if row.found.node}:
+        text = text.replace(name, shorten(name)) if shorten(name) != name else text
+    return text
+
+
+def _first_text(row: CertificateRow, shorten: Shorten) -> str:
+    certificate = row.found.certificate
+    assert certificate is not None
+    assert row.remaining is not None
+    place = shorten(row.found.node) or row.found.where
+    when = expires_text(certificate.not_after)
+    return f"{row.found.use} of {place} ends in {duration_text(row.remaining)}, {when}"
+
+
+def _colour(trouble: Trouble) -> Colour:
+    return Colour.BAD if trouble.concern is Concern.FAIL else Colour.WARNING
+
+
+def print_end(
+    terminal: Terminal,
+    found: FoundCertificates,
+    rows: Sequence[CertificateRow],
+    *,
+    shorten: Shorten,
+    limits: Limits,
+) -> None:
+    """The same at the end, with all that follows. The last line is a command or OK, or what is done by hand."""
+    terminal.out()
+    troubles = troubles_of(rows, limits)
+    _print_troubles(terminal, found, rows, troubles, shorten)
+    doubted = [row for row in rows if row.state is RowState.VALID and row.remarks]
+    if doubted:
+        text = _shortened(f"{doubted[0].found.use} of {places_of(doubted)}", rows, shorten)
+        _lead(terminal, "BESIDES", f"{text}: {doubted[0].remarks[0]}", Colour.WARNING)
+    first = first_to_end(rows)
+    if first and not troubles:
+        _lead(terminal, "FIRST", _first_text(first, shorten))
+        _lead(terminal, "STOPS", first.stops)
+    unknown = any(each.doubt.kind is not DoubtKind.NOT_ASKED for each in found.not_read)
+    if unknown:
+        _lead(terminal, "UNKNOWN", "what could not be read may have ended, too", Colour.WARNING)
+    if troubles:
+        _print_advice(terminal, troubles[0], shorten)
+    elif unknown or doubted:
+        terminal.command(f"{'NEXT':<{_LEAD}}", _DOCTOR)
+    else:
+        text = "nothing that was read has ended or is near its end"
+        _lead(terminal, "OK", text, Colour.GOOD)
+
+
+def _print_troubles(
+    terminal: Terminal,
+    found: FoundCertificates,
+    rows: Sequence[CertificateRow],
+    troubles: Sequence[Trouble],
+    shorten: Shorten,
+) -> None:
+    said = ""
+    for trouble in troubles[:_MOST_TROUBLES]:
+        text = _shortened(trouble.text(found.at), rows, shorten)
+        _lead(terminal, trouble.word, text, _colour(trouble))
+        if (stops := trouble.rows[0].stops) != said:
+            _lead(terminal, "STOPS", stops)
+        said = stops
+    if len(troubles) > _MOST_TROUBLES:
+        more = f"and {len(troubles) - _MOST_TROUBLES} more kinds (-o short has all)"
+        terminal.out(f"{'':{_LEAD}}{more}")
+
+
+def _lead(terminal: Terminal, word: str, text: str, colour: Colour | None = None) -> None:
+    terminal.wrapped(text, f"{word:<{_LEAD}}", colour)
+
+
+def _print_advice(terminal: Terminal, trouble: Trouble, shorten: Shorten) -> None:
+    advice = advice_of(trouble.rows[0])
+    if advice.command:
+        terminal.command(f"{'NEXT':<{_LEAD}}", shlex.join(advice.command))
+    if advice.by_hand:
+        lead = "BY HAND" if advice.command else "NEXT"
+        terminal.wrapped(_shortened(advice.by_hand, trouble.rows, shorten), f"{lead:<{_LEAD}}")
