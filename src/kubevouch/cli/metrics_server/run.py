@@ -20,6 +20,7 @@ from kubevouch.kube.io.credentials import Credentials, fixed_or_files
 from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.serving.server import build_components, serve
+from kubevouch.serve.garbage import keep_full_collections_short
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import (
     TlsSources,
@@ -43,6 +44,7 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
     others = _other_accesses(terminal, settings)
     raise_open_file_limit()
     freeze_what_is_loaded()
+    keep_full_collections_short()
 
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
         log = settings.server.log(terminal, clock)

@@ -1,0 +1,66 @@
+"""A process that holds much for long does not look at all of it again and again for garbage."""
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from kubevouch.serve import garbage
+from kubevouch.serve.garbage import MOST_SURVIVORS, keep_full_collections_short
+
+
+@pytest.fixture(autouse=True)
+def as_in_the_server() -> Iterator[None]:
+    thresholds, callbacks = gc.get_threshold(), list(gc.callbacks)
+    # What this process holds so far is not the test's.
+    gc.collect()
+    gc.freeze()
+    keep_full_collections_short()
+    yield
+    gc.callbacks[:] = callbacks
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+
+
+class Held:
+    """Something that could be part of a cycle."""
+
+
+def test_what_has_survived_one_full_collection_is_looked_at_by_no_other() -> None:
+    before, held = gc.get_freeze_count(), [Held() for _ in range(MOST_SURVIVORS)]
+    gc.collect()
+    assert gc.get_freeze_count() >= before + len(held)
+    assert not any(isinstance(each, Held) for each in gc.get_objects())
+
+
+def test_it_goes_when_nothing_refers_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(garbage, "MOST_SURVIVORS", 0)
+    held = Held()
+    seen = weakref.ref(held)
+    gc.collect()
+    assert gc.get_freeze_count()
+    del held
+    assert seen() is None
+
+
+def test_garbage_is_found_before_anything_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(garbage, "MOST_SURVIVORS", 0)
+    cycle = Held()
+    cycle.__dict__["itself"] = cycle
+    seen = weakref.ref(cycle)
+    del cycle
+    gc.collect()
+    assert seen() is None
+
+
+def test_of_little_nothing_is_taken_out() -> None:
+    before, held = gc.get_freeze_count(), Held()
+    gc.collect()
+    assert held in gc.get_objects()
+    assert gc.get_freeze_count() <= before
+
+
+def test_to_ask_for_it_twice_changes_nothing() -> None:
+    keep_full_collections_short()
+    assert gc.callbacks.count(garbage.freeze_survivors) == 1
