@@ -29,27 +29,34 @@ const (
 type cluster struct {
 	nodes, pods *collection
 	trust       []byte // the ConfigMap that says whom extension API servers trust
+	roots       []byte // the ConfigMap that says whom pods trust
 }
 
 func newCluster(authority, proxy *authority) *cluster {
-	trust, err := json.Marshal(map[string]any{
+	trust := configMap("extension-apiserver-authentication", map[string]string{
+		"client-ca-file": string(authority.pem), "requestheader-client-ca-file": string(proxy.pem),
+		"requestheader-allowed-names":        `["` + frontProxy + `"]`,
+		"requestheader-extra-headers-prefix": `["X-Remote-Extra-"]`,
+		"requestheader-group-headers":        `["X-Remote-Group"]`,
+		"requestheader-username-headers":     `["X-Remote-User"]`,
+	})
+	roots := configMap("kube-root-ca.crt", map[string]string{"ca.crt": string(authority.pem)})
+	return &cluster{newCollection(), newCollection(), trust, roots}
+}
+
+func configMap(name string, data map[string]string) []byte {
+	made, err := json.Marshal(map[string]any{
 		"kind": "ConfigMap", "apiVersion": "v1",
 		"metadata": map[string]string{
-			"name": "extension-apiserver-authentication", "namespace": "kube-system", "uid": newUID(), "resourceVersion": "28",
+			"name": name, "namespace": "kube-system", "uid": newUID(), "resourceVersion": "28",
 			"creationTimestamp": rfc3339(time.Now()),
 		},
-		"data": map[string]string{
-			"client-ca-file": string(authority.pem), "requestheader-client-ca-file": string(proxy.pem),
-			"requestheader-allowed-names":        `["` + frontProxy + `"]`,
-			"requestheader-extra-headers-prefix": `["X-Remote-Extra-"]`,
-			"requestheader-group-headers":        `["X-Remote-Group"]`,
-			"requestheader-username-headers":     `["X-Remote-User"]`,
-		},
+		"data": data,
 	})
 	if err != nil {
 		panic(err) // never: texts only
 	}
-	return &cluster{newCollection(), newCollection(), trust}
+	return made
 }
 
 // listen serves until the process ends; it returns the server's URL.
@@ -80,6 +87,9 @@ func (c *cluster) routes(counts *counts) http.Handler {
 	mux.HandleFunc(configMaps, c.configMaps)
 	mux.HandleFunc(configMaps+"/extension-apiserver-authentication", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, c.trust)
+	})
+	mux.HandleFunc(configMaps+"/kube-root-ca.crt", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, c.roots)
 	})
 	mux.HandleFunc("POST /apis/authentication.k8s.io/v1/tokenreviews", tokenReview.answer)
 	mux.HandleFunc("POST /apis/authorization.k8s.io/v1/subjectaccessreviews", accessReview.answer)
