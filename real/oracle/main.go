@@ -6,6 +6,7 @@
 //	oracle judge CASES ANSWERS   for each *.jsonl in CASES write Go's answers to a *.go.jsonl in ANSWERS
 //	oracle pair CHAIN KEY        does tls.LoadX509KeyPair take the two files?
 //	oracle requests              answer each signing request on standard input at once
+//	oracle rows                  dates, issuer and fingerprint of each certificate on standard input
 package main
 
 import (
@@ -58,8 +59,10 @@ func run(args []string) error {
 		return err
 	case len(args) == 1 && args[0] == "requests":
 		return judgeLines(&world{}, os.Stdin, os.Stdout, judgeRequest)
+	case len(args) == 1 && args[0] == "rows":
+		return judgeLines(&world{}, os.Stdin, os.Stdout, judgeRow)
 	}
-	return fmt.Errorf("usage: oracle judge CASES ANSWERS | oracle pair CHAIN KEY | oracle requests")
+	return fmt.Errorf("usage: oracle judge CASES ANSWERS | oracle pair CHAIN KEY | oracle requests | oracle rows")
 }
 
 // judgeFile answers each line of a file of cases with one line.
