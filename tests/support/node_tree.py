@@ -34,8 +34,17 @@ users:
 class NodeTree:
     """Writes a node below a folder. `ca`, `etcd_ca`, `front_proxy_ca` have signed what is in it."""
 
-    def __init__(self, root: Path, name: str = "cp-1", ca: Authority | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        name: str = "cp-1",
+        ca: Authority | None = None,
+        *,
+        relative: bool = False,
+    ) -> None:
+        """relative: its links lead to where they should also for who sees the folder from outside."""
         self.root = root
+        self._relative = relative
         self.name = name
         self.ca = ca or Authority("kubernetes")
         self.etcd_ca = Authority("etcd-ca")
@@ -114,7 +123,7 @@ class NodeTree:
         self.write(dated, pair.chain + pair.key, 0o600)
         link = self.root / KUBELET / f"kubelet-{side}-current.pem"
         link.unlink(missing_ok=True)
-        link.symlink_to(f"/{dated}")
+        link.symlink_to(Path(dated).name if self._relative else f"/{dated}")
 
     def bootstrapping(self, *more: str) -> None:
         """serverTLSBootstrap on."""

@@ -27,6 +27,7 @@ from kubevouch.evidence.node_files import (
     NodeFiles,
 )
 from kubevouch.evidence.node_kubelet import kubelet_client_file, kubelet_serving
+from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.x509 import Certificate, ExtKeyUsage, VerifyReason, node_name_of, verify
 
 _OF_ETCD = frozenset(
@@ -235,6 +236,13 @@ class _Reading:
         file = self.files.get(found.where.removeprefix(self.root))
         return file.doubt if file else None
 
+    @property
+    def _drop_ins(self) -> str:
+        try:
+            return self.files.flags.config_dir
+        except ConfigurationError:
+            return ""
+
     def _left_out(self) -> Iterator[NotRead]:
         """What is not looked for here, and why: no fault of this node's."""
         where = self.node
@@ -244,6 +252,9 @@ class _Reading:
         elif not self.has_etcd:
             text = "etcd is external: neither etcd.yaml nor a certificate of a member is there"
             yield self._not_asked(f"etcd's certificates of {where}", text)
+        if folder := self._drop_ins:
+            text = f"{folder} is not looked at: by what stands there it may take another one"
+            yield self._not_asked(f"what the next start of the kubelet of {where} serves", text)
         if kubelet_client_file(self.files) is None:
             text = f"{self.root}{KUBELET_CONF} is not there"
             yield self._not_asked(f"the kubelet's client certificate of {where}", text)

@@ -5,7 +5,7 @@ A private key is never kept. Of a file that holds one, only the SHA-256 of its p
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -207,6 +207,19 @@ def _of_pem(path: str, data: bytes) -> NodeFile:
     except X509Error as error:
         return NodeFile(path, fault=_fault(error, path))
     return NodeFile(path, bundle.certificates, tuple(key.spki_sha256 for key in bundle.keys))
+
+
+def of_certificates(path: str, data: bytes, keys: tuple[str, ...] | None, begun: int) -> NodeFile:
+    """From the whole certificates of a file, what was said of its keys, and how many certificates begin in it."""
+    if not data:
+        fault = "no whole certificate in it" if begun else ""
+        return NodeFile(path, keys=keys, fault=fault)
+    found = _of_pem(path, data)
+    if not found.fault and len(found.chain) != begun:
+        return NodeFile(
+            path, fault=f"{begun} certificates begin in it, {len(found.chain)} are whole"
+        )
+    return replace(found, keys=keys)
 
 
 def of_kubeconfig(path: str, data: bytes, keys: tuple[str, ...] | None = ()) -> NodeFile:

@@ -128,6 +128,6 @@ def script_text(name: str) -> str:
 
 def survey(proc: str = "/proc") -> Script[NodeSurvey]:
     """The script, ready to be run. proc: where that machine shows its processes."""
-    fragments = ("identity.sh", "root_owned.sh", "survey.sh")
+    fragments = ("identity.sh", "root_owned.sh", "kubelet_process.sh", "survey.sh")
     text = f"proc={shlex.quote(proc)}\n" + "".join(script_text(name) for name in fragments)
     return Script(name="survey", text=text, answer=NodeSurvey)

@@ -1,25 +1,5 @@
-# What a node's disk and kubelet look like. Reads only. Needs sh, coreutils, awk, sed; systemd where there is one.
-# Of files that may hold a key only the certificates are shown (identity.sh).
-# Set above this text: proc, the folder in which the system shows its processes.
-# Every text travels in base64, so that no name and no content can break the JSON.
-export LC_ALL=C
-PATH=$PATH:/usr/sbin:/sbin
-
-packed() { base64 | tr -d '\n'; }
-text() { printf '%s' "$1" | packed; }
-number() { case $1 in '' | *[!0-9]*) printf 0 ;; *) printf '%s' "$1" ;; esac; }
-digest() { sha256sum | cut -d' ' -f1; }
-shown() { systemctl show kubelet.service --property="$1" 2>/dev/null | cut -d= -f2-; }
-
-# The value of a flag in the kubelet's command line; the last one wins, as in the kubelet.
-flag() {
-  printf '%s' "$argv" | base64 -d | tr '\0' '\n' | awk -v flag="$1" '
-    next_is_value { value = $0; next_is_value = 0; next }
-    $0 == "--" flag || $0 == "-" flag { next_is_value = 1; next }
-    index($0, "--" flag "=") == 1 { value = substr($0, length(flag) + 4) }
-    END { print value }'
-}
-
+# What a node's disk and kubelet look like. Reads only. Of files that may hold a key only the certificates are shown
+# (identity.sh). The kubelet is the one of kubelet_process.sh.
 # One file: its kind, its owner, and what may be shown of it (nothing, its certificates, or all up to 1 MiB).
 file() {
   kind=other target= sha= content=
@@ -55,33 +35,6 @@ list() { # MODE PATH...: the files that are there, between brackets
   printf ']'
 }
 
-# The cgroup of a process in systemd's own hierarchy: the named one (cgroup v1, and both at once), else the only one (v2).
-# A container's systemd may see its own part of the path or the whole of it: what counts is the end.
-cgroup_of() {
-  awk '
-    /^[0-9]+:name=systemd:/ { sub(/^[0-9]+:name=systemd:/, ""); named = $0 }
-    /^0::/ { sub(/^0::/, ""); unified = $0 }
-    END { print named != "" ? named : unified }' "$proc/$1/cgroup" 2>/dev/null
-}
-
-# The kubelet is the main process of kubelet.service and lies in its cgroup. No other process is one, whatever its name:
-# a pod may have a `kubelet`, with a --config and a --root-dir of its choice. The command line is read before the cgroup, so
-# that a process number which has been given to somebody else meanwhile is found out.
-pid=$(number "$(shown MainPID)") argv= no_kubelet=
-if [ "$pid" = 0 ]; then
-  no_kubelet="kubelet.service has no main process (it is $(shown ActiveState))"
-  [ -n "$(shown ActiveState)" ] || no_kubelet="there is no systemd that could name the kubelet's process"
-else
-  argv=$(packed <"$proc/$pid/cmdline")
-  cgroup=$(cgroup_of "$pid")
-  case $cgroup in
-    */kubelet.service | */kubelet.service/*) ;;
-    *)
-      no_kubelet="process $pid, which kubelet.service calls its main process, is in the cgroup ${cgroup:-(unreadable)}, not in that of kubelet.service"
-      pid=0 argv=
-      ;;
-  esac
-fi
 config=$(flag config)
 config_real=$([ -z "$config" ] || readlink -f "$config")
 drop_ins=$(flag config-dir)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubevouch.cli.certs.options import warn_and_fail
+from kubevouch.cli.certs.options import via_ssh, warn_and_fail
 from kubevouch.cli.common.options import cluster, handshake_timeout, output, redact, terminal_of
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="The file system of a node in place of a cluster: a mounted disk, a backup, /. May be repeated.",
 )
+@via_ssh
 @handshake_timeout
 @click.option(
     "--secrets",
@@ -41,6 +42,9 @@ def command(
     fail: "LifeLimit | None",
     redact: bool,
     roots: tuple[Path, ...],
+    via: str | None,
+    ssh_config: str | None,
+    ssh_user: str | None,
     timeout: float,
     secrets: bool,
 ) -> int:
@@ -51,33 +55,29 @@ def command(
 
     A limit is a time that is left (30d, 12h) or a part of the life that is used (92%).
 
+    With --via ssh the disk of every node is read as well, by a script that shows no key.
+
     With --root no cluster is asked: what kubeadm and the kubelet keep on a node's disk is read. Links are followed inside
     of DIR only.
     """
+    from kubevouch.cli.certs.disk import ClusterQuestions, found_below, found_in_cluster, ssh_of
     from kubevouch.cli.certs.render import print_rows
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.redacting import cluster_name, names_of_access
-    from kubevouch.evidence.gather.certificates.whole import gather_certificates
     from kubevouch.inventory.limits import Limits
     from kubevouch.inventory.redaction import Redaction
 
     terminal = terminal_of(ctx)
     limits = Limits(warn, fail)
     if roots:
-        from kubevouch.cli.certs.disk import found_below
-
-        found = found_below(roots, kubeconfig, context)
+        found = found_below(roots, kubeconfig or context or via)
         if redact:
             terminal.redaction = Redaction.of(found)
         return print_rows(terminal, found, output, limits)
     access = access_of(terminal, kubeconfig, context)
-    found = with_api(
-        terminal,
-        access,
-        lambda api, clock: gather_certificates(
-            api, clock=clock, timeout=timeout, secrets=secrets, progress=terminal.doing
-        ),
-    )
+    transport = ssh_of(terminal, ssh_config, ssh_user) if via else None
+    asked = ClusterQuestions(timeout, secrets, terminal.doing, transport)
+    found = with_api(terminal, access, lambda api, clock: found_in_cluster(api, clock, asked))
     if redact:
         terminal.redaction = Redaction.of(found, names_of_access(terminal, access))
     return print_rows(terminal, found, output, limits, cluster=cluster_name(access))

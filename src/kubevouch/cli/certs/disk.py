@@ -1,17 +1,79 @@
-"""`certs --root`: the certificates of nodes whose file systems are on this machine. No cluster is asked."""
+"""Where certificates are read: in a cluster, on the disks of its nodes besides (`--via ssh`), or on disks only (`--root`)."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+from kubevouch.cli.common.ssh_choice import SSH_CONFIG
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.clock import Clock
 from kubevouch.errors import UsageError
-from kubevouch.evidence.certificates import FoundCertificates
+from kubevouch.evidence.certificates import FoundCertificates, FoundPart, NotRead
 from kubevouch.evidence.gather.certificates.disk import certificates_on_disk
+from kubevouch.evidence.gather.certificates.over_ssh import certificates_over_ssh, with_disks
+from kubevouch.evidence.gather.certificates.whole import gather_certificates
+from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.measured import Measured
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import NODES, Node
+from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.transport import NodeTransport
+from kubevouch.rollout.act.survey_node import hosts_of
 from kubevouch.system_clock import SystemClock
 
 
-def found_below(
-    roots: tuple[Path, ...], kubeconfig: str | None, context: str | None
-) -> FoundCertificates:
-    """What lies in these file systems. Raises UsageError for one that cannot be entered, or if a cluster is named, too."""
-    if kubeconfig or context:
-        raise UsageError("certs --root", "a cluster is named as well", "one of them was expected")
+def found_below(roots: tuple[Path, ...], other: str | None) -> FoundCertificates:
+    """What lies in these file systems. other: what names a cluster in place of them.
+
+    Raises:
+        UsageError: a cluster is named as well, or one of them cannot be entered.
+    """
+    if other:
+        raise UsageError("certs --root", f"{other} names a cluster", "one of them was expected")
     return certificates_on_disk(roots, SystemClock())
+
+
+def ssh_of(terminal: Terminal, config: str | None, user: str | None) -> NodeTransport:
+    """The operator's ssh. Raises UsageError if it cannot read its configuration."""
+    environment = terminal.environment
+    options = SshOptions(config=config or environment.get(SSH_CONFIG) or None, user=user or None)
+    return Ssh(options, environment=environment)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterQuestions:
+    """What is asked of a cluster. timeout: seconds for a handshake. transport: to its nodes' disks, if they are asked."""
+
+    timeout: float
+    secrets: bool
+    progress: Callable[[str], None]
+    transport: NodeTransport | None
+
+
+async def found_in_cluster(
+    api: ApiClient, clock: Clock, asked: ClusterQuestions
+) -> FoundCertificates:
+    """What a cluster shows, and with a transport what lies on its nodes' disks. Raises KubeError."""
+    seen = gather_certificates(
+        api,
+        clock=clock,
+        timeout=asked.timeout,
+        secrets=asked.secrets,
+        progress=asked.progress,
+    )
+    if asked.transport is None:
+        return await seen
+    found: FoundCertificates
+    disks: FoundPart
+    found, disks = await together(seen, _disks(api, clock, asked.transport, asked.progress))
+    return with_disks(found, disks)
+
+
+async def _disks(
+    api: ApiClient, clock: Clock, transport: NodeTransport, progress: Callable[[str], None]
+) -> FoundPart:
+    nodes: Measured[tuple[Node, ...]] = await Inquiry(clock).ask(api.list_all(NODES))
+    if nodes.doubt is not None:
+        return FoundPart(not_read=(NotRead("the disks of the nodes", nodes.doubt),))
+    hosts = {node.name: hosts_of(node) for node in nodes.or_else(())}
+    return await certificates_over_ssh(hosts, transport, clock, progress)

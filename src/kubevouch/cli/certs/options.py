@@ -1,4 +1,4 @@
-"""--warn and --fail: from when on a certificate is told, and from when on the exit code is 1."""
+"""--warn and --fail: from when on a certificate is told, and from when on the exit code is 1. --via: how disks are read."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -47,6 +47,27 @@ def warn_and_fail(function: F) -> F:
             show_default=True,
             metavar="LIMIT",
             help="Tell from then on. The exit code stays 0.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def via_ssh(function: F) -> F:
+    """The options --via, --ssh-config and --ssh-user."""
+    for option in (
+        click.option(
+            "--ssh-user",
+            metavar="USER",
+            help="Log in as USER: root, or somebody with sudo that asks no password.",
+        ),
+        click.option(
+            "--ssh-config", metavar="FILE", help="ssh -F FILE; else $KUBEVOUCH_SSH_CONFIG."
+        ),
+        click.option(
+            "--via",
+            type=click.Choice(["ssh"]),
+            help="Read the disk of every node as well, as root: kubeadm's files and the kubelet's. No key leaves a node.",
         ),
     ):
         function = option(function)

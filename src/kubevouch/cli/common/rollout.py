@@ -18,7 +18,8 @@ from kubevouch.node.destination import Destination
 from kubevouch.node.io.local import Local
 from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T
-from kubevouch.rollout.act.context import NodeTransport, RolloutContext
+from kubevouch.node.transport import NodeTransport
+from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.next_step import NextStep
 from kubevouch.rollout.decide.plan import Plan

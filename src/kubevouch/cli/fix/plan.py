@@ -24,7 +24,8 @@ from kubevouch.errors import ExitCode, UsageError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.io.local import Local
 from kubevouch.node.io.ssh import Ssh, SshOptions
-from kubevouch.rollout.act.context import NodeTransport, RolloutContext
+from kubevouch.node.transport import NodeTransport
+from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
 from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import SCHEMA, Plan

@@ -6,25 +6,8 @@ from typing import Protocol
 
 from kubevouch.clock import Clock
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.node.destination import Destination
-from kubevouch.node.script import DialAddress, Script, ScriptResult, T
+from kubevouch.node.transport import NodeTransport
 from kubevouch.rollout.decide.armed import ArmedNode
-
-
-class NodeTransport(Protocol):
-    """Runs a script on a node: `node.io.ssh.Ssh` or `node.io.local.Local`."""
-
-    name: str
-
-    async def destination(self, host: str) -> Destination:
-        """How `host` would be reached, and whether its key is known. Connects to nothing. Raises NodeUnreachable."""
-        ...
-
-    async def run_script(
-        self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
-    ) -> ScriptResult[T]:
-        """Raises NodeError. at: where it is dialled in place of where its name leads."""
-        ...
 
 
 class ProgressReport(Protocol):

@@ -1,11 +1,10 @@
-"""Surveys a node for its plan: chooses the host to give to ssh, and says what was tried if none answers."""
+"""Surveys a node for its plan: says which hosts ssh may be asked for."""
 
 from ipaddress import ip_address
 
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.resources import Node
-from kubevouch.node.destination import Destination, advice
-from kubevouch.node.errors import NodeError, NodeUnreachable
+from kubevouch.node.io.first_known import run_on_first_known
 from kubevouch.node.script import ScriptResult
 from kubevouch.policy.claims import as_address
 from kubevouch.rollout.act.context import RolloutContext
@@ -39,30 +38,7 @@ def is_by_address(host: str) -> bool:
 
 
 async def survey_node(node: Node, context: RolloutContext) -> tuple[str, ScriptResult[NodeSurvey]]:
-    """The first host of the node whose key is known, and the survey from there.
-
-    A host whose key is known and that fails is the end of it. The next one would be an address that the node claims, and
-    another machine could wait there: whoever has the node's client certificate writes its status.
-
-    Raises:
-        NodeError: it does not answer, or no host has a known key. It names what was tried, and what to try.
-    """
-    looked_up: list[Destination] = []
-    failures: list[NodeError] = []
-    for host in hosts_of(node):
-        found = await context.transport.destination(host)
-        looked_up.append(found)
-        if found.is_known is False:
-            continue
-        try:
-            return host, await context.transport.run_script(host, survey(), timeout=_TIMEOUT)
-        except NodeError as error:
-            if found.is_known:
-                hint = f"known_hosts has a key for {found.name}, so nothing else is tried: make `ssh {host} true` work"
-                raise NodeUnreachable(node.name, str(error), hint) from None
-            failures.append(error)
-    hint = advice(tuple(looked_up))
-    if len(failures) == 1 and not hint:
-        raise failures[0]
-    complaints = "; ".join(str(each) for each in failures)
-    raise NodeUnreachable(node.name, complaints or "no host of it can be asked by ssh", hint)
+    """The host of the node that answered, and the survey from there. Raises NodeError, as `run_on_first_known` does."""
+    return await run_on_first_known(
+        node.name, hosts_of(node), survey(), context.transport, timeout=_TIMEOUT
+    )

@@ -31,11 +31,8 @@ def certificates_on_disk(roots: Sequence[Path], clock: Clock) -> FoundCertificat
         name = str(root) if not name or name in names else name
         names.add(name)
         parts.append(certificates_of_node(files, at, node=name, root=str(root)))
-    return FoundCertificates(
-        at,
-        found=tuple(each for part in parts for each in part.found),
-        not_read=tuple(each for part in parts for each in part.not_read),
-    )
+    whole = FoundPart.of(parts)
+    return FoundCertificates(at, whole.found, whole.not_read)
 
 
 def _read(tree: FileTree) -> NodeFiles:

@@ -1,0 +1,100 @@
+"""The certificates on nodes' disks are read over the system's own ssh; a node that cannot be read is told, the others are there."""
+
+from datetime import UTC, datetime
+
+from kubevouch.evidence.certificates import (
+    CertificateUse,
+    FoundCertificate,
+    FoundCertificates,
+    FoundPart,
+)
+from kubevouch.evidence.gather.certificates.over_ssh import certificates_over_ssh, with_disks
+from kubevouch.evidence.measured import DoubtKind, Vantage
+from kubevouch.x509 import Certificate, read_certificates
+from kubevouch_lab.pki import kubelet_self_signed
+from lab.tests.nodes.conftest import CONFIG, Machine, machine
+from lab.tests.ssh.test_the_products_scripts_over_ssh import NAME, PKI, Reached, node
+from tests.support.authority import Authority
+from tests.support.clocks import SteppedClock
+
+__all__ = ["machine", "node"]  # fixtures
+DATED = f"{PKI}/kubelet-client-2026-01-01-00-00-00.pem"
+AUTHORITY = Authority()
+
+
+def _kubelet_of(machine: Machine, name: str) -> None:
+    client = AUTHORITY.client(f"system:node:{name}", "system:nodes")
+    own = kubelet_self_signed(name, datetime(2025, 9, 30, tzinfo=UTC), lambda: 5)
+    files = machine.files
+    files.write(CONFIG, b"apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n")
+    files.write(DATED, client.chain + client.key, 0o600)
+    files.link(f"{PKI}/kubelet-client-current.pem", DATED)
+    files.write(f"{PKI}/kubelet.crt", own.chain)
+    files.write(f"{PKI}/kubelet.key", own.key, 0o600)
+    files.write("/etc/kubernetes/pki/ca.crt", AUTHORITY.pem)
+
+
+async def _read(node: Reached, **hosts: str) -> FoundPart:
+    asked = {name: (host,) for name, host in hosts.items()}
+    return await certificates_over_ssh(asked, node.transport, SteppedClock())
+
+
+async def test_a_kubelets_pairs_and_its_authority_are_read(node: Reached) -> None:
+    _kubelet_of(node.machine, NAME)
+    found = (await _read(node, **{NAME: NAME})).found
+    assert {each.use: (each.where, each.fault) for each in found} == {
+        CertificateUse.CLUSTER_CA: ("/etc/kubernetes/pki/ca.crt", ""),
+        CertificateUse.KUBELET_CLIENT: (f"{PKI}/kubelet-client-current.pem", ""),
+        CertificateUse.KUBELET_SERVING: (f"{PKI}/kubelet.crt", ""),
+    }
+    assert {each.node for each in found} == {NAME}
+
+
+async def test_a_node_that_does_not_answer_is_told_and_the_others_are_read(node: Reached) -> None:
+    _kubelet_of(node.machine, NAME)
+    part = await _read(node, **{NAME: NAME, "gone": "gone.invalid"})
+    assert {each.node for each in part.found} == {NAME}
+    failed = [each for each in part.not_read if each.doubt.kind is DoubtKind.FAILED]
+    assert [each.node for each in failed] == ["gone"]
+    assert "known_hosts has no key for gone.invalid" in failed[0].doubt.text
+
+
+async def test_of_another_machine_nothing_is_taken_for_the_nodes(node: Reached) -> None:
+    _kubelet_of(node.machine, "somebody-else")
+    part = await _read(node, **{NAME: NAME})
+    assert part.found == ()
+    assert part.not_read[0].doubt.text == (
+        f"{NAME} is another machine: its kubelet is that of somebody-else"
+    )
+
+
+async def test_what_the_cluster_shows_already_does_not_stand_there_twice(node: Reached) -> None:
+    _kubelet_of(node.machine, NAME)
+    disks = await _read(node, **{NAME: NAME})
+    served = read_certificates(node.machine.files.read(f"{PKI}/kubelet.crt"), "test")
+    ca = read_certificates(AUTHORITY.pem, "test")
+    at = datetime(2026, 11, 26, tzinfo=UTC)
+
+    def seen(
+        use: CertificateUse, vantage: Vantage, chain: tuple[Certificate, ...], of: str
+    ) -> FoundCertificate:
+        return FoundCertificate(use, "there", vantage, at, node=of, chain=chain)
+
+    cluster = FoundCertificates(
+        at,
+        (
+            seen(CertificateUse.KUBELET_SERVING, Vantage.DIALLED, served, NAME),
+            seen(CertificateUse.KUBELET_CLIENT, Vantage.API_SERVER, ca, NAME),
+            seen(CertificateUse.CLUSTER_CA, Vantage.API_SERVER, ca, ""),
+        ),
+    )
+    both = with_disks(cluster, disks)
+    assert {(each.use, each.vantage) for each in both.found} == {
+        (CertificateUse.KUBELET_SERVING, Vantage.DIALLED),
+        (CertificateUse.KUBELET_CLIENT, Vantage.NODE_DISK),
+        (CertificateUse.CLUSTER_CA, Vantage.API_SERVER),
+    }
+    assert len(both.found) == 3
+    # Another pair on the disk than the one that is served: the next start changes it.
+    other = with_disks(FoundCertificates(at, ()), disks)
+    assert {each.use for each in other.found} == {each.use for each in disks.found}

@@ -1,0 +1,106 @@
+# The files of a node that tell about its certificates. Reads only. Of what may hold a key, whole certificates are shown
+# (identity.sh), and of a key the SHA-256 of its public half; a kubeconfig is shown by those lines that cannot hold a secret.
+# Set above this text: below, what comes before each path (nothing on a node); fixed, a line for each file: its form, its path;
+# pairs, the names of a kubelet's files of pairs. The kubelet is the one of kubelet_process.sh.
+largest=1048576
+openssl=$(command -v openssl)
+
+# Public halves of a PEM on standard input, as JSON: one where there is a key, "" for one that cannot be read.
+key_digests() {
+  pem=$(cat)
+  case $pem in *'PRIVATE KEY-----'*) ;; *) printf '[]' && return ;; esac
+  [ -n "$openssl" ] || { printf null && return; }
+  half=$(printf '%s\n' "$pem" | "$openssl" pkey -passin pass: -pubout -outform DER 2>/dev/null | packed)
+  [ -z "$half" ] || half=$(printf '%s' "$half" | base64 -d | digest)
+  printf '["%s"]' "$half"
+}
+
+# The lines of a kubeconfig that say who is in force and by which certificate. Of the data, whole certificates only.
+kubeconfig_lines() {
+  awk '/^[- ]*(apiVersion|kind|current-context|clusters|contexts|users|cluster|context|user|name|server|client-certificate|client-certificate-data|client-key): *["\047]?[A-Za-z0-9@._:\/+=-]*["\047]? *\r?$/' "$1" |
+    while IFS= read -r line; do
+      case $line in
+        *client-certificate-data:*)
+          data=$(printf '%s' "${line#*client-certificate-data:}" | tr -d " \"'\r" | base64 -d 2>/dev/null | certificates - | packed)
+          printf '%sclient-certificate-data: %s\n' "${line%%client-certificate-data:*}" "$data"
+          ;;
+        *) printf '%s\n' "$line" ;;
+      esac
+    done
+}
+
+# Whether a line that says who is in force is written in another way than kubeadm writes it, so that it is not shown.
+is_odd() {
+  all=$(grep -c -E 'client-certificate|current-context|contexts|users' "$1")
+  kept=$(kubeconfig_lines "$1" | grep -c -E 'client-certificate|current-context|contexts|users')
+  [ "$all" != "$kept" ]
+}
+
+comma=
+told() { # FORM PATH: one file
+  at=$below$2 kind=other target= size=0 blocks=0 content= keys='[]' odd=false
+  [ ! -L "$at" ] || target=$(readlink "$at")
+  if [ ! -e "$at" ]; then
+    kind=absent
+  elif [ -d "$at" ]; then
+    kind=folder
+  elif [ -p "$at" ]; then
+    kind=fifo
+  elif [ -f "$at" ]; then
+    size=$(number "$(stat -L -c %s "$at" 2>/dev/null)")
+    kind=file
+    [ -r "$at" ] || kind=denied
+  fi
+  if [ $kind = file ] && [ "$size" -le $largest ]; then
+    case $1 in
+      pem)
+        content=$(certificates "$at" | packed)
+        blocks=$(grep -c -e '-----BEGIN CERTIFICATE-----' "$at")
+        keys=$(key_digests <"$at")
+        ;;
+      kubeconfig)
+        content=$(kubeconfig_lines "$at" | packed)
+        ! is_odd "$at" || odd=true
+        keys=null
+        [ "$(grep -c 'client-key-data' "$at")" != 1 ] ||
+          keys=$(sed -n 's/^ *client-key-data: *\([A-Za-z0-9+/=]*\) *$/\1/p' "$at" | base64 -d 2>/dev/null | key_digests)
+        ;;
+      text) content=$(packed <"$at") ;;
+    esac
+  fi
+  printf '%s{"path":"%s","form":"%s","kind":"%s","target":"%s","size":%s,"blocks":%s,"odd":%s,"content":"%s","keys":%s}' \
+    "$comma" "$(text "$2")" "$1" $kind "$(text "$target")" "$size" "$(number "$blocks")" $odd "$content" "$keys"
+  comma=,
+}
+
+config=$(flag config)
+kubeconfig=$(flag kubeconfig)
+pki=$(flag cert-dir)
+pki=${pki:-/var/lib/kubelet/pki}
+[ -n "$argv" ] || config=/var/lib/kubelet/config.yaml kubeconfig=/etc/kubernetes/kubelet.conf
+named=$(sed -n 's/^ *client-\(certificate\|key\): *"\{0,1\}\([^" ]*\)"\{0,1\} *$/\2/p' "$below$kubeconfig" 2>/dev/null | head -n 2)
+own="$(flag tls-cert-file)
+$(flag tls-private-key-file)
+$(sed -n 's/^tls\(CertFile\|PrivateKeyFile\): *"\{0,1\}\([^" ]*\)"\{0,1\} *$/\2/p' "$below$config" 2>/dev/null | head -n 2)"
+
+wanted() {
+  printf '%s\n' "$fixed"
+  [ -z "$kubeconfig" ] || printf 'kubeconfig %s\n' "$kubeconfig"
+  [ -z "$config" ] || printf 'text %s\n' "$config"
+  for name in $pairs; do printf 'pem %s/%s\n' "$pki" "$name"; done
+  printf '%s\n%s\n' "$named" "$own" | sed -n 's/^\//pem \//p'
+}
+
+printf 'kubevouch-answer: {"argv":"%s","files":[' "$argv"
+seen=
+newline='
+'
+while IFS=' ' read -r form path; do
+  [ -n "$path" ] || continue
+  case $newline$seen in *"$newline$path$newline"*) continue ;; esac
+  seen=$seen$path$newline
+  told "$form" "$path"
+done <<FILES
+$(wanted)
+FILES
+printf ']}\n'

@@ -1,0 +1,121 @@
+"""Reads the certificates of a cluster's nodes from their disks: one script a node, which shows no key."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from kubevouch.clock import Clock
+from kubevouch.evidence.certificate_files import certificate_files, files_shown
+from kubevouch.evidence.certificates import (
+    CertificateUse,
+    FoundCertificate,
+    FoundCertificates,
+    FoundPart,
+    NotRead,
+)
+from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
+from kubevouch.evidence.node_certificates import certificates_of_node, node_name_in
+from kubevouch.node.errors import NodeError
+from kubevouch.node.io.first_known import run_on_first_known
+from kubevouch.node.transport import NodeTransport
+
+_TIMEOUT: Final = 60.0
+_AT_ONCE: Final = 16
+"""Sessions side by side. An ssh takes 40 ms of a core and a file; a bastion often has no more than ten unanswered."""
+
+
+async def certificates_over_ssh(
+    hosts: Mapping[str, Sequence[str]],
+    transport: NodeTransport,
+    clock: Clock,
+    progress: Callable[[str], None] = lambda _: None,
+) -> FoundPart:
+    """What lies on the disk of each node. hosts: by the node's name, what ssh may be asked for, in order."""
+    free = asyncio.Semaphore(_AT_ONCE)
+    done = 0
+
+    async def one(node: str) -> FoundPart:
+        nonlocal done
+        async with free:
+            part = await _of_node(node, hosts[node], transport, clock)
+        done += 1
+        progress(f"read the disks of {done} of {len(hosts)} nodes")
+        return part
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(node)) for node in hosts]
+    whole = FoundPart.of(task.result() for task in tasks)
+    return FoundPart(whole.found, tuple(_summed_up(whole.not_read)))
+
+
+def _summed_up(not_read: Iterable[NotRead]) -> Iterator[NotRead]:
+    """What was not looked for on many nodes, for one reason, is said once: a fleet has many workers."""
+    same: dict[Doubt, list[NotRead]] = {}
+    for each in not_read:
+        if each.doubt.kind is DoubtKind.NOT_ASKED:
+            same.setdefault(each.doubt, []).append(each)
+        else:
+            yield each
+    for first, *others in same.values():
+        more = f" and {len(others)} more" if others else ""
+        yield replace(first, what=f"{first.what}{more}")
+
+
+async def _of_node(
+    node: str, hosts: Sequence[str], transport: NodeTransport, clock: Clock
+) -> FoundPart:
+    try:
+        host, result = await run_on_first_known(
+            node, hosts, certificate_files(), transport, timeout=_TIMEOUT
+        )
+    except NodeError as error:
+        return _unread(node, str(error))
+    files = files_shown(result.answer)
+    named = node_name_in(files)
+    if named and named != node:
+        return _unread(node, f"{host} is another machine: its kubelet is that of {named}")
+    return certificates_of_node(files, clock.now(), node=node)
+
+
+def _unread(node: str, why: str) -> FoundPart:
+    doubt = Doubt(DoubtKind.FAILED, why)
+    return FoundPart(not_read=(NotRead(f"the disk of {node}", doubt, node),))
+
+
+def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
+    """An inventory of the cluster and of its nodes' disks, in which nothing stands twice.
+
+    What the disk says of a kubelet's client certificate counts before the CSR that it may have come from. Of a serving
+    certificate that is served, and of the cluster's CA on a worker, the disk says nothing new.
+    """
+    on_disk = {(each.use, each.node) for each in disks.found}
+    known = {_key(each) for each in found.found} | {
+        ("", *_key(each)[1:]) for each in found.found if each.use is CertificateUse.CLUSTER_CA
+    }
+    others = tuple(
+        each
+        for each in found.found
+        if each.use is not CertificateUse.KUBELET_CLIENT
+        or each.vantage is Vantage.NODE_DISK
+        or (each.use, each.node) not in on_disk
+    )
+    control_planes = {each.node for each in disks.found if each.use is CertificateUse.API_SERVER}
+    new = tuple(each for each in disks.found if not _is_known(each, known, control_planes))
+    return FoundCertificates(found.at, others + new, found.not_read + disks.not_read)
+
+
+def _key(found: FoundCertificate) -> tuple[str, str, str]:
+    certificate = found.certificate
+    return found.node, found.use, certificate.fingerprint if certificate else ""
+
+
+def _is_known(
+    found: FoundCertificate, known: set[tuple[str, str, str]], control_planes: set[str]
+) -> bool:
+    if found.certificate is None or found.fault:
+        return False
+    if found.use is CertificateUse.KUBELET_SERVING:
+        return _key(found) in known
+    is_workers = found.use is CertificateUse.CLUSTER_CA and found.node not in control_planes
+    return is_workers and ("", *_key(found)[1:]) in known

@@ -1,0 +1,45 @@
+"""Runs a script on the first of several hosts of a node whose key is known, and says what was tried if none answers."""
+
+from collections.abc import Sequence
+
+from kubevouch.node.destination import Destination, advice
+from kubevouch.node.errors import NodeError, NodeUnreachable
+from kubevouch.node.script import Script, ScriptResult, T
+from kubevouch.node.transport import NodeTransport
+
+
+async def run_on_first_known(
+    node: str,
+    hosts: Sequence[str],
+    script: Script[T],
+    transport: NodeTransport,
+    *,
+    timeout: float,
+) -> tuple[str, ScriptResult[T]]:
+    """The host that answered, and its answer.
+
+    A host whose key is known and that fails is the end of it. The next one would be an address that the node claims, and
+    another machine could wait there: whoever has the node's client certificate writes its status.
+
+    Raises:
+        NodeError: it does not answer, or no host has a known key. It names what was tried, and what to try.
+    """
+    looked_up: list[Destination] = []
+    failures: list[NodeError] = []
+    for host in hosts:
+        found = await transport.destination(host)
+        looked_up.append(found)
+        if found.is_known is False:
+            continue
+        try:
+            return host, await transport.run_script(host, script, timeout=timeout)
+        except NodeError as error:
+            if found.is_known:
+                hint = f"known_hosts has a key for {found.name}, so nothing else is tried: make `ssh {host} true` work"
+                raise NodeUnreachable(node, str(error), hint) from None
+            failures.append(error)
+    hint = advice(tuple(looked_up))
+    if len(failures) == 1 and not hint:
+        raise failures[0]
+    complaints = "; ".join(str(each) for each in failures)
+    raise NodeUnreachable(node, complaints or "no host of it can be asked by ssh", hint)
