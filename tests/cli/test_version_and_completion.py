@@ -45,7 +45,7 @@ async def test_bash_completes_verbs_flags_and_values(kubevouch: Program) -> None
     assert await _completed(kubevouch, "ver") == ["verify", "version"]
     assert await _completed(kubevouch, "csr", "") == ["approve", "deny", "explain", "list"]
     assert await _completed(kubevouch, "fix", "--kube") == ["--kubeconfig"]
-    assert await _completed(kubevouch, "doctor", "-o", "") == ["table", "short", "json"]
+    assert await _completed(kubevouch, "doctor", "-o", "") == ["table", "short", "json", "html"]
 
 
 async def test_zsh_and_fish_get_a_script_too(kubevouch: Program) -> None:

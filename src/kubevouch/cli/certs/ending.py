@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from kubevouch import __version__
 from kubevouch.cli.common.terminal import Colour, Terminal
 from kubevouch.evidence.certificates import FoundCertificates
-from kubevouch.evidence.measured import DoubtKind
 from kubevouch.inventory.ending import Trouble, advice_of, first_to_end, places_of, troubles_of
 from kubevouch.inventory.kubeadm_tables import expires_text
 from kubevouch.inventory.limits import Concern, Limits
@@ -81,7 +80,7 @@ def print_end(
     if first and not troubles:
         _lead(terminal, "FIRST", _first_text(first, shorten))
         _lead(terminal, "STOPS", first.stops)
-    unknown = any(each.doubt.kind is not DoubtKind.NOT_ASKED for each in found.not_read)
+    unknown = not all(each.is_ordinary for each in found.not_read)
     if unknown:
         _lead(terminal, "UNKNOWN", "what could not be read may have ended, too", Colour.WARNING)
     if troubles:

@@ -9,18 +9,16 @@ from kubevouch.cli.common.diagnosis import shortener
 from kubevouch.cli.common.layout import fits
 from kubevouch.cli.common.terminal import Colour, Terminal
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificates, NotRead
-from kubevouch.evidence.measured import DoubtKind
 from kubevouch.inventory.fleet import Outlier, UseSummary, signed_by, state_word, summed_up
 from kubevouch.inventory.kubeadm_tables import (
     SHOWN_BY_KUBEADM,
-    WHO_SHOWS_THEM,
     expires_text,
     is_in_kubeadms_tables,
     kubeadm_tables,
     residual_time,
-    unseen_of_kubeadm,
 )
 from kubevouch.inventory.limits import Limits
+from kubevouch.inventory.not_read import unread_of
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import CertificateRow, RowState
 from kubevouch.x509 import duration_text
@@ -237,15 +235,11 @@ def _when(row: CertificateRow) -> str:
 def _print_not_read(
     terminal: Terminal, not_read: Sequence[NotRead], rows: Sequence[CertificateRow]
 ) -> None:
-    unseen = unseen_of_kubeadm(rows)
-    if not_read or unseen:
+    unread = unread_of(not_read, rows)
+    if unread:
         terminal.out("\nnot read")
-    for each in not_read[:_MOST_NOT_READ]:
-        is_failure = each.doubt.kind is not DoubtKind.NOT_ASKED
-        colour = Colour.WARNING if is_failure else None
-        terminal.wrapped(f"{each.what}: {each.doubt.text}", "  ", colour)
-    more = len(not_read) - _MOST_NOT_READ
+    for each in unread[:_MOST_NOT_READ]:
+        terminal.wrapped(each.text, "  ", Colour.WARNING if each.is_failure else None)
+    more = len(unread) - _MOST_NOT_READ
     if more > 0:
         terminal.out(f"  and {more} more (-o json has all)")
-    if unseen:
-        terminal.wrapped(f"kubeadm's files ({', '.join(unseen)}): {WHO_SHOWS_THEM}", "  ")

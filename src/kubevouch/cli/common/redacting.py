@@ -21,6 +21,9 @@ def names_of_access(terminal: Terminal, access: ClusterAccess) -> Iterable[tuple
     given = terminal.invocation.given if terminal.invocation else ()
     for _, value in given:
         yield Replaced.CLUSTER, value
+    # A path has the name of a person, or of the cluster.
+    for path in terminal.environment.get("KUBECONFIG", "").split(":"):
+        yield Replaced.CLUSTER, path
 
 
 def redaction_of(evidence: Evidence, more: Iterable[tuple[Replaced, str]]) -> Redaction:

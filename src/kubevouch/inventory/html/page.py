@@ -15,12 +15,12 @@ _STYLE: Final = """
 --bad:#ff8a80;--bad-back:#3a1f1f;--warn:#f0c060;--warn-back:#362b15;--good:#7fd0a3;--good-back:#19302450;--dot:#7fb0e6}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--back);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
-main{max-width:1120px;margin:0 auto;padding:24px 16px 48px}
+main{max-width:1200px;margin:0 auto;padding:24px 16px 48px}
 h1{font-size:22px;line-height:1.25;margin:0 0 4px;overflow-wrap:anywhere}
 h2{font-size:16px;margin:0 0 12px}
 p{margin:0 0 8px}
 .soft{color:var(--soft);font-size:13px;overflow-wrap:anywhere}
-section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:16px;margin-top:16px}
+section{min-width:0;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:16px;margin-top:16px}
 .first{border-left:4px solid var(--dot)}
 .first.bad{border-left-color:var(--bad)}.first.warn{border-left-color:var(--warn)}.first.good{border-left-color:var(--good)}
 .first p{overflow-wrap:anywhere}.first .word{font-weight:600}
@@ -32,7 +32,7 @@ section{background:var(--card);border:1px solid var(--line);border-radius:10px;p
 .tile.good{background:var(--good-back);color:var(--good)}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:13px}
-th{text-align:left;font-weight:600;color:var(--soft);font-size:12px;white-space:nowrap}
+th{text-align:left;font-weight:600;color:var(--soft);font-size:12px}
 th,td{padding:6px 12px 6px 0;border-bottom:1px solid var(--line);vertical-align:top}
 tr:last-child td{border-bottom:0}
 td{overflow-wrap:anywhere;min-width:76px}td.whole{white-space:nowrap}td.wide{min-width:240px}

@@ -13,15 +13,14 @@ from kubevouch.inventory.html.chains import chains
 from kubevouch.inventory.html.page import Writer, section, tiles
 from kubevouch.inventory.html.timeline import TONES, timeline
 from kubevouch.inventory.kubeadm_tables import (
-    WHO_SHOWS_THEM,
     expires_text,
     is_in_kubeadms_tables,
     residual_time,
-    unseen_of_kubeadm,
 )
 from kubevouch.inventory.limits import Concern, Limits
+from kubevouch.inventory.not_read import unread_of
 from kubevouch.inventory.purpose import PURPOSES
-from kubevouch.inventory.rows import CertificateRow
+from kubevouch.inventory.rows import CertificateRow, RowState
 from kubevouch.x509 import duration_text
 
 _MOST_ROWS: Final = 50
@@ -64,17 +63,10 @@ def report(
     if others:
         heading = "What kubeadm does not show" if on_disk else "Every certificate"
         parts.append(section(heading, _table(others, limits, write), "long"))
-    if not_read := _not_read(found, rows):
-        each = "".join(f"<li>{write.text(one)}</li>" for one in not_read)
+    if unread := unread_of(found.not_read, rows):
+        each = "".join(f"<li>{write.text(one.text)}</li>" for one in unread)
         parts.append(section("Not read", f"<ul>{each}</ul>", "long"))
     return write.page("Certificates", (cluster, f"Read {at}"), parts)
-
-
-def _not_read(found: FoundCertificates, rows: Sequence[CertificateRow]) -> list[str]:
-    told = [f"{each.what}: {each.doubt.text}" for each in found.not_read]
-    if unseen := unseen_of_kubeadm(rows):
-        told.append(f"kubeadm's files ({', '.join(unseen)}): {WHO_SHOWS_THEM}")
-    return told
 
 
 def _first(
@@ -211,7 +203,9 @@ def _table(rows: Sequence[CertificateRow], limits: Limits, write: Writer) -> str
 def _cells(row: CertificateRow, limits: Limits, write: Writer, why: str = "") -> list[str]:
     found = row.found
     where = f"{found.node} {found.where}".strip()
-    remarks = "".join(f" ({each})" for each in row.remarks)
+    # What has ended is told by its state: x509's words would say it again.
+    told = () if row.state is RowState.EXPIRED else row.remarks
+    remarks = "".join(f" ({each})" for each in told)
     return [
         write.cell(found.use, kind="whole"),
         write.cell(f"{where}{why}{remarks}", kind="wide"),

@@ -1,0 +1,47 @@
+"""What was not read, in few lines: what failed for the same reason at many nodes is said once."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from kubevouch.evidence.certificates import NotRead
+from kubevouch.inventory.kubeadm_tables import WHO_SHOWS_THEM, unseen_of_kubeadm
+from kubevouch.inventory.rows import CertificateRow
+
+_NAMES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A line about what was not read. is_failure: somebody asked for it."""
+
+    text: str
+    is_failure: bool
+
+
+def unread_of(not_read: Iterable[NotRead], rows: Iterable[CertificateRow]) -> tuple[Unread, ...]:
+    """The lines, failures first; at the end what kubeadm would show and nobody has seen."""
+    groups: dict[tuple[bool, str, str], list[NotRead]] = {}
+    for each in not_read:
+        what = each.what.replace(each.node, "") if each.node else each.what
+        key = (each.is_ordinary, what, each.doubt.text)
+        groups.setdefault(key, []).append(each)
+    found = [
+        Unread(_text(same), is_failure=not is_ordinary)
+        for (is_ordinary, _, _), same in sorted(groups.items(), key=lambda item: item[0][0])
+    ]
+    if unseen := unseen_of_kubeadm(rows):
+        found.append(
+            Unread(f"kubeadm's files ({', '.join(unseen)}): {WHO_SHOWS_THEM}", is_failure=False)
+        )
+    return tuple(found)
+
+
+def _text(same: Sequence[NotRead]) -> str:
+    first = same[0]
+    if len(same) == 1 or not first.node:
+        return f"{first.what}: {first.doubt.text}"
+    nodes = [each.node for each in same]
+    more = len(nodes) - _NAMES
+    named = ", ".join(nodes[:_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return f"{first.what.replace(first.node, named)}: {first.doubt.text}"

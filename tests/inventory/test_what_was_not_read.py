@@ -1,0 +1,43 @@
+"""What was not read is said in few lines, and never left out."""
+
+from kubevouch.evidence.certificates import CertificateUse, NotRead
+from kubevouch.evidence.measured import Doubt, DoubtKind
+from kubevouch.inventory.not_read import unread_of
+from tests.inventory.found import DAY, at_node, rows
+
+USES = CertificateUse
+
+
+def _not_read(node: str, why: str, kind: DoubtKind = DoubtKind.FAILED) -> NotRead:
+    return NotRead(f"the kubelet of {node}", Doubt(kind, why), node)
+
+
+def _texts(*not_read: NotRead) -> list[str]:
+    return [each.text for each in unread_of(not_read, rows())][:-1]
+
+
+def test_the_same_at_many_nodes_is_one_line() -> None:
+    assert _texts(*(_not_read(f"w{number}", "no address") for number in range(6))) == [
+        "the kubelet of w0, w1, w2, w3 and 2 more: no address"
+    ]
+
+
+def test_another_reason_is_another_line_and_failures_come_first() -> None:
+    asked = _not_read("a", "nobody asked", DoubtKind.NOT_ASKED)
+    found = unread_of((asked, _not_read("b", "timeout")), rows())
+    assert [(each.text, each.is_failure) for each in found[:2]] == [
+        ("the kubelet of b: timeout", True),
+        ("the kubelet of a: nobody asked", False),
+    ]
+
+
+def test_what_is_of_no_node_is_told_once_for_each_reason() -> None:
+    webhooks = NotRead("webhooks", Doubt(DoubtKind.NOT_ALLOWED, "forbidden"))
+    assert _texts(webhooks) == ["webhooks: forbidden"]
+
+
+def test_what_kubeadm_shows_and_nobody_has_seen_is_the_last_line() -> None:
+    api_server = rows(at_node("cp", DAY, use=USES.API_SERVER))
+    (line,) = unread_of((), api_server)
+    assert "admin.conf, apiserver-etcd-client," in line.text
+    assert not line.is_failure
