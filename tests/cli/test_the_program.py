@@ -56,7 +56,7 @@ async def test_every_verb_has_its_help(kubevouch: Program) -> None:
 async def test_help_lists_the_verbs_in_the_order_of_the_story(kubevouch: Program) -> None:
     ran = await kubevouch("-h")
     listed = re.findall(r"^  ([\w-]+)  +\S", ran.out.partition("Commands:")[2], re.MULTILINE)
-    story = ["doctor", "explain", "probe", "csr", "fix", "undo", "verify"]
+    story = ["doctor", "explain", "certs", "probe", "csr", "fix", "undo", "verify"]
     assert listed == [*story, "top", "metrics-server", "approver", "version", "completion", "lab"]
 
 

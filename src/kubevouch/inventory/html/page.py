@@ -53,7 +53,7 @@ tr{display:block;padding:8px 0;border-bottom:1px solid var(--line)}tr:last-child
 ul{margin:0;padding-left:20px}li{margin:0 0 6px;overflow-wrap:anywhere}
 @media print{:root{color-scheme:light;--back:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--bad:#9c1c14;
 --bad-back:#fff;--warn:#7a5000;--warn-back:#fff;--good:#14593a;--good-back:#fff;--dot:#2c5a8a}
-body{font-size:11px}main{max-width:none;padding:0}section{break-inside:avoid-page}.scroll{overflow:visible}
+*{print-color-adjust:exact}body{font-size:11px}.soft{font-size:10px}h1{font-size:17px}h2{font-size:13px}main{max-width:none;padding:0}section{break-inside:avoid-page}.scroll{overflow:visible}
 section.long{break-inside:auto}tr{break-inside:avoid}table{font-size:10px}}
 """
 
