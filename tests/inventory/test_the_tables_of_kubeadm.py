@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
+from kubevouch.evidence.gather.certificates.disk import certificates_on_disk
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.kubeadm_tables import SHOWN_BY_KUBEADM, human_duration, kubeadm_tables
-from kubevouch.inventory.rows import CertificateRow, row_of
+from kubevouch.inventory.rows import CertificateRow, row_of, rows_of
 from kubevouch.x509 import read_certificates
 from real.oracle import duration_corpus
 from tests.support.authority import Authority
+from tests.support.clocks import SteppedClock
 
 DURATIONS: list[tuple[int, str]] = [
     (seconds, text)
@@ -25,6 +27,12 @@ DURATIONS: list[tuple[int, str]] = [
         (Path(__file__).parent / "cases" / "go-durations.jsonl").read_text().splitlines(),
     )
 ]
+CONTROL_PLANES: list[dict[str, Any]] = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "cases" / "kubeadm.jsonl").read_text().splitlines()
+]
+"""What real kubeadm printed of trees that it had made itself: see real/oracle/kubeadm_corpus.py."""
+
 RECORDED = Path(__file__).parents[1] / "fixtures" / "kubeadm-1.36"
 CERTIFICATE = read_certificates(Authority().pem, "test")[0]
 AT = datetime(2026, 11, 26, tzinfo=UTC)
@@ -62,6 +70,20 @@ def test_a_control_plane_is_shown_as_kubeadm_showed_it() -> None:
     at -= timedelta(seconds=entries[0]["residualTime"])
     rows = [_as_said(entry) for entry in reversed(entries)]
     assert "\n".join(kubeadm_tables(rows, at)) + "\n" == printed.partition("\n\n")[2]
+
+
+@pytest.mark.parametrize("case", CONTROL_PLANES, ids=lambda case: case["name"])
+def test_a_disk_is_shown_as_kubeadm_shows_it(case: dict[str, Any], tmp_path: Path) -> None:
+    files: dict[str, str | None] = {**CONTROL_PLANES[0]["files"], **case["files"]}
+    for path, text in files.items():
+        if text is not None:
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).write_text(text)
+    for path in case["keys"]:
+        (tmp_path / path).touch()  # that it is there is all that kubeadm looks at
+    at = datetime.fromisoformat(case["at"])
+    found = certificates_on_disk([tmp_path], SteppedClock(at))
+    assert "\n".join(kubeadm_tables(rows_of(found), at)) + "\n" == case["printed"]
 
 
 def test_every_name_that_kubeadm_uses_is_known_by_it() -> None:

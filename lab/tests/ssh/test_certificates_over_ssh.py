@@ -7,7 +7,9 @@ from kubevouch.evidence.certificates import (
     FoundCertificate,
     FoundCertificates,
     FoundPart,
+    NotRead,
 )
+from kubevouch.evidence.gather.certificates.issued import NO_CSR
 from kubevouch.evidence.gather.certificates.over_ssh import certificates_over_ssh, with_disks
 from kubevouch.evidence.measured import DoubtKind, Vantage
 from kubevouch.x509 import Certificate, read_certificates
@@ -87,8 +89,10 @@ async def test_what_the_cluster_shows_already_does_not_stand_there_twice(node: R
             seen(CertificateUse.KUBELET_CLIENT, Vantage.API_SERVER, ca, NAME),
             seen(CertificateUse.CLUSTER_CA, Vantage.API_SERVER, ca, ""),
         ),
+        (NotRead("its client certificate", NO_CSR, NAME), NotRead("another's", NO_CSR, "other")),
     )
     both = with_disks(cluster, disks)
+    assert [each.node for each in both.not_read if each.doubt == NO_CSR] == ["other"]
     assert {(each.use, each.vantage) for each in both.found} == {
         (CertificateUse.KUBELET_SERVING, Vantage.DIALLED),
         (CertificateUse.KUBELET_CLIENT, Vantage.NODE_DISK),

@@ -5,12 +5,13 @@ Rows, widths and words are those of kubeadm 1.36 (cmd/kubeadm/app/cmd/certs.go, 
 
 from base64 import b64decode
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cryptography import x509
 
 from kubevouch import goyaml
 from kubevouch.clock import Clock
+from kubevouch_lab.apiserver.tables.ages import human_duration
 from kubevouch_lab.cluster.authorities import KUBERNETES, PKI
 from kubevouch_lab.cluster.site import VERSION
 from kubevouch_lab.nodes.files import NodeFiles
@@ -70,23 +71,6 @@ def expirations(files: NodeFiles, now: datetime) -> str:
     return _table(leaves) + "\n" + _table(authorities)
 
 
-def human(left: timedelta) -> str:
-    """HumanDuration of whole seconds, for what is longer than two days."""
-    seconds = int(left.total_seconds())
-    if seconds < -1:
-        return "<invalid>"
-    days, years = seconds // 86400, seconds // (365 * 86400)
-    if seconds < 2 * 86400:
-        return f"{seconds // 3600}h"
-    if days < 8 and seconds // 3600 % 24:
-        return f"{days}d{seconds // 3600 % 24}h"
-    if days < 2 * 365:
-        return f"{days}d"
-    if years < 8 and days % 365:
-        return f"{years}y{days % 365}d"
-    return f"{years}y"
-
-
 _MANAGED = "EXTERNALLY MANAGED"
 _NO = "no      "
 
@@ -107,7 +91,7 @@ def _ends(files: NodeFiles, path: str) -> datetime | None:
 
 
 def _cells(ends: datetime, now: datetime) -> tuple[str, str]:
-    return f"{ends:%b %d, %Y %H:%M UTC}", human(ends - now)
+    return f"{ends:%b %d, %Y %H:%M UTC}", human_duration((ends - now).total_seconds())
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

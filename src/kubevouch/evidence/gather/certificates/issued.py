@@ -21,7 +21,7 @@ _CLIENT_SIGNERS: Final = frozenset(
     {"kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kube-apiserver-client"}
 )
 _NODE_USER: Final = "system:node:"
-_NO_CSR: Final = Doubt(
+NO_CSR: Final = Doubt(
     DoubtKind.NOT_ASKED, "no CSR of its client certificate is left; --via ssh reads the file"
 )
 
@@ -105,7 +105,7 @@ def certificates_of_csrs(
             ),
         ),
         tuple(
-            NotRead(f"the client certificate of kubelet {node.name}", _NO_CSR, node.name)
+            NotRead(f"the client certificate of kubelet {node.name}", NO_CSR, node.name)
             for node in nodes
             if node.name not in issued.clients
         ),

@@ -14,6 +14,7 @@ from kubevouch.evidence.certificates import (
     FoundPart,
     NotRead,
 )
+from kubevouch.evidence.gather.certificates.issued import NO_CSR
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.evidence.node_certificates import certificates_of_node, node_name_in
 from kubevouch.node.errors import NodeError
@@ -102,7 +103,12 @@ def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
     )
     control_planes = {each.node for each in disks.found if each.use is CertificateUse.API_SERVER}
     new = tuple(each for each in disks.found if not _is_known(each, known, control_planes))
-    return FoundCertificates(found.at, others + new, found.not_read + disks.not_read)
+    answered = tuple(
+        each
+        for each in found.not_read
+        if each.doubt != NO_CSR or (CertificateUse.KUBELET_CLIENT, each.node) not in on_disk
+    )
+    return FoundCertificates(found.at, others + new, answered + disks.not_read)
 
 
 def _key(found: FoundCertificate) -> tuple[str, str, str]:
