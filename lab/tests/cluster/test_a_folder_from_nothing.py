@@ -16,7 +16,7 @@ from kubevouch_lab.cluster import seed
 from kubevouch_lab.cluster.authorities import Authorities
 from kubevouch_lab.cluster.folder import Busy, Folder, LabError, Record
 from kubevouch_lab.cluster.history import ClusterHistory
-from kubevouch_lab.cluster.kubeadm import human, kubeadm
+from kubevouch_lab.cluster.kubeadm import kubeadm
 from kubevouch_lab.cluster.make_folder import make
 from kubevouch_lab.cluster.node_disk import NodePlan, configured, kubelet_configuration
 from kubevouch_lab.cluster.site import IpFamily, Site
@@ -254,19 +254,3 @@ def test_kubeadm_sees_nothing_wrong_in_the_very_words_of_a_real_one(master: Path
         return re.sub(r"\b(\d+d|\d+y)  ", "LEFT  ", text)
 
     assert shape(told.out).replace("LEFT  ", "LEFT") == shape(recorded).replace("LEFT  ", "LEFT")
-
-
-@pytest.mark.parametrize(
-    ("left", "said"),
-    [
-        (timedelta(seconds=-2), "<invalid>"),
-        (timedelta(days=364, hours=5), "364d"),
-        (timedelta(days=729), "729d"),
-        (timedelta(days=731), "2y1d"),
-        (timedelta(days=3650), "10y"),
-        (timedelta(days=7, hours=3), "7d3h"),
-        (timedelta(hours=47), "47h"),
-    ],
-)
-def test_what_is_left_is_told_as_apimachinery_tells_it(left: timedelta, said: str) -> None:
-    assert human(left) == said
