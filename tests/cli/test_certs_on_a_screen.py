@@ -158,6 +158,14 @@ def test_what_was_not_read_is_said() -> None:
     assert "\nUNKNOWN " in shown
 
 
+def test_what_is_out_of_reach_from_most_machines_is_no_failure() -> None:
+    far = NotRead("etcd", Doubt(DoubtKind.OUT_OF_REACH, "no connection from here"))
+    shown, code = _shown(FoundCertificates(AT, CLUSTERS["well"].found, (far,)))
+    assert code == ExitCode.OK
+    assert "  etcd: no connection from here" in shown
+    assert "UNKNOWN" not in shown
+
+
 def test_the_short_form_has_a_line_for_each_row_that_reaches_a_limit() -> None:
     assert _shown(CLUSTERS["well"], "short")[0] == ""
     found = inventory(at_node("a", -DAY), at_node("b", 5 * DAY), at_node("c"), at_node("d", None))

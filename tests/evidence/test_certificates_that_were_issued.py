@@ -4,8 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kubevouch.evidence.certificates import CertificateUse
+from kubevouch.evidence.certificates import (
+    CertificateUse,
+    FoundCertificate,
+    FoundCertificates,
+    FoundPart,
+)
 from kubevouch.evidence.gather.certificates.issued import certificates_of_csrs, issued_by_csr
+from kubevouch.evidence.gather.certificates.over_ssh import with_disks
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.kube.resources import CertificateSigningRequest, Metadata, Node
 from kubevouch.kube.resources.certificates import CsrCondition, CsrSpec, CsrStatus
@@ -138,3 +144,21 @@ def test_a_list_that_is_refused_is_told_once_and_is_a_failure() -> None:
     [told] = part.not_read
     assert told.doubt is doubt
     assert not told.is_ordinary
+
+
+def test_a_client_certificate_that_the_disk_shows_was_read() -> None:
+    csrs: Measured[tuple[CertificateSigningRequest, ...]] = Measured(Vantage.API_SERVER, AT, ())
+    part = certificates_of_csrs(csrs, issued_by_csr((), {"n"}), (_node("n"), _node("m")), CA)
+    on_disk = FoundCertificate(
+        CertificateUse.KUBELET_CLIENT,
+        "/var/lib/kubelet/pki/kubelet-client-current.pem",
+        Vantage.NODE_DISK,
+        AT,
+        node="n",
+        chain=read_certificates(_kubelets().chain, "n"),
+    )
+    whole = with_disks(
+        FoundCertificates(AT, part.found, part.not_read), FoundPart(found=(on_disk,))
+    )
+    assert [each.node for each in whole.found] == ["n"]
+    assert [each.node for each in whole.not_read] == ["m"]

@@ -92,7 +92,8 @@ def test_a_certificate_that_reaches_its_cas_end_says_so(
     leaf = _kubelet(read_certificates(pair.chain, "n")[0])
     rows = {row.found.use: row for row in rows_of(FoundCertificates(AT, (ca, leaf)))}
     assert rows[CertificateUse.KUBELET_SERVING].remarks == ((remark,) if remark else ())
-    assert rows[CertificateUse.CLUSTER_CA].remarks == ()
+    said = "ends no later than 1 of the 1 certificates here that it has signed"
+    assert rows[CertificateUse.CLUSTER_CA].remarks == ((said,) if remark else ())
 
 
 def test_after_a_rotation_the_ca_that_ends_last_counts() -> None:

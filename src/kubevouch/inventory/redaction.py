@@ -21,6 +21,12 @@ _ADDRESS: Final = re.compile(
 )
 _HOST: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?")
 _PIECE: Final = re.compile(r"[a-zA-Z0-9]+")
+_OBJECT: Final = re.compile(
+    r"(?P<before>(?:^|\(|\bwhat )(?:secret|csr|apiservice|(?:validat|mutat)ingwebhookconfiguration|"
+    r"customresourcedefinition) )(?P<name>[^\s,()]+)"
+)
+"""Where an inventory names an object. Its name may be an ordinary word, so it is replaced there only."""
+_REPLACED_OBJECT: Final = re.compile(r"object-\d+")
 _COMMON_NAME: Final = "2.5.4.3"
 _SELF_SIGNED: Final = re.compile(r"(?P<host>.+?)(-ca)?@\d+")
 
@@ -32,6 +38,7 @@ class Replaced(StrEnum):
     HOST = "host"
     ADDRESS = "address"
     CLUSTER = "cluster"
+    OBJECT = "object"
     DOMAIN = "domain"
 
 
@@ -42,6 +49,7 @@ class Redaction:
         """names: in their order; a node's host part stands for the node as well, its domain for itself."""
         self._instead: dict[str, str] = {}
         self._addresses: dict[str, str] = {}
+        self._objects: dict[str, str] = {}
         self._counts: dict[Replaced, int] = {}
         # Most texts of an inventory are those of many rows.
         self._remembered = lru_cache(maxsize=1000)(self._replaced)
@@ -88,6 +96,7 @@ class Redaction:
         return self._remembered(text)
 
     def _replaced(self, text: str) -> str:
+        text = _OBJECT.sub(lambda found: found["before"] + self._object(found["name"]), text)
         text = _ADDRESS.sub(lambda found: self._address(found[0]), text)
         if self._has_odd:
             text = self._odd.sub(lambda found: self._instead[found[0].lower()], text)
@@ -107,6 +116,13 @@ class Redaction:
                     break
             first += 1
         return "".join([*made, text[done:]])
+
+    def _object(self, name: str) -> str:
+        if _KEPT_NAMES.fullmatch(name) or _REPLACED_OBJECT.fullmatch(name):
+            return name
+        if name not in self._objects:
+            self._objects[name] = self._new(Replaced.OBJECT)
+        return self._objects[name]
 
     def _address(self, text: str) -> str:
         # A full stop behind an address belongs to the sentence.

@@ -1,6 +1,6 @@
 """A row for each certificate that was found: its state, how much of its life is used, and what follows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -53,8 +53,11 @@ class CertificateRow:
 
 def rows_of(found: FoundCertificates) -> tuple[CertificateRow, ...]:
     """A row for each, what ends first before the others; what has no certificate comes first of all."""
-    ends = _ends_of_authorities(found)
-    rows = (_beside_its_ca(row_of(each, found.at), ends) for each in found.found)
+    ends, signed = _ends_of_authorities(found), _signed(found)
+    rows = (
+        _with_what_it_signed(_beside_its_ca(row_of(each, found.at), ends), signed)
+        for each in found.found
+    )
     return tuple(sorted(rows, key=_order))
 
 
@@ -81,6 +84,40 @@ def _beside_its_ca(row: CertificateRow, ends: Mapping[bytes, datetime]) -> Certi
     if certificate.not_after > end:
         remark = f"its CA ends before it, on {end:%b %d, %Y %H:%M} UTC"
     return replace(row, remarks=(*row.remarks, remark))
+
+
+_Signed = Mapping[tuple[bytes, bytes], Sequence[datetime]]
+"""By the issuer's name and key, when what it has signed ends."""
+
+
+def _with_what_it_signed(row: CertificateRow, signed: _Signed) -> CertificateRow:
+    """The row of a CA, with how many of those that it has signed end with it."""
+    certificate = row.found.certificate
+    if certificate is None or row.found.use not in _AUTHORITIES:
+        return row
+    # Where one of the two names no key, the name alone tells.
+    ends = [
+        end
+        for (issuer, key), listed in signed.items()
+        if issuer == certificate.raw.subject
+        and (not key or key == (certificate.subject_key_id or key))
+        for end in listed
+    ]
+    bound = sum(each >= certificate.not_after for each in ends)
+    if not bound:
+        return row
+    remark = f"ends no later than {bound} of the {len(ends)} certificates here that it has signed"
+    return replace(row, remarks=(*row.remarks, remark))
+
+
+def _signed(found: FoundCertificates) -> _Signed:
+    signed: dict[tuple[bytes, bytes], list[datetime]] = {}
+    for each in found.found:
+        certificate = each.certificate
+        if certificate is not None and each.use not in _AUTHORITIES:
+            key = certificate.raw.issuer, certificate.authority_key_id
+            signed.setdefault(key, []).append(certificate.not_after)
+    return signed
 
 
 def _order(row: CertificateRow) -> tuple[bool, timedelta, str, str, str]:

@@ -70,7 +70,8 @@ def command(
     terminal = terminal_of(ctx)
     limits = Limits(warn, fail)
     if roots:
-        found = found_below(roots, kubeconfig or context or via)
+        asks = "--secrets" if secrets else None
+        found = found_below(roots, kubeconfig or context or via or asks)
         if redact:
             terminal.redaction = Redaction.of(found)
         return print_rows(terminal, found, output, limits)

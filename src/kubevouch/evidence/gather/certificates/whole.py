@@ -92,18 +92,25 @@ async def gather_certificates(
     nodes, trust = await together(inquiry.ask(api.list_all(NODES)), gather_trust(api, inquiry))
     served: tuple[Served, ...]
     beside: BesideKubelets
-    served, beside = await together(
-        gather_served(
+
+    async def kubelets() -> tuple[Served, ...]:
+        answered = await gather_served(
             targets(nodes.or_else(()), ADDRESS_TYPES_OF_MANIFESTS),
             trust.value,
             clock=clock,
             timeout=timeout,
             progress=progress,
-        ),
+        )
+        progress("waits for API servers, etcd and webhooks to answer, and for lists")
+        return answered
+
+    served, beside = await together(
+        kubelets(),
         gather_beside_kubelets(
             api, inquiry, nodes, trust, clock=clock, timeout=timeout, secrets=secrets
         ),
     )
+    progress("")
     return all_found(at, nodes, trust, served, beside)
 
 

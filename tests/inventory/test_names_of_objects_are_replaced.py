@@ -1,0 +1,38 @@
+"""--redact: the names of Secrets, CSRs and of what the API server calls, and no ordinary word that is one of them."""
+
+import pytest
+
+from kubevouch.inventory.redaction import Redaction
+
+
+@pytest.mark.parametrize(
+    ("text", "replaced"),
+    [
+        ("secret shop/checkout-tls", "secret object-1"),
+        ("csr jane", "csr object-1"),
+        ("what apiservice v1.corp.example.com serves", "what apiservice object-1 serves"),
+        (
+            "10.0.0.7:443 (validatingwebhookconfiguration corp)",
+            "address-1:443 (validatingwebhookconfiguration object-1)",
+        ),
+        (
+            "customresourcedefinition things.corp and 3 more",
+            "customresourcedefinition object-1 and 3 more",
+        ),
+        ("apiservice v1beta1.metrics.k8s.io", "apiservice v1beta1.metrics.k8s.io"),
+        ("kubevouch csr list", "kubevouch csr list"),
+        ("the secret of it", "the secret of it"),
+    ],
+)
+def test_a_name_is_replaced_where_it_names_an_object(text: str, replaced: str) -> None:
+    redaction = Redaction(())
+    once = redaction(text)
+    assert once.replace("object-2", "object-1") == replaced
+    assert redaction(once) == once
+
+
+def test_the_same_object_is_replaced_by_the_same_name() -> None:
+    redaction = Redaction(())
+    first, other = redaction("secret shop/a"), redaction("secret shop/b")
+    assert (first, other) == ("secret object-1", "secret object-2")
+    assert redaction("(secret shop/a)") == "(secret object-1)"
