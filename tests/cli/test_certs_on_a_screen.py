@@ -156,6 +156,8 @@ def test_what_was_not_read_is_said() -> None:
     shown, _ = _shown(_failed(DoubtKind.NOT_ALLOWED))
     assert "webhooks: webhooks are forbidden" in shown
     assert "\nUNKNOWN " in shown
+    assert shown.endswith("NEXT        kubevouch doctor --print-role\n"), "the rights that lack"
+    assert _shown(_failed(DoubtKind.FAILED))[0].endswith("NEXT        kubevouch doctor\n")
 
 
 def test_what_is_out_of_reach_from_most_machines_is_no_failure() -> None:

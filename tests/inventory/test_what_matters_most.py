@@ -1,10 +1,18 @@
 """The ending: what the whole cluster needs before what one node needs, what has ended before what will, and advice."""
 
+from dataclasses import replace
+from datetime import timedelta
+
+import click
 import pytest
 
+from kubevouch.cli.app import program
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
+from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.ending import advice_of, first_to_end, troubles_of
+from kubevouch.inventory.kubeadm_tables import SHOWN_BY_KUBEADM
 from kubevouch.inventory.limits import Limits
+from kubevouch.inventory.purpose import PURPOSES
 from tests.inventory.found import AT, DAY, at_node, rows
 
 USE = CertificateUse
@@ -87,3 +95,34 @@ def test_kubeadm_is_not_advised_where_its_key_is_elsewhere() -> None:
     (row,) = rows(at_node("cp", -DAY, use=USE.API_SERVER, externally_managed=True))
     assert advice_of(row).command == ()
     assert "by hand" in advice_of(row).by_hand
+
+
+@pytest.mark.parametrize("use", USE)
+@pytest.mark.parametrize("ends", [-DAY, None], ids=["ended", "nothing there"])
+@pytest.mark.parametrize("vantage", [Vantage.DIALLED, Vantage.NODE_DISK])
+def test_every_advice_is_there_to_be_followed(
+    use: CertificateUse, ends: timedelta | None, vantage: Vantage
+) -> None:
+    found = replace(at_node("cp", ends, use=use, where="/place"), vantage=vantage)
+    (row,) = rows(found)
+    advice = advice_of(row)
+    assert advice.command or advice.by_hand
+    match advice.command:
+        case ("kubevouch", verb, *_):
+            assert verb in program.list_commands(click.Context(program))
+        case ("kubeadm", *_, name):
+            # The names that kubeadm has for its own certificates, and for no others.
+            shown = {each.value for each in SHOWN_BY_KUBEADM if not PURPOSES[each].is_ca}
+            assert {name, f"{name}.conf"} & shown
+
+
+def test_an_api_server_that_does_not_answer_is_not_renewed() -> None:
+    (row,) = rows(at_node("cp", None, use=USE.API_SERVER, where="10.0.0.4:6443"))
+    assert advice_of(row).command == ("kubevouch", "doctor")
+
+
+def test_an_authority_that_has_ended_is_told_before_what_it_has_signed() -> None:
+    told = _told(
+        at_node("cp", -9 * DAY, use=USE.API_SERVER), at_node("cp", -DAY, use=USE.CLUSTER_CA)
+    )
+    assert [text.partition(" of ")[0] for _, text in told] == ["ca", "apiserver"]

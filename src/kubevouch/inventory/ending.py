@@ -8,6 +8,7 @@ from typing import Final
 
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.evidence.certificates import CertificateUse, RenewedBy
+from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.limits import Concern, Limits
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import CertificateRow, RowState
@@ -15,6 +16,7 @@ from kubevouch.x509 import duration_text
 
 _NAMES: Final = 4
 _DOCTOR: Final = ("kubevouch", "doctor")
+_RESTART: Final = "then restart kube-apiserver, kube-controller-manager, kube-scheduler and etcd"
 _OF_ONE: Final = frozenset(
     {
         CertificateUse.KUBELET_SERVING,
@@ -105,9 +107,12 @@ def _left(row: CertificateRow) -> timedelta:
     return timedelta() if row.remaining is None else row.remaining
 
 
-def _gravity(trouble: Trouble) -> tuple[bool, bool, timedelta]:
+def _gravity(trouble: Trouble) -> tuple[bool, bool, bool, timedelta]:
+    """An authority stands before what it has signed: without it nothing is renewed."""
     first = trouble.rows[0]
-    return trouble.concern is not Concern.FAIL, first.found.use in _OF_ONE, _left(first)
+    use = first.found.use
+    is_leaf = not PURPOSES[use].is_ca
+    return trouble.concern is not Concern.FAIL, use in _OF_ONE, is_leaf, _left(first)
 
 
 def place_of(row: CertificateRow) -> str:
@@ -126,23 +131,35 @@ def places_of(rows: Sequence[CertificateRow]) -> str:
 def advice_of(row: CertificateRow) -> Advice:
     """What renews it, or shows why it is not renewed."""
     found = row.found
-    where = f"on {found.node}" if found.node else f"where {found.where} is served"
-    if found.use in _SEEN_BY_DOCTOR:
+    is_silent = row.state is RowState.UNREADABLE and found.vantage is Vantage.DIALLED
+    if found.use in _SEEN_BY_DOCTOR or is_silent:
         return Advice(_DOCTOR)
     if PURPOSES[found.use].is_ca:
         return _authority_advice(row)
+    where = f"on {found.node}" if found.node else f"where {found.where} is served"
     if row.renewed_by is RenewedBy.KUBEADM:
-        if row.state is RowState.MISSING:
-            return Advice(_made_by_kubeadm(found.use), f"as root {where}")
-        then = "then restart kube-apiserver, kube-controller-manager, kube-scheduler and etcd"
-        return Advice(("kubeadm", "certs", "renew", found.use), f"as root {where}; {then}")
+        return _kubeadms_advice(row, f"as root {where}")
     return Advice(by_hand=f"renew it {where}: {row.renewed_by}")
+
+
+def _kubeadms_advice(row: CertificateRow, where: str) -> Advice:
+    """What is not there, or is unreadable, is created: `renew` takes the names from the old certificate."""
+    use, then = row.found.use, f"{where}; {_RESTART}"
+    if row.state is RowState.MISSING:
+        return Advice(_made_by_kubeadm(use), then)
+    if row.state is RowState.UNREADABLE:
+        return Advice(_made_by_kubeadm(use), f"move {row.found.where} away before, {then}")
+    return Advice(("kubeadm", "certs", "renew", use), then)
 
 
 def _authority_advice(row: CertificateRow) -> Advice:
     if row.found.use is CertificateUse.CA_BUNDLE:
         return Advice(by_hand=f"put the authority that signs what is served into {row.found.where}")
     by_hand = "kubeadm renews no CA: let the next one be trusted everywhere before this one ends"
+    if row.state is not RowState.VALID:
+        by_hand = (
+            "kubeadm renews no CA: make one, let it be trusted everywhere, issue all leaves anew"
+        )
     if row.found.use is CertificateUse.CLUSTER_CA:
         return Advice(("kubevouch", "explain", str(Code.CLUSTER_CA_EXPIRING)), by_hand)
     return Advice(by_hand=by_hand)

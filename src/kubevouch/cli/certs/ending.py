@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from kubevouch import __version__
 from kubevouch.cli.common.terminal import Colour, Terminal
 from kubevouch.evidence.certificates import FoundCertificates
+from kubevouch.evidence.measured import DoubtKind
 from kubevouch.inventory.ending import Trouble, advice_of, first_to_end, places_of, troubles_of
 from kubevouch.inventory.kubeadm_tables import expires_text
 from kubevouch.inventory.limits import Concern, Limits
@@ -86,7 +87,8 @@ def print_end(
     if troubles:
         _print_advice(terminal, troubles[0], shorten)
     elif unknown or doubted:
-        terminal.command(f"{'NEXT':<{_LEAD}}", _DOCTOR)
+        lacks = any(each.doubt.kind is DoubtKind.NOT_ALLOWED for each in found.not_read)
+        terminal.command(f"{'NEXT':<{_LEAD}}", f"{_DOCTOR} --print-role" if lacks else _DOCTOR)
     else:
         text = "nothing that was read has ended or is near its end"
         _lead(terminal, "OK", text, Colour.GOOD)
