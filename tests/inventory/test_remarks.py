@@ -11,6 +11,7 @@ from kubevouch.evidence.certificates import (
     IssuedForCsr,
 )
 from kubevouch.evidence.measured import Vantage
+from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import RowState, row_of, rows_of
 from kubevouch.x509 import Certificate, read_certificates
 from tests.support.authority import Authority
@@ -110,3 +111,19 @@ def test_after_a_rotation_the_ca_that_ends_last_counts() -> None:
             )
         )
     assert all(row.remarks == () for row in rows_of(FoundCertificates(AT, tuple(found))))
+
+
+def test_an_authority_that_has_ended_stops_less_beside_another_of_its_bundle() -> None:
+    def bundle(where: str, ends: datetime) -> FoundCertificate:
+        chain = read_certificates(DatedAuthority(AT - timedelta(days=2), ends).pem, "ca")
+        return FoundCertificate(
+            CertificateUse.CA_BUNDLE, where, Vantage.API_SERVER, AT, chain=chain
+        )
+
+    over = AT - timedelta(days=1)
+    found = (bundle("both", over), bundle("both", ENDS), bundle("alone", over))
+    rows = {(each.found.where, each.state): each for each in rows_of(FoundCertificates(AT, found))}
+    beside = rows["both", RowState.EXPIRED].stops
+    assert beside == "what only this one has signed: another beside it goes on"
+    whole = PURPOSES[CertificateUse.CA_BUNDLE].stops
+    assert rows["both", RowState.VALID].stops == rows["alone", RowState.EXPIRED].stops == whole

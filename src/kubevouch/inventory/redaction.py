@@ -23,9 +23,9 @@ _HOST: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?")
 _PIECE: Final = re.compile(r"[a-zA-Z0-9]+")
 _OBJECT: Final = re.compile(
     r"(?P<before>(?:^|\(|\bwhat )(?:secret|csr|apiservice|(?:validat|mutat)ingwebhookconfiguration|"
-    r"customresourcedefinition) )(?P<name>[^\s,()]+)"
+    r"customresourcedefinition) |\busers\[\\?\")(?P<name>[^\s,()\"\\]+)"
 )
-"""Where an inventory names an object. Its name may be an ordinary word, so it is replaced there only."""
+"""Where an inventory names an object, or a kubeconfig's user. It may be an ordinary word, so it is replaced there only."""
 _REPLACED_OBJECT: Final = re.compile(r"object-\d+")
 _COMMON_NAME: Final = "2.5.4.3"
 _SELF_SIGNED: Final = re.compile(r"(?P<host>.+?)(-ca)?@\d+")

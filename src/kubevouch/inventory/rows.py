@@ -1,6 +1,6 @@
 """A row for each certificate that was found: its state, how much of its life is used, and what follows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -54,9 +54,11 @@ class CertificateRow:
 def rows_of(found: FoundCertificates) -> tuple[CertificateRow, ...]:
     """A row for each, what ends first before the others; what has no certificate comes first of all."""
     ends, signed = _ends_of_authorities(found), _signed(found)
-    rows = (
-        _with_what_it_signed(_beside_its_ca(row_of(each, found.at), ends), signed)
-        for each in found.found
+    rows = _beside_others_of_a_bundle(
+        [
+            _with_what_it_signed(_beside_its_ca(row_of(each, found.at), ends), signed)
+            for each in found.found
+        ]
     )
     return tuple(sorted(rows, key=_order))
 
@@ -84,6 +86,21 @@ def _beside_its_ca(row: CertificateRow, ends: Mapping[bytes, datetime]) -> Certi
     if certificate.not_after > end:
         remark = f"its CA ends before it, on {end:%b %d, %Y %H:%M} UTC"
     return replace(row, remarks=(*row.remarks, remark))
+
+
+def _beside_others_of_a_bundle(rows: Sequence[CertificateRow]) -> Iterable[CertificateRow]:
+    """The rows; an authority that has ended stops less where another one of its bundle goes on: a rotation leaves it there."""
+    good = {
+        (row.found.use, row.found.node, row.found.where)
+        for row in rows
+        if row.state is RowState.VALID and PURPOSES[row.found.use].is_ca
+    }
+    for row in rows:
+        place = row.found.use, row.found.node, row.found.where
+        if row.state is RowState.EXPIRED and place in good:
+            yield replace(row, stops="what only this one has signed: another beside it goes on")
+        else:
+            yield row
 
 
 _Signed = Mapping[tuple[bytes, bytes], Sequence[datetime]]
