@@ -1,5 +1,6 @@
 """The files of a node become certificates: what each is for, who may renew it, and what is wrong with it."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from kubevouch.evidence.certificates import (
 )
 from kubevouch.evidence.gather.certificates.disk import certificates_on_disk
 from kubevouch.evidence.measured import DoubtKind
+from kubevouch.evidence.node_certificates import certificates_of_node
+from kubevouch.evidence.node_files import FileForm, NodeFile, NodeFiles, reduced, wanted
 from kubevouch.inventory.kubeadm_tables import SHOWN_BY_KUBEADM
+from kubevouch.node.tree_file import TreeFile
 from kubevouch.x509 import read_certificates
 from tests.support.authority import Authority, Pair
 from tests.support.clocks import SteppedClock
@@ -276,6 +280,37 @@ def test_where_neither_kubeadm_nor_a_kubelet_has_been_nothing_can_be_told(tmp_pa
     found = certificates_on_disk([tmp_path], SteppedClock(AT))
     assert found.found == ()
     assert [each.doubt.kind for each in found.not_read] == [DoubtKind.FAILED]
+
+
+def test_a_disk_without_the_kubelets_own_file_system_says_so(tree: NodeTree) -> None:
+    """A backup of /etc, or a machine whose /var/lib/kubelet is mounted."""
+    shutil.rmtree(tree.root / "var")
+    found = _read(tree)
+    uses = {each.use for each in found.found}
+    assert uses == SHOWN_BY_KUBEADM
+    assert {each.doubt.kind for each in found.not_read} == {DoubtKind.NOT_ASKED}
+    assert any("a file system of its own?" in each.doubt.text for each in found.not_read)
+
+
+def test_a_node_without_its_client_certificate_is_named_by_its_kubeconfig(tree: NodeTree) -> None:
+    shutil.rmtree(tree.root / "var")
+    conf = (tree.root / "etc/kubernetes/kubelet.conf").read_text()
+    tree.write("etc/kubernetes/kubelet.conf", conf.replace("somebody", "system:node:cp-1"))
+    assert {each.node for each in _read(tree).found} == {"cp-1"}
+
+
+def test_what_we_may_not_read_is_not_called_wrong() -> None:
+    def denied(path: str, form: FileForm) -> NodeFile:
+        return reduced(TreeFile(path, fault="permission denied", is_denied=True), form)
+
+    files = NodeFiles({path: denied(path, form) for path, form in wanted(NodeFiles({})).items()})
+    part = certificates_of_node(files, AT, node="n", root="/mnt")
+    assert part.found == ()
+    doubts = {each.doubt for each in part.not_read if each.doubt.kind is DoubtKind.NOT_ALLOWED}
+    assert {each.text for each in doubts} == {"permission denied; root may read it"}
+    said = {each.what for each in part.not_read}
+    assert "admin.conf, /mnt/etc/kubernetes/admin.conf" in said
+    assert "kubelet-client, /mnt/etc/kubernetes/kubelet.conf" in said
 
 
 def test_no_private_key_is_kept(tree: NodeTree) -> None:

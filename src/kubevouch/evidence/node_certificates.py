@@ -28,7 +28,7 @@ from kubevouch.evidence.node_files import (
 )
 from kubevouch.evidence.node_kubelet import kubelet_client_file, kubelet_serving
 from kubevouch.kubelet.errors import ConfigurationError
-from kubevouch.x509 import Certificate, ExtKeyUsage, VerifyReason, node_name_of, verify
+from kubevouch.x509 import Certificate, ExtKeyUsage, VerifyReason, verify
 
 _OF_ETCD = frozenset(
     {
@@ -53,12 +53,6 @@ def certificates_of_node(files: NodeFiles, at: datetime, *, node: str, root: str
     node: what it is called. root: what comes before each path for a reader of this machine.
     """
     return _Reading(files, at, node, root.rstrip("/")).part()
-
-
-def node_name_in(files: NodeFiles) -> str:
-    """The node whose kubelet this is, by its client certificate; "" if there is none."""
-    file = kubelet_client_file(files)
-    return (node_name_of(file.chain[0]) or "") if file and file.chain else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +227,9 @@ class _Reading:
             yield replace(found, fault="; ".join(faults))
 
     def _doubt(self, found: FoundCertificate) -> Doubt | None:
-        file = self.files.get(found.where.removeprefix(self.root))
+        path = found.where.removeprefix(self.root)
+        own = kubelet_client_file(self.files)
+        file = own if own and own.path == path else self.files.get(path)
         return file.doubt if file else None
 
     @property
@@ -259,7 +255,7 @@ class _Reading:
             text = f"{self.root}{KUBELET_CONF} is not there"
             yield self._not_asked(f"the kubelet's client certificate of {where}", text)
         if kubelet_serving(self.files, self.at) is None:
-            text = "it has no pair on its disk: it makes one, or asks for one, when it starts"
+            text = "no pair is on its disk: if a kubelet is there, it makes one or asks for one when it starts"
             yield self._not_asked(f"the kubelet's serving certificate of {where}", text)
 
     def _not_asked(self, what: str, text: str) -> NotRead:

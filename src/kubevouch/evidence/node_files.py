@@ -83,7 +83,7 @@ class NodeFile:
     """What is known of a file.
 
     keys: SHA-256 of the public half of each private key in it, "" for an encrypted one; None if keys were not looked at.
-    named: the files that a kubeconfig names in place of data: certificate, key. fault: why nothing of it can be used.
+    named: the files that a kubeconfig names in place of data: certificate, key. user: in force by a kubeconfig. fault: why nothing of it can be used.
     doubt: why nobody can tell from here what is in it.
     """
 
@@ -92,6 +92,7 @@ class NodeFile:
     keys: tuple[str, ...] | None = ()
     text: bytes = field(default=b"", repr=False)
     named: tuple[str, str] = ("", "")
+    user: str = ""
     fault: str = ""
     doubt: Doubt | None = None
 
@@ -228,19 +229,21 @@ def of_kubeconfig(path: str, data: bytes, keys: tuple[str, ...] | None = ()) -> 
     keys: where the text has been freed of its keys, what was said of them.
     """
     try:
-        user = _user(path, data)
+        name, user = _user(path, data)
         if not user.client_certificate_data:
             fault = "" if user.client_certificate else "no client certificate in it"
-            return NodeFile(path, named=(user.client_certificate, user.client_key), fault=fault)
+            named = (user.client_certificate, user.client_key)
+            return NodeFile(path, named=named, user=name, fault=fault)
         chain = read_pem(user.client_certificate_data, path).certificates
         if user.client_key_data:
             keys = tuple(key.spki_sha256 for key in read_pem(user.client_key_data, path).keys)
     except (KubeconfigError, X509Error) as error:
         return NodeFile(path, fault=_fault(error, path))
-    return NodeFile(path, chain, keys, named=("", user.client_key))
+    return NodeFile(path, chain, keys, named=("", user.client_key), user=name)
 
 
-def _user(path: str, data: bytes) -> User:
+def _user(path: str, data: bytes) -> tuple[str, User]:
+    """The user of the current context, with its name."""
     config = parse(data, path)
     context = config.contexts.get(config.current_context)
     if context is None:
@@ -248,7 +251,7 @@ def _user(path: str, data: bytes) -> User:
     user = config.users.get(context.user)
     if user is None:
         raise KubeconfigError(path, f'there is no user "{context.user}"')
-    return user
+    return context.user, user
 
 
 def _fault(error: KubeconfigError | X509Error, path: str) -> str:

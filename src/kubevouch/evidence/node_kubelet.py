@@ -5,11 +5,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from kubevouch.evidence.measured import Doubt, DoubtKind
 from kubevouch.evidence.node_files import KUBELET_CONF, NodeFile, NodeFiles, kubelet_pki
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.flags import CERT_DIR
 from kubevouch.kubelet.pki import FileKind, PkiFile, ServingMode, next_serving
-from kubevouch.x509 import write_certificates
+from kubevouch.x509 import node_name_of, write_certificates
+from kubevouch.x509.kinds import NODE_PREFIX
 
 _CURRENT: Final = "kubelet-client-current.pem"
 
@@ -28,10 +30,24 @@ def kubelet_client_file(files: NodeFiles) -> NodeFile | None:
     if kubeconfig is None:
         return files.get(f"{folder}/{_CURRENT}")
     path = kubeconfig.named[0]
-    if kubeconfig.fault or not path:
-        return kubeconfig
-    missing = NodeFile(kubeconfig.path, fault=f"it names {path}, which is not there")
-    return files.get(path) or missing
+    if kubeconfig.fault or not path or files.has(path):
+        return files.get(path) or kubeconfig
+    if _has_pair(files):
+        return NodeFile(kubeconfig.path, fault=f"it names {path}, which is not there")
+    text = (
+        f"{kubeconfig.path} names it, and no pair of a kubelet is there: a file system of its own?"
+    )
+    return NodeFile(path, doubt=Doubt(DoubtKind.NOT_ASKED, text))
+
+
+def node_name_in(files: NodeFiles) -> str:
+    """The node whose kubelet this is: by its client certificate, or by whom its kubeconfig says it is; "" if not known."""
+    file = kubelet_client_file(files)
+    if file and file.chain:
+        return node_name_of(file.chain[0]) or ""
+    kubeconfig = files.get(KUBELET_CONF)
+    user = kubeconfig.user if kubeconfig else ""
+    return user.removeprefix(NODE_PREFIX) if user.startswith(NODE_PREFIX) else ""
 
 
 def kubelet_serving(files: NodeFiles, at: datetime) -> NodeFile | None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from kubevouch.clock import Clock
 from kubevouch.evidence.certificates import FoundCertificates, FoundPart
-from kubevouch.evidence.node_certificates import certificates_of_node, node_name_in
+from kubevouch.evidence.node_certificates import certificates_of_node
 from kubevouch.evidence.node_files import NodeFile, NodeFiles, reduced, wanted
+from kubevouch.evidence.node_kubelet import node_name_in
 from kubevouch.node.io.tree import FileTree
 from kubevouch.x509.bundle import LARGEST_FILE
 

@@ -16,7 +16,8 @@ from kubevouch.evidence.certificates import (
 )
 from kubevouch.evidence.gather.certificates.issued import NO_CSR
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
-from kubevouch.evidence.node_certificates import certificates_of_node, node_name_in
+from kubevouch.evidence.node_certificates import certificates_of_node
+from kubevouch.evidence.node_kubelet import node_name_in
 from kubevouch.node.errors import NodeError
 from kubevouch.node.io.first_known import run_on_first_known
 from kubevouch.node.transport import NodeTransport
