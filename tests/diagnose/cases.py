@@ -28,7 +28,9 @@ async def snapshot(name: str) -> Evidence:
 async def looked_at(scenario: Scenario) -> Evidence:
     clock = WoundClock(MOMENT)
     async with staged(scenario, clock) as stage, client_of(stage.access, clock) as api:
-        evidence = await gather(api, clock=clock, dial_timeout=scenario.dial_timeout)
+        evidence = await gather(
+            api, clock=clock, dial_timeout=scenario.dial_timeout, with_certificates=True
+        )
     runs = (
         UnfinishedRun("abcd", f"{node}{DOMAIN}", MOMENT + duration(when), "abcd.json", sure=True)
         for node, when in scenario.armed.items()

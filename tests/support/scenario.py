@@ -41,8 +41,28 @@ class Condition(_Said, frozen=True, kw_only=True):
     age: str = "0s"
 
 
+class ApiServer(_Said, frozen=True, kw_only=True):
+    """kubeadm's certificate of an API server. Times are from now."""
+
+    starts: str
+    ends: str
+
+
+class Called(_Said, frozen=True, kw_only=True):
+    """An aggregated API v1.example.com. Its caBundle is the cluster's CA, or one that ends then.
+
+    by: who signed what its pod serves: the cluster's CA, or another.
+    """
+
+    by: Literal["cluster", "stranger"] = "cluster"
+    bundle_ends: str | None = None
+
+
 class Request(_Said, frozen=True, kw_only=True):
-    """A serving request of a node. names, addresses: None are the node's own. user: if not the node's."""
+    """A request of a node, for a serving certificate if it does not say client.
+
+    names, addresses: None are the node's own. user: if not the node's. starts, ends: of what was issued for a client.
+    """
 
     node: str
     age: str = "5m"
@@ -51,6 +71,9 @@ class Request(_Said, frozen=True, kw_only=True):
     user: str | None = None
     conditions: tuple[Condition, ...] = ()
     issued: bool = False
+    signer: Literal["kubelet-serving", "kube-apiserver-client-kubelet"] = "kubelet-serving"
+    starts: str = "-5m"
+    ends: str | None = None
     manager: str = ""
     """The client that wrote its conditions."""
 
@@ -98,6 +121,11 @@ class Scenario(_Said, frozen=True, kw_only=True):
     log: str = ""
     denied: tuple[str, ...] = ()
     ca_ends: str | None = None
+    api_server: ApiServer | None = None
+    """What is served at the address that the cluster tells, with ca-ends; None: no connection from here."""
+
+    front_proxy_ca_ends: str | None = None
+    called: Called | None = None
     clocks: dict[str, str] = {}
     """By node: how far its clock goes ahead, as the API server sees it."""
 

@@ -117,3 +117,9 @@ class DatedAuthority:
         )
         issuer = (self._certificate, self._key)
         return _leaf(subject, identities, not_before, not_after, issuer)
+
+    def api_server(self, *identities: str, not_before: datetime, not_after: datetime) -> Pair:
+        """As kubeadm makes an API server's (app/phases/certs/certlist.go)."""
+        subject = _name((NameOID.COMMON_NAME, "kube-apiserver"))
+        issuer = (self._certificate, self._key)
+        return _leaf(subject, identities, not_before, not_after, issuer)

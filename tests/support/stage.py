@@ -25,7 +25,7 @@ from kubevouch_lab.apiserver.patches import merge_patched
 from tests.support.authority import Authority, Pair
 from tests.support.contexts import server_context
 from tests.support.requests import request
-from tests.support.scenario import Kubelet, Request, Scenario, duration
+from tests.support.scenario import ApiServer, Called, Kubelet, Request, Scenario, duration
 from tests.support.scripted import faults, kubelet
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kinds import KINDS, Kind
@@ -134,6 +134,17 @@ async def staged(scenario: Scenario, clock: Clock) -> AsyncIterator[Stage]:
         ]
         bundle = (dated or cluster_ca()).pem.decode()
         objects.append(_config_map("kube-root-ca.crt", {"ca.crt": bundle}))
+        if scenario.front_proxy_ca_ends is not None:
+            front = DatedAuthority(
+                now - timedelta(days=3000), now + duration(scenario.front_proxy_ca_ends), "front-proxy-ca"
+            )  # fmt: skip
+            told = {"requestheader-client-ca-file": front.pem.decode()}
+            objects.append(_config_map("extension-apiserver-authentication", told))
+        if scenario.api_server is not None:
+            assert dated is not None
+            await _open_api_server(stack, scenario.api_server, objects, clock, dated)
+        if scenario.called is not None:
+            objects += await _called(stack, scenario.called, clock)
         for each in objects:
             server.store.put(_BY_KIND[each["kind"]], each)
         _serve_metrics(server, objects, scenario.metrics_fail)
@@ -293,6 +304,65 @@ async def _opened(
     return opened.port
 
 
+async def _open_api_server(
+    stack: contextlib.AsyncExitStack,
+    wanted: ApiServer,
+    objects: list[Object],
+    clock: Clock,
+    ca: DatedAuthority,
+) -> None:
+    """A port at the address that the EndpointSlice of Service kubernetes has, with kubeadm's kind of leaf."""
+    [slice_] = [each for each in objects if each["kind"] == "EndpointSlice"]
+    [host] = slice_["endpoints"][0]["addresses"]
+    starts, ends = clock.now() + duration(wanted.starts), clock.now() + duration(wanted.ends)
+    pair = ca.api_server(host, "kubernetes", not_before=starts, not_after=ends)
+    opened = kubelet.ScriptedKubelet(kubelet.Serve(server_context(pair)), clock, host=host)
+    slice_["ports"][0]["port"] = (await stack.enter_async_context(opened)).port
+
+
+async def _called(stack: contextlib.AsyncExitStack, wanted: Called, clock: Clock) -> list[Object]:
+    """An aggregated API, with its Service and the one endpoint behind it."""
+    ca = cluster_ca() if wanted.by == "cluster" else _other_ca("stranger")
+    context = server_context(ca.serving("example.default.svc"))
+    opened = kubelet.ScriptedKubelet(kubelet.Serve(context), clock)
+    await stack.enter_async_context(opened)
+    bundle = cluster_ca().pem
+    if wanted.bundle_ends is not None:
+        now = clock.now()
+        ends = now + duration(wanted.bundle_ends)
+        bundle = DatedAuthority(now - timedelta(days=3000), ends, "example").pem
+    place = {"name": "example", "namespace": "default"}
+    return [
+        {
+            "kind": "APIService",
+            "metadata": {"name": "v1.example.com", "uid": "uid-v1.example.com"},
+            "spec": {
+                "group": "example.com",
+                "version": "v1",
+                "caBundle": b64encode(bundle).decode(),
+                "service": {**place, "port": 443},
+            },
+            "status": {},
+        },
+        {
+            "kind": "Service",
+            "metadata": {**place, "uid": "uid-example"},
+            "spec": {"ports": [{"name": "https", "port": 443}], "selector": {"app": "example"}},
+        },
+        {
+            "kind": "EndpointSlice",
+            "metadata": {
+                **place,
+                "uid": "uid-slice-example",
+                "labels": {"kubernetes.io/service-name": "example"},
+            },
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": [opened.host], "conditions": {"ready": True}}],
+            "ports": [{"name": "https", "port": opened.port}],
+        },
+    ]
+
+
 @contextlib.contextmanager
 def _taken(host: str) -> Iterator[int]:
     """Bound, and nobody listens: connections are refused."""
@@ -360,7 +430,7 @@ def _request(wanted: Request, number: int, now: datetime, objects: list[Object])
             "resourceVersion": str(1000 + number),
         },
         "spec": {
-            "signerName": "kubernetes.io/kubelet-serving",
+            "signerName": f"kubernetes.io/{wanted.signer}",
             "username": wanted.user or f"system:node:{name}",
             "groups": ["system:nodes", "system:authenticated"],
             "usages": ["digital signature", "server auth"],
@@ -375,8 +445,15 @@ def _request(wanted: Request, number: int, now: datetime, objects: list[Object])
             {**wrote, "time": f"{now:%Y-%m-%dT%H:%M:%SZ}"},
         ]
     if wanted.issued:
-        found["status"]["certificate"] = b64encode(b"issued").decode()
+        found["status"]["certificate"] = b64encode(_issued(wanted, name, now)).decode()
     return found
+
+
+def _issued(wanted: Request, node: str, now: datetime) -> bytes:
+    if wanted.ends is None:
+        return b"issued"
+    starts, ends = now + duration(wanted.starts), now + duration(wanted.ends)
+    return cluster_ca().serving(node, node=node, not_before=starts, not_after=ends).chain
 
 
 def _config_map(name: str, data: dict[str, str]) -> Object:

@@ -54,7 +54,13 @@ def command(
     evidence = with_api(
         terminal,
         access,
-        lambda api, clock: gather(api, clock=clock, progress=terminal.doing, dial_timeout=timeout),
+        lambda api, clock: gather(
+            api,
+            clock=clock,
+            progress=terminal.doing,
+            dial_timeout=timeout,
+            with_certificates=True,
+        ),
     )
     evidence = with_unfinished_runs(evidence, terminal.environment)
     if redact:

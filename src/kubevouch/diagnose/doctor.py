@@ -10,6 +10,7 @@ from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.rules import (
     Rule,
     address_types,
+    certificates,
     configuration,
     control_plane,
     csrs,
@@ -31,6 +32,7 @@ _FILES: tuple[ModuleType, ...] = (
     csrs,
     configuration,
     control_plane,
+    certificates,
     doubts,
 )
 

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
+from kubevouch.evidence.certificates import FoundCertificates
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.metrics_servers import insecure_words
 from kubevouch.evidence.names import ClusterNames
@@ -216,6 +217,12 @@ class Evidence:
 
     unfinished_runs: tuple[UnfinishedRun, ...] = ()
     """Runs that were begun from this machine, and that may be armed on a node."""
+
+    certificates: FoundCertificates | None = None
+    """The inventory; None where nobody asked for it."""
+
+    client_csrs: tuple[CertificateSigningRequest, ...] = ()
+    """CSRs of nodes for client certificates, oldest first; empty where nobody asked for the inventory."""
 
     def served_by(self, node: str) -> Served | None:
         """The certificate that a node's kubelet presented at the address that metrics-server dials."""

@@ -13,7 +13,7 @@ from kubevouch.evidence.certificates import (
 )
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.purpose import PURPOSES
-from kubevouch.x509 import Certificate, CertificateKind, classify
+from kubevouch.x509 import Certificate, CertificateKind, classify, life_used
 
 _AUTHORITIES = frozenset(
     {CertificateUse.CLUSTER_CA, CertificateUse.ETCD_CA, CertificateUse.FRONT_PROXY_CA}
@@ -160,14 +160,6 @@ def row_of(found: FoundCertificate, at: datetime) -> CertificateRow:
         purpose.stops,
         _remarks(found),
     )
-
-
-def life_used(certificate: Certificate, at: datetime) -> float:
-    """The part of its life that is over: 0.0 before it begins, more than 1.0 after its end."""
-    length = certificate.not_after - certificate.not_before
-    if length <= timedelta():
-        return 1.0 if at >= certificate.not_after else 0.0
-    return max(0.0, (at - certificate.not_before) / length)
 
 
 def _state(found: FoundCertificate, certificate: Certificate, at: datetime) -> RowState:

@@ -38,7 +38,7 @@ from kubevouch.x509.issue import (
 )
 from kubevouch.x509.keys import PrivateKeyBlock, PublicKey
 from kubevouch.x509.kinds import CertificateKind, classify, node_name_of, self_signed_host
-from kubevouch.x509.lifetimes import duration_text, remaining_life
+from kubevouch.x509.lifetimes import duration_text, life_used, remaining_life
 from kubevouch.x509.names import Name
 from kubevouch.x509.quirks import Quirk, QuirkCode
 from kubevouch.x509.reasons import Verdict, VerifyReason
@@ -69,6 +69,7 @@ __all__ = [
     "duration_text",
     "key_belongs",
     "kubelet_self_signed",
+    "life_used",
     "new_csr",
     "node_name_of",
     "printable",

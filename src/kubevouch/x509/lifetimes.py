@@ -1,4 +1,4 @@
-"""The remaining life of a certificate, in words."""
+"""How much of a certificate's life is over, and what remains, in words."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +18,14 @@ def remaining_life(certificate: Certificate, at: datetime) -> str:
     if at > certificate.not_after:
         return f"expired {duration_text(at - certificate.not_after)} ago"
     return f"{duration_text(certificate.not_after - at)} left"
+
+
+def life_used(certificate: Certificate, at: datetime) -> float:
+    """The part of its life that is over: 0.0 before it begins, more than 1.0 after its end."""
+    length = certificate.not_after - certificate.not_before
+    if length <= timedelta():
+        return 1.0 if at >= certificate.not_after else 0.0
+    return max(0.0, (at - certificate.not_before) / length)
 
 
 def duration_text(length: timedelta) -> str:

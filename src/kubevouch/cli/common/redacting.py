@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from kubevouch.cli.common.terminal import Terminal
+from kubevouch.evidence.certificates import CertificateUse
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.inventory.redaction import Redaction, Replaced, hosts_of
 from kubevouch.kube.access import ClusterAccess
@@ -32,4 +33,18 @@ def redaction_of(evidence: Evidence, more: Iterable[tuple[Replaced, str]]) -> Re
         each.node for each in evidence.served
     }
     chains = (one for each in evidence.served for one in each.dialled.chain)
-    return Redaction([*((Replaced.NODE, name) for name in sorted(nodes)), *hosts_of(chains), *more])
+    return Redaction(
+        [
+            *((Replaced.NODE, name) for name in sorted(nodes)),
+            *hosts_of(chains),
+            *_called(evidence),
+            *more,
+        ]
+    )
+
+
+def _called(evidence: Evidence) -> Iterable[tuple[Replaced, str]]:
+    """Aggregated APIs, webhooks and conversions, whose place is written as `apiservice v1.example.com`."""
+    for each in evidence.certificates.found if evidence.certificates else ():
+        if each.use is CertificateUse.CA_BUNDLE:
+            yield Replaced.OBJECT, each.where.split()[1]

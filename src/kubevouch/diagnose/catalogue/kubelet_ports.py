@@ -60,7 +60,11 @@ DEFINITIONS = (
         do="`systemctl status kubelet` and `journalctl -u kubelet` on the node. Where the log says that the client "
         "certificate has expired, see KV606. A node that comes back by a bootstrap token has a client certificate that nobody "
         "vouches for: an installed approver holds its CSRs until `kubevouch approver pin NODE --csr NAME`.",
-        symptom_of=(Code.NO_KUBELET_REPORTS,),
+        symptom_of=(
+            Code.NO_KUBELET_REPORTS,
+            Code.KUBELET_CLIENT_CERTIFICATE_ENDS,
+            Code.KUBELET_CLIENT_CSR_STUCK,
+        ),
         cause_rank=195,
         next=KUBELET_LOG,
         by_hand="Make the kubelet of {subjects} run again.",

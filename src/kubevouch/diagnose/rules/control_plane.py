@@ -1,13 +1,15 @@
 """KV6xx: the control plane and the cluster's PKI."""
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
 from kubevouch.diagnose.catalogue import Code, Severity
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import counted, days, finding, wire_proof
 from kubevouch.diagnose.rules import rule
+from kubevouch.evidence.certificates import CertificateUse
 from kubevouch.evidence.snapshot import Evidence, flag_value
+from kubevouch.x509 import Certificate
 
 _CA_WARNING = timedelta(days=365)
 _CA_CRITICAL = timedelta(days=30)
@@ -15,17 +17,29 @@ _CA_CRITICAL = timedelta(days=30)
 
 @rule(Code.CLUSTER_CA_EXPIRING)
 def ca_expiring(evidence: Evidence) -> Iterator[Finding]:
-    """The CA in the bundle of every pod ends soon, or has ended."""
+    """The CA in the bundle of every pod, or that of the front proxy, ends soon or has ended."""
+    inventory = evidence.certificates
+    front_proxy = [
+        certificate
+        for each in (inventory.found if inventory else ())
+        if each.use is CertificateUse.FRONT_PROXY_CA and (certificate := each.certificate)
+    ]
     trust = evidence.trust.value
-    if trust is None or not trust.certificates:
+    yield from _ca_expiring("the cluster's CA", trust.certificates if trust else (), evidence.at)
+    yield from _ca_expiring("the front proxy's CA", front_proxy, evidence.at)
+
+
+def _ca_expiring(whose: str, authorities: Sequence[Certificate], at: datetime) -> Iterator[Finding]:
+    """By the last of them: where a CA is being replaced there are two."""
+    if not authorities:
         return
-    last = max(trust.certificates, key=lambda each: each.not_after)
-    left = last.not_after - evidence.at
+    last = max(authorities, key=lambda each: each.not_after)
+    left = last.not_after - at
     if left < _CA_WARNING:
-        ends = f"{days(evidence.at, last.not_after)}{' ago' if left < timedelta() else ''}"
+        ends = f"{days(at, last.not_after)}{' ago' if left < timedelta() else ''}"
         yield finding(
             Code.CLUSTER_CA_EXPIRING,
-            f"the cluster's CA ends {'in ' if left > timedelta() else ''}{ends} ({last.not_after:%Y-%m-%d})",
+            f"{whose} ends {'in ' if left > timedelta() else ''}{ends} ({last.not_after:%Y-%m-%d})",
             severity=Severity.CRITICAL if left < _CA_CRITICAL else None,
         )
 

@@ -43,6 +43,9 @@ def _doubts(evidence: Evidence) -> Iterator[Doubt]:
         measured.append(metrics.node_metrics)
     found = [each.doubt for each in measured if each.doubt is not None]
     found += evidence.names.doubts if evidence.names else ()
+    # Of a kubelet that was not dialled there is a finding of its own.
+    not_read = evidence.certificates.not_read if evidence.certificates else ()
+    found += [each.doubt for each in not_read if not each.is_ordinary and not each.node]
     yield from dict.fromkeys(found)
 
 

@@ -1,7 +1,7 @@
 """KV2xx and KV3xx: reaching kubelets, and the certificate on the wire. How one port is judged is in `wire`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 
 from kubevouch.diagnose.catalogue import Code, Severity
@@ -11,8 +11,10 @@ from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.csrs import has_no_approver, running_approver
 from kubevouch.diagnose.rules.wire import PortState, port_states, strangers, surely_unreachable
 from kubevouch.evidence.snapshot import Evidence, Served
+from kubevouch.x509 import Certificate, life_used
 
-_OVERDUE = 0.92
+OVERDUE = 0.92
+"""The part of a life after which a certificate should have been replaced: kubelets ask at 70 to 90 % of it."""
 
 
 @rule(Code.KUBELET_UNREACHABLE)
@@ -117,23 +119,20 @@ def other_failure(evidence: Evidence) -> Iterator[Finding]:
 @rule(Code.ROTATION_OVERDUE)
 def overdue(evidence: Evidence) -> Iterator[Finding]:
     """The certificate is trusted and nearly used up."""
-    late = [served for served in _trusted(evidence) if _used(served, evidence.at) > _OVERDUE]
+    late = [
+        (served, leaf)
+        for served in _trusted(evidence)
+        if (leaf := served.dialled.leaf) and life_used(leaf, evidence.at) > OVERDUE
+    ]
     if late:
         title = f"{counted(len(late), 'node')} with more than 92 % of the certificate's life used"
-        proofs = [wire_proof(served, _life(served)) for served in late]
-        yield finding(Code.ROTATION_OVERDUE, title, subjects=[s.node for s in late], proofs=proofs)
+        proofs = [wire_proof(served, life(leaf)) for served, leaf in late]
+        subjects = [served.node for served, _ in late]
+        yield finding(Code.ROTATION_OVERDUE, title, subjects=subjects, proofs=proofs)
 
 
-def _used(served: Served, at: datetime) -> float:
-    leaf = served.dialled.leaf
-    assert leaf is not None
-    life = max(leaf.not_after - leaf.not_before, timedelta(seconds=1))
-    return (at - leaf.not_before) / life
-
-
-def _life(served: Served) -> str:
-    leaf = served.dialled.leaf
-    assert leaf is not None
+def life(leaf: Certificate) -> str:
+    """From when until when a certificate is good, as a proof tells it."""
     return f"valid from {leaf.not_before:%Y-%m-%d %H:%M} to {leaf.not_after:%Y-%m-%d %H:%M} UTC"
 
 

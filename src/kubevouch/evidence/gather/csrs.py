@@ -1,15 +1,25 @@
 """Reads the serving CSRs of a cluster."""
 
+from collections.abc import Iterable
+
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS, CertificateSigningRequest
 
 SERVING_SIGNER = "kubernetes.io/kubelet-serving"
+CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client-kubelet"
 
 
 async def list_csrs(api: ApiClient) -> tuple[CertificateSigningRequest, ...]:
     """CSRs for the kubelet-serving signer, oldest first."""
     found = await api.list_all(CSRS, field_selector=f"spec.signerName={SERVING_SIGNER}")
     return tuple(sorted(found, key=by_age))
+
+
+def client_csrs(
+    found: Iterable[CertificateSigningRequest],
+) -> tuple[CertificateSigningRequest, ...]:
+    """Those for client certificates of kubelets, oldest first."""
+    return tuple(sorted((e for e in found if e.spec.signer_name == CLIENT_SIGNER), key=by_age))
 
 
 def by_age(csr: CertificateSigningRequest) -> tuple[float, int, str]:

@@ -6,6 +6,11 @@ from dataclasses import replace
 from kubevouch.clock import Clock
 from kubevouch.evidence.approvers import with_ours
 from kubevouch.evidence.gather.approvers import gather_approvers
+from kubevouch.evidence.gather.certificates.whole import (
+    BesideKubelets,
+    all_found,
+    gather_beside_kubelets,
+)
 from kubevouch.evidence.gather.csrs import list_csrs
 from kubevouch.evidence.gather.identity import gather_identity, gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry, together
@@ -18,7 +23,7 @@ from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.our_approver import OurApprover
 from kubevouch.evidence.serving import other_addresses, preferred_types, targets
-from kubevouch.evidence.snapshot import Approver, Evidence, MetricsPath
+from kubevouch.evidence.snapshot import Approver, Evidence, MetricsPath, Served
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     CONFIG_MAPS,
@@ -38,8 +43,11 @@ async def gather(
     clock: Clock,
     progress: Callable[[str], None] = lambda _: None,
     dial_timeout: float = 10.0,
+    with_certificates: bool = False,
 ) -> Evidence:
     """A snapshot. progress: called with what is waited for besides the API server; with "" when nothing is.
+
+    with_certificates: also the inventory, and CSRs for client certificates.
 
     Raises:
         KubeError: the API server does not answer, or does not accept our credential, so that there is no evidence.
@@ -77,12 +85,10 @@ async def gather(
     csrs, names = listed
     found = nodes.or_else(())
     types = preferred_types(metrics.flags)
-    return Evidence(
-        at=at,
-        cluster=identity,
-        trust=trust,
-        nodes=nodes,
-        served=await gather_served(
+    served: tuple[Served, ...]
+    beside: BesideKubelets | None
+    served, beside = await together(
+        gather_served(
             targets(found, types),
             trust.value,
             clock=clock,
@@ -90,6 +96,16 @@ async def gather(
             progress=progress,
             others=other_addresses(found, types) if metrics.is_ours else {},
         ),
+        gather_beside_kubelets(api, inquiry, nodes, trust, clock=clock, timeout=dial_timeout)
+        if with_certificates
+        else _nothing(),
+    )
+    return Evidence(
+        at=at,
+        cluster=identity,
+        trust=trust,
+        nodes=nodes,
+        served=served,
         csrs=csrs,
         names=names,
         kubelet_config=config,
@@ -99,6 +115,8 @@ async def gather(
         api_server_flags=flags,
         leases=leases,
         bootstrap_tokens=tokens,
+        certificates=all_found(at, nodes, trust, served, beside) if beside else None,
+        client_csrs=beside.client_csrs if beside else (),
     )
 
 
@@ -119,6 +137,10 @@ async def _gather_csrs(
     if any(not each.status.conditions for each in csrs.or_else(())):
         return csrs, await gather_names(api, inquiry)
     return csrs, None
+
+
+async def _nothing() -> None:
+    """What is read beside the kubelets where nobody asked for the inventory."""
 
 
 async def _api_server_flags(api: ApiClient) -> tuple[str, ...]:

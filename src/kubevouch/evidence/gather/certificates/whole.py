@@ -32,6 +32,7 @@ from kubevouch.evidence.gather.certificates.kubelets import kubelets_serving
 from kubevouch.evidence.gather.certificates.own_kubeconfig import certificate_in_use
 from kubevouch.evidence.gather.certificates.places import dial_places
 from kubevouch.evidence.gather.certificates.secrets import certificates_in_secrets
+from kubevouch.evidence.gather.csrs import client_csrs
 from kubevouch.evidence.gather.identity import gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.serving import gather_served
@@ -65,10 +66,14 @@ _SLICES = "kubernetes.io/service-name=kubernetes"
 
 @dataclass(frozen=True, slots=True)
 class BesideKubelets:
-    """What was read beside the kubelets' ports. issued: what each kubelet got by CSRs."""
+    """What was read beside the kubelets' ports. issued: what each kubelet got by CSRs.
+
+    client_csrs: those for client certificates of kubelets, oldest first; empty if they cannot be listed.
+    """
 
     part: FoundPart
     issued: IssuedByCsr
+    client_csrs: tuple[CertificateSigningRequest, ...]
 
 
 async def gather_certificates(
@@ -150,7 +155,9 @@ async def gather_beside_kubelets(
     )
     issued = issued_by_csr(csrs.or_else(()), {each.name for each in known})
     return BesideKubelets(
-        FoundPart.of((certificates_of_csrs(csrs, issued, known, ca), *parts)), issued
+        FoundPart.of((certificates_of_csrs(csrs, issued, known, ca), *parts)),
+        issued,
+        client_csrs(csrs.or_else(())),
     )
 
 

@@ -1,0 +1,178 @@
+"""KV6xx about the inventory: client certificates of kubelets, leaves of the control plane, and what it calls."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+from kubevouch.diagnose.catalogue import Code, Severity
+from kubevouch.diagnose.finding import Finding, Proof
+from kubevouch.diagnose.make import counted, days, finding, named
+from kubevouch.diagnose.rules import rule
+from kubevouch.diagnose.rules.metrics_api import distrust
+from kubevouch.diagnose.rules.ports import OVERDUE, life
+from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
+from kubevouch.evidence.snapshot import Evidence
+from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.x509 import Certificate, life_used
+
+_NEARLY_OVER = 0.98
+"""A week of a year."""
+
+_PATIENCE = timedelta(minutes=2)
+"""The built-in approver and the signer take a second."""
+
+_NODE_USER = "system:node:"
+_METRICS_API = "apiservice v1beta1.metrics.k8s.io"
+_CONTROL_PLANE = frozenset(
+    {CertificateUse.API_SERVER, CertificateUse.ETCD_SERVER, CertificateUse.ETCD_PEER}
+)
+_CALLED = frozenset({CertificateUse.METRICS_SERVER, CertificateUse.WEBHOOK})
+
+
+def _found(evidence: Evidence, uses: Iterable[CertificateUse]) -> Iterator[FoundCertificate]:
+    wanted = frozenset(uses)
+    inventory = evidence.certificates
+    return (each for each in (inventory.found if inventory else ()) if each.use in wanted)
+
+
+def _overdue(
+    evidence: Evidence, uses: Iterable[CertificateUse]
+) -> list[tuple[FoundCertificate, Certificate]]:
+    """Those that should have been replaced already, what ends first before the others."""
+    late = [
+        (each, certificate)
+        for each in _found(evidence, uses)
+        if (certificate := each.certificate) and life_used(certificate, evidence.at) > OVERDUE
+    ]
+    return sorted(late, key=lambda pair: (pair[1].not_after, pair[0].node, pair[0].use))
+
+
+def _ends(certificate: Certificate, evidence: Evidence) -> str:
+    length = days(evidence.at, certificate.not_after)
+    over = certificate.not_after < evidence.at
+    return f"ended {length} ago" if over else f"ends in {length}"
+
+
+def _proof(found: FoundCertificate, seen: str) -> Proof:
+    return Proof(found.node or found.where, seen, str(found.vantage), found.at, found.where)
+
+
+@rule(Code.CONTROL_PLANE_CERTIFICATE_ENDS)
+def control_plane_ends(evidence: Evidence) -> Iterator[Finding]:
+    """Leaves of kubeadm's, as API servers and etcd serve them: a program goes on with the old one until its restart."""
+    late = [
+        (each, certificate)
+        for each, certificate in _overdue(evidence, _CONTROL_PLANE)
+        if each.node and each.renewed_by is None
+    ]
+    if not late:
+        return
+    first, certificate = late[0]
+    worst = life_used(certificate, evidence.at)
+    more = f", and {len(late) - 1} more" if len(late) > 1 else ""
+    yield finding(
+        Code.CONTROL_PLANE_CERTIFICATE_ENDS,
+        f"{first.use} of {first.node} {_ends(certificate, evidence)}{more}",
+        subjects=dict.fromkeys(each.node for each, _ in late),
+        proofs=[_proof(each, f"{each.use}: {life(leaf)}") for each, leaf in late],
+        severity=Severity.CRITICAL if worst > _NEARLY_OVER else None,
+        details={"name": first.use},
+    )
+
+
+@rule(Code.KUBELET_CLIENT_CERTIFICATE_ENDS)
+def client_certificate_ends(evidence: Evidence) -> Iterator[Finding]:
+    """The newest that was issued to a kubelet is nearly used up. Where no CSR of it is left nobody can tell from here."""
+    late = _overdue(evidence, {CertificateUse.KUBELET_CLIENT})
+    if late:
+        _, certificate = late[0]
+        yield finding(
+            Code.KUBELET_CLIENT_CERTIFICATE_ENDS,
+            f"{counted(len(late), 'kubelet')} with a client certificate that should have been replaced: the first "
+            f"{_ends(certificate, evidence)}",
+            subjects=[each.node for each, _ in late],
+            proofs=[_proof(each, life(leaf)) for each, leaf in late],
+        )
+
+
+@rule(Code.KUBELET_CLIENT_CSR_STUCK)
+def client_csr_stuck(evidence: Evidence) -> Iterator[Finding]:
+    """A kubelet asks for its next client certificate at 70 to 90 % of this one's life, and gets none."""
+    newest = {
+        node: csr
+        for csr in evidence.client_csrs
+        if (node := csr.spec.username.removeprefix(_NODE_USER)) != csr.spec.username
+    }
+    stuck = {node: csr for node, csr in newest.items() if _is_stuck(csr, evidence)}
+    if stuck:
+        nodes = sorted(stuck)
+        yield finding(
+            Code.KUBELET_CLIENT_CSR_STUCK,
+            f"{counted(len(stuck), 'kubelet asks', 'kubelets ask')} for the next client certificate and "
+            f"{'gets' if len(stuck) == 1 else 'get'} none",
+            subjects=nodes,
+            proofs=[
+                Proof(each, _state(stuck[each], evidence), str(evidence.csrs.vantage), evidence.at)
+                for each in nodes
+            ],
+            details={"csr": stuck[nodes[0]].name},
+        )
+
+
+def _is_stuck(csr: CertificateSigningRequest, evidence: Evidence) -> bool:
+    if csr.status.certificate:
+        return False
+    created = csr.metadata.creation_timestamp
+    refused = csr.condition("Denied") or csr.condition("Failed")
+    return bool(refused) or (created is not None and evidence.at - created > _PATIENCE)
+
+
+def _state(csr: CertificateSigningRequest, evidence: Evidence) -> str:
+    said = csr.status.conditions[-1].type if csr.status.conditions else "Pending"
+    age = days(csr.metadata.creation_timestamp or evidence.at, evidence.at)
+    return f"{csr.name}, {age} old: {said}"
+
+
+@rule(Code.CALLED_SERVER_NOT_TRUSTED)
+def called_server_not_trusted(evidence: Evidence) -> Iterator[Finding]:
+    """By the caBundle of what the API server calls. What it says of the metrics API itself has a finding of its own."""
+    bundles: dict[str, list[FoundCertificate]] = defaultdict(list)
+    for each in _found(evidence, {CertificateUse.CA_BUNDLE}):
+        bundles[each.where].append(each)
+    if distrust(evidence.metrics):
+        bundles.pop(_METRICS_API, None)
+    served = list(_found(evidence, _CALLED))
+    wrong: dict[str, Proof] = {}
+    for where, bundle in sorted(bundles.items()):
+        there = [each for each in served if each.where.endswith(f" ({where})")]
+        if proof := _of_bundle(bundle, evidence) or _of_served(there):
+            wrong[where] = proof
+    if wrong:
+        subjects = list(wrong)
+        yield finding(
+            Code.CALLED_SERVER_NOT_TRUSTED,
+            f"the API server does not trust what it calls: {named(subjects, most=3)}: "
+            f"{wrong[subjects[0]].seen}",
+            subjects=subjects,
+            proofs=wrong.values(),
+            details={"kind": subjects[0].split()[0], "name": subjects[0].split()[1]},
+        )
+
+
+def _of_bundle(bundle: list[FoundCertificate], evidence: Evidence) -> Proof | None:
+    """What is wrong with a bundle as such: it cannot be read, or all of it has ended."""
+    for each in bundle:
+        if each.fault:
+            return _proof(each, f"its caBundle cannot be read: {each.fault}")
+    ends = [certificate.not_after for each in bundle if (certificate := each.certificate)]
+    if ends and max(ends) < evidence.at:
+        ago = days(max(ends), evidence.at)
+        return _proof(bundle[0], f"its caBundle ended {ago} ago")
+    return None
+
+
+def _of_served(there: Iterable[FoundCertificate]) -> Proof | None:
+    for each in there:
+        if each.verdict is not None and not each.verdict.trusted:
+            return _proof(each, each.verdict.go_text)
+    return None
