@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kubevouch.evidence.certificates import (
     CertificateUse,
@@ -316,3 +318,34 @@ def test_what_we_may_not_read_is_not_called_wrong() -> None:
 def test_no_private_key_is_kept(tree: NodeTree) -> None:
     kept = repr(_read(tree))
     assert "PRIVATE KEY" not in kept
+
+
+_PIECES = (
+    b"kind: Config\ncurrent-context: a\n",
+    b"contexts: [{name: a, context: {user: system:node:x}}]\n",
+    b"users: [{name: 'system:node:x', user: {client-certificate: ../../x, client-key: /etc}}]\n",
+    b"kind: KubeletConfiguration\napiVersion: kubelet.config.k8s.io/v1beta1\n",
+    b"serverTLSBootstrap: true\n",
+    b"tlsCertFile: /a\ntlsPrivateKeyFile: b\n",
+    b'KUBELET_EXTRA_ARGS="--cert-dir=/x --config-dir=y --tls-cert-file"\n',
+    b"KUBELET_KUBEADM_ARGS='\n",
+    b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n",
+    b"-----BEGIN EC PRIVATE KEY-----\nMAA=\n-----END EC PRIVATE KEY-----\n",
+    Authority().pem,
+)
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_whatever_lies_there_becomes_rows_and_doubts(data: st.DataObject) -> None:
+    contents = st.none() | st.lists(st.sampled_from(_PIECES) | st.binary(max_size=20), max_size=5)
+    found: dict[str, NodeFile | None] = {}
+    for _ in range(4):
+        for path, form in wanted(NodeFiles(found)).items():
+            if path not in found:
+                content = data.draw(contents)
+                found[path] = (
+                    None if content is None else reduced(TreeFile(path, b"".join(content)), form)
+                )
+    part = certificates_of_node(NodeFiles(found), AT, node="n")
+    assert all(each.certificate or each.fault or each.missing for each in part.found)

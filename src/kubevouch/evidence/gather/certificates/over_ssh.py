@@ -72,7 +72,7 @@ async def _of_node(
             node, hosts, certificate_files(), transport, timeout=_TIMEOUT
         )
     except NodeError as error:
-        return _unread(node, str(error))
+        return _unread(node, str(error).removeprefix(f"{node}: "))
     files = files_shown(result.answer)
     named = node_name_in(files)
     if named and named != node:
