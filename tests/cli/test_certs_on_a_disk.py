@@ -27,6 +27,8 @@ async def test_a_good_disk_needs_no_cluster_and_nothing_to_be_done(
     ran = await program("certs", "--root", str(tree.root), "--root", str(worker.root))
     assert ran.code == 0, ran
     assert "certs check-expiration` shows it on cp-1" in ran.out
+    assert "in kubeadm's form on w-1" in ran.out
+    assert ran.out.count("CERTIFICATE AUTHORITY   EXTERNALLY MANAGED") == 1
     assert "kubelet-client" in ran.out
     assert "it is a worker" in ran.out
 

@@ -71,15 +71,18 @@ def _print_kubeadms(
         rows = list(group)
         where = f" on {node}" if node else ""
         terminal.out()
-        terminal.wrapped(f"as `kubeadm certs check-expiration` shows it{where}")
+        leaves = [_kubeadm_cells(row) for row in rows if not PURPOSES[row.found.use].is_ca]
+        # On a worker kubeadm would miss all the others: it is not what shows a CA there.
+        shown = "as `kubeadm certs check-expiration` shows it" if leaves else "in kubeadm's form"
+        terminal.wrapped(f"{shown}{where}")
         lines = [line.rstrip() for line in kubeadm_tables(rows, found.at)]
         if width is None or max(map(len, lines)) <= width:
             for line in lines:
                 terminal.out(line)
             continue
-        leaves = [_kubeadm_cells(row) for row in rows if not PURPOSES[row.found.use].is_ca]
-        _print_fitting(terminal, _LEAVES, leaves)
-        terminal.out()
+        if leaves:
+            _print_fitting(terminal, _LEAVES, leaves)
+            terminal.out()
         cas = [_kubeadm_cells(row) for row in rows if PURPOSES[row.found.use].is_ca]
         _print_fitting(terminal, _AUTHORITIES, [(*each[:3], each[4]) for each in cas])
 

@@ -153,8 +153,12 @@ def _kubeadms(rows: Sequence[CertificateRow], write: Writer) -> list[str]:
         leaves = [row for row in same if not PURPOSES[row.found.use].is_ca]
         authorities = [row for row in same if PURPOSES[row.found.use].is_ca]
         tables = [
-            write.table(_LEAVES, [_kubeadm_cells(row, write, with_ca=True) for row in leaves]),
-            write.table(_AUTHORITIES, [_kubeadm_cells(row, write) for row in authorities]),
+            write.table(headings, [_kubeadm_cells(row, write, with_ca=is_leaf) for row in shown])
+            for headings, shown, is_leaf in (
+                (_LEAVES, leaves, True),
+                (_AUTHORITIES, authorities, False),
+            )
+            if shown
         ]
         where = f'<p class="soft">on {write.text(node)}</p>' if node else ""
         found.append(section("kubeadm certs check-expiration", where + "<br>".join(tables)))
