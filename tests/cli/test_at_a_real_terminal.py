@@ -38,6 +38,8 @@ SCREENS = [
     (("doctor",), 80),
     (("doctor",), 200),
     (("doctor", "-o", "short"), 60),
+    (("certs",), 60),
+    (("certs",), 80),
     (("verify",), 60),
     (("probe", "k8s-worker-1.internal.example.com"), 60),
     (("explain", "KV304"), 60),

@@ -13,6 +13,7 @@ from kubevouch.inventory.ending import advice_of, first_to_end, troubles_of
 from kubevouch.inventory.kubeadm_tables import SHOWN_BY_KUBEADM
 from kubevouch.inventory.limits import Limits
 from kubevouch.inventory.purpose import PURPOSES
+from kubevouch.tls import FailureKind
 from tests.inventory.found import AT, DAY, at_node, rows
 
 USE = CertificateUse
@@ -42,16 +43,22 @@ def test_nodes_of_one_fate_are_told_together() -> None:
 
 
 def test_what_is_not_there_says_why() -> None:
-    assert _told(at_node("w1", None)) == [
-        ("NOT SERVED", "kubelet-serving of w1: connection refused")
-    ]
-    file = "/etc/kubernetes/admin.conf"
-    assert _told(at_node("cp", None, use=USE.ADMIN_CONF, where=file)) == [
-        ("UNREADABLE", "admin.conf of cp: connection refused")
-    ]
-    assert _told(at_node("cp", None, use=USE.ADMIN_CONF, where=file, missing=True)) == [
-        ("MISSING", "admin.conf of cp")
-    ]
+    refused = "kubelet-serving of w1: connection refused"
+    assert _told(at_node("w1", None)) == [("NO ANSWER", refused)]
+    file = replace(
+        at_node("cp", None, use=USE.ADMIN_CONF), where="/a.conf", vantage=Vantage.NODE_DISK
+    )
+    assert _told(file) == [("UNREADABLE", "admin.conf of cp: connection refused")]
+    assert _told(replace(file, fault="", missing=True)) == [("MISSING", "admin.conf of cp")]
+
+
+def test_a_kubelet_without_any_certificate_stops_more_than_one_that_does_not_answer() -> None:
+    fault = "remote error: tls: internal error"
+    dark = replace(at_node("w1", None), fault=fault, failure=FailureKind.ALERT)
+    silent, told = troubles_of(rows(dark, at_node("w2", None)), Limits())
+    assert (told.word, silent.word) == ("NOT SERVED", "NO ANSWER")
+    assert "exec and port-forward of this node" in told.rows[0].stops
+    assert "where the API server verifies kubelets" in silent.rows[0].stops
 
 
 def test_what_is_valid_only_later_says_when() -> None:

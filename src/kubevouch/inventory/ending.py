@@ -7,11 +7,12 @@ from itertools import groupby
 from typing import Final
 
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.evidence.certificates import CertificateUse, RenewedBy
+from kubevouch.evidence.certificates import CertificateUse, FoundCertificate, RenewedBy
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.limits import Concern, Limits
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import CertificateRow, RowState
+from kubevouch.tls import FailureKind
 from kubevouch.x509 import duration_text
 
 _NAMES: Final = 4
@@ -53,19 +54,16 @@ class Trouble:
 
     @property
     def word(self) -> str:
-        """A heading of one word."""
+        """A heading of one word or two."""
+        first = self.rows[0]
         words = {
             RowState.EXPIRED: "ENDED",
             RowState.NOT_YET_VALID: "TOO EARLY",
             RowState.MISSING: "MISSING",
-            RowState.UNREADABLE: "NOT SERVED" if self._dialled else "UNREADABLE",
+            RowState.UNREADABLE: _unreadable(first.found),
             RowState.WRONG: "WRONG",
         }
-        return words.get(self.rows[0].state, "ENDS SOON")
-
-    @property
-    def _dialled(self) -> bool:
-        return not self.rows[0].found.where.startswith("/")
+        return words.get(first.state, "ENDS SOON")
 
     def text(self, at: datetime) -> str:
         """What, where, and since when or in how long."""
@@ -80,6 +78,12 @@ class Trouble:
         if first.remaining < timedelta():
             return f"{what}, {which}{duration_text(-first.remaining)} ago"
         return f"{what}, {which}in {duration_text(first.remaining)}"
+
+
+def _unreadable(found: FoundCertificate) -> str:
+    if found.vantage is not Vantage.DIALLED:
+        return "UNREADABLE"
+    return "NOT SERVED" if found.failure is FailureKind.ALERT else "NO ANSWER"
 
 
 def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble, ...]:
@@ -99,8 +103,8 @@ def first_to_end(rows: Sequence[CertificateRow]) -> CertificateRow | None:
     return min(valid, key=_left, default=None)
 
 
-def _key(row: CertificateRow, limits: Limits) -> tuple[str, str, str]:
-    return limits.concern(row), row.found.use, row.state
+def _key(row: CertificateRow, limits: Limits) -> tuple[str, str, str, str]:
+    return limits.concern(row), row.found.use, row.state, row.found.failure or ""
 
 
 def _left(row: CertificateRow) -> timedelta:

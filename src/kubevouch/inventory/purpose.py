@@ -7,11 +7,15 @@ from kubevouch.evidence.certificates import CertificateUse, RenewedBy
 
 
 class Purpose(NamedTuple):
-    """stops: what an operator sees when the certificate ends, as a clause without a full stop. is_ca: it signs others."""
+    """stops: what an operator sees when the certificate ends, as a clause without a full stop. is_ca: it signs others.
+
+    without: what stops where every handshake ends with an alert, since there is none to serve; empty if that is the same.
+    """
 
     stops: str
     renewed_by: RenewedBy
     is_ca: bool = False
+    without: str = ""
 
 
 _KUBEADM = RenewedBy.KUBEADM
@@ -59,6 +63,7 @@ PURPOSES = MappingProxyType(
             "kubectl top and autoscaling lose this node; "
             "logs and exec too, where the API server verifies kubelets",
             RenewedBy.APPROVER,
+            without="kubectl top, autoscaling, logs, exec and port-forward of this node",
         ),
         CertificateUse.KUBELET_CLIENT: Purpose(
             "this node: its kubelet is refused and ends itself, the node becomes NotReady",

@@ -13,6 +13,7 @@ from kubevouch.evidence.certificates import (
 )
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.purpose import PURPOSES
+from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, classify, life_used
 
 _AUTHORITIES = frozenset(
@@ -150,7 +151,9 @@ def row_of(found: FoundCertificate, at: datetime) -> CertificateRow:
     renewed_by = found.renewed_by or _renewed_by(found, purpose.renewed_by)
     if certificate is None:
         state = RowState.MISSING if found.missing else RowState.UNREADABLE
-        return CertificateRow(found, state, None, None, renewed_by, purpose.stops, _remarks(found))
+        is_without = found.failure is FailureKind.ALERT and purpose.without
+        stops = purpose.without if is_without else purpose.stops
+        return CertificateRow(found, state, None, None, renewed_by, stops, _remarks(found))
     return CertificateRow(
         found,
         _state(found, certificate, at),
