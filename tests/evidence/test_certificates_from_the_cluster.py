@@ -16,6 +16,7 @@ from kubevouch.evidence.certificates import (
     CertificateUse,
     FoundCertificate,
     FoundCertificates,
+    FoundPart,
     RenewedBy,
 )
 from kubevouch.evidence.gather.certificates.places import Place, dial_places
@@ -95,37 +96,49 @@ async def test_kubelets_and_the_api_server_present_theirs_and_the_ca_is_known() 
         assert unreached.is_ordinary
 
 
-async def _etcd(context: ssl.SSLContext) -> FoundCertificate:
+async def _etcd(context: ssl.SSLContext) -> FoundPart:
     """What is seen of an etcd with this context."""
     clock: Clock = WoundClock(MOMENT)
     async with kubelet.ScriptedKubelet(kubelet.Serve(context), clock) as port:
         target = Target("127.0.0.1", node="cp", port=port.port)
         place = Place(use=CertificateUse.ETCD_SERVER, target=target, what="etcd")
-        part = await dial_places((place,), clock=clock, timeout=60.0)
-    assert part.not_read == ()
-    return part.found[0]
+        return await dial_places((place,), clock=clock, timeout=60.0)
 
 
 async def test_an_etcd_that_demands_a_client_certificate_shows_its_own_first() -> None:
     pair = Authority("etcd").serving("127.0.0.1")
     context = server_context(pair, client_ca=Authority("etcd").pem)
     context.verify_mode = ssl.CERT_REQUIRED
-    seen_there = await _etcd(context)
+    part = await _etcd(context)
+    assert part.not_read == ()
+    [seen_there] = part.found
     assert seen_there.certificate is not None
     assert seen_there.certificate.fingerprint == _leaf(pair)
     assert seen_there.fault == ""
     assert seen_there.verdict is None
 
 
-async def test_with_tls_1_2_it_ends_the_handshake_and_that_is_said() -> None:
+async def test_with_tls_1_2_it_ends_the_handshake_and_that_is_said_and_is_no_failure() -> None:
     context = server_context(
         Authority("etcd").serving("127.0.0.1"), client_ca=Authority("etcd").pem
     )
     context.verify_mode = ssl.CERT_REQUIRED
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    seen_there = await _etcd(context)
-    assert seen_there.certificate is None
-    assert seen_there.fault.startswith("remote error: tls:")
+    part = await _etcd(context)
+    assert part.found == ()
+    [told] = part.not_read
+    assert told.is_ordinary
+    assert told.doubt.text.startswith("it ends a handshake without a client certificate: ")
+
+
+async def test_a_server_without_a_certificate_is_a_fault() -> None:
+    clock = WoundClock(MOMENT)
+    async with kubelet.ScriptedKubelet(kubelet.NO_CERTIFICATE, clock) as port:
+        target = Target("127.0.0.1", port=port.port)
+        place = Place(use=CertificateUse.API_SERVER, target=target, what="the API server")
+        part = await dial_places((place,), clock=clock, timeout=60.0)
+    [row] = part.found
+    assert (row.certificate, row.fault) == (None, "remote error: tls: internal error")
 
 
 async def test_no_connection_is_told_and_is_no_failure() -> None:

@@ -15,7 +15,7 @@ from kubevouch.evidence.certificates import (
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.kubelet.dial_result import DialResult, Target
 from kubevouch.kubelet.io.dial import dial_all
-from kubevouch.tls import FailureKind
+from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch.x509 import Certificate, CertificateKind, Verdict, classify, verify
 
 _AT_ONCE: Final = 32
@@ -28,6 +28,8 @@ _NO_CONNECTION: Final = frozenset(
         FailureKind.OUR_SIDE,
     }
 )
+_WANTS_OURS: Final = frozenset({"bad_certificate", "certificate_required", "handshake_failure"})
+"""With TLS 1.2 a server that demands a client certificate ends the handshake before its own counts; with 1.3 after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +64,8 @@ async def dial_places(places: Iterable[Place], *, clock: Clock, timeout: float) 
 
 def _part(place: Place, dialled: DialResult, clock: Clock) -> FoundPart:
     failure = dialled.failure
-    if failure is not None and failure.kind in _NO_CONNECTION:
-        text = f"no connection from here: {failure.text}"
-        doubt = Doubt(DoubtKind.OUT_OF_REACH, text)
+    if failure is not None and (why := _unseen(failure)):
+        doubt = Doubt(DoubtKind.OUT_OF_REACH, why)
         return FoundPart(not_read=(NotRead(place.what, doubt, place.target.node),))
     leaf = dialled.leaf
     return FoundPart(
@@ -84,6 +85,15 @@ def _part(place: Place, dialled: DialResult, clock: Clock) -> FoundPart:
             ),
         )
     )
+
+
+def _unseen(failure: HandshakeFailure) -> str:
+    """Why nothing can be said of the certificate, though nothing may be wrong; "" for any other failure."""
+    if failure.kind in _NO_CONNECTION:
+        return f"no connection from here: {failure.text}"
+    if failure.alert is not None and failure.alert.name in _WANTS_OURS:
+        return f"it ends a handshake without a client certificate: {failure.text}"
+    return ""
 
 
 def _verdict(place: Place, dialled: DialResult, clock: Clock) -> Verdict | None:
