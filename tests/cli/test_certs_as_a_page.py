@@ -9,6 +9,8 @@ from ipaddress import ip_address
 import pytest
 
 from kubevouch.cli.certs.render import print_rows
+from kubevouch.cli.common.invocation import Invocation
+from kubevouch.cli.common.redacting import names_of_access
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.evidence.certificates import (
     CertificateUse,
@@ -19,6 +21,8 @@ from kubevouch.evidence.certificates import (
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.inventory.limits import Limits
 from kubevouch.inventory.redaction import Redaction, Replaced
+from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.kubeconfig import User
 from kubevouch.x509 import read_certificates
 from tests.cli.program import Program
 from tests.inventory.found import AT, AUTHORITIES, DAY, YEAR, at_node, inventory
@@ -200,6 +204,25 @@ def test_a_name_is_found_among_other_pieces_and_never_inside_of_one() -> None:
     )
     assert redaction("w2.a.example.com:10250 b.a.example.com") == "node-2:10250 b.domain-1"
     assert redaction("w22 ww2 w2x") == "w22 ww2 w2x"
+
+
+def test_words_of_ours_in_the_command_line_stay() -> None:
+    terminal = Terminal(None, io.StringIO(), None, {})
+    terminal.invocation = Invocation(
+        given=(("--via", "ssh"), ("--ssh-user", "root"), ("--ssh-config", "/home/me/ssh"))
+    )
+    access = ClusterAccess(
+        context="prod",
+        where="",
+        cluster="",
+        server="https://10.0.0.1",
+        user=User(where=""),
+        namespace="",
+    )
+    redaction = Redaction(names_of_access(terminal, access))
+    assert redaction("--via ssh --ssh-user root --ssh-config /home/me/ssh --context prod") == (
+        "--via ssh --ssh-user root --ssh-config cluster-2 --context cluster-1"
+    )
 
 
 def test_a_name_of_an_odd_form_is_found_too() -> None:

@@ -9,6 +9,9 @@ from kubevouch.evidence.snapshot import Evidence
 from kubevouch.inventory.redaction import Redaction, Replaced, hosts_of
 from kubevouch.kube.access import ClusterAccess
 
+_NAMING = ("--context", "--kubeconfig", "--ssh-config")
+"""Flags whose values are names. That of --via is a word of ours."""
+
 
 def cluster_name(access: ClusterAccess) -> str:
     """The cluster for the head of a page."""
@@ -16,12 +19,13 @@ def cluster_name(access: ClusterAccess) -> str:
 
 
 def names_of_access(terminal: Terminal, access: ClusterAccess) -> Iterable[tuple[Replaced, str]]:
-    """Names of the cluster: its context, its server, and the values of flags that NEXT repeats."""
+    """Names of the cluster: its context, its server, and the files and contexts in the flags that NEXT repeats."""
     yield Replaced.CLUSTER, access.context
     yield Replaced.HOST, urlsplit(access.server).hostname or ""
     given = terminal.invocation.given if terminal.invocation else ()
-    for _, value in given:
-        yield Replaced.CLUSTER, value
+    for flag, value in given:
+        if flag in _NAMING:
+            yield Replaced.CLUSTER, value
     # A path has the name of a person, or of the cluster.
     for path in terminal.environment.get("KUBECONFIG", "").split(":"):
         yield Replaced.CLUSTER, path
