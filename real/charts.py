@@ -18,6 +18,7 @@ CHECKOUT = Path(__file__).parents[1]
 CHARTS = CHECKOUT / "charts"
 APPROVER = CHARTS / "kubevouch-approver"
 METRICS_SERVER = CHARTS / "kubevouch-metrics-server"
+EXPORTER = CHARTS / "kubevouch-exporter"
 
 
 def upstream_chart() -> Path:
@@ -48,6 +49,10 @@ def _approver(template: str, *values: str, note: str = "") -> Rendering:
     return Rendering(APPROVER, APPROVER.name, "kubevouch-system", template, values, note)
 
 
+def _exporter(template: str, *values: str, note: str = "") -> Rendering:
+    return Rendering(EXPORTER, EXPORTER.name, "kubevouch-system", template, values, note)
+
+
 _IMAGE_NOTE = """\
 # Write the image and its digest in place of IMAGE; `kubevouch approver install --image` does it. One replica: where there
 # are two control planes or more, `install` makes it two and adds two-replicas/.
@@ -68,6 +73,18 @@ DEPLOYED: Mapping[str, Rendering] = {
         "service-monitor.yaml", "monitoring.serviceMonitor.enabled=true"
     ),
     "approver/monitoring/prometheus-rule.yaml": _approver(
+        "prometheus-rule.yaml", "monitoring.prometheusRule.enabled=true"
+    ),
+    "exporter/rbac.yaml": _exporter("rbac.yaml"),
+    "exporter/network-policy.yaml": _exporter("network-policy.yaml"),
+    "exporter/service.yaml": _exporter("service.yaml"),
+    "exporter/deployment.yaml": _exporter(
+        "deployment.yaml", note="# Write the image and its digest in place of IMAGE.\n"
+    ),
+    "exporter/monitoring/service-monitor.yaml": _exporter(
+        "service-monitor.yaml", "monitoring.serviceMonitor.enabled=true"
+    ),
+    "exporter/monitoring/prometheus-rule.yaml": _exporter(
         "prometheus-rule.yaml", "monitoring.prometheusRule.enabled=true"
     ),
     # Its name is not metrics-server's, so that it can be applied beside that.

@@ -18,11 +18,11 @@ def rendered(
     helm: Helm, chart: Path, *words: str, release: str = "", namespace: str = ""
 ) -> dict[Identity, Any]:
     """All objects by kind, namespace and name."""
-    ours = chart.name.startswith("kubevouch-approver")
+    ours = not chart.name.endswith("metrics-server")
     text = helm.template(
         chart,
         *words,
-        release=release or ("kubevouch-approver" if ours else "metrics-server"),
+        release=release or (chart.name if ours else "metrics-server"),
         namespace=namespace or ("kubevouch-system" if ours else "kube-system"),
     )
     found = [each for each in yaml.safe_load_all(text) if each]

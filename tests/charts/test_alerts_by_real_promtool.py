@@ -1,4 +1,4 @@
-"""The alert rules of both charts by real promtool: it reads them, and each fires when it should and never else."""
+"""The alert rules of the charts by real promtool: it reads them, and each fires when it should and never else."""
 
 import re
 import subprocess
@@ -10,12 +10,12 @@ from prometheus_client import generate_latest
 
 from kubevouch.metrics.serving.instruments import Instruments
 from kubevouch.serve.exposition import new_registry
-from real.charts import APPROVER, METRICS_SERVER, Helm
+from real.charts import APPROVER, EXPORTER, METRICS_SERVER, Helm
 from tests.charts.rendering import IMAGE, only, rendered
 from tests.support.metered import metered
 
 ALERTS = Path(__file__).parent / "alerts"
-CHARTS = {"approver": APPROVER, "metrics-server": METRICS_SERVER}
+CHARTS = {"approver": APPROVER, "metrics-server": METRICS_SERVER, "exporter": EXPORTER}
 
 
 def asked(promtool: Path, *words: object) -> str:
@@ -53,7 +53,7 @@ def test_every_alert_is_seen_silent_and_seen_firing(name: str, chart: Path) -> N
 
 @pytest.mark.parametrize(("name", "chart"), CHARTS.items(), ids=CHARTS)
 def test_what_the_operator_gets_is_the_rule_file(helm: Helm, name: str, chart: Path) -> None:
-    wish = "monitoring.prometheusRule.enabled=true" if name == "approver" else "prometheusRule.enabled=true"  # fmt: skip
+    wish = "monitoring.prometheusRule.enabled=true" if name != "metrics-server" else "prometheusRule.enabled=true"  # fmt: skip
     found = only(rendered(helm, chart, *IMAGE, "--set", wish), "PrometheusRule")
     assert found["spec"] == yaml.safe_load((chart / "rules" / "alerts.yaml").read_text("utf-8"))
 

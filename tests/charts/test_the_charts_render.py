@@ -1,4 +1,4 @@
-"""Both charts by real Helm, where no cluster can be asked: linted, rendered with several value files, and equal to deploy/."""
+"""The charts by real Helm, where no cluster can be asked: linted, rendered with several value files, and equal to deploy/."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import yaml
 
 from kubevouch import __version__
 from kubevouch.policy.sources.configuration import ApproverConfiguration, read_configuration
-from real.charts import APPROVER, CHECKOUT, DEPLOYED, METRICS_SERVER, Helm
+from real.charts import APPROVER, CHECKOUT, DEPLOYED, EXPORTER, METRICS_SERVER, Helm
 from real.charts import rendered as deployed
 from real.errors import BedError
 from tests.charts.rendering import IMAGE, only, rendered
@@ -18,7 +18,10 @@ FILES = sorted(VALUES.glob("*.yaml"))
 
 
 def chart_of(values: Path) -> Path:
-    return APPROVER if values.name.startswith("approver") else METRICS_SERVER
+    for chart in (APPROVER, EXPORTER):
+        if values.name.startswith(chart.name.removeprefix("kubevouch-")):
+            return chart
+    return METRICS_SERVER
 
 
 def test_deploy_is_what_the_charts_render(helm: Helm) -> None:
@@ -38,7 +41,7 @@ def test_a_value_file_lints_and_renders_to_objects_in_their_places(
     helm: Helm, values: Path
 ) -> None:
     chart = chart_of(values)
-    where = ("--namespace", "kubevouch-system" if chart is APPROVER else "kube-system")
+    where = ("--namespace", "kube-system" if chart is METRICS_SERVER else "kubevouch-system")
     linted = helm.run("lint", "--strict", str(chart), *where, *IMAGE, "-f", str(values), check=False)  # fmt: skip
     assert linted.returncode == 0, linted.stdout
     found = rendered(helm, chart, *IMAGE, "-f", str(values))
@@ -50,7 +53,7 @@ def test_a_value_file_lints_and_renders_to_objects_in_their_places(
         assert thing["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
 
 
-@pytest.mark.parametrize("chart", [APPROVER, METRICS_SERVER], ids=lambda path: path.name)
+@pytest.mark.parametrize("chart", [APPROVER, METRICS_SERVER, EXPORTER], ids=lambda path: path.name)
 def test_a_chart_has_the_products_version(chart: Path) -> None:
     read = yaml.safe_load((chart / "Chart.yaml").read_text("utf-8"))
     assert read["appVersion"] == __version__
@@ -62,6 +65,8 @@ def test_a_chart_has_the_products_version(chart: Path) -> None:
     [
         (APPROVER, (), "does not name one image"),
         (METRICS_SERVER, (), "does not name one image"),
+        (EXPORTER, (), "does not name one image"),
+        (EXPORTER, (*IMAGE, "--set", "interval=often"), "interval"),
         (METRICS_SERVER, ("--set", "image.repository=a,image.tag=v1"), "does not name one image"),
         (METRICS_SERVER, (*IMAGE, "--set", "image.digest=sha256:12"), "image.digest"),
         (METRICS_SERVER, (*IMAGE, "--set", "addonResizer.enabled=true"), "no resizer"),

@@ -21,6 +21,7 @@ MAY_DO_IO = (
     "kubevouch.metrics",
     "kubevouch.rollout.act",
     "kubevouch.approve.act",
+    "kubevouch.inventory.act",
     "kubevouch.cli",
 )
 

@@ -25,6 +25,7 @@ _VERBS = {
     "top": "kubevouch.cli.top.command",
     "metrics-server": "kubevouch.cli.metrics_server.command",
     "approver": "kubevouch.cli.approver.command",
+    "exporter": "kubevouch.cli.exporter.command",
     "version": "kubevouch.cli.version",
     "completion": "kubevouch.cli.completion",
 }
@@ -172,7 +173,10 @@ def _invoke(arguments: Sequence[str], name: str, terminal: Terminal) -> int:
 
 def _as_click_reads(arguments: Sequence[str]) -> list[str]:
     """Kubectl's -v=6 is our -v: there is one level. A server's -v takes a number, as klog's does."""
-    if list(arguments[:1]) == ["metrics-server"] or list(arguments[:2]) == ["approver", "run"]:
+    if list(arguments[:1]) in (["metrics-server"], ["exporter"]) or list(arguments[:2]) == [
+        "approver",
+        "run",
+    ]:
         return list(arguments)
     return ["-v" if fullmatch(r"-v=\d+", each) else each for each in arguments]
 

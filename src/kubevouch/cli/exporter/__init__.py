@@ -1,0 +1,1 @@
+"""The verb `exporter`: its command line, and the process that it starts."""

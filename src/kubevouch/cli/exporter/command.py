@@ -1,0 +1,124 @@
+"""`exporter`: the certificates of a cluster as metrics, as a process or as the program of a pod. Reads only."""
+
+import secrets  # noqa: TID251 - the one place
+from typing import TYPE_CHECKING
+
+import click
+
+from kubevouch.cli.common.options import seconds, terminal_of
+from kubevouch.cli.common.serving import access, listening, logging, server_flags
+
+if TYPE_CHECKING:
+    from kubevouch.cli.common.serving import ServerFlags
+    from kubevouch.cli.common.terminal import Terminal
+    from kubevouch.errors import ExitCode
+    from kubevouch.inventory.act.exporter import ExporterSettings
+    from kubevouch.kube.access import ClusterAccess
+
+_SHORTEST = 10.0
+
+
+def _interval(_: click.Context, __: click.Parameter, value: float) -> float:
+    if value < _SHORTEST:
+        raise click.BadParameter(f"{value:g}s is too short; {_SHORTEST:g}s or more was expected")
+    return value
+
+
+@click.command("exporter", short_help="Serves every certificate's end as metrics. Reads only.")
+@access
+@click.option(
+    "--interval",
+    type=seconds,
+    default="15m",
+    show_default=True,
+    metavar="DURATION",
+    callback=_interval,
+    help="From one handshake with a kubelet to the next. Kubelets are spread over it by their names.",
+)
+@click.option(
+    "--timeout",
+    type=seconds,
+    default="10s",
+    show_default=True,
+    metavar="DURATION",
+    help="Of one handshake.",
+)
+@listening(8443)
+@logging("2 what is served, 3 each request")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    kubeconfig: str | None,
+    context: str | None,
+    interval: float,
+    timeout: float,
+    **flags: object,
+) -> int:
+    """Watches Nodes and CSRs, dials kubelets, and serves what it sees at /metrics until SIGTERM.
+
+    A kubelet gets a bare TLS handshake and no credential. Secrets are not read, and nothing is written. A scrape needs
+    the right to get /metrics, as with every server of Kubernetes.
+    """
+    from kubevouch.cli.common.connect import access_of
+    from kubevouch.inventory.act.exporter import ExporterSettings
+
+    terminal = terminal_of(ctx)
+    found = access_of(terminal, kubeconfig, context)
+    return _run(terminal, found, server_flags(flags), ExporterSettings(interval, timeout))
+
+
+def _run(
+    terminal: "Terminal",
+    access: "ClusterAccess",
+    flags: "ServerFlags",
+    settings: "ExporterSettings",
+) -> "ExitCode":
+    """Until a signal. Raises KubevouchError, OSError."""
+    from kubevouch.cli.common.connect import run_loop
+    from kubevouch.errors import ExitCode
+    from kubevouch.inventory.act.exporter import Exporter
+    from kubevouch.inventory.act.instruments import ExporterInstruments
+    from kubevouch.kube.io.client import ApiClient
+    from kubevouch.serve.exposition import new_registry
+    from kubevouch.serve.process import (
+        TlsSources,
+        freeze_what_is_loaded,
+        raise_open_file_limit,
+        stop_on_signals,
+    )
+    from kubevouch.serve.server import Delegation, ServingOptions
+    from kubevouch.system_clock import SystemClock
+
+    raise_open_file_limit()
+    freeze_what_is_loaded()
+    registry = new_registry()
+    instruments = ExporterInstruments(registry)
+
+    async def work() -> ExitCode:
+        clock = SystemClock()
+        log = flags.log(terminal, clock)
+        options = ServingOptions(
+            flags.host,
+            flags.port,
+            TlsSources(flags.pair_source(clock)),
+            Delegation(tolerate_missing=True),
+        )
+        async with (
+            ApiClient(
+                access, clock=clock, environ=terminal.environment, observe=instruments.request
+            ) as api,
+            stop_on_signals() as stop,
+        ):
+            exporter = Exporter(
+                api,
+                log,
+                settings,
+                registry=registry,
+                instruments=instruments,
+                rng=secrets.SystemRandom().random,
+            )
+            await exporter.serve(options, stop)
+        return ExitCode.OK
+
+    return run_loop(work())

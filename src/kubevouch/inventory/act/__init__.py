@@ -1,0 +1,1 @@
+"""The exporter: keeps the certificates of a cluster up to date, and serves them as metrics. Reads only."""

@@ -1,0 +1,144 @@
+"""Which kubelet is dialled next: each at its own moments, a new one at once, one that failed again soon.
+
+Those that failed never keep others waiting: they have a few places of their own.
+"""
+
+import heapq
+from dataclasses import dataclass
+from typing import Final
+
+from kubevouch.clock import Clock
+from kubevouch.kubelet.dial_result import Target
+from kubevouch.moments import next_moment, phase_of
+
+FIRST_AGAIN: Final = 60.0
+"""Seconds until a kubelet that could not be dialled is dialled again; twice as many after each further failure."""
+AGAIN_AT_ONCE: Final = 16
+
+
+@dataclass(slots=True, eq=False)
+class PlannedKubelet:
+    """A kubelet to dial. due: the moment by the monotonic clock. out: it is being dialled."""
+
+    target: Target
+    phase: float
+    due: float
+    failures: int = 0
+    out: bool = False
+    asked: bool = False
+    """Whether it was dialled once."""
+
+
+class DialPlan:
+    """An iterator of what is due, for `dial`, which asks again whenever it has a place: it ends, and goes on later.
+
+    interval: seconds from one moment of a kubelet to its next.
+    """
+
+    def __init__(self, clock: Clock, interval: float) -> None:
+        self._clock = clock
+        self._interval = interval
+        self._planned: dict[str, PlannedKubelet] = {}
+        self._regular: list[tuple[float, str]] = []
+        self._failed: list[tuple[float, str]] = []
+        self._failed_out = 0
+        self._unasked = 0
+
+    def __iter__(self) -> "DialPlan":
+        return self
+
+    def __next__(self) -> Target:
+        now = self._clock.monotonic()
+        found = self._next_of(self._regular, now, failed=False)
+        if found is None and self._failed_out < AGAIN_AT_ONCE:
+            found = self._next_of(self._failed, now, failed=True)
+        if found is None:
+            raise StopIteration
+        found.out = True
+        self._failed_out += bool(found.failures)
+        return found.target
+
+    def _next_of(
+        self, heap: list[tuple[float, str]], now: float, *, failed: bool
+    ) -> PlannedKubelet | None:
+        while heap and heap[0][0] <= now:
+            due, name = heapq.heappop(heap)
+            each = self._planned.get(name)
+            # What was planned anew, or is gone, has left an entry behind.
+            if each and each.due == due and not each.out and bool(each.failures) == failed:
+                return each
+        return None
+
+    @property
+    def unasked(self) -> int:
+        """How many were not dialled yet."""
+        return self._unasked
+
+    @property
+    def late(self) -> float:
+        """For how many seconds the one that has waited longest is due; those that failed do not count."""
+        while self._regular:
+            due, name = self._regular[0]
+            each = self._planned.get(name)
+            if each and each.due == due and not each.out and not each.failures:
+                return max(0.0, self._clock.monotonic() - due)
+            heapq.heappop(self._regular)
+        return 0.0
+
+    def put(self, target: Target, *, now: bool = False) -> None:
+        """A kubelet is there. It is dialled at once if it is new or at another place, or if `now` says so."""
+        before = self._planned.get(target.node)
+        if before is not None and before.target == target:
+            if now:
+                self.hurry(target.node)
+            return
+        self.remove(target.node)
+        moment = self._clock.monotonic()
+        self._planned[target.node] = made = PlannedKubelet(target, phase_of(target.node), moment)
+        self._unasked += 1
+        self._push(made)
+
+    def remove(self, name: str) -> None:
+        """A kubelet is gone."""
+        gone = self._planned.pop(name, None)
+        if gone is not None:
+            self._unasked -= not gone.asked
+            self._failed_out -= gone.out and bool(gone.failures)
+
+    def hurry(self, name: str, seconds: float = 0.0) -> None:
+        """It is dialled in so many seconds, if it would not be sooner."""
+        each = self._planned.get(name)
+        at = self._clock.monotonic() + seconds
+        if each is not None and not each.out and each.due > at:
+            each.due = at
+            self._push(each)
+
+    def hurry_all(self) -> None:
+        """What was judged may be judged otherwise now."""
+        for name in self._planned:
+            self.hurry(name)
+
+    def done(self, target: Target, *, failed: bool) -> bool:
+        """It was dialled. False: it is gone, or at another place meanwhile, so that the answer means nothing."""
+        each = self._planned.get(target.node)
+        if each is None or each.target is not target:
+            return False
+        self._failed_out -= bool(each.failures)
+        self._unasked -= not each.asked
+        each.asked, each.out = True, False
+        each.failures = each.failures + 1 if failed else 0
+        each.due = self._clock.monotonic() + self._wait(each)
+        self._push(each)
+        return True
+
+    def _wait(self, each: PlannedKubelet) -> float:
+        if each.failures:
+            again = FIRST_AGAIN * 2.0 ** min(each.failures - 1, 16)
+            if again < self._interval:
+                return again
+        wall = self._clock.now().timestamp()
+        return next_moment(each.phase, self._interval, now=wall, last=wall) - wall
+
+    def _push(self, each: PlannedKubelet) -> None:
+        heap = self._failed if each.failures else self._regular
+        heapq.heappush(heap, (each.due, each.target.node))

@@ -1,0 +1,220 @@
+"""The whole exporter: it watches, dials and reads until it is asked to stop, and serves what it has seen."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Metric
+
+from kubevouch.errors import KubevouchError
+from kubevouch.inventory.act.instruments import (
+    PREFIX,
+    ExporterInstruments,
+    coverage,
+    gauge,
+    gauges,
+    node_pages,
+)
+from kubevouch.inventory.act.kubelets import Kubelets
+from kubevouch.inventory.act.other_certificates import OtherCertificates
+from kubevouch.inventory.act.watching import ClusterWatches
+from kubevouch.inventory.metrics import pages
+from kubevouch.inventory.pending_csrs import PendingCsrs, age
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import NODES, CertificateSigningRequest, Node
+from kubevouch.serve.access_gate import version
+from kubevouch.serve.exposition import Exposition
+from kubevouch.serve.logs import Log
+from kubevouch.serve.messages import Handler
+from kubevouch.serve.probes import NamedCheck, Probes
+from kubevouch.serve.process import StopEvent
+from kubevouch.serve.server import ServingOptions, serve_routes
+
+INTERVAL: Final = 900.0
+READY_AFTER: Final = 30.0
+"""Seconds since Nodes were listed: it does not wait longer for those that do not answer."""
+_STUCK: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class ExporterSettings:
+    """interval: seconds from one dial of a kubelet to the next. timeout: seconds for one handshake."""
+
+    interval: float = INTERVAL
+    timeout: float = 10.0
+
+
+class Exporter:
+    """One process of the exporter. instruments: in the registry. rng: returns a random number in [0, 1).
+
+    The time is the API server's: only the log writes this machine's.
+    """
+
+    def __init__(
+        self,
+        api: ApiClient,
+        log: Log,
+        settings: ExporterSettings,
+        *,
+        registry: CollectorRegistry,
+        instruments: ExporterInstruments,
+        rng: Callable[[], float],
+    ) -> None:
+        self._api = api
+        self._clock = clock = api.server_clock
+        self._log = log
+        self._registry = registry
+        self._instruments = instruments
+        self._csrs = PendingCsrs()
+        self.kubelets = Kubelets(
+            clock,
+            interval=settings.interval,
+            timeout=settings.timeout,
+            dialled=instruments.dialled,
+        )
+        self._others = OtherCertificates(
+            api,
+            clock,
+            nodes=lambda: tuple(self.kubelets.nodes.values()) if self._nodes_are_listed else None,
+            trust=self.kubelets.trust,
+            timeout=settings.timeout,
+            rng=rng,
+            report=self._read_failed,
+        )
+        self._watches = ClusterWatches(api, clock, self, rng=rng, report=self._watch_failed)
+        instruments.measure(self._measured)
+
+    # What the watches show
+
+    def node(self, node: Node) -> None:
+        """A Node is new or has changed."""
+        self.kubelets.put(node)
+
+    def node_gone(self, name: str) -> None:
+        """A Node is gone."""
+        self.kubelets.remove(name)
+        self._csrs.forget_node(name)
+
+    def csr(self, csr: CertificateSigningRequest) -> None:
+        """A CSR is new or has changed."""
+        if node := self._csrs.put(csr):
+            self.kubelets.issued(node)
+
+    def csr_gone(self, name: str) -> None:
+        """A CSR is gone."""
+        self._csrs.remove(name)
+
+    def called(self) -> None:
+        """Something that the API server calls has changed."""
+        self._others.read_soon()
+
+    @property
+    def _nodes_are_listed(self) -> bool:
+        return NODES.plural in self._watches.listed
+
+    # Running
+
+    async def serve(
+        self,
+        options: ServingOptions,
+        stop: StopEvent,
+        ready: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Runs and serves until stop is requested. ready: called with the port. Raises KubevouchError, OSError."""
+        await serve_routes(
+            self._api,
+            self._clock,
+            self._log,
+            options,
+            routes=self._routes(stop),
+            work=self._run,
+            stop=stop,
+            ready=ready,
+        )
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for part in (self._watches, self.kubelets, self._others):
+                tasks.create_task(part.run())
+
+    def _routes(self, stop: StopEvent) -> dict[str, Handler]:
+        def running() -> str | None:
+            return "process is shutting down" if stop.requested else None
+
+        ready = (
+            NamedCheck("nodes-dialled", self._not_yet),
+            NamedCheck("shutdown", running),
+        )
+        live = (NamedCheck("dialling", self._stuck),)
+        probes = Probes({"readyz": ready, "livez": live, "healthz": live}, self._log)
+        return {
+            "/metrics": Exposition(self._registry, self._pages).answer,
+            "/version": version,
+            **dict.fromkeys(probes.paths, probes.answer),
+        }
+
+    def _not_yet(self) -> str | None:
+        listed = self._watches.listed.get(NODES.plural)
+        if listed is None:
+            return "Nodes were not listed yet"
+        waits = self.kubelets.unasked
+        if waits and self._clock.monotonic() - listed < READY_AFTER:
+            return f"{waits} kubelets were not dialled yet"
+        return None
+
+    def _stuck(self) -> str | None:
+        seconds = max(self.kubelets.silent, self.kubelets.late)
+        return f"no kubelet was dialled for {seconds:.0f} s" if seconds > _STUCK else None
+
+    def _watch_failed(self, what: str, error: KubevouchError) -> None:
+        self._instruments.watch_failures.labels(what).inc()
+        self._log.error(error, "Failed to watch", what=what)
+
+    def _read_failed(self, error: KubevouchError) -> None:
+        self._instruments.read_failures.inc()
+        self._log.error(error, "Failed to read certificates")
+
+    # What is served
+
+    def _pages(self) -> Iterator[str]:
+        yield from pages([*self._others.series, *self.kubelets.series()])
+        yield from node_pages(self.kubelets.nodes, self.kubelets.results, self._csrs.issued)
+
+    def _measured(self) -> Iterable[Metric]:
+        kubelets, others, pending = self.kubelets, self._others, self._csrs.pending()
+        yield from coverage(len(kubelets.nodes), len(kubelets.results), kubelets.failures())
+        yield gauges(
+            "kubevouch_csr_pending",
+            "Kubelets that wait for a certificate, by the signer.",
+            "signer",
+            {signer: each.askers for signer, each in pending.items()},
+        )
+        yield gauges(
+            "kubevouch_csr_oldest_pending_age_seconds",
+            "For how long the first of them has waited, however often it has asked again; 0 if none waits.",
+            "signer",
+            {signer: age(each, self._clock.now()) for signer, each in pending.items()},
+        )
+        yield gauges(
+            f"{PREFIX}watch_last_success_timestamp_seconds",
+            "When each watch was last sent something, in seconds since 1970.",
+            "resource",
+            self._watches.heard(),
+        )
+        if others.read_at is not None:
+            yield gauge(
+                f"{PREFIX}read_last_success_timestamp_seconds",
+                "When everything besides kubelets was read last, in seconds since 1970.",
+                others.read_at.timestamp(),
+            )
+        yield gauge(
+            f"{PREFIX}not_read",
+            "Places besides kubelets that could not be read.",
+            others.not_read,
+        )
+        yield gauge(
+            f"{PREFIX}left_out",
+            "Certificates that have no series, since there are too many.",
+            others.left_out,
+        )

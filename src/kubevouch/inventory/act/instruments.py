@@ -1,0 +1,164 @@
+"""The exporter's own numbers: what it has asked whom, and how old what it shows is."""
+
+from collections import Counter as Counts
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Metric
+from prometheus_client.core import GaugeMetricFamily
+
+from kubevouch.inventory.act.kubelets import DialledKubelet
+from kubevouch.inventory.pending_csrs import IssuedServing
+from kubevouch.kube.api_call import api_call
+from kubevouch.kube.resources import Node
+from kubevouch.serve.series import heading, in_pieces, label
+
+PREFIX: Final = "kubevouch_exporter_"
+
+
+class ExporterInstruments:
+    """What is counted from the start of the process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self.dials = Counter(
+            f"{PREFIX}dials",
+            "Handshakes with kubelets by how they ended.",
+            ["result"],
+            registry=registry,
+        )
+        self.watch_failures = Counter(
+            f"{PREFIX}watch_failures", "Failures of watches.", ["resource"], registry=registry
+        )
+        self.read_failures = Counter(
+            f"{PREFIX}read_failures", "Failures to read what is not watched.", registry=registry
+        )
+        self.api_requests = Counter(
+            f"{PREFIX}api_requests",
+            "Requests to the API server.",
+            ["verb", "resource", "code"],
+            registry=registry,
+        )
+        self.dials.labels("answered")
+
+    def dialled(self, failure: str) -> None:
+        """A handshake has ended."""
+        self.dials.labels(failure or "answered").inc()
+
+    def request(self, method: str, target: str, /) -> Callable[[str], None]:
+        """Counts a request to the API server; an observer of kube.io."""
+        call = api_call(method, target.partition("?")[0])
+
+        def ended(how: str) -> None:
+            code = how if how.isdigit() else "none"
+            self.api_requests.labels(call.verb, call.resource.partition(".")[0], code).inc()
+
+        return ended
+
+    def measure(self, collect: Callable[[], Iterable[Metric]]) -> None:
+        """Gauges that are read when somebody asks for them."""
+        self._registry.register(_Measured(collect))
+
+
+class _Measured:
+    def __init__(self, collect: Callable[[], Iterable[Metric]]) -> None:
+        self._collect = collect
+
+    def collect(self) -> Iterable[Metric]:
+        """The families."""
+        return self._collect()
+
+
+def gauge(name: str, about: str, value: float) -> Metric:
+    """A gauge without labels."""
+    return GaugeMetricFamily(name, about, value=value)
+
+
+def gauges(name: str, about: str, of: str, values: Mapping[str, float]) -> Metric:
+    """A gauge with one label, which is called `of`."""
+    family = GaugeMetricFamily(name, about, labels=[of])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
+
+
+def coverage(nodes: int, asked: int, failures: Counts[str]) -> Iterator[Metric]:
+    """Of how many Nodes something is known."""
+    unasked = nodes - asked
+    yield gauge(f"{PREFIX}nodes", "Nodes of the cluster.", nodes)
+    yield gauge(
+        f"{PREFIX}nodes_answered",
+        "Nodes whose kubelet presented a certificate when it was dialled last.",
+        asked - failures.total(),
+    )
+    yield gauges(
+        f"{PREFIX}nodes_unanswered",
+        "Nodes whose kubelet did not, by the reason; not-asked: not dialled yet, or without an address.",
+        "reason",
+        {**dict(sorted(failures.items())), **({"not-asked": unasked} if unasked else {})},
+    )
+
+
+_READY: Final = "kubevouch_kubelet_node_ready"
+_DIALLED: Final = "kubevouch_kubelet_dial_timestamp_seconds"
+_ANSWERED: Final = "kubevouch_kubelet_answered_timestamp_seconds"
+_MISSING: Final = "kubevouch_kubelet_serving_addresses_missing"
+_NOT_SERVED: Final = "kubevouch_kubelet_serving_issued_not_served"
+
+
+def node_pages(
+    nodes: Mapping[str, Node],
+    results: Mapping[str, DialledKubelet],
+    issued: Mapping[str, IssuedServing],
+) -> Iterator[str]:
+    """What there is of every Node besides its certificate, as text in pieces."""
+    found = [(label("node", name), name, results[name]) for name in sorted(results)]
+
+    def family(name: str, about: str, lines: Iterable[str]) -> Iterator[str]:
+        return in_pieces(heading(name, "gauge", about), lines)
+
+    yield from family(
+        _READY,
+        "Whether the condition Ready of the Node is true.",
+        (f"{_READY}{{{label('node', name)}}} {int(nodes[name].ready)}\n" for name in sorted(nodes)),
+    )
+    yield from family(
+        _DIALLED,
+        "When the kubelet was dialled last, in seconds since 1970.",
+        (f"{_DIALLED}{{{node}}} {each.at.timestamp():.3f}\n" for node, _, each in found),
+    )
+    yield from family(
+        _ANSWERED,
+        "When the kubelet presented a certificate last, in seconds since 1970.",
+        (
+            f"{_ANSWERED}{{{node}}} {each.answered.timestamp():.3f}\n"
+            for node, _, each in found
+            if each.answered is not None
+        ),
+    )
+    yield from family(
+        _MISSING,
+        "How many of the Node's names and addresses the kubelet's serving certificate lacks.",
+        (
+            f"{_MISSING}{{{node}}} {each.missing}\n"
+            for node, _, each in found
+            if each.missing is not None
+        ),
+    )
+    yield from family(
+        _NOT_SERVED,
+        "Whether the kubelet serves another certificate than the newest that was issued for it.",
+        (
+            f"{_NOT_SERVED}{{{node}}} {int(not_served(each, issued[name]))}\n"
+            for node, name, each in found
+            if name in issued and each.begins is not None
+        ),
+    )
+
+
+def not_served(dialled: DialledKubelet, issued: IssuedServing) -> bool:
+    """Whether something older is served than what was issued."""
+    begins = dialled.begins
+    return begins is not None and (
+        dialled.fingerprint != issued.fingerprint and begins <= issued.begins
+    )

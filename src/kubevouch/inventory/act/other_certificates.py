@@ -1,0 +1,112 @@
+"""Reads all certificates besides the kubelets' again and again: the authorities, API servers, caBundles and what is behind them."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from kubevouch.clock import Clock
+from kubevouch.errors import KubevouchError
+from kubevouch.evidence.certificates import FoundCertificates, FoundPart
+from kubevouch.evidence.gather.certificates.authorities import cluster_authorities
+from kubevouch.evidence.gather.certificates.whole import gather_beside_kubelets
+from kubevouch.evidence.gather.identity import gather_trust
+from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.measured import Measured, Vantage
+from kubevouch.evidence.snapshot import TrustedRoots
+from kubevouch.inventory.metrics import Series, placed, series_of
+from kubevouch.inventory.rows import rows_of
+from kubevouch.kube.backoff import Backoff
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import Node
+
+EVERY: Final = 300.0
+_GATHERED: Final = 10.0
+"""Seconds: changes that come together are read together."""
+_UNTIL_LISTED: Final = 0.5
+MOST_ROWS: Final = 20_000
+"""Whoever may create CSRs, webhooks and APIServices must not choose how much memory this takes."""
+
+
+class OtherCertificates:
+    """What was read last, as series. timeout: seconds for a handshake.
+
+    nodes: returns every Node; None while they were not listed. trust: called with the authorities each time.
+    """
+
+    def __init__(
+        self,
+        api: ApiClient,
+        clock: Clock,
+        *,
+        nodes: Callable[[], tuple[Node, ...] | None],
+        trust: Callable[[TrustedRoots | None], None],
+        timeout: float,
+        rng: Callable[[], float],
+        report: Callable[[KubevouchError], None],
+    ) -> None:
+        self._api = api
+        self._clock = clock
+        self._nodes = nodes
+        self._trust = trust
+        self._timeout = timeout
+        self._backoff = Backoff(rng)
+        self._report = report
+        self._changed = asyncio.Event()
+        self.series: tuple[Series, ...] = ()
+        self.not_read = 0
+        """Places that should have been read and could not be."""
+
+        self.left_out = 0
+        """Rows beyond the bound, which have no series."""
+        self.read_at: datetime | None = None
+
+    def read_soon(self) -> None:
+        """Something has changed."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Reads until cancelled: at once, when something has changed, and every few minutes."""
+        while True:
+            self._changed.clear()
+            try:
+                await self._read()
+            except KubevouchError as error:
+                self._report(error)
+                await self._clock.sleep(self._backoff.failed())
+                continue
+            self._backoff.succeeded()
+            await self._clock.sleep(_GATHERED)
+            await self._next()
+
+    async def _next(self) -> None:
+        """Returns when something has changed, or when it is time anyway."""
+        waits = (
+            asyncio.ensure_future(self._changed.wait()),
+            asyncio.ensure_future(self._clock.sleep(EVERY - _GATHERED)),
+        )
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+
+    async def _read(self) -> None:
+        inquiry, at = Inquiry(self._clock), self._clock.now()
+        trust = await gather_trust(self._api, inquiry)
+        # One that cannot be read now was good a moment ago.
+        if trust.value is not None:
+            self._trust(trust.value)
+        while (listed := self._nodes()) is None:
+            await self._clock.sleep(_UNTIL_LISTED)
+        nodes = Measured(Vantage.API_SERVER, at, listed)
+        beside = await gather_beside_kubelets(
+            self._api, inquiry, nodes, trust, clock=self._clock, timeout=self._timeout
+        )
+        found = FoundPart.of((cluster_authorities(trust), beside.part))
+        rows = rows_of(FoundCertificates(at, found.found, found.not_read))
+        self.left_out = max(0, len(rows) - MOST_ROWS)
+        # What ends first is first.
+        self.series = tuple(series_of(row, place) for row, place in placed(rows[:MOST_ROWS]))
+        self.read_at = at
+        self.not_read = sum(not each.is_ordinary for each in found.not_read)

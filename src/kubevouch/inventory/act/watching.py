@@ -1,0 +1,139 @@
+"""Follows the watches: Nodes and CSRs for what they say, APIServices and webhooks for when they are read again."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol, TypeVar
+
+from kubevouch.clock import Clock
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.watch import Deleted, Synced, Upserted, Watch
+from kubevouch.kube.resources import (
+    CSRS,
+    NODES,
+    CertificateSigningRequest,
+    Node,
+    Object,
+    Resource,
+)
+
+ObjectT = TypeVar("ObjectT", bound=Object)
+
+_GROUP: Final = "admissionregistration.k8s.io"
+CALLED: Final = (
+    Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", Object),
+    Resource(
+        _GROUP, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", Object
+    ),
+    Resource(_GROUP, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", Object),
+)
+"""What the API server calls by a caBundle of its own."""
+
+
+class ClusterHandler(Protocol):
+    """Told what has happened."""
+
+    def node(self, node: Node) -> None:
+        """A Node is new or has changed."""
+        ...
+
+    def node_gone(self, name: str) -> None:
+        """A Node is gone."""
+        ...
+
+    def csr(self, csr: CertificateSigningRequest) -> None:
+        """A CSR is new or has changed."""
+        ...
+
+    def csr_gone(self, name: str) -> None:
+        """A CSR is gone."""
+        ...
+
+    def called(self) -> None:
+        """Something that the API server calls is new, has changed, or is gone."""
+        ...
+
+
+class ClusterWatches:
+    """All watches. report: called with the resource and each failure of its watch, which then tries again."""
+
+    def __init__(
+        self,
+        api: ApiClient,
+        clock: Clock,
+        handler: ClusterHandler,
+        *,
+        rng: Callable[[], float],
+        report: Callable[[str, KubevouchError], None],
+    ) -> None:
+        self._api = api
+        self._clock = clock
+        self._handler = handler
+        self._rng = rng
+        self._report = report
+        self._nodes = self._watch(NODES)
+        self._csrs = self._watch(CSRS)
+        self._called = tuple(self._watch(each) for each in CALLED)
+        self._watches: dict[str, Watch[Node] | Watch[CertificateSigningRequest] | Watch[Object]] = {
+            NODES.plural: self._nodes,
+            CSRS.plural: self._csrs,
+            **{each.plural: watch for each, watch in zip(CALLED, self._called, strict=True)},
+        }
+        self.listed: dict[str, float] = {}
+        """When each resource was listed for the first time, by the monotonic clock."""
+
+    def heard(self) -> Mapping[str, float]:
+        """When each watch that has listed was last sent something, in seconds since 1970."""
+        wall, now = self._clock.now().timestamp(), self._clock.monotonic()
+        return {
+            name: wall - (now - watch.heard)
+            for name, watch in self._watches.items()
+            if name in self.listed
+        }
+
+    async def run(self) -> None:
+        """Follows all of them until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow_nodes())
+            tasks.create_task(self._follow_csrs())
+            for resource, watch in zip(CALLED, self._called, strict=True):
+                tasks.create_task(self._follow_called(resource.plural, watch))
+
+    def _watch(self, resource: Resource[ObjectT]) -> Watch[ObjectT]:
+        return Watch(
+            self._api,
+            resource,
+            clock=self._clock,
+            rng=self._rng,
+            report=lambda error: self._report(resource.plural, error),
+        )
+
+    def _is_listed(self, name: str) -> None:
+        self.listed.setdefault(name, self._clock.monotonic())
+
+    async def _follow_nodes(self) -> None:
+        async for each in self._nodes.events():
+            match each:
+                case Upserted(object=node):
+                    self._handler.node(node)
+                case Deleted(key=(_, name)):
+                    self._handler.node_gone(name)
+                case Synced():
+                    self._is_listed(NODES.plural)
+
+    async def _follow_csrs(self) -> None:
+        async for each in self._csrs.events():
+            match each:
+                case Upserted(object=csr):
+                    self._handler.csr(csr)
+                case Deleted(key=(_, name)):
+                    self._handler.csr_gone(name)
+                case Synced():
+                    self._is_listed(CSRS.plural)
+
+    async def _follow_called(self, name: str, watch: Watch[Object]) -> None:
+        async for each in watch.events():
+            if isinstance(each, Synced):
+                self._is_listed(name)
+            else:
+                self._handler.called()

@@ -1,0 +1,118 @@
+"""Which CSRs of kubelets wait, since when, and what was issued last: from the CSRs that a watch has shown.
+
+A kubelet that gets no answer asks again every quarter of an hour, and what it asked for before stays pending for a day. So
+the CSRs of one kubelet are looked at together: it waits if its newest is pending, and as long as all have been since one
+was decided.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.policy.csr import KUBELET_CLIENT, KUBELET_SERVING
+from kubevouch.x509 import X509Error, node_name_of, read_certificates, read_csr
+
+SIGNERS: Final = (KUBELET_SERVING, KUBELET_CLIENT)
+_LARGEST: Final = 16 * 1024
+"""Bytes of a request that are read."""
+
+
+class IssuedServing(NamedTuple):
+    """The newest serving certificate that was issued to a node."""
+
+    begins: datetime
+    fingerprint: str
+
+
+class _Known(NamedTuple):
+    signer: str
+    asker: str
+    created: datetime
+    pending: bool
+
+
+class Pending(NamedTuple):
+    """Those who wait for one signer: how many, and since when the first of them does."""
+
+    askers: int = 0
+    since: datetime | None = None
+
+
+class PendingCsrs:
+    """The CSRs of kubelets, by name. Of each only what is asked here is kept."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Known] = {}
+        self.issued: dict[str, IssuedServing] = {}
+        """By node. It stays known after its CSR was deleted, which happens an hour later."""
+
+    def put(self, csr: CertificateSigningRequest) -> str:
+        """A CSR is new or has changed. Returns the node for which it is the newest serving certificate; "" if it is not."""
+        signer, created = csr.spec.signer_name, csr.metadata.creation_timestamp
+        if signer not in SIGNERS or created is None:
+            return ""
+        decided = any(each.type in {"Denied", "Failed"} for each in csr.status.conditions)
+        pending = not (decided or csr.status.certificate)
+        self._known[csr.name] = _Known(signer, _asker(csr), created, pending)
+        return self._take_issued(csr) if signer == KUBELET_SERVING else ""
+
+    def remove(self, name: str) -> None:
+        """A CSR is gone."""
+        self._known.pop(name, None)
+
+    def forget_node(self, name: str) -> None:
+        """A Node is gone."""
+        self.issued.pop(name, None)
+
+    def pending(self) -> dict[str, Pending]:
+        """Who waits, by signer; of each signer there is an entry."""
+        of_asker: dict[tuple[str, str], list[_Known]] = {}
+        for each in self._known.values():
+            of_asker.setdefault((each.signer, each.asker), []).append(each)
+        found = {signer: Pending() for signer in SIGNERS}
+        for (signer, _), csrs in of_asker.items():
+            since = _waits_since(csrs)
+            if since is not None:
+                before = found[signer]
+                first = since if before.since is None else min(since, before.since)
+                found[signer] = Pending(before.askers + 1, first)
+        return found
+
+    def _take_issued(self, csr: CertificateSigningRequest) -> str:
+        if not csr.status.certificate:
+            return ""
+        try:
+            leaf = read_certificates(csr.status.certificate, csr.name)[0]
+        except (X509Error, IndexError):
+            return ""
+        node = node_name_of(leaf)
+        before = self.issued.get(node or "")
+        if node is None or (before is not None and before.begins >= leaf.not_before):
+            return ""
+        self.issued[node] = IssuedServing(leaf.not_before, leaf.fingerprint)
+        return node
+
+
+def _asker(csr: CertificateSigningRequest) -> str:
+    """Whom the certificate is for: a node that joins asks as a bootstrap token, which it shares with others."""
+    if csr.spec.signer_name == KUBELET_SERVING or len(csr.spec.request) > _LARGEST:
+        return csr.spec.username
+    try:
+        return read_csr(csr.spec.request, csr.name).subject.common_name
+    except X509Error:
+        return csr.spec.username
+
+
+def _waits_since(csrs: list[_Known]) -> datetime | None:
+    """Since when its requests are pending, all of them; None if the newest is not."""
+    since = None
+    for each in sorted(csrs, key=lambda each: each.created, reverse=True):
+        if not each.pending:
+            return since
+        since = each.created
+    return since
+
+
+def age(pending: Pending, at: datetime) -> float:
+    """Seconds since the first of them asked; 0 if nobody waits."""
+    return 0.0 if pending.since is None else max(timedelta(), at - pending.since).total_seconds()

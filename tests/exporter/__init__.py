@@ -1,0 +1,1 @@
+"""The exporter: what it dials when, what it says, and what it asks for."""

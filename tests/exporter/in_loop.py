@@ -1,0 +1,126 @@
+"""An exporter in the event loop of a test, in front of a small cluster."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from kubevouch.clock import Clock
+from kubevouch.inventory.act.exporter import Exporter, ExporterSettings
+from kubevouch.inventory.act.instruments import ExporterInstruments
+from kubevouch.kube.access import cluster_access
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.serve.exposition import new_registry
+from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
+from kubevouch.serve.logs import Log
+from kubevouch.serve.process import StopEvent, TlsSources
+from kubevouch.serve.server import ServingOptions
+from tests.support.front_proxy import client_context
+from tests.support.scripted.kinds import KINDS
+from tests.support.small_cluster import SmallCluster
+from tests.support.unhurried import GENEROUS
+
+ADMIN = [("X-Remote-User", "admin")]
+Samples = dict[str, dict[tuple[tuple[str, str], ...], float]]
+
+
+@dataclass
+class RunningExporter:
+    """An exporter that serves."""
+
+    cluster: SmallCluster
+    api: ApiClient
+    source: KeyPairSource
+    stop: StopEvent = field(default_factory=StopEvent)
+    lines: list[str] = field(default_factory=list)
+    port: int = 0
+
+    async def get(self, path: str) -> tuple[int, str]:
+        """As whom the API server lets in."""
+        pair = self.cluster.authorities.front_proxy
+        context = client_context(self.source.read().chain, pair)
+        url = f"https://127.0.0.1:{self.port}{path}"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(url, headers=ADMIN, ssl=context) as answer,
+        ):
+            return answer.status, await answer.text()
+
+    async def samples(self) -> Samples:
+        """The page, as Prometheus' parser reads it: no series is there twice."""
+        code, text = await self.get("/metrics")
+        assert code == 200
+        found: Samples = {}
+        for family in text_string_to_metric_families(text):
+            for each in family.samples:
+                of = found.setdefault(each.name, {})
+                labels = tuple(sorted(each.labels.items()))
+                assert labels not in of
+                of[labels] = each.value
+        return found
+
+    async def until(self, true: Callable[[Samples], bool]) -> Samples:
+        """Waits until what is served is so."""
+        async with asyncio.timeout(GENEROUS):
+            while not true(found := await self.samples()):
+                await asyncio.sleep(0.05)
+        return found
+
+
+def by_node(found: Samples, name: str) -> dict[str, float]:
+    """The values of a family, by node."""
+    return {dict(labels)["node"]: value for labels, value in found.get(name, {}).items()}
+
+
+def publish_ca(cluster: SmallCluster) -> None:
+    """As kube-controller-manager does."""
+    published = {
+        "metadata": {
+            "name": "kube-root-ca.crt",
+            "namespace": "kube-system",
+            "uid": "ca",
+            "resourceVersion": "1",
+        },
+        "data": {"ca.crt": cluster.authorities.cluster.pem.decode()},
+    }
+    cluster.server.store.put(KINDS["", "v1", "configmaps"], published)
+
+
+@contextlib.asynccontextmanager
+async def running_exporter(
+    cluster: SmallCluster, clock: Clock, settings: ExporterSettings | None = None
+) -> AsyncIterator[RunningExporter]:
+    """It serves until the end of the block."""
+    publish_ca(cluster)
+    access = cluster_access({}, kubeconfig=str(cluster.kubeconfig))
+    numbers = random.Random(cluster.server.port)
+    source = key_pair_source("", "", "", now=clock.now(), random_serial=numbers.getrandbits)
+    listens, registry = asyncio.Event(), new_registry()
+    instruments = ExporterInstruments(registry)
+    async with ApiClient(access, clock=clock, environ={}, observe=instruments.request) as api:
+        one = RunningExporter(cluster, api, source)
+
+        def ready(port: int) -> None:
+            one.port = port
+            listens.set()
+
+        exporter = Exporter(
+            api,
+            Log(one.lines.append, clock),
+            settings or ExporterSettings(),
+            registry=registry,
+            instruments=instruments,
+            rng=lambda: 0.0,
+        )
+        options = ServingOptions("127.0.0.1", 0, TlsSources(source))
+        task = asyncio.create_task(exporter.serve(options, one.stop, ready))
+        try:
+            await listens.wait()
+            yield one
+        finally:
+            one.stop.request()
+            await task

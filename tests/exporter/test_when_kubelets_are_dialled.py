@@ -1,0 +1,128 @@
+"""Each kubelet has its own moments; a new one is dialled at once, one that failed soon, and none of those keeps others waiting."""
+
+from collections import Counter
+from datetime import timedelta
+
+from kubevouch.inventory.act.dial_plan import AGAIN_AT_ONCE, FIRST_AGAIN, DialPlan
+from kubevouch.kubelet.dial_result import Target
+from tests.support.clocks import WoundClock
+
+INTERVAL = 900.0
+
+
+def target(name: str, address: str = "10.0.0.1") -> Target:
+    return Target(address, node=name)
+
+
+def plan(*names: str) -> tuple[WoundClock, DialPlan]:
+    clock = WoundClock()
+    made = DialPlan(clock, INTERVAL)
+    for name in names:
+        made.put(target(name))
+    return clock, made
+
+
+def dialled(found: DialPlan, *, failed: bool = False) -> list[str]:
+    """Dials what is due, and says of each how it ended."""
+    names = []
+    for each in list(found):
+        names.append(each.node)
+        assert found.done(each, failed=failed)
+    return names
+
+
+def test_a_new_kubelet_is_dialled_at_once_and_then_once_in_each_interval() -> None:
+    clock, found = plan("a", "b")
+    assert sorted(dialled(found)) == ["a", "b"]
+    # From here on at moments of the wall clock that follow from the name; the first comes within one and a half intervals.
+    seen: Counter[str] = Counter()
+    for _ in range(90 + 45):
+        clock.wind(timedelta(seconds=10))
+        seen.update(dialled(found))
+    assert set(seen) == {"a", "b"}
+    for _ in range(900):
+        clock.wind(timedelta(seconds=10))
+        seen.update(dialled(found))
+    # 10,350 s are 11.5 intervals.
+    assert all(10 <= count <= 12 for count in seen.values())
+
+
+def test_many_kubelets_are_spread_over_the_interval() -> None:
+    clock, found = plan(*(f"node-{number}" for number in range(1000)))
+    assert len(dialled(found)) == 1000
+    minutes = []
+    for _ in range(45):
+        clock.wind(timedelta(seconds=60))
+        minutes.append(len(dialled(found)))
+    assert sum(minutes[30:]) == 1000
+    assert max(minutes[30:]) < 120
+
+
+def test_one_that_failed_is_dialled_again_after_twice_as_long_each_time_up_to_the_interval() -> (
+    None
+):
+    clock, found = plan("a")
+    waits = []
+    for _ in range(6):
+        assert dialled(found, failed=True) == ["a"]
+        waited = 0
+        while not found._failed or found._failed[0][0] > clock.monotonic():
+            clock.wind(timedelta(seconds=1))
+            waited += 1
+        waits.append(waited)
+    assert waits[:4] == [FIRST_AGAIN, 2 * FIRST_AGAIN, 4 * FIRST_AGAIN, 8 * FIRST_AGAIN]
+    assert all(INTERVAL / 2 <= each <= 1.5 * INTERVAL for each in waits[4:])
+
+
+def test_those_that_failed_have_a_few_places_of_their_own() -> None:
+    clock, found = plan(*(f"silent-{number}" for number in range(100)))
+    dialled(found, failed=True)
+    clock.wind(timedelta(seconds=FIRST_AGAIN))
+    out = list(found)
+    assert len(out) == AGAIN_AT_ONCE
+    found.put(target("new"))
+    assert [each.node for each in found] == ["new"]
+    assert found.done(out[0], failed=True)
+    assert len(list(found)) == 1
+
+
+def test_a_kubelet_at_another_place_is_another_one() -> None:
+    _, found = plan("a")
+    (before,) = list(found)
+    found.put(target("a", "10.0.0.2"))
+    assert not found.done(before, failed=False)
+    (after,) = list(found)
+    assert after.address == "10.0.0.2"
+    assert found.done(after, failed=False)
+    assert found.unasked == 0
+
+
+def test_what_is_gone_is_not_dialled_and_leaves_nothing() -> None:
+    clock, found = plan("a", "b")
+    (first, second) = list(found)
+    found.remove(first.node)
+    assert not found.done(first, failed=True)
+    assert found.done(second, failed=True)
+    found.remove(second.node)
+    clock.wind(timedelta(seconds=4 * INTERVAL))
+    assert list(found) == []
+    assert (found.unasked, found.late) == (0, 0.0)
+    assert found._planned == {}
+    assert found._failed_out == 0
+
+
+def test_it_is_said_how_late_the_latest_is() -> None:
+    clock, found = plan("a")
+    clock.wind(timedelta(seconds=50))
+    assert found.late == 50.0
+    dialled(found)
+    assert found.late == 0.0
+
+
+def test_one_that_is_hurried_is_dialled_then() -> None:
+    clock, found = plan("a")
+    dialled(found)
+    found.hurry("a", 10.0)
+    assert list(found) == []
+    clock.wind(timedelta(seconds=10))
+    assert dialled(found) == ["a"]
