@@ -61,18 +61,24 @@ def expirations(files: NodeFiles, now: datetime) -> str:
     ]
     for name, (path, ca) in _LEAVES.items():
         ends = _ends(files, f"{KUBERNETES}/{path}")
-        leaves.append((name, *_cells(ends, now), ca, _NO) if ends else _missing(name, 5))
+        managed = _managed(files, ca)
+        leaves.append((name, *_cells(ends, now), ca, managed) if ends else _missing(name, 5))
     authorities: list[tuple[str, ...]] = [
         ("CERTIFICATE AUTHORITY", "EXPIRES", "RESIDUAL TIME", _MANAGED)
     ]
     for name, path in _AUTHORITIES.items():
         ends = _ends(files, f"{PKI}/{path}.crt")
-        authorities.append((name, *_cells(ends, now), _NO) if ends else _missing(name, 4))
+        managed = _managed(files, name)
+        authorities.append((name, *_cells(ends, now), managed) if ends else _missing(name, 4))
     return _table(leaves) + "\n" + _table(authorities)
 
 
 _MANAGED = "EXTERNALLY MANAGED"
-_NO = "no      "
+
+
+def _managed(files: NodeFiles, ca: str) -> str:
+    """An authority without its key is managed elsewhere, and with it what it has signed; padded as kubeadm does."""
+    return "no      " if files.exists(f"{PKI}/{_AUTHORITIES[ca]}.key") else "yes     "
 
 
 def _missing(name: str, columns: int) -> tuple[str, ...]:
