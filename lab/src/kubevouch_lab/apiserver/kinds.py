@@ -343,17 +343,6 @@ _TABLE = (
         categories=("api-extensions",),
         generation=True,
     ),
-    *(
-        _kind(
-            "admissionregistration.k8s.io",
-            "v1",
-            f"{kind.lower()}s",
-            kind,
-            categories=("api-extensions",),
-            generation=True,
-        )
-        for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
-    ),
     _review("authentication.k8s.io", "tokenreviews", "TokenReview"),
     _review("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"),
     _review(_AUTHORIZATION, "subjectaccessreviews", "SubjectAccessReview"),
