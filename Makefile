@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: deploy charts-check image image-lock lab-e2e lab-soak demo picture docs story bench bench-approver bench-certs bench-metrics help test coverage mutation check format locks clean oracle real real-long real-build real-up real-state real-down
+.PHONY: deploy charts-check image image-lock lab-e2e lab-soak demo picture docs story bench bench-approver bench-certs bench-exporter bench-metrics help test coverage mutation check format locks clean oracle real real-long real-build real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -146,6 +146,9 @@ bench-approver: $(READY) ## the approver against unchecked PUTs of /approval: ra
 
 bench-certs: $(READY) ## certs before 1,000 and 5,000 simulated kubelets: time, CPU, memory (needs Go)
 	$(BIN)/python -m bench.certs
+
+bench-exporter: $(READY) ## the exporter before 1,000 and 5,000 simulated kubelets: time, CPU, memory (needs Go)
+	$(BIN)/python -m bench.exporter
 
 # Needs Go, and no bed: `.venv/bin/python -m bench.metrics --help` tells how to run a part of it, or another server.
 bench-metrics: $(READY) ## the metrics server against the real one, before the same 4, 100, 1,000 and 5,000 simulated kubelets
