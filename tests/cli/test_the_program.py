@@ -39,6 +39,7 @@ VERBS = {
     ("approver", "selftest"): "Usage: kubevouch approver selftest [OPTIONS]",
     ("approver", "remove"): "Usage: kubevouch approver remove [OPTIONS]",
     ("approver", "run"): "Usage: kubevouch approver run [OPTIONS]",
+    ("exporter",): "Usage: kubevouch exporter [OPTIONS]",
     ("version",): "Usage: kubevouch version [OPTIONS]",
     ("completion",): "Usage: kubevouch completion [OPTIONS] {bash|zsh|fish}",
 }
@@ -57,7 +58,16 @@ async def test_help_lists_the_verbs_in_the_order_of_the_story(kubevouch: Program
     ran = await kubevouch("-h")
     listed = re.findall(r"^  ([\w-]+)  +\S", ran.out.partition("Commands:")[2], re.MULTILINE)
     story = ["doctor", "explain", "certs", "probe", "csr", "fix", "undo", "verify"]
-    assert listed == [*story, "top", "metrics-server", "approver", "version", "completion", "lab"]
+    assert listed == [
+        *story,
+        "top",
+        "metrics-server",
+        "approver",
+        "exporter",
+        "version",
+        "completion",
+        "lab",
+    ]
 
 
 async def test_fix_waits_as_long_as_its_plan_reckons_with(kubevouch: Program) -> None:

@@ -19,7 +19,9 @@ _OF_A_PLAN = ("--via", "--ssh-user")
 
 # Which flags say where a verb acts. What is not listed takes none of them (explain, version).
 _TAKES: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("doctor", "probe", "csr", "verify", "metrics-server", "approver"), _CLUSTER),
+    **dict.fromkeys(
+        ("doctor", "probe", "csr", "verify", "metrics-server", "approver", "exporter"), _CLUSTER
+    ),
     "certs": (*_CLUSTER, *_SSH),
     "top": (*_CLUSTER, "--namespace"),
     "fix": (*_CLUSTER, "--ssh-config"),
