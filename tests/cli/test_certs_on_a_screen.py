@@ -72,6 +72,17 @@ def test_it_fits_a_terminal(cluster: str, columns: int) -> None:
         assert line == line.rstrip()
 
 
+def test_a_kubelets_client_certificate_that_only_its_csr_shows_says_so() -> None:
+    """The file on its disk may be another: a kubelet that was away for a year has an older one."""
+    issued = replace(
+        at_node(NODE, use=USE.KUBELET_CLIENT, where="csr csr-abcde"), vantage=Vantage.API_SERVER
+    )
+    shown, _ = _shown(inventory(issued, CA))
+    assert f"{NODE}, by csr csr-abcde   " in shown
+    on_disk = replace(issued, vantage=Vantage.NODE_DISK, where="/var/lib/kubelet/pki/x.pem")
+    assert "/var/lib/kubelet" not in _shown(inventory(on_disk, CA))[0]
+
+
 def test_a_fleet_fits_a_screen_and_wide_has_every_row() -> None:
     assert len(_shown(CLUSTERS["fleet"], columns=132)[0].splitlines()) < 36
     wide, _ = _shown(CLUSTERS["fleet"], "wide")

@@ -9,6 +9,7 @@ from kubevouch.cli.common.diagnosis import shortener
 from kubevouch.cli.common.layout import fits
 from kubevouch.cli.common.terminal import Colour, Terminal
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificates, NotRead
+from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.fleet import Outlier, UseSummary, signed_by, state_word, summed_up
 from kubevouch.inventory.kubeadm_tables import (
     SHOWN_BY_KUBEADM,
@@ -152,6 +153,13 @@ def _fits(
 
 def _place(row: CertificateRow, shorten: Shorten, *, is_alone: bool) -> str:
     node, where = shorten(row.found.node), row.found.where
+    if (
+        node
+        and row.found.use is CertificateUse.KUBELET_CLIENT
+        and row.found.vantage is Vantage.API_SERVER
+    ):
+        # The kubelet may use an older one by now, or have lost it: this is what it was given last.
+        return f"{node}, by {where}"
     return (node if is_alone else f"{node} {where}") if node else where
 
 
