@@ -185,6 +185,18 @@ def test_redacted_no_name_and_no_address_is_left_in_any_form(form: str) -> None:
             ip_address(text.strip(".:"))
 
 
+@pytest.mark.parametrize("columns", [60, 70, 80, 110, 140])
+def test_folded_a_table_has_the_same_words_instead(columns: int) -> None:
+    where = 'cluster: users["kubernetes-admin"].user.client-certificate'
+    found = inventory(at_node("", use=USE.KUBECONFIG, where=where), at_node("w-1"))
+    out = io.StringIO()
+    terminal = Terminal(None, out, None, {"COLUMNS": str(columns)})
+    terminal.redaction = Redaction.of(found)
+    print_rows(terminal, found, "table", Limits())
+    assert "kubernetes-" in out.getvalue()
+    assert "object-" not in out.getvalue()
+
+
 def test_the_same_name_is_replaced_by_the_same_word_everywhere() -> None:
     found = _secret_inventory()
     redaction = Redaction.of(found)
@@ -221,16 +233,14 @@ def test_words_of_ours_in_the_command_line_stay() -> None:
     )
     redaction = Redaction(names_of_access(terminal, access))
     assert redaction("--via ssh --ssh-user root --ssh-config /home/me/ssh --context prod") == (
-        "--via ssh --ssh-user root --ssh-config cluster-2 --context cluster-1"
+        "--via ssh --ssh-user root --ssh-config file-1 --context cluster-1"
     )
 
 
 def test_a_name_of_an_odd_form_is_found_too() -> None:
-    redaction = Redaction(
-        [(Replaced.CLUSTER, "admin@prod"), (Replaced.CLUSTER, "/home/me/k8s.yaml")]
-    )
+    redaction = Redaction([(Replaced.CLUSTER, "admin@prod"), (Replaced.FILE, "/home/me/k8s.yaml")])
     assert redaction("--context admin@prod --kubeconfig /home/me/k8s.yaml") == (
-        "--context cluster-1 --kubeconfig cluster-2"
+        "--context cluster-1 --kubeconfig file-1"
     )
 
 

@@ -30,7 +30,7 @@ async def test_a_good_disk_needs_no_cluster_and_nothing_to_be_done(
     assert "in kubeadm's form on w-1" in ran.out
     assert ran.out.count("CERTIFICATE AUTHORITY   EXTERNALLY MANAGED") == 1
     assert "kubelet-client" in ran.out
-    assert "it is a worker" in ran.out
+    assert "a worker has none" in ran.out
 
 
 @pytest.mark.parametrize("form", ["table", "short", "json"])

@@ -17,6 +17,7 @@ from kubevouch.evidence.certificates import (
 )
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.inventory.limits import Limits
+from kubevouch.tls import FailureKind
 from tests.cli.program import Program
 from tests.inventory.found import AT, DAY, YEAR, at_node, inventory
 from tests.support.stage import Stage
@@ -209,3 +210,16 @@ async def test_at_a_cluster_it_names_the_four_that_have_ended(
     assert "NEXT        kubevouch doctor" in table.out
     assert len(short.out.splitlines()) == table.out.count("<invalid>") > 0
     assert "neither a time such as 30d" in later.err
+
+
+def test_short_says_why_there_is_no_certificate() -> None:
+    dark = replace(
+        at_node("w-1", None), fault="remote error: tls: internal error", failure=FailureKind.ALERT
+    )
+    shown, _ = _shown(inventory(dark, at_node("w-2", None)), "short")
+    assert shown.splitlines() == [
+        "fail  kubelet-serving of w-1: not served: remote error: tls: internal error",
+        "fail  kubelet-serving of w-2: no answer: connection refused",
+    ]
+    table, _ = _shown(inventory(dark), columns=100)
+    assert "!NOT SERVED!" in table

@@ -42,9 +42,9 @@ def test_what_is_not_like_the_others_is_named_with_its_reason() -> None:
         at_node("foreign", authority="other"),
         at_node("short", 20 * DAY, life=30 * DAY),
     )
-    assert dict(summary.states) == {"good": 52, "not readable": 1, "ended": 1, "ends soon": 1}
+    assert dict(summary.states) == {"good": 52, "no answer": 1, "ended": 1, "ends soon": 1}
     assert {each.row.found.node: each.why for each in summary.outliers} == {
-        "dead": "not readable",
+        "dead": "no answer",
         "old": "ended",
         "soon": "ends soon",
         "foreign": "signed by another authority",

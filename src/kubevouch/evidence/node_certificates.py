@@ -243,7 +243,7 @@ class _Reading:
         """What is not looked for here, and why: no fault of this node's."""
         where = self.node
         if not self.is_control_plane:
-            text = "it is a worker: neither kube-apiserver.yaml nor a certificate of a control plane is there"
+            text = "a worker has none: neither kube-apiserver.yaml nor a certificate of a control plane is there"
             yield self._not_asked(f"kubeadm's certificates of {where}", text)
         elif not self.has_etcd:
             text = "etcd is external: neither etcd.yaml nor a certificate of a member is there"

@@ -7,12 +7,11 @@ from itertools import groupby
 from typing import Final
 
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.evidence.certificates import CertificateUse, FoundCertificate, RenewedBy
+from kubevouch.evidence.certificates import CertificateUse, RenewedBy
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.limits import Concern, Limits
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import CertificateRow, RowState
-from kubevouch.tls import FailureKind
 from kubevouch.x509 import duration_text
 
 _NAMES: Final = 4
@@ -60,7 +59,7 @@ class Trouble:
             RowState.EXPIRED: "ENDED",
             RowState.NOT_YET_VALID: "TOO EARLY",
             RowState.MISSING: "MISSING",
-            RowState.UNREADABLE: _unreadable(first.found),
+            RowState.UNREADABLE: first.unread.upper(),
             RowState.WRONG: "WRONG",
         }
         return words.get(first.state, "ENDS SOON")
@@ -78,12 +77,6 @@ class Trouble:
         if first.remaining < timedelta():
             return f"{what}, {which}{duration_text(-first.remaining)} ago"
         return f"{what}, {which}in {duration_text(first.remaining)}"
-
-
-def _unreadable(found: FoundCertificate) -> str:
-    if found.vantage is not Vantage.DIALLED:
-        return "UNREADABLE"
-    return "NOT SERVED" if found.failure is FailureKind.ALERT else "NO ANSWER"
 
 
 def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble, ...]:

@@ -81,7 +81,7 @@ def state_word(row: CertificateRow, limits: Limits) -> str:
         RowState.EXPIRED: "ended",
         RowState.NOT_YET_VALID: "not valid yet",
         RowState.MISSING: "missing",
-        RowState.UNREADABLE: "not readable",
+        RowState.UNREADABLE: row.unread,
         RowState.WRONG: "wrong",
     }
     good = "good" if limits.concern(row) is Concern.NONE else "ends soon"

@@ -38,6 +38,7 @@ class Replaced(StrEnum):
     HOST = "host"
     ADDRESS = "address"
     CLUSTER = "cluster"
+    FILE = "file"
     OBJECT = "object"
     DOMAIN = "domain"
 

@@ -51,6 +51,13 @@ class CertificateRow:
     stops: str
     remarks: tuple[str, ...] = ()
 
+    @property
+    def unread(self) -> str:
+        """How nothing could be read of one that is unreadable: a TLS alert came in its place, nothing, or something else."""
+        if self.found.vantage is not Vantage.DIALLED:
+            return "unreadable"
+        return "not served" if self.found.failure is FailureKind.ALERT else "no answer"
+
 
 def rows_of(found: FoundCertificates) -> tuple[CertificateRow, ...]:
     """A row for each, what ends first before the others; what has no certificate comes first of all."""

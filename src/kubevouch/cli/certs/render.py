@@ -66,6 +66,7 @@ def _exit_code(
 def _print_short(terminal: Terminal, row: CertificateRow, limits: Limits) -> None:
     concern = limits.concern(row)
     certificate = row.found.certificate
+    why = f": {row.found.fault}" if row.found.fault else ""
     when = f", {expires_text(certificate.not_after)} ({residual_time(row)})" if certificate else ""
-    text = f"{concern:<4}  {row.found.use} of {place_of(row)}: {state_word(row, limits)}{when}"
+    text = f"{concern:<4}  {row.found.use} of {place_of(row)}: {state_word(row, limits)}{why}{when}"
     terminal.long_line(text, hang=6, colour=_COLOURS[concern])

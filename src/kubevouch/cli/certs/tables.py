@@ -166,7 +166,8 @@ def _place(row: CertificateRow, shorten: Shorten, *, is_alone: bool) -> str:
 def _cells(row: CertificateRow, place: str) -> tuple[str, ...]:
     """In kubeadm's form; what is not there says so in place of its end."""
     certificate = row.found.certificate
-    ends = expires_text(certificate.not_after) if certificate else f"!{row.state.upper()}!"
+    absent = row.unread if row.state is RowState.UNREADABLE else row.state
+    ends = expires_text(certificate.not_after) if certificate else f"!{absent.upper()}!"
     left = residual_time(row)
     return row.found.use, place, ends, left, signed_by(row), row.renewed_by
 

@@ -9,8 +9,12 @@ from kubevouch.evidence.snapshot import Evidence
 from kubevouch.inventory.redaction import Redaction, Replaced, hosts_of
 from kubevouch.kube.access import ClusterAccess
 
-_NAMING = ("--context", "--kubeconfig", "--ssh-config")
-"""Flags whose values are names. That of --via is a word of ours."""
+_NAMING = {
+    "--context": Replaced.CLUSTER,
+    "--kubeconfig": Replaced.FILE,
+    "--ssh-config": Replaced.FILE,
+}
+"""Flags whose values are names, and what of. That of --via is a word of ours."""
 
 
 def cluster_name(access: ClusterAccess) -> str:
@@ -25,10 +29,10 @@ def names_of_access(terminal: Terminal, access: ClusterAccess) -> Iterable[tuple
     given = terminal.invocation.given if terminal.invocation else ()
     for flag, value in given:
         if flag in _NAMING:
-            yield Replaced.CLUSTER, value
+            yield _NAMING[flag], value
     # A path has the name of a person, or of the cluster.
     for path in terminal.environment.get("KUBECONFIG", "").split(":"):
-        yield Replaced.CLUSTER, path
+        yield Replaced.FILE, path
 
 
 def redaction_of(evidence: Evidence, more: Iterable[tuple[Replaced, str]]) -> Redaction:

@@ -128,7 +128,10 @@ class Terminal:
 
     def out(self, text: str = "", colour: Colour | None = None) -> None:
         """A line of the result. colour: of its first word, where it can be seen."""
-        line = harmless(self.redaction(text))
+        self._line(harmless(self.redaction(text)), colour)
+
+    def _line(self, line: str, colour: Colour | None = None) -> None:
+        """A line of what `words` made: folded names would be other names to a redaction."""
         if colour is not None and self.has_colour:
             word = line.split(maxsplit=1)[0]
             line = line.replace(word, f"\x1b[{colour}m{word}\x1b[0m", 1)
@@ -150,7 +153,7 @@ class Terminal:
         if len(line) > _LONGEST:
             line = f"{line[:_LONGEST]} ... and {len(line) - _LONGEST} more characters (-o json has all)"
         hang = "\n" + " " * len(lead)
-        self.out(lead + hang.join(folded(line, self.width - len(lead))), colour)
+        self._line(self.words(lead) + hang.join(folded(line, self.width - len(lead))), colour)
 
     def long_line(self, text: str, hang: int = 9, colour: Colour | None = None) -> None:
         """One line however long it is where the result is piped; on a terminal folded at its width, and hung so far."""
@@ -158,10 +161,10 @@ class Terminal:
 
         line, columns = self.words(text), self.columns(self.stdout)
         if columns is None or len(line) <= columns:
-            self.out(line, colour)
+            self._line(line, colour)
             return
         lines = folded(line, columns, later=columns - hang)
-        self.out(("\n" + " " * hang).join(lines), colour)
+        self._line(("\n" + " " * hang).join(lines), colour)
 
     def command(self, lead: str, command: str) -> None:
         """A command line to copy, behind a heading. It is never folded: a terminal wraps it so that it can be copied."""
@@ -291,4 +294,4 @@ class Terminal:
         cells = [[self.words(cell) for cell in row] for row in (columns, *rows)]
         width = self.columns(self.stdout)
         for line in table_lines(cells, width and width - indent):
-            self.out((" " * indent + line).rstrip())
+            self._line((" " * indent + line).rstrip())

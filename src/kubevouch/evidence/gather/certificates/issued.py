@@ -22,7 +22,7 @@ _CLIENT_SIGNERS: Final = frozenset(
 )
 _NODE_USER: Final = "system:node:"
 NO_CSR: Final = Doubt(
-    DoubtKind.NOT_ASKED, "no CSR of its client certificate is left; --via ssh reads the file"
+    DoubtKind.NOT_ASKED, "no CSR of it is left; `kubevouch certs --via ssh` reads the file"
 )
 
 
@@ -105,7 +105,7 @@ def certificates_of_csrs(
             ),
         ),
         tuple(
-            NotRead(f"the client certificate of kubelet {node.name}", NO_CSR, node.name)
+            NotRead(f"the kubelet's client certificate of {node.name}", NO_CSR, node.name)
             for node in nodes
             if node.name not in issued.clients
         ),
