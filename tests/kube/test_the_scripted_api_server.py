@@ -53,7 +53,7 @@ def test_a_field_that_is_not_indexed_is_refused(server: Answers) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/api", "/apis/x/v1", "/api/v1/secrets", "/api/v1/nodes/n/exec", "/metrics"]
+    "path", ["/", "/api", "/apis/x/v1", "/api/v1/limitranges", "/api/v1/nodes/n/exec", "/metrics"]
 )
 def test_what_is_not_known_is_not_found(server: Answers, path: str) -> None:
     assert _ask(server, "GET", path) == (404, "404 page not found\n")
