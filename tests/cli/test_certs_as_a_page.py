@@ -278,3 +278,12 @@ async def test_at_a_cluster_the_redacted_page_names_nothing(
         assert not re.search(r"\b127\.0\.\d+\.(?!1\b)\d+", shown)
         assert "node-1" in shown
     assert "story" not in table.out
+
+
+@pytest.mark.parametrize("form", ["html", "short"])
+def test_what_was_not_read_is_not_called_well(form: str) -> None:
+    well = FoundCertificates(AT, (at_node("n", 100 * DAY),), (DOUBT,))
+    text = _shown(well, form)
+    assert "i/o timeout" in text
+    assert 'class="word good"' not in text
+    assert ("may have ended, too" in text) is (form == "html")

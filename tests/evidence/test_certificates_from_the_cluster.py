@@ -4,12 +4,14 @@ import contextlib
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
 import yaml
 
+from kubevouch.cli.certs.disk import ClusterQuestions, found_in_cluster
 from kubevouch.cli.common.roles import READER
 from kubevouch.clock import Clock
 from kubevouch.evidence.certificates import (
@@ -268,6 +270,26 @@ async def test_webhooks_and_conversions_have_their_bundles_and_are_dialled() -> 
     assert len(port.seen) == 1
 
 
+@pytest.mark.parametrize("url", ["https://127.0.0.1:99999/hook", "https://[::1/hook"])
+async def test_a_url_that_names_nothing_to_dial_is_told(url: str) -> None:
+    async with seen() as (stage, look):
+        hooks = [{"name": "a.example.com", "clientConfig": {"url": url}}]
+        put(stage, "ValidatingWebhookConfiguration", "checks", webhooks=hooks)
+        found = await look()
+    [told] = [each for each in found.not_read if "checks" in each.what]
+    assert not told.is_ordinary
+    assert told.doubt.text.startswith("its URL names nothing that can be dialled")
+
+
+async def test_a_machine_whose_clock_is_wrong_judges_by_the_api_servers() -> None:
+    """By its own clock all would be well."""
+    wrong = WoundClock(MOMENT - timedelta(days=400))
+    async with staged(HEALTHY, WoundClock(MOMENT)) as stage, client_of(stage.access, wrong) as api:
+        asked = ClusterQuestions(60.0, secrets=False, progress=lambda _: None, transport=None)
+        found = await found_in_cluster(api, asked)
+    assert abs(found.at - MOMENT) < timedelta(minutes=5)
+
+
 async def test_the_front_proxys_ca_and_another_ca_of_clients_are_told() -> None:
     clients = Authority("clients")
     async with seen() as (stage, look):
@@ -279,10 +301,12 @@ async def test_the_front_proxys_ca_and_another_ca_of_clients_are_told() -> None:
         found = await look()
     [front] = of_use(found, CertificateUse.FRONT_PROXY_CA)
     assert front.chain == read_certificates(PROXY.pem, "proxy")
-    trusted, other = of_use(found, CertificateUse.CLUSTER_CA)
+    trusted, again, other = of_use(found, CertificateUse.CLUSTER_CA)
     assert trusted.where == "ConfigMap kube-system/kube-root-ca.crt"
+    assert again.chain == trusted.chain
     assert other.chain == read_certificates(clients.pem, "clients")
-    assert other.where == "ConfigMap kube-system/extension-apiserver-authentication, client-ca-file"
+    there = "ConfigMap kube-system/extension-apiserver-authentication, client-ca-file"
+    assert again.where == other.where == there
 
 
 @pytest.mark.parametrize(

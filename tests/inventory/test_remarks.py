@@ -11,6 +11,8 @@ from kubevouch.evidence.certificates import (
     IssuedForCsr,
 )
 from kubevouch.evidence.measured import Vantage
+from kubevouch.inventory.ending import advice_of, troubles_of
+from kubevouch.inventory.limits import Limits
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import RowState, row_of, rows_of
 from kubevouch.x509 import Certificate, read_certificates
@@ -123,7 +125,38 @@ def test_an_authority_that_has_ended_stops_less_beside_another_of_its_bundle() -
     over = AT - timedelta(days=1)
     found = (bundle("both", over), bundle("both", ENDS), bundle("alone", over))
     rows = {(each.found.where, each.state): each for each in rows_of(FoundCertificates(AT, found))}
-    beside = rows["both", RowState.EXPIRED].stops
+    ended = rows["both", RowState.EXPIRED]
+    assert "take it out of both" in advice_of(ended).by_hand
+    beside = ended.stops
     assert beside == "what only this one has signed: another beside it goes on"
     whole = PURPOSES[CertificateUse.CA_BUNDLE].stops
     assert rows["both", RowState.VALID].stops == rows["alone", RowState.EXPIRED].stops == whole
+
+
+def test_a_file_of_a_disk_with_an_old_and_a_next_authority_is_one_bundle() -> None:
+    def authority(where: str, begins: datetime, ends: datetime) -> FoundCertificate:
+        chain = read_certificates(DatedAuthority(begins, ends).pem, "ca")
+        return FoundCertificate(
+            CertificateUse.CLUSTER_CA, where, Vantage.NODE_DISK, AT, node="cp", chain=chain
+        )
+
+    day = timedelta(days=1)
+    api_server = FoundCertificate(
+        CertificateUse.API_SERVER, "/pki/apiserver.crt", Vantage.NODE_DISK, AT, node="cp", fault="x"
+    )
+    rows = rows_of(
+        FoundCertificates(
+            AT,
+            (
+                authority("/pki/ca.crt", AT - 9 * day, AT - day),
+                authority("/pki/ca.crt, certificate 2", AT - day, ENDS),
+                authority("/pki/ca.crt, certificate 3", AT + day, ENDS),
+                api_server,
+            ),
+        )
+    )
+    beside = {row.state: row for row in rows if row.beside_another}
+    assert set(beside) == {RowState.EXPIRED, RowState.NOT_YET_VALID}
+    assert "issue all leaves anew" not in str([advice_of(row) for row in beside.values()])
+    # Neither is a catastrophe: what else is wrong is told first.
+    assert troubles_of(rows, Limits())[0].rows[0].found.use is CertificateUse.API_SERVER

@@ -98,7 +98,10 @@ async def _until_it_holds(
         left = timeouts.wait - (clock.monotonic() - began)
         try:
             evidence = await gather(
-                api, clock=clock, progress=terminal.doing, dial_timeout=timeouts.handshake
+                api,
+                clock=api.server_clock,
+                progress=terminal.doing,
+                dial_timeout=timeouts.handshake,
             )
         except ApiUnreachable as error:
             if left <= 0:

@@ -96,20 +96,22 @@ def first_to_end(rows: Sequence[CertificateRow]) -> CertificateRow | None:
     return min(valid, key=_left, default=None)
 
 
-def _key(row: CertificateRow, limits: Limits) -> tuple[str, str, str, str]:
-    return limits.concern(row), row.found.use, row.state, row.found.failure or ""
+def _key(row: CertificateRow, limits: Limits) -> tuple[str, str, str, str, bool]:
+    failure = row.found.failure or ""
+    return limits.concern(row), row.found.use, row.state, failure, row.beside_another
 
 
 def _left(row: CertificateRow) -> timedelta:
     return timedelta() if row.remaining is None else row.remaining
 
 
-def _gravity(trouble: Trouble) -> tuple[bool, bool, bool, timedelta]:
-    """An authority stands before what it has signed: without it nothing is renewed."""
+def _gravity(trouble: Trouble) -> tuple[bool, bool, bool, bool, timedelta]:
+    """An authority stands before what it has signed: without it nothing is renewed. One beside another can wait."""
     first = trouble.rows[0]
     use = first.found.use
     is_leaf = not PURPOSES[use].is_ca
-    return trouble.concern is not Concern.FAIL, use in _OF_ONE, is_leaf, _left(first)
+    is_late = trouble.concern is not Concern.FAIL
+    return is_late, first.beside_another, use in _OF_ONE, is_leaf, _left(first)
 
 
 def place_of(row: CertificateRow) -> str:
@@ -150,6 +152,12 @@ def _kubeadms_advice(row: CertificateRow, where: str) -> Advice:
 
 
 def _authority_advice(row: CertificateRow) -> Advice:
+    if row.beside_another and row.state is RowState.EXPIRED:
+        return Advice(by_hand=f"take it out of {row.found.where} once nothing uses what it signed")
+    if row.beside_another:
+        return Advice(
+            by_hand=f"leave it in {row.found.where}: what it signs is good once it begins"
+        )
     if row.found.use is CertificateUse.CA_BUNDLE:
         return Advice(by_hand=f"put the authority that signs what is served into {row.found.where}")
     by_hand = "kubeadm renews no CA: let the next one be trusted everywhere before this one ends"

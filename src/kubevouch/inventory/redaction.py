@@ -21,6 +21,8 @@ _ADDRESS: Final = re.compile(
 )
 _HOST: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?")
 _PIECE: Final = re.compile(r"[a-zA-Z0-9]+")
+_LONGEST_NAME: Final = 253
+"""Characters of a name in DNS (RFC 1035)."""
 _OBJECT: Final = re.compile(
     r"(?P<before>(?:^|\(|\bwhat )(?:secret|csr|apiservice|(?:validat|mutat)ingwebhookconfiguration|"
     r"customresourcedefinition) |\busers\[\\?\")(?P<name>[^\s,()\"\\]+)"
@@ -65,6 +67,9 @@ class Redaction:
         known = "|".join(map(re.escape, odd))
         self._odd = re.compile(rf"(?<![a-zA-Z0-9])(?:{known})(?![a-zA-Z0-9])", re.IGNORECASE)
         self._has_odd = bool(odd)
+        # Whoever serves a certificate chooses the names in it: one that is no name of DNS is looked for as a whole only.
+        of_dns = (each for each in self._instead if len(each) <= _LONGEST_NAME)
+        self._most_pieces = max((len(_PIECE.findall(each)) for each in of_dns), default=1)
 
     @classmethod
     def of(cls, found: FoundCertificates, more: Iterable[tuple[Replaced, str]] = ()) -> "Redaction":
@@ -105,11 +110,13 @@ class Redaction:
 
     def _host(self, text: str) -> str:
         """The longest known names in a run of letters, digits, dots and hyphens, each a whole number of its pieces."""
+        if (whole := self._instead.get(text.lower())) is not None:
+            return whole
         pieces = [(found.start(), found.end()) for found in _PIECE.finditer(text)]
         made, done, first = [], 0, 0
         while first < len(pieces):
             begin = pieces[first][0]
-            for last in range(len(pieces) - 1, first - 1, -1):
+            for last in range(min(len(pieces), first + self._most_pieces) - 1, first - 1, -1):
                 name = text[begin : pieces[last][1]].lower()
                 if name in self._instead:
                     made += [text[done:begin], self._instead[name]]

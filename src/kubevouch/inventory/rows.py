@@ -1,5 +1,6 @@
 """A row for each certificate that was found: its state, how much of its life is used, and what follows."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -35,6 +36,14 @@ class RowState(StrEnum):
     """On a disk: good in time, and yet not to be used, since its key or its authority is not the one beside it."""
 
 
+_STOPS_BESIDE = {
+    RowState.EXPIRED: "what only this one has signed: another beside it goes on",
+    RowState.NOT_YET_VALID: "nothing that is in use: another beside it goes on",
+}
+_NUMBERED = re.compile(r", certificate \d+\Z")
+"""On a disk the second authority of a file has a place of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class CertificateRow:
     """What an operator is shown about one certificate.
@@ -50,6 +59,8 @@ class CertificateRow:
     renewed_by: RenewedBy
     stops: str
     remarks: tuple[str, ...] = ()
+    beside_another: bool = False
+    """An authority that is not valid now, beside one in the same bundle that is: a rotation goes on, or has left it there."""
 
     @property
     def unread(self) -> str:
@@ -97,18 +108,21 @@ def _beside_its_ca(row: CertificateRow, ends: Mapping[bytes, datetime]) -> Certi
 
 
 def _beside_others_of_a_bundle(rows: Sequence[CertificateRow]) -> Iterable[CertificateRow]:
-    """The rows; an authority that has ended stops less where another one of its bundle goes on: a rotation leaves it there."""
+    """The rows; an authority that has ended, or only begins, stops less where another one of its bundle goes on."""
     good = {
-        (row.found.use, row.found.node, row.found.where)
+        _bundle(row)
         for row in rows
         if row.state is RowState.VALID and PURPOSES[row.found.use].is_ca
     }
     for row in rows:
-        place = row.found.use, row.found.node, row.found.where
-        if row.state is RowState.EXPIRED and place in good:
-            yield replace(row, stops="what only this one has signed: another beside it goes on")
+        if row.state in _STOPS_BESIDE and _bundle(row) in good:
+            yield replace(row, stops=_STOPS_BESIDE[row.state], beside_another=True)
         else:
             yield row
+
+
+def _bundle(row: CertificateRow) -> tuple[str, str, str]:
+    return row.found.use, row.found.node, _NUMBERED.sub("", row.found.where)
 
 
 _Signed = Mapping[tuple[bytes, bytes], Sequence[datetime]]

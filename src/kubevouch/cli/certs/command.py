@@ -78,7 +78,7 @@ def command(
     access = access_of(terminal, kubeconfig, context)
     transport = ssh_of(terminal, ssh_config, ssh_user) if via else None
     asked = ClusterQuestions(timeout, secrets, terminal.doing, transport)
-    found = with_api(terminal, access, lambda api, clock: found_in_cluster(api, clock, asked))
+    found = with_api(terminal, access, lambda api, _: found_in_cluster(api, asked))
     if redact:
         terminal.redaction = Redaction.of(found, names_of_access(terminal, access))
     return print_rows(terminal, found, output, limits, cluster=cluster_name(access))

@@ -50,10 +50,10 @@ class ClusterQuestions:
     transport: NodeTransport | None
 
 
-async def found_in_cluster(
-    api: ApiClient, clock: Clock, asked: ClusterQuestions
-) -> FoundCertificates:
+async def found_in_cluster(api: ApiClient, asked: ClusterQuestions) -> FoundCertificates:
     """What a cluster shows, and with a transport what lies on its nodes' disks. Raises KubeError."""
+    # A laptop whose clock is wrong must not say that all is well: what has ended is told by the API server's.
+    clock = api.server_clock
     seen = gather_certificates(
         api,
         clock=clock,

@@ -10,6 +10,7 @@ from kubevouch.inventory.ending import place_of
 from kubevouch.inventory.fleet import state_word
 from kubevouch.inventory.kubeadm_tables import expires_text, residual_time
 from kubevouch.inventory.limits import Concern, Limits
+from kubevouch.inventory.not_read import unread_of
 from kubevouch.inventory.rows import CertificateRow, rows_of
 
 _COLOURS = {Concern.FAIL: Colour.BAD, Concern.WARN: Colour.WARNING, Concern.NONE: None}
@@ -28,9 +29,7 @@ def print_rows(
         case "json":
             print_document(terminal, "kubevouch.certs/1", inventory_json(found, rows, limits))
         case "short":
-            for row in rows:
-                if limits.concern(row) is not Concern.NONE:
-                    _print_short(terminal, row, limits)
+            _print_short(terminal, found, rows, limits)
         case "prometheus":
             from kubevouch.cli.certs.prometheus import exposition
 
@@ -63,7 +62,19 @@ def _exit_code(
     return ExitCode.OK
 
 
-def _print_short(terminal: Terminal, row: CertificateRow, limits: Limits) -> None:
+def _print_short(
+    terminal: Terminal, found: FoundCertificates, rows: tuple[CertificateRow, ...], limits: Limits
+) -> None:
+    """What reaches a limit, and what could not be read: cron mails what is printed, and no exit code."""
+    for row in rows:
+        if limits.concern(row) is not Concern.NONE:
+            _print_short_row(terminal, row, limits)
+    for each in unread_of(found.not_read, rows):
+        if each.is_failure:
+            terminal.long_line(f"not read  {each.text}", hang=10)
+
+
+def _print_short_row(terminal: Terminal, row: CertificateRow, limits: Limits) -> None:
     concern = limits.concern(row)
     certificate = row.found.certificate
     why = f": {row.found.fault}" if row.found.fault else ""

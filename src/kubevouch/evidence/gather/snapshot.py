@@ -53,7 +53,6 @@ async def gather(
         KubeError: the API server does not answer, or does not accept our credential, so that there is no evidence.
     """
     inquiry = Inquiry(clock)
-    at = clock.now()
     nodes: Measured[tuple[Node, ...]]
     metrics: MetricsPath
     listed: tuple[Measured[tuple[CertificateSigningRequest, ...]], ClusterNames | None]
@@ -82,6 +81,8 @@ async def gather(
         inquiry.ask(api.list_all(LEASES, "kube-node-lease")),
         inquiry.ask(_bootstrap_tokens(api)),
     )
+    # Not before an answer: until then a clock that follows the API server's is this machine's.
+    at = clock.now()
     csrs, names = listed
     found = nodes.or_else(())
     types = preferred_types(metrics.flags)

@@ -90,15 +90,23 @@ def _first(
         if advice.by_hand:
             lines.append(f"<p>By hand: {write.text(advice.by_hand)}</p>")
         return section("What matters most", "".join(lines), f"first {TONES[troubles[0].concern]}")
+    doubted = next((row for row in rows if row.state is RowState.VALID and row.remarks), None)
+    unknown = not all(each.is_ordinary for each in found.not_read)
+    tone = "warn" if unknown or doubted else "good"
     text = "Nothing that was read has ended or is near its end."
-    lines = [f'<p class="word good">{text}</p>']
+    lines = [f'<p class="word {tone}">{text}</p>']
+    if unknown:
+        lines.append("<p>What could not be read may have ended, too.</p>")
+    if doubted:
+        besides = f"Besides: {doubted.found.use} of {place_of(doubted)}: {doubted.remarks[0]}"
+        lines.append(f"<p>{write.text(besides)}</p>")
     first = first_to_end(rows)
     if first is not None and first.remaining is not None:
         ends = f"First to end: {first.found.use} of {place_of(first)}, in {duration_text(first.remaining)}"
         lines.append(
             f'<p>{write.text(ends)}</p><p class="soft">Then stops: {write.text(first.stops)}</p>'
         )
-    return section("What matters most", "".join(lines), "first good")
+    return section("What matters most", "".join(lines), f"first {tone}")
 
 
 def _told(trouble: Trouble, found: FoundCertificates, write: Writer) -> tuple[str, str]:

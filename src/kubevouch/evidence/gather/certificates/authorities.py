@@ -39,7 +39,7 @@ def client_authorities(
 ) -> tuple[FoundPart, tuple[Certificate, ...]]:
     """By whom the API server knows the front proxy and its clients. Also returns the latter; empty if not known.
 
-    known: the CA that pods trust, which has its own rows.
+    known: the CA that pods trust, which has its own rows and is not told twice where clients are known by it alone.
     """
     if told.doubt is not None:
         what = f"the front proxy's CA and the CA of clients, {_FOR_CLIENTS}"
@@ -49,12 +49,11 @@ def client_authorities(
     front_proxy, _ = _of_key(told, told.value, _FRONT_PROXY, CertificateUse.FRONT_PROXY_CA)
     clients, trusted = _of_key(told, told.value, _CLIENTS, CertificateUse.CLUSTER_CA)
     seen = {each.fingerprint for each in known}
-    more = tuple(
-        each
-        for each in clients.found
-        if each.certificate is None or each.certificate.fingerprint not in seen
+    # All of them if one is new: what it means that one has ended follows from those beside it.
+    is_known = all(
+        each.certificate and each.certificate.fingerprint in seen for each in clients.found
     )
-    return FoundPart((*front_proxy.found, *more)), trusted
+    return FoundPart((*front_proxy.found, *(() if is_known else clients.found))), trusted
 
 
 def _of_key(

@@ -32,15 +32,23 @@ async def backend_places(
     """Where to dial, and what cannot be. ca: the cluster's."""
     by_service: dict[ServiceReference, list[Callee]] = {}
     places: list[Place] = []
+    not_read: list[NotRead] = []
     for each in callees:
         service = each.calls.service
         if service is not None:
             by_service.setdefault(service, []).append(each)
-        elif (target := _of_url(each.calls.url)) is not None:
+            continue
+        try:
+            target = _of_url(each.calls.url)
+        except ValueError as error:
+            text = f"its URL names nothing that can be dialled: {error}"
+            not_read.append(NotRead(_what(each), Doubt(DoubtKind.FAILED, text)))
+            continue
+        if target is not None:
             places.append(_place(each, target, ca))
     asked = list(by_service.items())[:_MOST_SERVICES]
     answers = await together(*(_addresses(api, inquiry, service) for service, _ in asked))
-    not_read = [
+    not_read += [
         NotRead(_what(callee), Doubt(DoubtKind.NOT_ASKED, f"more than {_MOST_SERVICES} Services"))
         for _, called in list(by_service.items())[_MOST_SERVICES:]
         for callee in called
@@ -79,6 +87,7 @@ def _place(callee: Callee, target: Target, ca: tuple[Certificate, ...]) -> Place
 
 
 def _of_url(url: str) -> Target | None:
+    """Raises ValueError: the API server takes what Go's net/url takes, such as a port of 99999."""
     parts = urlsplit(url)
     host = parts.hostname
     return Target(host, port=parts.port or 443) if parts.scheme == "https" and host else None

@@ -86,15 +86,19 @@ async def gather_certificates(
 ) -> FoundCertificates:
     """Every certificate that can be seen from here. timeout: seconds for one handshake. progress: as of `gather`.
 
+    clock: by which certificates are judged; the API server's, since this machine's may be hours wrong.
+
     secrets: also those in Secrets, for which nobody asks otherwise.
 
     Raises:
         KubeError: the API server does not answer, or does not accept our credential, so that there is no evidence.
     """
-    inquiry, at = Inquiry(clock), clock.now()
+    inquiry = Inquiry(clock)
     nodes: Measured[tuple[Node, ...]]
     trust: Measured[TrustedRoots]
     nodes, trust = await together(inquiry.ask(api.list_all(NODES)), gather_trust(api, inquiry))
+    # Not before an answer: until then a clock that follows the API server's is this machine's.
+    at = clock.now()
     served: tuple[Served, ...]
     beside: BesideKubelets
 
