@@ -23,6 +23,17 @@ from kubevouch.inventory.redaction import Redaction, Replaced
         ('/k: users["jane"].user', '/k: users["object-1"].user'),
         ('users[\\"jane\\"]', 'users[\\"object-1\\"]'),
         ('users["kubernetes-admin"]', 'users["kubernetes-admin"]'),
+        ("CN=jane,O=developers", "CN=object-1,O=developers"),
+        (
+            'candidate authority certificate "Acme Root")',
+            'candidate authority certificate "object-1")',
+        ),
+        ("CN=kubernetes", "CN=kubernetes"),
+        ("CN=system:kube-scheduler", "CN=system:kube-scheduler"),
+        (
+            "CN=kubernetes-admin,O=kubeadm:cluster-admins",
+            "CN=kubernetes-admin,O=kubeadm:cluster-admins",
+        ),
         ("kubevouch csr list", "kubevouch csr list"),
         ("the secret of it", "the secret of it"),
     ],

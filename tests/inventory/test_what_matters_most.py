@@ -123,6 +123,12 @@ def test_every_advice_is_there_to_be_followed(
             assert {name, f"{name}.conf"} & shown
 
 
+def test_what_is_made_anew_keeps_the_names_of_the_cluster() -> None:
+    """`kubeadm init phase` knows neither a load balancer nor certSANs without the cluster's own configuration."""
+    (row,) = rows(at_node("cp", None, use=USE.API_SERVER, missing=True))
+    assert "--config FILE" in advice_of(row).by_hand
+
+
 def test_an_api_server_that_does_not_answer_is_not_renewed() -> None:
     (row,) = rows(at_node("cp", None, use=USE.API_SERVER, where="10.0.0.4:6443"))
     assert advice_of(row).command == ("kubevouch", "doctor")

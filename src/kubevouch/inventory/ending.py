@@ -17,6 +17,10 @@ from kubevouch.x509 import duration_text
 _NAMES: Final = 4
 _DOCTOR: Final = ("kubevouch", "doctor")
 _RESTART: Final = "then restart kube-apiserver, kube-controller-manager, kube-scheduler and etcd"
+_CONFIG: Final = (
+    "with `--config FILE`, the ClusterConfiguration of ConfigMap kube-system/kubeadm-config: "
+    "without it a load balancer's name and certSANs are lost"
+)
 _OF_ONE: Final = frozenset(
     {
         CertificateUse.KUBELET_SERVING,
@@ -145,9 +149,11 @@ def _kubeadms_advice(row: CertificateRow, where: str) -> Advice:
     """What is not there, or is unreadable, is created: `renew` takes the names from the old certificate."""
     use, then = row.found.use, f"{where}; {_RESTART}"
     if row.state is RowState.MISSING:
-        return Advice(_made_by_kubeadm(use), then)
+        return Advice(_made_by_kubeadm(use), f"{_CONFIG}, {then}")
     if row.state is RowState.UNREADABLE:
-        return Advice(_made_by_kubeadm(use), f"move {row.found.where} away before, {then}")
+        return Advice(
+            _made_by_kubeadm(use), f"move {row.found.where} away before; {_CONFIG}, {then}"
+        )
     return Advice(("kubeadm", "certs", "renew", use), then)
 
 

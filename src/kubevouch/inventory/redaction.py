@@ -28,6 +28,8 @@ _OBJECT: Final = re.compile(
     r"customresourcedefinition) |\busers\[\\?\")(?P<name>[^\s,()\"\\]+)"
 )
 """Where an inventory names an object, or a kubeconfig's user. It may be an ordinary word, so it is replaced there only."""
+_COMMON: Final = re.compile(r"(?P<before>\bCN=|authority certificate \\?\")(?P<name>[^,+\"\\]+)")
+"""The CN of a person or of a company's authority: a word like any other, so it is replaced there only."""
 _REPLACED_OBJECT: Final = re.compile(r"object-\d+")
 _COMMON_NAME: Final = "2.5.4.3"
 _SELF_SIGNED: Final = re.compile(r"(?P<host>.+?)(-ca)?@\d+")
@@ -54,6 +56,7 @@ class Redaction:
         self._addresses: dict[str, str] = {}
         self._objects: dict[str, str] = {}
         self._counts: dict[Replaced, int] = {}
+        self._made: set[str] = set()
         # Most texts of an inventory are those of many rows.
         self._remembered = lru_cache(maxsize=1000)(self._replaced)
         listed = [(kind, name.lower()) for kind, name in names if name]
@@ -95,6 +98,7 @@ class Redaction:
             self._counts[kind] = self._counts.get(kind, 0) + 1
             made = f"{kind}-{self._counts[kind]}"
             if made not in self._taken:
+                self._made.add(made)
                 return made
 
     def __call__(self, text: str) -> str:
@@ -103,6 +107,7 @@ class Redaction:
 
     def _replaced(self, text: str) -> str:
         text = _OBJECT.sub(lambda found: found["before"] + self._object(found["name"]), text)
+        text = _COMMON.sub(lambda found: found["before"] + self._common(found["name"]), text)
         text = _ADDRESS.sub(lambda found: self._address(found[0]), text)
         if self._has_odd:
             text = self._odd.sub(lambda found: self._instead[found[0].lower()], text)
@@ -124,6 +129,11 @@ class Redaction:
                     break
             first += 1
         return "".join([*made, text[done:]])
+
+    def _common(self, name: str) -> str:
+        is_known = name.lower() in self._instead or name in self._made or is_address(name)
+        is_host = name.startswith("system:") or _SELF_SIGNED.fullmatch(name)
+        return name if is_known or is_host else self._object(name)
 
     def _object(self, name: str) -> str:
         if _KEPT_NAMES.fullmatch(name) or _REPLACED_OBJECT.fullmatch(name):
