@@ -96,6 +96,12 @@ def test_behind_the_balancer_that_is_trusted_what_the_kubeconfig_trusts(
     assert place.target.server_name == access.server_name
 
 
+def test_a_worker_that_claims_a_control_planes_address_is_not_the_api_servers_node() -> None:
+    liar = msgspec.structs.replace(WORKER, status=CONTROL_PLANE.status)
+    places, _ = api_server_places(_slices("10.0.0.1"), (CONTROL_PLANE, liar), ACCESS, CA)
+    assert places[0].target.node == "cp"
+
+
 def test_an_endpoint_is_not_dialled_twice() -> None:
     access = msgspec.structs.replace(ACCESS, server="https://10.0.0.1:6443")
     places, _ = api_server_places(_slices("10.0.0.1"), (), access, CA)

@@ -12,9 +12,11 @@ from kubevouch.evidence.certificates import (
     RenewedBy,
 )
 from kubevouch.evidence.measured import Vantage
+from kubevouch.inventory.ending import advice_of, troubles_of
+from kubevouch.inventory.limits import Concern, Limits
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import RowState, row_of, rows_of
-from kubevouch.x509 import read_certificates
+from kubevouch.x509 import read_certificates, verify
 from tests.support.authority import Authority
 
 BEGINS = datetime(2026, 1, 1, tzinfo=UTC)
@@ -80,3 +82,20 @@ def test_what_ends_first_comes_first_and_what_cannot_be_read_before_it() -> None
 
 def test_a_kubelets_certificate_of_the_signer_needs_an_approver() -> None:
     assert row_of(_found(), ENDS).renewed_by is RenewedBy.APPROVER
+
+
+@pytest.mark.parametrize("use", [CertificateUse.METRICS_SERVER, CertificateUse.WEBHOOK])
+def test_what_the_api_server_calls_and_refuses_is_wrong(use: CertificateUse) -> None:
+    (leaf,) = _found().chain
+    refused = verify(
+        leaf,
+        intermediates=(),
+        roots=read_certificates(Authority("stranger").pem, "ca"),
+        name="n",
+        at=BEGINS,
+    )
+    row = row_of(replace(_found(use, node=""), verdict=refused), BEGINS)
+    assert (row.state, Limits().concern(row)) == (RowState.WRONG, Concern.FAIL)
+    (trouble,) = troubles_of((row,), Limits())
+    assert refused.go_text in trouble.text(BEGINS)
+    assert advice_of(row).command == ("kubevouch", "doctor")

@@ -73,7 +73,8 @@ class Trouble:
         first = self.rows[0]
         what = f"{first.found.use} of {places_of(self.rows)}"
         if first.remaining is None or first.state is RowState.WRONG:
-            return f"{what}: {first.found.fault}" if first.found.fault else what
+            why = first.found.fault or "; ".join(first.remarks[:1])
+            return f"{what}: {why}" if why else what
         if first.state is RowState.NOT_YET_VALID:
             begins = first.found.certificate.not_before if first.found.certificate else at
             return f"{what}: valid only in {duration_text(begins - at)}"
@@ -135,7 +136,8 @@ def advice_of(row: CertificateRow) -> Advice:
     """What renews it, or shows why it is not renewed."""
     found = row.found
     is_silent = row.state is RowState.UNREADABLE and found.vantage is Vantage.DIALLED
-    if found.use in _SEEN_BY_DOCTOR or is_silent:
+    is_refused = row.state is RowState.WRONG and found.vantage is Vantage.DIALLED
+    if found.use in _SEEN_BY_DOCTOR or is_silent or is_refused:
         return Advice(_DOCTOR)
     if PURPOSES[found.use].is_ca:
         return _authority_advice(row)

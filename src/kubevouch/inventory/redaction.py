@@ -70,7 +70,7 @@ class Redaction:
         known = "|".join(map(re.escape, odd))
         self._odd = re.compile(rf"(?<![a-zA-Z0-9])(?:{known})(?![a-zA-Z0-9])", re.IGNORECASE)
         self._has_odd = bool(odd)
-        # Whoever serves a certificate chooses the names in it: one that is no name of DNS is looked for as a whole only.
+        # Whoever serves a certificate chooses the names in it: one longer than DNS allows is looked for as a whole only.
         of_dns = (each for each in self._instead if len(each) <= _LONGEST_NAME)
         self._most_pieces = max((len(_PIECE.findall(each)) for each in of_dns), default=1)
 

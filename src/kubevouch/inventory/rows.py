@@ -21,6 +21,9 @@ _AUTHORITIES = frozenset(
     {CertificateUse.CLUSTER_CA, CertificateUse.ETCD_CA, CertificateUse.FRONT_PROXY_CA}
 )
 
+_CALLED = frozenset({CertificateUse.METRICS_SERVER, CertificateUse.WEBHOOK})
+"""What the API server calls: it is verified here as it is there, so that an error is an error there."""
+
 
 class RowState(StrEnum):
     """What can be said of a certificate at the moment of the inventory."""
@@ -33,7 +36,8 @@ class RowState(StrEnum):
     UNREADABLE = "unreadable"
     """There is something, or nothing is served, and no certificate could be read."""
     WRONG = "wrong"
-    """On a disk: good in time, and yet not to be used, since its key or its authority is not the one beside it."""
+    """Good in time, and yet of no use: on a disk since its key or its authority is not the one beside it; served since
+    the API server refuses it by the caBundle by which it calls that server."""
 
 
 _STOPS_BESIDE = {
@@ -193,7 +197,8 @@ def _state(found: FoundCertificate, certificate: Certificate, at: datetime) -> R
     if at > certificate.not_after:
         return RowState.EXPIRED
     is_wrong = found.vantage is Vantage.NODE_DISK and bool(found.fault)
-    return RowState.WRONG if is_wrong else RowState.VALID
+    is_refused = found.use in _CALLED and found.verdict is not None and not found.verdict.trusted
+    return RowState.WRONG if is_wrong or is_refused else RowState.VALID
 
 
 def _renewed_by(found: FoundCertificate, usual: RenewedBy) -> RenewedBy:

@@ -125,6 +125,9 @@ class _Walk:
         with os.fdopen(file, "rb") as opened:
             _check(os.fstat(file), largest)
             data = opened.read(largest + 1)
+        # A file of /proc may have nothing to say now and be no end either, as /proc/kmsg.
+        if data is None:
+            raise _Unreadable("a file that has nothing to be read now")
         if len(data) > largest:
             raise _Unreadable(f"more than {largest} bytes, and no more are read")
         return data

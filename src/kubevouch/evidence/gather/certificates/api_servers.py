@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from kubevouch.evidence.certificates import CertificateUse, FoundPart, NotRead
 from kubevouch.evidence.gather.certificates.places import Place
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
+from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.resources import EndpointSlice, Node
 from kubevouch.kubelet.dial_result import Target
@@ -22,7 +23,9 @@ def api_server_places(
     roots: tuple[Certificate, ...],
 ) -> tuple[tuple[Place, ...], FoundPart]:
     """Where to dial, and what cannot be. roots: the cluster's CA; empty if it is not known."""
-    named = {a.address: node.name for node in nodes for a in node.status.addresses}
+    # A kubelet says itself which addresses it has: what a worker says does not count before a control plane's.
+    by_belief = sorted(nodes, key=is_control_plane)
+    named = {a.address: node.name for node in by_belief for a in node.status.addresses}
     targets = dict.fromkeys(_endpoints(slices.or_else(()), named))
     places = tuple(_place(each, roots, roots) for each in targets)
     not_read = () if slices.doubt is None else (NotRead(_SLICES, slices.doubt),)
