@@ -3,6 +3,7 @@
 import hashlib
 from base64 import b64encode
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from kubevouch.rollout.decide.result import NodeOutcome
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch.rollout.errors import NothingApplicable, StoppedBefore
+from kubevouch.system_clock import SystemClock
 from kubevouch.x509 import read_certificates
 from tests.support.stage import cluster_ca, kind_of
 
@@ -32,6 +34,7 @@ from .acting import (
     THIRD,
     WORKER,
     Acting,
+    Machines,
     a_signer,
     acting,
     an_approver,
@@ -114,6 +117,35 @@ async def test_a_plan_of_the_truth_holds() -> None:
         assert checked.nodes[-1].plan.node == MASTER  # control planes last
         assert checked.writes_config_map
         assert all("transaction" not in name for _, name in here.machines.ran)
+
+
+class _LateClock(SystemClock):
+    """A clock that can be late."""
+
+    late = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.late
+
+
+async def test_a_survey_that_takes_long_makes_no_kubelet_younger() -> None:
+    async with acting(DARK, "pending-worker") as here:
+        plan, clock = await here.plan(WORKER), _LateClock()
+        survey = here.machines.by_name[WORKER].survey
+        started = clock.now() - timedelta(seconds=survey.unit.age)
+
+        class Slow(Machines):
+            async def run_script(self, *args: Any, **options: Any) -> Any:
+                answer = await super().run_script(*args, **options)
+                clock.late += timedelta(seconds=30)
+                return answer
+
+        transport = Slow(by_name=here.machines.by_name)
+        checked = await check(plan, replace(here.context, transport=transport, clock=clock))
+        (node,) = checked.nodes
+        assert node.surveyed >= clock.now() - timedelta(seconds=60)
+        assert node.kubelet_started is not None
+        assert abs(node.kubelet_started - started) < timedelta(seconds=20)
 
 
 LIES: dict[str, tuple[dict[str, object], str]] = {

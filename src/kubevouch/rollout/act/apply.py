@@ -193,7 +193,7 @@ async def _observer(
     older than the kubelet's process is one from before.
     """
     name, writes = node.plan.node, node.plan.change is ChangeKind.BOOTSTRAP
-    started = node.survey.kubelet_started(node.surveyed)
+    started = node.kubelet_started
     since = started - _CLOCKS if started else None
     csrs = await csrs_of(context, name)
     known: set[str] = set()

@@ -63,7 +63,15 @@ class CheckedNode:
     surveyed: datetime
     """When it was surveyed, by our clock."""
 
+    asked: datetime
+    """When that survey was asked for, by our clock."""
+
     content: bytes
+
+    @property
+    def kubelet_started(self) -> datetime | None:
+        """When its kubelet started at the earliest, by our clock: how old it is was read after we had asked."""
+        return self.survey.kubelet_started(self.asked)
 
 
 @dataclass(frozen=True)
@@ -152,11 +160,12 @@ def are_metrics_to_come(metrics: MetricsPath) -> bool:
 class _Surveyed:
     """A machine, the addresses that are proven to be its own, and the ssh host key that answered for it.
 
-    known_as: the name under which known_hosts has that key.
+    known_as: the name under which known_hosts has that key. asked: when the survey was asked for.
     """
 
     plan: NodePlan
     facts: MachineFacts
+    asked: datetime
     proven: dict[str, NameSource]
     host_key: str
     known_as: str
@@ -185,6 +194,7 @@ class _Checker:
         return tuple(await together(*(surveyed(node) for node in ordered(self.plan.nodes))))
 
     async def _surveyed(self, node: NodePlan) -> _Surveyed:
+        asked = self.context.clock.now()
         try:
             result = await survey_planned(node, self.context)
             at = self.context.clock.now()
@@ -200,7 +210,7 @@ class _Checker:
             served=self.served.get(node.node),
             csr_waits=node.node in self.waiting,
         )
-        return _Surveyed(node, facts, proven, result.host_key or "", result.known_as or "")
+        return _Surveyed(node, facts, asked, proven, result.host_key or "", result.known_as or "")
 
     def checked(
         self, surveyed: tuple[_Surveyed, ...], reserved: ReservedNames
@@ -223,7 +233,9 @@ class _Checker:
                 raise StoppedBefore(node.node, why)
             self.context.progress.step(node.node, _SAID[state.state])
             facts = seen.facts
-            found.append(CheckedNode(node, state.state, facts.survey, facts.at, state.content))
+            found.append(
+                CheckedNode(node, state.state, facts.survey, facts.at, seen.asked, state.content)
+            )
         return tuple(found)
 
     async def config_map(self) -> tuple[bool, str, frozenset[str]]:
