@@ -138,3 +138,15 @@ async def test_it_asks_for_nothing_that_its_role_lacks(
             asked.add((found.verb, found.group, found.resource))
     assert asked <= allowed | bound
     assert not [each for each in allowed if each[2] == "secrets"]
+
+
+async def test_an_address_of_a_kubelets_making_is_no_longer_than_a_label_may_be(
+    cluster: SmallCluster, exporter: RunningExporter
+) -> None:
+    """A kubelet writes the addresses into its Node itself, and nobody bounds them."""
+    node = node_object("n9", 10250)
+    node["status"]["addresses"] = [{"type": "InternalIP", "address": "a" * 100_000}]
+    cluster.server.store.create(NODES, node)
+    await exporter.until(lambda found: by_node(found, VERIFIED).get("n9") == 0)
+    _, text = await exporter.get("/metrics")
+    assert "a" * 300 not in text

@@ -85,14 +85,15 @@ def placed(rows: Iterable[CertificateRow]) -> tuple[tuple[CertificateRow, str], 
     seen: Counter[tuple[str, str, str]] = Counter()
     found = []
     for row in rows:
-        place = _bounded(row.found.where)
+        place = bounded(row.found.where)
         key = (str(row.found.use), row.found.node, place)
         seen[key] += 1
         found.append((row, place if seen[key] == 1 else f"{place} ({seen[key]})"))
     return tuple(found)
 
 
-def _bounded(where: str) -> str:
+def bounded(where: str) -> str:
+    """A place as it may be a label."""
     return where if len(where) <= LONGEST_PLACE else where[: LONGEST_PLACE - 1] + "…"
 
 
