@@ -12,7 +12,7 @@ from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
-from tests.metrics.conftest import ADDRESS, PATH, Cluster
+from tests.metrics.conftest import ADDRESS, PATH, Cluster, Live, Page
 from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import SILENCE, Serve
 
@@ -143,12 +143,39 @@ async def test_the_server_is_held_back_until_every_ready_node_had_two_scrapes(
         cluster.heard.look = look
         await cluster.round()
         await cluster.round()
-        assert (1, "not every ready node was scraped twice yet") in seen
+        assert (1, "not every ready node was measured twice yet") in seen
         assert all(held for rows, held in seen if rows < 2)
         assert collector.held_back == ""
         # A node that joins later holds nothing back.
         await cluster.add("n3")
         await cluster.heard.until(lambda: "n3" in collector.fleet.nodes)
+        assert collector.held_back == ""
+
+
+class MeasuresLate(Page):
+    """A kubelet that has no new sample yet when it is asked for the second time."""
+
+    def text(self) -> bytes:
+        page = super().text()
+        if self.taken == 1:
+            self.taken = 0
+            self.text = super().text  # type: ignore[method-assign]
+        return page
+
+
+async def test_a_kubelet_without_a_new_sample_is_asked_once_more(cluster: Cluster) -> None:
+    """Two scrapes that find the same sample give no usage."""
+    await cluster.add("n1")
+    cluster.pod("n2-0", node="n2")
+    slow = cluster.serve("n2")
+    await cluster.add("n2", Serve(slow.context, Live(MeasuresLate("n2"))))
+    async with cluster.collecting() as collector:
+        for _ in range(2):
+            await cluster.round()
+        assert collector.store.node("n2") is None
+        assert collector.held_back == "not every ready node was measured twice yet"
+        await cluster.round()
+        assert collector.store.node("n2") is not None
         assert collector.held_back == ""
 
 

@@ -274,3 +274,15 @@ async def test_the_program_ends_with_2_before_it_asks_for_a_cluster(kubevouch: P
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("Error: -l, --node-selector: 'a=b=c': found '=', expected: ',' or ")
     assert "Failed to watch" not in ran.err
+
+
+def test_a_pod_serves_on_until_nobody_is_sent_there_unless_something_else_is_said() -> None:
+    """A person who ends it with Ctrl-C waits for nobody."""
+    unsaid = settings().serving
+    assert (unsaid.delay(in_pod=True), unsaid.delay(in_pod=False)) == (5.0, 0.0)
+    for words, seconds in (
+        ("--shutdown-delay-duration=0s", 0.0),
+        ("--shutdown-delay-duration=9s", 9.0),
+    ):
+        said = settings(words).serving
+        assert (said.delay(in_pod=True), said.delay(in_pod=False)) == (seconds, seconds)

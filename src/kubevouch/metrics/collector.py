@@ -112,14 +112,14 @@ class Collector:
         """Why this server must not become ready although it has metrics; "" if it may.
 
         Whoever had the metrics of a node from the server that this one replaces is to keep that one until this one has
-        them, too: every ready node has had two scrapes. With --kubelet-insecure-tls it must have been read, since nodes that
+        them, too: every ready node was measured twice. With --kubelet-insecure-tls it must have been read, since nodes that
         cannot be verified have no metrics; with --ready-min-nodes, that share of them. Then it stays ready: a replica that
         goes helps nobody.
         """
         if not self._fleet.synced:
             return "nodes were not listed yet"
         if not self._scraper.has_begun:
-            return "not every ready node was scraped twice yet"
+            return "not every ready node was measured twice yet"
         share = 1.0 if self._settings.insecure_everywhere else self._settings.ready_min_nodes
         if not share or self._enough_were_read:
             return ""

@@ -34,6 +34,7 @@ P = ParamSpec("P")
 _DELAY_A_NODE: Final = 0.008
 _SPREAD_AT_MOST: Final = 0.8
 _SCRAPES_FOR_USAGE: Final = 2
+_MOST_SCRAPES_AWAITED: Final = 3
 
 
 class Scraper:
@@ -96,18 +97,28 @@ class Scraper:
 
     @property
     def has_begun(self) -> bool:
-        """Whether every ready node had the two scrapes that its first usage takes, or has had the time for them.
+        """Whether every ready node had the scrapes that its first usage takes, or has had the time for them.
 
-        Nodes have moments of their own, so one of them has its usage up to a resolution before another.
+        Nodes have moments of their own, so one of them has its usage up to a resolution before another. Two scrapes are
+        enough, unless the kubelet had no new sample for the second one: then it is waited for a third.
         """
         if self._has_begun or self._first_put is None:
             return self._has_begun
-        patience = 2 * self._settings.resolution + self._settings.timeout
+        patience = _MOST_SCRAPES_AWAITED * self._settings.resolution + self._settings.timeout
         self._has_begun = self._clock.monotonic() - self._first_put > patience or all(
-            each.scrapes >= _SCRAPES_FOR_USAGE or each.late or not each.node.ready
-            for each in self._followed.values()
+            map(self._has_had_its_scrapes, self._followed.values())
         )
         return self._has_begun
+
+    def _has_had_its_scrapes(self, followed: "_Followed") -> bool:
+        if followed.late or not followed.node.ready:
+            return True
+        name = followed.node.name
+        if followed.scrapes < _SCRAPES_FOR_USAGE or name not in self._results:
+            return False
+        failed = bool(self._results[name].reason)
+        enough = followed.scrapes >= _MOST_SCRAPES_AWAITED
+        return enough or failed or self._store.node(name) is not None
 
     def put(self, node: FleetNode) -> None:
         """Adds a node, or changes how it is reached from its next scrape on."""

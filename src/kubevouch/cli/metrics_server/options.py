@@ -162,11 +162,12 @@ def serving(function: F) -> F:
             show_default=True,
             help="Requests at a time; 0 for any number.",
         ),
-        _seconds(
+        click.option(
             "--shutdown-delay-duration",
             "shutdown_delay",
-            "0s",
-            "How long it serves on after SIGTERM, while /readyz fails already.",
+            type=duration,
+            show_default="5s in a pod, else 0s",
+            help="How long it serves on after SIGTERM, while /readyz fails already.",
         ),
         boolean_option("--permit-port-sharing", "shared_port", hidden=True),
         list_option("--strict-transport-security-directives", "hsts", hidden=True),

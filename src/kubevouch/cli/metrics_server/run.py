@@ -71,7 +71,8 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
                 node_selector=kubelets.node_selector,
                 instance=os.uname().nodename,
             )
-            await serve(parts, _serving(settings, clock, clients), stop)
+            serving = _serving(settings, clock, clients, in_pod=_in_pod(access))
+            await serve(parts, serving, stop)
         return ExitCode.OK
 
     return with_api(terminal, access, work)
@@ -131,7 +132,7 @@ def _roots(access: ClusterAccess, kubelets: KubeletFlags) -> Callable[[], bytes]
             "authorities in PEM were expected",
         )
         return lambda: bytes_in(Path(path), most=_LARGEST, expected=expected, where=where)
-    if access.where == "service account":
+    if _in_pod(access):
         return (SERVICE_ACCOUNT / "ca.crt").read_bytes
     if access.roots is None:
         expected = "--kubelet-certificate-authority FILE was expected"
@@ -159,8 +160,16 @@ async def _certificate(kubelets: KubeletFlags, clock: Clock) -> Credentials | No
     return found
 
 
+def _in_pod(access: ClusterAccess) -> bool:
+    return access.where == "service account"
+
+
 def _serving(
-    settings: MetricsServerSettings, clock: Clock, clients: dict[str, ApiClient]
+    settings: MetricsServerSettings,
+    clock: Clock,
+    clients: dict[str, ApiClient],
+    *,
+    in_pod: bool,
 ) -> ServingOptions:
     asked, served, signs = settings.delegation, settings.serving, settings.tls.authority
     return ServingOptions(
@@ -184,7 +193,7 @@ def _serving(
             asked.always_allowed,
             asked.tolerate,
         ),
-        shutdown_delay=served.shutdown_delay,
+        shutdown_delay=served.delay(in_pod=in_pod),
         request_timeout=served.request_timeout,
         most_in_flight=served.most_in_flight,
         shared_port=served.shared_port,

@@ -14,6 +14,8 @@ from kubevouch.metrics.serving.label_selectors import SelectorError, label_selec
 from kubevouch.serve.client_trust import ClientTrustFiles
 from kubevouch.serve.headers import HeaderNames
 
+_UNTIL_WITHDRAWN: Final = 5.0
+"""Seconds from the deletion of a pod until API servers and kube-proxy have heard of it, also on a busy machine."""
 _SHORTEST: Final = 10.0
 _INSTEAD: Final = (
     "--kubelet-insecure-tls asks kubelets that cannot be verified, `kubevouch doctor` says why they cannot be, and "
@@ -50,13 +52,19 @@ class DelegationFlags:
 
 @dataclass(frozen=True, slots=True)
 class ServingFlags:
-    """How requests are answered. Times in seconds."""
+    """How requests are answered. Times in seconds. shutdown_delay: None where nobody has said."""
 
     request_timeout: float
     most_in_flight: int
-    shutdown_delay: float
+    shutdown_delay: float | None
     shared_port: bool
     hsts: tuple[str, ...]
+
+    def delay(self, *, in_pod: bool) -> float:
+        """Seconds to serve on after SIGTERM: what was said, else in a pod as long as somebody may still be sent there."""
+        if self.shutdown_delay is not None:
+            return self.shutdown_delay
+        return _UNTIL_WITHDRAWN if in_pod else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +196,9 @@ def _serving(flags: Mapping[str, object]) -> ServingFlags:
     return ServingFlags(
         request_timeout=_duration(flags, "answer_timeout", "--request-timeout"),
         most_in_flight=int(most),
-        shutdown_delay=_duration(flags, "shutdown_delay", "--shutdown-delay-duration"),
+        shutdown_delay=None
+        if flags["shutdown_delay"] is None
+        else _duration(flags, "shutdown_delay", "--shutdown-delay-duration"),
         shared_port=bool(flags["shared_port"]),
         hsts=hsts,
     )
