@@ -9,7 +9,7 @@ import pytest
 from kubevouch.cli.app import program
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
 from kubevouch.evidence.measured import Vantage
-from kubevouch.inventory.ending import advice_of, first_to_end, troubles_of
+from kubevouch.inventory.ending import advice_of, besides, first_to_end, troubles_of
 from kubevouch.inventory.kubeadm_tables import SHOWN_BY_KUBEADM
 from kubevouch.inventory.limits import Limits
 from kubevouch.inventory.purpose import PURPOSES
@@ -50,6 +50,15 @@ def test_what_is_not_there_says_why() -> None:
     )
     assert _told(file) == [("UNREADABLE", "admin.conf of cp: connection refused")]
     assert _told(replace(file, fault="", missing=True)) == [("MISSING", "admin.conf of cp")]
+
+
+def test_what_is_wrong_besides_is_told_of_each_use_and_of_whom() -> None:
+    waiting = [replace(at_node(f"w{n}"), waiting=(f"csr-{n}",)) for n in (1, 2)]
+    api = replace(at_node("cp", use=USE.API_SERVER), fault="it hangs")
+    assert besides(rows(*waiting, api)) == (
+        "apiserver of cp: it hangs",
+        "kubelet-serving of 2 places (w1, w2): of w1, csr-1 waits for approval",
+    )
 
 
 def test_a_kubelet_without_any_certificate_stops_more_than_one_that_does_not_answer() -> None:

@@ -95,6 +95,20 @@ def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble
     return tuple(sorted(groups, key=_gravity))
 
 
+def besides(doubted: Sequence[CertificateRow]) -> tuple[str, ...]:
+    """A sentence for each use among rows that are good in time: where something is wrong with them, and what."""
+    uses: dict[CertificateUse, list[CertificateRow]] = {}
+    for row in doubted:
+        uses.setdefault(row.found.use, []).append(row)
+    found = []
+    for use, rows in uses.items():
+        remark = rows[0].remarks[0]
+        is_all = len({row.remarks[0] for row in rows}) == 1
+        of_one = "" if is_all else f"of {place_of(rows[0])}, "
+        found.append(f"{use} of {places_of(rows)}: {of_one}{remark}")
+    return tuple(found)
+
+
 def first_to_end(rows: Sequence[CertificateRow]) -> CertificateRow | None:
     """Of what is valid, what ends first. None if nothing is valid."""
     valid = [each for each in rows if each.state is RowState.VALID]

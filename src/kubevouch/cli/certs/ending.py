@@ -7,7 +7,13 @@ from kubevouch import __version__
 from kubevouch.cli.common.terminal import Colour, Terminal
 from kubevouch.evidence.certificates import FoundCertificates
 from kubevouch.evidence.measured import DoubtKind
-from kubevouch.inventory.ending import Trouble, advice_of, first_to_end, places_of, troubles_of
+from kubevouch.inventory.ending import (
+    Trouble,
+    advice_of,
+    besides,
+    first_to_end,
+    troubles_of,
+)
 from kubevouch.inventory.kubeadm_tables import expires_text
 from kubevouch.inventory.limits import Concern, Limits
 from kubevouch.inventory.rows import CertificateRow, RowState
@@ -74,9 +80,8 @@ def print_end(
     troubles = troubles_of(rows, limits)
     _print_troubles(terminal, found, rows, troubles, shorten)
     doubted = [row for row in rows if row.state is RowState.VALID and row.remarks]
-    if doubted:
-        text = _shortened(f"{doubted[0].found.use} of {places_of(doubted)}", rows, shorten)
-        _lead(terminal, "BESIDES", f"{text}: {doubted[0].remarks[0]}", Colour.WARNING)
+    for text in besides(doubted):
+        _lead(terminal, "BESIDES", _shortened(text, rows, shorten), Colour.WARNING)
     first = first_to_end(rows)
     if first and not troubles:
         _lead(terminal, "FIRST", _first_text(first, shorten))
