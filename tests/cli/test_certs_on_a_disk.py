@@ -63,3 +63,12 @@ async def test_what_cannot_be_asked_is_a_usage_error(program: Program, tree: Nod
     ):
         ran = await program("certs", *words)
         assert ran.code == 2, ran
+
+
+async def test_of_a_folder_that_is_no_nodes_next_is_not_a_question_to_a_cluster(
+    program: Program, tmp_path: Path
+) -> None:
+    ran = await program("certs", "--root", str(tmp_path))
+    assert ran.code == 3, ran
+    assert "`kubevouch certs --root DIR`" in ran.out.splitlines()[-1]
+    assert "doctor" not in ran.out

@@ -139,8 +139,9 @@ class FoundPart:
 
 @dataclass(frozen=True, slots=True)
 class FoundCertificates:
-    """All that was found at a moment, and what could not be read."""
+    """All that was found at a moment, and what could not be read. without_cluster: only disks were looked at."""
 
     at: datetime
     found: tuple[FoundCertificate, ...]
     not_read: tuple[NotRead, ...] = ()
+    without_cluster: bool = False

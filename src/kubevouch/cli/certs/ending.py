@@ -22,6 +22,7 @@ from kubevouch.x509 import duration_text
 _MOST_TROUBLES = 4
 _LEAD = 12
 _DOCTOR = "kubevouch doctor"
+_NEXT_ON_A_DISK = "as root, `kubevouch certs --root DIR`; DIR is what is / on the node"
 Shorten = Callable[[str], str]
 """A node's name as it is shown."""
 
@@ -91,6 +92,8 @@ def print_end(
         _lead(terminal, "UNKNOWN", "what could not be read may have ended, too", Colour.WARNING)
     if troubles:
         _print_advice(terminal, troubles[0], shorten)
+    elif unknown and found.without_cluster:
+        _lead(terminal, "NEXT", _NEXT_ON_A_DISK)
     elif unknown or doubted:
         lacks = any(each.doubt.kind is DoubtKind.NOT_ALLOWED for each in found.not_read)
         terminal.command(f"{'NEXT':<{_LEAD}}", f"{_DOCTOR} --print-role" if lacks else _DOCTOR)

@@ -33,7 +33,7 @@ def certificates_on_disk(roots: Sequence[Path], clock: Clock) -> FoundCertificat
         names.add(name)
         parts.append(certificates_of_node(files, at, node=name, root=str(root)))
     whole = FoundPart.of(parts)
-    return FoundCertificates(at, whole.found, whole.not_read)
+    return FoundCertificates(at, whole.found, whole.not_read, without_cluster=True)
 
 
 def _read(tree: FileTree) -> NodeFiles:
