@@ -17,6 +17,7 @@ from kubevouch.inventory.limits import Concern, Limits
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import RowState, row_of, rows_of
 from kubevouch.x509 import read_certificates, verify
+from tests.inventory.found import DAY, at_node, rows
 from tests.support.authority import Authority
 
 BEGINS = datetime(2026, 1, 1, tzinfo=UTC)
@@ -99,3 +100,11 @@ def test_what_the_api_server_calls_and_refuses_is_wrong(use: CertificateUse) -> 
     (trouble,) = troubles_of((row,), Limits())
     assert refused.go_text in trouble.text(BEGINS)
     assert advice_of(row).command == ("kubevouch", "doctor")
+
+
+@pytest.mark.parametrize(
+    ("left", "shown"), [(8.4, "91%"), (8.0, "92%"), (71.0, "29%"), (-0.5, "100%"), (100, "0%")]
+)
+def test_a_life_is_shown_as_used_up_only_as_far_as_it_is(left: float, shown: str) -> None:
+    (row,) = rows(at_node("w", left * DAY, life=100 * DAY))
+    assert row.percent_used == shown

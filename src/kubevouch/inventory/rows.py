@@ -67,6 +67,11 @@ class CertificateRow:
     """An authority that is not valid now, beside one in the same bundle that is: a rotation goes on, or has left it there."""
 
     @property
+    def percent_used(self) -> str:
+        """The part of its life that is over, never more than it is: 92% is shown where a limit of 92% is reached."""
+        return "" if self.used is None else f"{int(self.used * 100 + 1e-9)}%"
+
+    @property
     def unread(self) -> str:
         """How nothing could be read of one that is unreadable: a TLS alert came in its place, nothing, or something else."""
         if self.found.vantage is not Vantage.DIALLED:

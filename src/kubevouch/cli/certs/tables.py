@@ -213,13 +213,12 @@ def print_wide(terminal: Terminal, rows: Sequence[CertificateRow], limits: Limit
 def _wide_cells(row: CertificateRow, limits: Limits) -> tuple[str, ...]:
     use, where, ends, left, authority, renewed = _cells(row, row.found.where)
     certificate = row.found.certificate
-    used = "" if row.used is None else f"{row.used:.0%}"
     state = state_word(row, limits)
     own = ("", "", "")
     if certificate:
         names = [*certificate.dns_names, *map(str, certificate.ip_addresses)]
         own = (str(certificate.issuer), certificate.fingerprint, ",".join(names))
-    return use, row.found.node, where, ends, left, used, state, authority, renewed, *own
+    return use, row.found.node, where, ends, left, row.percent_used, state, authority, renewed, *own
 
 
 def _print_what_stops(terminal: Terminal, rows: Sequence[CertificateRow]) -> None:

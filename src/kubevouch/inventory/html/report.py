@@ -226,7 +226,7 @@ def _cells(row: CertificateRow, limits: Limits, write: Writer, why: str = "") ->
         ),
         write.cell(_ends_at(row), kind="whole"),
         write.cell(residual_time(row), kind="whole"),
-        write.cell("" if row.used is None else f"{row.used:.0%}"),
+        write.cell(row.percent_used),
         write.cell(signed_by(row)),
         write.cell(row.renewed_by),
     ]
