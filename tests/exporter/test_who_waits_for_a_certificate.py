@@ -118,3 +118,14 @@ def test_the_newest_that_was_issued_is_known_in_whatever_order_it_is_told() -> N
     assert "w1" in found.issued
     found.forget_node("w1")
     assert found.issued == {}
+
+
+def test_a_kubelet_that_asks_for_a_certificate_is_dialled_as_its_own_may_have_ended() -> None:
+    found = PendingCsrs()
+    assert found.put(csr("a")) == "w1"
+    assert found.put(csr("a")) == ""
+    assert found.put(csr("a", condition="Approved")) == ""
+    assert found.put(csr("a", certificate=issued())) == "w1"
+    assert found.put(csr("b", condition="Denied")) == ""
+    assert found.put(csr("c", user="kubernetes-admin")) == ""
+    assert found.put(csr("d", signer=KUBELET_CLIENT)) == ""

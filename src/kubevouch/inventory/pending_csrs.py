@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from kubevouch.kube.resources import CertificateSigningRequest
-from kubevouch.policy.csr import KUBELET_CLIENT, KUBELET_SERVING
+from kubevouch.policy.csr import KUBELET_CLIENT, KUBELET_SERVING, NODE_USER
 from kubevouch.x509 import X509Error, node_name_of, read_certificates, read_csr
 
 SIGNERS: Final = (KUBELET_SERVING, KUBELET_CLIENT)
@@ -47,14 +47,22 @@ class PendingCsrs:
         """By node. It stays known after its CSR was deleted, which happens an hour later."""
 
     def put(self, csr: CertificateSigningRequest) -> str:
-        """A CSR is new or has changed. Returns the node for which it is the newest serving certificate; "" if it is not."""
+        """A CSR is new or has changed. Returns the node whose kubelet will be found otherwise than before; "" if none will.
+
+        That is one which has asked for a serving certificate, since its own may have ended, or was issued its newest.
+        """
         signer, created = csr.spec.signer_name, csr.metadata.creation_timestamp
         if signer not in SIGNERS or created is None:
             return ""
         decided = any(each.type in {"Denied", "Failed"} for each in csr.status.conditions)
         pending = not (decided or csr.status.certificate)
+        is_new = csr.name not in self._known
         self._known[csr.name] = _Known(signer, _asker(csr), created, pending)
-        return self._take_issued(csr) if signer == KUBELET_SERVING else ""
+        if signer != KUBELET_SERVING:
+            return ""
+        if pending and is_new and csr.spec.username.startswith(NODE_USER):
+            return csr.spec.username.removeprefix(NODE_USER)
+        return self._take_issued(csr)
 
     def remove(self, name: str) -> None:
         """A CSR is gone."""

@@ -99,7 +99,7 @@ class Exporter:
     def csr(self, csr: CertificateSigningRequest) -> None:
         """A CSR is new or has changed."""
         if node := self._csrs.put(csr):
-            self.kubelets.issued(node)
+            self.kubelets.dial_soon(node)
 
     def csr_gone(self, name: str) -> None:
         """A CSR is gone."""

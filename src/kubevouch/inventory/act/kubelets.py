@@ -26,7 +26,7 @@ from kubevouch.kubelet.io.dial import dial
 _TICK: Final = 1.0
 AT_ONCE: Final = 64
 _SOON: Final = 10.0
-"""Seconds after which a kubelet serves what was issued to it."""
+"""Seconds after which a kubelet serves what was issued to it. However many CSRs it makes, it is dialled no more often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,8 @@ class Kubelets:
         self._plan.remove(name)
         self._results.pop(name, None)
 
-    def issued(self, name: str) -> None:
-        """A certificate was issued to this node, which will serve it soon."""
+    def dial_soon(self, name: str) -> None:
+        """This node has asked for a certificate, or was issued one, which it will serve soon."""
         self._plan.hurry(name, _SOON)
 
     def trust(self, roots: TrustedRoots | None) -> None:
