@@ -155,7 +155,10 @@ def test_a_held_csr_explains_itself(approver: InstalledApprover, site: Joining) 
     kubectl = approver.cluster.kubectl
     assert "KubeletServingHeld" in kubectl("describe", "csr", name).stdout
     assert "NodeUnknown" in kubectl("describe", "csr", name).stdout
-    assert name in kubectl("describe", "node", node.name).stdout
+    # The Node's Event is written after the CSR's.
+    eventually(
+        lambda: name in kubectl("describe", "node", node.name).stdout, "the Event about the Node"
+    )
     events = kubectl(
         "get", "events", "-n", "default", "--field-selector", f"involvedObject.name={name}"
     )
