@@ -42,6 +42,9 @@ class PodServer:
         self._clock = clock
         self.state = ContainerState(ready=False)
         self.tasks: list[asyncio.Task[None]] = []
+        self.gone = False
+        """Its pod is not there any more. A cancellation alone can get lost: in a request that times out in the same moment
+        it comes out as a TimeoutError."""
         self.has_usage_of: Callable[[str], bool] | None = None
         """Whether its program serves the usage of a node; None where that is not known here."""
 
@@ -113,6 +116,7 @@ class PodServers:
         server = self._running.pop(uid, None)
         if server is None:
             return
+        server.gone = True
         for task in server.tasks:
             task.cancel()
         self._ending[uid] = end = asyncio.gather(*server.tasks, return_exceptions=True)
@@ -134,12 +138,14 @@ class PodServers:
     async def _keep(self, server: PodServer, program: PodProgram) -> None:
         """Runs it, and runs it again when it has ended: at once, and from then on after a while."""
         restarts = 0
-        while True:
+        while not server.gone:
             began, why = self._clock.now(), "it ended by itself"
             try:
                 await program.run(server)
             except (KubevouchError, StatusError, OSError) as error:
                 why = str(error)
+            if server.gone:
+                return
             if restarts and self._clock.now() - began < _WELL:
                 waits = ContainerState(
                     running=False,
@@ -161,7 +167,7 @@ class PodServers:
         timeout = aiohttp.ClientTimeout(total=1.0)
         connector = aiohttp.TCPConnector(ssl=context, force_close=True)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-            while True:
+            while not server.gone:
                 await self._clock.sleep(_PROBE_EVERY)
                 ready = not url
                 with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
