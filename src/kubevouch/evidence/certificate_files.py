@@ -14,10 +14,12 @@ from kubevouch.evidence.node_files import (
     kubelet_pki,
     of_certificates,
     of_kubeconfig,
+    reduced,
     wanted,
 )
 from kubevouch.evidence.survey import script_text
 from kubevouch.node.script import Script
+from kubevouch.node.tree_file import link_to_nothing
 from kubevouch.x509.bundle import LARGEST_FILE
 
 _KINDS = {"folder": "a folder, not a file", "fifo": "a FIFO, not a file", "other": "not a file"}
@@ -73,8 +75,9 @@ def files_shown(shown: ShownFiles) -> NodeFiles:
 
 def _known(shown: ShownFile) -> NodeFile | None:
     path = shown.path.decode(errors="replace")
-    if shown.kind == "absent" and not shown.target:
-        return None
+    if shown.kind == "absent":
+        target = shown.target.decode(errors="replace")
+        return reduced(link_to_nothing(path, target), shown.form) if target else None
     fault, doubt = _fault(shown), _doubt(shown)
     if fault or doubt:
         return NodeFile(path, fault=fault, doubt=doubt)
@@ -87,8 +90,6 @@ def _known(shown: ShownFile) -> NodeFile | None:
 
 
 def _fault(shown: ShownFile) -> str:
-    if shown.kind == "absent":
-        return f"a link to {shown.target.decode(errors='replace')}, where there is nothing"
     if shown.size > LARGEST_FILE:
         return f"{shown.size} bytes, and no more than {LARGEST_FILE} are read"
     return _KINDS.get(shown.kind, "")

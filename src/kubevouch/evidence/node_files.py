@@ -84,7 +84,7 @@ class NodeFile:
 
     keys: SHA-256 of the public half of each private key in it, "" for an encrypted one; None if keys were not looked at.
     named: the files that a kubeconfig names in place of data: certificate, key. user: in force by a kubeconfig. fault: why nothing of it can be used.
-    doubt: why nobody can tell from here what is in it.
+    doubt: why nobody can tell from here what is in it. leads_nowhere: it is a link to something that is not there.
     """
 
     path: str
@@ -95,6 +95,7 @@ class NodeFile:
     user: str = ""
     fault: str = ""
     doubt: Doubt | None = None
+    leads_nowhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ def reduced(file: TreeFile, form: FileForm) -> NodeFile:
         doubt = Doubt(DoubtKind.NOT_ALLOWED, f"{file.fault}; root may read it")
         return NodeFile(file.path, doubt=doubt)
     if file.fault:
-        return NodeFile(file.path, fault=file.fault)
+        return NodeFile(file.path, fault=file.fault, leads_nowhere=file.leads_nowhere)
     match form:
         case FileForm.PEM:
             return _of_pem(file.path, file.data)

@@ -90,7 +90,7 @@ def _entries(files: NodeFiles, paths: tuple[str, ...]) -> Iterator[PkiFile]:
         file = files.get(path)
         if file is not None:
             # A link that leads nowhere, among them: a kubelet takes what comes next.
-            kind = FileKind.LINK if file.fault.startswith("a link to ") else FileKind.FILE
+            kind = FileKind.LINK if file.leads_nowhere else FileKind.FILE
             yield PkiFile(path, kind, certificates=write_certificates(file.chain))
         elif path.endswith(".key") and not files.has_keys:
             yield PkiFile(path, FileKind.FILE)

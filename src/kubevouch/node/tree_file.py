@@ -1,16 +1,23 @@
-"""A file of a node's file system, as it was read: its bytes, or why there are none."""
+"""A file of a node's file system, as it was read: its bytes, or why they could not be read."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class TreeFile:
-    """path: absolute, on the node. data: may hold a private key, so no repr shows it. fault: why there are no bytes.
+    """path: absolute, on the node. data: may hold a private key, so no repr shows it. fault: why they could not be read.
 
-    is_denied: we may not read it; another user, root above all, can.
+    is_denied: we may not read it; another user, root above all, can. leads_nowhere: it is a link to something that is
+    not there.
     """
 
     path: str
     data: bytes = field(default=b"", repr=False)
     fault: str = ""
     is_denied: bool = False
+    leads_nowhere: bool = False
+
+
+def link_to_nothing(path: str, target: str) -> TreeFile:
+    """A link whose target is not there."""
+    return TreeFile(path, fault=f"a link to {target}, where there is nothing", leads_nowhere=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from kubevouch.errors import UsageError
-from kubevouch.node.tree_file import TreeFile
+from kubevouch.node.tree_file import TreeFile, link_to_nothing
 
 _MOST_LINKS = 40
 """As the kernel's own limit (path_resolution(7))."""
@@ -62,7 +62,7 @@ class FileTree:
             if error.errno in (errno.ENOENT, errno.ENOTDIR):
                 if not walk.last_link:
                     return None
-                return TreeFile(path, fault=f"a link to {walk.last_link}, where there is nothing")
+                return link_to_nothing(path, walk.last_link)
             denied = error.errno in (errno.EACCES, errno.EPERM)
             return TreeFile(path, fault=(error.strerror or str(error)).lower(), is_denied=denied)
         finally:
