@@ -76,7 +76,7 @@ class FoundCertificate:
     """A certificate at one place, or what was there in place of one.
 
     where: the place, for a person: an address with its port, a path, or an object as `apiservice v1beta1.metrics.k8s.io`.
-    chain: the certificate first, then what was presented or written with it. Empty if there is none that can be read.
+    chain: the certificate first, then what was presented or written with it. Empty if none can be read.
     fault: what is wrong at the place: it cannot be read, its key does not fit. missing: a file that kubeadm expects is
     not there. ca: the authority's name in kubeadm's words ("ca", "etcd-ca", "front-proxy-ca"); "" if not known.
     verdict: of what was presented on the wire, where the authorities are known. failure: how a handshake ended early.
@@ -102,7 +102,7 @@ class FoundCertificate:
 
     @property
     def certificate(self) -> Certificate | None:
-        """The certificate itself; None if there is none that can be read."""
+        """The certificate itself; None if it cannot be read, or nothing was there."""
         return self.chain[0] if self.chain else None
 
 

@@ -17,7 +17,7 @@ _CURRENT: Final = "kubelet-client-current.pem"
 
 
 def kubelet_client_file(files: NodeFiles) -> NodeFile | None:
-    """The file with the certificate by which the kubelet is known to the API server; None if there is none.
+    """The file with the certificate by which the kubelet is known to the API server; None if the node has no such file.
 
     Its kubeconfig has it, or names it. Where there is no kubeconfig, what rotation has left is taken for it.
     """
@@ -51,7 +51,7 @@ def node_name_in(files: NodeFiles) -> str:
 
 
 def kubelet_serving(files: NodeFiles, at: datetime) -> NodeFile | None:
-    """The file from which the kubelet serves after its next start, with what is wrong with it; None if there is none.
+    """The file from which the kubelet will serve after its next start, and what is wrong with it; None without such a file.
 
     A kubelet whose pair is not there makes one, or asks for one: its disk is not at fault.
     """

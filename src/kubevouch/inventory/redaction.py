@@ -188,7 +188,7 @@ def _hosts(certificate: Certificate) -> Iterable[str]:
 
 
 def _host_of(common_name: str) -> str:
-    """The host in a CN, such as that of a kubelet; empty if there is none."""
+    """The host that a CN names, as that of a kubelet does; empty if it names no host."""
     if common_name.startswith("system:node:"):
         return common_name.removeprefix("system:node:")
     if found := _SELF_SIGNED.fullmatch(common_name):

@@ -44,7 +44,7 @@ class CustomResourceDefinition(Object, frozen=True, kw_only=True):
 
     @property
     def converter(self) -> ClientConfig | None:
-        """The webhook that converts; None if there is none."""
+        """The webhook that converts; None if no webhook does."""
         conversion = self.spec.conversion
         return conversion.webhook.client_config if conversion and conversion.webhook else None
 
