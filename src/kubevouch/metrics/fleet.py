@@ -14,7 +14,7 @@ import msgspec
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.watch import Deleted, Synced, Upserted, Watch
+from kubevouch.kube.io.watch import Watch
 from kubevouch.kube.resources import NODES, PODS, Narrow, Node, Object, Resource
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.tables import RowForm
@@ -192,36 +192,35 @@ class WatchedFleet:
     async def run(self) -> None:
         """Follows both watches until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follow_nodes())
-            tasks.create_task(self._follow_pods())
+            tasks.create_task(
+                self._node_watch.follow(
+                    self._put, lambda key: self._remove(key[1]), self._nodes_are_listed
+                )
+            )
+            tasks.create_task(
+                self._pod_watch.follow(
+                    lambda pod: self._pods.put(self._running(pod)),
+                    self._pods.remove,
+                    lambda: self._listed.add("pods"),
+                )
+            )
 
-    async def _follow_nodes(self) -> None:
-        async for event in self._node_watch.events():
-            match event:
-                case Upserted(object=node):
-                    found = self._addressing.fleet_node(node)
-                    found = msgspec.structs.replace(found, labels=self._texts.labels(found.labels))
-                    before = self._nodes.get(found.name)
-                    self._nodes[found.name] = found
-                    if before != found:
-                        self._handler.put(found)
-                case Deleted(key=(_, name)):
-                    self._nodes.pop(name, None)
-                    self._handler.remove(name)
-                case Synced():
-                    if self._node_selector and not self._nodes and "nodes" not in self._listed:
-                        self._selects_nothing(self._node_selector)
-                    self._listed.add("nodes")
+    def _put(self, node: Node) -> None:
+        found = self._addressing.fleet_node(node)
+        found = msgspec.structs.replace(found, labels=self._texts.labels(found.labels))
+        before = self._nodes.get(found.name)
+        self._nodes[found.name] = found
+        if before != found:
+            self._handler.put(found)
 
-    async def _follow_pods(self) -> None:
-        async for event in self._pod_watch.events():
-            match event:
-                case Upserted(object=pod):
-                    self._pods.put(self._running(pod))
-                case Deleted(key=key):
-                    self._pods.remove(key)
-                case Synced():
-                    self._listed.add("pods")
+    def _remove(self, name: str) -> None:
+        self._nodes.pop(name, None)
+        self._handler.remove(name)
+
+    def _nodes_are_listed(self) -> None:
+        if self._node_selector and not self._nodes and "nodes" not in self._listed:
+            self._selects_nothing(self._node_selector)
+        self._listed.add("nodes")
 
     def _running(self, pod: _PlacedPod) -> RunningPod:
         namespace, node = self._texts.one(pod.namespace), self._texts.one(pod.spec.node_name)

@@ -118,10 +118,23 @@ class Watches:
 
     async def run(self) -> None:
         """Follows all of them until cancelled."""
+        handler = self._handler
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._nodes())
+            tasks.create_task(
+                self._node_watch.follow(
+                    handler.node,
+                    lambda key: handler.node_gone(key[1]),
+                    lambda: self._is_listed("nodes"),
+                )
+            )
             tasks.create_task(self._csrs())
-            tasks.create_task(self._config_maps())
+            tasks.create_task(
+                self._map_watch.follow(
+                    handler.config_map,
+                    lambda key: handler.config_map_gone(key[1]),
+                    lambda: self._is_listed("ConfigMaps"),
+                )
+            )
 
     def _watch(
         self,
@@ -152,16 +165,6 @@ class Watches:
         if self.synced and not before:
             self._handler.all_listed()
 
-    async def _nodes(self) -> None:
-        async for each in self._node_watch.events():
-            match each:
-                case Upserted(object=node):
-                    self._handler.node(node)
-                case Deleted(key=(_, name)):
-                    self._handler.node_gone(name)
-                case Synced():
-                    self._is_listed("nodes")
-
     async def _csrs(self) -> None:
         """One watch for both signers, which shows what happened in its order.
 
@@ -180,13 +183,3 @@ class Watches:
                     self._is_listed("CSRs")
             if since is not None and self._clock.monotonic() - since >= CSR_LIFE:
                 self._handler.client_csrs_missed()
-
-    async def _config_maps(self) -> None:
-        async for each in self._map_watch.events():
-            match each:
-                case Upserted(object=found):
-                    self._handler.config_map(found)
-                case Deleted(key=(_, name)):
-                    self._handler.config_map_gone(name)
-                case Synced():
-                    self._is_listed("ConfigMaps")

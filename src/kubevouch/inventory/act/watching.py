@@ -7,7 +7,7 @@ from typing import Final, Protocol, TypeVar
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.watch import Deleted, Synced, Upserted, Watch
+from kubevouch.kube.io.watch import Watch
 from kubevouch.kube.resources import (
     CSRS,
     NODES,
@@ -93,11 +93,30 @@ class ClusterWatches:
 
     async def run(self) -> None:
         """Follows all of them until cancelled."""
+        handler = self._handler
+
+        def has_listed(what: str) -> Callable[[], None]:
+            return lambda: self._is_listed(what)
+
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follow_nodes())
-            tasks.create_task(self._follow_csrs())
+            tasks.create_task(
+                self._nodes.follow(
+                    handler.node, lambda key: handler.node_gone(key[1]), has_listed(NODES.plural)
+                )
+            )
+            tasks.create_task(
+                self._csrs.follow(
+                    handler.csr, lambda key: handler.csr_gone(key[1]), has_listed(CSRS.plural)
+                )
+            )
             for resource, watch in zip(CALLED, self._called, strict=True):
-                tasks.create_task(self._follow_called(resource.plural, watch))
+                tasks.create_task(
+                    watch.follow(
+                        lambda _: handler.called(),
+                        lambda _: handler.called(),
+                        has_listed(resource.plural),
+                    )
+                )
 
     def _watch(self, resource: Resource[ObjectT]) -> Watch[ObjectT]:
         return Watch(
@@ -110,30 +129,3 @@ class ClusterWatches:
 
     def _is_listed(self, name: str) -> None:
         self.listed.setdefault(name, self._clock.monotonic())
-
-    async def _follow_nodes(self) -> None:
-        async for each in self._nodes.events():
-            match each:
-                case Upserted(object=node):
-                    self._handler.node(node)
-                case Deleted(key=(_, name)):
-                    self._handler.node_gone(name)
-                case Synced():
-                    self._is_listed(NODES.plural)
-
-    async def _follow_csrs(self) -> None:
-        async for each in self._csrs.events():
-            match each:
-                case Upserted(object=csr):
-                    self._handler.csr(csr)
-                case Deleted(key=(_, name)):
-                    self._handler.csr_gone(name)
-                case Synced():
-                    self._is_listed(CSRS.plural)
-
-    async def _follow_called(self, name: str, watch: Watch[Object]) -> None:
-        async for each in watch.events():
-            if isinstance(each, Synced):
-                self._is_listed(name)
-            else:
-                self._handler.called()

@@ -109,6 +109,22 @@ class Watch(Generic[ObjectT]):
         self.listing = True
         """Whether a list is being reported. It goes by names: what it has shown so far need not be what came first."""
 
+    async def follow(
+        self,
+        upserted: Callable[[ObjectT], None],
+        deleted: Callable[[Key], None],
+        synced: Callable[[], None],
+    ) -> None:
+        """Calls one of these for each event, until cancelled. Who needs more of an event asks for `events`."""
+        async for event in self.events():
+            match event:
+                case Upserted(object=found):
+                    upserted(found)
+                case Deleted(key=key):
+                    deleted(key)
+                case Synced():
+                    synced()
+
     async def events(self) -> AsyncGenerator[Event[ObjectT], None]:
         """The events, without end. Cancel the task or close the iterator to stop."""
         while True:
