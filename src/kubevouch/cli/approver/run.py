@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kubevouch.cli.common.options import terminal_of
-from kubevouch.cli.common.serving import access, listening, logging, server_flags
+from kubevouch.cli.common.serving import access, listening, logging, serve_in_cluster, server_flags
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.serving import ServerFlags
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kubevouch.errors import ExitCode, UsageError
     from kubevouch.kube.access import ClusterAccess
     from kubevouch.kube.io.client import ApiClient
+    from kubevouch.serve.logs import Log
 
 
 @click.command("run", short_help="The controller itself. Writes.")
@@ -102,13 +103,8 @@ def _run(
     """Until a signal. Raises KubevouchError, OSError."""
     from kubevouch.approve.act.controller import ApproverController, ApproverSettings
     from kubevouch.approve.act.instruments import ApproverInstruments
-    from kubevouch.cli.common.connect import run_loop
-    from kubevouch.errors import ExitCode
-    from kubevouch.kube.io.client import ApiClient
     from kubevouch.serve.exposition import new_registry
-    from kubevouch.serve.process import TlsSources, raise_open_file_limit, stop_on_signals
-    from kubevouch.serve.server import Delegation, ServingOptions
-    from kubevouch.system_clock import SystemClock
+    from kubevouch.serve.process import raise_open_file_limit
 
     raise_open_file_limit()
     identity = f"{os.uname().nodename}_{secrets.token_hex(8)}"
@@ -116,36 +112,20 @@ def _run(
     registry = new_registry()
     instruments = ApproverInstruments(registry)
 
-    async def work() -> ExitCode:
-        clock = SystemClock()
-        log = flags.log(terminal, clock)
-        # Who may read the metrics must never keep the approver from running.
-        source = flags.pair_source(clock)
-        options = ServingOptions(
-            flags.host,
-            flags.port,
-            TlsSources(source),
-            Delegation(tolerate_missing=True),
+    async def controller(api: "ApiClient", log: "Log") -> ApproverController:
+        if access.context and (absent := await _absent(api, namespace)):
+            if not dry_run:
+                raise absent
+            log.info("There are neither pins nor a configuration", error=absent)
+        return ApproverController(
+            api,
+            log,
+            settings,
+            registry=registry,
+            instruments=instruments,
+            rng=secrets.SystemRandom().random,
         )
-        async with (
-            ApiClient(
-                access, clock=clock, environ=terminal.environment, observe=instruments.request
-            ) as api,
-            stop_on_signals() as stop,
-        ):
-            if access.context and (absent := await _absent(api, namespace)):
-                if not dry_run:
-                    raise absent
-                log.info("There are neither pins nor a configuration", error=absent)
-            controller = ApproverController(
-                api,
-                log,
-                settings,
-                registry=registry,
-                instruments=instruments,
-                rng=secrets.SystemRandom().random,
-            )
-            await controller.serve(options, stop)
-        return ExitCode.OK
 
-    return run_loop(work())
+    return serve_in_cluster(
+        terminal, access, flags, observe=instruments.request, program=controller
+    )

@@ -3,9 +3,9 @@
 import contextlib
 import os
 import secrets  # noqa: TID251 - the one place
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
@@ -15,8 +15,14 @@ from kubevouch.cli.common.pflag import any_port
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.clock import Clock
+    from kubevouch.errors import ExitCode
+    from kubevouch.kube.access import ClusterAccess
+    from kubevouch.kube.io.client import ApiClient
+    from kubevouch.kube.io.http_client import RequestObserver
     from kubevouch.serve.key_pair import KeyPairSource
     from kubevouch.serve.logs import Log
+    from kubevouch.serve.process import StopEvent
+    from kubevouch.serve.server import ServingOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,50 @@ def server_flags(flags: Mapping[str, object]) -> ServerFlags:
         form=str(flags["form"]),
         verbosity=verbosity,
     )
+
+
+class _Program(Protocol):
+    async def serve(self, options: "ServingOptions", stop: "StopEvent") -> None: ...
+
+
+def serve_in_cluster(
+    terminal: "Terminal",
+    access: "ClusterAccess",
+    flags: ServerFlags,
+    *,
+    observe: "RequestObserver",
+    program: Callable[["ApiClient", "Log"], Awaitable[_Program]],
+) -> "ExitCode":
+    """Runs a program beside which its metrics are served, until a signal. observe: called with each request to the API server.
+
+    Raises:
+        KubevouchError, OSError: as the program does, or since it cannot listen.
+    """
+    from kubevouch.cli.common.connect import run_loop
+    from kubevouch.errors import ExitCode
+    from kubevouch.kube.io.client import ApiClient
+    from kubevouch.serve.process import TlsSources, stop_on_signals
+    from kubevouch.serve.server import Delegation, ServingOptions
+    from kubevouch.system_clock import SystemClock
+
+    async def work() -> ExitCode:
+        clock = SystemClock()
+        log = flags.log(terminal, clock)
+        options = ServingOptions(
+            flags.host,
+            flags.port,
+            TlsSources(flags.pair_source(clock)),
+            # Who may read the metrics must never keep the program from running.
+            Delegation(tolerate_missing=True),
+        )
+        async with (
+            ApiClient(access, clock=clock, environ=terminal.environment, observe=observe) as api,
+            stop_on_signals() as stop,
+        ):
+            await (await program(api, log)).serve(options, stop)
+        return ExitCode.OK
+
+    return run_loop(work())
 
 
 def _writer(terminal: "Terminal") -> Callable[[str], None]:

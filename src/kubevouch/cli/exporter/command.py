@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kubevouch.cli.common.options import seconds, terminal_of
-from kubevouch.cli.common.serving import access, listening, logging, server_flags
+from kubevouch.cli.common.serving import access, listening, logging, serve_in_cluster, server_flags
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.serving import ServerFlags
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from kubevouch.errors import ExitCode
     from kubevouch.inventory.act.exporter import ExporterSettings
     from kubevouch.kube.access import ClusterAccess
+    from kubevouch.kube.io.client import ApiClient
+    from kubevouch.serve.logs import Log
 
 _SHORTEST = 10.0
 
@@ -75,50 +77,24 @@ def _run(
     settings: "ExporterSettings",
 ) -> "ExitCode":
     """Until a signal. Raises KubevouchError, OSError."""
-    from kubevouch.cli.common.connect import run_loop
-    from kubevouch.errors import ExitCode
     from kubevouch.inventory.act.exporter import Exporter
     from kubevouch.inventory.act.instruments import ExporterInstruments
-    from kubevouch.kube.io.client import ApiClient
     from kubevouch.serve.exposition import new_registry
-    from kubevouch.serve.process import (
-        TlsSources,
-        freeze_what_is_loaded,
-        raise_open_file_limit,
-        stop_on_signals,
-    )
-    from kubevouch.serve.server import Delegation, ServingOptions
-    from kubevouch.system_clock import SystemClock
+    from kubevouch.serve.process import freeze_what_is_loaded, raise_open_file_limit
 
     raise_open_file_limit()
     freeze_what_is_loaded()
     registry = new_registry()
     instruments = ExporterInstruments(registry)
 
-    async def work() -> ExitCode:
-        clock = SystemClock()
-        log = flags.log(terminal, clock)
-        options = ServingOptions(
-            flags.host,
-            flags.port,
-            TlsSources(flags.pair_source(clock)),
-            Delegation(tolerate_missing=True),
+    async def exporter(api: "ApiClient", log: "Log") -> Exporter:
+        return Exporter(
+            api,
+            log,
+            settings,
+            registry=registry,
+            instruments=instruments,
+            rng=secrets.SystemRandom().random,
         )
-        async with (
-            ApiClient(
-                access, clock=clock, environ=terminal.environment, observe=instruments.request
-            ) as api,
-            stop_on_signals() as stop,
-        ):
-            exporter = Exporter(
-                api,
-                log,
-                settings,
-                registry=registry,
-                instruments=instruments,
-                rng=secrets.SystemRandom().random,
-            )
-            await exporter.serve(options, stop)
-        return ExitCode.OK
 
-    return run_loop(work())
+    return serve_in_cluster(terminal, access, flags, observe=instruments.request, program=exporter)
