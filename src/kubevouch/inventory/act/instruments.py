@@ -2,6 +2,7 @@
 
 from collections import Counter as Counts
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Metric
@@ -99,61 +100,57 @@ def coverage(nodes: int, asked: int, failures: Counts[str]) -> Iterator[Metric]:
     )
 
 
-_READY: Final = "kubevouch_kubelet_node_ready"
-_DIALLED: Final = "kubevouch_kubelet_dial_timestamp_seconds"
-_ANSWERED: Final = "kubevouch_kubelet_answered_timestamp_seconds"
-_MISSING: Final = "kubevouch_kubelet_serving_addresses_missing"
-_NOT_SERVED: Final = "kubevouch_kubelet_serving_issued_not_served"
-
-
 def node_pages(
     nodes: Mapping[str, Node],
     results: Mapping[str, DialledKubelet],
     issued: Mapping[str, IssuedServing],
 ) -> Iterator[str]:
     """What there is of every Node besides its certificate, as text in pieces."""
-    found = [(label("node", name), name, results[name]) for name in sorted(results)]
+    found = [(name, results[name]) for name in sorted(results)]
 
-    def family(name: str, about: str, lines: Iterable[str]) -> Iterator[str]:
+    def family(name: str, about: str, values: Iterable[tuple[str, object]]) -> Iterator[str]:
+        """The series of those nodes that have a value."""
+        name = f"kubevouch_kubelet_{name}"
+        lines = (
+            f"{name}{{{label('node', node)}}} {value}\n"
+            for node, value in values
+            if value is not None
+        )
         return in_pieces(heading(name, "gauge", about), lines)
 
     yield from family(
-        _READY,
+        "node_ready",
         "Whether the condition Ready of the Node is true.",
-        (f"{_READY}{{{label('node', name)}}} {int(nodes[name].ready)}\n" for name in sorted(nodes)),
+        ((name, int(nodes[name].ready)) for name in sorted(nodes)),
     )
     yield from family(
-        _DIALLED,
+        "dial_timestamp_seconds",
         "When the kubelet was dialled last, in seconds since 1970.",
-        (f"{_DIALLED}{{{node}}} {each.at.timestamp():.3f}\n" for node, _, each in found),
+        ((name, _seconds(each.at)) for name, each in found),
     )
     yield from family(
-        _ANSWERED,
+        "answered_timestamp_seconds",
         "When the kubelet presented a certificate last, in seconds since 1970.",
-        (
-            f"{_ANSWERED}{{{node}}} {each.answered.timestamp():.3f}\n"
-            for node, _, each in found
-            if each.answered is not None
-        ),
+        ((name, _seconds(each.answered)) for name, each in found),
     )
     yield from family(
-        _MISSING,
+        "serving_addresses_missing",
         "How many of the Node's names and addresses the kubelet's serving certificate lacks.",
-        (
-            f"{_MISSING}{{{node}}} {each.missing}\n"
-            for node, _, each in found
-            if each.missing is not None
-        ),
+        ((name, each.missing) for name, each in found),
     )
     yield from family(
-        _NOT_SERVED,
+        "serving_issued_not_served",
         "Whether the kubelet serves another certificate than the newest that was issued for it.",
         (
-            f"{_NOT_SERVED}{{{node}}} {int(not_served(each, issued[name]))}\n"
-            for node, name, each in found
+            (name, int(not_served(each, issued[name])))
+            for name, each in found
             if name in issued and each.begins is not None
         ),
     )
+
+
+def _seconds(at: datetime | None) -> str | None:
+    return None if at is None else f"{at.timestamp():.3f}"
 
 
 def not_served(dialled: DialledKubelet, issued: IssuedServing) -> bool:
