@@ -28,9 +28,9 @@ from kubevouch.kube.resources import (
     Pod,
     Service,
     ServiceCidr,
+    slices_of,
 )
 
-_SERVICE_OF = "kubernetes.io/service-name"
 _TELLS_NETWORKS = "component in (kube-apiserver, kube-controller-manager)"
 
 
@@ -51,7 +51,7 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
         inquiry.ask(api.get(CONFIG_MAPS, "kubeadm-config", "kube-system")),
         inquiry.ask(api.list_all(SERVICES)),
         inquiry.ask(
-            api.list_all(ENDPOINT_SLICES, "default", label_selector=f"{_SERVICE_OF}=kubernetes")
+            api.list_all(ENDPOINT_SLICES, "default", label_selector=slices_of("kubernetes"))
         ),
         inquiry.ask(api.list_all(SERVICE_CIDRS)),
         inquiry.ask(api.list_all(PODS, "kube-system", label_selector=_TELLS_NETWORKS)),

@@ -41,6 +41,7 @@ from kubevouch.kube.resources.network import (
     Service,
     ServiceCidr,
     ServiceReference,
+    slices_of,
 )
 from kubevouch.kube.resources.nodes import NODES, Node, NodeAddress
 from kubevouch.kube.resources.plain import (
@@ -134,4 +135,5 @@ __all__ = [
     "event",
     "first_condition",
     "micro_time",
+    "slices_of",
 ]

@@ -97,7 +97,7 @@ class EndpointPort(Narrow, frozen=True, kw_only=True):
 
 
 class EndpointSlice(Object, frozen=True, kw_only=True):
-    """An EndpointSlice; its Service is in the label kubernetes.io/service-name."""
+    """An EndpointSlice; its Service is in the label that `slices_of` selects by."""
 
     endpoints: tuple[Endpoint, ...] = ()
     ports: tuple[EndpointPort, ...] = ()
@@ -152,3 +152,8 @@ ENDPOINT_SLICES = Resource(
 )
 API_SERVICES = Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", APIService)
 SERVICE_CIDRS = Resource("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", ServiceCidr)
+
+
+def slices_of(service: str) -> str:
+    """The label selector for the EndpointSlices of a Service."""
+    return f"kubernetes.io/service-name={service}"

@@ -16,12 +16,12 @@ from kubevouch.kube.resources import (
     EndpointSlice,
     Service,
     ServiceReference,
+    slices_of,
 )
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.x509 import Certificate, CertificateKind
 
 _KINDS: Final = frozenset({CertificateKind.COMPONENT_SELF_SIGNED})
-_SERVICE_OF: Final = "kubernetes.io/service-name"
 _MOST_SERVICES: Final = 100
 _MOST_ADDRESSES: Final = 10
 
@@ -105,7 +105,7 @@ async def _addresses(
             api.list_all(
                 ENDPOINT_SLICES,
                 reference.namespace,
-                label_selector=f"{_SERVICE_OF}={reference.name}",
+                label_selector=slices_of(reference.name),
             )
         ),
     )

@@ -58,10 +58,9 @@ from kubevouch.kube.resources import (
     Node,
     Pod,
     WebhookConfiguration,
+    slices_of,
 )
 from kubevouch.x509 import Certificate
-
-_SLICES = "kubernetes.io/service-name=kubernetes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +179,9 @@ async def _control_plane(
     pods: Measured[tuple[Pod, ...]]
     told, slices, pods = await together(
         inquiry.ask(api.get(CONFIG_MAPS, AUTHENTICATION, "kube-system")),
-        inquiry.ask(api.list_all(ENDPOINT_SLICES, "default", label_selector=_SLICES)),
+        inquiry.ask(
+            api.list_all(ENDPOINT_SLICES, "default", label_selector=slices_of("kubernetes"))
+        ),
         inquiry.ask(api.list_all(PODS, "kube-system", label_selector=ETCD_AND_API_SERVERS)),
     )
     authorities, clients = client_authorities(told, ca)
