@@ -15,11 +15,11 @@ async def list_csrs(api: ApiClient) -> tuple[CertificateSigningRequest, ...]:
     return tuple(sorted(found, key=by_age))
 
 
-def client_csrs(
-    found: Iterable[CertificateSigningRequest],
+def csrs_for(
+    signer: str, found: Iterable[CertificateSigningRequest]
 ) -> tuple[CertificateSigningRequest, ...]:
-    """Those for client certificates of kubelets, oldest first."""
-    return tuple(sorted((e for e in found if e.spec.signer_name == CLIENT_SIGNER), key=by_age))
+    """Those of a signer, oldest first."""
+    return tuple(sorted((each for each in found if each.spec.signer_name == signer), key=by_age))
 
 
 def by_age(csr: CertificateSigningRequest) -> tuple[float, int, str]:

@@ -1,7 +1,7 @@
 """Reads all evidence at the same time into one snapshot."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from kubevouch.clock import Clock
 from kubevouch.evidence.approvers import with_ours
@@ -11,7 +11,7 @@ from kubevouch.evidence.gather.certificates.whole import (
     all_found,
     gather_beside_kubelets,
 )
-from kubevouch.evidence.gather.csrs import list_csrs
+from kubevouch.evidence.gather.csrs import CLIENT_SIGNER, SERVING_SIGNER, csrs_for, list_csrs
 from kubevouch.evidence.gather.identity import gather_identity, gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.kubelet_config import gather_kubelet_config
@@ -27,6 +27,7 @@ from kubevouch.evidence.snapshot import Approver, Evidence, MetricsPath, Served
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     CONFIG_MAPS,
+    CSRS,
     LEASES,
     NODES,
     PODS,
@@ -55,7 +56,7 @@ async def gather(
     inquiry = Inquiry(clock)
     nodes: Measured[tuple[Node, ...]]
     metrics: MetricsPath
-    listed: tuple[Measured[tuple[CertificateSigningRequest, ...]], ClusterNames | None]
+    listed: _ListedCsrs
     (
         identity,
         trust,
@@ -72,7 +73,7 @@ async def gather(
         gather_identity(api, inquiry),
         gather_trust(api, inquiry),
         inquiry.ask(api.list_all(NODES)),
-        _gather_csrs(api, inquiry),
+        _gather_csrs(api, inquiry, of_every_signer=with_certificates),
         gather_kubelet_config(api, inquiry),
         gather_metrics_path(api, inquiry),
         gather_approvers(api, inquiry),
@@ -83,7 +84,6 @@ async def gather(
     )
     # Not before an answer: until then a clock that follows the API server's is this machine's.
     at = clock.now()
-    csrs, names = listed
     found = nodes.or_else(())
     types = preferred_types(metrics.flags)
     served: tuple[Served, ...]
@@ -97,8 +97,10 @@ async def gather(
             progress=progress,
             others=other_addresses(found, types) if metrics.is_ours else {},
         ),
-        gather_beside_kubelets(api, inquiry, nodes, trust, clock=clock, timeout=dial_timeout)
-        if with_certificates
+        gather_beside_kubelets(
+            api, inquiry, nodes, trust, listed.every, clock=clock, timeout=dial_timeout
+        )
+        if listed.every is not None
         else _nothing(),
     )
     return Evidence(
@@ -107,8 +109,8 @@ async def gather(
         trust=trust,
         nodes=nodes,
         served=served,
-        csrs=csrs,
-        names=names,
+        csrs=listed.serving,
+        names=listed.names,
         kubelet_config=config,
         metrics=metrics,
         approvers=_with_ours(approvers, ours),
@@ -117,7 +119,7 @@ async def gather(
         leases=leases,
         bootstrap_tokens=tokens,
         certificates=all_found(at, nodes, trust, served, beside) if beside else None,
-        client_csrs=beside.client_csrs if beside else (),
+        client_csrs=csrs_for(CLIENT_SIGNER, listed.every.or_else(())) if listed.every else (),
     )
 
 
@@ -130,14 +132,30 @@ def _with_ours(
     return replace(approvers, value=with_ours(approvers.or_else(()), ours.value), doubt=None)
 
 
-async def _gather_csrs(
-    api: ApiClient, inquiry: Inquiry
-) -> tuple[Measured[tuple[CertificateSigningRequest, ...]], ClusterNames | None]:
-    """The serving CSRs and, if one waits for a decision, the names that it must not request."""
-    csrs = await inquiry.ask(list_csrs(api))
-    if any(not each.status.conditions for each in csrs.or_else(())):
-        return csrs, await gather_names(api, inquiry)
-    return csrs, None
+@dataclass(frozen=True, slots=True)
+class _ListedCsrs:
+    """serving: those for serving certificates, oldest first. every: of every signer; None where nobody asked for them.
+
+    names: what CSRs that wait must not request; None if none waits.
+    """
+
+    serving: Measured[tuple[CertificateSigningRequest, ...]]
+    every: Measured[tuple[CertificateSigningRequest, ...]] | None
+    names: ClusterNames | None
+
+
+async def _gather_csrs(api: ApiClient, inquiry: Inquiry, *, of_every_signer: bool) -> _ListedCsrs:
+    """One list of CSRs, and the reserved names if a CSR waits for a decision."""
+    every: Measured[tuple[CertificateSigningRequest, ...]] | None = None
+    if of_every_signer:
+        every = await inquiry.ask(api.list_all(CSRS))
+        serving = every
+        if every.value is not None:
+            serving = replace(every, value=csrs_for(SERVING_SIGNER, every.value))
+    else:
+        serving = await inquiry.ask(list_csrs(api))
+    waits = any(not each.status.conditions for each in serving.or_else(()))
+    return _ListedCsrs(serving, every, await gather_names(api, inquiry) if waits else None)
 
 
 async def _nothing() -> None:

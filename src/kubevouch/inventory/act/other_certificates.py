@@ -18,7 +18,7 @@ from kubevouch.inventory.metrics import Series, placed, series_of
 from kubevouch.inventory.rows import rows_of
 from kubevouch.kube.backoff import Backoff
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import Node
+from kubevouch.kube.resources import CSRS, Node
 
 EVERY: Final = 300.0
 _GATHERED: Final = 10.0
@@ -100,8 +100,9 @@ class OtherCertificates:
         while (listed := self._nodes()) is None:
             await self._clock.sleep(_UNTIL_LISTED)
         nodes = Measured(Vantage.API_SERVER, at, listed)
+        csrs = await inquiry.ask(self._api.list_all(CSRS))
         beside = await gather_beside_kubelets(
-            self._api, inquiry, nodes, trust, clock=self._clock, timeout=self._timeout
+            self._api, inquiry, nodes, trust, csrs, clock=self._clock, timeout=self._timeout
         )
         found = FoundPart.of((cluster_authorities(trust), beside.part))
         rows = rows_of(FoundCertificates(at, found.found, found.not_read))

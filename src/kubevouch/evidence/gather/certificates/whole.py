@@ -32,7 +32,6 @@ from kubevouch.evidence.gather.certificates.kubelets import kubelets_serving
 from kubevouch.evidence.gather.certificates.own_kubeconfig import certificate_in_use
 from kubevouch.evidence.gather.certificates.places import dial_places
 from kubevouch.evidence.gather.certificates.secrets import certificates_in_secrets
-from kubevouch.evidence.gather.csrs import client_csrs
 from kubevouch.evidence.gather.identity import gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.serving import gather_served
@@ -65,14 +64,10 @@ from kubevouch.x509 import Certificate
 
 @dataclass(frozen=True, slots=True)
 class BesideKubelets:
-    """What was read beside the kubelets' ports. issued: what each kubelet got by CSRs.
-
-    client_csrs: those for client certificates of kubelets, oldest first; empty if they cannot be listed.
-    """
+    """What was read beside the kubelets' ports. issued: what each kubelet got by CSRs."""
 
     part: FoundPart
     issued: IssuedByCsr
-    client_csrs: tuple[CertificateSigningRequest, ...]
 
 
 async def gather_certificates(
@@ -95,7 +90,12 @@ async def gather_certificates(
     inquiry = Inquiry(clock)
     nodes: Measured[tuple[Node, ...]]
     trust: Measured[TrustedRoots]
-    nodes, trust = await together(inquiry.ask(api.list_all(NODES)), gather_trust(api, inquiry))
+    csrs: Measured[tuple[CertificateSigningRequest, ...]]
+    nodes, trust, csrs = await together(
+        inquiry.ask(api.list_all(NODES)),
+        gather_trust(api, inquiry),
+        inquiry.ask(api.list_all(CSRS)),
+    )
     # Not before an answer: until then a clock that follows the API server's is this machine's.
     at = clock.now()
     served: tuple[Served, ...]
@@ -115,7 +115,7 @@ async def gather_certificates(
     served, beside = await together(
         kubelets(),
         gather_beside_kubelets(
-            api, inquiry, nodes, trust, clock=clock, timeout=timeout, secrets=secrets
+            api, inquiry, nodes, trust, csrs, clock=clock, timeout=timeout, secrets=secrets
         ),
     )
     progress("")
@@ -140,18 +140,19 @@ async def gather_beside_kubelets(
     inquiry: Inquiry,
     nodes: Measured[tuple[Node, ...]],
     trust: Measured[TrustedRoots],
+    csrs: Measured[tuple[CertificateSigningRequest, ...]],
     *,
     clock: Clock,
     timeout: float,
     secrets: bool = False,
 ) -> BesideKubelets:
-    """What is read while the kubelets are dialled: everything besides them and the CA, which `doctor` has anyway."""
+    """What is read while the kubelets are dialled: everything besides what `doctor` has anyway.
+
+    csrs: of every signer.
+    """
     ca = trust.value.certificates if trust.value else ()
     known = nodes.or_else(())
-    csrs: Measured[tuple[CertificateSigningRequest, ...]]
-    parts: list[FoundPart]
-    csrs, *parts = await together(
-        inquiry.ask(api.list_all(CSRS)),
+    parts: list[FoundPart] = await together(
         _control_plane(api, inquiry, known, ca, clock=clock, timeout=timeout),
         _called(api, inquiry, ca, clock=clock, timeout=timeout),
         *([certificates_in_secrets(api, inquiry)] if secrets else []),
@@ -160,7 +161,6 @@ async def gather_beside_kubelets(
     return BesideKubelets(
         FoundPart.of((certificates_of_csrs(csrs, issued, known, ca), *parts)),
         issued,
-        client_csrs(csrs.or_else(())),
     )
 
 
