@@ -23,6 +23,7 @@ from kubevouch.evidence.certificates import (
 )
 from kubevouch.evidence.gather.certificates.places import Place, dial_places
 from kubevouch.evidence.gather.certificates.whole import gather_certificates
+from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.evidence.measured import DoubtKind
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.kubeconfig import User
@@ -433,3 +434,13 @@ async def test_without_any_right_every_right_that_lacks_is_named() -> None:
         "list mutatingwebhookconfigurations.admissionregistration.k8s.io",
         "list customresourcedefinitions.apiextensions.k8s.io",
     }
+
+
+async def test_whoever_wants_a_snapshot_and_the_inventory_lists_csrs_once() -> None:
+    clock = WoundClock(MOMENT)
+    async with staged(HEALTHY, clock) as stage, client_of(stage.access, clock) as api:
+        evidence = await gather(api, clock=clock, dial_timeout=60.0, with_certificates=True)
+        lists = [each for each in stage.server.requests if each.path.endswith("requests")]
+    assert evidence.certificates is not None
+    assert evidence.csrs.is_known
+    assert len(lists) == 1
